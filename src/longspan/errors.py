@@ -1,0 +1,160 @@
+"""Every exception longspan raises. A message says what was wrong, where (file, row, column) and how to mend it.
+
+All of them end a command line program with exit code 2 and without a traceback; see `longspan.cli`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import final
+
+__all__ = [
+    "ArchiveError",
+    "CheckpointError",
+    "ChecksumError",
+    "ConfigError",
+    "DataError",
+    "DependencyError",
+    "FetchError",
+    "Fault",
+    "LeakError",
+    "LongspanError",
+    "ModelFileError",
+    "ShapeError",
+    "SplitError",
+    "TrainingError",
+    "UnknownNameError",
+    "VaultError",
+    "WeightsError",
+    "data_error",
+    "nearest",
+    "unknown_name",
+]
+
+
+class LongspanError(Exception):
+    """Base of every error longspan raises on purpose."""
+
+
+@final
+class ConfigError(LongspanError):
+    """An option has a value that cannot be, or two options contradict each other."""
+
+
+@final
+class UnknownNameError(LongspanError):
+    """A name (column, model, option, data set, system) that does not exist; the message gives the nearest that does."""
+
+
+@final
+class DataError(LongspanError):
+    """Files, rows or values that cannot be read or used. `faults` lists all of them, not only the first."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        """Keep `faults` beside the message, so that a program can act on each."""
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+@final
+class SplitError(LongspanError):
+    """Rows cannot be split as asked."""
+
+
+@final
+class LeakError(LongspanError):
+    """The same, or nearly the same, sample stands on both sides of a split."""
+
+
+@final
+class VaultError(LongspanError):
+    """Test rows were asked for without opening the vault, or there are none."""
+
+
+@final
+class ShapeError(LongspanError):
+    """A tensor, or a network's input or output, has a shape that does not fit; the message names one that would."""
+
+
+@final
+class WeightsError(LongspanError):
+    """Weights that were asked for do not exist or do not fit the network."""
+
+
+@final
+class TrainingError(LongspanError):
+    """Training cannot go on: the loss is not a number, or a target has nothing to learn from."""
+
+
+@final
+class ModelFileError(LongspanError):
+    """A model file that is cut short, damaged, from a newer version, or not one of ours."""
+
+
+@final
+class CheckpointError(LongspanError):
+    """A checkpoint folder that cannot be written, read or continued from."""
+
+
+@final
+class ArchiveError(LongspanError):
+    """An archive that is damaged, or would write outside its folder, or is unreasonably large."""
+
+
+@final
+class ChecksumError(LongspanError):
+    """A file whose sha256 is not the one on record."""
+
+
+@final
+class FetchError(LongspanError):
+    """Named data or weights that are in no cache and no mirror, and could not be downloaded."""
+
+
+@final
+class DependencyError(LongspanError):
+    """An optional library is missing; the message is the command that installs it."""
+
+
+@final
+class Fault:
+    """One thing wrong with one value: where it is, what it is, what to do about it."""
+
+    __slots__ = ("cure", "what", "where")
+
+    def __init__(self, where: str, what: str, cure: str = "") -> None:
+        """`where` names file, row or column; `what` the fault; `cure` is optional when many faults share one."""
+        self.where = where
+        self.what = what
+        self.cure = cure
+
+    def __repr__(self) -> str:
+        """One line, as shown in messages."""
+        return f"{self.where}: {self.what}" + (f" {self.cure}" if self.cure else "")
+
+
+def data_error(headline: str, faults: Sequence[Fault], cure: str = "", *, shown: int = 10) -> DataError:
+    """A `DataError` that names the first `shown` faults line by line, counts the rest, and ends with the cure."""
+    lines = [headline, *(f"  {fault!r}" for fault in faults[:shown])]
+    if len(faults) > shown:
+        lines.append(f"  ... and {len(faults) - shown} more")
+    if cure:
+        lines.append(cure)
+    return DataError("\n".join(lines), faults)
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name most like `name`, or None if nothing is near."""
+    by_lower = {each.lower(): each for each in valid}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[found[0]] if found else None
+
+
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError:
+    """The error for a `kind` ("model", "column" ...) called `name` that is not among `valid`."""
+    names = sorted(valid)
+    near = nearest(name, names)
+    hint = f" Did you mean {near!r}?" if near else ""
+    listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+    return UnknownNameError(f"There is no {kind} {name!r}.{hint} Valid: {listed}.")
