@@ -1,0 +1,86 @@
+"""The vault: sealed test rows, opened on purpose; every opening is counted, dated and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import final
+
+import numpy as np
+
+from longspan.errors import VaultError
+
+__all__ = ["Vault"]
+
+
+@final
+class Vault:
+    """Test rows that nothing reads by accident: `open(reason)` gives them and leaves a record.
+
+    A test figure is honest only while the test rows have steered no decision. So they are no attribute of a split, no
+    loop runs over them, and whoever wants them says why. The record goes into the model file and the report.
+
+    Example:
+        >>> vault = Vault([7, 3])
+        >>> vault
+        Vault(2 rows, never opened)
+        >>> vault.open("final figure for the paper")
+        array([3, 7])
+        >>> vault
+        Vault(2 rows, opened once)
+    """
+
+    def __init__(self, rows: Iterable[int] | np.ndarray, openings: Iterable[Mapping[str, object]] = ()) -> None:
+        """Seal row numbers; `openings` are earlier records of the same vault, when a run goes on."""
+        numbers = rows if isinstance(rows, np.ndarray) else list(rows)
+        self._rows = np.sort(np.asarray(numbers, dtype=np.int64).reshape(-1))
+        self._openings = [dict(opening) for opening in openings]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        times = len(self._openings)
+        opened = "never opened" if not times else "opened once" if times == 1 else f"opened {times} times"
+        return f"Vault({len(self)} {'row' if len(self) == 1 else 'rows'}, {opened})"
+
+    @property
+    def openings(self) -> list[dict[str, object]]:
+        """Copies of the records, oldest first: `reason`, `at` (UTC, ISO 8601), `count` (1 = first opening), `rows`."""
+        return [dict(opening) for opening in self._openings]
+
+    def open(self, reason: str) -> np.ndarray:
+        """Test row numbers, int64 (N,), ascending; the opening is recorded with its `reason`.
+
+        Raises:
+            VaultError: There are no test rows, or no reason is given.
+        """
+        if not len(self):
+            raise VaultError(
+                "The vault is empty: this split has no test rows. Make some with split(test=0.2), "
+                "or with a column whose values name them: split(column='part') with 'train', 'valid' and 'test'."
+            )
+        if not isinstance(reason, str) or not reason.strip():
+            raise VaultError(
+                f"The vault opens for a reason, got {reason!r}. Say what the {len(self)} test rows are wanted for, "
+                "for example open('figure for the report'); it is recorded in the model file."
+            )
+        record = {
+            "reason": reason.strip(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "count": len(self._openings) + 1,
+            "rows": len(self),
+        }
+        self._openings.append(record)
+        return self._rows.copy()
+
+    def rows_for_leak_check(self) -> np.ndarray:
+        """Test row numbers for `longspan.data.leaks` alone, which compares inputs, sees no target and trains nothing.
+
+        No opening is recorded: a leak must be found before training, and refusing one steers no model.
+        """
+        return self._rows.copy()
+
+    def to_json(self) -> dict[str, object]:
+        """`{"rows": count, "openings": [...]}`: what model files and reports keep. Row numbers are not in it."""
+        return {"rows": len(self), "openings": self.openings}
