@@ -1,0 +1,24 @@
+"""Networks by name: `create("resnet34", weights="imagenet")`, and `catalogue()` of what there is."""
+
+from __future__ import annotations
+
+from longspan.models.backbone import Backbone
+from longspan.models.catalogue import ModelInfo, catalogue
+from longspan.models.deep_cnn import DeepCNNConfig
+from longspan.models.registry import ModelConfig, create, from_json, model_names, to_json
+from longspan.models.small_resnet import SmallResNetConfig
+from longspan.models.weights import load_weights
+
+__all__ = [
+    "Backbone",
+    "DeepCNNConfig",
+    "ModelConfig",
+    "ModelInfo",
+    "SmallResNetConfig",
+    "catalogue",
+    "create",
+    "from_json",
+    "load_weights",
+    "model_names",
+    "to_json",
+]

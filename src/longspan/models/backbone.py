@@ -1,0 +1,97 @@
+"""What every network offers to a head: features, feature maps at strides, and its weights from lower to upper."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from longspan.errors import ConfigError, ShapeError
+from longspan.nn import PoolName
+
+__all__ = ["Backbone", "check_images", "check_same_size", "check_size", "no_global_pool"]
+
+
+class Backbone(nn.Module, ABC):
+    """Abstract: a network without its last layer, the one to the classes, which a head brings.
+
+    Subclasses are final and set every attribute in their `__init__`.
+    """
+
+    name: str
+    """Under which the network is registered; a config object makes the name of its family."""
+    config: object | None
+    """The frozen config it was built from, or None where there are no options."""
+    in_channels: int
+    """Channels of the pictures it reads."""
+    size_px: tuple[int, int]
+    """Height and width it was built for. Networks with neither fully connected layers below the pooling nor position
+    embeddings read other sizes too."""
+    pool: PoolName | None
+    """As given to `create`."""
+    num_features: int
+    """Length of what `forward` gives for one picture."""
+    channels: tuple[int, ...]
+    """Channels of each map that `features` gives, fine to coarse; empty where there are no maps."""
+    strides: tuple[int, ...]
+    """Pixels of the picture from one place of each map to the next, fine to coarse. A map has about `side / stride`
+    places; layers that pad too little or too much for that are named in the class docstring."""
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """What a head reads: `(B, in_channels, H, W)` float to `(B, num_features)`."""
+
+    @abstractmethod
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Feature maps `(B, channels[i], H_i, W_i)`, fine to coarse, one for each of `strides`."""
+
+    @abstractmethod
+    def groups(self) -> list[list[nn.Parameter]]:
+        """All parameters, each once, in groups from lower (near the picture) to upper, to freeze or to slow down."""
+
+
+def check_images(images: Tensor, model: Backbone, smallest_px: int) -> None:
+    """Refuse `images` that are not (B, in_channels, H, W) with sides of at least `smallest_px`.
+
+    Raises: ShapeError that names what would fit.
+    """
+    if images.ndim != 4 or images.shape[1] != model.in_channels:
+        raise ShapeError(
+            f"{model.name} reads (B, {model.in_channels}, H, W), got {tuple(images.shape)}. "
+            f"Give pictures of {model.in_channels} channel(s), or create the model with another in_channels."
+        )
+    if min(images.shape[2], images.shape[3]) < smallest_px:
+        check_size(model.name, (images.shape[2], images.shape[3]), smallest_px)
+
+
+def check_same_size(images: Tensor, model: Backbone) -> None:
+    """Refuse `images` of another height or width than `model` was built for.
+
+    Raises: ShapeError.
+    """
+    height, width = model.size_px
+    if images.shape[2] != height or images.shape[3] != width:
+        raise ShapeError(
+            f"This {model.name} was built for pictures of {height} x {width} px, got {images.shape[2]} x "
+            f"{images.shape[3]}. Resize the pictures, or create it with size_px=({images.shape[2]}, {images.shape[3]})."
+        )
+
+
+def check_size(name: str, size_px: tuple[int, int], smallest_px: int) -> None:
+    """Refuse a picture size (height, width) with a side below `smallest_px`.
+
+    Raises: ShapeError that names the smallest size that would do.
+    """
+    if min(size_px) < smallest_px:
+        raise ShapeError(
+            f"{name} cannot read pictures of {size_px[0]} x {size_px[1]} px: its layers would leave nothing. "
+            f"The smallest size is {smallest_px} x {smallest_px} px; resize the pictures (size_px={smallest_px})."
+        )
+
+
+def no_global_pool(name: str, pool: PoolName) -> ConfigError:
+    """The error for a `pool` asked of a network that does not end in global pooling."""
+    return ConfigError(
+        f"pool={pool!r} needs a network that ends in global pooling, and {name} has other layers after it. "
+        "Leave pool out, or take for instance resnet18."
+    )

@@ -1,0 +1,48 @@
+"""What there is to choose from: every registered network with its size and its cost, from a stored table."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+__all__ = ["TABLE_NAME", "ModelInfo", "catalogue"]
+
+TABLE_NAME = "catalogue.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelInfo:
+    """One network: what it is called, how large it is, what one picture costs.
+
+    Parameters and multiply-adds are of the whole published network: with its class layer, without auxiliary heads, for
+    one picture of `size_px` with `channels_in` channels.
+    """
+
+    name: str
+    """As `create` takes it."""
+    parameters: int
+    multiply_adds: int
+    """Multiplications with addition of convolutions, linear layers, attention: half the floating-point operations."""
+    size_px: tuple[int, int]
+    """Height and width: of the published evaluation for torchvision's networks."""
+    channels_in: int
+    classes: int
+    """Outputs of the class layer that is counted in."""
+    source: str
+    """Paper or book."""
+    imagenet: bool
+    """Whether weights="imagenet" exist."""
+
+
+def catalogue() -> list[ModelInfo]:
+    """Every registered network: longspan's own, then torchvision's by family."""
+    return list(_read())
+
+
+@functools.cache
+def _read() -> tuple[ModelInfo, ...]:
+    rows: list[dict[str, Any]] = json.loads(resources.files("longspan.models").joinpath(TABLE_NAME).read_text("utf-8"))
+    return tuple(ModelInfo(**{**row, "size_px": (row["size_px"][0], row["size_px"][1])}) for row in rows)

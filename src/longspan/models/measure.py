@@ -1,0 +1,86 @@
+"""Counts parameters and multiply-adds of every registered network and writes the table that `catalogue` reads.
+
+    python -m longspan.models.measure
+
+The networks run without numbers, so that the largest needs no memory. Run it again when a model is added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from longspan.models.catalogue import TABLE_NAME, ModelInfo
+from longspan.models.families import FAMILIES
+from longspan.models.registry import OWN_MODELS, create
+from longspan.models.torchvision_nets import build_published, without_memory
+
+__all__ = ["measure_own", "measure_published", "write_table"]
+
+_OWN_CLASSES = 10
+
+
+def measure_own(name: str) -> ModelInfo:
+    """Measure a network of longspan's own, with a Linear to 10 classes, as its paper has it."""
+    own = OWN_MODELS[name]
+    model = create(name, in_channels=own.channels_in, size_px=own.size_px)
+    whole = nn.Sequential(model, nn.Linear(model.num_features, _OWN_CLASSES))
+    parameters, multiply_adds = _count(whole, own.channels_in, own.size_px)
+    return ModelInfo(
+        name=name,
+        parameters=parameters,
+        multiply_adds=multiply_adds,
+        size_px=own.size_px,
+        channels_in=own.channels_in,
+        classes=_OWN_CLASSES,
+        source=own.source,
+        imagenet=False,
+    )
+
+
+def measure_published(name: str, source: str) -> ModelInfo:
+    """Measure a whole torchvision network at the size its `DEFAULT` weights were evaluated at."""
+    from torchvision.models import get_model_weights
+
+    transforms = get_model_weights(name)["DEFAULT"].value.transforms()
+    size_px = (transforms.crop_size[0], transforms.crop_size[0])
+    with without_memory():
+        net = build_published(name, size_px)
+    parameters, multiply_adds = _count(net, 3, size_px)
+    return ModelInfo(
+        name=name,
+        parameters=parameters,
+        multiply_adds=multiply_adds,
+        size_px=size_px,
+        channels_in=3,
+        classes=1000,
+        source=source,
+        imagenet=True,
+    )
+
+
+def write_table(path: Path) -> int:
+    """Measure every registered network and write the table to `path`; gives how many there are."""
+    rows = [measure_own(name) for name in OWN_MODELS]
+    rows += [measure_published(name, family.source) for family in FAMILIES for name in family.names]
+    lines = ",\n".join(json.dumps(dataclasses.asdict(row)) for row in rows)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    return len(rows)
+
+
+@torch.no_grad()
+def _count(net: nn.Module, channels: int, size_px: tuple[int, int]) -> tuple[int, int]:
+    net = net.to("meta").eval()
+    with FlopCounterMode(display=False) as counter:
+        net(torch.empty(1, channels, *size_px, device="meta"))
+    return sum(parameter.numel() for parameter in net.parameters()), counter.get_total_flops() // 2
+
+
+if __name__ == "__main__":
+    table = Path(__file__).with_name(TABLE_NAME)
+    print(f"{write_table(table)} networks measured: {table}")
