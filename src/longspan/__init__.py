@@ -1,1 +1,99 @@
-"""longspan."""
+"""longspan: deep learning, end to end or in stages: measure which.
+
+Names are loaded when they are first used, so that the command line answers at once: `import longspan` alone costs
+milliseconds, and `longspan.Learner` brings PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from longspan.version import __version__
+
+if TYPE_CHECKING:
+    from longspan import datasets, models
+    from longspan.columns import Categories, Category, Image, Number
+    from longspan.data import Augment, Split, Table, Task
+    from longspan.errors import LongspanError
+    from longspan.heads import Classify, ClassifyMany, Regress
+    from longspan.models import DeepCNNConfig, SmallResNetConfig
+    from longspan.train import (
+        Callback,
+        EarlyStopping,
+        Ensemble,
+        Learner,
+        Phase,
+        Prediction,
+        Predictor,
+        TrainConfig,
+        WeightAverage,
+        load,
+    )
+
+__all__ = [
+    "Augment",
+    "Callback",
+    "Categories",
+    "Category",
+    "Classify",
+    "ClassifyMany",
+    "DeepCNNConfig",
+    "EarlyStopping",
+    "Ensemble",
+    "Image",
+    "Learner",
+    "LongspanError",
+    "Number",
+    "Phase",
+    "Prediction",
+    "Predictor",
+    "Regress",
+    "SmallResNetConfig",
+    "Split",
+    "Table",
+    "Task",
+    "TrainConfig",
+    "WeightAverage",
+    "__version__",
+    "datasets",
+    "load",
+    "models",
+]
+
+# The same names once more, for the interpreter: what stands under TYPE_CHECKING is what editors and pyright follow.
+_HOMES = {
+    "columns": ("Categories", "Category", "Image", "Number"),
+    "data": ("Augment", "Split", "Table", "Task"),
+    "errors": ("LongspanError",),
+    "heads": ("Classify", "ClassifyMany", "Regress"),
+    "models": ("DeepCNNConfig", "SmallResNetConfig"),
+    "train": (
+        "Callback",
+        "EarlyStopping",
+        "Ensemble",
+        "Learner",
+        "Phase",
+        "Prediction",
+        "Predictor",
+        "TrainConfig",
+        "WeightAverage",
+        "load",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name in ("datasets", "models"):
+        return importlib.import_module(f"longspan.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'longspan' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"longspan.{_HOME[name]}"), name)
+    globals()[name] = value  # the next use does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,26 @@
+"""One typed column per file: how one kind of value is read, checked, batched, decoded and shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longspan.columns.base import Column
+from longspan.columns.categories import Categories
+from longspan.columns.category import Category
+from longspan.columns.draws import Draws
+from longspan.columns.image import Image
+from longspan.columns.number import Number
+from longspan.errors import unknown_name
+
+__all__ = ["COLUMNS", "Categories", "Category", "Column", "Draws", "Image", "Number", "column_from_json"]
+
+COLUMNS: dict[str, type[Column]] = {column.kind: column for column in (Image, Category, Categories, Number)}
+"""Every kind of column by its name in files. A new column is one file and one entry here."""
+
+
+def column_from_json(fields: dict[str, Any]) -> Column:
+    """The column that `Column.to_json` described."""
+    kind = fields.get("kind")
+    if kind not in COLUMNS:
+        raise unknown_name("column kind", str(kind), COLUMNS)
+    return COLUMNS[kind].from_json(fields)

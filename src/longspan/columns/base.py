@@ -1,0 +1,83 @@
+"""What every kind of value can do: be learnt from examples, checked, turned into an array, followed, decoded, shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+if TYPE_CHECKING:
+    from longspan.columns.draws import Draws
+
+__all__ = ["Column"]
+
+
+class Column(ABC):
+    """One kind of value. Subclasses are frozen dataclasses: `fit` returns a new, complete one and changes nothing.
+
+    A raw value is what stands in a table (a path, a word, a number); None means missing and never reaches a column.
+    The life of a value is `check`, `encode` (one value to one array), then batches of them go through `prepare` on the
+    device that trains; `decode` turns what a head predicts back into what a person reads.
+    """
+
+    kind: ClassVar[str]
+    """Name in files and messages: "image", "category" ..."""
+
+    @abstractmethod
+    def fit(self, values: Iterable[Any]) -> Self:
+        """A complete column, learnt from the values of training rows: vocabulary, size, mean and spread."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one encoded value; known once fitted."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> npt.DTypeLike:
+        """Data type of one encoded value."""
+
+    @abstractmethod
+    def check(self, value: Any) -> str | None:
+        """What is wrong with one raw value, in words that fit behind a place and a colon; None when it is fine."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> np.ndarray:
+        """One raw value as an array of `shape` and `dtype`.
+
+        Raises:
+            ValueError: the value cannot be read; the message is what `check` would say.
+        """
+
+    def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
+        """What a network or a loss reads, from a batch of encoded values on the device that trains.
+
+        `draws` are the geometric and colour changes of the batch's rows; kinds that have no place in a picture ignore
+        them.
+        """
+        del draws
+        return batch
+
+    @abstractmethod
+    def decode(self, encoded: Any) -> Any:
+        """The raw value that an encoded one stands for."""
+
+    def show_html(self, value: Any) -> str:
+        """One value as a cell of an HTML table."""
+        return html.escape(str(value))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make this column again."""
+        assert dataclasses.is_dataclass(self)
+        return {"kind": self.kind, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """The column that `to_json` described; lists become tuples again."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k != "kind"})

@@ -1,0 +1,87 @@
+"""Several labels at once, or none."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+import numpy.typing as npt
+
+from longspan.columns.base import Column
+from longspan.columns.category import Label, sorted_vocab
+from longspan.errors import DataError
+
+__all__ = ["Categories"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Categories(Column):
+    """Any number of labels out of a vocabulary: encoded as `(K,)` float32 of zeros and ones.
+
+    A raw value is a list of labels, or one string with `separator` between them. An empty list says "none of them";
+    a missing value says "nobody looked".
+    """
+
+    kind: ClassVar[str] = "categories"
+
+    vocab: tuple[Label, ...] = ()
+    """Labels in the order of the network's outputs; learnt from training rows when empty."""
+    separator: str | None = None
+    """What stands between labels where a value is one string ("cat dog")."""
+
+    def fit(self, values: Iterable[Any]) -> Self:
+        """The vocabulary of the training rows, unless one was given."""
+        if self.vocab:
+            return self
+        vocab = sorted_vocab(label for value in values for label in self._labels(value))
+        if not vocab:
+            raise DataError("Categories need at least one label in the training rows, found none.")
+        return replace(self, vocab=vocab)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One number for each class."""
+        return (len(self.vocab),)
+
+    @property
+    def dtype(self) -> npt.DTypeLike:
+        """Zeros and ones as the loss wants them."""
+        return np.float32
+
+    def check(self, value: Any) -> str | None:
+        """Not a list of known labels."""
+        try:
+            labels = self._labels(value)
+        except ValueError as error:
+            return str(error)
+        unknown = [label for label in labels if self.vocab and label not in self.vocab]
+        return f"classes {unknown!r} do not occur in the training rows" if unknown else None
+
+    def encode(self, value: Any) -> np.ndarray:
+        """Ones where a label is present."""
+        fault = self.check(value)
+        if fault:
+            raise ValueError(fault)
+        present = set(self._labels(value))
+        return np.asarray([label in present for label in self.vocab], np.float32)
+
+    def decode(self, encoded: Any) -> list[Label]:
+        """The labels whose entry is at least one half."""
+        return [label for label, there in zip(self.vocab, encoded, strict=True) if float(there) >= 0.5]
+
+    def show_html(self, value: Any) -> str:
+        """Labels side by side."""
+        return html.escape(", ".join(str(label) for label in self._labels(value)))
+
+    def _labels(self, value: Any) -> list[Label]:
+        if isinstance(value, str):
+            if self.separator is None:
+                raise ValueError(f"{value!r} is one string, not a list; give Categories(separator=...) to split it")
+            return [part for part in value.split(self.separator) if part]
+        if not isinstance(value, Iterable):
+            raise ValueError(f"{value!r} is no list of labels")
+        return list(value)

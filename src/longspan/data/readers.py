@@ -1,0 +1,175 @@
+"""Tables from files, CSV, Parquet, data frames, arrays and MNIST's idx files."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Category, Column, Image
+from longspan.data.table import Table, infer_column
+from longspan.errors import ConfigError, DataError, unknown_name
+
+__all__ = ["read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
+
+_IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
+
+
+def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
+    """See `Table.from_files`."""
+    root = Path(folder)
+    if not root.exists():
+        raise DataError(f"The folder {root} does not exist.")
+    if not root.is_dir():
+        raise DataError(f"{root} is a file; from_files wants the folder that holds the pictures.")
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"The pattern {pattern!r} is no regular expression: {error}.") from None
+    if image in compiled.groupindex:
+        raise ConfigError(f"The group {image!r} has the name of the picture column; give image= another name.")
+    paths = sorted(
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+    matches = [(path, match) for path in paths if (match := compiled.fullmatch(path))]
+    if not matches:
+        raise DataError(_no_match(root, pattern, compiled, paths))
+    cells: dict[str, list[Any]] = {image: [path for path, _ in matches]}
+    for group in compiled.groupindex:
+        cells[group] = [match[group] for _, match in matches]
+    frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
+    columns: dict[str, Column] = {image: Image(), **{group: Category() for group in compiled.groupindex}}
+    return Table(frame, columns, root=root, source=str(root))
+
+
+def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[str]) -> str:
+    if not paths:
+        return f"The folder {root} holds no files."
+    message = f"The pattern {pattern!r} matches none of the {len(paths)} files below {root}, such as "
+    message += ", ".join(repr(path) for path in paths[:3]) + ". "
+    inside = next((path for path in paths if compiled.search(path)), None)
+    if inside is not None:
+        return message + f"It matches a part of {inside!r}; it must match the whole path, so begin or end it with '.*'."
+    return message + "It must match the whole path below the folder, with forward slashes."
+
+
+def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+    """See `Table.from_csv`."""
+    path = _existing(path)
+    try:
+        # A row that fits only after ten thousand others is still read as a whole: types come from all rows.
+        frame = pl.read_csv(path, infer_schema_length=None, try_parse_dates=True)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as CSV: {_first_line(error)} Is it comma-separated UTF-8?") from error
+    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+
+
+def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+    """See `Table.from_parquet`."""
+    path = _existing(path)
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
+    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+
+
+def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+    """See `Table.from_frame`."""
+    import narwhals as nw
+
+    try:
+        native = nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataError(f"{type(frame).__name__} is no data frame that narwhals knows: {_first_line(error)}") from error
+    return _typed(native.to_polars(), columns, root=Path(root) if root else None, source="data frame")
+
+
+def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
+    """See `Table.from_arrays`."""
+    for name in columns:
+        if name not in arrays:
+            raise unknown_name("column", name, arrays)
+    lengths = {name: len(arrays[name]) for name in columns}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"The arrays have different lengths: {lengths}.")
+    series, pictures = [], {}
+    for name, column in columns.items():
+        values = arrays[name]
+        if isinstance(column, Image) and not isinstance(values, list):
+            values = np.asarray(values)
+            if values.dtype != np.uint8 or values.ndim not in (3, 4):
+                raise DataError(
+                    f"Pictures in {name!r} must be uint8 (N, H, W) or (N, H, W, C), got {values.dtype} {values.shape}. "
+                    "Floats in 0..1: (x * 255).round().astype('uint8'). (N, C, H, W): x.transpose(0, 2, 3, 1)."
+                )
+            if values.ndim == 4 and values.shape[-1] not in (1, 3):
+                raise DataError(
+                    f"Pictures in {name!r} are {values.shape}: the last axis must be 1 or 3 channels."
+                )
+            pictures[name] = values
+            series.append(pl.Series(name, np.arange(len(values), dtype=np.int64)))
+        else:
+            series.append(pl.Series(name, values.tolist() if isinstance(values, np.ndarray) else list(values)))
+    return Table(pl.DataFrame(series), columns, arrays=pictures, source="arrays")
+
+
+def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label: str) -> Table:
+    """See `Table.from_idx`."""
+    pictures = _idx_array(_existing(images))
+    if pictures.ndim != 3 or pictures.dtype != np.uint8:
+        raise DataError(f"{images} holds {pictures.dtype} {pictures.shape}, not pictures (N, H, W) of bytes.")
+    arrays: dict[str, Any] = {image: pictures}
+    columns: dict[str, Column] = {image: Image()}
+    if labels is not None:
+        classes = _idx_array(_existing(labels))
+        if len(classes) != len(pictures):
+            raise DataError(f"{labels} has {len(classes)} labels for {len(pictures)} pictures in {images}.")
+        arrays[label], columns[label] = classes, Category()
+    return read_arrays(arrays, columns)
+
+
+def _idx_array(path: Path) -> np.ndarray:
+    """The array in an idx file: magic number (0, 0, type, axes), big-endian sizes, values."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path} is cut short or damaged: {error}.") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES or not 1 <= content[3] <= 4:
+        raise DataError(f"{path} is no idx file (MNIST's format): it begins with {content[:4].hex(' ')!r}.")
+    dtype, axes = np.dtype(_IDX_DTYPES[content[2]]).newbyteorder(">"), content[3]
+    shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes))
+    expected = 4 + 4 * axes + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if len(content) != expected:
+        raise DataError(f"{path} has {len(content):,} bytes, but its header {shape} needs {expected:,}.")
+    # A copy in the machine's own byte order, which torch can share without another one.
+    return np.frombuffer(content, dtype, offset=4 + 4 * axes).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _typed(frame: pl.DataFrame, columns: Mapping[str, Column] | None, *, root: Path | None, source: str) -> Table:
+    for name in columns or {}:
+        if name not in frame.columns:
+            raise unknown_name(f"column (in {source})", name, frame.columns)
+    if frame.height == 0:
+        raise DataError(f"{source} has no rows.")
+    typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
+    return Table(frame, typed, root=root, source=source)
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"The file {path} does not exist.")
+    return path
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,169 @@
+"""Encoded values, each read and resized once: in memory where they fit, else in a memory-mapped cache file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from longspan.columns import Column, Image
+from longspan.data.cache_dir import cache_dir
+from longspan.data.table import Table
+from longspan.errors import Fault
+
+__all__ = ["Store", "build_store"]
+
+_CHUNK = 32  # rows a thread takes at a time: enough to hide the hand-over, few enough to share the work out
+
+
+@final
+class Store:
+    """The encoded values of some rows of one column; `read` gives a batch of them."""
+
+    def __init__(self, values: torch.Tensor, slots: np.ndarray, faults: dict[int, Fault]) -> None:
+        """Wrap encoded values.
+
+        Args:
+            values: `(S, *shape)`, one entry per stored row.
+            slots: `(len(table),)` int64: where a row's value stands in `values`; -1 where it is missing or bad.
+            faults: Rows whose value could not be read, and why.
+        """
+        self.values = values
+        self.slots = torch.from_numpy(slots)
+        self.faults = faults
+
+    def read(self, rows: torch.Tensor) -> torch.Tensor:
+        """Values of these rows, `(B, *shape)`; zeros where a value is missing."""
+        slots = self.slots[rows]
+        batch = self.values[slots.clamp_min(0)]
+        absent = slots < 0
+        if absent.any():
+            batch[absent] = 0
+        return batch
+
+    def present(self, rows: torch.Tensor) -> torch.Tensor:
+        """`(B,)` bool: which of these rows have a value."""
+        return self.slots[rows] >= 0
+
+
+def build_store(
+    table: Table,
+    name: str,
+    column: Column,
+    rows: np.ndarray,
+    *,
+    memory_bytes: int,
+    progress: Callable[[int], None] | None = None,
+) -> Store:
+    """Encode one column of these rows, with as many threads as there are cores where pictures are decoded.
+
+    Args:
+        table: Where the values are.
+        name: The column's name in `table`.
+        column: The fitted column that encodes.
+        rows: Row numbers into `table`.
+        memory_bytes: Values that need more go into a memory-mapped file in the cache folder, which is found again by
+            the names, sizes and dates of the picture files and the column's settings.
+        progress: Called with the number of rows done since the last call.
+    """
+    cells = table.frame[name]
+    present = rows[cells.is_not_null().to_numpy()[rows]]
+    array = table.arrays.get(name)
+    if array is not None and array.shape[1:] in (column.shape, column.shape[:2]):
+        slots = np.full(len(table), -1, np.int64)
+        slots[present] = cells.to_numpy()[present].astype(np.int64)
+        return Store(torch.from_numpy(array.reshape(len(array), *column.shape)), slots, {})
+
+    bytes_needed = len(present) * int(np.prod(column.shape, dtype=np.int64)) * np.dtype(column.dtype).itemsize
+    if bytes_needed <= memory_bytes:
+        values = np.empty((len(present), *column.shape), column.dtype)
+        bad = _encode_into(values, table, name, column, present, progress)
+    else:
+        values, bad = _mapped(table, name, column, present, progress)
+    slots = np.full(len(table), -1, np.int64)
+    slots[present] = np.arange(len(present))
+    faults = {}
+    for slot, what in bad.items():
+        row = int(present[slot])
+        slots[row] = -1
+        faults[row] = Fault(table.where(row, name), what)
+    return Store(torch.from_numpy(values), slots, faults)
+
+
+def _encode_into(
+    values: np.ndarray,
+    table: Table,
+    name: str,
+    column: Column,
+    rows: np.ndarray,
+    progress: Callable[[int], None] | None,
+) -> dict[int, str]:
+    """Fill `values`; gives what was wrong by position. Decoders release the GIL, so threads do for pictures."""
+
+    def encode(start: int) -> dict[int, str]:
+        bad = {}
+        for slot in range(start, min(start + _CHUNK, len(rows))):
+            try:
+                values[slot] = column.encode(table.value(int(rows[slot]), name))
+            except ValueError as error:
+                bad[slot] = str(error)
+        if progress is not None:
+            progress(min(_CHUNK, len(rows) - start))
+        return bad
+
+    starts = range(0, len(rows), _CHUNK)
+    if not isinstance(column, Image):
+        parts = map(encode, starts)
+        return {slot: what for part in parts for slot, what in part.items()}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            return {slot: what for part in pool.map(encode, starts) for slot, what in part.items()}
+        except BaseException:  # Ctrl-C must not wait for a hundred thousand pictures
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _mapped(
+    table: Table, name: str, column: Column, rows: np.ndarray, progress: Callable[[int], None] | None
+) -> tuple[np.ndarray, dict[int, str]]:
+    shape, dtype = (len(rows), *column.shape), np.dtype(column.dtype)
+    folder = cache_dir() / "decoded"
+    folder.mkdir(parents=True, exist_ok=True)
+    key = _key(table, name, column, rows)
+    data_path, note_path = folder / f"{key}.bin", folder / f"{key}.json"
+    if not note_path.exists():  # the note is written last: without it the values are not complete
+        part = folder / f"{key}.{os.getpid()}.part"
+        try:
+            values = np.memmap(part, dtype, "w+", shape=shape)
+            bad = _encode_into(values, table, name, column, rows, progress)
+            values.flush()
+            del values
+            os.replace(part, data_path)
+        finally:
+            part.unlink(missing_ok=True)
+        note_part = folder / f"{key}.{os.getpid()}.json.part"
+        note_part.write_text(json.dumps({"bad": bad}))
+        os.replace(note_part, note_path)
+    bad = {int(slot): what for slot, what in json.loads(note_path.read_text())["bad"].items()}
+    # Copy-on-write: torch wants writable memory, and nothing written to it may reach the file.
+    return np.memmap(data_path, dtype, "c", shape=shape), bad
+
+
+def _key(table: Table, name: str, column: Column, rows: np.ndarray) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    settings = {k: v for k, v in column.to_json().items() if k not in ("mean", "std")}
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for row in rows:
+        value = table.value(int(row), name)
+        if isinstance(value, str) and Path(value).is_file():
+            status = Path(value).stat()
+            value = f"{Path(value).resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+        digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,344 @@
+"""Samples as rows, values as typed columns, read only when they are needed."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Categories, Category, Column, Image, Number
+from longspan.data.random import permutation
+from longspan.errors import ConfigError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    from longspan.data.splits import Split
+
+__all__ = ["Table"]
+
+
+@final
+class Table:
+    """Rows with typed columns. Every method gives a new table; files and arrays are never copied or written to.
+
+    A cell of an `Image` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be missing.
+    """
+
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        columns: Mapping[str, Column],
+        *,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        root: Path | None = None,
+        source: str = "table",
+    ) -> None:
+        """Wrap a frame of raw cells; the class methods below are the usual way in.
+
+        Args:
+            frame: One row per sample; every name in `columns` is one of its columns.
+            columns: What each value means.
+            arrays: Pictures held in memory, uint8 `(N, H, W)` or `(N, H, W, C)`; the cell is the position in it.
+            root: Folder that relative picture paths start from.
+            source: Where the rows come from, for messages.
+        """
+        for name in columns:
+            if name not in frame.columns:
+                raise unknown_name("column", name, frame.columns)
+        self.frame = frame
+        self.columns = dict(columns)
+        self.arrays = dict(arrays or {})
+        self.root = root
+        self.source = source
+
+    # --- where tables come from ----------------------------------------------------------------------------------
+
+    @classmethod
+    def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:
+        r"""Pictures below a folder whose path, seen from it, matches `pattern` as a whole; named groups become columns.
+
+        Args:
+            folder: Looked through with everything below it; hidden files are left out.
+            pattern: A regular expression for the path with forward slashes: `r"(?P<breed>.+)_\d+\.jpg"`, or
+                `r"(?P<digit>\d)/.*\.png"` where the folder says the class.
+            image: Name of the picture column.
+
+        Raises:
+            DataError: the folder does not exist, or nothing in it matches; the message shows what is there.
+        """
+        from longspan.data.readers import read_files
+
+        return read_files(folder, pattern, image=image)
+
+    @classmethod
+    def from_csv(
+        cls, path: str | Path, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
+    ) -> Table:
+        """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories."""
+        from longspan.data.readers import read_csv
+
+        return read_csv(path, columns, root=root)
+
+    @classmethod
+    def from_parquet(
+        cls, path: str | Path, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
+    ) -> Table:
+        """Rows of a Parquet file; see `from_csv`."""
+        from longspan.data.readers import read_parquet
+
+        return read_parquet(path, columns, root=root)
+
+    @classmethod
+    def from_frame(
+        cls, frame: Any, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
+    ) -> Table:
+        """Rows of any data frame that narwhals knows (polars, pandas, pyarrow, ...); see `from_csv`."""
+        from longspan.data.readers import read_frame
+
+        return read_frame(frame, columns, root=root)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
+        """Equally long arrays or lists; pictures as uint8 `(N, H, W)` or `(N, H, W, C)`."""
+        from longspan.data.readers import read_arrays
+
+        return read_arrays(arrays, columns)
+
+    @classmethod
+    def from_idx(
+        cls, images: str | Path, labels: str | Path | None = None, *, image: str = "image", label: str = "label"
+    ) -> Table:
+        """MNIST's own format, gzipped or not: pictures, and if given their labels."""
+        from longspan.data.readers import read_idx
+
+        return read_idx(images, labels, image=image, label=label)
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.frame.height
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        """One row: raw values by column name."""
+        return {name: self.value(row, name) for name in self.columns}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Rows in order."""
+        return (self[row] for row in range(len(self)))
+
+    def column(self, name: str) -> Column:
+        """The column called `name`; UnknownNameError with the nearest name if there is none."""
+        if name not in self.columns:
+            raise unknown_name("column", name, self.columns)
+        return self.columns[name]
+
+    def column_values(self, name: str) -> list[Any]:
+        """All raw values of one column, None where missing; pictures as paths or arrays."""
+        self.column(name)
+        cells = self.frame[name].to_list()
+        if name in self.arrays:
+            return [None if cell is None else self.arrays[name][cell] for cell in cells]
+        if isinstance(self.columns[name], Image):
+            return [self._path(cell) for cell in cells]
+        return cells
+
+    def value(self, row: int, name: str) -> Any:
+        """One raw value, None where missing."""
+        self.column(name)
+        cell = self.frame[name][row]
+        if cell is None:
+            return None
+        if name in self.arrays:
+            return self.arrays[name][cell]
+        if isinstance(cell, pl.Series):
+            return cell.to_list()
+        return self._path(cell) if isinstance(self.columns[name], Image) else cell
+
+    def where(self, row: int, name: str) -> str:
+        """Where a value stands, for messages: the file of a picture, else row and column."""
+        cell = self.frame[name][row]
+        if isinstance(cell, str) and isinstance(self.columns[name], Image):
+            return str(self._path(cell))
+        return f"{self.source}, row {row}, column {name!r}"
+
+    def __repr__(self) -> str:
+        """Rows and columns in one line."""
+        columns = ", ".join(f"{name}: {type(column).__name__}" for name, column in self.columns.items())
+        return f"Table({len(self)} rows; {columns})"
+
+    def _repr_html_(self) -> str:
+        """The first rows with their pictures, for notebooks."""
+        shown = range(min(len(self), 8))
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{self._cell_html(row, name)}</td>" for name in self.columns) + "</tr>"
+            for row in shown
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{len(self):,} rows</p>"
+
+    def _cell_html(self, row: int, name: str) -> str:
+        value = self.value(row, name)
+        return "<i>missing</i>" if value is None else self.columns[name].show_html(value)
+
+    def _path(self, cell: Any) -> Any:
+        if isinstance(cell, str) and self.root is not None:
+            return str(self.root / cell)
+        return cell
+
+    # --- other tables from this one ------------------------------------------------------------------------------
+
+    def with_column(
+        self, name: str, column: Column, values: Callable[[dict[str, Any]], Any] | Iterable[Any] | None = None
+    ) -> Table:
+        """This table with one more column, or with another meaning for one it has.
+
+        Args:
+            name: New, or that of a column to replace.
+            column: What the values mean.
+            values: A function of a row (a dict of raw values), or one value per row. None keeps the cells.
+        """
+        if values is None:
+            self.column(name)
+            return self._with(self.frame, columns={**self.columns, name: column})
+        if callable(values):
+            cells = []
+            for row, sample in enumerate(self):
+                try:
+                    cells.append(values(sample))
+                except Exception as error:
+                    raise DataError(
+                        f"{self.source}, row {row}: the function for column {name!r} raised "
+                        f"{type(error).__name__}: {error}. The row is {sample!r}."
+                    ) from error
+        else:
+            cells = list(values)
+        if len(cells) != len(self):
+            raise DataError(f"Column {name!r} has {len(cells)} values for {len(self)} rows.")
+        series = pl.Series(name, [c.item() if isinstance(c, np.generic) else c for c in cells], strict=False)
+        arrays = {k: v for k, v in self.arrays.items() if k != name}
+        return self._with(self.frame.with_columns(series), columns={**self.columns, name: column}, arrays=arrays)
+
+    def select(self, *names: str) -> Table:
+        """Only these columns."""
+        columns = {name: self.column(name) for name in names}
+        arrays = {k: v for k, v in self.arrays.items() if k in columns}
+        return self._with(self.frame.select(names), columns=columns, arrays=arrays)
+
+    def filter(self, keep: Callable[[dict[str, Any]], bool] | pl.Expr) -> Table:
+        """The rows for which a function of the row, or a polars expression, is true."""
+        if isinstance(keep, pl.Expr):
+            return self._with(self.frame.filter(keep))
+        return self.take([row for row, sample in enumerate(self) if keep(sample)])
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Table:
+        """These rows, in this order."""
+        return self._with(self.frame[np.asarray(rows, np.int64)])
+
+    def sample(self, n: int, *, seed: int = 0) -> Table:
+        """`n` rows at random, without repeats, in their old order; the same `seed` always gives the same rows."""
+        if not 0 <= n <= len(self):
+            raise ConfigError(f"sample(n={n}) from a table of {len(self)} rows; n must be between 0 and {len(self)}.")
+        return self.take(np.sort(permutation(seed, "sample", 0, len(self))[:n].numpy()))
+
+    def concat(self, other: Table) -> Table:
+        """The rows of both; a column that only one of them has is missing in the other's rows."""
+        both = self.columns.keys() & other.columns.keys()
+        for name in sorted(both):
+            if self.columns[name].kind != other.columns[name].kind:
+                raise DataError(
+                    f"Column {name!r} is {self.columns[name].kind} in one table and {other.columns[name].kind} in the "
+                    "other; give one of them another meaning with with_column, or another name."
+                )
+        mine, theirs = self._absolute(), other._absolute()
+        arrays = {**theirs.arrays, **mine.arrays}
+        for name in mine.arrays.keys() & theirs.arrays.keys():
+            if mine.arrays[name].shape[1:] != theirs.arrays[name].shape[1:]:
+                raise DataError(
+                    f"Pictures in {name!r} have shape {mine.arrays[name].shape[1:]} and {theirs.arrays[name].shape[1:]}"
+                    "; bring them to one size first."
+                )
+            arrays[name] = np.concatenate([mine.arrays[name], theirs.arrays[name]])
+            shifted = theirs.frame.with_columns(pl.col(name) + len(mine.arrays[name]))
+            theirs = theirs._with(shifted)
+        mixed = [n for n in both if (n in mine.arrays) != (n in theirs.arrays)]
+        if mixed:
+            raise DataError(f"Pictures in {mixed[0]!r} are files in one table and arrays in the other; use one form.")
+        frame = pl.concat([mine.frame, theirs.frame], how="diagonal_relaxed")
+        return Table(frame, {**other.columns, **self.columns}, arrays=arrays, source=self.source)
+
+    def join(self, other: Table, *, on: str) -> Table:
+        """Each row with the columns of the row of `other` that has the same value in `on`; missing where none has.
+
+        Raises:
+            DataError: `other` has a value of `on` twice, so that rows would multiply; or both have another column
+                of one name.
+        """
+        self.column(on), other.column(on)
+        twice = other.frame[on].drop_nulls()
+        if twice.n_unique() != len(twice):
+            repeated = twice.filter(twice.is_duplicated())[0]
+            raise DataError(f"Cannot join on {on!r}: the second table has several rows with {repeated!r}.")
+        clash = (self.columns.keys() & other.columns.keys()) - {on}
+        if clash:
+            raise DataError(f"Both tables have columns {sorted(clash)}; select or rename before joining on {on!r}.")
+        mine, theirs = self._absolute(), other._absolute()
+        frame = mine.frame.join(theirs.frame, on=on, how="left", maintain_order="left")
+        return Table(
+            frame, {**other.columns, **self.columns}, arrays={**theirs.arrays, **mine.arrays}, source=self.source
+        )
+
+    def split(
+        self,
+        valid: float | int = 0.2,
+        test: float | int = 0.0,
+        *,
+        seed: int = 0,
+        stratify: str | None = "auto",
+        time: str | None = None,
+        group: str | None = None,
+        column: Any = None,
+    ) -> Split:
+        """Which rows train, validate and test; see `longspan.data.splits.make_split`."""
+        from longspan.data.splits import make_split
+
+        return make_split(
+            self, valid=valid, test=test, seed=seed, stratify=stratify, time=time, group=group, column=column
+        )
+
+    # --- helpers -------------------------------------------------------------------------------------------------
+
+    def _with(
+        self,
+        frame: pl.DataFrame,
+        *,
+        columns: Mapping[str, Column] | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+    ) -> Table:
+        return Table(
+            frame,
+            self.columns if columns is None else columns,
+            arrays=self.arrays if arrays is None else arrays,
+            root=self.root,
+            source=self.source,
+        )
+
+    def _absolute(self) -> Table:
+        """The same table with picture paths that need no root, so that tables from two folders can stand together."""
+        if self.root is None:
+            return self
+        frame = self.frame
+        for name, column in self.columns.items():
+            if isinstance(column, Image) and name not in self.arrays:
+                frame = frame.with_columns(pl.Series(name, [self._path(c) for c in frame[name]], dtype=pl.String))
+        return Table(frame, self.columns, arrays=self.arrays, source=self.source)
+
+
+def infer_column(series: pl.Series) -> Column:
+    """What the values of a frame's column mean when nobody says: numbers, lists of labels, else categories."""
+    if series.dtype.is_numeric():
+        return Number()
+    return Categories() if series.dtype == pl.List else Category()

@@ -1,0 +1,248 @@
+"""What is to be learnt: inputs and targets of a split table, checked and encoded before the first step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+
+from longspan.columns import Category, Column, Image
+from longspan.data.leaks import Leaks, find_leaks
+from longspan.data.samples import Samples, encode_rows
+from longspan.data.splits import Split
+from longspan.data.table import Table
+from longspan.errors import ConfigError, DataError, Fault, TrainingError, data_error, unknown_name
+
+__all__ = ["Task"]
+
+_STATISTICS_ROWS = 2048  # pictures that mean and spread are taken from: their error is then below 1 % of the spread
+
+
+@final
+class Task:
+    """Inputs -> targets on a split table. One of each is the common case; several of either is normal.
+
+    Making a Task checks names only. `prepare` reads the rows (each picture once), learns vocabularies and statistics
+    from the training rows, collects every fault, and looks for leaks; a Learner calls it before it trains.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = {"x": np.zeros((10, 8, 8), np.uint8), "digit": [0, 1] * 5}
+        >>> table = Table.from_arrays(rows, {"x": Image(), "digit": Category()})
+        >>> Task(table.split(valid=0.2), inputs="x", targets="digit")
+        Task(x -> digit; 8 train, 2 valid)
+    """
+
+    def __init__(
+        self,
+        data: Split | Table,
+        inputs: str | Sequence[str],
+        targets: str | Sequence[str],
+        *,
+        size_px: int | tuple[int, int] | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        allow_leaks: bool = False,
+        memory_gb: float = 4.0,
+    ) -> None:
+        """Name what is given and what is wanted.
+
+        Args:
+            data: A split table; a bare table is split at random with a fifth for validation (`table.split()`).
+            inputs: Columns that the network reads.
+            targets: Columns that it predicts; their values may be missing.
+            size_px: Height and width, or one side of a square, that pictures get; needed where their sizes differ.
+            on_error: "raise" refuses bad files and values, all at once and by name; "skip" leaves their rows out and
+                keeps the list in `skipped`.
+            allow_leaks: Train although the same or nearly the same sample is on both sides; noted in the model file.
+            memory_gb: Decoded inputs up to this size stay in memory, larger ones in a file in the cache folder.
+        """
+        self.split = data.split() if isinstance(data, Table) else data
+        self.table = self.split.table
+        self.input_names = _names(inputs)
+        self.target_names = _names(targets)
+        if on_error not in ("raise", "skip"):
+            raise ConfigError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
+        for name in (*self.input_names, *self.target_names):
+            if name not in self.table.columns:
+                raise unknown_name("column", name, self.table.columns)
+        both = set(self.input_names) & set(self.target_names)
+        if both:
+            raise ConfigError(f"{sorted(both)} are inputs and targets at once: the network would copy the answer.")
+        self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
+        self.on_error = on_error
+        self.allow_leaks = allow_leaks
+        self.memory_gb = memory_gb
+        self.train = torch.from_numpy(self.split.train)
+        self.valid = torch.from_numpy(self.split.valid)
+        self.inputs: dict[str, Column] = {}
+        self.targets: dict[str, Column] = {}
+        self.skipped: list[Fault] = []
+        self.leaks: Leaks | None = None
+        self._samples: Samples | None = None
+
+    def __repr__(self) -> str:
+        names = f"{', '.join(self.input_names)} -> {', '.join(self.target_names)}"
+        return f"Task({names}; {len(self.train)} train, {len(self.valid)} valid)"
+
+    @property
+    def samples(self) -> Samples:
+        """The encoded rows."""
+        self.prepare()
+        assert self._samples is not None
+        return self._samples
+
+    def prepare(self, progress: Callable[[int], None] | None = None) -> None:
+        """Read, learn columns, collect faults, look for leaks; does nothing the second time.
+
+        Args:
+            progress: Called with the number of values read since the last call.
+
+        Raises:
+            DataError: Values that cannot be read or used, all of them by name.
+            LeakError: The same, or nearly the same, picture stands in training and in validation or test.
+            TrainingError: A target has no value in any training row.
+        """
+        if self._samples is not None:
+            return
+        self._check_targets()
+        train = self.split.train
+        inputs = {name: self._fit(name, train) for name in self.input_names}
+        targets = {name: self._fit(name, train) for name in self.target_names}
+        sealed = self.split.vault.rows_for_leak_check()
+        rows = np.concatenate([train, self.split.valid, sealed])
+        samples = encode_rows(self.table, rows, inputs, targets, memory_gb=self.memory_gb, progress=progress)
+        self._handle_faults(samples.faults())
+        for name, column in inputs.items():
+            if isinstance(column, Image) and column.mean is None:
+                inputs[name] = _with_statistics(column, samples, name, self.train)
+        self.inputs, self.targets = inputs, targets
+        self.leaks = self._find_leaks(samples)
+        if not self.allow_leaks:
+            self.leaks.refuse()
+        self._samples = samples
+
+    def open_vault(self, reason: str) -> torch.Tensor:
+        """Row numbers of the test rows; the opening is counted and dated (see `Vault`).
+
+        Raises:
+            VaultError: There are no test rows, or no reason is given.
+        """
+        self.prepare()
+        rows = self.split.vault.open(reason)
+        return torch.from_numpy(rows[~np.isin(rows, list(self.samples.faults()))])
+
+    def explain(self, row: int = 0) -> str:
+        """What happens to one row on its way to the network, step by step; names the step that fails."""
+        lines = [f"{self!r}, row {row}:"]
+        for name in (*self.input_names, *self.target_names):
+            lines.append(f"  {name}: {self.table.where(row, name)}")
+            value = self.table.value(row, name)
+            if value is None:
+                lines.append("    missing")
+                continue
+            lines.append(f"    raw: {_brief(value)}")
+            try:
+                column = self._fit(name, self.split.train)
+                lines.append(f"    column: {_brief(column)}")
+                encoded = column.encode(value)
+                lines.append(f"    encoded: {encoded.dtype} {tuple(encoded.shape)} {_brief(encoded)}")
+            except (ValueError, DataError, ConfigError) as error:
+                lines.append(f"    FAILS: {error}")
+        return "\n".join(lines)
+
+    # --- helpers -------------------------------------------------------------------------------------------------
+
+    def _fit(self, name: str, rows: np.ndarray) -> Column:
+        column = self.table.columns[name]
+        if isinstance(column, Image):
+            if self.size_px is not None:
+                column = replace(column, size_px=self.size_px)
+            return column.fit(v for row in rows if (v := self.table.value(int(row), name)) is not None)
+        cells = self.table.frame[name].gather(rows).drop_nulls().to_list()
+        if not cells:
+            raise TrainingError(
+                f"Target {name!r} has no value in any of the {len(rows)} training rows: there is nothing to learn from."
+            )
+        try:
+            return column.fit(cells)
+        except DataError as error:
+            raise DataError(f"Column {name!r}: {error}") from error
+
+    def _find_leaks(self, samples: Samples) -> Leaks:
+        """Over the first picture input, else over all cells of the inputs."""
+        split = replace(self.split, train=self.train.numpy(), valid=self.valid.numpy())
+        pictures = [name for name in self.input_names if isinstance(self.table.columns[name], Image)]
+        if pictures:
+            name = pictures[0]
+            return find_leaks(split, samples.inputs[name], name=lambda row: self.table.where(row, name))
+        return find_leaks(split, cells=self.table.frame.select(self.input_names))
+
+    def _check_targets(self) -> None:
+        for name in self.target_names:
+            if not isinstance(self.table.columns[name], Category):
+                continue
+            cells = self.table.frame[name]
+            counts = Counter(cells.drop_nulls().to_list())
+            alone = [label for label, count in counts.items() if count == 1]
+            if alone and len(counts) > 1:
+                where = {label: cells.to_list().index(label) for label in alone}
+                faults = [
+                    Fault(self.table.where(row, self.input_names[0]), f"class {label!r} of {name!r} has one sample")
+                    for label, row in where.items()
+                ]
+                raise data_error(
+                    "A class with one sample cannot be both learnt and checked:",
+                    faults,
+                    f"Add samples, merge classes, or leave them out: table.filter(lambda row: row[{name!r}] != ...).",
+                )
+
+    def _handle_faults(self, faults: dict[int, Fault]) -> None:
+        if not faults:
+            return
+        if self.on_error == "raise":
+            raise self._refused(faults)
+        self.skipped = list(faults.values())
+        bad = list(faults)
+        self.train = torch.from_numpy(self.split.train[~np.isin(self.split.train, bad)])
+        self.valid = torch.from_numpy(self.split.valid[~np.isin(self.split.valid, bad)])
+        if not len(self.train) or not len(self.valid):
+            raise data_error("No usable row is left in one part of the split:", self.skipped)
+
+    @staticmethod
+    def _refused(faults: dict[int, Fault]) -> DataError:
+        return data_error(
+            f"{len(faults)} row{'s' if len(faults) > 1 else ''} cannot be used:",
+            list(faults.values()),
+            'Mend or remove them, or leave them out: on_error="skip" (--on-error skip). The report then lists them.',
+        )
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _with_statistics(column: Image, samples: Samples, name: str, rows: torch.Tensor) -> Image:
+    """Mean and spread per channel of at most `_STATISTICS_ROWS` training pictures, evenly spaced."""
+    chosen = rows[torch.linspace(0, len(rows) - 1, min(len(rows), _STATISTICS_ROWS)).long()]
+    count, total, squares = 0, torch.zeros(1), torch.zeros(1)
+    for part in chosen.split(256):
+        pixels = samples.inputs[name].read(part).flatten(0, 2).double() / 255
+        count, total, squares = count + len(pixels), total + pixels.sum(0), squares + pixels.square().sum(0)
+    mean = total / count
+    std = (squares / count - mean.square()).clamp_min(0).sqrt()
+    return replace(
+        column,
+        mean=tuple(round(float(m), 4) for m in mean),
+        std=tuple(round(float(s), 4) or 1.0 for s in std),  # a constant picture has no spread to divide by
+    )
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return f"values {value.min()}..{value.max()}"
+    text = repr(value)
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,114 @@
+"""What a target means to a network: its last layers, loss, decoding and metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
+
+from longspan.columns import column_from_json
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from longspan.columns import Column
+
+__all__ = ["Answer", "Head", "Metric"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure for people: its name and which way is better."""
+
+    name: str
+    better: Literal["higher", "lower"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a head says about one row, in the words of its column."""
+
+    value: Any
+    """The decoded value: a label, a list of labels, a number."""
+    probability: float | None = None
+    """How sure the network is, where its kind of target has such a number."""
+    probabilities: dict[Any, float] | None = None
+    """For every class."""
+
+
+class Head(ABC):
+    """Subclasses are frozen dataclasses with a `column` field: None until the learner hands the fitted one over.
+
+    Outputs are what `layers` give (logits); `activate` turns them into what a person may average and read
+    (probabilities, quantities in their unit). Losses come per row, so that a missing value adds nothing, MixUp can mix
+    them and the worst mistakes can be found.
+    """
+
+    kind: ClassVar[str]
+    """Name in files and messages."""
+    column_kinds: ClassVar[tuple[str, ...]]
+    """Kinds of column it serves."""
+    metrics: ClassVar[tuple[Metric, ...]]
+    """The figures it reports, the most important first."""
+    column: Column | None
+
+    @property
+    @abstractmethod
+    def num_outputs(self) -> int:
+        """Width of the last layer."""
+
+    @abstractmethod
+    def layers(self, num_features: int) -> nn.Module:
+        """New layers from `(B, num_features)` features to `(B, num_outputs)` outputs."""
+
+    @abstractmethod
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Loss of each row, `(B,)` float32."""
+
+    @abstractmethod
+    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Outputs as averageable quantities, float32."""
+
+    @abstractmethod
+    def decode(self, activated: torch.Tensor) -> list[Answer]:
+        """One answer per row of activated outputs."""
+
+    @abstractmethod
+    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+        """The metrics over all rows; every name in `metrics` that these rows allow."""
+
+    def with_column(self, column: Column) -> Self:
+        """This head for a fitted column."""
+        return dataclasses.replace(self, column=column)  # type: ignore[type-var]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make this head again."""
+        assert self.column is not None
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {**fields, "kind": self.kind, "column": self.column.to_json()}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """The head that `to_json` described."""
+        known = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k not in ("kind", "column")}
+        return cls(**known).with_column(column_from_json(fields["column"]))
+
+
+def perceptron(num_features: int, hidden: Sequence[int], dropout: float, num_outputs: int) -> nn.Module:
+    """Linear layers with batch normalisation, ReLU and dropout between; one linear layer where `hidden` is empty."""
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    width = num_features
+    for units in hidden:
+        layers += [nn.Dropout(dropout), nn.Linear(width, units, bias=False), nn.BatchNorm1d(units), nn.ReLU()]
+        width = units
+    if dropout:
+        layers.append(nn.Dropout(dropout))
+    layers.append(nn.Linear(width, num_outputs))
+    return nn.Sequential(*layers)

@@ -1,0 +1,94 @@
+"""Head for quantities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, final
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from longspan.columns import Number
+from longspan.columns.base import Column
+from longspan.errors import ConfigError
+from longspan.heads.base import Answer, Head, Metric, perceptron
+
+__all__ = ["Regress"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Regress(Head):
+    """A quantity: loss on the standardised scale of the training rows, figures in the column's unit.
+
+    Outputs are `(B, 1)` in units of the training rows' standard deviation, so that losses of several targets can be
+    summed; targets are `(B,)` float32 in the column's unit.
+    """
+
+    kind: ClassVar[str] = "regress"
+    column_kinds: ClassVar[tuple[str, ...]] = ("number",)
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("mae", "lower"), Metric("rmse", "lower"), Metric("r2", "higher"))
+
+    criterion: Literal["squared", "absolute", "huber"] = "squared"
+    """The loss: squared error, absolute error, or Huber's with its bend at one standard deviation."""
+    hidden: tuple[int, ...] = ()
+    """Widths of layers between features and output."""
+    dropout: float = 0.0
+    """Probability that a feature is dropped, before each linear layer."""
+    column: Column | None = None
+    """The fitted number; handed over by the learner."""
+
+    def __post_init__(self) -> None:
+        """Check the choices."""
+        if self.criterion not in ("squared", "absolute", "huber"):
+            raise ConfigError(f"Regress.criterion must be 'squared', 'absolute' or 'huber', got {self.criterion!r}.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"Regress.dropout must be at least 0 and below 1, got {self.dropout!r}.")
+
+    @property
+    def num_outputs(self) -> int:
+        """One."""
+        return 1
+
+    def _scale(self) -> tuple[float, float]:
+        assert isinstance(self.column, Number)
+        assert self.column.mean is not None
+        assert self.column.std is not None
+        return self.column.mean, self.column.std
+
+    def layers(self, num_features: int) -> nn.Module:
+        """Linear layers to one number."""
+        return perceptron(num_features, self.hidden, self.dropout, 1)
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Loss of each row on the standardised scale."""
+        mean, std = self._scale()
+        standardised = (targets - mean) / std
+        predicted = outputs.float().squeeze(1)
+        if self.criterion == "absolute":
+            return F.l1_loss(predicted, standardised, reduction="none")
+        if self.criterion == "huber":
+            return F.huber_loss(predicted, standardised, reduction="none")
+        return F.mse_loss(predicted, standardised, reduction="none")
+
+    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Quantities `(B,)` in the column's unit."""
+        mean, std = self._scale()
+        return outputs.float().squeeze(1) * std + mean
+
+    def decode(self, activated: torch.Tensor) -> list[Answer]:
+        """The quantity."""
+        return [Answer(value) for value in activated.tolist()]
+
+    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+        """Mean absolute and root mean squared error in the unit; with two rows or more the share explained."""
+        from torchmetrics.functional import regression
+
+        figures = {
+            "mae": regression.mean_absolute_error(activated, targets),
+            "rmse": regression.mean_squared_error(activated, targets, squared=False),
+        }
+        if len(targets) >= 2:
+            figures["r2"] = regression.r2_score(activated, targets)
+        return {name: float(figure) for name, figure in figures.items()}

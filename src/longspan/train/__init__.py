@@ -1,0 +1,26 @@
+"""Learner, its loop, callbacks, model files and checkpoints."""
+
+from __future__ import annotations
+
+from longspan.train.callbacks import Callback, EarlyStopping, TrainState, WeightAverage
+from longspan.train.config import Phase, TrainConfig
+from longspan.train.ensemble import Ensemble
+from longspan.train.learner import Learner
+from longspan.train.load import load
+from longspan.train.prediction import Prediction, predictions_to_frame
+from longspan.train.predictor import Predictor
+
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "Ensemble",
+    "Learner",
+    "Phase",
+    "Prediction",
+    "Predictor",
+    "TrainConfig",
+    "TrainState",
+    "WeightAverage",
+    "load",
+    "predictions_to_frame",
+]

@@ -1,0 +1,184 @@
+"""What may watch a training and stop it: five events, run in list order."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, final
+
+import torch
+
+from longspan.errors import ConfigError, unknown_name
+from longspan.train.config import Phase
+from longspan.train.network import Network
+
+__all__ = ["Callback", "EarlyStopping", "TrainState", "WeightAverage"]
+
+
+@final
+@dataclass(slots=True)
+class TrainState:
+    """Where a training stands; callbacks read it and may set `stop`."""
+
+    network: Network
+    evaluated: Network
+    """What validation runs and early stopping keeps: the network itself, or its running average."""
+    optimizer: torch.optim.Optimizer
+    phase: Phase
+    phase_index: int
+    """Which phase of the training this is, from 0."""
+    num_batches: int
+    """Batches of one epoch."""
+    history: list[dict[str, Any]]
+    """One record per finished epoch, over all phases: losses, metrics, seconds."""
+    epoch: int = 0
+    """Epochs of this phase that are done."""
+    batch: int = 0
+    """Batches of this epoch that are done."""
+    loss: float = math.nan
+    """Of the last step."""
+    lr: float = 0.0
+    """Of the heads, in the last step."""
+    losses: list[float] = field(default_factory=list)
+    """Of the steps of this epoch."""
+    stop: bool = False
+    """Set it to end the phase after this event."""
+
+
+class Callback:
+    """Override the events you need. `state_dict` and `load_state_dict` let a resumed training go on exactly."""
+
+    def fit_start(self, state: TrainState) -> None:
+        """Before the first epoch of a phase, also after resuming."""
+
+    def epoch_start(self, state: TrainState) -> None:
+        """Before the first batch of an epoch."""
+
+    def step_end(self, state: TrainState) -> None:
+        """After a batch was learnt from."""
+
+    def epoch_end(self, state: TrainState) -> None:
+        """After validation; the epoch's record is the last of `state.history`."""
+
+    def fit_end(self, state: TrainState) -> None:
+        """After the last epoch of a phase."""
+
+    def state_dict(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """What must survive a kill: tensors, and JSON values."""
+        return {}, {}
+
+    def load_state_dict(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        """The way back."""
+
+
+@final
+class EarlyStopping(Callback):
+    """Stops when a figure has not become better for some epochs, and puts the best weights back at the end."""
+
+    def __init__(
+        self, monitor: str = "valid_loss", *, patience: int = 5, better: Literal["lower", "higher"] | None = None
+    ) -> None:
+        """Watch one figure of the history.
+
+        Args:
+            monitor: Its name in the history: "valid_loss", "accuracy", "breed.accuracy".
+            patience: Epochs without a new best that are allowed.
+            better: Which way is better; "lower" for losses and errors, else "higher", unless given.
+        """
+        if patience < 0:
+            raise ConfigError(f"EarlyStopping.patience must be at least 0, got {patience}.")
+        lower = monitor.endswith(("loss", "mae", "rmse", "error"))
+        self.monitor = monitor
+        self.patience = patience
+        self.sign = 1.0 if (better or ("lower" if lower else "higher")) == "lower" else -1.0
+        self.best = math.inf
+        self.epochs_since = 0
+        self.best_weights: dict[str, torch.Tensor] | None = None
+
+    def epoch_end(self, state: TrainState) -> None:
+        """Keep the best weights; ask to stop when patience is over."""
+        record = state.history[-1]
+        if self.monitor not in record:
+            raise unknown_name(
+                "figure to monitor", self.monitor, [k for k, v in record.items() if isinstance(v, float)]
+            )
+        figure = self.sign * record[self.monitor]
+        if figure < self.best or self.best_weights is None:
+            self.best, self.epochs_since = figure, 0
+            self.best_weights = copy.deepcopy(state.evaluated.state_dict())
+        else:
+            self.epochs_since += 1
+            state.stop = state.stop or self.epochs_since > self.patience
+
+    def fit_end(self, state: TrainState) -> None:
+        """Put the best weights back, and forget them: another phase starts anew."""
+        if self.best_weights is not None:
+            state.network.load_state_dict(self.best_weights)
+        self.best, self.epochs_since, self.best_weights = math.inf, 0, None
+
+    def state_dict(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """The best weights, and how long ago they were."""
+        best = None if math.isinf(self.best) else self.best
+        return dict(self.best_weights or {}), {"best": best, "epochs_since": self.epochs_since}
+
+    def load_state_dict(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        """The way back."""
+        self.best_weights = dict(tensors) or None
+        self.best = math.inf if values["best"] is None else values["best"]
+        self.epochs_since = values["epochs_since"]
+
+
+@final
+class WeightAverage(Callback):
+    """Evaluates and keeps a running average of the weights, which is better than the last ones of a short training.
+
+    Source: Polyak and Juditsky 1992; exponential as in Szegedy et al. 2016, section 8, and started as in TensorFlow's
+    ExponentialMovingAverage: the decay is at most (1 + t) / (10 + t) at step t. Batch statistics are averaged too.
+    """
+
+    def __init__(self, decay: float = 0.99) -> None:
+        """Average over about the last `1 / (1 - decay)` steps."""
+        if not 0 < decay < 1:
+            raise ConfigError(f"WeightAverage.decay must be above 0 and below 1, got {decay}.")
+        self.decay = decay
+        self.steps = 0
+        self.network: Network | None = None
+        self.loaded: dict[str, torch.Tensor] = {}
+
+    def fit_start(self, state: TrainState) -> None:
+        """Begin with a copy of the weights, or with the average of the training that goes on."""
+        self.network = copy.deepcopy(state.network)
+        if self.loaded:
+            self.network.load_state_dict(self.loaded)
+            self.loaded = {}
+        state.evaluated = self.network
+
+    def step_end(self, state: TrainState) -> None:
+        """Move the average towards the weights."""
+        assert self.network is not None
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        averages, values = [], []
+        for average, value in zip(self.network.state_dict().values(), state.network.state_dict().values(), strict=True):
+            if average.is_floating_point():
+                averages.append(average)
+                values.append(value)
+            else:
+                average.copy_(value)
+        torch._foreach_lerp_(averages, values, 1 - decay)
+
+    def fit_end(self, state: TrainState) -> None:
+        """The average becomes the network."""
+        assert self.network is not None
+        state.network.load_state_dict(self.network.state_dict())
+        state.evaluated = state.network
+        self.network, self.steps = None, 0
+
+    def state_dict(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """The average, and over how many steps."""
+        return {} if self.network is None else dict(self.network.state_dict()), {"steps": self.steps}
+
+    def load_state_dict(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        """The way back."""
+        self.loaded, self.steps = dict(tensors), values["steps"]

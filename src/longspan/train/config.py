@@ -1,0 +1,103 @@
+"""How a learner trains: settings that stay for all its phases, and those of one phase."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, final
+
+from longspan.data.augment import Augment
+from longspan.errors import ConfigError, unknown_name
+from longspan.train.precision import Precision
+from longspan.train.schedules import SCHEDULES, Schedule
+
+__all__ = ["OPTIMIZERS", "Phase", "TrainConfig"]
+
+OPTIMIZERS = ("adamw", "sgd")
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """What stays the same in every phase of a training."""
+
+    batch_size: int = 64
+    """Rows per step; batches of an epoch differ by one row at most."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW (Loshchilov and Hutter 2019), or SGD with Nesterov momentum."""
+    weight_decay: float = 0.01
+    """Decoupled for AdamW, as an L2 term for SGD; not on biases and normalisation weights."""
+    momentum: float = 0.9
+    """SGD's momentum, AdamW's beta1; the one-cycle schedule moves it."""
+    beta2: float = 0.99
+    """AdamW's decay of squared gradients."""
+    clip_norm: float | None = None
+    """Largest norm of the whole gradient; larger ones are scaled down to it."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged for one step of the optimizer."""
+    mixup: float = 0.0
+    """Alpha of MixUp's Beta distribution (Zhang et al. 2018); 0 = off."""
+    augment: Augment = field(default_factory=Augment)
+    """How far chance may change training pictures."""
+    precision: Precision = "auto"
+    """bfloat16 where the processor has it natively, else float32."""
+
+    def __post_init__(self) -> None:
+        """Check every value, and name all that cannot be."""
+        faults = []
+        if self.batch_size < 1:
+            faults.append(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.accumulate < 1:
+            faults.append(f"accumulate must be at least 1, got {self.accumulate}")
+        if self.weight_decay < 0:
+            faults.append(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            faults.append(f"clip_norm must be above 0, got {self.clip_norm}")
+        if self.mixup < 0:
+            faults.append(f"mixup must be at least 0, got {self.mixup}")
+        for name in ("momentum", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                faults.append(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        if faults:
+            raise ConfigError("TrainConfig: " + "; ".join(faults) + ".")
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Phase:
+    """A stretch of training with one schedule; `fine_tune` is two of them."""
+
+    epochs: int
+    """Passes over the training rows."""
+    lr: float = 1e-3
+    """Peak learning rate."""
+    schedule: Schedule = "one_cycle"
+    """How the learning rate moves."""
+    warmup: float = 0.25
+    """Share of the steps in which the learning rate rises."""
+    frozen: bool = False
+    """Train the heads only: the backbone runs forward, without gradients, as in evaluation."""
+    lower_rate: float = 1.0
+    """Learning rate of the lowest layers as a share of the heads'; those between lie evenly on a log scale."""
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        if self.epochs < 1:
+            raise ConfigError(f"epochs must be at least 1, got {self.epochs}.")
+        if not self.lr > 0:
+            raise ConfigError(f"lr must be above 0, got {self.lr}.")
+        if not 0 <= self.warmup < 1:
+            raise ConfigError(f"warmup must be at least 0 and below 1, got {self.warmup}.")
+        if not 0 < self.lower_rate <= 1:
+            raise ConfigError(f"lower_rate must be above 0 and at most 1, got {self.lower_rate}.")
+        if self.schedule not in SCHEDULES:
+            raise unknown_name("schedule", self.schedule, SCHEDULES)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)

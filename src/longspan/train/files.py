@@ -1,0 +1,78 @@
+"""Files that hold tensors and JSON and nothing else, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from longspan.errors import ModelFileError
+
+__all__ = ["read_tensors", "write_tensors", "write_whole"]
+
+_KEY = "longspan"  # the one entry of the header's metadata that is ours
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary neighbour of `path`, sync it, and rename it: `path` is never half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+    """A safetensors file with JSON in its header."""
+    text = json.dumps(values, allow_nan=False)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda part: save_file(contiguous, part, metadata={_KEY: text}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and JSON of a file that `write_tensors` wrote; nothing in it is executed.
+
+    Raises:
+        ModelFileError: no such file, cut short, damaged, or not one of ours.
+    """
+    if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".joblib"):
+        raise ModelFileError(
+            f"{path} is a pickle by its name, and reading a pickle can run code of whoever made it. Load it where it "
+            "was made and save its state dict with safetensors.torch.save_file, then pass that file as weights=."
+        )
+    if not path.is_file():
+        raise ModelFileError(f"The model file {path} does not exist.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if text is not None else {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} is cut short, damaged or no safetensors file ({error}). Copy or download it again."
+        ) from error
+    if text is None:
+        raise ModelFileError(
+            f"{path} is a safetensors file, but not a longspan model: it has weights and no description of what to do "
+            "with them. Pass it as weights= to a Learner."
+        )
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ModelFileError(f"{path}: the JSON in its header is damaged ({error}).") from error
+    if not isinstance(values, dict):
+        raise ModelFileError(f"{path}: the JSON in its header is {type(values).__name__}, not an object.")
+    return tensors, values

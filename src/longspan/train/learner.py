@@ -1,0 +1,482 @@
+"""Trains one network on one task."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import numpy as np
+import polars as pl
+import torch
+from torch import nn
+
+from longspan.columns import Column, Image
+from longspan.data import Table, Task
+from longspan.data.random import permutation, step_seed
+from longspan.data.samples import split_evenly
+from longspan.errors import CheckpointError, ConfigError, unknown_name
+from longspan.heads import Head, head_for
+from longspan.models import Backbone, ModelConfig, create
+from longspan.train.callbacks import Callback, TrainState
+from longspan.train.checkpoint import CheckpointWriter, read_latest
+from longspan.train.config import Phase, TrainConfig
+from longspan.train.loop import Run, train_phase
+from longspan.train.lr_find import LRFind, suggest
+from longspan.train.network import Network
+from longspan.train.optimizer import make_optimizer
+from longspan.train.precision import pick_device, pick_dtype
+from longspan.train.predictor import Predictor
+from longspan.train.progress import ProgressBar
+from longspan.train.scores import Scores, score_rows
+from longspan.train.step import Source, batch_loss, frozen_source, prepare_inputs, stored_source, whole_source
+from longspan.version import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Learner"]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@final
+class Learner:
+    """A task and a network, and how the one is learnt by the other.
+
+    Same seed, same machine: the same weights, bit for bit. Diagnostics (`lr_find`, `evaluate`, `predict`, `show_*`,
+    `report`) leave no trace in what is trained after them.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: str | ModelConfig | nn.Module,
+        *,
+        weights: str | Path | None = None,
+        pool: Literal["avg", "avg_max"] | None = None,
+        heads: Mapping[str, Head] | None = None,
+        config: TrainConfig | None = None,
+        callbacks: Sequence[Callback] = (),
+        seed: int = 0,
+        device: str = "auto",
+        progress: bool = True,
+    ) -> None:
+        """Read the task's rows (see `Task.prepare`) and build the network.
+
+        Args:
+            task: What is to be learnt.
+            model: A name (`longspan models` lists them), the config of a network with options, or a module of yours
+                (see `Network`).
+            weights: What the backbone starts from: None for fresh weights, "imagenet", or a file.
+            pool: Global pooling of the backbone, where it ends in one.
+            heads: By target, where the default head or its settings will not do.
+            config: Batch size, optimizer, augmentation and the like.
+            callbacks: Run in this order, in every phase.
+            seed: Of everything random: first weights, order, augmentation, dropout.
+            device: "auto" takes a GPU if there is one.
+            progress: Show bars and a line per epoch.
+        """
+        self.task = task
+        self.config = config or TrainConfig()
+        self.seed = seed
+        self.callbacks = list(callbacks)
+        self.progress = progress
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(self.config.precision, self.device)
+        self.history: list[dict[str, Any]] = []
+        self.phases: list[Phase] = []
+        self.epochs_done = 0
+        self.steps_done = 0
+        self.evaluations: dict[str, dict[str, float]] = {}
+        self.notes: dict[str, Any] = {}
+
+        task.prepare()
+        for name in heads or {}:
+            if name not in task.targets:
+                raise unknown_name("target", name, task.targets)
+        self.heads = {name: head_for(column, (heads or {}).get(name)) for name, column in task.targets.items()}
+        self.inputs = _normalised_for(weights, task.inputs)
+        self.weights = None if weights is None else str(weights)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(step_seed(seed, "weights", 0))
+            backbone = model if isinstance(model, nn.Module) else _backbone(model, self.inputs, weights, pool)
+            self.network = Network(backbone, self.heads).to(self.device, memory_format=torch.channels_last)
+        self.network.eval()
+        few = next(task.samples.batches(task.train[:2], 2)).to(self.device)
+        self.network.check(prepare_inputs(few, self.inputs), self.heads)
+
+    def __repr__(self) -> str:
+        parameters = sum(p.numel() for p in self.network.parameters())
+        return (
+            f"Learner({self._model_name()}, {parameters:,} parameters; {self.task!r}; {self.epochs_done} epochs done)"
+        )
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        epochs: int,
+        lr: float = 1e-3,
+        *,
+        schedule: Literal["one_cycle", "cosine", "linear", "step", "constant"] = "linear",
+        warmup: float = 0.0,
+        checkpoints: str | Path | None = None,
+    ) -> Learner:
+        """Train all layers at one rate.
+
+        Args:
+            epochs: Passes over the training rows.
+            lr: Peak learning rate.
+            schedule: How it moves; see `schedules.lr_factor`.
+            warmup: Share of the steps in which it rises first.
+            checkpoints: A folder; a killed training goes on with `resume`.
+        """
+        return self.run([Phase(epochs=epochs, lr=lr, schedule=schedule, warmup=warmup)], checkpoints=checkpoints)
+
+    def fit_one_cycle(
+        self, epochs: int, lr: float = 3e-3, *, warmup: float = 0.25, checkpoints: str | Path | None = None
+    ) -> Learner:
+        """Train all layers; the rate rises to `lr`, then falls to nothing (Smith 2018)."""
+        return self.run([Phase(epochs=epochs, lr=lr, schedule="one_cycle", warmup=warmup)], checkpoints=checkpoints)
+
+    def fine_tune(
+        self,
+        epochs: int,
+        lr: float = 2e-3,
+        *,
+        freeze_epochs: int = 1,
+        lower_rate: float = 0.01,
+        checkpoints: str | Path | None = None,
+    ) -> Learner:
+        """Train the heads on the frozen backbone, then everything, with smaller rates for lower layers.
+
+        Without augmentation the frozen backbone runs over each row once, however many epochs the heads train for.
+
+        Args:
+            epochs: Of the second phase.
+            lr: Peak rate of the heads in the first phase; half of it in the second.
+            freeze_epochs: Of the first phase.
+            lower_rate: Rate of the lowest layers as a share of the heads'.
+            checkpoints: A folder; a killed training goes on with `resume`.
+        """
+        phases = [
+            Phase(epochs=freeze_epochs, lr=lr, schedule="one_cycle", frozen=True),
+            Phase(epochs=epochs, lr=lr / 2, schedule="one_cycle", lower_rate=lower_rate),
+        ]
+        return self.run(phases, checkpoints=checkpoints)
+
+    def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | None = None) -> Learner:
+        """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` are this with phases of their own."""
+        if len(self.task.train) < 2:
+            raise ConfigError("Training needs at least two rows.")
+        self._run(list(phases), 0, None, {}, checkpoints)
+        return self
+
+    def resume(self, folder: str | Path) -> Learner:
+        """Go on from the last whole checkpoint in `folder`, as if it had never been interrupted.
+
+        The learner must be made as the first one was: same task, model, config and seed.
+
+        Raises:
+            CheckpointError: there is none, or it belongs to another training.
+        """
+        tensors, values, damaged = read_latest(folder)
+        if damaged:
+            print(f"Left out as damaged: {'; '.join(damaged)}. Going on from step {values['steps']}.")
+        mine = self._identity()
+        different = [key for key in mine if values["identity"].get(key) != mine[key]]
+        if different:
+            changes = "; ".join(f"{key} was {values['identity'].get(key)!r}, is {mine[key]!r}" for key in different)
+            raise CheckpointError(f"The checkpoint in {folder} is of another training: {changes}.")
+        self.history = values["history"]
+        self.epochs_done, self.steps_done = values["epochs_before"], values["steps_before"]
+        self.network.load_state_dict(_below(tensors, "network."))
+        phases = [Phase(**phase) for phase in values["phases"]]
+        self.phases = phases[: values["phase_index"]]
+        self._run(phases, values["phase_index"], values, tensors, folder)
+        return self
+
+    def _run(
+        self,
+        phases: list[Phase],
+        first: int,
+        values: dict[str, Any] | None,
+        tensors: dict[str, torch.Tensor],
+        folder: str | Path | None,
+    ) -> None:
+        """Train `phases` from number `first` on, the first of them from a checkpoint if there are `values`."""
+        num_batches = len(split_evenly(self.task.train, self.config.batch_size))
+        bars = [ProgressBar()] if self.progress else []
+        with torch.random.fork_rng(devices=[]):  # dropout seeds torch anew in every step; the caller's state stays
+            for index in range(first, len(phases)):
+                phase = phases[index]
+                self.network.backbone.requires_grad_(not phase.frozen)
+                optimizer = make_optimizer(self.network, self.config, phase)
+                state = TrainState(self.network, self.network, optimizer, phase, index, num_batches, self.history)
+                if values is not None:
+                    self._restore(state, values, tensors)
+                    values = None
+                callbacks: list[Callback] = [*self.callbacks, *bars]
+                if folder is not None:
+                    callbacks.append(CheckpointWriter(folder, lambda s: self._collect(s, phases)))
+                try:
+                    train_phase(self._make_run(phase), state, callbacks)
+                finally:
+                    for bar in bars:
+                        bar.close()
+                    self.network.backbone.requires_grad_(True)
+                    self.network.eval()
+                self.phases.append(phase)
+                self.epochs_done += state.epoch
+                self.steps_done += state.epoch * num_batches
+
+    def _make_run(self, phase: Phase) -> Run:
+        return Run(
+            source=self._source(phase), train=self.task.train, valid=self.task.valid, inputs=self.inputs,
+            targets=self.task.targets, heads=self.heads, config=self.config, seed=self.seed,
+            epochs_before=self.epochs_done, steps_before=self.steps_done,
+        )  # fmt: skip
+
+    def _source(self, phase: Phase) -> Source:
+        make = frozen_source if phase.frozen else whole_source
+        source = make(self.task.samples, self.inputs, self.device, self.dtype)
+        if phase.frozen and not self.config.augment.active and not self.config.mixup:
+            rows = torch.cat([self.task.train, self.task.valid])
+            return stored_source(source, self.network, rows, self.config.batch_size * 2)
+        return source
+
+    # --- checkpoints ---------------------------------------------------------------------------------------------
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a training to go on."""
+        return {
+            "seed": self.seed,
+            "config": self.config.to_json(),
+            "model": self._model_name(),
+            "train_rows": len(self.task.train),
+            "rows_hash": int(self.task.train.sum()),
+            "targets": sorted(self.task.targets),
+        }
+
+    def _collect(self, state: TrainState, phases: Sequence[Phase]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for index, entry in state.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": tensor for key, tensor in entry.items()}
+        of_callbacks = []
+        for index, callback in enumerate(self.callbacks):
+            its_tensors, its_values = callback.state_dict()
+            tensors |= {f"callback.{index}.{name}": tensor for name, tensor in its_tensors.items()}
+            of_callbacks.append(its_values)
+        values = {
+            "library_version": __version__,
+            "identity": self._identity(),
+            "phases": [phase.to_json() for phase in phases],
+            "phase_index": state.phase_index,
+            "epoch": state.epoch,
+            "batch": state.batch,
+            "losses": state.losses,
+            "stop": state.stop,
+            "history": self.history,
+            "epochs_before": self.epochs_done,
+            "steps_before": self.steps_done,
+            "steps": self.steps_done + state.epoch * state.num_batches + state.batch,
+            "callbacks": of_callbacks,
+        }
+        return tensors, values
+
+    def _restore(self, state: TrainState, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        state.epoch, state.batch = values["epoch"], values["batch"]
+        state.losses, state.stop = values["losses"], values["stop"]
+        optimizer_state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in _below(tensors, "optimizer.").items():
+            index, key = name.split(".", 1)
+            optimizer_state.setdefault(int(index), {})[key] = tensor
+        state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": optimizer_state})
+        for index, (callback, its_values) in enumerate(zip(self.callbacks, values["callbacks"], strict=True)):
+            callback.load_state_dict(_below(tensors, f"callback.{index}."), its_values)
+
+    # --- looking, without a trace --------------------------------------------------------------------------------
+
+    def lr_find(self, *, start: float = 1e-7, end: float = 10.0, steps: int = 100) -> LRFind:
+        """Train over a few rising rates on a copy, and suggest one (Smith 2015, section 3.3); leaves no trace."""
+        network = copy.deepcopy(self.network)
+        phase = Phase(epochs=1, lr=start, schedule="constant", warmup=0.0)
+        optimizer = make_optimizer(network, self.config, phase)
+        source = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
+        lrs, losses, smooth = [], [], 0.0
+        network.train()
+        with torch.random.fork_rng(devices=[]):
+            for step, batch in enumerate(self._endless(steps)):
+                lr = start * (end / start) ** (step / max(steps - 1, 1))
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+                torch.manual_seed(step_seed(self.seed, "lr_find", step))
+                loss = batch_loss(
+                    source, network, batch.to(self.device), self.heads, self.task.targets, mixup=0.0, seed=0, step=0
+                )
+                smooth = 0.95 * smooth + 0.05 * loss.item()
+                unbiased = smooth / (1 - 0.95 ** (step + 1))
+                if not np.isfinite(unbiased) or (losses and unbiased > 4 * min(losses)):
+                    break
+                lrs.append(lr)
+                losses.append(unbiased)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+        # The last tenth is the blow-up itself.
+        kept = max(len(lrs) - len(lrs) // 10, 1)
+        found = suggest(np.asarray(lrs[:kept]), np.asarray(losses[:kept]))
+        return LRFind(tuple(lrs), tuple(losses), found)
+
+    def _endless(self, steps: int) -> Iterator[Any]:
+        epoch = 0
+        while steps > 0:
+            order = self.task.train[permutation(self.seed, "lr_find order", epoch, len(self.task.train))]
+            for batch in self.task.samples.batches(order, self.config.batch_size):
+                yield batch
+                steps -= 1
+                if steps == 0:
+                    return
+            epoch += 1
+
+    def scores(self, part: Literal["train", "valid"] = "valid") -> Scores:
+        """Answers, truths and losses of each training or validation row."""
+        if part not in ("train", "valid"):
+            raise ConfigError(f"scores() takes 'train' or 'valid', got {part!r}; test rows: evaluate('test').")
+        return self._score(self.task.train if part == "train" else self.task.valid)
+
+    def evaluate(
+        self,
+        part: Literal["train", "valid", "test"] | Table = "valid",
+        *,
+        reason: str = "evaluate('test')",
+        views: int = 1,
+    ) -> dict[str, float]:
+        """Loss and metrics, on rows of the split or on another table.
+
+        Args:
+            part: "test" opens the vault: counted, dated, and kept with `reason` in the model file and the report.
+            reason: Why the vault is opened.
+            views: More than 1 averages over augmented views of each picture; the loss is then left out.
+        """
+        if isinstance(part, Table):
+            return self.predictor().evaluate(part, views=views)
+        if part not in ("train", "valid", "test"):
+            raise unknown_name("part", str(part), ("train", "valid", "test"))
+        rows = self.task.open_vault(reason) if part == "test" else getattr(self.task, part)
+        scores = self._score(rows)
+        figures = scores.figures(self.heads)
+        if views > 1:
+            figures = scores.with_activated(self.predictor().activate(self.task.samples, rows, views=views), self.heads)
+        if part != "train":
+            self.evaluations[part if views == 1 else f"{part}, {views} views"] = figures
+        return figures
+
+    def _score(self, rows: torch.Tensor) -> Scores:
+        self.network.eval()
+        source = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
+        return score_rows(source, self.network, rows, self.heads, self.task.targets, self.config.batch_size * 2)
+
+    def predict(self, data: Any, *, views: int = 1) -> Any:
+        """Answers for one value, several, or a table, in order; see `Predictor.predict`."""
+        return self.predictor().predict(data, views=views)
+
+    def show_batch(self, n: int = 9) -> Figure:
+        """Training pictures as the network gets them, augmented, with their targets."""
+        from longspan.train.show import batch_figure
+
+        return batch_figure(self, n)
+
+    def show_results(self, n: int = 9) -> Figure:
+        """Validation pictures with what the network says and what is true; the worst mistakes first."""
+        from longspan.train.show import results_figure
+
+        return results_figure(self, n)
+
+    def frame(self) -> pl.DataFrame:
+        """The history, one row per epoch."""
+        return pl.DataFrame([{k: v for k, v in record.items() if k != "step_losses"} for record in self.history])
+
+    def report(self, path: str | Path) -> Path:
+        """One self-contained HTML file: curves, confusion, worst mistakes, samples, settings, environment."""
+        from longspan.train.learner_report import write_report
+
+        return write_report(self, Path(path))
+
+    # --- using what was learnt -----------------------------------------------------------------------------------
+
+    def predictor(self) -> Predictor:
+        """The trained model as it is used; it shares the network with this learner."""
+        return Predictor(
+            self.network,
+            self.inputs,
+            self.heads,
+            augment=self.config.augment,
+            info=self._info(),
+            device=str(self.device),
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """One safetensors file with everything needed to use the model; `ls.load` reads it."""
+        return self.predictor().save(path)
+
+    def _info(self) -> dict[str, Any]:
+        last = {k: v for k, v in (self.history[-1] if self.history else {}).items() if k != "step_losses"}
+        return {
+            "task": {"inputs": list(self.inputs), "targets": list(self.heads), "split": self.task.split.how},
+            "training": {
+                "seed": self.seed,
+                "config": self.config.to_json(),
+                "phases": [phase.to_json() for phase in self.phases],
+                "weights": self.weights and Path(self.weights).name,
+                "rows": {"train": len(self.task.train), "valid": len(self.task.valid)},
+                "skipped_rows": len(self.task.skipped),
+                "last_epoch": last,
+            },
+            "metrics": self.evaluations,
+            "leaks": {
+                "allowed": self.task.allow_leaks,
+                "found": 0 if self.task.leaks is None else len(self.task.leaks),
+            },
+            "vault": self.task.split.vault.to_json(),
+            **self.notes,
+        }
+
+    def _model_name(self) -> str:
+        backbone = self.network.backbone
+        return backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
+
+
+def _backbone(
+    model: str | ModelConfig, inputs: Mapping[str, Column], weights: str | Path | None, pool: Any
+) -> nn.Module:
+    pictures = [column for column in inputs.values() if isinstance(column, Image)]
+    if len(inputs) != 1 or not pictures:
+        raise ConfigError(
+            f"The named networks read one picture, the task gives {', '.join(inputs)}; pass a module of your own."
+        )
+    assert pictures[0].size_px is not None
+    assert pictures[0].channels is not None
+    return create(model, in_channels=pictures[0].channels, size_px=pictures[0].size_px, weights=weights, pool=pool)
+
+
+def _normalised_for(weights: str | Path | None, inputs: Mapping[str, Column]) -> dict[str, Column]:
+    """Pretrained layers expect the mean and spread of the pictures they were trained on."""
+    if weights != "imagenet":
+        return dict(inputs)
+    normalised = {}
+    for name, column in inputs.items():
+        if isinstance(column, Image):
+            grey = column.channels == 1
+            mean = (sum(IMAGENET_MEAN) / 3,) if grey else IMAGENET_MEAN
+            std = (sum(IMAGENET_STD) / 3,) if grey else IMAGENET_STD
+            column = replace(column, mean=mean, std=std)
+        normalised[name] = column
+    return normalised
+
+
+def _below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

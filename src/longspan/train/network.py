@@ -1,0 +1,79 @@
+"""A backbone and its heads: one module from inputs to the outputs of every target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import nn
+
+from longspan.errors import ConfigError, ShapeError
+from longspan.heads import Head
+from longspan.models import Backbone
+
+__all__ = ["Network"]
+
+
+@final
+class Network(nn.Module):
+    """Outputs per target, from inputs in the task's order.
+
+    The backbone is one of ours, any module with an int `num_features` that gives `(B, num_features)`, or a whole
+    network that gives the one target's outputs itself (for several targets: a dict of them).
+    """
+
+    def __init__(self, backbone: nn.Module, heads: Mapping[str, Head]) -> None:
+        """Add new head layers to a backbone; a whole network gets none."""
+        super().__init__()
+        self.backbone = backbone
+        self.target_names = tuple(heads)
+        num_features = getattr(backbone, "num_features", None)
+        self.whole = not isinstance(num_features, int)
+        # A list, not a dict by target: a column may be called "values" or "a.b", a submodule may not.
+        self.heads = nn.ModuleList(
+            [] if not isinstance(num_features, int) else [head.layers(num_features) for head in heads.values()]
+        )
+
+    def forward(self, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Outputs `(B, num_outputs)` by target."""
+        return self.from_features(self.backbone(*inputs))
+
+    def from_features(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Outputs by target, from what the backbone gave."""
+        if self.whole:
+            return features if isinstance(features, dict) else {self.target_names[0]: features}
+        return {name: head(features) for name, head in zip(self.target_names, self.heads, strict=True)}
+
+    def groups(self) -> list[list[nn.Parameter]]:
+        """Parameters from the lowest layers to the heads."""
+        backbone = self.backbone
+        lower = backbone.groups() if isinstance(backbone, Backbone) else [list(backbone.parameters())]
+        return [group for group in (*lower, list(self.heads.parameters())) if group]
+
+    def check(self, inputs: tuple[torch.Tensor, ...], heads: Mapping[str, Head]) -> None:
+        """One pass over a few rows, to find a network that does not fit before training does.
+
+        Raises:
+            ShapeError: the network cannot read the inputs, or gives outputs of another shape than the heads need.
+        """
+        shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                outputs = self(*inputs)
+        except (RuntimeError, TypeError) as error:
+            raise ShapeError(f"The network cannot read inputs of shape {shapes}: {error}") from error
+        finally:
+            self.train(was_training)
+        if set(outputs) != set(heads):
+            raise ConfigError(f"The network gives {sorted(outputs)}, the task wants {sorted(heads)}.")
+        for name, head in heads.items():
+            expected = (len(inputs[0]), head.num_outputs)
+            if tuple(outputs[name].shape) != expected:
+                raise ShapeError(
+                    f"For inputs of shape {shapes} the network gives {tuple(outputs[name].shape)} for target {name!r}, "
+                    f"whose head needs {expected}. End it with nn.Linear(..., {head.num_outputs}), or give it an "
+                    "attribute num_features and leave the last layer to longspan."
+                )

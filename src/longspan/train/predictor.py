@@ -1,0 +1,239 @@
+"""A trained model as it is used: predicts and measures, is saved as one file and loaded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import nn
+
+from longspan.columns import Column, Image, column_from_json
+from longspan.data import Augment, Samples, Store, Table, encode_rows
+from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
+from longspan.heads import Head, head_from_json
+from longspan.models import Backbone
+from longspan.models import from_json as backbone_from_json
+from longspan.models import to_json as backbone_to_json
+from longspan.train.files import write_tensors
+from longspan.train.network import Network
+from longspan.train.precision import pick_device, pick_dtype
+from longspan.train.prediction import Prediction
+from longspan.train.scores import activate_rows, score_rows
+from longspan.train.step import Source, whole_source
+from longspan.version import __version__
+
+__all__ = ["MODEL_FORMAT", "Predictor", "encode_truth", "to_predictions"]
+
+MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
+"""What marks the header of a model file; `load` refuses higher versions."""
+
+_OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment")
+
+
+@final
+class Predictor:
+    """A network, what its inputs and targets mean, and where it comes from. `ls.load` gives one."""
+
+    def __init__(
+        self,
+        network: Network,
+        inputs: Mapping[str, Column],
+        heads: Mapping[str, Head],
+        *,
+        augment: Augment | None = None,
+        info: Mapping[str, Any] | None = None,
+        device: str = "auto",
+    ) -> None:
+        """Put the parts together; a Learner and `load` do.
+
+        Args:
+            network: Trained; put into evaluation mode.
+            inputs: Fitted input columns by name, in the network's order.
+            heads: Heads with their columns, by target.
+            augment: What it was trained with; test-time augmentation draws from it.
+            info: JSON values that travel in the file: library version, task, training, metrics, vault.
+            device: Where it runs.
+        """
+        self.device = pick_device(device)
+        self.dtype = pick_dtype("auto", self.device)
+        self.network = network.to(self.device).eval()
+        self.inputs = dict(inputs)
+        self.heads = dict(heads)
+        self.augment = augment or Augment()
+        self.info = dict(info or {})
+
+    def __repr__(self) -> str:
+        backbone = self.network.backbone
+        model = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
+        return f"Predictor({model}: {', '.join(self.inputs)} -> {', '.join(self.heads)})"
+
+    def predict(self, data: Any, *, views: int = 1, batch_size: int = 64) -> Any:
+        """Answers for one sample, several, or a table; in order.
+
+        Args:
+            data: One value of the input column (a path, an array, a Pillow image), or a dict by input where there are
+                several; a list of such; or a Table with the input columns.
+            views: More than 1 averages over augmented views of each picture (see `Augment.views`).
+            batch_size: Rows at a time.
+
+        Returns:
+            One `Prediction`, or a list of them, as many as samples.
+
+        Raises:
+            DataError: inputs that cannot be read, all of them by name.
+        """
+        activated, sources = self.answer(data, views=views, batch_size=batch_size)
+        return to_predictions(self.heads, activated, sources, data)
+
+    def answer(
+        self, data: Any, *, views: int = 1, batch_size: int = 64
+    ) -> tuple[dict[str, torch.Tensor], list[str | None]]:
+        """Activated outputs by target for what `predict` takes, and the file of each sample."""
+        if isinstance(data, Table):
+            rows = np.arange(len(data))
+            samples = encode_rows(data, rows, self.inputs, {})
+            faults = list(samples.faults().values())
+            sources = [_path_of(data.value(int(row), next(iter(self.inputs)))) for row in rows]
+        else:
+            values = data if isinstance(data, list | tuple) else [data]
+            samples, faults = self._encode(values)
+            sources = [_path_of(value) for value in values]
+        if faults:
+            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+        rows = torch.arange(len(sources))
+        return self.activate(samples, rows, views=views, batch_size=batch_size), sources
+
+    def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
+        """Metrics over the rows of a table that has the targets; missing values count for nothing.
+
+        The loss is among them, unless it is the mean over several views that is measured.
+        """
+        samples = encode_truth(table, self.inputs, self.heads)
+        rows = torch.arange(len(table))
+        columns = {name: _column(head) for name, head in self.heads.items()}
+        scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
+        if views == 1:
+            return scores.figures(self.heads)
+        return scores.with_activated(self.activate(samples, rows, views=views, batch_size=batch_size), self.heads)
+
+    def source(self, samples: Samples) -> Source:
+        """These samples as this model reads them."""
+        return whole_source(samples, self.inputs, self.device, self.dtype)
+
+    def activate(
+        self, samples: Samples, rows: torch.Tensor, *, views: int = 1, batch_size: int = 64
+    ) -> dict[str, torch.Tensor]:
+        """Probabilities and quantities of encoded rows, by target; see `Head.activate`."""
+        self.network.eval()
+        drawn = self._views(views)
+        return activate_rows(self.source(samples), self.network, rows, self.heads, batch_size, drawn)
+
+    def save(self, path: str | Path) -> Path:
+        """One safetensors file: weights, and as JSON everything needed to use them. It holds no code."""
+        path = Path(path)
+        write_tensors(path, self.network.state_dict(), {**MODEL_FORMAT, **self.describe()})
+        return path
+
+    @classmethod
+    def from_parts(
+        cls, tensors: dict[str, torch.Tensor], described: Mapping[str, Any], *, model: nn.Module | None, device: str
+    ) -> Predictor:
+        """The model that `describe` described; ModelFileError if weights and description do not fit together."""
+        try:
+            heads = {name: head_from_json(fields) for name, fields in described["heads"].items()}
+            inputs = {name: column_from_json(fields) for name, fields in described["inputs"].items()}
+            if described["model"].get("name") is not None:
+                backbone: nn.Module = backbone_from_json(described["model"])
+            elif model is None:
+                raise ModelFileError(
+                    f"it holds the weights of your own class {described['model'].get('class')!r}, and a file cannot "
+                    "hold its code. Pass a new instance: load(path, model=...)."
+                )
+            else:
+                backbone = model
+            network = Network(backbone, heads)
+            network.load_state_dict(tensors)
+            augment = Augment.from_json(described.get("augment", {}))
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise ModelFileError(f"weights and description do not fit together: {error}") from error
+        info = {k: v for k, v in described.items() if k not in _OWN_KEYS}
+        return cls(network, inputs, heads, augment=augment, info=info, device=device)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything needed to use the weights, as JSON values."""
+        backbone = self.network.backbone
+        model = (
+            backbone_to_json(backbone)
+            if isinstance(backbone, Backbone)
+            else {"name": None, "class": type(backbone).__name__}
+        )
+        return {
+            **self.info,
+            "library_version": __version__,
+            "model": model,
+            "inputs": {name: column.to_json() for name, column in self.inputs.items()},
+            "heads": {name: head.to_json() for name, head in self.heads.items()},
+            "augment": self.augment.to_json(),
+        }
+
+    # --- helpers -------------------------------------------------------------------------------------------------
+
+    def _encode(self, values: Sequence[Any]) -> tuple[Samples, list[Fault]]:
+        stores, faults = {}, []
+        for name, column in self.inputs.items():
+            encoded = np.zeros((len(values), *column.shape), column.dtype)
+            for i, value in enumerate(values):
+                if isinstance(value, dict):
+                    if name not in value:
+                        raise unknown_name("input", name, value)
+                    value = value[name]
+                elif len(self.inputs) > 1:
+                    raise ConfigError(f"This model reads {sorted(self.inputs)}: give each sample as a dict of them.")
+                try:
+                    encoded[i] = column.encode(value)
+                except ValueError as error:
+                    faults.append(Fault(_path_of(value) or f"sample {i}", str(error)))
+            stores[name] = Store(torch.from_numpy(encoded), np.arange(len(values)), {})
+        return Samples(stores, {}), faults
+
+    def _views(self, views: int) -> Callable[[torch.Tensor], Sequence[Any]]:
+        if views == 1:
+            return lambda rows: [None]
+        if not self.augment.active:
+            raise ConfigError(f"views={views} needs a model trained with augmentation: the views are drawn from it.")
+        sizes = [column.size_px for column in self.inputs.values() if isinstance(column, Image)]
+        if not sizes or sizes[0] is None:
+            raise ConfigError(f"views={views} needs a model that reads pictures.")
+        size_px = sizes[0]
+        return lambda rows: self.augment.views(views, rows, size_px)
+
+
+def encode_truth(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
+    """All rows of a table with inputs and targets; DataError if any cannot be used."""
+    for name in (*inputs, *heads):
+        table.column(name)
+    samples = encode_rows(table, np.arange(len(table)), inputs, {name: _column(head) for name, head in heads.items()})
+    if samples.faults():
+        raise data_error("Nothing was measured, because some rows cannot be used:", list(samples.faults().values()))
+    return samples
+
+
+def to_predictions(
+    heads: Mapping[str, Head], activated: Mapping[str, torch.Tensor], sources: Sequence[str | None], data: Any
+) -> Any:
+    """Activated outputs in the words of the targets' columns: a list, or one prediction where `data` was one sample."""
+    decoded = {name: head.decode(activated[name]) for name, head in heads.items()} if sources else {}
+    predictions = [Prediction({name: decoded[name][i] for name in heads}, source) for i, source in enumerate(sources)]
+    return predictions if isinstance(data, Table | list | tuple) else predictions[0]
+
+
+def _column(head: Head) -> Column:
+    assert head.column is not None
+    return head.column
+
+
+def _path_of(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | Path) else None
