@@ -44,6 +44,11 @@ _TENSOR = "torch._utils._rebuild_tensor_v2"
 _PARAMETER = "torch._utils._rebuild_parameter"
 _KNOWN = {*_DTYPES, _ORDERED_DICT, _TENSOR, _PARAMETER}
 _MARK = object()
+# What the standard library and torch raise over bytes that are not what they should be.
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError),
+    *(RuntimeError, struct.error, zipfile.BadZipFile),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def read_pth(path: Path) -> dict[str, Tensor]:
     """
     try:
         found = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
-    except (OSError, ValueError, IndexError, KeyError, TypeError, struct.error, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise WeightsError(f"{path} is damaged or no PyTorch file: {error}. Download it again.") from error
     wrong = [f"{name!r} ({type(value).__name__})" for name, value in found.items() if not isinstance(value, Tensor)]
     if wrong:

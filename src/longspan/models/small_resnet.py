@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError
-from longspan.models.backbone import Backbone, check_images
+from longspan.models.backbone import Backbone, check_images, check_size
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["SmallResNet", "SmallResNetConfig"]
@@ -79,6 +79,7 @@ class SmallResNet(Backbone):
         config = config or SmallResNetConfig()
         self.name = f"resnet{6 * config.blocks + 2}"
         self.config = config
+        check_size(self.name, size_px, 1)
         self.in_channels = in_channels
         self.size_px = size_px
         self.pool = pool
