@@ -178,7 +178,7 @@ def test_errors_say_what_is_wrong():
     with pytest.raises(ShapeError, match="gain"):
         Draws(torch.eye(2, 3)[None], torch.ones(2), torch.zeros(1))
     with pytest.raises(ConfigError, match="'mirror'"):
-        warp_images(torch.rand(1, 1, 4, 4), draws_of((4, 4), fill="mirror"))
+        warp_images(torch.rand(1, 1, 4, 4), draws_of((4, 4), fill="mirror"))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_batch_can_be_taken_from_the_draws_of_an_epoch():

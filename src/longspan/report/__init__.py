@@ -1,0 +1,31 @@
+"""Reports: figures and pictures as one self-contained HTML file; takes plain numbers and arrays, knows no Learner."""
+
+from longspan.report.confusion import confused_pairs, confusion_matrix
+from longspan.report.document import Document
+from longspan.report.environment import describe_environment
+from longspan.report.figures import (
+    band_curves,
+    bars,
+    loss_curves,
+    lr_curve,
+    metric_curves,
+    predicted_versus_true,
+    residual_histogram,
+)
+from longspan.report.pictures import Picture, contact_sheet
+
+__all__ = [
+    "Document",
+    "Picture",
+    "band_curves",
+    "bars",
+    "confused_pairs",
+    "confusion_matrix",
+    "contact_sheet",
+    "describe_environment",
+    "loss_curves",
+    "lr_curve",
+    "metric_curves",
+    "predicted_versus_true",
+    "residual_histogram",
+]

@@ -1,0 +1,95 @@
+"""The sheet that every figure is drawn on: one quiet style, a colour-blind safe palette, no global state.
+
+Import this module inside the functions that draw: it loads matplotlib.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+__all__ = [
+    "BAD",
+    "COLOURS",
+    "FAINT",
+    "GOOD",
+    "GRID",
+    "INK",
+    "ON_COLOUR",
+    "SMALL",
+    "Sheet",
+    "heading",
+    "inches",
+    "new_axes",
+    "plain",
+]
+
+# Okabe and Ito's palette (2008), told apart by colour-blind eyes; the page has a twin of each for the dark.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8a8f98")
+GOOD, BAD = COLOURS[0], COLOURS[3]
+INK, FAINT, GRID, ON_COLOUR = "#2b3138", "#6f7882", "#dfe2e5", "#fffffe"
+
+SMALL = 11.0
+"""Size of labels, in CSS pixels on a page."""
+
+
+@final
+class Sheet(Figure):
+    """A matplotlib figure that shows itself in a notebook, whatever the backend is."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=144)
+        return buffer.getvalue()
+
+
+def inches(width_px: float, height_px: float) -> tuple[float, float]:
+    """A figure size for a picture of that many CSS pixels on a page (72 points an inch in an SVG)."""
+    return width_px / 72, height_px / 72
+
+
+def new_axes(
+    panels: int = 1, *, width_px: float = 680, height_px: float = 300, columns: int = 2
+) -> tuple[Sheet, list[Axes]]:
+    """A sheet with `panels` styled axes, in rows of at most `columns`; `height_px` is the height of one row."""
+    across = min(panels, columns)
+    rows = -(-panels // across)
+    sheet = Sheet(figsize=inches(width_px, height_px * rows), layout="constrained", facecolor="white")
+    sheet.get_layout_engine().set(wspace=0.06, hspace=0.06)  # pyright: ignore[reportOptionalMemberAccess]
+    axes = list(sheet.subplots(rows, across, squeeze=False).flat)
+    for spare in axes[panels:]:
+        spare.remove()
+    for each in axes[:panels]:
+        _quieten(each)
+    return sheet, axes[:panels]
+
+
+def _quieten(axes: Axes) -> None:
+    """No box, no ticks, a faint horizontal grid: the data is the darkest thing to see."""
+    axes.set_facecolor("none")
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+    axes.tick_params(length=0, labelsize=SMALL, labelcolor=FAINT, pad=5)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.xaxis.label.set(color=FAINT, size=SMALL)
+    axes.yaxis.label.set(color=FAINT, size=SMALL)
+    axes.margins(x=0.02)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def heading(axes: Axes, text: str, aside: str = "") -> None:
+    """What a panel shows, above its left corner; a quieter remark above the right one."""
+    axes.set_title(plain(text), loc="left", size=13, color=INK, weight="bold", pad=10)
+    if aside:
+        axes.set_title(plain(aside), loc="right", size=SMALL, color=FAINT, pad=10)
+
+
+def plain(text: object) -> str:
+    """Text that matplotlib prints as it is: a dollar sign in a class name does not start a formula."""
+    return str(text).replace("$", r"\$")

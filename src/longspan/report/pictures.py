@@ -1,0 +1,128 @@
+"""Pictures with captions: as data inside a page, and as a contact sheet."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import numpy as np
+from PIL import Image
+
+from longspan.errors import ConfigError, ShapeError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Picture", "Tone", "contact_sheet", "data_uri"]
+
+Tone = Literal["neutral", "good", "bad"]
+
+_SMALL_PX = 96
+"""Up to this side a picture is kept as it is (PNG) and shown with its pixels; above, as a photograph (JPEG)."""
+
+
+@final
+@dataclass(frozen=True, eq=False, slots=True)
+class Picture:
+    """One picture and what is said about it.
+
+    Raises:
+        ShapeError: the picture is not uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+    """
+
+    image: np.ndarray
+    """uint8, (H, W) or (H, W, C) with 1, 3 or 4 channels."""
+    caption: str = ""
+    """What stands in bold below: the prediction."""
+    tone: Tone = "neutral"
+    """Whether that is good, bad or neither."""
+    note: str = ""
+    """A quieter second line: the truth, the loss, the name of the file."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no picture."""
+        shape = self.image.shape
+        channels = shape[2] if len(shape) == 3 else 1
+        if self.image.dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4) or 0 in shape:
+            raise ShapeError(
+                "Picture.image must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got "
+                f"{self.image.dtype} {shape}. Scale to 0..255 and put the channels last."
+            )
+        if self.tone not in ("neutral", "good", "bad"):
+            raise ConfigError(f"Picture.tone must be 'neutral', 'good' or 'bad', got {self.tone!r}.")
+
+    @property
+    def small(self) -> bool:
+        """Whether single pixels should be seen."""
+        return max(self.image.shape[:2]) <= _SMALL_PX
+
+
+def data_uri(image: np.ndarray, *, most_px: int = 360) -> str:
+    """The picture as a `data:` address, at most `most_px` long; small or transparent ones without loss."""
+    picture = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2:] == (1,) else image))
+    picture.thumbnail((most_px, most_px), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    if max(image.shape[:2]) <= _SMALL_PX or picture.mode == "RGBA":
+        picture.save(buffer, "PNG", optimize=True)
+        kind = "png"
+    else:
+        picture.save(buffer, "JPEG", quality=84, optimize=True)
+        kind = "jpeg"
+    return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def contact_sheet(
+    pictures: Sequence[Picture], *, columns: int | None = None, title: str = "", cell_px: int = 130
+) -> Figure:
+    """All pictures in rows, each above its caption, as one figure.
+
+    Args:
+        pictures: at least one.
+        columns: pictures in a row; about as wide as high, and at most 8, if None.
+        title: stands above; nothing if empty.
+        cell_px: side of one cell on the page.
+
+    Raises:
+        ConfigError: no pictures, or fewer than one column.
+    """
+    from longspan.report.canvas import BAD, FAINT, GOOD, INK, Sheet, inches, plain
+
+    if not pictures:
+        raise ConfigError("A contact sheet needs at least one picture, got none.")
+    columns = min(8, int(np.ceil(len(pictures) ** 0.5 * 1.3))) if columns is None else columns
+    if columns < 1:
+        raise ConfigError(f"A contact sheet needs at least one column, got {columns}.")
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    lines = 2 if any(picture.note for picture in pictures) else 1 if any(picture.caption for picture in pictures) else 0
+    gap_px, line_px, head_px = 12, 15, 34 if title else 0
+    step_px = cell_px + lines * line_px + gap_px
+    width_px = columns * (cell_px + gap_px) + gap_px
+    height_px = rows * step_px + gap_px + head_px
+    sheet = Sheet(figsize=inches(width_px, height_px), facecolor="white")
+    colours = {"neutral": INK, "good": GOOD, "bad": BAD}
+    room = max(8, int(cell_px / 5.5))
+    below: dict[str, Any] = {"ha": "center", "va": "top", "xycoords": "axes fraction", "textcoords": "offset points"}
+    for place, picture in enumerate(pictures):
+        left = gap_px + place % columns * (cell_px + gap_px)
+        bottom = height_px - head_px - gap_px - place // columns * step_px - cell_px
+        axes = sheet.add_axes((left / width_px, bottom / height_px, cell_px / width_px, cell_px / height_px))
+        axes.set_axis_off()
+        image = picture.image[..., 0] if picture.image.shape[2:] == (1,) else picture.image
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if picture.small else "antialiased")
+        shown = ((picture.caption, colours[picture.tone], "bold"), (picture.note, FAINT, "normal"))
+        for line, (text, colour, weight) in enumerate(shown):
+            spot = (0, -4 - line * line_px)
+            axes.annotate(plain(_shorten(text, room)), (0.5, 0), spot, color=colour, weight=weight, size=10, **below)
+    if title:
+        top = 1 - gap_px / height_px
+        sheet.text(gap_px / width_px, top, plain(title), color=INK, size=13, weight="bold", va="top")
+    return sheet
+
+
+def _shorten(text: str, room: int) -> str:
+    """At most `room` characters, with an ellipsis where something was cut off."""
+    return text if len(text) <= room else text[: room - 1].rstrip() + "…"
