@@ -111,7 +111,7 @@ class Learner:
     def __repr__(self) -> str:
         parameters = sum(p.numel() for p in self.network.parameters())
         return (
-            f"Learner({self._model_name()}, {parameters:,} parameters; {self.task!r}; {self.epochs_done} epochs done)"
+            f"Learner({self.model_name}, {parameters:,} parameters; {self.task!r}; {self.epochs_done} epochs done)"
         )
 
     # --- training ------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class Learner:
         return {
             "seed": self.seed,
             "config": self.config.to_json(),
-            "model": self._model_name(),
+            "model": self.model_name,
             "train_rows": len(self.task.train),
             "rows_hash": int(self.task.train.sum()),
             "targets": sorted(self.task.targets),
@@ -406,6 +406,18 @@ class Learner:
 
         return write_report(self, Path(path))
 
+    def settings(self) -> dict[str, Any]:
+        """Everything that was chosen, as JSON values by group."""
+        return {
+            "model": {"name": self.model_name, "weights": self.weights or "none", "seed": self.seed},
+            "training": self.config.to_json(),
+            **{f"phase {i + 1}": phase.to_json() for i, phase in enumerate(self.phases)},
+            **{
+                f"head of {name}": {k: v for k, v in head.to_json().items() if k != "column"}
+                for name, head in self.heads.items()
+            },
+        }
+
     # --- using what was learnt -----------------------------------------------------------------------------------
 
     def predictor(self) -> Predictor:
@@ -445,7 +457,9 @@ class Learner:
             **self.notes,
         }
 
-    def _model_name(self) -> str:
+    @property
+    def model_name(self) -> str:
+        """The network's registered name, or that of its class."""
         backbone = self.network.backbone
         return backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
 

@@ -28,9 +28,9 @@ class LRFind:
 
     def plot(self) -> Figure:
         """The curve, with the suggestion marked."""
-        from longspan.report import lr_find_curve
+        from longspan.report import lr_curve
 
-        return lr_find_curve(self.lrs, self.losses, suggestion=self.suggestion)
+        return lr_curve(self.lrs, self.losses, suggested=self.suggestion)
 
 
 def suggest(lrs: np.ndarray, losses: np.ndarray) -> float:

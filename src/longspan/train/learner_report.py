@@ -1,0 +1,147 @@
+"""The report of a learner: what it was trained on, how it went, what it gets wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from longspan.columns import Category, Image, Number
+from longspan.report import (
+    Document,
+    confused_pairs,
+    confusion_matrix,
+    describe_environment,
+    loss_curves,
+    metric_curves,
+    predicted_versus_true,
+    residual_histogram,
+)
+from longspan.train.schedules import lr_factor
+from longspan.train.scores import Scores, join_target
+from longspan.train.show import batch_pictures, result_pictures
+
+if TYPE_CHECKING:
+    from longspan.train.learner import Learner
+
+__all__ = ["compose_report", "write_report"]
+
+_SHOWN = 12  # pictures in a sheet
+_FAULTS_SHOWN = 100
+
+
+def write_report(learner: Learner, path: Path) -> Path:
+    """See `Learner.report`."""
+    return compose_report(learner).save(path)
+
+
+def compose_report(learner: Learner, *, title: str | None = None) -> Document:
+    """The report as a document that more sections can be added to."""
+    task = learner.task
+    inputs, targets = ", ".join(learner.inputs), ", ".join(learner.heads)
+    page = Document(title or f"{inputs} → {targets}", subtitle=_subtitle(learner))
+    scores = learner.scores()
+    _headlines(page, learner, scores)
+    if learner.history:
+        _curves(page, learner)
+    pictured = any(isinstance(column, Image) for column in learner.inputs.values())
+    for name in learner.heads:
+        _target(page, learner, scores, name, pictured=pictured)
+    if pictured:
+        page.section("Training pictures, as the network gets them").pictures(batch_pictures(learner, _SHOWN))
+    page.section("Data").settings(
+        {
+            "rows": {"train": len(task.train), "valid": len(task.valid), "test, in the vault": len(task.split.vault)},
+            "split": task.split.how,
+            "leaks": {"found": len(task.leaks or ()), "allowed": task.allow_leaks},
+        }
+    )
+    if task.leaks is not None and len(task.leaks):
+        page.text(task.leaks.message())
+    if task.skipped:
+        page.text(f"{len(task.skipped)} rows were left out because they could not be used:")
+        page.table([{"where": f.where, "what": f.what} for f in task.skipped[:_FAULTS_SHOWN]])
+    openings = task.split.vault.openings
+    if openings:
+        page.text("The vault with the test rows was opened:").table(openings)
+    page.section("Settings").settings(learner.settings())
+    precision = str(learner.dtype).removeprefix("torch.")
+    page.section("Environment").environment(describe_environment(device=str(learner.device), precision=precision))
+    return page
+
+
+def _subtitle(learner: Learner) -> str:
+    parameters = sum(p.numel() for p in learner.network.parameters())
+    start = f"started from {learner.weights} weights" if learner.weights else "trained from scratch"
+    return (
+        f"{learner.model_name} with {parameters:,} parameters, {start}, {learner.epochs_done} epochs on "
+        f"{len(learner.task.train):,} rows; figures on {len(learner.task.valid):,} validation rows unless said otherwise."
+    )
+
+
+def _headlines(page: Document, learner: Learner, scores: Scores) -> None:
+    figures = scores.figures(learner.heads)
+    for name, head in learner.heads.items():
+        metric = join_target(name, head.metrics[0].name, len(learner.heads))
+        if metric in figures:
+            page.headline(metric, figures[metric], "validation")
+        for part, measured in learner.evaluations.items():
+            if part.startswith("test") and metric in measured:
+                page.headline(metric, measured[metric], f"{part}: rows never used before")
+    seconds = sum(record["seconds"] for record in learner.history)
+    page.headline("training time", f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min")
+
+
+def _curves(page: Document, learner: Learner) -> None:
+    history = learner.history
+    steps = [loss for record in history for loss in record["step_losses"]]
+    per_epoch = max(len(record["step_losses"]) for record in history)
+    lrs = [
+        phase.lr * lr_factor(phase.schedule, step / (phase.epochs * per_epoch), phase.warmup)
+        for phase in learner.phases
+        for step in range(phase.epochs * per_epoch)
+    ][: len(steps)]
+    valid = [record["valid_loss"] for record in history]
+    page.section("Curves").figure(loss_curves(steps, valid, steps_per_epoch=per_epoch, lr=lrs))
+    better = {
+        join_target(name, metric.name, len(learner.heads)): metric.better == "higher"
+        for name, head in learner.heads.items()
+        for metric in head.metrics[:2]
+    }
+    curves = {name: [record.get(name, float("nan")) for record in history] for name in better if name in history[-1]}
+    if curves and len(history) > 1:
+        page.figure(metric_curves(curves, higher_is_better=better))
+    page.table([{k: v for k, v in record.items() if k != "step_losses"} for record in history], caption="Epochs")
+
+
+def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pictured: bool) -> None:
+    column, there = learner.task.targets[name], scores.present[name]
+    truth, activated = scores.targets[name][there], scores.activated[name][there]
+    if not len(truth):
+        return
+    several = f" of {name}" if len(learner.heads) > 1 else ""
+    if isinstance(column, Category):
+        counts = np.zeros((len(column.vocab),) * 2, np.int64)
+        np.add.at(counts, (truth.numpy(), activated.argmax(dim=1).numpy()), 1)
+        page.section(f"Confusion{several}").figure(confusion_matrix(counts, column.vocab))
+        pairs = confused_pairs(counts, column.vocab)
+        if pairs:
+            page.table(pairs, caption="Most often confused")
+    elif isinstance(column, Number):
+        page.section(f"Predicted and true{several}")
+        page.figure(predicted_versus_true(truth.numpy(), activated.numpy(), name=_with_unit(name, column)))
+        page.figure(residual_histogram(truth.numpy(), activated.numpy(), name=_with_unit(name, column)))
+    else:
+        head = learner.heads[name]
+        page.section(f"Figures{several}").table([dict[str, Any](head.measure(activated, truth))])
+    if pictured:
+        page.section(f"Worst mistakes{several}")
+        page.pictures(
+            result_pictures(learner, scores, _SHOWN, target=name),
+            caption="Validation rows with the largest loss. A confident wrong answer is often a wrong label.",
+        )
+
+
+def _with_unit(name: str, column: Number) -> str:
+    return f"{name} ({column.unit})" if column.unit else name

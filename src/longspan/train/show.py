@@ -1,0 +1,134 @@
+"""What a learner sees and says, as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from longspan.columns import Image
+from longspan.data.random import permutation
+from longspan.data.samples import Batch, drawer
+from longspan.errors import ConfigError
+from longspan.heads import Answer, Head
+from longspan.report import Picture, contact_sheet
+from longspan.report.pictures import Tone
+from longspan.train.scores import Scores
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from longspan.train.learner import Learner
+
+__all__ = ["batch_figure", "batch_pictures", "result_pictures", "results_figure"]
+
+
+def batch_figure(learner: Learner, n: int) -> Figure:
+    """See `Learner.show_batch`."""
+    return contact_sheet(batch_pictures(learner, n), title="Training pictures, as the network gets them")
+
+
+def results_figure(learner: Learner, n: int) -> Figure:
+    """See `Learner.show_results`."""
+    pictures = result_pictures(learner, learner.scores(), n)
+    return contact_sheet(pictures, title="Validation pictures: prediction, and the truth below; worst first")
+
+
+def batch_pictures(learner: Learner, n: int) -> list[Picture]:
+    """`n` training pictures after augmentation, with the values of all targets."""
+    task, name = learner.task, _picture_input(learner)
+    column = learner.inputs[name]
+    assert isinstance(column, Image)
+    rows = task.train[permutation(learner.seed, "show", 0, len(task.train))][:n]
+    batch = next(task.samples.batches(rows, n, draw=drawer(learner.config.augment, learner.inputs, 0, learner.seed)))
+    # Without mean and spread `prepare` gives plain brightness, which is what a person wants to see.
+    plain = replace(column, mean=(0.0,) * len(column.mean or ()), std=(1.0,) * len(column.std or ()))
+    pixels = (plain.prepare(batch.inputs[name], batch.draws).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+    return [Picture(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(pixels.contiguous().numpy())]
+
+
+def result_pictures(learner: Learner, scores: Scores, n: int, *, target: str | None = None) -> list[Picture]:
+    """The `n` rows with the largest loss, as pictures with prediction and truth.
+
+    Args:
+        learner: Whose inputs the pictures are.
+        scores: Of the rows to choose from.
+        n: How many.
+        target: The one whose loss counts; the sum of all if None.
+    """
+    name = _picture_input(learner)
+    losses = sum(scores.losses.values()) if target is None else scores.losses[target]
+    assert isinstance(losses, torch.Tensor)
+    worst = losses.argsort(descending=True)[:n]
+    heads = learner.heads if target is None else {target: learner.heads[target]}
+    answers = {t: head.decode(scores.activated[t][worst]) for t, head in heads.items()}
+    pixels = learner.task.samples.inputs[name].read(scores.rows[worst]).numpy()
+    pictures = []
+    for place, row in enumerate(worst.tolist()):
+        pictures.append(
+            Picture(
+                image=pixels[place],
+                caption=_said(heads, {t: answer[place] for t, answer in answers.items()}),
+                tone=_tone(learner, heads, scores, row, answers, place),
+                note=f"{_true(learner, heads, scores, row)} · loss {float(losses[row]):.2f}",
+            )
+        )
+    return pictures
+
+
+def _picture_input(learner: Learner) -> str:
+    for name, column in learner.inputs.items():
+        if isinstance(column, Image):
+            return name
+    raise ConfigError(f"There are no pictures to show: the inputs are {', '.join(learner.inputs)}.")
+
+
+def _truths(learner: Learner, batch: Batch, place: int) -> str:
+    words = []
+    for name, column in learner.task.targets.items():
+        if bool(batch.present[name][place]):
+            words.append(_word(column.decode(batch.targets[name][place].numpy()), name, len(learner.heads)))
+    return ", ".join(words)
+
+
+def _said(heads: Mapping[str, Head], answers: Mapping[str, Answer]) -> str:
+    words = []
+    for name, answer in answers.items():
+        sure = "" if answer.probability is None else f" {answer.probability:.0%}"
+        words.append(_word(answer.value, name, len(heads)) + sure)
+    return ", ".join(words)
+
+
+def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int) -> str:
+    words = []
+    for name in heads:
+        there = bool(scores.present[name][row])
+        value = learner.task.targets[name].decode(scores.targets[name][row].numpy()) if there else "unknown"
+        words.append(_word(value, name, len(heads)))
+    return "true: " + ", ".join(words)
+
+
+def _tone(
+    learner: Learner,
+    heads: Mapping[str, Head],
+    scores: Scores,
+    row: int,
+    answers: Mapping[str, Sequence[Answer]],
+    place: int,
+) -> Tone:
+    """Good or bad where answers are right or wrong; quantities are neither."""
+    right = []
+    for name in heads:
+        if bool(scores.present[name][row]) and answers[name][place].probability is not None:
+            truth = learner.task.targets[name].decode(scores.targets[name][row].numpy())
+            right.append(truth == answers[name][place].value)
+    return "neutral" if not right else "good" if all(right) else "bad"
+
+
+def _word(value: Any, name: str, num_targets: int) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else ""
+    text = text or (f"{'' if value else 'not '}{name}" if isinstance(value, bool | np.bool_) else str(value))
+    return text if num_targets == 1 or isinstance(value, bool | np.bool_) else f"{name} {text}"
