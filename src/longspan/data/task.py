@@ -226,14 +226,18 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _with_statistics(column: Image, samples: Samples, name: str, rows: torch.Tensor) -> Image:
-    """Mean and spread per channel of at most `_STATISTICS_ROWS` training pictures, evenly spaced."""
+    """Mean and spread per channel, from evenly spaced training pictures and of large ones every few pixels."""
     chosen = rows[torch.linspace(0, len(rows) - 1, min(len(rows), _STATISTICS_ROWS)).long()]
-    count, total, squares = 0, torch.zeros(1), torch.zeros(1)
+    counts = np.zeros((column.shape[2], 256), np.int64)
+    stride = max(1, min(column.shape[:2]) // 64)
     for part in chosen.split(256):
-        pixels = samples.inputs[name].read(part).flatten(0, 2).double() / 255
-        count, total, squares = count + len(pixels), total + pixels.sum(0), squares + pixels.square().sum(0)
-    mean = total / count
-    std = (squares / count - mean.square()).clamp_min(0).sqrt()
+        pixels = samples.inputs[name].read(part)[:, ::stride, ::stride].numpy()
+        for channel in range(len(counts)):
+            counts[channel] += np.bincount(pixels[..., channel].ravel(), minlength=256)
+    levels = np.arange(256) / 255
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    mean = shares @ levels
+    std = np.sqrt(np.maximum(shares @ levels**2 - mean**2, 0))
     return replace(
         column,
         mean=tuple(round(float(m), 4) for m in mean),
