@@ -112,7 +112,8 @@ def affine_matrices(
     # ... then undo zoom and rotation: with y down, a clockwise turn as seen is [[cos, -sin], [sin, cos]].
     back = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2) / zoom.double()[:, None, None]
     linear = back * stretch[:, None, :]
-    offset = (back @ inner[:, :, None])[..., 0] + centre - linear @ centre
+    # Sums and not `@`: a product this small would wake all threads.
+    offset = (back * inner[:, None, :]).sum(-1) + centre - (linear * centre).sum(-1)
     return torch.cat([linear, offset[:, :, None]], dim=2).float()
 
 
@@ -148,7 +149,10 @@ def warp_images(images: Tensor, draws: Draws, *, fill: Fill | None = None) -> Te
         threads = torch.get_num_threads()
         size = max(1, math.ceil(_CHUNK_VALUES / max(1, images[0].numel()) / threads)) * threads
     if count <= size:
-        return _warp(images, draws, fill)
+        last = images.is_contiguous(memory_format=torch.channels_last)
+        return _warp(images, draws, fill).contiguous(
+            memory_format=torch.channels_last if last else torch.contiguous_format
+        )
     warped = torch.empty_like(images)
     for start in range(0, count, size):
         part = slice(start, start + size)
@@ -171,10 +175,7 @@ def _warp(images: Tensor, draws: Draws, fill: Fill) -> Tensor:
         values = torch.addcmul(offset[:, None, None, None], values, gain[:, None, None, None]).clamp_(0, top)
     if not images.is_floating_point():
         values = values.round_().clamp_(0, 255)
-    memory_format = (
-        torch.channels_last if images.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-    )
-    return values.to(images.dtype).contiguous(memory_format=memory_format)
+    return values.to(images.dtype)
 
 
 def _flip(images: Tensor, matrix: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def new_axes(
     across = min(panels, columns)
     rows = -(-panels // across)
     sheet = Sheet(figsize=inches(width_px, height_px * rows), layout="constrained", facecolor="white")
-    sheet.get_layout_engine().set(wspace=0.06, hspace=0.06)  # pyright: ignore[reportOptionalMemberAccess]
+    sheet.get_layout_engine().set(wspace=0.06, hspace=0.06)  # pyright: ignore
     axes = list(sheet.subplots(rows, across, squeeze=False).flat)
     for spare in axes[panels:]:
         spare.remove()

@@ -121,7 +121,7 @@ class Document:
         below = f"<figcaption>{_escape(caption)}</figcaption>" if caption else ""
         # On a narrow screen wide figures scroll rather than shrink their words to nothing.
         width_px = figure.get_figwidth() * 72
-        least = f"--least: {min(640, round(width_px * 0.8))}px"
+        least = f"--least: {min(640, round(width_px * 0.6))}px"
         part = f'<figure class="plot panel" style="{least}"><div class="scroll">{svg}</div>{below}</figure>'
         before = self._sections[-1].parts if self._sections else []
         if width_px > _HALF_PX:

@@ -113,7 +113,8 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-
   .pictures { gap: 10px; grid-template-columns: repeat(auto-fill, minmax(min(var(--cell, 168px), 136px), 1fr)); }
   .plot { padding: 12px 10px; }
   .plot svg { min-width: var(--least, 0); }
-  th, td { padding: 8px 12px; }
+  th, td { padding: 8px 10px; }
+  thead th { white-space: normal; }
   .settings { padding: 6px 14px; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
