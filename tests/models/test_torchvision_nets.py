@@ -214,8 +214,9 @@ def test_every_network_builds_and_runs_without_numbers(name):
     assert model(images).shape == (2, model.num_features)
     parameters = [id(p) for group in model.groups() for p in group]
     assert sorted(parameters) == sorted(id(p) for p in model.parameters())
+    unpadded = {"alexnet": 1, "squeezenet1_0": 3, "squeezenet1_1": 1, "inception_v3": 4}  # they lose borders
     if model.strides:
         for maps, channels, stride in zip(model.features(images), model.channels, model.strides, strict=True):
             assert maps.shape[1] == channels
-            assert abs(maps.shape[-1] - side / stride) <= 2.5
+            assert abs(maps.shape[-1] - side / stride) <= unpadded.get(name, 0)
         assert model.strides == tuple(model.strides[0] * 2**i for i in range(len(model.strides)))

@@ -12,6 +12,7 @@ import io
 import pickletools
 import struct
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -82,7 +83,9 @@ def read_pth(path: Path) -> dict[str, Tensor]:
     parts of one; nothing in the file is executed either way.
     """
     try:
-        found = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a damaged string may hold escapes that Python has a word to say about
+            found = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
     except _DAMAGE as error:
         raise WeightsError(f"{path} is damaged or no PyTorch file: {error}. Download it again.") from error
     wrong = [f"{name!r} ({type(value).__name__})" for name, value in found.items() if not isinstance(value, Tensor)]
