@@ -46,6 +46,7 @@ class Task:
         size_px: int | tuple[int, int] | None = None,
         on_error: Literal["raise", "skip"] = "raise",
         allow_leaks: bool = False,
+        move_leaks: bool = False,
         memory_gb: float = 4.0,
     ) -> None:
         """Name what is given and what is wanted.
@@ -58,6 +59,8 @@ class Task:
             on_error: "raise" refuses bad files and values, all at once and by name; "skip" leaves their rows out and
                 keeps the list in `skipped`.
             allow_leaks: Train although the same or nearly the same sample is on both sides; noted in the model file.
+            move_leaks: Let held-out copies of training rows train too, so that no sample is on both sides; `moved`
+                keeps their names. For splits drawn at random, where a row more or less in a part does not matter.
             memory_gb: Decoded inputs up to this size stay in memory, larger ones in a file in the cache folder.
         """
         self.split = data.split() if isinstance(data, Table) else data
@@ -74,7 +77,10 @@ class Task:
             raise ConfigError(f"{sorted(both)} are inputs and targets at once: the network would copy the answer.")
         self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
         self.on_error = on_error
+        if allow_leaks and move_leaks:
+            raise ConfigError("allow_leaks and move_leaks exclude each other: leaks are either left or mended.")
         self.allow_leaks = allow_leaks
+        self.move_leaks = move_leaks
         self.memory_gb = memory_gb
         self.train = torch.from_numpy(self.split.train)
         self.valid = torch.from_numpy(self.split.valid)
@@ -82,6 +88,8 @@ class Task:
         self.targets: dict[str, Column] = {}
         self.skipped: list[Fault] = []
         self.leaks: Leaks | None = None
+        self.moved: list[str] = []
+        self._bad_rows = np.empty(0, np.int64)
         self._samples: Samples | None = None
 
     def __repr__(self) -> str:
@@ -121,6 +129,12 @@ class Task:
                 inputs[name] = _with_statistics(column, samples, name, self.train)
         self.inputs, self.targets = inputs, targets
         self.leaks = self._find_leaks(samples)
+        while self.move_leaks and len(self.leaks):  # a moved row may have another copy where it was
+            self.moved += [str(leak) for leak in self.leaks]
+            copies = np.unique([row for leak in self.leaks for row in (leak.row, leak.other_row)])
+            self.split = self.split.moved_to_train(copies)
+            self._take_parts()
+            self.leaks = self._find_leaks(samples)
         if not self.allow_leaks:
             self.leaks.refuse()
         self._samples = samples
@@ -133,7 +147,7 @@ class Task:
         """
         self.prepare()
         rows = self.split.vault.open(reason)
-        return torch.from_numpy(rows[~np.isin(rows, list(self.samples.faults()))])
+        return torch.from_numpy(np.setdiff1d(rows, self._bad_rows))
 
     def explain(self, row: int = 0) -> str:
         """What happens to one row on its way to the network, step by step; names the step that fails."""
@@ -181,6 +195,13 @@ class Task:
             return find_leaks(split, samples.inputs[name], name=lambda row: self.table.where(row, name))
         return find_leaks(split, cells=self.table.frame.select(self.input_names))
 
+    def _take_parts(self) -> None:
+        """Training and validation rows of the split that can be used."""
+        self.train = torch.from_numpy(np.setdiff1d(self.split.train, self._bad_rows))
+        self.valid = torch.from_numpy(np.setdiff1d(self.split.valid, self._bad_rows))
+        if not len(self.train) or not len(self.valid):
+            raise data_error("No usable row is left in one part of the split:", self.skipped)
+
     def _check_targets(self) -> None:
         for name in self.target_names:
             if not isinstance(self.table.columns[name], Category):
@@ -206,11 +227,8 @@ class Task:
         if self.on_error == "raise":
             raise self._refused(faults)
         self.skipped = list(faults.values())
-        bad = list(faults)
-        self.train = torch.from_numpy(self.split.train[~np.isin(self.split.train, bad)])
-        self.valid = torch.from_numpy(self.split.valid[~np.isin(self.split.valid, bad)])
-        if not len(self.train) or not len(self.valid):
-            raise data_error("No usable row is left in one part of the split:", self.skipped)
+        self._bad_rows = np.asarray(list(faults), np.int64)
+        self._take_parts()
 
     @staticmethod
     def _refused(faults: dict[int, Fault]) -> DataError:

@@ -89,7 +89,7 @@ class Classify(Head):
             figures["top5_accuracy"] = classification.multiclass_accuracy(
                 activated, targets, classes, average="micro", top_k=5
             )
-        return {name: float(figure) for name, figure in figures.items()}
+        return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
 @final
@@ -172,7 +172,7 @@ class ClassifyMany(Head):
         if bool(with_positives.any()):
             precision = classification.multilabel_average_precision(activated, truth, classes, average=None)
             figures["average_precision"] = precision[with_positives].mean()
-        return {name: float(figure) for name, figure in figures.items()}
+        return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
 def _check_share(name: str, value: float) -> None:

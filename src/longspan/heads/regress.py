@@ -91,4 +91,4 @@ class Regress(Head):
         }
         if len(targets) >= 2:
             figures["r2"] = regression.r2_score(activated, targets)
-        return {name: float(figure) for name, figure in figures.items()}
+        return {name: round(float(figure), 6) for name, figure in figures.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
@@ -100,7 +101,7 @@ class Learner:
         self.heads = {name: head_for(column, (heads or {}).get(name)) for name, column in task.targets.items()}
         self.inputs = _normalised_for(weights, task.inputs)
         self.weights = None if weights is None else str(weights)
-        with torch.random.fork_rng(devices=[]):
+        with _own_randomness(self.device):
             torch.manual_seed(step_seed(seed, "weights", 0))
             backbone = model if isinstance(model, nn.Module) else _backbone(model, self.inputs, weights, pool)
             self.network = Network(backbone, self.heads).to(self.device, memory_format=torch.channels_last)
@@ -110,9 +111,7 @@ class Learner:
 
     def __repr__(self) -> str:
         parameters = sum(p.numel() for p in self.network.parameters())
-        return (
-            f"Learner({self.model_name}, {parameters:,} parameters; {self.task!r}; {self.epochs_done} epochs done)"
-        )
+        return f"Learner({self.model_name}, {parameters:,} parameters; {self.task!r}; {self.epochs_done} epochs done)"
 
     # --- training ------------------------------------------------------------------------------------------------
 
@@ -210,7 +209,7 @@ class Learner:
         """Train `phases` from number `first` on, the first of them from a checkpoint if there are `values`."""
         num_batches = len(split_evenly(self.task.train, self.config.batch_size))
         bars = [ProgressBar()] if self.progress else []
-        with torch.random.fork_rng(devices=[]):  # dropout seeds torch anew in every step; the caller's state stays
+        with _own_randomness(self.device):  # dropout seeds torch anew in every step; the caller's state stays
             for index in range(first, len(phases)):
                 phase = phases[index]
                 self.network.backbone.requires_grad_(not phase.frozen)
@@ -308,7 +307,7 @@ class Learner:
         source = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
         lrs, losses, smooth = [], [], 0.0
         network.train()
-        with torch.random.fork_rng(devices=[]):
+        with _own_randomness(self.device):
             for step, batch in enumerate(self._endless(steps)):
                 lr = start * (end / start) ** (step / max(steps - 1, 1))
                 for group in optimizer.param_groups:
@@ -451,6 +450,7 @@ class Learner:
             "metrics": self.evaluations,
             "leaks": {
                 "allowed": self.task.allow_leaks,
+                "moved_to_train": len(self.task.moved),
                 "found": 0 if self.task.leaks is None else len(self.task.leaks),
             },
             "vault": self.task.split.vault.to_json(),
@@ -462,6 +462,11 @@ class Learner:
         """The network's registered name, or that of its class."""
         backbone = self.network.backbone
         return backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
+
+
+def _own_randomness(device: torch.device) -> AbstractContextManager[None]:
+    """Whatever is seeded inside, the caller's random state is the same afterwards."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _backbone(

@@ -57,6 +57,9 @@ def compose_report(learner: Learner, *, title: str | None = None) -> Document:
             "leaks": {"found": len(task.leaks or ()), "allowed": task.allow_leaks},
         }
     )
+    if task.moved:
+        page.text("Held-out copies of training rows were found; they train now, and nothing is measured on them:")
+        page.table([{"copies": pair} for pair in task.moved[:_FAULTS_SHOWN]])
     if task.leaks is not None and len(task.leaks):
         page.text(task.leaks.message())
     if task.skipped:
@@ -76,7 +79,7 @@ def _subtitle(learner: Learner) -> str:
     start = f"started from {learner.weights} weights" if learner.weights else "trained from scratch"
     return (
         f"{learner.model_name} with {parameters:,} parameters, {start}, {learner.epochs_done} epochs on "
-        f"{len(learner.task.train):,} rows; figures on {len(learner.task.valid):,} validation rows unless said otherwise."
+        f"{len(learner.task.train):,} rows; figures on {len(learner.task.valid):,} validation rows."
     )
 
 
