@@ -65,21 +65,25 @@ class Samples:
         rows: torch.Tensor,
         batch_size: int,
         *,
-        draw: Callable[[torch.Tensor], Draws] | None = None,
+        draws: Draws | None = None,
         first: int = 0,
     ) -> Iterator[Batch]:
         """`rows` in their order, in batches of equal size, give or take one; from batch number `first` on.
 
         Equal sizes: a last batch of two or three rows would weigh as much as a full one and upset batch statistics.
+        `draws` are those of all `rows`, in the same order.
         """
-        for part in split_evenly(rows, batch_size)[first:]:
+        parts = split_evenly(rows, batch_size)
+        start = sum(len(part) for part in parts[:first])
+        for part in parts[first:]:
             yield Batch(
                 part,
                 {name: store.read(part) for name, store in self.inputs.items()},
                 {name: store.read(part) for name, store in self.targets.items()},
                 {name: store.present(part) for name, store in self.targets.items()},
-                draws=None if draw is None else draw(part),
+                draws=None if draws is None else draws.take(slice(start, start + len(part))),
             )
+            start += len(part)
 
 
 def split_evenly(rows: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...]:
@@ -87,14 +91,16 @@ def split_evenly(rows: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...
     return rows.tensor_split(max(1, -(-len(rows) // batch_size)))
 
 
-def drawer(augment: Augment, inputs: Mapping[str, Column], epoch: int, seed: int) -> Callable[..., Draws] | None:
-    """What `Samples.batches` asks for the draws of a batch; None where nothing is drawn."""
+def epoch_draws(
+    augment: Augment, inputs: Mapping[str, Column], rows: torch.Tensor, epoch: int, seed: int
+) -> Draws | None:
+    """The draws of all `rows` in one epoch, in their order; None where nothing is drawn."""
     pictures = [column for column in inputs.values() if isinstance(column, Image)]
     if not augment.active or not pictures:
         return None
     size_px = pictures[0].size_px
     assert size_px is not None
-    return lambda rows: augment.draw(rows, epoch, seed, size_px)
+    return augment.draw(rows, epoch, seed, size_px)
 
 
 def encode_rows(

@@ -12,7 +12,7 @@ import torch
 
 from longspan.columns import Column
 from longspan.data.random import permutation, step_seed
-from longspan.data.samples import Batch, drawer
+from longspan.data.samples import Batch, epoch_draws
 from longspan.errors import TrainingError
 from longspan.heads import Head
 from longspan.train.callbacks import Callback, TrainState
@@ -63,8 +63,8 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         network.backbone.train(not phase.frozen)
         epoch = run.epochs_before + state.epoch
         order = run.train[permutation(run.seed, "order", epoch, len(run.train))]
-        draw = drawer(config.augment, run.inputs, epoch, run.seed)
-        for batch in run.source.samples.batches(order, config.batch_size, draw=draw, first=state.batch):
+        draws = epoch_draws(config.augment, run.inputs, order, epoch, run.seed)
+        for batch in run.source.samples.batches(order, config.batch_size, draws=draws, first=state.batch):
             done = state.epoch * state.num_batches + state.batch
             progress = done / (phase.epochs * state.num_batches)
             state.lr = phase.lr * lr_factor(phase.schedule, progress, phase.warmup)

@@ -11,7 +11,7 @@ import torch
 
 from longspan.columns import Image
 from longspan.data.random import permutation
-from longspan.data.samples import Batch, drawer
+from longspan.data.samples import Batch, epoch_draws
 from longspan.errors import ConfigError
 from longspan.heads import Answer, Head
 from longspan.report import Picture, contact_sheet
@@ -43,7 +43,8 @@ def batch_pictures(learner: Learner, n: int) -> list[Picture]:
     column = learner.inputs[name]
     assert isinstance(column, Image)
     rows = task.train[permutation(learner.seed, "show", 0, len(task.train))][:n]
-    batch = next(task.samples.batches(rows, n, draw=drawer(learner.config.augment, learner.inputs, 0, learner.seed)))
+    draws = epoch_draws(learner.config.augment, learner.inputs, rows, 0, learner.seed)
+    batch = next(task.samples.batches(rows, n, draws=draws))
     # Without mean and spread `prepare` gives plain brightness, which is what a person wants to see.
     plain = replace(column, mean=(0.0,) * len(column.mean or ()), std=(1.0,) * len(column.std or ()))
     pixels = (plain.prepare(batch.inputs[name], batch.draws).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
