@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from longspan.columns.base import Column
-from longspan.columns.category import Label, sorted_vocab
-from longspan.errors import DataError
+from longspan.columns.category import Label, checked_vocab, label_fault, learn_vocab
+from longspan.errors import ConfigError, DataError
 
 __all__ = ["Categories"]
 
@@ -31,13 +31,26 @@ class Categories(Column):
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the network's outputs; learnt from training rows when empty."""
     separator: str | None = None
-    """What stands between labels where a value is one string ("cat dog")."""
+    """What stands between labels where a value is one string ("cat dog"); spaces around a label do not count."""
+
+    def __post_init__(self) -> None:
+        """Check a given vocabulary and the separator."""
+        object.__setattr__(self, "vocab", checked_vocab("Categories", self.vocab))
+        if self.separator == "":
+            raise ConfigError("Categories.separator must be at least one character, or None for lists.")
 
     def fit(self, values: Iterable[Any]) -> Self:
-        """The vocabulary of the training rows, unless one was given."""
+        """The vocabulary of the training rows, unless one was given.
+
+        Raises:
+            DataError: no label at all, or values that are no lists of labels.
+        """
         if self.vocab:
             return self
-        vocab = sorted_vocab(label for value in values for label in self._labels(value))
+        try:
+            vocab = learn_vocab(label for value in values for label in self._labels(value))
+        except ValueError as error:
+            raise DataError(f"{error}.") from None
         if not vocab:
             raise DataError("Categories need at least one label in the training rows, found none.")
         return replace(self, vocab=vocab)
@@ -58,6 +71,9 @@ class Categories(Column):
             labels = self._labels(value)
         except ValueError as error:
             return str(error)
+        faults = [fault for label in labels if (fault := label_fault(label)) is not None]
+        if faults:
+            return "; ".join(faults)
         unknown = [label for label in labels if self.vocab and label not in self.vocab]
         return f"classes {unknown!r} do not occur in the training rows" if unknown else None
 
@@ -75,13 +91,14 @@ class Categories(Column):
 
     def show_html(self, value: Any) -> str:
         """Labels side by side."""
-        return html.escape(", ".join(str(label) for label in self._labels(value)))
+        labels = value if isinstance(value, list | tuple) else [value]
+        return html.escape(", ".join(str(label) for label in labels))
 
     def _labels(self, value: Any) -> list[Label]:
         if isinstance(value, str):
             if self.separator is None:
                 raise ValueError(f"{value!r} is one string, not a list; give Categories(separator=...) to split it")
-            return [part for part in value.split(self.separator) if part]
-        if not isinstance(value, Iterable):
+            return [label for part in value.split(self.separator) if (label := part.strip())]
+        if not isinstance(value, list | tuple | set | frozenset | np.ndarray):
             raise ValueError(f"{value!r} is no list of labels")
         return list(value)

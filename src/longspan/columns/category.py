@@ -10,16 +10,50 @@ import numpy as np
 import numpy.typing as npt
 
 from longspan.columns.base import Column
-from longspan.errors import DataError, nearest
+from longspan.errors import ConfigError, DataError, nearest
 
-__all__ = ["Category", "Label", "sorted_vocab"]
+__all__ = ["Category", "Label", "checked_vocab", "label_fault", "learn_vocab"]
 
 Label = str | int | bool
 
 
-def sorted_vocab(values: Iterable[Any]) -> tuple[Label, ...]:
-    """Distinct labels in a stable order: by type, then by value (False, True; 2 before 10; "a" before "b")."""
-    return tuple(sorted(set(values), key=lambda v: (type(v).__name__, v)))
+def learn_vocab(values: Iterable[Any]) -> tuple[Label, ...]:
+    """Distinct labels in a stable order: by type, then by value (False, True; 2 before 10; "a" before "b").
+
+    Raises:
+        DataError: values that are no labels.
+    """
+    labels: set[Label] = set()
+    faults: dict[str, None] = {}
+    for value in values:
+        fault = label_fault(value)
+        if fault is not None:
+            faults[fault] = None
+            continue
+        plain = value.item() if isinstance(value, np.generic) else value
+        labels.add(int(plain) if isinstance(plain, float) else plain)
+    if faults:
+        raise DataError("; ".join(list(faults)[:3]) + ". Make them words or whole numbers: table.with_column.")
+    return tuple(sorted(labels, key=lambda label: (type(label).__name__, label)))
+
+
+def label_fault(value: Any) -> str | None:
+    """What stops a value from being a label: labels are words, whole numbers, True and False."""
+    if isinstance(value, str | int | np.integer | np.bool_) or (isinstance(value, float) and value.is_integer()):
+        return None
+    return f"{value!r} ({type(value).__name__}) is no label: labels are words, whole numbers, True or False"
+
+
+def checked_vocab(owner: str, vocab: Iterable[Any]) -> tuple[Label, ...]:
+    """A vocabulary that a person gave, or a file; ConfigError for labels that cannot be, or stand there twice."""
+    labels = tuple(vocab)
+    faults = [fault for label in labels if (fault := label_fault(label)) is not None]
+    if faults:
+        raise ConfigError(f"{owner}.vocab: {'; '.join(faults)}.")
+    twice = [label for i, label in enumerate(labels) if label in labels[:i]]
+    if twice:
+        raise ConfigError(f"{owner}.vocab names {', '.join(map(repr, twice))} twice.")
+    return labels
 
 
 @final
@@ -30,13 +64,21 @@ class Category(Column):
     kind: ClassVar[str] = "category"
 
     vocab: tuple[Label, ...] = ()
-    """Labels in the order of the network's outputs; learnt from training rows when empty."""
+    """Labels in the order of the network's outputs; learnt from training rows when empty. 1, 1.0 and True are equal."""
+
+    def __post_init__(self) -> None:
+        """Check a given vocabulary."""
+        object.__setattr__(self, "vocab", checked_vocab("Category", self.vocab))
 
     def fit(self, values: Iterable[Any]) -> Self:
-        """The vocabulary of the training rows, unless one was given."""
+        """The vocabulary of the training rows, unless one was given.
+
+        Raises:
+            DataError: fewer than two classes, or values that are no labels.
+        """
         if self.vocab:
             return self
-        vocab = sorted_vocab(values)
+        vocab = learn_vocab(values)
         if len(vocab) < 2:
             found = f"only {vocab[0]!r}" if vocab else "no value at all"
             raise DataError(
@@ -57,6 +99,9 @@ class Category(Column):
 
     def check(self, value: Any) -> str | None:
         """A label that is not in the vocabulary is a fault."""
+        fault = label_fault(value)
+        if fault is not None:
+            return fault
         if self.vocab and value not in self._positions():
             near = nearest(str(value), [str(v) for v in self.vocab])
             return f"class {value!r} does not occur in the training rows" + (f" (nearest: {near!r})" if near else "")
@@ -64,10 +109,10 @@ class Category(Column):
 
     def encode(self, value: Any) -> np.ndarray:
         """Position of the label in the vocabulary."""
-        position = self._positions().get(value)
-        if position is None:
-            raise ValueError(self.check(value))
-        return np.asarray(position, np.int64)
+        fault = self.check(value)
+        if fault is not None:
+            raise ValueError(fault)
+        return np.asarray(self._positions()[value], np.int64)
 
     def decode(self, encoded: Any) -> Label:
         """The label at a position."""
@@ -77,5 +122,5 @@ class Category(Column):
         cached = self.__dict__.get("_index")
         if cached is None:  # a frozen dataclass: the index is derived, so it is no field
             cached = {label: i for i, label in enumerate(self.vocab)}
-            self.__dict__["_index"] = cached
+            object.__setattr__(self, "_index", cached)
         return cached

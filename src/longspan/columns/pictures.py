@@ -1,0 +1,134 @@
+"""Pixels from whatever holds a picture: a file, bytes, an array, a Pillow image; upright, in one mode, at one size."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import ExifTags, ImageOps, UnidentifiedImageError
+from PIL import Image as PILImage
+
+__all__ = ["MAX_PIXELS", "Resize", "look", "open_image", "read_pixels", "resize"]
+
+Resize = Literal["crop", "squish", "pad"]
+MAX_PIXELS = 178_956_970
+"""Larger pictures are refused by their header: twice the size at which Pillow warns of a decompression bomb."""
+
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that lie on their side
+
+
+def open_image(value: Any) -> PILImage.Image:
+    """A picture from a path, bytes, an array `(H, W)` or `(H, W, C)` uint8, or a Pillow image; pixels not yet decoded.
+
+    Raises:
+        ValueError: no picture, with the reason.
+    """
+    if isinstance(value, PILImage.Image):
+        return value
+    if isinstance(value, torch.Tensor):
+        value = value.cpu().numpy()
+    if isinstance(value, np.ndarray):
+        if value.dtype != np.uint8 or value.ndim not in (2, 3) or value.shape[2:] not in ((), (1,), (3,), (4,)):
+            raise ValueError(
+                f"an array picture must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got {value.dtype} "
+                f"{value.shape}; several pictures are a list of them"
+            )
+        if not value.size:
+            raise ValueError(f"the array {value.shape} holds no pixel")
+        return PILImage.fromarray(value[..., 0] if value.ndim == 3 and value.shape[-1] == 1 else value)
+    if isinstance(value, bytes):
+        source: Any = io.BytesIO(value)
+    elif isinstance(value, str | Path):
+        source = Path(value)
+        try:
+            status = source.stat()
+        except FileNotFoundError:
+            raise ValueError("the file does not exist") from None
+        except (OSError, ValueError) as error:  # no permission, a name too long, a zero byte in it
+            raise ValueError(f"cannot be opened ({error})") from None
+        if stat.S_ISDIR(status.st_mode):
+            raise ValueError("this is a folder, not a picture")
+        if status.st_size == 0:
+            raise ValueError("the file is empty")
+    else:
+        raise ValueError(f"a picture is a path, an array or a Pillow image, not {type(value).__name__}")
+    try:
+        picture = PILImage.open(source)
+    except UnidentifiedImageError:
+        raise ValueError("this is no picture in a format that can be read") from None
+    except PILImage.DecompressionBombError:
+        raise ValueError(f"the picture claims more than {MAX_PIXELS:,} pixels") from None
+    except Exception as error:  # readers of damaged files raise what they like
+        raise ValueError(f"cannot be opened ({error})") from None
+    if picture.width * picture.height > MAX_PIXELS:
+        picture.close()
+        raise ValueError(f"the picture claims {picture.width} x {picture.height} pixels, more than {MAX_PIXELS:,}")
+    return picture
+
+
+def look(value: Any) -> tuple[str, tuple[int, int]]:
+    """Mode, and height and width as seen upright, from the header."""
+    picture = open_image(value)
+    try:
+        turned = picture.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+        return picture.mode, (picture.width, picture.height) if turned else (picture.height, picture.width)
+    except Exception as error:
+        raise ValueError(f"its header cannot be read ({error})") from None
+    finally:
+        if picture is not value:
+            picture.close()
+
+
+def read_pixels(value: Any, mode: str, side_px: int) -> PILImage.Image:
+    """A new picture of `mode`, upright; a large JPEG at the smallest of its own scales that still holds `side_px`.
+
+    Height and width are asked for as one: EXIF may turn the picture by 90 degrees.
+    """
+    picture = open_image(value)
+    try:
+        if picture is not value:  # the caller's own picture stays as it is
+            picture.draft(mode, (side_px, side_px))
+        return _to_mode(ImageOps.exif_transpose(picture), mode)
+    except Exception as error:  # decoders of damaged files raise what they like
+        raise ValueError(f"cannot be decoded ({error})") from None
+    finally:
+        if picture is not value:
+            picture.close()
+
+
+def _to_mode(picture: PILImage.Image, mode: str) -> PILImage.Image:
+    see_through = "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
+    if picture.mode == mode and not see_through:
+        return picture
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits: Pillow would clip at 255 instead of scaling
+        values = np.nan_to_num(np.asarray(picture, np.float32))
+        scale = max(float(values.max()) / 255, 1e-9)
+        picture = PILImage.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
+    elif see_through:
+        rgba = picture.convert("RGBA")
+        picture = PILImage.alpha_composite(PILImage.new("RGBA", rgba.size, "white"), rgba)
+    return picture.convert(mode)
+
+
+def resize(picture: PILImage.Image, width: int, height: int, how: Resize) -> PILImage.Image:
+    """The picture at `width` x `height`: its middle cut out, distorted, or filled up with black; antialiased."""
+    bilinear = PILImage.Resampling.BILINEAR
+    if how == "squish":
+        return picture.resize((width, height), bilinear, reducing_gap=2.0)
+    if how == "pad":
+        scale = min(width / picture.width, height / picture.height)
+        kept = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
+        padded = PILImage.new(picture.mode, (width, height))
+        padded.paste(
+            picture.resize(kept, bilinear, reducing_gap=2.0),
+            ((width - kept[0]) // 2, (height - kept[1]) // 2),
+        )
+        return padded
+    scale = max(width / picture.width, height / picture.height)
+    kept_w, kept_h = min(width / scale, picture.width), min(height / scale, picture.height)
+    left, top = (picture.width - kept_w) / 2, (picture.height - kept_h) / 2
+    return picture.resize((width, height), bilinear, box=(left, top, left + kept_w, top + kept_h), reducing_gap=2.0)

@@ -1,0 +1,366 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PILImage
+from PIL import ImageOps
+
+from longspan.columns import Draws, Image
+from longspan.columns.pictures import MAX_PIXELS
+from longspan.errors import ConfigError, DataError
+
+
+def ramp(height, width, channels=3):
+    """A smooth picture, different along both sides and in every channel."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [x * 255 / max(width - 1, 1), y * 255 / max(height - 1, 1), (x + y) * 255 / max(width + height - 2, 1)]
+    return np.stack(planes[:channels], axis=-1).round().astype(np.uint8)
+
+
+def saved(path, picture, **options):
+    picture.save(path, **options)
+    return str(path)
+
+
+def png_header(width, height):
+    """A PNG that claims a size and holds next to no pixel."""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 4))
+
+
+COLOUR = Image(size_px=(8, 8), channels=3)
+GREY = Image(size_px=(8, 8), channels=1)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["path", "text", "bytes", "pillow", "array", "tensor"])
+def test_every_form_of_one_picture_gives_the_same_pixels(tmp_path, form):
+    pixels = ramp(8, 8)
+    path = saved(tmp_path / "a.png", PILImage.fromarray(pixels))
+    forms = {
+        "path": tmp_path / "a.png",
+        "text": path,
+        "bytes": (tmp_path / "a.png").read_bytes(),
+        "pillow": PILImage.fromarray(pixels),
+        "array": pixels,
+        "tensor": torch.from_numpy(pixels),
+    }
+    encoded = COLOUR.encode(forms[form])
+    assert encoded.dtype == np.uint8
+    assert np.array_equal(encoded, pixels)
+    assert np.array_equal(COLOUR.decode(encoded), pixels)
+
+
+def test_grey_arrays_come_with_or_without_their_axis():
+    pixels = ramp(8, 8, 1)
+    assert np.array_equal(GREY.encode(pixels), pixels)
+    assert np.array_equal(GREY.encode(pixels[..., 0]), pixels)
+    assert GREY.decode(pixels).shape == (8, 8)
+
+
+def test_a_grey_array_for_a_colour_column_is_repeated():
+    pixels = ramp(8, 8, 1)
+    assert np.array_equal(COLOUR.encode(pixels[..., 0]), pixels.repeat(3, axis=2))
+
+
+def test_colour_read_as_grey_follows_pillow():
+    pixels = ramp(8, 8)
+    expected = np.asarray(PILImage.fromarray(pixels).convert("L"))
+    assert np.array_equal(GREY.encode(pixels)[..., 0], expected)
+
+
+def test_a_palette_gives_its_colours(tmp_path):
+    picture = PILImage.fromarray(ramp(8, 8)).quantize(16)
+    path = saved(tmp_path / "p.png", picture)
+    assert picture.mode == "P"
+    assert np.array_equal(COLOUR.encode(path), np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
+def test_see_through_parts_show_white(tmp_path, mode):
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    rgba[:, 4:, 3] = 255  # black on the right, nothing on the left
+    if mode == "RGB":  # one colour of an RGB file may stand for nothing
+        pixels = np.full((8, 8, 3), 9, np.uint8)
+        pixels[:, 4:] = 0
+        path = saved(tmp_path / "a.png", PILImage.fromarray(pixels), transparency=(9, 9, 9))
+    elif mode == "P":
+        picture = PILImage.new("P", (8, 8), 0)
+        picture.putpalette([9, 9, 9, 0, 0, 0])
+        picture.paste(1, (4, 0, 8, 8))
+        path = saved(tmp_path / "a.png", picture, transparency=0)
+    else:
+        path = saved(tmp_path / "a.png", PILImage.fromarray(rgba).convert(mode))
+    encoded = COLOUR.encode(path)
+    assert (encoded[:, :4] == 255).all()
+    assert (encoded[:, 4:] == 0).all()
+
+
+def test_half_see_through_is_blended_with_white():
+    rgba = np.full((8, 8, 4), (0, 0, 0, 128), np.uint8)
+    assert np.allclose(COLOUR.encode(rgba), 127, atol=1)
+
+
+def test_sixteen_bits_are_scaled_to_the_brightest(tmp_path):
+    values = (ramp(8, 8, 1)[..., 0].astype(np.uint16) * 8).clip(0, 2040)  # 0..2040, far below 65535
+    path = saved(tmp_path / "a.png", PILImage.fromarray(values))
+    with PILImage.open(path) as picture:
+        assert picture.mode.startswith("I")
+    assert np.array_equal(GREY.encode(path)[..., 0], ramp(8, 8, 1)[..., 0])
+    dark = saved(tmp_path / "dark.png", PILImage.fromarray(np.zeros((8, 8), np.uint16)))
+    assert not GREY.encode(dark).any()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright_as_their_exif_note_says(tmp_path, orientation):
+    picture = PILImage.fromarray(ramp(8, 16))
+    exif = PILImage.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path / "a.png", picture, exif=exif)
+    with PILImage.open(path) as opened:
+        upright = np.asarray(ImageOps.exif_transpose(opened))
+    column = Image().fit([path])
+    assert column.size_px == upright.shape[:2]
+    assert np.array_equal(column.encode(path), upright)
+
+
+def test_only_the_first_frame_of_several_is_read(tmp_path):
+    frames = [PILImage.fromarray(np.full((8, 8), grey, np.uint8)) for grey in (10, 200)]
+    path = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])
+    assert (COLOUR.encode(path) == 10).all()
+
+
+def test_cmyk_jpeg_follows_pillow(tmp_path):
+    path = saved(tmp_path / "a.jpg", PILImage.fromarray(ramp(8, 8)).convert("CMYK"))
+    with PILImage.open(path) as picture:
+        expected = np.asarray(picture.convert("RGB"))
+    assert np.array_equal(COLOUR.encode(path), expected)
+
+
+# --- resizing --------------------------------------------------------------------------------------------------------
+
+
+def test_crop_cuts_the_middle_of_the_longer_side():
+    pixels = ramp(8, 24)
+    assert np.array_equal(COLOUR.encode(pixels), pixels[:, 8:16])
+
+
+def test_crop_of_another_scale_equals_pillow_fit():
+    picture = PILImage.fromarray(ramp(60, 90))
+    expected = np.asarray(ImageOps.fit(picture, (30, 40), PILImage.Resampling.BILINEAR))
+    found = Image(size_px=(40, 30), channels=3).encode(picture)
+    assert found.shape == (40, 30, 3)
+    assert np.abs(found.astype(int) - expected).max() <= 2
+
+
+def test_squish_equals_pillow_resize():
+    picture = PILImage.fromarray(ramp(20, 12))
+    expected = np.asarray(picture.resize((16, 10), PILImage.Resampling.BILINEAR))
+    assert np.array_equal(Image(size_px=(10, 16), channels=3, resize="squish").encode(picture), expected)
+
+
+def test_pad_equals_pillow_pad_and_fills_with_black():
+    picture = PILImage.fromarray(np.maximum(ramp(20, 10), 1))
+    expected = np.asarray(ImageOps.pad(picture, (16, 16), PILImage.Resampling.BILINEAR))
+    found = Image(size_px=(16, 16), channels=3, resize="pad").encode(picture)
+    assert np.array_equal(found, expected)
+    assert not found[:, :4].any()
+    assert found[:, 4:12].all()
+
+
+@pytest.mark.parametrize("how", ["crop", "squish", "pad"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3, 7)])
+def test_odd_shapes_become_the_size_asked_for(how, size):
+    column = Image(size_px=(9, 5), channels=3, resize=how)
+    assert column.encode(np.full((*size, 3), 7, np.uint8)).shape == (9, 5, 3)
+
+
+def test_a_large_jpeg_read_at_a_smaller_scale_of_its_own_looks_the_same(tmp_path):
+    picture = PILImage.fromarray(ramp(256, 512))
+    path = saved(tmp_path / "a.jpg", picture, quality=95)
+    expected = np.asarray(ImageOps.fit(picture, (32, 32), PILImage.Resampling.BILINEAR)).astype(int)
+    assert np.abs(Image(size_px=(32, 32), channels=3).encode(path) - expected).max() <= 6
+
+
+def test_a_large_jpeg_is_not_decoded_whole(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.jpg", PILImage.fromarray(ramp(256, 256)))
+    sizes = []
+    transpose = ImageOps.exif_transpose
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda picture: (sizes.append(picture.size), transpose(picture))[1])
+    Image(size_px=(32, 32), channels=3).encode(path)
+    assert sizes == [(32, 32)]
+
+
+def test_the_callers_own_picture_stays_as_it_is(tmp_path):
+    path = saved(tmp_path / "a.jpg", PILImage.fromarray(ramp(256, 256)))
+    with PILImage.open(path) as picture:
+        Image(size_px=(8, 8), channels=1).encode(picture)
+        Image().show_html(picture)
+        assert (picture.size, picture.mode) == ((256, 256), "RGB")
+        assert np.asarray(picture).shape == (256, 256, 3)  # still open
+
+
+# --- learning channels and size --------------------------------------------------------------------------------------
+
+
+def test_channels_and_size_are_learnt_from_headers(tmp_path):
+    grey = saved(tmp_path / "g.png", PILImage.fromarray(ramp(6, 9, 1)[..., 0]))
+    colour = saved(tmp_path / "c.png", PILImage.fromarray(ramp(6, 9)))
+    learnt = Image().fit([grey, grey])
+    assert (learnt.size_px, learnt.channels, learnt.shape) == ((6, 9), 1, (6, 9, 1))
+    assert Image().fit([grey, colour]).channels == 3
+    assert Image(channels=1).fit([grey, colour]).channels == 1
+
+
+def test_different_sizes_need_size_px():
+    pictures = [ramp(6, 9), ramp(9, 6)]
+    with pytest.raises(ConfigError, match=r"different sizes \(6x9, 9x6 pixels ...\). Say size_px="):
+        Image().fit(pictures)
+    assert Image(size_px=(4, 4)).fit(pictures).channels == 3
+
+
+def test_pictures_that_cannot_be_opened_teach_nothing_and_stop_nothing(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    bad = [str(tmp_path / "bad.png")] * 100
+    assert Image().fit([*bad, ramp(6, 9)]).size_px == (6, 9)
+
+
+def test_if_no_picture_can_be_opened_all_are_named(tmp_path):
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(DataError) as caught:
+        Image().fit([str(tmp_path / "empty.png"), str(tmp_path / "gone.png")])
+    assert [fault.what for fault in caught.value.faults] == ["the file is empty", "the file does not exist"]
+    assert str(tmp_path / "gone.png") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"size_px": (0, 4)}, "at least 1 pixel"),
+        ({"size_px": (4, 4, 3)}, "height, width"),
+        ({"channels": 2}, "1 .grey. or 3"),
+        ({"resize": "zoom"}, "'crop', 'squish' or 'pad'"),
+        ({"mean": (0.5,)}, "go together"),
+        ({"mean": (0.5,), "std": (0.0,)}, "above 0"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options, words):
+    with pytest.raises(ConfigError, match=words):
+        Image(**options)
+
+
+def test_one_number_is_the_side_of_a_square():
+    assert Image(size_px=24).size_px == (24, 24)
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_faults_are_told_apart(tmp_path):
+    good = io.BytesIO()
+    PILImage.effect_noise((128, 128), 50).save(good, "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(good.getvalue()[:-1000])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("hello " * 100)
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "bomb.png").write_bytes(png_header(60_000, 60_000))
+    (tmp_path / "head.png").write_bytes(png_header(8, 8))
+    assert "truncated" in COLOUR.check(str(tmp_path / "cut.jpg"))
+    assert COLOUR.check(str(tmp_path / "empty.jpg")) == "the file is empty"
+    assert COLOUR.check(str(tmp_path / "text.jpg")) == "this is no picture in a format that can be read"
+    assert COLOUR.check(str(tmp_path / "folder.jpg")) == "this is a folder, not a picture"
+    assert COLOUR.check(str(tmp_path / "gone.jpg")) == "the file does not exist"
+    assert "pixels" in COLOUR.check(str(tmp_path / "bomb.png"))
+    assert COLOUR.check(str(tmp_path / "head.png")) is not None
+    assert "cannot be opened" in COLOUR.check("x" * 5000)
+    assert "cannot be opened" in COLOUR.check("a\0b.png")
+    assert COLOUR.check(tmp_path / "gone.jpg") == "the file does not exist"
+    assert COLOUR.check(ramp(4, 4)) is None
+
+
+def test_a_picture_is_read_by_its_content_not_its_name(tmp_path):
+    PILImage.fromarray(ramp(8, 8)).save(tmp_path / "a.jpg", "PNG")
+    assert np.array_equal(COLOUR.encode(tmp_path / "a.jpg"), ramp(8, 8))
+
+
+def test_a_bomb_is_refused_by_its_header_even_where_pillow_was_told_not_to_care(tmp_path, monkeypatch):
+    monkeypatch.setattr(PILImage, "MAX_IMAGE_PIXELS", None)
+    (tmp_path / "bomb.png").write_bytes(png_header(60_000, 60_000))
+    assert COLOUR.check(tmp_path / "bomb.png") == f"the picture claims 60000 x 60000 pixels, more than {MAX_PIXELS:,}"
+
+
+@pytest.mark.parametrize("cut", [10, 50, 120, 200, 300])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_a_file_cut_anywhere_is_a_value_error_or_read_and_nothing_else(kind, cut):
+    whole = io.BytesIO()
+    PILImage.fromarray(ramp(32, 32)).save(whole, kind)
+    fault = COLOUR.check(whole.getvalue()[:cut])
+    assert fault is None or fault.startswith(("cannot be", "this is no picture"))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.zeros((8, 8), np.float32), "must be uint8"),
+        (np.zeros((5, 8, 8), np.uint8), "several pictures are a list"),
+        (np.zeros((2, 8, 8, 3), np.uint8), "several pictures are a list"),
+        (np.zeros((0, 8, 3), np.uint8), "no pixel"),
+        (3, "not int"),
+        (None, "not NoneType"),
+    ],
+)
+def test_values_that_are_no_pictures_say_what_would_do(value, words):
+    with pytest.raises(ValueError, match=words):
+        COLOUR.encode(value)
+
+
+# --- for networks and people -----------------------------------------------------------------------------------------
+
+
+def test_prepare_normalises_by_channel():
+    column = Image(size_px=(8, 8), channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    batch = torch.from_numpy(np.stack([ramp(8, 8), 255 - ramp(8, 8)]))
+    expected = (batch.double() / 255 - torch.tensor([0.1, 0.2, 0.3])) / torch.tensor([0.5, 0.6, 0.7])
+    found = column.prepare(batch)
+    assert found.shape == (2, 3, 8, 8)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected.permute(0, 3, 1, 2).float())
+
+
+def test_prepare_with_draws_that_change_nothing_changes_nothing():
+    column = Image(size_px=(8, 8), channels=1, mean=(0.4,), std=(0.3,))
+    batch = torch.from_numpy(ramp(8, 8, 1)[None])
+    eye = Draws(torch.eye(2, 3)[None], torch.ones(1), torch.zeros(1))
+    torch.testing.assert_close(column.prepare(batch, eye), column.prepare(batch), atol=1e-4, rtol=0)
+    torch.testing.assert_close(column.prepare(batch, Draws.identity(1)), column.prepare(batch), atol=0, rtol=0)
+
+
+def test_prepare_leaves_the_stored_pixels_alone():
+    column = Image(size_px=(8, 8), channels=1, mean=(0.4,), std=(0.3,))
+    batch = torch.from_numpy(ramp(8, 8, 1)[None])
+    before = batch.clone()
+    column.prepare(batch, Draws(torch.eye(2, 3)[None], torch.full((1,), 1.5), torch.zeros(1)))
+    assert torch.equal(batch, before)
+
+
+def test_a_mirrored_draw_mirrors_the_picture():
+    column = Image(size_px=(8, 8), channels=1, mean=(0.0,), std=(1.0,))
+    batch = torch.from_numpy(ramp(8, 8, 1)[None])
+    mirror = Draws(torch.tensor([[[-1.0, 0, 7], [0, 1, 0]]]), torch.ones(1), torch.zeros(1), "flip", colour=False)
+    torch.testing.assert_close(column.prepare(batch, mirror), column.prepare(batch).flip(-1))
+
+
+def test_a_cell_shows_a_thumbnail_with_its_pixels_inside(tmp_path):
+    cell = Image().show_html(ramp(200, 300))
+    assert cell.startswith('<img alt="" src="data:image/png;base64,')
+    (tmp_path / "a<b.png").write_text("nothing")
+    assert Image().show_html(tmp_path / "a<b.png") == "(this is no picture in a format that can be read)"

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from longspan.columns import Number
+from longspan.errors import ConfigError, DataError
+
+
+def test_mean_and_spread_equal_numpy():
+    values = [3.5, -2, 10, 7.25]
+    column = Number(unit="km/h").fit(values)
+    assert column.mean == pytest.approx(np.mean(values))
+    assert column.std == pytest.approx(np.std(values))
+    assert column.unit == "km/h"
+
+
+def test_given_statistics_stay():
+    assert Number(mean=1.0, std=2.0).fit([5, 6]) == Number(mean=1.0, std=2.0)
+    learnt = Number(std=2.0).fit([5, 7])
+    assert (learnt.mean, learnt.std) == (6.0, 2.0)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.0, 1e-30, 123456.7])
+def test_equal_values_have_a_spread_of_one_not_of_rounding(value):
+    assert Number().fit([value] * 3).std == 1.0
+
+
+def test_what_is_no_number_teaches_nothing():
+    assert Number().fit([1, 3, "n/a", float("nan"), None]).mean == 2.0
+    with pytest.raises(DataError, match="found none"):
+        Number().fit(["n/a"])
+
+
+@pytest.mark.parametrize("value", [3, 3.0, "3", np.float64(3), np.int8(3), np.array(3)])
+def test_numbers_of_every_sort_are_encoded(value):
+    encoded = Number().encode(value)
+    assert (encoded.shape, encoded.dtype, float(encoded)) == ((), np.float32, 3.0)
+    assert Number().decode(encoded) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "None is no number"),
+        ("three", "'three' is no number"),
+        ([1.0], "is no number"),
+        (np.array([1.0]), r"an array \(1,\) is no number"),
+        (float("nan"), "not finite"),
+        ("inf", "not finite"),
+        (1e39, "single precision"),
+        (10**400, "is no number"),
+    ],
+)
+def test_what_cannot_be_encoded_says_why(value, words):
+    with pytest.raises(ValueError, match=words):
+        Number().encode(value)
+
+
+@pytest.mark.parametrize("options", [{"std": 0.0}, {"std": -1.0}, {"std": float("nan")}, {"mean": float("inf")}])
+def test_statistics_that_cannot_be_are_refused(options):
+    with pytest.raises(ConfigError, match=r"Number\.(mean|std) must be"):
+        Number(**options)
+
+
+def test_a_cell_shows_four_digits_and_the_unit_and_never_fails():
+    assert Number(unit="months").show_html(123.456) == "123.5 months"
+    assert Number().show_html("n/a<") == "n/a&lt;"
