@@ -1,0 +1,82 @@
+"""Every command by its name, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from longspan.cli.doctor import doctor
+from longspan.cli.lists import datasets, models, systems
+from longspan.cli.run import quickstart, run
+from longspan.cli.shell import fail
+from longspan.cli.train import train
+from longspan.cli.use import evaluate, predict
+from longspan.errors import LongspanError
+from longspan.version import __version__
+
+__all__ = ["app", "main"]
+
+# Plain help: typer's boxes need rich, whose import takes longer than all the rest together.
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+)
+
+for _command in (quickstart, train, evaluate, predict, models, datasets, systems):
+    app.command()(_command)
+# A system brings options of its own, which `run` reads itself.
+app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
+app.command()(doctor)
+
+
+@app.callback(invoke_without_command=True)
+def _longspan(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    """Deep learning, end to end or in stages: measure which.
+
+    New here? `longspan quickstart --out demo` trains on real handwritten digits in less than a minute.
+    """
+    if version:
+        print(f"longspan {__version__}")
+    elif ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def main() -> None:
+    """What `longspan` on the command line does.
+
+    Exit codes: 0; 2 for a `LongspanError` or wrong usage, told in words on standard error; 130 when interrupted; 1 with
+    a traceback for anything else, which is a fault of longspan's own.
+    """
+    try:
+        code = app(prog_name="longspan", standalone_mode=False)
+        sys.stdout.flush()
+    except LongspanError as error:
+        code = fail(str(error))
+    except TyperException as error:
+        code = fail(_usage(error))
+    except (KeyboardInterrupt, Abort):
+        code = 130
+    except BrokenPipeError:
+        # The reader has had enough (`longspan models | head`); without this Python complains again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    if code == 130:
+        fail("interrupted; nothing half-written is left behind.", mark="")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: TyperException) -> str:
+    """What was wrong with the words on the command line, and where to read how they go."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "longspan"
+    message = error.format_message().rstrip(".")
+    return f"{message}{'' if message.endswith('?') else '.'} See {command} --help."

@@ -1,0 +1,91 @@
+"""`longspan models`, `datasets`, `systems`: what there is to choose from."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Annotated, Any
+
+import typer
+
+from longspan.cli.shell import label, print_table
+from longspan.errors import unknown_name
+
+__all__ = ["datasets", "models", "systems"]
+
+_MEGA = 1_000_000
+
+
+def models(
+    word: Annotated[
+        str | None, typer.Option("--filter", metavar="WORD", help="Only names or papers that contain WORD.")
+    ] = None,
+) -> None:
+    """List the networks, their size and their cost.
+
+    Parameters and multiply-adds are those of the published network, for one picture of the size shown; "imagenet" marks
+    those that --weights imagenet has weights for.
+    """
+    # Read from the package without `longspan.models`, which would bring PyTorch for a list of names.
+    text = resources.files("longspan").joinpath("models", "catalogue.json").read_text("utf-8")
+    every: list[dict[str, Any]] = json.loads(text)
+    chosen = [info for info in every if word is None or word.lower() in f"{info['name']} {info['source']}".lower()]
+    if not chosen:
+        raise unknown_name("model with the word", word or "", [info["name"] for info in every])
+    rows = [
+        [
+            info["name"],
+            f"{info['parameters'] / _MEGA:,.2f} M",
+            f"{info['multiply_adds'] / _MEGA:,.0f} M",
+            "x".join(str(side) for side in info["size_px"]),
+            "imagenet" if info["imagenet"] else "",
+            info["source"],
+        ]
+        for info in chosen
+    ]
+    print_table(["name", "parameters", "multiply-adds", "pixels", "weights", "source"], rows, right=(1, 2, 3))
+
+
+def datasets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Tell more about this one.")] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Fetch it now, or with no name all of them.")] = False,
+) -> None:
+    """List the data sets that have a name, or tell about one.
+
+    They are looked for in the cache, then in the folder or at the address that LONGSPAN_DATA names, then at the public
+    address.
+    """
+    from longspan import datasets as named
+
+    if name is None:
+        every = [named.info(each) for each in named.names()]
+        print_table(
+            ["name", "rows", "to fetch", "task", "what"],
+            [[d.name, f"{d.rows:,}", _size(d.size), d.task, d.title] for d in every],
+            right=(1, 2),
+        )
+    else:
+        data = named.info(name)
+        for what, text in (
+            ("name", data.name), ("what", data.title), ("rows", f"{data.rows:,}"), ("task", data.task),
+            ("to fetch", _size(data.size)), ("licence", data.licence), ("home", data.home), ("note", data.note),
+        ):  # fmt: skip
+            if text:
+                print(label(what, text))
+    if fetch:
+        for each in named.names() if name is None else [name]:
+            needed = named.info(each).files
+            print(label("fetched", f"{each}: {named.fetch(each) if needed else 'comes with scikit-learn'}"), flush=True)
+
+
+def systems() -> None:
+    """List the ready-made systems and what each needs."""
+    from longspan.systems import SYSTEMS
+
+    for system in SYSTEMS.values():
+        print(f"{system.name}\n  {system.summary}\n  Needs {system.needs}.")
+    print("\nlongspan run NAME --out DIR runs one; longspan run NAME --help lists its options.")
+
+
+def _size(size: int) -> str:
+    return f"{size / _MEGA:.1f} MB" if size else "nothing"

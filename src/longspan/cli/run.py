@@ -1,0 +1,100 @@
+"""`longspan run` and `longspan quickstart`: ready-made systems."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from longspan.cli.shell import interruptible
+from longspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from longspan.systems import System
+
+__all__ = ["quickstart", "run"]
+
+Opt = typer.Option
+_Out = Annotated[str | None, Opt("--out", metavar="DIR", help="Folder for result.json, report.html and the model.")]
+_Seed = Annotated[int, Opt(metavar="N", help="Of everything random.")]
+_Force = Annotated[bool, Opt("--force", help="Replace the result of another system.")]
+_Quiet = Annotated[bool, Opt("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def run(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="`longspan systems` lists them.")] = None,
+    out: _Out = None,
+    seed: _Seed = 0,
+    force: _Force = False,
+    quiet: _Quiet = False,
+    show_help: Annotated[
+        bool, Opt("--help", "-h", help="Show this message, or with NAME the system's own options, and leave.")
+    ] = False,
+) -> None:
+    """Run a ready-made system.
+
+    Writes its result, report and model into a folder.
+    Options that are not listed here are the system's own: `longspan run NAME --help`.
+    """
+    if name is None and show_help:
+        print(ctx.get_help())
+        return
+    if name is None:
+        raise ConfigError("Which system? longspan run NAME --out DIR; `longspan systems` lists them.")
+
+    from longspan.systems import find_system
+    from longspan.systems.options import parse_options
+
+    system = find_system(name)
+    if show_help:
+        _print_help(system)
+        return
+    options = parse_options(system.options, ctx.args)
+    if out is None:
+        raise ConfigError(f"Where to? longspan run {name} --out DIR, a folder for result, report and model.")
+    _run(system, options, out, seed, force, quiet)
+
+
+def quickstart(
+    out: Annotated[str, Opt("--out", metavar="DIR", help="Folder for result.json, report.html and the model.")],
+    seed: _Seed = 0,
+    force: _Force = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Learn to read real digits, in under a minute.
+
+    Trains on 1,797 handwritten digits that need no network, opens the sealed test rows once at the end, writes a report
+    and a model, and reads a picture with it.
+    """
+    from longspan.systems import find_system
+
+    system = find_system("quickstart")
+    _run(system, system.options(), out, seed, force, quiet)
+
+
+def _run(system: System, options: object, out: str, seed: int, force: bool, quiet: bool) -> None:
+    from longspan.systems import SystemRun
+
+    started = SystemRun(system.name, out, seed=seed, force=force, quiet=quiet)
+    with interruptible(lambda: f"Nothing new was written to {out}."):
+        system.run(options, started)
+
+
+def _print_help(system: System) -> None:
+    from longspan.systems.options import describe_options
+
+    print(f"Usage: longspan run {system.name} --out DIR [OPTIONS]\n\n  {system.summary}\n  Needs {system.needs}.\n")
+    own = [
+        ("--out DIR", "Folder for result.json, report.html and the model."),
+        ("--seed N", "Of everything random.  [default: 0]"),
+        ("--force", "Replace the result of another system."),
+        ("--quiet", "Print nothing but errors."),
+    ]
+    print("Options:")
+    for written, told in [*describe_options(system.options), *own]:
+        lines = textwrap.wrap(told, 76)
+        print(f"  {written:<24}  {lines[0]}" if len(written) <= 24 else f"  {written}\n{'':28}{lines[0]}")
+        for line in lines[1:]:
+            print(f"{'':28}{line}")

@@ -1,0 +1,131 @@
+"""SOURCE on the command line: a folder of pictures, a table with their files, or a data set by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longspan.errors import ConfigError, DataError, nearest, unknown_name
+
+if TYPE_CHECKING:
+    from longspan.columns import Column
+    from longspan.data import Table
+
+__all__ = ["image_column", "read_source"]
+
+_TYPES = ("category", "categories", "image", "number")
+
+
+def read_source(source: str, *, pattern: str | None, image: str | None, columns: Sequence[str]) -> Table:
+    """The rows that SOURCE names.
+
+    Args:
+        source: A folder, a .csv or .parquet file, or the name of a data set.
+        pattern: What the files in a folder are called; see `Table.from_files`.
+        image: Column with the pictures: their files' paths in a table, the name it gets in a folder.
+        columns: Types, each as NAME=TYPE, in place of those that the values suggest.
+
+    Raises:
+        ConfigError: an option is missing or does not belong to this kind of source.
+        UnknownNameError: no such file or data set, column or type.
+        DataError: what is there cannot be read.
+    """
+    from longspan import datasets
+    from longspan.columns import Image
+    from longspan.data import Table
+
+    path = Path(source).expanduser()
+    named = source in datasets.names() and not path.exists()
+    if pattern is not None and not path.is_dir():
+        raise ConfigError(f"--pattern says what the files in a folder are called; {source} is no folder.")
+    if named:
+        table = datasets.load(source)
+    elif path.is_dir():
+        if pattern is None:
+            raise ConfigError(_pattern_wanted(path))
+        table = Table.from_files(path, pattern, image=image or "image")
+    elif path.is_file():
+        table = _from_table(path)
+    else:
+        raise _nothing(source, datasets.names())
+    if image is not None and not path.is_dir():
+        table.column(image)
+        table = table if isinstance(table.columns[image], Image) else table.with_column(image, Image())
+    for words in columns:
+        name, column = _typed(words)
+        table.column(name)
+        table = table.with_column(name, column)
+    return table
+
+
+def image_column(table: Table) -> str:
+    """The column that the network reads: the table's only column of pictures."""
+    from longspan.columns import Image
+
+    pictures = [name for name, column in table.columns.items() if isinstance(column, Image)]
+    if len(pictures) == 1:
+        return pictures[0]
+    if pictures:
+        raise ConfigError(f"There are several columns of pictures: {', '.join(pictures)}. Choose one with --image.")
+    raise ConfigError(
+        "There is no column of pictures, and the networks that have a name read pictures. Say with --image which "
+        f"column of {table.source} holds their files: {', '.join(table.columns)}. For other inputs: longspan.Learner."
+    )
+
+
+def _from_table(path: Path) -> Table:
+    from longspan.data import Table
+
+    ending = path.suffix.lower()
+    if ending in (".csv", ".txt"):
+        return Table.from_csv(path)
+    if ending in (".parquet", ".pq"):
+        return Table.from_parquet(path)
+    raise DataError(f"{path} is no table: its name ends in {ending or 'nothing'!r}. Give a .csv or .parquet file.")
+
+
+def _nothing(source: str, names: Sequence[str]) -> Exception:
+    """Neither file nor folder nor data set: say which of them it may have been."""
+    near = nearest(source, names)
+    if near and not re.search(r"[/\\.]", source):
+        return unknown_name("file, folder or data set", source, names)
+    return DataError(
+        f"There is no file or folder {source}. Give a folder of pictures, a .csv or .parquet file, or one of the data "
+        f"sets that longspan knows by name: {', '.join(names)}."
+    )
+
+
+def _pattern_wanted(folder: Path) -> str:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    first = next(files, None)
+    if first is None:
+        return f"The folder {folder} holds no files."
+    inside = first.relative_to(folder)
+    ending = re.escape(inside.suffix)
+    example = rf"(?P<label>[^/]+)/.*{ending}" if len(inside.parts) > 1 else rf"(?P<label>.+)_\d+{ending}"
+    return (
+        f"{folder} is a folder: say with --pattern what its files are called, for they bear the answer. It holds "
+        f"{inside.as_posix()!r}; a pattern such as --pattern '{example}' --target label would read the part in "
+        "brackets as the label."
+    )
+
+
+def _typed(words: str) -> tuple[str, Column]:
+    """`age=number`, `age=number:months` (its unit), `tags=categories:;` (what stands between labels)."""
+    from longspan.columns import Categories, Category, Image, Number
+
+    name, equals, kind = words.rpartition("=")
+    kind, _, detail = kind.partition(":")
+    if not equals or not name:
+        raise ConfigError(f"--column {words}: write NAME=TYPE, for example --column age=number.")
+    if kind not in _TYPES:
+        raise unknown_name(f"type of column (in --column {words})", kind, _TYPES)
+    if kind == "number":
+        return name, Number(unit=detail)
+    if kind == "categories":
+        return name, Categories(separator=detail or None)
+    if detail:
+        raise ConfigError(f"--column {words}: {kind} takes nothing behind a colon.")
+    return name, Category() if kind == "category" else Image()

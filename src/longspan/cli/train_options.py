@@ -1,0 +1,139 @@
+"""Everything that `longspan train` can be told, as one value that is kept beside the checkpoints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, final
+
+from longspan.errors import CheckpointError, ConfigError, unknown_name
+
+__all__ = ["AUGMENTS", "MODES", "TrainOptions", "read_options"]
+
+MODES = ("fine-tune", "one-cycle", "fit")
+AUGMENTS = ("none", "photos", "digits")
+_FILE = "run.json"
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainOptions:
+    """The options of `longspan train`; those that are None are decided when the data has been read.
+
+    What each means, and what it is when it is not given, stands once: in the help of `longspan train`.
+    """
+
+    source: str
+    pattern: str | None = None
+    image: str | None = None
+    target: tuple[str, ...] = ()
+    column: tuple[str, ...] = ()
+    on_error: str = "raise"
+    allow_leaks: bool = False
+    valid: float = 0.2
+    test: float = 0.0
+    split_by: str | None = None
+    open_vault: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    size: int | None = None
+    mode: str | None = None
+    epochs: int | None = None
+    freeze_epochs: int = 1
+    lr: float | None = None
+    schedule: str | None = None
+    batch_size: int = 64
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    clip_norm: float | None = None
+    accumulate: int = 1
+    mixup: float = 0.0
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    augment: str = "none"
+    average: float | None = None
+    early_stopping: int | None = None
+    seed: int = 0
+    precision: str = "auto"
+    device: str = "auto"
+    out: str = "model.safetensors"
+    report: str | None = None
+    checkpoints: str | None = None
+    force: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything is read."""
+        for option, value, valid in (
+            ("--mode", self.mode, MODES),
+            ("--augment", self.augment, AUGMENTS),
+            ("--on-error", self.on_error, ("raise", "skip")),
+            ("--precision", self.precision, ("auto", "float32", "bfloat16")),
+        ):
+            if value is not None and value not in valid:
+                raise unknown_name(f"{option} called", value, valid)
+        if self.schedule is not None and self.mode not in (None, "fit"):
+            raise ConfigError(f"--schedule belongs to --mode fit; {self.mode} has a schedule of its own.")
+        if self.open_vault is not None and not self.test and not (self.split_by or "").startswith("column:"):
+            raise ConfigError("--open-vault measures on sealed test rows, and there are none: add --test 0.1 or so.")
+        if self.size is not None and self.size < 1:
+            raise ConfigError(f"--size must be at least 1 pixel, got {self.size}.")
+        if self.freeze_epochs < 1:
+            raise ConfigError(
+                f"--freeze-epochs must be at least 1, got {self.freeze_epochs}; to train all layers from the start, "
+                "use --mode one-cycle."
+            )
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report goes: beside the model unless said otherwise."""
+        return Path(self.report) if self.report else Path(self.out).with_suffix(".html")
+
+    def save(self, folder: Path) -> None:
+        """Keep the options in `folder`, with paths that hold from anywhere, so that `--resume` needs no others.
+
+        Raises:
+            ConfigError: a training is in that folder already.
+        """
+        from longspan.train.files import write_whole
+
+        if any(folder.glob("step-*")):
+            raise ConfigError(
+                f"--checkpoints {folder} holds a training already. Go on with it: longspan train --resume {folder}; or "
+                "name another folder."
+            )
+        kept = asdict(self)
+        for name in ("source", "weights", "out", "report", "checkpoints"):
+            path = Path(kept[name] or "").expanduser()
+            if kept[name] is not None and (path.exists() or name not in ("source", "weights")):
+                kept[name] = str(path.absolute())
+        text = json.dumps({"format": "longspan train options", "options": kept}, indent=2)
+
+        def write(part: Path) -> None:
+            part.write_text(text, encoding="utf-8")
+
+        write_whole(folder / _FILE, write)
+
+
+def read_options(folder: Path, changed: dict[str, Any]) -> TrainOptions:
+    """The options that a training was started with, with those in `changed` in their place.
+
+    Raises:
+        CheckpointError: the folder has none, or they are damaged or from another longspan.
+    """
+    path = folder / _FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"--resume {folder}: there is no {_FILE} in it. Name the folder that --checkpoints had when the training "
+            "was started."
+        )
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))["options"]
+        known = {field.name for field in fields(TrainOptions)}
+        if unknown := sorted(set(kept) - known):
+            raise CheckpointError(f"{path} has options that this longspan does not know: {', '.join(unknown)}.")
+        lists = {name: tuple(kept[name]) for name in ("target", "column")}
+        return TrainOptions(**{**kept, **lists, **changed})
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}). Start the training anew, in another folder.") from error

@@ -1,0 +1,321 @@
+"""What `longspan train` does: read, split, train, measure, save, and say at each step what was chosen."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longspan.cli.shell import interruptible, label, new_file, writing
+from longspan.cli.sources import image_column, read_source
+from longspan.cli.train_options import TrainOptions
+from longspan.errors import ConfigError, FetchError, WeightsError, unknown_name
+
+if TYPE_CHECKING:
+    from longspan.data import Split, Table, Task
+    from longspan.heads import Head
+    from longspan.train import Callback, Learner
+
+__all__ = ["train_as_told"]
+
+_SMALL_PX = 64
+_LR = {"fine-tune": 2e-3, "one-cycle": 3e-3, "fit": 1e-3}
+_EPOCHS = {"fine-tune": 3, "one-cycle": 10, "fit": 10}
+
+
+def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
+    """Train, measure and save; go on from the checkpoints in `resume` if it is given."""
+    say = _silent if options.quiet else _aloud
+    out = new_file(options.out, "--out", force=options.force)
+    report = new_file(options.report_path, "--report", force=options.force)
+    table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
+    image = image_column(table)
+    options = replace(options, target=_targets(table, image, options.target))
+    options = _suited_to(options, *_picture_side(table, image))
+    say(label("data", f"{options.source}: {len(table):,} rows{_classes(table, options.target)}"))
+    split = _split(table, options)
+    task = _task(split, image, options)
+    say(label("split", _split_words(split)))
+    task.prepare()
+    if task.skipped:
+        say(
+            label(
+                "left out",
+                f"{len(task.skipped)} rows that cannot be used; the report names them, such as\n{task.skipped[0]!r}",
+            )
+        )
+    learner, options = _learner(task, options, say)
+    options = _planned(options)
+    say(label("model", f"{learner.model_name}, {_parameters(learner):,} parameters, {_start(options)}"))
+    say(label("training", _training_words(options, learner)))
+
+    folder = resume if resume is not None else Path(options.checkpoints).expanduser() if options.checkpoints else None
+    if folder is not None and resume is None:
+        with writing(folder, "--checkpoints"):
+            options.save(folder)
+    started = time.perf_counter()
+    with interruptible(lambda: _kept(folder)):
+        if resume is not None:
+            learner.resume(resume)
+        else:
+            _train(learner, options, folder)
+        seconds = time.perf_counter() - started
+        figures = learner.evaluate()
+        say(
+            label(
+                "result", f"{_figures(learner, figures)} on {len(task.valid):,} validation rows, after {seconds:.0f} s"
+            )
+        )
+        if options.open_vault is not None:
+            figures = learner.evaluate("test", reason=options.open_vault)
+            say(label("test", f"{_figures(learner, figures)} on {len(split.vault):,} rows never used before"))
+        elif len(split.vault):
+            say(label("vault", f"{len(split.vault):,} test rows, still sealed; --open-vault REASON measures on them"))
+        with writing(out, "--out"):
+            learner.save(out)
+        say(label("saved", str(out)))
+        with writing(report, "--report"):
+            learner.report(report)
+        say(label("report", str(report)))
+    say(label("try", f"longspan predict {shlex.quote(str(out))} {_example_file(task, image)}"))
+
+
+def _targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[str, ...]:
+    """The columns to predict; without any wanted, the only one that could be meant."""
+    for name in wanted:
+        table.column(name)
+    others = [name for name in table.columns if name != image]
+    if wanted:
+        return tuple(wanted)
+    if not others:
+        raise ConfigError(
+            "There is nothing to predict: the pattern has no named group. Put one around the part of the path that is "
+            "the answer: (?P<label>...)."
+        )
+    if len(others) > 1:
+        raise ConfigError(f"What shall be predicted? --target with one or more of: {', '.join(others)}.")
+    return (others[0],)
+
+
+def _picture_side(table: Table, image: str) -> tuple[int, bool]:
+    """Longer side of the first picture that opens, and whether pictures are files, whose sizes may differ."""
+    from longspan.columns.pictures import open_image
+
+    if image in table.arrays:
+        return max(table.arrays[image].shape[1:3]), False
+    for row in range(min(len(table), 100)):
+        try:
+            return max(open_image(table.value(row, image)).size), True
+        except ValueError:
+            continue  # refused by name when the rows are read
+    return _SMALL_PX + 1, True
+
+
+def _suited_to(options: TrainOptions, side_px: int, files: bool) -> TrainOptions:
+    """The options with model and size that suit the pictures, where the user has not chosen."""
+    from longspan.models import model_names
+
+    small = side_px <= _SMALL_PX
+    model = options.model or ("resnet20" if small else "resnet18")
+    if model not in model_names():
+        raise unknown_name("model", model, model_names())
+    size = options.size or (None if small or not files else 224)
+    return replace(options, model=model, size=size, weights=options.weights or ("none" if small else None))
+
+
+def _split(table: Table, options: TrainOptions) -> Split:
+    how, _, name = (options.split_by or "").partition(":")
+    if options.split_by is not None and (how not in ("time", "group", "column") or not name):
+        raise ConfigError(
+            f"--split-by {options.split_by}: write time:COLUMN, group:COLUMN or column:COLUMN, such as group:patient."
+        )
+    return table.split(
+        valid=_rows(options.valid), test=_rows(options.test), seed=options.seed,
+        time=name if how == "time" else None, group=name if how == "group" else None,
+        column=name if how == "column" else None,
+    )  # fmt: skip
+
+
+def _rows(share: float) -> float | int:
+    """On the command line 200 is 200.0; a number of rows is whole."""
+    return int(share) if share >= 1 and share == int(share) else share
+
+
+def _task(split: Split, image: str, options: TrainOptions) -> Task:
+    from longspan.data import Task
+
+    return Task(
+        split, inputs=image, targets=options.target, size_px=options.size,
+        on_error="skip" if options.on_error == "skip" else "raise", allow_leaks=options.allow_leaks,
+    )  # fmt: skip
+
+
+def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, TrainOptions]:
+    """The learner, and the options with the weights and the mode that it came to."""
+    from longspan.models.catalogue import catalogue
+    from longspan.train import Learner
+
+    known = {info.name for info in catalogue() if info.imagenet}
+    undecided = options.weights is None
+    weights = options.weights or ("imagenet" if options.model in known else "none")
+
+    def make(weights: str) -> Learner:
+        return Learner(
+            task, options.model or "", weights=None if weights == "none" else weights, heads=_heads(task, options),
+            config=_config(options), callbacks=_callbacks(options), seed=options.seed, device=options.device,
+            progress=not options.quiet,
+        )  # fmt: skip
+
+    try:
+        learner = make(weights)
+    except (FetchError, WeightsError) as error:
+        if not undecided:
+            raise
+        say(label("weights", f"none: {error}\nThe network starts from scratch and needs more pictures and epochs."))
+        weights = "none"
+        learner = make(weights)
+    mode = options.mode or ("fit" if options.schedule else "fine-tune" if weights != "none" else "one-cycle")
+    return learner, replace(options, weights=weights, mode=mode)
+
+
+def _heads(task: Task, options: TrainOptions) -> dict[str, Head]:
+    from longspan.heads import Classify, ClassifyMany, Regress
+
+    heads: dict[str, Head] = {}
+    for name, column in task.targets.items():
+        if column.kind == "number":
+            heads[name] = Regress(dropout=options.dropout)
+        elif column.kind == "categories":
+            heads[name] = ClassifyMany(dropout=options.dropout, label_smoothing=options.label_smoothing)
+        elif column.kind == "category":
+            heads[name] = Classify(dropout=options.dropout, label_smoothing=options.label_smoothing)
+        else:
+            raise ConfigError(f"--target {name} is a column of kind {column.kind}, which no head predicts.")
+    if options.label_smoothing and all(column.kind == "number" for column in task.targets.values()):
+        raise ConfigError("--label-smoothing is for classes, and every target is a number.")
+    return heads
+
+
+def _config(options: TrainOptions) -> Any:
+    from longspan.data import Augment
+    from longspan.train import TrainConfig
+
+    augment = {"none": Augment, "photos": Augment.photos, "digits": Augment.digits}[options.augment]()
+    return TrainConfig(
+        batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=options.weight_decay,  # type: ignore[arg-type]
+        clip_norm=options.clip_norm, accumulate=options.accumulate, mixup=options.mixup, augment=augment,
+        precision=options.precision,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _callbacks(options: TrainOptions) -> list[Callback]:
+    from longspan.train import EarlyStopping, WeightAverage
+
+    # The average goes first, so that early stopping keeps and puts back averages.
+    callbacks: list[Callback] = [] if options.average is None else [WeightAverage(options.average)]
+    return callbacks if options.early_stopping is None else [*callbacks, EarlyStopping(patience=options.early_stopping)]
+
+
+def _planned(options: TrainOptions) -> TrainOptions:
+    """The options with epochs and rate, checked before anything is written."""
+    from longspan.train import Phase
+
+    assert options.mode is not None
+    epochs = _EPOCHS[options.mode] if options.epochs is None else options.epochs
+    lr = _LR[options.mode] if options.lr is None else options.lr
+    schedule = (options.schedule or "linear") if options.mode == "fit" else None
+    Phase(epochs=epochs, lr=lr, schedule=schedule or "one_cycle")  # type: ignore[arg-type]
+    return replace(options, epochs=epochs, lr=lr, schedule=schedule)
+
+
+def _train(learner: Learner, options: TrainOptions, folder: Path | None) -> None:
+    assert options.epochs is not None
+    assert options.lr is not None
+    if options.mode == "fine-tune":
+        learner.fine_tune(options.epochs, options.lr, freeze_epochs=options.freeze_epochs, checkpoints=folder)
+    elif options.mode == "one-cycle":
+        learner.fit_one_cycle(options.epochs, options.lr, checkpoints=folder)
+    else:
+        learner.fit(options.epochs, options.lr, schedule=options.schedule, checkpoints=folder)  # type: ignore[arg-type]
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _aloud(line: str) -> None:
+    print(line, flush=True)
+
+
+def _silent(line: str) -> None:
+    del line
+
+
+def _classes(table: Table, targets: Sequence[str]) -> str:
+    from collections import Counter
+
+    parts = []
+    for name in targets:
+        cells = table.frame[name].drop_nulls()
+        missing = f", {len(table) - len(cells):,} without" if len(cells) < len(table) else ""
+        if table.columns[name].kind == "category":
+            counts = Counter(cells.to_list()).most_common()
+            shown = ", ".join(f"{value} {count:,}" for value, count in counts[:4]) + (
+                ", ..." if len(counts) > 4 else ""
+            )
+            parts.append(f"\n{name}: {len(counts)} classes ({shown}){missing}")
+        else:
+            parts.append(f"\n{name}: {table.columns[name].kind}{missing}")
+    return "".join(parts)
+
+
+def _split_words(split: Split) -> str:
+    return repr(split).removeprefix("Split(").removesuffix(")").replace(", 0 test in the vault", "")
+
+
+def _parameters(learner: Learner) -> int:
+    return sum(p.numel() for p in learner.network.parameters())
+
+
+def _start(options: TrainOptions) -> str:
+    if options.weights == "none":
+        return "from scratch"
+    return "started from ImageNet weights" if options.weights == "imagenet" else f"started from {options.weights}"
+
+
+def _training_words(options: TrainOptions, learner: Learner) -> str:
+    plan = f"{_epochs(options.epochs)} of all layers"
+    if options.mode == "fine-tune":
+        plan = f"{_epochs(options.freeze_epochs)} of the new layers, then {plan}"
+    precision = str(learner.dtype).removeprefix("torch.")
+    return (
+        f"{options.mode}: {plan}, peak rate {options.lr:g}\n"
+        f"batches of {options.batch_size}, on {learner.device} in {precision}"
+    )
+
+
+def _epochs(count: int | None) -> str:
+    return f"{count} epoch{'s' if count != 1 else ''}"
+
+
+def _figures(learner: Learner, figures: dict[str, float]) -> str:
+    """The first metric of every target."""
+    from longspan.train.scores import join_target
+
+    names = [join_target(name, head.metrics[0].name, len(learner.heads)) for name, head in learner.heads.items()]
+    return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures)
+
+
+def _kept(folder: Path | None) -> str:
+    if folder is None:
+        return "Nothing is kept; with --checkpoints DIR a training can go on later."
+    if any(folder.glob("step-*")):
+        return f"The checkpoints in {folder} are kept; go on with: longspan train --resume {shlex.quote(str(folder))}"
+    return f"There was no checkpoint yet in {folder}."
+
+
+def _example_file(task: Task, image: str) -> str:
+    value = task.table.value(int(task.split.valid[0]), image) if len(task.split.valid) else None
+    return shlex.quote(value) if isinstance(value, str) else "PICTURE"

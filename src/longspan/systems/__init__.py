@@ -1,0 +1,23 @@
+"""Ready-made systems: one command runs each on bundled or named data."""
+
+from __future__ import annotations
+
+from longspan.errors import unknown_name
+from longspan.systems.cats_or_dogs import CATS_OR_DOGS
+from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
+from longspan.systems.quickstart import QUICKSTART
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+
+__all__ = ["SYSTEMS", "System", "SystemRun", "find_system"]
+
+# A new system is its file, its test, its page, and one line here.
+SYSTEMS = {system.name: system for system in (QUICKSTART, MNIST_DEEP_CNN, CATS_OR_DOGS)}
+"""Every system by its name."""
+
+
+def find_system(name: str) -> System:
+    """The system called `name`; UnknownNameError with the nearest name if there is none."""
+    if name not in SYSTEMS:
+        raise unknown_name("system", name, SYSTEMS)
+    return SYSTEMS[name]

@@ -1,0 +1,126 @@
+"""The deep CNN of "Deep Learning from Scratch" on MNIST."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, final
+
+import longspan as ls
+from longspan.errors import ConfigError
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+
+if TYPE_CHECKING:
+    from longspan.report import Document
+
+__all__ = ["MNIST_DEEP_CNN", "MnistOptions"]
+
+_VALID_ROWS = 2_000
+_SHOWN = 48  # misread digits in the report: at the book's accuracy nearly all
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Recipe:
+    """How one preset trains."""
+
+    epochs: int
+    lr: float
+    batch_size: int = 128
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.0
+    average: float | None = None
+
+
+_RECIPES = {
+    "book": _Recipe(epochs=4, lr=3e-3),
+    "fast": _Recipe(epochs=3, lr=3e-3),
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MnistOptions:
+    """What may be changed."""
+
+    preset: Literal["book", "fast"] = "book"
+    """book: reaches the book's accuracy with room to spare; fast: reaches it in less time."""
+    epochs: int | None = None
+    """Passes over the training rows, in place of the preset's."""
+    limit: int | None = None
+    """Use only so many training rows, and a sixth as many test rows, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.limit is not None and not 200 <= self.limit <= 60_000:
+            raise ConfigError(f"--limit must be in 200..60000, got {self.limit}.")
+
+
+def _run(options: MnistOptions, run: SystemRun) -> None:
+    recipe = _RECIPES[options.preset]
+    digits = ls.datasets.load("mnist")
+    if options.limit is not None:
+        part = digits.frame["part"]
+        train = digits.take((part == "train").arg_true().to_numpy()).sample(options.limit, seed=run.seed)
+        test = digits.take((part == "test").arg_true().to_numpy()).sample(options.limit // 6, seed=run.seed)
+        digits = train.concat(test)
+    valid_rows = _VALID_ROWS if options.limit is None else options.limit // 5
+    split = digits.split(column="part", valid=valid_rows, seed=run.seed, stratify="digit")
+    run.say(f"{len(digits):,} digits: {len(split.train):,} to learn from, {len(split.valid):,} to look at, "
+            f"{len(split.vault):,} official test digits in the vault.")  # fmt: skip
+    # MNIST is what it is: strokes that agree to the pixel stand in its official parts, and the report counts them.
+    task = ls.Task(split, inputs="image", targets="digit", allow_leaks=True)
+    augment = ls.Augment(rotate_deg=10, shift=0.06, scale=0.1, fill=0.0)
+    learner = ls.Learner(
+        task,
+        "deep_cnn",
+        heads={"digit": ls.Classify(label_smoothing=recipe.label_smoothing)},
+        config=ls.TrainConfig(batch_size=recipe.batch_size, weight_decay=recipe.weight_decay, augment=augment),
+        callbacks=[] if recipe.average is None else [ls.WeightAverage(recipe.average)],
+        seed=run.seed,
+        progress=not run.quiet,
+    )
+    started = time.perf_counter()
+    learner.fit_one_cycle(options.epochs or recipe.epochs, recipe.lr)
+    seconds = time.perf_counter() - started
+    valid = learner.evaluate("valid")
+    misread, test = _open_the_vault(learner)
+    metrics = {"valid_accuracy": valid["accuracy"], "test_accuracy": test["accuracy"]}
+    run.finish(learner, metrics, train_seconds=seconds, options=asdict(options), report=misread)
+
+
+def _open_the_vault(learner: ls.Learner) -> tuple[Document, dict[str, float]]:
+    """The report with the misread test digits, and the test figures: one opening for both."""
+    from longspan.train.learner_report import compose_report
+    from longspan.train.scores import Scores, score_rows
+    from longspan.train.show import result_pictures
+
+    task = learner.task
+    rows = task.open_vault("mnist-deep-cnn: the test figure, and which digits are misread")
+    source = learner.predictor().source(task.samples)
+    scores = score_rows(source, learner.network, rows, learner.heads, task.targets, 256)
+    figures = scores.figures(learner.heads)
+    learner.evaluations["test"] = figures
+    wrong = scores.activated["digit"].argmax(dim=1) != scores.targets["digit"]
+    misread = Scores(
+        scores.rows[wrong],
+        *(
+            {"digit": part["digit"][wrong]}
+            for part in (scores.activated, scores.targets, scores.present, scores.losses)
+        ),
+    )
+    page = compose_report(learner, title="MNIST, read by the deep CNN").section("Misread test digits")
+    page.text(f"{len(misread.rows):,} of {len(rows):,} test digits are misread; the surest of these mistakes first.")
+    if len(misread.rows):
+        page.pictures(result_pictures(learner, misread, _SHOWN))
+    return page, figures
+
+
+MNIST_DEEP_CNN = System(
+    name="mnist-deep-cnn",
+    summary="The deep CNN of 'Deep Learning from Scratch', chapter 8, on MNIST: better than the book's 99.38 %.",
+    needs="the data set mnist (12 MB) and about two minutes on two cores",
+    options=MnistOptions,
+    run=_run,
+)

@@ -1,0 +1,135 @@
+"""One run of a system, and the folder that its result goes to."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from longspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from longspan.report import Document
+    from longspan.train import Learner
+
+__all__ = ["MODEL", "REPORT", "RESULT", "SystemRun"]
+
+RESULT, REPORT, MODEL = "result.json", "report.html", "model.safetensors"
+
+
+@final
+class SystemRun:
+    """Where one run writes, with which seed, and how it talks.
+
+    The folder gets `result.json`, `report.html` and `model.safetensors` together, when the run is finished: until then
+    an earlier result of the same system stays as it is.
+    """
+
+    def __init__(
+        self, system: str, folder: str | Path, *, seed: int = 0, force: bool = False, quiet: bool = False
+    ) -> None:
+        """Claim a folder; nothing is written yet.
+
+        Args:
+            system: Name of the system.
+            folder: Made if it does not exist.
+            seed: Of everything random in the run.
+            force: Replace the result of another system.
+            quiet: Print nothing.
+
+        Raises:
+            ConfigError: the folder holds another system's result, is a file, or cannot be written to.
+        """
+        self.system = system
+        self.folder = Path(folder).expanduser()
+        self.seed = seed
+        self.quiet = quiet
+        earlier = _system_of(self.folder / RESULT)
+        if earlier not in (None, system) and not force:
+            raise ConfigError(
+                f"--out {self.folder} holds a result of {earlier!r}. Name another folder, or replace it with --force."
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--out {self.folder} cannot be made: {error.strerror or error}.") from error
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise ConfigError(f"--out {self.folder} cannot be written to. Name another folder.")
+
+    def say(self, line: str) -> None:
+        """Print a line, unless the run is quiet."""
+        if not self.quiet:
+            print(line, flush=True)
+
+    def finish(
+        self,
+        learner: Learner,
+        metrics: Mapping[str, float],
+        *,
+        train_seconds: float,
+        options: Mapping[str, Any],
+        report: Document | None = None,
+    ) -> None:
+        """Write model, report and result, all three or none.
+
+        Args:
+            learner: Trained.
+            metrics: The system's figures, finite numbers by name.
+            train_seconds: Wall-clock time of the training alone.
+            options: The system's options, as JSON values.
+            report: A report of the system's own; else the learner's.
+
+        Raises:
+            ConfigError: the folder cannot be written to any more.
+        """
+        from longspan.report import describe_environment
+
+        bad = [name for name, figure in metrics.items() if not math.isfinite(figure)]
+        assert not bad, f"figures that are no numbers: {bad}"
+        precision = str(learner.dtype).removeprefix("torch.")
+        result = {
+            "system": self.system,
+            "seed": self.seed,
+            "metrics": dict(metrics),
+            "seconds": {"train": round(train_seconds, 3)},
+            "options": dict(options),
+            "environment": describe_environment(device=str(learner.device), precision=precision),
+        }
+        try:
+            part = Path(tempfile.mkdtemp(prefix=".finishing-", dir=self.folder))
+            try:
+                learner.save(part / MODEL)
+                if report is None:
+                    learner.report(part / REPORT)
+                else:
+                    report.save(part / REPORT)
+                (part / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+                for name in (MODEL, REPORT, RESULT):  # the result last: who reads it finds the other two
+                    os.replace(part / name, self.folder / name)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+        except OSError as error:
+            raise ConfigError(f"--out {self.folder} could not be written: {error.strerror or error}.") from error
+        for name, figure in metrics.items():
+            self.say(f"{name:<18}{figure:.4f}")
+        self.say(f"{'training':<18}{train_seconds:.1f} s")
+        for what, name in (("result", RESULT), ("report", REPORT), ("model", MODEL)):
+            self.say(f"{what:<18}{self.folder / name}")
+
+
+def _system_of(path: Path) -> str | None:
+    """Whose result a file holds; "something else" where it is none of ours, None where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise ConfigError(f"--out {path.parent} is, or lies in, a file. Name a folder.") from None
+    except (OSError, ValueError):
+        return "something else"
+    return str(found["system"]) if isinstance(found, dict) and "system" in found else "something else"

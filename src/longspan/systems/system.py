@@ -1,0 +1,28 @@
+"""What a ready-made system is: a name, options, and a function that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+from longspan.systems.result import SystemRun
+
+__all__ = ["System"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class System:
+    """A complete application of longspan to one problem."""
+
+    name: str
+    """As `longspan run` takes it."""
+    summary: str
+    """What it shows, in a sentence."""
+    needs: str
+    """Data, weights, time: what must be there; ends the sentence "Needs ..."."""
+    options: type[Any]
+    """A frozen, keyword-only dataclass; each field with a default and a docstring."""
+    run: Callable[[Any, SystemRun], None]
+    """Trains with the options and hands the result to `SystemRun.finish`."""
