@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Category, Column, Image
+from longspan.data.cells import cells_of, missing_nan, series_of
 from longspan.data.table import Table, infer_column
 from longspan.errors import ConfigError, DataError, unknown_name
 
@@ -68,6 +71,10 @@ def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: st
         frame = pl.read_csv(path, infer_schema_length=None, try_parse_dates=True)
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as CSV: {_first_line(error)} Is it comma-separated UTF-8?") from error
+    for name in frame.columns:
+        original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
+        if original != name and original in frame.columns:
+            raise DataError(f"{path} has several columns called {original!r}; rename them.")
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
 
 
@@ -89,7 +96,11 @@ def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | 
         native = nw.from_native(frame, eager_only=True)
     except TypeError as error:
         raise DataError(f"{type(frame).__name__} is no data frame that narwhals knows: {_first_line(error)}") from error
-    return _typed(native.to_polars(), columns, root=Path(root) if root else None, source="data frame")
+    try:
+        cells = native.to_polars()
+    except Exception:  # pandas without pyarrow, or a column of mixed values: one by one, which names what is wrong
+        cells = pl.DataFrame([series_of(name, native[name].to_list()) for name in native.columns])
+    return _typed(cells, columns, root=Path(root) if root else None, source="data frame")
 
 
 def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
@@ -100,24 +111,15 @@ def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Tab
     lengths = {name: len(arrays[name]) for name in columns}
     if len(set(lengths.values())) > 1:
         raise DataError(f"The arrays have different lengths: {lengths}.")
+    unused = [name for name in arrays if name not in columns]
+    if unused:
+        raise ConfigError(f"from_arrays: {unused} are given, but columns= does not say what they mean.")
     series, pictures = [], {}
     for name, column in columns.items():
-        values = arrays[name]
-        if isinstance(column, Image) and not isinstance(values, list):
-            values = np.asarray(values)
-            if values.dtype != np.uint8 or values.ndim not in (3, 4):
-                raise DataError(
-                    f"Pictures in {name!r} must be uint8 (N, H, W) or (N, H, W, C), got {values.dtype} {values.shape}. "
-                    "Floats in 0..1: (x * 255).round().astype('uint8'). (N, C, H, W): x.transpose(0, 2, 3, 1)."
-                )
-            if values.ndim == 4 and values.shape[-1] not in (1, 3):
-                raise DataError(
-                    f"Pictures in {name!r} are {values.shape}: the last axis must be 1 or 3 channels."
-                )
-            pictures[name] = values
-            series.append(pl.Series(name, np.arange(len(values), dtype=np.int64)))
-        else:
-            series.append(pl.Series(name, values.tolist() if isinstance(values, np.ndarray) else list(values)))
+        cells, pixels = cells_of(name, column, arrays[name])
+        series.append(cells)
+        if pixels is not None:
+            pictures[name] = pixels
     return Table(pl.DataFrame(series), columns, arrays=pictures, source="arrays")
 
 
@@ -130,6 +132,8 @@ def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label
     columns: dict[str, Column] = {image: Image()}
     if labels is not None:
         classes = _idx_array(_existing(labels))
+        if classes.ndim != 1:
+            raise DataError(f"{labels} holds an array {classes.shape}, not one label per picture.")
         if len(classes) != len(pictures):
             raise DataError(f"{labels} has {len(classes)} labels for {len(pictures)} pictures in {images}.")
         arrays[label], columns[label] = classes, Category()
@@ -139,15 +143,16 @@ def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label
 def _idx_array(path: Path) -> np.ndarray:
     """The array in an idx file: magic number (0, 0, type, axes), big-endian sizes, values."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} is cut short or damaged: {error}.") from error
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES or not 1 <= content[3] <= 4:
         raise DataError(f"{path} is no idx file (MNIST's format): it begins with {content[:4].hex(' ')!r}.")
     dtype, axes = np.dtype(_IDX_DTYPES[content[2]]).newbyteorder(">"), content[3]
     shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes))
-    expected = 4 + 4 * axes + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    expected = 4 + 4 * axes + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         raise DataError(f"{path} has {len(content):,} bytes, but its header {shape} needs {expected:,}.")
     # A copy in the machine's own byte order, which torch can share without another one.
@@ -160,12 +165,15 @@ def _typed(frame: pl.DataFrame, columns: Mapping[str, Column] | None, *, root: P
             raise unknown_name(f"column (in {source})", name, frame.columns)
     if frame.height == 0:
         raise DataError(f"{source} has no rows.")
+    frame = pl.DataFrame([missing_nan(series) for series in frame])
     typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
     return Table(frame, typed, root=root, source=source)
 
 
 def _existing(path: str | Path) -> Path:
     path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; pictures in folders are read with Table.from_files.")
     if not path.is_file():
         raise DataError(f"The file {path} does not exist.")
     return path

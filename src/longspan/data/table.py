@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Categories, Category, Column, Image, Number
+from longspan.data.cells import cells_of
 from longspan.data.random import permutation
 from longspan.errors import ConfigError, DataError, unknown_name
 
@@ -24,7 +25,8 @@ __all__ = ["Table"]
 class Table:
     """Rows with typed columns. Every method gives a new table; files and arrays are never copied or written to.
 
-    A cell of an `Image` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be missing.
+    A cell of an `Image` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be missing:
+    None, or NaN where a data frame has nothing else for it.
     """
 
     def __init__(
@@ -199,27 +201,22 @@ class Table:
         Args:
             name: New, or that of a column to replace.
             column: What the values mean.
-            values: A function of a row (a dict of raw values), or one value per row. None keeps the cells.
+            values: A function of a row (a dict of raw values), or one value per row. None keeps the cells. Pictures are
+                paths, or arrays or Pillow images of one size.
+
+        Raises:
+            DataError: the function raises, or the values are too few, too many or of several types.
         """
         if values is None:
             self.column(name)
             return self._with(self.frame, columns={**self.columns, name: column})
-        if callable(values):
-            cells = []
-            for row, sample in enumerate(self):
-                try:
-                    cells.append(values(sample))
-                except Exception as error:
-                    raise DataError(
-                        f"{self.source}, row {row}: the function for column {name!r} raised "
-                        f"{type(error).__name__}: {error}. The row is {sample!r}."
-                    ) from error
-        else:
-            cells = list(values)
-        if len(cells) != len(self):
-            raise DataError(f"Column {name!r} has {len(cells)} values for {len(self)} rows.")
-        series = pl.Series(name, [c.item() if isinstance(c, np.generic) else c for c in cells], strict=False)
+        given = self._apply(values, f"the function for column {name!r}") if callable(values) else values
+        series, pixels = cells_of(name, column, given)
+        if len(series) != len(self):
+            raise DataError(f"Column {name!r} has {len(series)} values for {len(self)} rows.")
         arrays = {k: v for k, v in self.arrays.items() if k != name}
+        if pixels is not None:
+            arrays[name] = pixels
         return self._with(self.frame.with_columns(series), columns={**self.columns, name: column}, arrays=arrays)
 
     def select(self, *names: str) -> Table:
@@ -229,14 +226,22 @@ class Table:
         return self._with(self.frame.select(names), columns=columns, arrays=arrays)
 
     def filter(self, keep: Callable[[dict[str, Any]], bool] | pl.Expr) -> Table:
-        """The rows for which a function of the row, or a polars expression, is true."""
+        """The rows for which a function of the row, or a polars expression over the raw cells, is true."""
         if isinstance(keep, pl.Expr):
-            return self._with(self.frame.filter(keep))
-        return self.take([row for row, sample in enumerate(self) if keep(sample)])
+            try:
+                return self._with(self.frame.filter(keep))
+            except pl.exceptions.PolarsError as error:
+                raise DataError(f"filter({keep}) cannot be computed: {str(error).splitlines()[0]}.") from error
+        return self.take(np.flatnonzero([bool(kept) for kept in self._apply(keep, "the filter")]))
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Table:
-        """These rows, in this order."""
-        return self._with(self.frame[np.asarray(rows, np.int64)])
+        """These rows, in this order; or the rows where a mask, one True or False per row, is true."""
+        numbers = np.asarray(rows)
+        if numbers.dtype == bool:
+            if numbers.shape != (len(self),):
+                raise ConfigError(f"take() got a mask {numbers.shape} for {len(self)} rows.")
+            numbers = np.flatnonzero(numbers)
+        return self._with(self.frame[numbers.astype(np.int64)])
 
     def sample(self, n: int, *, seed: int = 0) -> Table:
         """`n` rows at random, without repeats, in their old order; the same `seed` always gives the same rows."""
@@ -245,7 +250,11 @@ class Table:
         return self.take(np.sort(permutation(seed, "sample", 0, len(self))[:n].numpy()))
 
     def concat(self, other: Table) -> Table:
-        """The rows of both; a column that only one of them has is missing in the other's rows."""
+        """The rows of both; a column that only one of them has is missing in the other's rows.
+
+        Raises:
+            DataError: a column means, or holds, something else in the other table.
+        """
         both = self.columns.keys() & other.columns.keys()
         for name in sorted(both):
             if self.columns[name].kind != other.columns[name].kind:
@@ -267,8 +276,16 @@ class Table:
         mixed = [n for n in both if (n in mine.arrays) != (n in theirs.arrays)]
         if mixed:
             raise DataError(f"Pictures in {mixed[0]!r} are files in one table and arrays in the other; use one form.")
-        frame = pl.concat([mine.frame, theirs.frame], how="diagonal_relaxed")
-        return Table(frame, {**other.columns, **self.columns}, arrays=arrays, source=self.source)
+        for name in sorted(both):
+            held = [_sort(table.frame[name].dtype) for table in (mine, theirs)]
+            if held[0] != held[1] and "nothing" not in held:
+                raise DataError(f"Column {name!r} holds {held[0]} in one table and {held[1]} in the other.")
+        try:
+            frame = pl.concat([mine.frame, theirs.frame], how="diagonal_relaxed")
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"The tables do not fit together: {str(error).splitlines()[0]}.") from error
+        source = self.source if self.source == other.source else f"{self.source} + {other.source}"
+        return Table(frame, _merged(self.columns, other.columns), arrays=arrays, source=source)
 
     def join(self, other: Table, *, on: str) -> Table:
         """Each row with the columns of the row of `other` that has the same value in `on`; missing where none has.
@@ -277,7 +294,8 @@ class Table:
             DataError: `other` has a value of `on` twice, so that rows would multiply; or both have another column
                 of one name.
         """
-        self.column(on), other.column(on)
+        for table in (self, other):
+            table.column(on)
         twice = other.frame[on].drop_nulls()
         if twice.n_unique() != len(twice):
             repeated = twice.filter(twice.is_duplicated())[0]
@@ -286,10 +304,12 @@ class Table:
         if clash:
             raise DataError(f"Both tables have columns {sorted(clash)}; select or rename before joining on {on!r}.")
         mine, theirs = self._absolute(), other._absolute()
-        frame = mine.frame.join(theirs.frame, on=on, how="left", maintain_order="left")
-        return Table(
-            frame, {**other.columns, **self.columns}, arrays={**theirs.arrays, **mine.arrays}, source=self.source
-        )
+        try:
+            frame = mine.frame.join(theirs.frame, on=on, how="left", maintain_order="left")
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"Cannot join on {on!r}: {str(error).splitlines()[0]}.") from error
+        columns, arrays = _merged(self.columns, other.columns), {**theirs.arrays, **mine.arrays}
+        return Table(frame, columns, arrays=arrays, source=self.source)
 
     def split(
         self,
@@ -326,15 +346,41 @@ class Table:
             source=self.source,
         )
 
+    def _apply(self, function: Callable[[dict[str, Any]], Any], what: str) -> list[Any]:
+        """A user's function of every row; an error in it names the row."""
+        results = []
+        for row, sample in enumerate(self):
+            try:
+                results.append(function(sample))
+            except Exception as error:
+                shown = {name: f"<picture {v.shape}>" if isinstance(v, np.ndarray) else v for name, v in sample.items()}
+                raise DataError(
+                    f"{self.source}, row {row}: {what} raised {type(error).__name__}: {error}. The row is {shown!r}."
+                ) from error
+        return results
+
     def _absolute(self) -> Table:
         """The same table with picture paths that need no root, so that tables from two folders can stand together."""
         if self.root is None:
             return self
         frame = self.frame
         for name, column in self.columns.items():
-            if isinstance(column, Image) and name not in self.arrays:
+            if isinstance(column, Image) and name not in self.arrays and frame[name].dtype == pl.String:
                 frame = frame.with_columns(pl.Series(name, [self._path(c) for c in frame[name]], dtype=pl.String))
         return Table(frame, self.columns, arrays=self.arrays, source=self.source)
+
+
+def _merged(mine: Mapping[str, Column], theirs: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns of both in order; where both have one, the first table's meaning holds."""
+    return {**mine, **{name: column for name, column in theirs.items() if name not in mine}}
+
+
+def _sort(dtype: pl.DataType) -> str:
+    if dtype == pl.Null:
+        return "nothing"
+    if dtype.is_numeric():
+        return "numbers"
+    return {pl.String: "text", pl.Boolean: "true or false", pl.List: "lists"}.get(dtype.base_type(), str(dtype))
 
 
 def infer_column(series: pl.Series) -> Column:

@@ -1,0 +1,295 @@
+import gzip
+import struct
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image as PILImage
+
+from longspan.columns import Categories, Category, Image, Number
+from longspan.data import Table
+from longspan.errors import ConfigError, DataError, UnknownNameError
+
+
+def touched(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    return root
+
+
+def idx(array, code):
+    """An idx file's bytes, by the description on MNIST's page."""
+    head = struct.pack(">HBB", 0, code, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    return head + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+# --- from_files ------------------------------------------------------------------------------------------------------
+
+
+def test_groups_become_columns_and_folders_are_part_of_the_path(tmp_path):
+    touched(tmp_path, "b/cat_1.jpg", "a/dog_2.jpg", "a/notes.txt", "dog_3.jpg")
+    table = Table.from_files(tmp_path, r"(?P<set>\w)/(?P<animal>\w+)_\d+\.jpg")
+    assert [row["image"] for row in table] == [str(tmp_path / "a/dog_2.jpg"), str(tmp_path / "b/cat_1.jpg")]
+    assert table.column_values("set") == ["a", "b"]
+    assert table.column_values("animal") == ["dog", "cat"]
+    assert {name: type(column) for name, column in table.columns.items()} == {
+        "image": Image,
+        "set": Category,
+        "animal": Category,
+    }
+
+
+def test_a_group_that_takes_no_part_is_missing(tmp_path):
+    touched(tmp_path, "1.jpg", "2_cat.jpg")
+    assert Table.from_files(tmp_path, r"\d(_(?P<label>.+))?\.jpg").column_values("label") == [None, "cat"]
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path):
+    touched(tmp_path, "a.jpg", ".b.jpg", ".cache/c.jpg")
+    assert len(Table.from_files(tmp_path, ".*jpg")) == 1
+
+
+def test_the_picture_column_can_have_another_name(tmp_path):
+    touched(tmp_path, "a.jpg")
+    assert list(Table.from_files(tmp_path, r"(?P<image>.).jpg", image="photo").columns) == ["photo", "image"]
+    with pytest.raises(ConfigError, match="group 'image' has the name of the picture column"):
+        Table.from_files(tmp_path, r"(?P<image>.).jpg")
+
+
+def test_a_pattern_that_matches_nothing_shows_what_is_there(tmp_path):
+    touched(tmp_path, "cats/1.jpg", "cats/2.jpg")
+    with pytest.raises(DataError) as caught:
+        Table.from_files(tmp_path, r"(?P<n>\d)\.png")
+    assert "none of the 2 files" in str(caught.value)
+    assert "'cats/1.jpg', 'cats/2.jpg'" in str(caught.value)
+    with pytest.raises(DataError, match=r"a part of 'cats/1.jpg'; it must match the whole path"):
+        Table.from_files(tmp_path, r"(?P<n>\d)\.jpg")
+
+
+def test_folders_and_patterns_that_cannot_be(tmp_path):
+    touched(tmp_path, "a.jpg")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="gone does not exist"):
+        Table.from_files(tmp_path / "gone", ".*")
+    with pytest.raises(DataError, match=r"a.jpg is a file; from_files wants the folder"):
+        Table.from_files(tmp_path / "a.jpg", ".*")
+    with pytest.raises(DataError, match="empty holds no files"):
+        Table.from_files(tmp_path / "empty", ".*")
+    with pytest.raises(ConfigError, match="no regular expression: missing"):
+        Table.from_files(tmp_path, "(")
+
+
+# --- CSV and Parquet -------------------------------------------------------------------------------------------------
+
+
+def test_csv_columns_are_typed_by_their_values_unless_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("file,digit,age,word\na.png,3,1.5,x\nb.png,4,,y\n")
+    table = Table.from_csv(path, {"file": Image(), "digit": Category()})
+    kinds = {name: column.kind for name, column in table.columns.items()}
+    assert kinds == {"file": "image", "digit": "category", "age": "number", "word": "category"}
+    assert table[0] == {"file": str(tmp_path / "a.png"), "digit": 3, "age": 1.5, "word": "x"}
+    assert table[1]["age"] is None
+
+
+def test_picture_paths_start_beside_the_csv_or_at_root(tmp_path):
+    (tmp_path / "a.csv").write_text("file\na.png\n/abs/b.png\n")
+    columns = {"file": Image()}
+    assert Table.from_csv(tmp_path / "a.csv", columns).column_values("file")[1] == "/abs/b.png"
+    assert Table.from_csv(tmp_path / "a.csv", columns, root="/data").column_values("file")[0] == "/data/a.png"
+
+
+def test_csv_gz_and_nan(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n1.5,x\nNaN,y\n"))
+    assert Table.from_csv(tmp_path / "a.csv.gz").column_values("a") == [1.5, None]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "cannot be read as CSV: empty CSV"),
+        (b"a,b\n", "has no rows"),
+        (b"a,b\n1,2,3\n", "more fields than"),
+        (b"a,b\n\xff\xfe,1\n", "utf-8"),
+        (b"a,a\n1,2\n", "several columns called 'a'; rename"),
+    ],
+)
+def test_csv_faults_name_the_file(tmp_path, content, words):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=words) as caught:
+        Table.from_csv(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_column_that_is_not_there_gets_the_nearest_name(tmp_path):
+    (tmp_path / "a.csv").write_text("breed,age\nx,1\n")
+    with pytest.raises(UnknownNameError, match=r"'bred'. Did you mean 'breed'"):
+        Table.from_csv(tmp_path / "a.csv", {"bred": Category()})
+
+
+def test_files_that_are_not_there_or_are_folders(tmp_path):
+    for read in (Table.from_csv, Table.from_parquet, Table.from_idx):
+        with pytest.raises(DataError, match="gone does not exist"):
+            read(tmp_path / "gone")
+        with pytest.raises(DataError, match="is a folder"):
+            read(tmp_path)
+
+
+def test_parquet_keeps_lists_and_types(tmp_path):
+    frame = pl.DataFrame({"tags": [["a", "b"], []], "n": [1, 2], "s": ["x", None]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    table = Table.from_parquet(tmp_path / "a.parquet")
+    assert [type(column) for column in table.columns.values()] == [Categories, Number, Category]
+    assert table[0] == {"tags": ["a", "b"], "n": 1, "s": "x"}
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 is not enough")
+    with pytest.raises(DataError, match=r"bad.parquet cannot be read as Parquet"):
+        Table.from_parquet(tmp_path / "bad.parquet")
+
+
+# --- data frames -----------------------------------------------------------------------------------------------------
+
+CELLS = {"n": [1.5, None], "word": ["x", None], "tags": [["a"], ["b", "c"]], "yes": [True, False]}
+
+
+def as_pandas():
+    return pytest.importorskip("pandas").DataFrame(CELLS)
+
+
+def as_pyarrow():
+    return pytest.importorskip("pyarrow").table(CELLS)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: pl.DataFrame(CELLS), as_pandas, as_pyarrow], ids=["polars", "pandas", "arrow"]
+)
+def test_any_data_frame_gives_the_same_rows(make):
+    table = Table.from_frame(make())
+    assert list(table) == [
+        {"n": 1.5, "word": "x", "tags": ["a"], "yes": True},
+        {"n": None, "word": None, "tags": ["b", "c"], "yes": False},
+    ]
+    assert [column.kind for column in table.columns.values()] == ["number", "category", "categories", "category"]
+
+
+def test_pandas_needs_no_pyarrow(monkeypatch):
+    frame = as_pandas()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert Table.from_frame(frame)[1] == {"n": None, "word": None, "tags": ["b", "c"], "yes": False}
+
+
+def test_pandas_categoricals_are_labels():
+    pandas = pytest.importorskip("pandas")
+    table = Table.from_frame(pandas.DataFrame({"c": pandas.Categorical(["b", "a"])}))
+    assert table.column_values("c") == ["b", "a"]
+    assert isinstance(table.columns["c"], Category)
+
+
+def test_a_data_frame_column_of_mixed_values_is_named():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(DataError, match="Column 'm' mixes numbers"):
+        Table.from_frame(pandas.DataFrame({"m": [1, "x"]}))
+
+
+def test_what_is_no_data_frame_is_refused():
+    with pytest.raises(DataError, match="dict is no data frame"):
+        Table.from_frame({"a": [1]})
+    with pytest.raises(DataError, match="data frame has no rows"):
+        Table.from_frame(pl.DataFrame({"a": []}))
+
+
+def test_the_callers_frame_is_not_touched():
+    frame = pl.DataFrame({"a": [1.0, float("nan")]})
+    Table.from_frame(frame).with_column("b", Number(), [1, 2])
+    assert frame.columns == ["a"]
+    assert np.isnan(frame["a"][1])
+
+
+# --- arrays ----------------------------------------------------------------------------------------------------------
+
+
+def test_arrays_of_pictures_are_not_copied():
+    pixels = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    table = Table.from_arrays({"x": pixels, "y": ["a", "b"]}, {"x": Image(), "y": Category()})
+    assert np.shares_memory(table.arrays["x"], pixels)
+    assert np.array_equal(table.value(1, "x"), pixels[1])
+    assert table.column_values("y") == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", [list, np.array, tuple])
+def test_labels_come_as_lists_or_arrays(kind):
+    table = Table.from_arrays({"y": kind([3, 1])}, {"y": Category()})
+    assert table.column_values("y") == [3, 1]
+    assert type(table.value(0, "y")) is int
+
+
+def test_a_list_of_paths_or_of_arrays_is_a_column_of_pictures(tmp_path):
+    PILImage.new("L", (4, 3)).save(tmp_path / "a.png")
+    files = Table.from_arrays({"x": [tmp_path / "a.png"]}, {"x": Image()})
+    assert files.value(0, "x") == str(tmp_path / "a.png")
+    arrays = Table.from_arrays({"x": [np.zeros((3, 4), np.uint8)] * 2}, {"x": Image()})
+    assert arrays.arrays["x"].shape == (2, 3, 4)
+
+
+def test_arrays_of_different_lengths_or_without_a_meaning_are_refused():
+    with pytest.raises(DataError, match=r"different lengths: {'a': 2, 'b': 1}"):
+        Table.from_arrays({"a": [1, 2], "b": [1]}, {"a": Number(), "b": Number()})
+    with pytest.raises(ConfigError, match=r"\['b'\] are given, but columns= does not say"):
+        Table.from_arrays({"a": [1, 2], "b": [1, 2]}, {"a": Number()})
+    with pytest.raises(UnknownNameError, match="There is no column 'c'"):
+        Table.from_arrays({"a": [1, 2]}, {"c": Number()})
+
+
+# --- idx -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx_is_read_packed_or_not_whatever_it_is_called(tmp_path, packed, suffix):
+    pictures = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    labels = np.array([7, 2], np.uint8)
+    pack = gzip.compress if packed else bytes
+    (tmp_path / f"x{suffix}").write_bytes(pack(idx(pictures, 0x08)))
+    (tmp_path / f"y{suffix}").write_bytes(pack(idx(labels, 0x08)))
+    table = Table.from_idx(tmp_path / f"x{suffix}", tmp_path / f"y{suffix}", label="digit")
+    assert np.array_equal(table.arrays["image"], pictures)
+    assert table.column_values("digit") == [7, 2]
+    assert len(Table.from_idx(tmp_path / f"x{suffix}")) == 2
+
+
+def test_idx_numbers_are_big_endian(tmp_path):
+    pictures = np.zeros((2, 3, 4), np.uint8)
+    (tmp_path / "x").write_bytes(idx(pictures, 0x08))
+    (tmp_path / "y").write_bytes(idx(np.array([1, 70000], np.int32), 0x0C))
+    assert Table.from_idx(tmp_path / "x", tmp_path / "y").column_values("label") == [1, 70000]
+
+
+def test_idx_faults_name_the_file(tmp_path):
+    pictures = idx(np.zeros((2, 3, 4), np.uint8), 0x08)
+    good = tmp_path / "x"
+    good.write_bytes(pictures)
+    packed = gzip.compress(pictures * 50, mtime=0)
+    faults = {
+        "cut": (pictures[:-1], "39 bytes, but its header .* needs 40"),
+        "long": (pictures + b"\0", "needs 40"),
+        "text": (b"hello there", "no idx file .*: it begins with '68 65 6c 6c'"),
+        "empty": (b"", "no idx file"),
+        "header": (pictures[:9], "but its header|no idx file"),
+        "huge": (b"\0\0\x08\x04" + b"\xff" * 16, "but its header"),
+        "one_axis": (idx(np.zeros(3, np.uint8), 0x08), "not pictures"),
+        "floats": (idx(np.zeros((2, 3, 4), np.float32), 0x0D), "not pictures"),
+        "gz_cut": (packed[:-10], "cut short or damaged"),
+        "gz_damaged": (packed[:15] + b"\xff\xff\xff" + packed[18:], "cut short or damaged"),
+    }
+    for name, (content, words) in faults.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=words) as caught:
+            Table.from_idx(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+    (tmp_path / "three").write_bytes(idx(np.zeros(3, np.uint8), 0x08))
+    with pytest.raises(DataError, match="3 labels for 2 pictures"):
+        Table.from_idx(good, tmp_path / "three")
+    with pytest.raises(DataError, match="not one label per picture"):
+        Table.from_idx(good, good)
