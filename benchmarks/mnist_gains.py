@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "mnist_gains.json"
-EPOCHS = {1_000: 30, 60_000: 3}
+EPOCHS = {1_000: 30, 60_000: 2}
 SEEDS = (0, 1, 2)
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain: He initialisation, dropout, decay": {},
@@ -63,7 +63,7 @@ def run(variant: str, images: int, seed: int) -> dict[str, Any]:
     learner = ls.Learner(task, model, config=config, seed=seed, progress=False)
     started = time.perf_counter()
     schedule = options.get("schedule", "linear")
-    learner.fit(EPOCHS[images], lr=2e-3, schedule=schedule, warmup=0.1)
+    learner.fit(EPOCHS[images], lr=3e-3, schedule=schedule, warmup=0.1)
     scores = learner.scores()
     return {
         "variant": variant,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longspan.data import Augment, Split, Table, Task
     from longspan.errors import LongspanError
     from longspan.heads import Classify, ClassifyMany, Regress
-    from longspan.models import DeepCNNConfig, SmallResNetConfig
+    from longspan.models import DeepCNNConfig, SmallResNetConfig, UnshuffleCNNConfig
     from longspan.train import (
         Callback,
         EarlyStopping,
@@ -54,6 +54,7 @@ __all__ = [
     "Table",
     "Task",
     "TrainConfig",
+    "UnshuffleCNNConfig",
     "WeightAverage",
     "__version__",
     "datasets",
@@ -67,7 +68,7 @@ _HOMES = {
     "data": ("Augment", "Split", "Table", "Task"),
     "errors": ("LongspanError",),
     "heads": ("Classify", "ClassifyMany", "Regress"),
-    "models": ("DeepCNNConfig", "SmallResNetConfig"),
+    "models": ("DeepCNNConfig", "SmallResNetConfig", "UnshuffleCNNConfig"),
     "train": (
         "Callback",
         "EarlyStopping",

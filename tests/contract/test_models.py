@@ -21,6 +21,7 @@ SMALL = [
     ("lenet5", 1, (28, 28)),
     ("deep_cnn", 1, (28, 28)),
     ("resnet20", 3, (32, 32)),
+    ("unshuffle_cnn", 1, (28, 28)),
     ("squeezenet1_1", 3, (64, 64)),
     ("resnet18", 3, (64, 64)),
     ("mobilenet_v3_small", 3, (64, 64)),

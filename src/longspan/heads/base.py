@@ -100,14 +100,20 @@ class Head(ABC):
 
 
 def perceptron(num_features: int, hidden: Sequence[int], dropout: float, num_outputs: int) -> nn.Module:
-    """Linear layers with batch normalisation, ReLU and dropout between; one linear layer where `hidden` is empty."""
+    """Layers from features to outputs: dropout and one linear layer where `hidden` is empty.
+
+    With hidden layers each linear layer stands behind batch normalisation and dropout, the hidden ones with half of it,
+    and before a ReLU: the head that fastai puts on pretrained networks (`create_head`).
+    """
     from torch import nn
 
     layers: list[nn.Module] = []
     width = num_features
     for units in hidden:
-        layers += [nn.Dropout(dropout), nn.Linear(width, units, bias=False), nn.BatchNorm1d(units), nn.ReLU()]
+        layers += [nn.BatchNorm1d(width), nn.Dropout(dropout / 2), nn.Linear(width, units, bias=False), nn.ReLU()]
         width = units
+    if hidden:
+        layers.append(nn.BatchNorm1d(width))
     if dropout:
         layers.append(nn.Dropout(dropout))
     layers.append(nn.Linear(width, num_outputs))

@@ -7,6 +7,7 @@ from longspan.models.catalogue import ModelInfo, catalogue
 from longspan.models.deep_cnn import DeepCNNConfig
 from longspan.models.registry import ModelConfig, create, from_json, model_names, to_json
 from longspan.models.small_resnet import SmallResNetConfig
+from longspan.models.unshuffle_cnn import UnshuffleCNNConfig
 from longspan.models.weights import load_weights
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ModelConfig",
     "ModelInfo",
     "SmallResNetConfig",
+    "UnshuffleCNNConfig",
     "catalogue",
     "create",
     "from_json",

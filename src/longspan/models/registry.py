@@ -16,20 +16,23 @@ from longspan.models.families import FAMILIES
 from longspan.models.lenet import LeNet5
 from longspan.models.small_resnet import SmallResNet, SmallResNetConfig
 from longspan.models.torchvision_nets import TorchvisionNet
+from longspan.models.unshuffle_cnn import UnshuffleCNN, UnshuffleCNNConfig
 from longspan.nn import PoolName
 
 __all__ = ["OWN_MODELS", "ModelConfig", "OwnModel", "create", "from_json", "model_names", "to_json"]
 
-ModelConfig = DeepCNNConfig | SmallResNetConfig
+ModelConfig = DeepCNNConfig | SmallResNetConfig | UnshuffleCNNConfig
 """What `create` takes instead of a name, where a network has options."""
 
 _Build = Callable[..., Backbone]
 """Takes the keywords in_channels, size_px and pool."""
 
-_CONFIGS: dict[str, type[DeepCNNConfig] | type[SmallResNetConfig]] = {
-    "deep_cnn": DeepCNNConfig,
-    "small_resnet": SmallResNetConfig,
+_CONFIGURED: dict[str, tuple[type[ModelConfig], _Build]] = {
+    "deep_cnn": (DeepCNNConfig, DeepCNN),
+    "small_resnet": (SmallResNetConfig, SmallResNet),
+    "unshuffle_cnn": (UnshuffleCNNConfig, UnshuffleCNN),
 }
+"""Networks with options, under the name of their family."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +61,7 @@ OWN_MODELS: dict[str, OwnModel] = {
         build=LeNet5, source="LeCun et al. 1998, Gradient-based learning applied to document recognition"
     ),
     "deep_cnn": OwnModel(build=DeepCNN, source="Saitoh 2016, Deep Learning from Scratch, chapter 8"),
+    "unshuffle_cnn": OwnModel(build=UnshuffleCNN, source="longspan's own; see its docstring"),
     **{f"resnet{6 * blocks + 2}": _cifar_resnet(blocks) for blocks in (3, 5, 7, 9)},
 }
 
@@ -111,7 +115,7 @@ def create(
 def to_json(model: Backbone) -> dict[str, Any]:
     """What `from_json` needs to build the same network again; the weights travel apart."""
     described: dict[str, Any] = {"name": model.name}
-    for name, kind in _CONFIGS.items():
+    for name, (kind, _) in _CONFIGURED.items():
         if isinstance(model.config, kind):
             described = {"name": name, "options": dataclasses.asdict(model.config)}
     return {**described, "in_channels": model.in_channels, "size_px": list(model.size_px), "pool": model.pool}
@@ -127,7 +131,7 @@ def from_json(described: Mapping[str, Any]) -> Backbone:
         name, in_channels, size_px = rest.pop("name"), rest.pop("in_channels"), rest.pop("size_px")
         pool = rest.pop("pool")
         options: dict[str, Any] | None = rest.pop("options", None)
-        model = name if options is None else _CONFIGS[name](**options)
+        model = name if options is None else _CONFIGURED[name][0](**options)
     except (KeyError, TypeError) as error:
         raise ModelFileError(
             f"This description of a network is not complete or not ours: {error}. {described}"
@@ -138,10 +142,9 @@ def from_json(described: Mapping[str, Any]) -> Backbone:
 
 
 def _builder(model: str | ModelConfig) -> _Build:
-    if isinstance(model, DeepCNNConfig):
-        return functools.partial(DeepCNN, model)
-    if isinstance(model, SmallResNetConfig):
-        return functools.partial(SmallResNet, model)
+    for kind, build in _CONFIGURED.values():
+        if isinstance(model, kind):
+            return functools.partial(build, model)
     if not isinstance(model, str) or model not in _BUILDERS:
         raise unknown_name("model", str(model), _BUILDERS)
     return _BUILDERS[model]

@@ -23,19 +23,25 @@ _SHOWN = 48  # misread digits in the report: at the book's accuracy nearly all
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Recipe:
-    """How one preset trains."""
+    """Which network one preset trains, and how."""
 
+    model: str
     epochs: int
     lr: float
+    augment: ls.Augment
     batch_size: int = 128
     weight_decay: float = 0.02
-    label_smoothing: float = 0.0
-    average: float | None = None
+    label_smoothing: float = 0.05
+    average: float = 0.95
 
 
 _RECIPES = {
-    "book": _Recipe(epochs=4, lr=3e-3),
-    "fast": _Recipe(epochs=3, lr=3e-3),
+    "book": _Recipe(
+        model="deep_cnn", epochs=4, lr=3e-3, augment=ls.Augment(rotate_deg=10, shift=0.06, scale=0.1, fill=0.0)
+    ),
+    "fast": _Recipe(
+        model="unshuffle_cnn", epochs=4, lr=1.5e-2, augment=ls.Augment(rotate_deg=8, shift=0.05, scale=0.08, fill=0.0)
+    ),
 }
 
 
@@ -45,7 +51,7 @@ class MnistOptions:
     """What may be changed."""
 
     preset: Literal["book", "fast"] = "book"
-    """book: reaches the book's accuracy with room to spare; fast: reaches it in less time."""
+    """book: the book's network; fast: one with under half its multiply-adds."""
     epochs: int | None = None
     """Passes over the training rows, in place of the preset's."""
     limit: int | None = None
@@ -71,13 +77,12 @@ def _run(options: MnistOptions, run: SystemRun) -> None:
             f"{len(split.vault):,} official test digits in the vault.")  # fmt: skip
     # MNIST is what it is: strokes that agree to the pixel stand in its official parts, and the report counts them.
     task = ls.Task(split, inputs="image", targets="digit", allow_leaks=True)
-    augment = ls.Augment(rotate_deg=10, shift=0.06, scale=0.1, fill=0.0)
     learner = ls.Learner(
         task,
-        "deep_cnn",
+        recipe.model,
         heads={"digit": ls.Classify(label_smoothing=recipe.label_smoothing)},
-        config=ls.TrainConfig(batch_size=recipe.batch_size, weight_decay=recipe.weight_decay, augment=augment),
-        callbacks=[] if recipe.average is None else [ls.WeightAverage(recipe.average)],
+        config=ls.TrainConfig(batch_size=recipe.batch_size, weight_decay=recipe.weight_decay, augment=recipe.augment),
+        callbacks=[ls.WeightAverage(recipe.average)],
         seed=run.seed,
         progress=not run.quiet,
     )
