@@ -50,7 +50,7 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
     checkpoint takes the same steps as one that was never interrupted.
 
     Raises:
-        TrainingError: the loss is not a finite number; the weights are those before that step.
+        TrainingError: the loss is not a finite number; in training, the weights are those before that step.
     """
     network, optimizer, phase, config = state.network, state.optimizer, state.phase, run.config
     for callback in callbacks:
@@ -105,6 +105,11 @@ def _validate(run: Run, state: TrainState) -> dict[str, object]:
     state.evaluated.eval()
     scores = score_rows(run.source, state.evaluated, run.valid, run.heads, run.targets, run.config.batch_size * 2)
     figures = scores.figures(run.heads)
+    if not math.isfinite(figures["loss"]):
+        raise TrainingError(
+            f"The validation loss became {figures['loss']} after epoch {state.epoch + 1} (learning rate {state.lr:.3g}). "
+            'Try a smaller lr (learner.lr_find() suggests one), clip_norm=1.0, or precision="float32".'
+        )
     return {
         "train_loss": sum(state.losses) / max(len(state.losses), 1),
         "valid_loss": figures.pop("loss"),
