@@ -91,18 +91,9 @@ class TrainOptions:
         return Path(self.report) if self.report else Path(self.out).with_suffix(".html")
 
     def save(self, folder: Path) -> None:
-        """Keep the options in `folder`, with paths that hold from anywhere, so that `--resume` needs no others.
-
-        Raises:
-            ConfigError: a training is in that folder already.
-        """
+        """Keep the options in `folder`, with paths that hold from anywhere, so that `--resume` needs no others."""
         from longspan.train.files import write_whole
 
-        if any(folder.glob("step-*")):
-            raise ConfigError(
-                f"--checkpoints {folder} holds a training already. Go on with it: longspan train --resume {folder}; or "
-                "name another folder."
-            )
         kept = asdict(self)
         for name in ("source", "weights", "out", "report", "checkpoints"):
             path = Path(kept[name] or "").expanduser()

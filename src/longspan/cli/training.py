@@ -31,6 +31,12 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     say = _silent if options.quiet else _aloud
     out = new_file(options.out, "--out", force=options.force)
     report = new_file(options.report_path, "--report", force=options.force)
+    folder = resume if resume is not None else Path(options.checkpoints).expanduser() if options.checkpoints else None
+    if folder is not None and resume is None and any(folder.glob("step-*")):
+        raise ConfigError(
+            f"--checkpoints {folder} holds a training already. Go on with it: longspan train --resume {folder}; or name "
+            "another folder."
+        )
     table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
     image = image_column(table)
     options = replace(options, target=_targets(table, image, options.target))
@@ -51,8 +57,6 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     options = _planned(options)
     say(label("model", f"{learner.model_name}, {_parameters(learner):,} parameters, {_start(options)}"))
     say(label("training", _training_words(options, learner)))
-
-    folder = resume if resume is not None else Path(options.checkpoints).expanduser() if options.checkpoints else None
     if folder is not None and resume is None:
         with writing(folder, "--checkpoints"):
             options.save(folder)
@@ -108,7 +112,8 @@ def _picture_side(table: Table, image: str) -> tuple[int, bool]:
         return max(table.arrays[image].shape[1:3]), False
     for row in range(min(len(table), 100)):
         try:
-            return max(open_image(table.value(row, image)).size), True
+            with open_image(table.value(row, image)) as picture:
+                return max(picture.size), True
         except ValueError:
             continue  # refused by name when the rows are read
     return _SMALL_PX + 1, True

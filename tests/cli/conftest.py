@@ -1,0 +1,69 @@
+"""A folder of made-up pictures, a model trained on it, and the command line as a function."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PILImage
+
+from longspan.cli import main
+
+PATTERN = r"(?P<breed>.+)_\d+\.png"
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def longspan(capsys, monkeypatch):
+    """`longspan("train", "pets")` as if typed; gives the exit code and what was printed."""
+
+    def run(*words: str | Path) -> Answer:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["longspan", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Answer(end.value.code, out, err)
+
+    return run
+
+
+def draw(folder: Path, label: str, number: int, level: int) -> None:
+    """A noisy grey picture of 28 x 28 pixels, brighter or darker."""
+    rng = np.random.default_rng([level, number])
+    noise = rng.integers(0, 60, (28, 28))
+    PILImage.fromarray((noise + level).astype(np.uint8)).save(folder / f"{label}_{number}.png")
+
+
+@pytest.fixture
+def pets(tmp_path) -> Path:
+    """Twelve dark pugs and twelve bright bengals."""
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    for number in range(12):
+        draw(folder, "pug", number, 20)
+        draw(folder, "bengal", number, 150)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A model that tells pugs from bengals."""
+    import longspan as ls
+
+    folder = tmp_path_factory.mktemp("trained")
+    for number in range(12):
+        draw(folder, "pug", number, 20)
+        draw(folder, "bengal", number, 150)
+    task = ls.Task(ls.Table.from_files(folder, PATTERN).split(), inputs="image", targets="breed")
+    config = ls.TrainConfig(augment=ls.Augment(shift=0.05), batch_size=8)
+    ls.Learner(task, "lenet5", config=config, progress=False).fit(4, 3e-3).save(folder / "model.safetensors")
+    return folder / "model.safetensors"

@@ -1,0 +1,256 @@
+import csv
+import json
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PILImage
+
+import longspan as ls
+from longspan.train.checkpoint import CheckpointWriter
+
+PATTERN = r"(?P<breed>.+)_\d+\.png"
+QUICK = ("--model", "lenet5", "--epochs", "2", "--batch-size", "8")
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """An empty folder that commands write to."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_trains_saves_reports_and_says_what_it_chose(longspan, pets, work):
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK, "--out", "breeds.safetensors")
+    assert (answer.code, answer.err) == (0, "")
+    for words in (
+        "breed: 2 classes (bengal 12, pug 12)",
+        "19 train, 5 valid; at random, stratified by 'breed', seed 0",
+        "lenet5, 60,1",
+        "from scratch",
+        "one-cycle: 2 epochs of all layers, peak rate 0.003",
+        "on 5 validation rows",
+        "longspan predict breeds.safetensors ",
+    ):
+        assert words in answer.out, words
+    assert sorted(path.name for path in work.iterdir()) == ["breeds.html", "breeds.safetensors"]
+    assert ls.load("breeds.safetensors").predict(pets / "pug_1.png")["breed"] in ("pug", "bengal")
+
+
+def test_does_what_its_options_say(longspan, pets, work):
+    answer = longspan(
+        "train", pets, "--pattern", PATTERN, "--model", "lenet5", "--mode", "fit", "--schedule", "cosine", "--epochs", "3",
+        "--lr", "0.01", "--batch-size", "5", "--optimizer", "sgd", "--weight-decay", "0.1", "--clip-norm", "2",
+        "--accumulate", "2", "--mixup", "0.2", "--label-smoothing", "0.1", "--dropout", "0.3", "--augment", "digits",
+        "--average", "0.9", "--early-stopping", "7", "--valid", "4", "--test", "0.25", "--seed", "3", "--size", "32",
+        "--precision", "float32", "--open-vault", "for the test", "--quiet",
+    )  # fmt: skip
+    assert answer == type(answer)(0, "", "")
+    model = ls.load("model.safetensors")
+    training = model.info["training"]
+    assert training["seed"] == 3
+    assert training["phases"] == [ls.Phase(epochs=3, lr=0.01, schedule="cosine", warmup=0.0).to_json()]
+    expected = ls.TrainConfig(
+        batch_size=5, optimizer="sgd", weight_decay=0.1, clip_norm=2, accumulate=2, mixup=0.2,
+        augment=ls.Augment.digits(), precision="float32",
+    )  # fmt: skip
+    assert training["config"] == json.loads(json.dumps(expected.to_json()))
+    assert training["rows"] == {"train": 14, "valid": 4}
+    head = model.heads["breed"]
+    assert (head.label_smoothing, head.dropout) == (0.1, 0.3)
+    assert model.inputs["image"].shape == (32, 32, 1)
+    [opening] = model.info["vault"]["openings"]
+    assert (opening["reason"], opening["rows"]) == ("for the test", 6)
+    assert "accuracy" in model.info["metrics"]["test"]
+
+
+def test_reads_a_table_with_several_targets_and_missing_values(longspan, pets, work):
+    files = sorted(path.name for path in pets.iterdir())
+    with (pets / "rows.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["photo", "breed", "age"])
+        rows.writerows([name, name.split("_")[0], "" if i % 4 == 0 else i] for i, name in enumerate(files))
+    told = ("--image", "photo", "--target", "breed", "--target", "age", "--column", "age=number:months")
+    answer = longspan("train", pets / "rows.csv", *told, *QUICK)
+    assert (answer.code, answer.err) == (0, "")
+    assert "age: number, 6 without" in answer.out
+    assert "breed.accuracy" in answer.out
+    assert "age.mae" in answer.out
+    assert ls.load("model.safetensors").heads["age"].column.unit == "months"
+    measured = longspan("evaluate", "model.safetensors", pets / "rows.csv", "--json")
+    assert json.loads(measured.out)["rows"] == 24
+
+
+def test_leaves_bad_files_out_when_told_to(longspan, pets, work):
+    (pets / "pug_3.png").write_bytes(b"")
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK, "--on-error", "skip")
+    assert answer.code == 0
+    assert "1 rows that cannot be used" in answer.out.replace("1 row that", "1 rows that")
+    assert "pug_3.png" in answer.out
+
+
+def test_without_weights_to_be_had_says_so_and_starts_from_scratch(longspan, tmp_path, work, monkeypatch):
+    import urllib.request
+
+    def no_network(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    monkeypatch.setenv("LONGSPAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LONGSPAN_DATA", raising=False)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(0, 256, (80, 70, 3), dtype=np.uint8)
+        PILImage.fromarray(pixels).save(folder / f"{'ab'[i % 2]}_{i}.png")
+    told = ("--pattern", r"(?P<kind>.)_\d\.png", "--model", "squeezenet1_1", "--size", "64", "--epochs", "1")
+    answer = longspan("train", folder, *told)
+    assert (answer.code, answer.err) == (0, "")
+    assert "weights   none: The ImageNet weights of squeezenet1_1" in answer.out
+    assert "from scratch" in answer.out
+    wanted = longspan("train", folder, *told, "--weights", "imagenet", "--out", "other.safetensors")
+    assert wanted.code == 2
+    assert "could not be downloaded" in wanted.err
+
+
+def test_an_interrupted_training_goes_on_and_ends_the_same(longspan, pets, work, monkeypatch):
+    told = ("train", pets, "--pattern", PATTERN, *QUICK, "--dropout", "0.2")
+    assert longspan(*told, "--out", "whole.safetensors").code == 0
+
+    write = CheckpointWriter._write
+
+    def write_and_stop(self, state):
+        write(self, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CheckpointWriter, "_write", write_and_stop)
+        answer = longspan(*told, "--out", "parts.safetensors", "--checkpoints", "ck")
+    assert answer.code == 130
+    assert answer.err == "longspan: interrupted. The checkpoints in ck are kept; go on with: longspan train --resume ck\n"
+    assert not (work / "parts.safetensors").exists()
+
+    again = longspan(*told, "--out", "parts.safetensors", "--checkpoints", "ck")
+    assert again.code == 2
+    assert "Go on with it: longspan train --resume ck" in again.err
+    other = longspan("train", "--resume", "ck", "--lr", "0.1")
+    assert other.code == 2
+    assert "leave out --lr" in other.err
+
+    assert longspan("train", "--resume", "ck").code == 0
+    whole, parts = (ls.load(f"{name}.safetensors").network.state_dict() for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_an_interrupted_training_without_checkpoints_says_that_nothing_is_kept(longspan, pets, work, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["longspan.train.learner"].Learner, "fit_one_cycle", interrupted)
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
+    assert answer.code == 130
+    assert "Nothing is kept; with --checkpoints DIR a training can go on later." in answer.err
+    assert list(work.iterdir()) == []
+
+
+PETS = ("PETS", "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "longspan train SOURCE"),
+        (("nowhere",), "There is no file or folder nowhere"),
+        (("minst",), "Did you mean 'mnist'?"),
+        (("PETS",), r"--pattern '(?P<label>.+)_\d+\.png' --target label"),
+        (("PETS", "--pattern", r"(?P<breed>.+)\.jpg"), "matches none of the 24 files"),
+        (("PETS", "--pattern", "(?P<breed>"), "is no regular expression"),
+        (("PETS", "--pattern", ".*"), "the pattern has no named group"),
+        (("PETS", "--pattern", r"(?P<breed>.+)_(?P<number>\d+)\.png"), "--target with one or more of: breed, number"),
+        ((*PETS, "--target", "bread"), "Did you mean 'breed'?"),
+        ((*PETS, "--column", "breed=text"), "Valid: categories, category, image, number"),
+        ((*PETS, "--column", "breed=number"), "needs a finite number"),
+        ((*PETS, "--model", "resnet43"), "Did you mean 'resnet"),
+        ((*PETS, "--weights", "nothere.safetensors"), "There is no weights file nothere.safetensors"),
+        ((*PETS, "--weights", "imagenet"), "No weights trained on ImageNet are published for lenet5"),
+        ((*PETS, "--mode", "finetune"), "Did you mean 'fine-tune'?"),
+        ((*PETS, "--mode", "one-cycle", "--schedule", "step"), "--schedule belongs to --mode fit"),
+        ((*PETS, "--schedule", "cosin"), "Did you mean 'cosine'?"),
+        ((*PETS, "--augment", "photo"), "Did you mean 'photos'?"),
+        ((*PETS, "--epochs", "0"), "epochs must be at least 1"),
+        ((*PETS, "--lr", "-1"), "lr must be above 0"),
+        ((*PETS, "--batch-size", "0"), "batch_size must be at least 1"),
+        ((*PETS, "--optimizer", "adam"), "Did you mean 'adamw'?"),
+        ((*PETS, "--average", "2"), "WeightAverage.decay"),
+        ((*PETS, "--split-by", "breed"), "time:COLUMN, group:COLUMN or column:COLUMN"),
+        ((*PETS, "--split-by", "group:bred"), "Did you mean 'breed'?"),
+        ((*PETS, "--valid", "1.5"), "valid=1.5"),
+        ((*PETS, "--open-vault", "why not"), "add --test"),
+        ((*PETS, "--out", "."), "is a folder"),
+        ((*PETS, "--device", "gpu"), "Valid: auto, cpu, cuda"),
+        ((*PETS, "--lr", "1e38", "--mode", "fit", "--checkpoints", "ck"), "loss became"),
+        (("--resume", "ck"), "there is no run.json in it"),
+    ],
+)
+def test_bad_input_is_told_in_words_and_leaves_nothing(longspan, pets, work, words, said):
+    answer = longspan("train", *(pets if word == "PETS" else word for word in words))
+    assert answer.code == 2, answer
+    assert answer.err.startswith("longspan: error: ")
+    assert said in answer.err
+    assert "Traceback" not in answer.err
+    assert [path.name for path in work.rglob("*") if path.name not in ("ck", "run.json")] == []
+
+
+def test_all_bad_files_are_named_at_once(longspan, pets, work):
+    (pets / "pug_3.png").write_bytes(b"")
+    whole = (pets / "pug_4.png").read_bytes()
+    (pets / "pug_4.png").write_bytes(whole[: len(whole) // 2])
+    (pets / "bengal_5.png").write_text("this is text")
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
+    assert answer.code == 2
+    for name in ("pug_3.png", "pug_4.png", "bengal_5.png", "--on-error skip"):
+        assert name in answer.err
+    assert list(work.iterdir()) == []
+
+
+def test_a_class_with_one_sample_is_refused_by_name(longspan, pets, work):
+    (pets / "pug_1.png").rename(pets / "poodle_1.png")
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
+    assert answer.code == 2
+    assert "class 'poodle' of 'breed' has one sample" in answer.err
+
+
+def test_copies_on_both_sides_of_the_split_are_refused_by_name(longspan, pets, work):
+    for number in range(12):
+        (pets / f"pug_{number}0.png").write_bytes((pets / f"pug_{number}.png").read_bytes())
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
+    assert answer.code == 2
+    assert "identical" in answer.err
+    assert longspan("train", pets, "--pattern", PATTERN, *QUICK, "--allow-leaks").code == 0
+    assert ls.load("model.safetensors").info["leaks"]["allowed"] is True
+
+
+def test_an_existing_model_is_not_replaced_unless_told(longspan, pets, work):
+    (work / "model.safetensors").write_text("precious")
+    told = ("train", pets, "--pattern", PATTERN, *QUICK, "--quiet")
+    answer = longspan(*told)
+    assert answer.code == 2
+    assert "model.safetensors exists already. Name another file, or replace it with --force." in answer.err
+    assert (work / "model.safetensors").read_text() == "precious"
+    assert longspan(*told, "--force").code == 0
+    assert ls.load("model.safetensors")
+
+
+def test_a_table_without_pictures_is_told_what_is_missing(longspan, work):
+    (work / "rows.csv").write_text(textwrap.dedent("""\
+        file,age
+        a.png,1
+        b.png,2
+    """))
+    answer = longspan("train", "rows.csv", "--target", "age")
+    assert answer.code == 2
+    assert "Say with --image which column of rows.csv holds their files: file, age." in answer.err

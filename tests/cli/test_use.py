@@ -1,0 +1,126 @@
+import csv
+import json
+
+import pytest
+
+PATTERN = r"(?P<breed>.+)_\d+\.png"
+
+
+def test_a_readable_line_per_file(longspan, trained, pets):
+    files = [pets / "pug_1.png", pets / "bengal_10.png"]
+    answer = longspan("predict", trained, *files)
+    assert (answer.code, answer.err) == (0, "")
+    lines = answer.out.splitlines()
+    assert [line.split()[0] for line in lines] == [str(file) for file in files]
+    assert [line.split()[1] for line in lines] == ["breed=pug", "breed=bengal"]
+    assert all(0.5 <= float(line.split()[2]) <= 1 for line in lines)
+
+
+def test_json_is_an_object_for_one_file_and_a_list_for_several(longspan, trained, pets):
+    one = json.loads(longspan("predict", trained, pets / "pug_1.png", "--json").out)
+    assert one["file"] == str(pets / "pug_1.png")
+    assert one["breed"] == "pug"
+    assert set(one["probabilities"]) == {"pug", "bengal"}
+    several = json.loads(longspan("predict", trained, pets / "pug_1.png", pets / "pug_2.png", "--json").out)
+    assert [answer["file"] for answer in several] == [str(pets / "pug_1.png"), str(pets / "pug_2.png")]
+    assert several[0]["probability"] == pytest.approx(one["probability"], abs=1e-5)
+
+
+def test_a_table_of_predictions(longspan, trained, pets, tmp_path):
+    files = sorted(pets.iterdir())
+    answer = longspan("predict", trained, *files, "--out", tmp_path / "answers.csv")
+    assert answer.code == 0
+    rows = list(csv.DictReader((tmp_path / "answers.csv").read_text().splitlines()))
+    assert [row["file"] for row in rows] == [str(file) for file in files]
+    assert [row["breed"] for row in rows] == [file.name.split("_")[0] for file in files]
+    again = longspan("predict", trained, *files, "--out", tmp_path / "answers.csv")
+    assert again.code == 2
+    assert "--force" in again.err
+
+
+def test_more_files_than_are_held_at_once(longspan, trained, pets, monkeypatch):
+    from longspan.cli import use
+
+    files = sorted(pets.iterdir())[:5]
+    together = longspan("predict", trained, *files).out
+    monkeypatch.setattr(use, "_AT_A_TIME", 2)
+    assert longspan("predict", trained, *files).out == together
+    files[0].write_bytes(b"")
+    files[4].write_bytes(b"no picture")
+    answer = longspan("predict", trained, *files)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert str(files[0]) in answer.err
+    assert str(files[4]) in answer.err
+
+
+def test_views(longspan, trained, pets):
+    assert longspan("predict", trained, pets / "pug_1.png", "--views", "4").code == 0
+    answer = longspan("predict", trained, pets / "pug_1.png", "--views", "0")
+    assert (answer.code, answer.out) == (2, "")
+
+
+def test_every_file_that_cannot_be_read_is_named(longspan, trained, pets, tmp_path):
+    empty, cut, text = tmp_path / "empty.png", tmp_path / "cut.png", tmp_path / "text.png"
+    empty.write_bytes(b"")
+    cut.write_bytes((pets / "pug_1.png").read_bytes()[:200])
+    text.write_text("hello")
+    gone = tmp_path / "gone.png"
+    answer = longspan("predict", trained, pets / "pug_1.png", empty, cut, text, gone, "--out", tmp_path / "a.csv")
+    assert answer.code == 2
+    for file in (empty, cut, text, gone):
+        assert str(file) in answer.err
+    assert "pug_1" not in answer.err
+    assert answer.out == ""
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_folder_is_no_picture(longspan, trained, pets):
+    answer = longspan("predict", trained, pets)
+    assert answer.code == 2
+    assert f"{pets} is a folder; name the files in it" in answer.err
+
+
+@pytest.mark.parametrize("kind", ["missing", "cut", "foreign", "pickle"])
+def test_a_model_file_that_is_none(longspan, trained, pets, tmp_path, kind):
+    import torch
+    from safetensors.torch import save_file
+
+    path = tmp_path / ("model.pth" if kind == "pickle" else "model.safetensors")
+    if kind == "cut":
+        path.write_bytes(trained.read_bytes()[:1000])
+    elif kind == "foreign":
+        save_file({"x": torch.zeros(2)}, path)
+    elif kind == "pickle":
+        path.write_bytes(b"\x80\x04.")
+    for words in (("predict", path, pets / "pug_1.png"), ("evaluate", path, pets, "--pattern", PATTERN)):
+        answer = longspan(*words)
+        assert answer.code == 2
+        assert str(path) in answer.err
+        assert answer.err.startswith("longspan: error: ")
+
+
+def test_measures_on_a_folder(longspan, trained, pets):
+    answer = longspan("evaluate", trained, pets, "--pattern", PATTERN)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(f"24 rows of {pets}\n")
+    figures = dict(line.split() for line in answer.out.splitlines()[1:])
+    assert float(figures["accuracy"]) == 1
+    as_json = json.loads(longspan("evaluate", trained, pets, "--pattern", PATTERN, "--json").out)
+    assert as_json["accuracy"] == 1
+    assert as_json["rows"] == 24
+
+
+def test_measures_on_some_rows(longspan, trained, pets):
+    told = ("evaluate", trained, pets, "--pattern", PATTERN, "--where")
+    assert "12 rows" in longspan(*told, "breed=pug").out
+    none = longspan(*told, "breed=poodle")
+    assert none.code == 2
+    assert "holds bengal, pug" in none.err
+    assert "COLUMN=VALUE" in longspan(*told, "breed").err
+
+
+def test_a_source_without_the_models_columns(longspan, trained, pets):
+    answer = longspan("evaluate", trained, pets, "--pattern", r"(?P<bred>.+)_\d+\.png")
+    assert answer.code == 2
+    assert "There is no column 'breed'. Did you mean 'bred'?" in answer.err
