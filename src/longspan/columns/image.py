@@ -63,6 +63,8 @@ class Image(Column):
             raise ConfigError(f"Image.mean and Image.std go together, got {self.mean!r} and {self.std!r}")
         if self.std is not None and not min(self.std) > 0:
             raise ConfigError(f"Image.std must be above 0, got {self.std!r}")
+        if self.mean is not None and self.channels is not None and len(self.mean) != self.channels:
+            raise ConfigError(f"Image.mean has {len(self.mean)} values for {self.channels} channels")
 
     def fit(self, values: Iterable[Any]) -> Self:
         """Channels and size, from the headers of the first training pictures; pixels are not decoded here.

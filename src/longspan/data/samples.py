@@ -13,7 +13,7 @@ from longspan.columns import Column, Draws, Image
 from longspan.data.augment import Augment
 from longspan.data.store import Store, build_store
 from longspan.data.table import Table
-from longspan.errors import Fault
+from longspan.errors import ConfigError, Fault
 
 __all__ = ["Batch", "Samples", "encode_rows"]
 
@@ -53,11 +53,12 @@ class Samples:
         self.targets = targets
 
     def faults(self) -> dict[int, Fault]:
-        """Rows with a value that could not be read, and the first reason."""
+        """Rows with values that could not be read, and every reason."""
         found: dict[int, Fault] = {}
         for store in (*self.inputs.values(), *self.targets.values()):
             for row, fault in store.faults.items():
-                found.setdefault(row, fault)
+                first = found.get(row)
+                found[row] = fault if first is None else Fault(first.where, f"{first.what}; and {fault!r}")
         return dict(sorted(found.items()))
 
     def batches(
@@ -100,6 +101,8 @@ def epoch_draws(
         return None
     size_px = pictures[0].size_px
     assert size_px is not None
+    if any(column.size_px != size_px for column in pictures):
+        raise ConfigError("Pictures of one row are augmented alike, so they must be of one size: Task(size_px=).")
     return augment.draw(rows, epoch, seed, size_px)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import math
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +19,7 @@ import torch
 from longspan.columns import Column, Image
 from longspan.data.cache_dir import cache_dir
 from longspan.data.table import Table
-from longspan.errors import Fault
+from longspan.errors import DataError, Fault
 
 __all__ = ["Store", "build_store"]
 
@@ -72,16 +75,20 @@ def build_store(
         memory_bytes: Values that need more go into a memory-mapped file in the cache folder, which is found again by
             the names, sizes and dates of the picture files and the column's settings.
         progress: Called with the number of rows done since the last call.
+
+    Raises:
+        DataError: the cache folder cannot be written to, or is full.
     """
     cells = table.frame[name]
     present = rows[cells.is_not_null().to_numpy()[rows]]
     array = table.arrays.get(name)
-    if array is not None and array.shape[1:] in (column.shape, column.shape[:2]):
+    as_is = (column.shape, column.shape[:2]) if column.shape[2:] == (1,) else (column.shape,)
+    if array is not None and array.shape[1:] in as_is:
         slots = np.full(len(table), -1, np.int64)
         slots[present] = cells.to_numpy()[present].astype(np.int64)
-        return Store(torch.from_numpy(array.reshape(len(array), *column.shape)), slots, {})
+        return Store(_shared(array.reshape(len(array), *column.shape)), slots, {})
 
-    bytes_needed = len(present) * int(np.prod(column.shape, dtype=np.int64)) * np.dtype(column.dtype).itemsize
+    bytes_needed = len(present) * math.prod(column.shape) * np.dtype(column.dtype).itemsize
     if bytes_needed <= memory_bytes:
         values = np.empty((len(present), *column.shape), column.dtype)
         bad = _encode_into(values, table, name, column, present, progress)
@@ -95,6 +102,15 @@ def build_store(
         slots[row] = -1
         faults[row] = Fault(table.where(row, name), what)
     return Store(torch.from_numpy(values), slots, faults)
+
+
+def _shared(array: np.ndarray) -> torch.Tensor:
+    """The array as a tensor in the same memory, which may be read-only: batches are copies, nothing writes to it."""
+    if any(stride < 0 for stride in array.strides):  # torch knows no backward steps
+        array = array.copy()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def _encode_into(
@@ -135,25 +151,43 @@ def _mapped(
 ) -> tuple[np.ndarray, dict[int, str]]:
     shape, dtype = (len(rows), *column.shape), np.dtype(column.dtype)
     folder = cache_dir() / "decoded"
-    folder.mkdir(parents=True, exist_ok=True)
     key = _key(table, name, column, rows)
     data_path, note_path = folder / f"{key}.bin", folder / f"{key}.json"
-    if not note_path.exists():  # the note is written last: without it the values are not complete
-        part = folder / f"{key}.{os.getpid()}.part"
+    size = math.prod(shape) * dtype.itemsize
+    # The note is written last: without it the values are not complete.
+    if not note_path.is_file() or not data_path.is_file() or data_path.stat().st_size != size:
+        parts = [folder / f"{key}.{os.getpid()}.{kind}.part" for kind in ("bin", "json")]
         try:
-            values = np.memmap(part, dtype, "w+", shape=shape)
+            folder.mkdir(parents=True, exist_ok=True)
+            _reserve(parts[0], size)
+            values = np.memmap(parts[0], dtype, "r+", shape=shape)
             bad = _encode_into(values, table, name, column, rows, progress)
             values.flush()
             del values
-            os.replace(part, data_path)
+            parts[1].write_text(json.dumps({"bad": bad}))
+            for part, path in zip(parts, (data_path, note_path), strict=True):
+                os.replace(part, path)
+        except OSError as error:
+            raise DataError(
+                f"{size / 2**30:.2f} GB of decoded values cannot be kept in {folder}: {error}. Free space there, name "
+                "another folder in LONGSPAN_CACHE, or let them stay in memory: memory_gb=."
+            ) from error
         finally:
-            part.unlink(missing_ok=True)
-        note_part = folder / f"{key}.{os.getpid()}.json.part"
-        note_part.write_text(json.dumps({"bad": bad}))
-        os.replace(note_part, note_path)
+            for part in parts:
+                with contextlib.suppress(OSError):
+                    part.unlink()
     bad = {int(slot): what for slot, what in json.loads(note_path.read_text())["bad"].items()}
     # Copy-on-write: torch wants writable memory, and nothing written to it may reach the file.
     return np.memmap(data_path, dtype, "c", shape=shape), bad
+
+
+def _reserve(path: Path, size: int) -> None:
+    """A file of `size` bytes that are really there: writing to a mapped file on a full disk would kill the process."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
 
 
 def _key(table: Table, name: str, column: Column, rows: np.ndarray) -> str:
@@ -165,5 +199,6 @@ def _key(table: Table, name: str, column: Column, rows: np.ndarray) -> str:
         if isinstance(value, str) and Path(value).is_file():
             status = Path(value).stat()
             value = f"{Path(value).resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+        digest.update(b"\0")
         digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()
