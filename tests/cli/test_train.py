@@ -43,9 +43,9 @@ def test_trains_saves_reports_and_says_what_it_chose(longspan, pets, work):
 
 def test_does_what_its_options_say(longspan, pets, work):
     answer = longspan(
-        "train", pets, "--pattern", PATTERN, "--model", "lenet5", "--mode", "fit", "--schedule", "cosine", "--epochs", "3",
-        "--lr", "0.01", "--batch-size", "5", "--optimizer", "sgd", "--weight-decay", "0.1", "--clip-norm", "2",
-        "--accumulate", "2", "--mixup", "0.2", "--label-smoothing", "0.1", "--dropout", "0.3", "--augment", "digits",
+        "train", pets, "--pattern", PATTERN, "--model", "lenet5", "--mode", "fit", "--schedule", "cosine",
+        "--epochs", "3", "--lr", "0.01", "--batch-size", "5", "--optimizer", "sgd", "--weight-decay", "0.1", 
+        "--clip-norm", "2", "--accumulate", "2", "--mixup", "0.2", "--label-smoothing", "0.1", "--dropout", "0.3", "--augment", "digits",
         "--average", "0.9", "--early-stopping", "7", "--valid", "4", "--test", "0.25", "--seed", "3", "--size", "32",
         "--precision", "float32", "--open-vault", "for the test", "--quiet",
     )  # fmt: skip
@@ -131,7 +131,9 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(longspan, pets, work,
         patched.setattr(CheckpointWriter, "_write", write_and_stop)
         answer = longspan(*told, "--out", "parts.safetensors", "--checkpoints", "ck")
     assert answer.code == 130
-    assert answer.err == "longspan: interrupted. The checkpoints in ck are kept; go on with: longspan train --resume ck\n"
+    assert (
+        answer.err == "longspan: interrupted. The checkpoints in ck are kept; go on with: longspan train --resume ck\n"
+    )
     assert not (work / "parts.safetensors").exists()
 
     again = longspan(*told, "--out", "parts.safetensors", "--checkpoints", "ck")
@@ -246,11 +248,13 @@ def test_an_existing_model_is_not_replaced_unless_told(longspan, pets, work):
 
 
 def test_a_table_without_pictures_is_told_what_is_missing(longspan, work):
-    (work / "rows.csv").write_text(textwrap.dedent("""\
+    (work / "rows.csv").write_text(
+        textwrap.dedent("""\
         file,age
         a.png,1
         b.png,2
-    """))
+    """)
+    )
     answer = longspan("train", "rows.csv", "--target", "age")
     assert answer.code == 2
     assert "Say with --image which column of rows.csv holds their files: file, age." in answer.err

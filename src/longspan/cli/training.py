@@ -34,8 +34,8 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     folder = resume if resume is not None else Path(options.checkpoints).expanduser() if options.checkpoints else None
     if folder is not None and resume is None and any(folder.glob("step-*")):
         raise ConfigError(
-            f"--checkpoints {folder} holds a training already. Go on with it: longspan train --resume {folder}; or name "
-            "another folder."
+            f"--checkpoints {folder} holds a training already. Go on with it: longspan train --resume {folder}; or "
+            "name another folder."
         )
     table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
     image = image_column(table)
