@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, final
 
@@ -15,7 +15,8 @@ from longspan.data.leaks import Leaks, find_leaks
 from longspan.data.samples import Samples, encode_rows
 from longspan.data.splits import Split
 from longspan.data.table import Table
-from longspan.errors import ConfigError, DataError, Fault, TrainingError, data_error, unknown_name
+from longspan.data.vault import Vault
+from longspan.errors import ConfigError, DataError, Fault, LongspanError, TrainingError, data_error, unknown_name
 
 __all__ = ["Task"]
 
@@ -112,18 +113,20 @@ class Task:
         Raises:
             DataError: Values that cannot be read or used, all of them by name.
             LeakError: The same, or nearly the same, picture stands in training and in validation or test.
-            TrainingError: A target has no value in any training row.
+            TrainingError: A target, or an input, has no value in any training row.
         """
         if self._samples is not None:
             return
-        self._check_targets()
+        alone = self._single_samples()
         train = self.split.train
+        if self.on_error == "skip":  # a class that is left out is not in the vocabulary either
+            train = np.setdiff1d(train, list(alone))
         inputs = {name: self._fit(name, train) for name in self.input_names}
         targets = {name: self._fit(name, train) for name in self.target_names}
         sealed = self.split.vault.rows_for_leak_check()
-        rows = np.concatenate([train, self.split.valid, sealed])
+        rows = np.concatenate([self.split.train, self.split.valid, sealed])
         samples = encode_rows(self.table, rows, inputs, targets, memory_gb=self.memory_gb, progress=progress)
-        self._handle_faults(samples.faults())
+        self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
         for name, column in inputs.items():
             if isinstance(column, Image) and column.mean is None:
                 inputs[name] = _with_statistics(column, samples, name, self.train)
@@ -151,6 +154,8 @@ class Task:
 
     def explain(self, row: int = 0) -> str:
         """What happens to one row on its way to the network, step by step; names the step that fails."""
+        if not 0 <= row < len(self.table):
+            raise ConfigError(f"explain(row={row}): the table has rows 0 to {len(self.table) - 1}.")
         lines = [f"{self!r}, row {row}:"]
         for name in (*self.input_names, *self.target_names):
             lines.append(f"  {name}: {self.table.where(row, name)}")
@@ -164,7 +169,11 @@ class Task:
                 lines.append(f"    column: {_brief(column)}")
                 encoded = column.encode(value)
                 lines.append(f"    encoded: {encoded.dtype} {tuple(encoded.shape)} {_brief(encoded)}")
-            except (ValueError, DataError, ConfigError) as error:
+                if self._samples is not None:
+                    fitted = (self.inputs | self.targets)[name]
+                    ready = fitted.prepare(torch.from_numpy(encoded.copy())[None]).numpy()
+                    lines.append(f"    in a batch: {ready.dtype} {tuple(ready.shape)} {_brief(ready)}")
+            except (ValueError, LongspanError) as error:
                 lines.append(f"    FAILS: {error}")
         return "\n".join(lines)
 
@@ -172,23 +181,28 @@ class Task:
 
     def _fit(self, name: str, rows: np.ndarray) -> Column:
         column = self.table.columns[name]
-        if isinstance(column, Image):
-            if self.size_px is not None:
-                column = replace(column, size_px=self.size_px)
-            return column.fit(v for row in rows if (v := self.table.value(int(row), name)) is not None)
-        cells = self.table.frame[name].gather(rows).drop_nulls().to_list()
-        if not cells:
+        if isinstance(column, Image) and self.size_px is not None:
+            column = replace(column, size_px=self.size_px)
+        cells = self.table.frame[name].gather(rows)
+        if cells.null_count() == len(cells):
             raise TrainingError(
-                f"Target {name!r} has no value in any of the {len(rows)} training rows: there is nothing to learn from."
+                f"{'Input' if name in self.input_names else 'Target'} {name!r} has no value in any of the {len(rows)} "
+                "training rows: there is nothing to learn from."
             )
+        if isinstance(column, Image):
+            values = (v for row in rows if (v := self.table.value(int(row), name)) is not None)
+        else:
+            values = cells.drop_nulls().to_list()
         try:
-            return column.fit(cells)
+            return column.fit(values)
         except DataError as error:
-            raise DataError(f"Column {name!r}: {error}") from error
+            raise DataError(f"Column {name!r}: {error}", error.faults) from error
 
     def _find_leaks(self, samples: Samples) -> Leaks:
         """Over the first picture input, else over all cells of the inputs."""
-        split = replace(self.split, train=self.train.numpy(), valid=self.valid.numpy())
+        # Rows that could not be read hold zeros, which would pass for copies of black pictures.
+        sealed = Vault(np.setdiff1d(self.split.vault.rows_for_leak_check(), self._bad_rows))
+        split = replace(self.split, train=self.train.numpy(), valid=self.valid.numpy(), vault=sealed)
         pictures = [name for name in self.input_names if isinstance(self.table.columns[name], Image)]
         if pictures:
             name = pictures[0]
@@ -199,27 +213,24 @@ class Task:
         """Training and validation rows of the split that can be used."""
         self.train = torch.from_numpy(np.setdiff1d(self.split.train, self._bad_rows))
         self.valid = torch.from_numpy(np.setdiff1d(self.split.valid, self._bad_rows))
-        if not len(self.train) or not len(self.valid):
+        if not len(self.train) or (len(self.split.valid) and not len(self.valid)):
             raise data_error("No usable row is left in one part of the split:", self.skipped)
 
-    def _check_targets(self) -> None:
+    def _single_samples(self) -> dict[int, Fault]:
+        """Rows whose class, in one of the targets, no other row has."""
+        found: dict[int, Fault] = {}
         for name in self.target_names:
             if not isinstance(self.table.columns[name], Category):
                 continue
-            cells = self.table.frame[name]
-            counts = Counter(cells.drop_nulls().to_list())
-            alone = [label for label, count in counts.items() if count == 1]
-            if alone and len(counts) > 1:
-                where = {label: cells.to_list().index(label) for label in alone}
-                faults = [
-                    Fault(self.table.where(row, self.input_names[0]), f"class {label!r} of {name!r} has one sample")
-                    for label, row in where.items()
-                ]
-                raise data_error(
-                    "A class with one sample cannot be both learnt and checked:",
-                    faults,
-                    f"Add samples, merge classes, or leave them out: table.filter(lambda row: row[{name!r}] != ...).",
-                )
+            cells = self.table.frame[name].to_list()
+            counts = Counter(cell for cell in cells if isinstance(cell, Hashable) and cell is not None)
+            if len(counts) < 2:
+                continue
+            for row, cell in enumerate(cells):
+                if isinstance(cell, Hashable) and counts[cell] == 1:
+                    what = f"class {cell!r} of {name!r} has one sample, which cannot be both learnt and checked."
+                    found[row] = Fault(self.table.where(row, self.input_names[0]), what, "Add some, or merge classes.")
+        return found
 
     def _handle_faults(self, faults: dict[int, Fault]) -> None:
         if not faults:
@@ -240,7 +251,10 @@ class Task:
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+    several = (names,) if isinstance(names, str) else tuple(names)
+    if not several or len(set(several)) < len(several):
+        raise ConfigError(f"Inputs and targets are names of columns, each once and at least one, got {list(several)}.")
+    return several
 
 
 def _with_statistics(column: Image, samples: Samples, name: str, rows: torch.Tensor) -> Image:
