@@ -71,7 +71,9 @@ def run(variant: str, images: int, seed: int) -> dict[str, Any]:
         "seed": seed,
         "accuracy": learner.history[-1]["accuracy"],
         "seconds": round(time.perf_counter() - started, 1),
-        "probabilities": scores.activated["digit"].half().numpy().tobytes().hex() if variant.startswith("plain") else "",
+        "probabilities": scores.activated["digit"].half().numpy().tobytes().hex()
+        if variant.startswith("plain")
+        else "",
         "truth": scores.targets["digit"].byte().numpy().tobytes().hex() if variant.startswith("plain") else "",
     }
 

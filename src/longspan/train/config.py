@@ -80,8 +80,9 @@ class Phase:
     """How the learning rate moves."""
     warmup: float = 0.25
     """Share of the steps in which the learning rate rises."""
-    frozen: bool = False
-    """Train the heads only: the backbone runs forward, without gradients, as in evaluation."""
+    frozen: float = 0.0
+    """Share of the backbone's layer groups, lowest first, that stay as they are and run as in evaluation, without
+    gradients; 1 trains the heads only."""
     lower_rate: float = 1.0
     """Learning rate of the lowest layers as a share of the heads'; those between lie evenly on a log scale."""
 
@@ -93,6 +94,8 @@ class Phase:
             raise ConfigError(f"lr must be above 0, got {self.lr}.")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be at least 0 and below 1, got {self.warmup}.")
+        if not 0 <= self.frozen <= 1:
+            raise ConfigError(f"frozen must be at least 0 and at most 1, got {self.frozen}.")
         if not 0 < self.lower_rate <= 1:
             raise ConfigError(f"lower_rate must be above 0 and at most 1, got {self.lower_rate}.")
         if self.schedule not in SCHEDULES:

@@ -26,6 +26,7 @@ from longspan.train.checkpoint import CheckpointWriter, read_latest
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.loop import Run, train_phase
 from longspan.train.lr_find import LRFind, suggest
+from longspan.train.memory import keep_freed_memory
 from longspan.train.network import Network
 from longspan.train.optimizer import make_optimizer
 from longspan.train.precision import pick_device, pick_dtype
@@ -162,7 +163,7 @@ class Learner:
             checkpoints: A folder; a killed training goes on with `resume`.
         """
         phases = [
-            Phase(epochs=freeze_epochs, lr=lr, schedule="one_cycle", frozen=True),
+            Phase(epochs=freeze_epochs, lr=lr, schedule="one_cycle", frozen=1.0),
             Phase(epochs=epochs, lr=lr / 2, schedule="one_cycle", lower_rate=lower_rate),
         ]
         return self.run(phases, checkpoints=checkpoints)
@@ -207,12 +208,14 @@ class Learner:
         folder: str | Path | None,
     ) -> None:
         """Train `phases` from number `first` on, the first of them from a checkpoint if there are `values`."""
+        if self.device.type == "cpu":
+            keep_freed_memory()
         num_batches = len(split_evenly(self.task.train, self.config.batch_size))
         bars = [ProgressBar()] if self.progress else []
         with _own_randomness(self.device):  # dropout seeds torch anew in every step; the caller's state stays
             for index in range(first, len(phases)):
                 phase = phases[index]
-                self.network.backbone.requires_grad_(not phase.frozen)
+                self.network.freeze(phase.frozen)
                 optimizer = make_optimizer(self.network, self.config, phase)
                 state = TrainState(self.network, self.network, optimizer, phase, index, num_batches, self.history)
                 if values is not None:
@@ -226,7 +229,7 @@ class Learner:
                 finally:
                     for bar in bars:
                         bar.close()
-                    self.network.backbone.requires_grad_(True)
+                    self.network.freeze(0.0)
                     self.network.eval()
                 self.phases.append(phase)
                 self.epochs_done += state.epoch
@@ -240,9 +243,9 @@ class Learner:
         )  # fmt: skip
 
     def _source(self, phase: Phase) -> Source:
-        make = frozen_source if phase.frozen else whole_source
+        make = frozen_source if phase.frozen == 1 else whole_source
         source = make(self.task.samples, self.inputs, self.device, self.dtype)
-        if phase.frozen and not self.config.augment.active and not self.config.mixup:
+        if phase.frozen == 1 and not self.config.augment.active and not self.config.mixup:
             rows = torch.cat([self.task.train, self.task.valid])
             return stored_source(source, self.network, rows, self.config.batch_size * 2)
         return source

@@ -59,8 +59,7 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         for callback in callbacks:
             callback.epoch_start(state)
         started = time.perf_counter()
-        network.train()
-        network.backbone.train(not phase.frozen)
+        network.train_unfrozen()
         epoch = run.epochs_before + state.epoch
         order = run.train[permutation(run.seed, "order", epoch, len(run.train))]
         draws = epoch_draws(config.augment, run.inputs, order, epoch, run.seed)
@@ -107,7 +106,7 @@ def _validate(run: Run, state: TrainState) -> dict[str, object]:
     figures = scores.figures(run.heads)
     if not math.isfinite(figures["loss"]):
         raise TrainingError(
-            f"The validation loss became {figures['loss']} after epoch {state.epoch + 1} (learning rate {state.lr:.3g}). "
+            f"The validation loss became {figures['loss']} after epoch {state.epoch + 1} (lr {state.lr:.3g}). "
             'Try a smaller lr (learner.lr_find() suggests one), clip_norm=1.0, or precision="float32".'
         )
     return {

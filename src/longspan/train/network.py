@@ -47,9 +47,26 @@ class Network(nn.Module):
 
     def groups(self) -> list[list[nn.Parameter]]:
         """Parameters from the lowest layers to the heads."""
+        return [group for group in (*self._lower_groups(), list(self.heads.parameters())) if group]
+
+    def freeze(self, share: float) -> None:
+        """Let the lowest `share` of the backbone's groups, 0..1, keep their weights; the others learn."""
+        groups = self._lower_groups()
+        for index, group in enumerate(groups):
+            for parameter in group:
+                parameter.requires_grad_(index >= round(share * len(groups)))
+
+    def train_unfrozen(self) -> None:
+        """Training mode, but evaluation mode for frozen parts: their batch statistics and dropout rest too."""
+        self.train()
+        for module in self.backbone.modules():
+            parameters = list(module.parameters())
+            if parameters and not any(parameter.requires_grad for parameter in parameters):
+                module.eval()
+
+    def _lower_groups(self) -> list[list[nn.Parameter]]:
         backbone = self.backbone
-        lower = backbone.groups() if isinstance(backbone, Backbone) else [list(backbone.parameters())]
-        return [group for group in (*lower, list(self.heads.parameters())) if group]
+        return backbone.groups() if isinstance(backbone, Backbone) else [list(backbone.parameters())]
 
     def check(self, inputs: tuple[torch.Tensor, ...], heads: Mapping[str, Head]) -> None:
         """One pass over a few rows, to find a network that does not fit before training does.

@@ -13,16 +13,17 @@ __all__ = ["make_optimizer"]
 def make_optimizer(network: Network, config: TrainConfig, phase: Phase) -> torch.optim.Optimizer:
     """The optimizer of one phase; each parameter group carries its `rate`, the share of the heads' learning rate."""
     groups = network.groups()
-    if phase.frozen:
-        groups = [list(network.heads.parameters())]
     steps = max(len(groups) - 1, 1)
     parameter_groups = []
     for index, group in enumerate(groups):
         rate = phase.lower_rate ** ((len(groups) - 1 - index) / steps)
         # One-dimensional: biases, scales and shifts. Pulling them to zero only hurts (He et al. 2019, section 3.1).
-        for decay, members in ((True, [p for p in group if p.ndim > 1]), (False, [p for p in group if p.ndim <= 1])):
+        learning = [p for p in group if p.requires_grad]
+        for weight_decay, members in (
+            (config.weight_decay, [p for p in learning if p.ndim > 1]),
+            (0.0, [p for p in learning if p.ndim <= 1]),
+        ):
             if members:
-                weight_decay = config.weight_decay if decay else 0.0
                 parameter_groups.append({"params": members, "rate": rate, "weight_decay": weight_decay})
     if config.optimizer == "sgd":
         return torch.optim.SGD(

@@ -65,7 +65,7 @@ class ProgressBar(Callback):
 
     @staticmethod
     def _label(state: TrainState) -> str:
-        what = "heads" if state.phase.frozen else "training"
+        what = "heads" if state.phase.frozen == 1 else "training"
         return f"{what}, epoch {min(state.epoch + 1, state.phase.epochs)}/{state.phase.epochs}"
 
 

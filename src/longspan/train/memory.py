@@ -1,0 +1,27 @@
+"""Memory that a step frees is kept for the next one."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+
+__all__ = ["keep_freed_memory"]
+
+# From mallopt(3): blocks up to this size come from the heap and not from the kernel; free memory at its top that is
+# kept; memory that is asked for in advance.
+_OPTIONS = {-3: 32 << 20, -1: 1 << 30, -2: 64 << 20}
+
+
+@functools.cache
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep freed blocks for the next step; True where that was possible. Numbers stay the same.
+
+    By default activations of a few megabytes are mapped, zeroed and unmapped by the kernel thousands of times per step,
+    which costs a small network on a processor up to half of its time. Peak memory does not change; memory is given
+    back to the system later. Nothing happens on systems without glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and all([mallopt(option, value) == 1 for option, value in _OPTIONS.items()])
