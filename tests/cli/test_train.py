@@ -44,10 +44,10 @@ def test_trains_saves_reports_and_says_what_it_chose(longspan, pets, work):
 def test_does_what_its_options_say(longspan, pets, work):
     answer = longspan(
         "train", pets, "--pattern", PATTERN, "--model", "lenet5", "--mode", "fit", "--schedule", "cosine",
-        "--epochs", "3", "--lr", "0.01", "--batch-size", "5", "--optimizer", "sgd", "--weight-decay", "0.1", 
-        "--clip-norm", "2", "--accumulate", "2", "--mixup", "0.2", "--label-smoothing", "0.1", "--dropout", "0.3", "--augment", "digits",
-        "--average", "0.9", "--early-stopping", "7", "--valid", "4", "--test", "0.25", "--seed", "3", "--size", "32",
-        "--precision", "float32", "--open-vault", "for the test", "--quiet",
+        "--epochs", "3", "--lr", "0.01", "--batch-size", "5", "--optimizer", "sgd", "--weight-decay", "0.1",
+        "--clip-norm", "2", "--accumulate", "2", "--mixup", "0.2", "--label-smoothing", "0.1", "--dropout", "0.3",
+        "--augment", "digits", "--average", "0.9", "--early-stopping", "7", "--valid", "4", "--test", "0.25",
+        "--seed", "3", "--size", "32", "--precision", "float32", "--open-vault", "for the test", "--quiet",
     )  # fmt: skip
     assert answer == type(answer)(0, "", "")
     model = ls.load("model.safetensors")
@@ -226,13 +226,20 @@ def test_a_class_with_one_sample_is_refused_by_name(longspan, pets, work):
     assert "class 'poodle' of 'breed' has one sample" in answer.err
 
 
-def test_copies_on_both_sides_of_the_split_are_refused_by_name(longspan, pets, work):
+def test_copies_on_both_sides_of_the_split_are_named_and_refused_moved_or_allowed(longspan, pets, work):
     for number in range(12):
         (pets / f"pug_{number}0.png").write_bytes((pets / f"pug_{number}.png").read_bytes())
-    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
+    told = ("train", pets, "--pattern", PATTERN, *QUICK)
+    answer = longspan(*told, "--leaks", "refuse")
     assert answer.code == 2
     assert "identical" in answer.err
-    assert longspan("train", pets, "--pattern", PATTERN, *QUICK, "--allow-leaks").code == 0
+    answer = longspan(*told, "--force")
+    assert answer.code == 0
+    assert "copies    the same sample twice" in answer.out
+    leaks = ls.load("model.safetensors").info["leaks"]
+    assert leaks["found"] == 0
+    assert leaks["moved_to_train"] > 0
+    assert longspan(*told, "--force", "--leaks", "allow").code == 0
     assert ls.load("model.safetensors").info["leaks"]["allowed"] is True
 
 

@@ -70,9 +70,15 @@ def train(
         str | None,
         Opt(metavar="REASON", help="Measure on the sealed test rows at the end; counted, and kept in the model file."),
     ] = None,
-    allow_leaks: Annotated[
-        bool, Opt("--allow-leaks", help="Train although a sample stands on both sides of the split; noted in the file.")
-    ] = False,
+    leaks: Annotated[
+        str | None,
+        Opt(
+            metavar="refuse|move|allow",
+            help="Samples that stand on both sides of the split, nearly alike: refuse them, all by name; let the "
+            "held-out copies train and measure on the rest; or train all the same, which the file then says.  [default: "
+            "move where the split is drawn at random, else refuse]",
+        ),
+    ] = None,
     # the network
     model: Annotated[
         str | None,

@@ -30,7 +30,7 @@ class TrainOptions:
     target: tuple[str, ...] = ()
     column: tuple[str, ...] = ()
     on_error: str = "raise"
-    allow_leaks: bool = False
+    leaks: str | None = None
     valid: float = 0.2
     test: float = 0.0
     split_by: str | None = None
@@ -69,6 +69,7 @@ class TrainOptions:
             ("--mode", self.mode, MODES),
             ("--augment", self.augment, AUGMENTS),
             ("--on-error", self.on_error, ("raise", "skip")),
+            ("--leaks", self.leaks, ("refuse", "move", "allow")),
             ("--precision", self.precision, ("auto", "float32", "bfloat16")),
         ):
             if value is not None and value not in valid:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["train_as_told"]
 
 _SMALL_PX = 64
+_SHOWN = 10
+_COPIES = "the same sample twice: the held-out copy trains and is not measured on (--leaks refuse stops instead)"
 _LR = {"fine-tune": 2e-3, "one-cycle": 3e-3, "fit": 1e-3}
 _EPOCHS = {"fine-tune": 3, "one-cycle": 10, "fit": 10}
 
@@ -53,6 +55,8 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
                 f"{len(task.skipped)} rows that cannot be used; the report names them, such as\n{task.skipped[0]!r}",
             )
         )
+    if task.moved:
+        say(label("copies", "\n".join([_COPIES, *task.moved[:_SHOWN], *_rest(task.moved)])))
     learner, options = _learner(task, options, say)
     options = _planned(options)
     say(label("model", f"{learner.model_name}, {_parameters(learner):,} parameters, {_start(options)}"))
@@ -85,6 +89,10 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
             learner.report(report)
         say(label("report", str(report)))
     say(label("try", f"longspan predict {shlex.quote(str(out))} {_example_file(task, image)}"))
+
+
+def _rest(pairs: Sequence[str]) -> list[str]:
+    return [f"... and {len(pairs) - _SHOWN} more"] if len(pairs) > _SHOWN else []
 
 
 def _targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -152,9 +160,11 @@ def _rows(share: float) -> float | int:
 def _task(split: Split, image: str, options: TrainOptions) -> Task:
     from longspan.data import Task
 
+    leaks = options.leaks or ("move" if options.split_by is None else "refuse")
     return Task(
         split, inputs=image, targets=options.target, size_px=options.size,
-        on_error="skip" if options.on_error == "skip" else "raise", allow_leaks=options.allow_leaks,
+        on_error="skip" if options.on_error == "skip" else "raise",
+        allow_leaks=leaks == "allow", move_leaks=leaks == "move",
     )  # fmt: skip
 
 

@@ -127,8 +127,8 @@ class Leaks:
         if len(self) > shown:
             lines.append(f"  ... and {len(self) - shown} more")
         lines.append(
-            "Let the held-out copies train instead with move_leaks=True (--move-leaks), keep such rows together with "
-            "split(group=...), or drop them. allow_leaks=True (--allow-leaks) trains all the same, and the model file "
+            "Let the held-out copies train instead with move_leaks=True (--leaks move), keep such rows together with "
+            "split(group=...), or drop them. allow_leaks=True (--leaks allow) trains all the same, and the model file "
             "says so."
         )
         return "\n".join(lines)
