@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 from longspan.columns import column_from_json
+from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +98,14 @@ class Head(ABC):
         """The head that `to_json` described."""
         known = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k not in ("kind", "column")}
         return cls(**known).with_column(column_from_json(fields["column"]))
+
+
+def check_layers(owner: str, hidden: Sequence[int], dropout: float) -> None:
+    """Refuse widths and a dropout that `perceptron` cannot build with ConfigError."""
+    if not isinstance(hidden, tuple | list) or any(not isinstance(units, int) or units < 1 for units in hidden):
+        raise ConfigError(f"{owner}.hidden must be widths of layers of at least 1, such as (128,), got {hidden!r}.")
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"{owner}.dropout must be at least 0 and below 1, got {dropout!r}.")
 
 
 def perceptron(num_features: int, hidden: Sequence[int], dropout: float, num_outputs: int) -> nn.Module:

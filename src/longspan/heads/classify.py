@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from longspan.columns import Categories, Category
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, perceptron
+from longspan.heads.base import Answer, Head, Metric, check_layers, perceptron
 
 __all__ = ["Classify", "ClassifyMany"]
 
@@ -42,7 +42,7 @@ class Classify(Head):
     def __post_init__(self) -> None:
         """Check the ranges."""
         _check_share("Classify.label_smoothing", self.label_smoothing)
-        _check_share("Classify.dropout", self.dropout)
+        check_layers("Classify", self.hidden, self.dropout)
 
     @property
     def num_outputs(self) -> int:
@@ -120,7 +120,7 @@ class ClassifyMany(Head):
     def __post_init__(self) -> None:
         """Check the ranges."""
         _check_share("ClassifyMany.label_smoothing", self.label_smoothing)
-        _check_share("ClassifyMany.dropout", self.dropout)
+        check_layers("ClassifyMany", self.hidden, self.dropout)
         _check_share("ClassifyMany.threshold", self.threshold)
 
     @property
@@ -163,15 +163,17 @@ class ClassifyMany(Head):
 
         classes, truth = self.num_outputs, targets.long()
         given = (activated >= self.threshold).long()
-        with_positives = truth.sum(dim=0) > 0  # average precision is undefined for a class that never occurs
+        occurs = truth.sum(dim=0) > 0  # average precision is undefined for a class that never does
+        # Unchecked: shapes are ours, and torchmetrics would refuse a single class.
         figures = {
-            "f1_micro": classification.multilabel_f1_score(given, truth, classes, average="micro"),
-            "f1_macro": classification.multilabel_f1_score(given, truth, classes, average="macro"),
-            "exact_match": classification.multilabel_exact_match(given, truth, classes),
+            "f1_micro": classification.multilabel_f1_score(given, truth, classes, average="micro", validate_args=False),
+            "f1_macro": classification.multilabel_f1_score(given, truth, classes, average="macro", validate_args=False),
+            "exact_match": classification.multilabel_exact_match(given, truth, classes, validate_args=False),
         }
-        if bool(with_positives.any()):
-            precision = classification.multilabel_average_precision(activated, truth, classes, average=None)
-            figures["average_precision"] = precision[with_positives].mean()
+        if bool(occurs.any()):
+            figures["average_precision"] = classification.multilabel_average_precision(
+                activated[:, occurs], truth[:, occurs], int(occurs.sum()), average="macro", validate_args=False
+            )
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from longspan.columns import Number
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, perceptron
+from longspan.heads.base import Answer, Head, Metric, check_layers, perceptron
 
 __all__ = ["Regress"]
 
@@ -43,8 +43,7 @@ class Regress(Head):
         """Check the choices."""
         if self.criterion not in ("squared", "absolute", "huber"):
             raise ConfigError(f"Regress.criterion must be 'squared', 'absolute' or 'huber', got {self.criterion!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"Regress.dropout must be at least 0 and below 1, got {self.dropout!r}.")
+        check_layers("Regress", self.hidden, self.dropout)
 
     @property
     def num_outputs(self) -> int:
@@ -85,10 +84,13 @@ class Regress(Head):
         """Mean absolute and root mean squared error in the unit; with two rows or more the share explained."""
         from torchmetrics.functional import regression
 
+        # In double precision: torchmetrics takes r2 from sums of squares, whose difference single precision loses.
+        predicted, truth = activated.double(), targets.double()
         figures = {
-            "mae": regression.mean_absolute_error(activated, targets),
-            "rmse": regression.mean_squared_error(activated, targets, squared=False),
+            "mae": regression.mean_absolute_error(predicted, truth),
+            "rmse": regression.mean_squared_error(predicted, truth, squared=False),
         }
-        if len(targets) >= 2:
-            figures["r2"] = regression.r2_score(activated, targets)
-        return {name: round(float(figure), 6) for name, figure in figures.items()}
+        if len(truth) >= 2:
+            figures["r2"] = regression.r2_score(predicted, truth)
+        # Significant digits, not decimals: the unit may make every figure small.
+        return {name: float(f"{float(figure):.6g}") for name, figure in figures.items()}

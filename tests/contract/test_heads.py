@@ -1,0 +1,181 @@
+"""What holds for every registered head: one example of each kind goes through one list of checks.
+
+A new head brings its example here; a head without one fails the first test.
+"""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from longspan.columns import Categories, Category, Column, Number
+from longspan.errors import ConfigError, UnknownNameError
+from longspan.heads import HEADS, Head, head_for, head_from_json
+from longspan.train.step import sum_losses
+
+ROWS = 6
+FEATURES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A fitted column and true values for `ROWS` rows, encoded."""
+
+    column: Column
+    targets: torch.Tensor
+
+
+EXAMPLES = {
+    "classify": Example(Category(vocab=("a", "b", "c")), torch.tensor([0, 1, 2, 0, 1, 2])),
+    "classify_many": Example(Categories(vocab=("a", "b", "c")), torch.tensor([[1.0, 0, 1], [0, 1, 0]] * 3)),
+    "regress": Example(Number(mean=3.0, std=2.0), torch.tensor([1.0, 2, 3, 4, 5, 6])),
+}
+every = pytest.mark.parametrize("kind", sorted(HEADS))
+
+
+def made(kind, **options) -> Head:
+    return HEADS[kind](**options).with_column(EXAMPLES[kind].column)
+
+
+def outputs_of(head) -> torch.Tensor:
+    return torch.randn(ROWS, head.num_outputs, generator=torch.Generator().manual_seed(0))
+
+
+@every
+def test_it_has_an_example_and_serves_its_column(kind):
+    assert HEADS[kind].kind == kind
+    assert EXAMPLES[kind].column.kind in HEADS[kind].column_kinds
+    assert head_for(EXAMPLES[kind].column).kind == kind  # each kind of column has one default head
+
+
+@every
+@pytest.mark.parametrize("options", [{}, {"hidden": (7, 4), "dropout": 0.5}])
+def test_layers_go_from_features_to_outputs_and_every_weight_learns(kind, options):
+    head = made(kind, **options)
+    layers = head.layers(FEATURES)
+    outputs = layers(torch.randn(ROWS, FEATURES))
+    assert outputs.shape == (ROWS, head.num_outputs)
+    head.loss(outputs, EXAMPLES[kind].targets).sum().backward()
+    assert all(parameter.grad is not None for parameter in layers.parameters())
+    widths = [layer.out_features for layer in layers if isinstance(layer, nn.Linear)]
+    assert widths == [*options.get("hidden", ()), head.num_outputs]
+
+
+@every
+def test_layers_are_the_same_in_both_modes_but_for_dropout(kind):
+    layers = made(kind, hidden=(7,), dropout=0.5).layers(FEATURES).eval()
+    x = torch.randn(ROWS, FEATURES)
+    assert torch.equal(layers(x), layers(x))
+    assert layers.train()(x).shape == (ROWS, made(kind).num_outputs)
+
+
+@every
+def test_losses_are_per_row_and_independent_of_the_other_rows(kind):
+    head, targets = made(kind), EXAMPLES[kind].targets
+    outputs = outputs_of(head)
+    losses = head.loss(outputs, targets)
+    assert losses.shape == (ROWS,)
+    assert losses.dtype == torch.float32
+    assert (losses >= 0).all()
+    torch.testing.assert_close(head.loss(outputs[2:4], targets[2:4]), losses[2:4])
+
+
+@every
+def test_gradients_equal_finite_differences(kind):
+    head, targets = made(kind), EXAMPLES[kind].targets
+    outputs = outputs_of(head).requires_grad_()
+    (gradient,) = torch.autograd.grad(head.loss(outputs, targets).sum(), outputs)
+    step = 1e-2
+    for place in ((0, 0), (3, head.num_outputs - 1)):
+        nudge = torch.zeros_like(outputs)
+        nudge[place] = step
+        with torch.no_grad():
+            rise = (head.loss(outputs + nudge, targets) - head.loss(outputs - nudge, targets)).double().sum()
+        assert float(rise) / (2 * step) == pytest.approx(float(gradient[place]), abs=2e-3)
+
+
+@every
+def test_a_missing_value_adds_nothing_to_loss_and_gradients(kind):
+    head, targets = made(kind), EXAMPLES[kind].targets.clone()
+    layers = head.layers(FEATURES)
+    x = torch.randn(ROWS, FEATURES)
+    there = torch.tensor([True, True, False, True, False, True])
+    targets[~there] = 0  # what a store gives where a value is missing
+
+    def gradients(rows, present):
+        layers.zero_grad()
+        loss = sum_losses({"t": head}, {"t": layers(x[rows])}, {"t": targets[rows]}, {"t": present})
+        loss.backward()
+        return loss.detach(), [parameter.grad.clone() for parameter in layers.parameters()]
+
+    with_gaps, without = gradients(torch.arange(ROWS), there), gradients(there.nonzero()[:, 0], torch.ones(4).bool())
+    torch.testing.assert_close(with_gaps, without)
+    loss, none = gradients(torch.arange(ROWS), torch.zeros(ROWS).bool())
+    assert loss == 0
+    assert all(not gradient.any() for gradient in none)
+
+
+@every
+def test_activated_outputs_decode_to_one_answer_per_row_in_json_values(kind):
+    head = made(kind)
+    activated = head.activate(outputs_of(head))
+    assert activated.dtype == torch.float32
+    assert len(activated) == ROWS
+    answers = head.decode(activated)
+    assert len(answers) == ROWS
+    for answer in answers:
+        assert json.loads(json.dumps(answer.value)) == answer.value
+        assert head.column.check(answer.value) is None
+        assert answer.probability is None or 0 <= answer.probability <= 1
+    assert head.decode(activated[:0]) == []
+
+
+@every
+def test_perfect_answers_get_perfect_figures(kind):
+    targets = EXAMPLES[kind].targets
+    head = made(kind)
+    activated = nn.functional.one_hot(targets, 3).float() if kind == "classify" else targets
+    figures = head.measure(activated, targets)
+    for metric in head.metrics:
+        if metric.name in figures:
+            assert figures[metric.name] == (1.0 if metric.better == "higher" else 0.0)
+    assert set(figures) <= {metric.name for metric in head.metrics}
+    assert head.metrics[0].name in figures
+    assert all(type(figure) is float for figure in figures.values())
+
+
+@every
+def test_json_makes_the_same_head_again(kind):
+    head = made(kind, hidden=(8, 4), dropout=0.25)
+    again = head_from_json(json.loads(json.dumps(head.to_json(), allow_nan=False)))
+    assert again == head
+    assert type(again.hidden) is tuple
+
+
+@every
+def test_a_head_for_another_column_is_refused(kind):
+    others = [example.column for name, example in EXAMPLES.items() if name != kind]
+    for column in others:
+        with pytest.raises(ConfigError, match=rf"The head {HEADS[kind].__name__} serves .* of kind '{column.kind}'"):
+            head_for(column, HEADS[kind]())
+    assert head_for(EXAMPLES[kind].column, HEADS[kind](dropout=0.5)).dropout == 0.5
+
+
+def test_losses_of_several_targets_are_summed():
+    heads = {kind: made(kind) for kind in HEADS}
+    outputs = {kind: outputs_of(head) for kind, head in heads.items()}
+    targets = {kind: EXAMPLES[kind].targets for kind in heads}
+    present = {kind: torch.ones(ROWS, dtype=torch.bool) for kind in heads}
+    apart = [head.loss(outputs[kind], targets[kind]).mean() for kind, head in heads.items()]
+    torch.testing.assert_close(sum_losses(heads, outputs, targets, present), sum(apart))
+
+
+def test_columns_that_nothing_predicts_and_unknown_heads_are_refused():
+    from longspan.columns import Image
+
+    with pytest.raises(ConfigError, match="kind 'image' cannot be a target"):
+        head_for(Image())
+    with pytest.raises(UnknownNameError, match=r"There is no head 'clasify'. Did you mean 'classify'"):
+        head_from_json({"kind": "clasify"})

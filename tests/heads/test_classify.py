@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics
+from torch.nn import functional as F
+
+from longspan.columns import Categories, Category
+from longspan.errors import ConfigError
+from longspan.heads import Classify, ClassifyMany
+
+K = 4
+VOCAB = ("a", "b", "c", "d")
+ONE = Classify(column=Category(vocab=VOCAB))
+MANY = ClassifyMany(column=Categories(vocab=VOCAB))
+
+
+def logits(rows=30, classes=K):
+    return torch.randn(rows, classes, generator=torch.Generator().manual_seed(1)) * 2
+
+
+def one_truth(rows=30, classes=K):
+    return torch.randint(0, classes, (rows,), generator=torch.Generator().manual_seed(2))
+
+
+def many_truth(rows=30, classes=K):
+    return (torch.rand(rows, classes, generator=torch.Generator().manual_seed(3)) < 0.4).float()
+
+
+# --- one class -------------------------------------------------------------------------------------------------------
+
+
+def test_loss_per_row_is_minus_the_log_of_the_true_class_probability():
+    outputs, targets = logits(), one_truth()
+    probabilities = np.exp(outputs.numpy()) / np.exp(outputs.numpy()).sum(axis=1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(30), targets])
+    np.testing.assert_allclose(ONE.loss(outputs, targets), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.3])
+def test_label_smoothing_spreads_a_share_over_all_classes(smoothing):
+    outputs, targets = logits(), one_truth()
+    wanted = F.one_hot(targets, K) * (1 - smoothing) + smoothing / K
+    expected = -(wanted * outputs.log_softmax(dim=1)).sum(dim=1)
+    head = Classify(label_smoothing=smoothing, column=ONE.column)
+    torch.testing.assert_close(head.loss(outputs, targets), expected)
+
+
+def test_metrics_equal_scikit_learn():
+    outputs, targets = logits(200, 12), one_truth(200, 12)
+    head = Classify(column=Category(vocab=tuple(range(12))))
+    activated = head.activate(outputs)
+    predicted = activated.argmax(dim=1)
+    found = head.measure(activated, targets)
+    assert found == {
+        "accuracy": pytest.approx(metrics.accuracy_score(targets, predicted), abs=1e-6),
+        "f1_macro": pytest.approx(metrics.f1_score(targets, predicted, average="macro"), abs=1e-6),
+        "top5_accuracy": pytest.approx(metrics.top_k_accuracy_score(targets, activated, k=5), abs=1e-6),
+    }
+
+
+def test_classes_that_neither_occur_nor_are_said_do_not_count_in_f1():
+    activated = torch.tensor([[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0], [0.7, 0.3, 0, 0]])
+    targets = torch.tensor([0, 1, 1])
+    expected = metrics.f1_score(targets, activated.argmax(dim=1), average="macro")
+    assert ONE.measure(activated, targets)["f1_macro"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_top5_is_left_out_for_ten_classes_or_fewer():
+    assert set(ONE.measure(ONE.activate(logits()), one_truth())) == {"accuracy", "f1_macro"}
+
+
+def test_answers_are_the_most_probable_class_with_all_probabilities():
+    answers = ONE.decode(ONE.activate(torch.tensor([[0.0, 3.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0]])))
+    assert [answer.value for answer in answers] == ["b", "a"]
+    share = float(np.exp(3) / (np.exp(3) + 3))
+    assert answers[0].probability == pytest.approx(share)
+    assert answers[0].probabilities == {
+        "a": pytest.approx((1 - share) / 3),
+        "b": pytest.approx(share),
+        "c": pytest.approx((1 - share) / 3),
+        "d": pytest.approx((1 - share) / 3),
+    }
+
+
+@pytest.mark.parametrize("head", [ONE, MANY])
+def test_half_precision_outputs_give_single_precision_losses(head):
+    targets = one_truth() if head is ONE else many_truth()
+    outputs = logits().bfloat16()
+    assert head.loss(outputs, targets).dtype == torch.float32
+    assert head.activate(outputs).dtype == torch.float32
+    torch.testing.assert_close(head.loss(outputs, targets), head.loss(outputs.float(), targets))
+
+
+# --- several classes -------------------------------------------------------------------------------------------------
+
+
+def test_loss_of_many_is_the_mean_over_classes():
+    outputs, targets = logits(), many_truth()
+    p = 1 / (1 + np.exp(-outputs.numpy()))
+    expected = -(targets.numpy() * np.log(p) + (1 - targets.numpy()) * np.log(1 - p)).mean(axis=1)
+    np.testing.assert_allclose(MANY.loss(outputs, targets), expected, rtol=1e-5)
+
+
+def test_label_smoothing_of_many_draws_towards_one_half():
+    outputs, targets = logits(), many_truth()
+    head = ClassifyMany(label_smoothing=0.2, column=MANY.column)
+    expected = F.binary_cross_entropy_with_logits(outputs, targets * 0.8 + 0.1, reduction="none").mean(dim=1)
+    torch.testing.assert_close(head.loss(outputs, targets), expected)
+
+
+def test_metrics_of_many_equal_scikit_learn():
+    targets = many_truth(200)
+    activated = MANY.activate(logits(200))
+    given, truth = (activated >= 0.5).numpy(), targets.numpy().astype(int)
+    assert MANY.measure(activated, targets) == {
+        "f1_micro": pytest.approx(metrics.f1_score(truth, given, average="micro"), abs=1e-6),
+        "f1_macro": pytest.approx(metrics.f1_score(truth, given, average="macro"), abs=1e-6),
+        "exact_match": pytest.approx(metrics.accuracy_score(truth, given), abs=1e-6),
+        "average_precision": pytest.approx(
+            metrics.average_precision_score(truth, activated, average="macro"), abs=1e-6
+        ),
+    }
+
+
+def test_classes_that_never_occur_have_no_average_precision_and_cause_no_warning():
+    targets = many_truth()
+    targets[:, 2] = 0
+    activated = MANY.activate(logits())
+    rest = [0, 1, 3]
+    expected = metrics.average_precision_score(targets[:, rest].numpy(), activated[:, rest], average="macro")
+    assert MANY.measure(activated, targets)["average_precision"] == pytest.approx(expected, abs=1e-6)
+    assert "average_precision" not in MANY.measure(activated, torch.zeros_like(targets))
+
+
+def test_one_label_of_many_is_measured_too():
+    head = ClassifyMany(column=Categories(vocab=("only",)))
+    targets, activated = many_truth(50, 1), head.activate(logits(50, 1))
+    truth, given = targets[:, 0].numpy().astype(int), (activated[:, 0] >= 0.5).numpy()
+    found = head.measure(activated, targets)
+    assert found["f1_micro"] == pytest.approx(metrics.f1_score(truth, given), abs=1e-6)
+    assert found["exact_match"] == pytest.approx(metrics.accuracy_score(truth, given), abs=1e-6)
+    assert found["average_precision"] == pytest.approx(metrics.average_precision_score(truth, activated), abs=1e-6)
+
+
+def test_answers_of_many_are_the_labels_above_the_threshold():
+    activated = torch.tensor([[0.9, 0.2, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4]])
+    first, none = MANY.decode(activated)
+    assert first.value == ["a", "c", "d"]
+    assert first.probability == pytest.approx(0.9 * 0.8 * 0.5 * 0.6)
+    assert first.probabilities == {label: pytest.approx(float(p)) for label, p in zip(VOCAB, activated[0], strict=True)}
+    assert none.value == []
+    assert none.probability == pytest.approx(0.9 * 0.8 * 0.7 * 0.6)
+    strict = ClassifyMany(threshold=0.8, column=MANY.column)
+    assert strict.decode(activated)[0].value == ["a"]
+    assert strict.measure(activated, torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0]]))["exact_match"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Classify(label_smoothing=1.0), "Classify.label_smoothing must be at least 0 and below 1"),
+        (lambda: Classify(dropout=-0.1), "Classify.dropout"),
+        (lambda: Classify(hidden=(0,)), r"Classify.hidden must be widths .* got \(0,\)"),
+        (lambda: Classify(hidden=64), "such as"),
+        (lambda: ClassifyMany(threshold=1.5), "ClassifyMany.threshold"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(make, words):
+    with pytest.raises(ConfigError, match=words):
+        make()

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics
+
+from longspan.columns import Number
+from longspan.errors import ConfigError
+from longspan.heads import Regress
+
+MONTHS = Number(unit="months", mean=100.0, std=20.0)
+HEAD = Regress(column=MONTHS)
+OUTPUTS = torch.tensor([[0.0], [1.0], [-2.5]])
+TARGETS = torch.tensor([100.0, 140.0, 60.0])  # 0, 2 and -2 spreads from the mean
+
+
+def test_outputs_are_spreads_and_answers_are_in_the_unit():
+    assert HEAD.activate(OUTPUTS).tolist() == [100.0, 120.0, 50.0]
+    assert [answer.value for answer in HEAD.decode(HEAD.activate(OUTPUTS))] == [100.0, 120.0, 50.0]
+    assert HEAD.decode(HEAD.activate(OUTPUTS))[0].probability is None
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [("squared", [0.0, 1.0, 0.25]), ("absolute", [0.0, 1.0, 0.5]), ("huber", [0.0, 0.5, 0.125])],
+)
+def test_losses_are_on_the_standardised_scale(criterion, expected):
+    assert Regress(criterion=criterion, column=MONTHS).loss(OUTPUTS, TARGETS).tolist() == expected
+
+
+def test_huber_is_straight_beyond_one_spread():
+    head = Regress(criterion="huber", column=MONTHS)
+    assert head.loss(torch.tensor([[3.0]]), torch.tensor([100.0])).tolist() == [2.5]
+
+
+def test_losses_do_not_depend_on_the_unit():
+    years = Regress(column=Number(unit="years", mean=100 / 12, std=20 / 12))
+    torch.testing.assert_close(years.loss(OUTPUTS, TARGETS / 12), HEAD.loss(OUTPUTS, TARGETS), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_metrics_equal_scikit_learn_in_the_unit(offset):
+    generator = np.random.default_rng(0)
+    truth = (generator.normal(size=50) * 3 + offset).astype(np.float32)
+    predicted = (truth + generator.normal(size=50)).astype(np.float32)
+    one, other = truth.astype(float), predicted.astype(float)
+    assert HEAD.measure(torch.from_numpy(predicted), torch.from_numpy(truth)) == {
+        "mae": pytest.approx(metrics.mean_absolute_error(one, other), rel=1e-4),
+        "rmse": pytest.approx(metrics.root_mean_squared_error(one, other), rel=1e-4),
+        "r2": pytest.approx(metrics.r2_score(one, other), rel=1e-4),
+    }
+
+
+def test_small_units_keep_their_digits():
+    truth = torch.tensor([1e-9, 2e-9, 3e-9])
+    assert HEAD.measure(truth + 1.5e-10, truth)["mae"] == pytest.approx(1.5e-10, rel=1e-3)
+
+
+def test_one_row_explains_no_variance_and_equal_truths_give_a_finite_figure():
+    assert set(HEAD.measure(torch.tensor([1.0]), torch.tensor([2.0]))) == {"mae", "rmse"}
+    figures = HEAD.measure(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0]))
+    assert all(np.isfinite(figure) for figure in figures.values())
+
+
+def test_half_precision_outputs_give_single_precision_quantities():
+    assert HEAD.activate(OUTPUTS.bfloat16()).dtype == torch.float32
+    assert HEAD.loss(OUTPUTS.bfloat16(), TARGETS).dtype == torch.float32
+
+
+def test_options_that_cannot_be_are_refused():
+    with pytest.raises(ConfigError, match="'squared', 'absolute' or 'huber', got 'cubic'"):
+        Regress(criterion="cubic")
+    with pytest.raises(ConfigError, match=r"Regress\.dropout"):
+        Regress(dropout=1.0)
+    with pytest.raises(ConfigError, match=r"Regress\.hidden"):
+        Regress(hidden=(-1,))
