@@ -56,12 +56,13 @@ def _run(options: QuickstartOptions, run: SystemRun) -> None:
     run.finish(learner, metrics, train_seconds=seconds, options=asdict(options))
 
     # A user's first prediction: a file, and the saved model alone.
-    row = int(split.valid[0])
-    picture = run.folder / "digit.png"
+    row = int(split.valid[len(split.valid) // 2])
+    picture, truth = run.folder / "digit.png", table.value(row, "digit")
     PILImage.fromarray(table.value(row, "image")).save(picture)
     answer = ls.load(run.folder / MODEL).predict(picture)
-    run.say(f"\n{picture} shows a {table.value(row, 'digit')}; the saved model says {answer.value}, with probability "
-            f"{answer.probability:.2f}.")  # fmt: skip
+    verdict = f"the saved model says {answer.value}, with probability {answer.probability:.2f}."
+    wrong = "" if answer.value == truth else " That is one of its mistakes; the report shows the others."
+    run.say(f"\n{picture} shows a {truth}; {verdict}{wrong}")
     model, file = shlex.quote(str(run.folder / MODEL)), shlex.quote(str(picture))
     run.say(
         f"\nWhat next?\n"
