@@ -72,7 +72,7 @@ def system(name: str, options: list[str], seeds: range, metric: str) -> dict[str
 
 
 def loop(arguments: argparse.Namespace) -> dict[str, Any]:
-    """longspan's loop and the hand-written one, in turns."""
+    """Longspan's loop and the hand-written one, in turns."""
     ours, theirs = [], []
     for _ in range(3):
         line, _ = child(

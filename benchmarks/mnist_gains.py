@@ -149,7 +149,7 @@ def main() -> None:
     if arguments.table:
         print(table(json.loads(RESULTS.read_text())["summary"]))
         return
-    scratch = arguments.scratch or Path(os.environ.get("TMPDIR", "/tmp")) / "mnist_gains"  # noqa: S108
+    scratch = arguments.scratch or Path(os.environ.get("TMPDIR", "/tmp")) / "mnist_gains"
     scratch.mkdir(parents=True, exist_ok=True)
     wanted = [(v, n, s) for n in arguments.images for s in SEEDS for v in VARIANTS]
     paths = {key: scratch / f"{list(VARIANTS).index(key[0])}-{key[1]}-{key[2]}.json" for key in wanted}

@@ -75,8 +75,8 @@ def train(
         Opt(
             metavar="refuse|move|allow",
             help="Samples that stand on both sides of the split, nearly alike: refuse them, all by name; let the "
-            "held-out copies train and measure on the rest; or train all the same, which the file then says.  [default: "
-            "move where the split is drawn at random, else refuse]",
+            "held-out copies train and measure on the rest; or train all the same, which the file then says.  "
+            "[default: move where the split is drawn at random, else refuse]",
         ),
     ] = None,
     # the network

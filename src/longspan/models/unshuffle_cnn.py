@@ -83,6 +83,7 @@ class UnshuffleCNN(Backbone):
         self.strides = (2, 4)
         self.num_features = self.global_pool.num_features(widths[3])
         for conv in self.convs:
+            assert isinstance(conv, nn.Conv2d)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
 
     def features(self, images: Tensor) -> list[Tensor]:
