@@ -15,6 +15,7 @@ def test_help_lists_every_command(longspan):
     for command in ("quickstart", "train", "evaluate", "predict", "models", "datasets", "systems", "run", "doctor"):
         assert f"\n  {command} " in answer.out
     assert longspan().out == answer.out
+    assert longspan("-h", "train").out == answer.out
 
 
 def test_every_command_has_help(longspan):
