@@ -88,6 +88,8 @@ class EarlyStopping(Callback):
         """
         if patience < 0:
             raise ConfigError(f"EarlyStopping.patience must be at least 0, got {patience}.")
+        if better not in (None, "lower", "higher"):
+            raise ConfigError(f"EarlyStopping.better must be 'lower' or 'higher', got {better!r}.")
         lower = monitor.endswith(("loss", "mae", "rmse", "error"))
         self.monitor = monitor
         self.patience = patience
@@ -95,6 +97,13 @@ class EarlyStopping(Callback):
         self.best = math.inf
         self.epochs_since = 0
         self.best_weights: dict[str, torch.Tensor] | None = None
+        self.resumed = False
+
+    def fit_start(self, state: TrainState) -> None:
+        """Begin anew, whatever an interrupted phase left behind, unless a checkpoint brought it back."""
+        if not self.resumed:
+            self.best, self.epochs_since, self.best_weights = math.inf, 0, None
+        self.resumed = False
 
     def epoch_end(self, state: TrainState) -> None:
         """Keep the best weights; ask to stop when patience is over."""
@@ -115,6 +124,8 @@ class EarlyStopping(Callback):
         """Put the best weights back, and forget them: another phase starts anew."""
         if self.best_weights is not None:
             state.network.load_state_dict(self.best_weights)
+            # A running average that comes after this in the list takes the place of the network.
+            state.evaluated.load_state_dict(self.best_weights)
         self.best, self.epochs_since, self.best_weights = math.inf, 0, None
 
     def state_dict(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -127,6 +138,7 @@ class EarlyStopping(Callback):
         self.best_weights = dict(tensors) or None
         self.best = math.inf if values["best"] is None else values["best"]
         self.epochs_since = values["epochs_since"]
+        self.resumed = True
 
 
 @final
@@ -152,6 +164,8 @@ class WeightAverage(Callback):
         if self.loaded:
             self.network.load_state_dict(self.loaded)
             self.loaded = {}
+        else:
+            self.steps = 0
         state.evaluated = self.network
 
     def step_end(self, state: TrainState) -> None:
@@ -166,7 +180,7 @@ class WeightAverage(Callback):
                 values.append(value)
             else:
                 average.copy_(value)
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        torch._foreach_lerp_(averages, values, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def fit_end(self, state: TrainState) -> None:
         """The average becomes the network."""

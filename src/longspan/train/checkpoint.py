@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -13,13 +13,14 @@ from typing import Any, final
 
 import torch
 
-from longspan.errors import CheckpointError, ModelFileError
+from longspan.errors import CheckpointError, ConfigError, ModelFileError
 from longspan.train.callbacks import Callback, TrainState
 from longspan.train.files import read_tensors, write_tensors
 
-__all__ = ["CheckpointWriter", "read_latest"]
+__all__ = ["CheckpointWriter", "latest_steps", "read_latest"]
 
 _PREFIX = "step-"
+_NAME = re.compile(_PREFIX + r"\d{8,}-\d+-\d+")
 _STATE = "state.safetensors"
 
 
@@ -55,6 +56,8 @@ class CheckpointWriter(Callback):
         self.keep = keep
         self.written_at = time.monotonic()
         self.steps_since = 0
+        if keep < 1:
+            raise ConfigError(f"CheckpointWriter.keep must be at least 1, got {keep}.")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -82,13 +85,18 @@ class CheckpointWriter(Callback):
             shutil.rmtree(target, ignore_errors=True)
             os.replace(part, target)
             _sync(self.folder)
-        except OSError as error:
-            shutil.rmtree(part, ignore_errors=True)
+        except (OSError, ModelFileError) as error:
             raise CheckpointError(
                 f"The checkpoint {target} cannot be written: {error}. Free space or choose another folder; the earlier "
                 "checkpoints are whole, and --resume goes on from the last of them."
             ) from error
-        for old in _names(self.folder)[: -self.keep]:
+        finally:  # of this one, and of any that was killed while it was written
+            for left in self.folder.glob(f".{_PREFIX}*.part"):
+                shutil.rmtree(left, ignore_errors=True)
+        names = _names(self.folder)
+        # Later ones were damaged, or this training would have gone on from there.
+        before = names[: names.index(name) + 1]
+        for old in [*before[: -self.keep], *names[len(before) :]]:
             shutil.rmtree(self.folder / old, ignore_errors=True)
         self.written_at, self.steps_since = time.monotonic(), 0
 
@@ -104,7 +112,7 @@ def read_latest(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, 
     for name in reversed(_names(folder)):
         try:
             tensors, values = read_tensors(folder / name / _STATE)
-        except (ModelFileError, json.JSONDecodeError) as error:
+        except ModelFileError as error:
             damaged.append(f"{name}: {error}")
             continue
         if values.get("format") == "longspan checkpoint":
@@ -114,10 +122,16 @@ def read_latest(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, 
     raise CheckpointError(f"There is no checkpoint to go on from in {folder}.{found}")
 
 
+def latest_steps(folder: str | Path) -> int:
+    """Steps of the last checkpoint below `folder` by its name; 0 where there is none."""
+    names = _names(Path(folder))
+    return int(names[-1].removeprefix(_PREFIX).split("-")[0]) if names else 0
+
+
 def _names(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name.startswith(_PREFIX))
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
 
 
 def _sync(folder: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, final
 
 from longspan.data.augment import Augment
 from longspan.errors import ConfigError, unknown_name
-from longspan.train.precision import Precision
+from longspan.train.precision import PRECISIONS, Precision
 from longspan.train.schedules import SCHEDULES, Schedule
 
 __all__ = ["OPTIMIZERS", "Phase", "TrainConfig"]
@@ -44,16 +45,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check every value, and name all that cannot be."""
         faults = []
-        if self.batch_size < 1:
-            faults.append(f"batch_size must be at least 1, got {self.batch_size}")
-        if self.accumulate < 1:
-            faults.append(f"accumulate must be at least 1, got {self.accumulate}")
-        if self.weight_decay < 0:
-            faults.append(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if self.clip_norm is not None and self.clip_norm <= 0:
+        for name in ("batch_size", "accumulate"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                faults.append(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
+        for name in ("weight_decay", "mixup"):
+            if not 0 <= getattr(self, name) < math.inf:  # NaN is in no range
+                faults.append(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
             faults.append(f"clip_norm must be above 0, got {self.clip_norm}")
-        if self.mixup < 0:
-            faults.append(f"mixup must be at least 0, got {self.mixup}")
         for name in ("momentum", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 faults.append(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
@@ -61,6 +60,8 @@ class TrainConfig:
             raise ConfigError("TrainConfig: " + "; ".join(faults) + ".")
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        if self.precision not in PRECISIONS:
+            raise unknown_name("precision", self.precision, PRECISIONS)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -88,10 +89,10 @@ class Phase:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        if self.epochs < 1:
-            raise ConfigError(f"epochs must be at least 1, got {self.epochs}.")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be above 0, got {self.lr}.")
+        if not isinstance(self.epochs, int) or self.epochs < 1:
+            raise ConfigError(f"epochs must be a whole number of at least 1, got {self.epochs!r}.")
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"lr must be above 0 and finite, got {self.lr}.")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be at least 0 and below 1, got {self.warmup}.")
         if not 0 <= self.frozen <= 1:

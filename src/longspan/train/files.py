@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -17,6 +19,7 @@ from longspan.errors import ModelFileError
 
 __all__ = ["read_tensors", "write_tensors", "write_whole"]
 
+_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _KEY = "longspan"  # the one entry of the header's metadata that is ours
 
 
@@ -36,11 +39,37 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         part.unlink(missing_ok=True)
 
 
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
-    """A safetensors file with JSON in its header."""
-    text = json.dumps(values, allow_nan=False)
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, lambda part: save_file(contiguous, part, metadata={_KEY: text}))
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
+    """A safetensors file with JSON in its header; figures that are no finite numbers are null there.
+
+    Raises:
+        ModelFileError: the file cannot be written, or its name promises a pickle.
+    """
+    if path.suffix in _PICKLES:
+        raise ModelFileError(f"{path} would be a pickle by its name; models are saved as .safetensors.")
+    text = json.dumps(_plain(values), allow_nan=False)
+    apart: dict[str, torch.Tensor] = {}
+    memory: set[int] = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        # Tied weights lie in one place; the format wants each tensor in its own.
+        apart[name] = tensor.clone() if tensor.untyped_storage().data_ptr() in memory else tensor
+        memory.add(tensor.untyped_storage().data_ptr())
+    try:
+        write_whole(path, lambda part: save_file(apart, part, metadata={_KEY: text}))
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"{path} cannot be written: {error}. Nothing of it was left behind.") from error
+
+
+def _plain(value: Any) -> Any:
+    """As JSON knows it: no NaN, no infinity, no numpy."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -49,11 +78,13 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises:
         ModelFileError: no such file, cut short, damaged, or not one of ours.
     """
-    if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".joblib"):
+    if path.suffix in _PICKLES:
         raise ModelFileError(
             f"{path} is a pickle by its name, and reading a pickle can run code of whoever made it. Load it where it "
             "was made and save its state dict with safetensors.torch.save_file, then pass that file as weights=."
         )
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder; a model is one .safetensors file.")
     if not path.is_file():
         raise ModelFileError(f"The model file {path} does not exist.")
     try:

@@ -15,26 +15,26 @@ import torch
 from torch import nn
 
 from longspan.columns import Column, Image
-from longspan.data import Table, Task
+from longspan.data import Table, Task, Vault
 from longspan.data.random import permutation, step_seed
 from longspan.data.samples import split_evenly
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.heads import Head, head_for
 from longspan.models import Backbone, ModelConfig, create
 from longspan.train.callbacks import Callback, TrainState
-from longspan.train.checkpoint import CheckpointWriter, read_latest
+from longspan.train.checkpoint import CheckpointWriter, latest_steps, read_latest
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.loop import Run, train_phase
 from longspan.train.lr_find import LRFind, suggest
 from longspan.train.memory import keep_freed_memory
-from longspan.train.network import Network
+from longspan.train.network import Network, evaluating, place
 from longspan.train.optimizer import make_optimizer
 from longspan.train.precision import pick_device, pick_dtype
 from longspan.train.predictor import Predictor
 from longspan.train.progress import ProgressBar
 from longspan.train.scores import Scores, score_rows
+from longspan.train.standing import below, collect, refuse_another, restore
 from longspan.train.step import Source, batch_loss, frozen_source, prepare_inputs, stored_source, whole_source
-from longspan.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,16 +99,19 @@ class Learner:
         for name in heads or {}:
             if name not in task.targets:
                 raise unknown_name("target", name, task.targets)
+        if isinstance(model, nn.Module) and (weights is not None or pool is not None):
+            raise ConfigError("weights= and pool= are for networks by name; a module of yours comes with its own.")
+        if self.config.mixup and any(column.kind == "category" for column in task.inputs.values()):
+            raise ConfigError("MixUp blends inputs, and a class cannot be blended: mixup=0 for tasks with such inputs.")
         self.heads = {name: head_for(column, (heads or {}).get(name)) for name, column in task.targets.items()}
         self.inputs = _normalised_for(weights, task.inputs)
         self.weights = None if weights is None else str(weights)
         with _own_randomness(self.device):
             torch.manual_seed(step_seed(seed, "weights", 0))
             backbone = model if isinstance(model, nn.Module) else _backbone(model, self.inputs, weights, pool)
-            self.network = Network(backbone, self.heads).to(self.device, memory_format=torch.channels_last)
-        self.network.eval()
-        few = next(task.samples.batches(task.train[:2], 2)).to(self.device)
-        self.network.check(prepare_inputs(few, self.inputs), self.heads)
+            self.network = place(Network(backbone, self.heads), self.device).eval()
+            few = next(task.samples.batches(task.train[:2], 2)).to(self.device)
+            self.network.check(prepare_inputs(few, self.inputs), self.heads)
 
     def __repr__(self) -> str:
         parameters = sum(p.numel() for p in self.network.parameters())
@@ -170,8 +173,12 @@ class Learner:
 
     def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | None = None) -> Learner:
         """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` are this with phases of their own."""
-        if len(self.task.train) < 2:
-            raise ConfigError("Training needs at least two rows.")
+        self._check_trainable(phases)
+        if checkpoints is not None and latest_steps(checkpoints) > self.steps_done:
+            raise CheckpointError(
+                f"{checkpoints} holds checkpoints of a training that got further. Go on from them with "
+                f"resume({str(checkpoints)!r}), or choose another folder, or delete it."
+            )
         self._run(list(phases), 0, None, {}, checkpoints)
         return self
 
@@ -183,21 +190,37 @@ class Learner:
         Raises:
             CheckpointError: there is none, or it belongs to another training.
         """
+        task = self.task
         tensors, values, damaged = read_latest(folder)
         if damaged:
             print(f"Left out as damaged: {'; '.join(damaged)}. Going on from step {values['steps']}.")
-        mine = self._identity()
-        different = [key for key in mine if values["identity"].get(key) != mine[key]]
-        if different:
-            changes = "; ".join(f"{key} was {values['identity'].get(key)!r}, is {mine[key]!r}" for key in different)
-            raise CheckpointError(f"The checkpoint in {folder} is of another training: {changes}.")
+        refuse_another(self, values, folder)
+        vault = task.split.vault
+        if len(values["openings"]) > len(vault.openings):  # what was opened before the kill stays on record
+            task.split = replace(task.split, vault=Vault(vault.rows_for_leak_check(), values["openings"]))
+        self.evaluations = values["evaluations"]
         self.history = values["history"]
         self.epochs_done, self.steps_done = values["epochs_before"], values["steps_before"]
-        self.network.load_state_dict(_below(tensors, "network."))
+        self.network.load_state_dict(below(tensors, "network."))
         phases = [Phase(**phase) for phase in values["phases"]]
-        self.phases = phases[: values["phase_index"]]
+        self.phases = [Phase(**phase) for phase in values["phases_before"]]
         self._run(phases, values["phase_index"], values, tensors, folder)
         return self
+
+    def _check_trainable(self, phases: Sequence[Phase]) -> None:
+        if len(self.task.train) < 2:
+            raise ConfigError("Training needs at least two rows.")
+        smallest = len(split_evenly(self.task.train, self.config.batch_size)[-1])
+        if smallest < 2 and any(isinstance(module, nn.BatchNorm1d) for module in self.network.modules()):
+            raise ConfigError(
+                f"batch_size={self.config.batch_size} leaves a batch of one of {len(self.task.train)} training rows, "
+                "which batch normalisation cannot learn from: it needs two. Another batch_size, 3 or more, will do."
+            )
+        if self.network.whole and any(phase.frozen for phase in phases):
+            raise ConfigError(
+                "Phases with frozen layers (as of fine_tune) train a head on a backbone, but this network is whole. "
+                "Give it an attribute num_features and leave the last layer to longspan, or use fit or fit_one_cycle."
+            )
 
     def _run(
         self,
@@ -218,12 +241,13 @@ class Learner:
                 self.network.freeze(phase.frozen)
                 optimizer = make_optimizer(self.network, self.config, phase)
                 state = TrainState(self.network, self.network, optimizer, phase, index, num_batches, self.history)
+                self.network.zero_grad(set_to_none=True)  # an interrupted phase may have left some
                 if values is not None:
-                    self._restore(state, values, tensors)
+                    restore(self, state, values, tensors)
                     values = None
                 callbacks: list[Callback] = [*self.callbacks, *bars]
                 if folder is not None:
-                    callbacks.append(CheckpointWriter(folder, lambda s: self._collect(s, phases)))
+                    callbacks.append(CheckpointWriter(folder, lambda s: collect(self, s, phases)))
                 try:
                     train_phase(self._make_run(phase), state, callbacks)
                 finally:
@@ -231,9 +255,9 @@ class Learner:
                         bar.close()
                     self.network.freeze(0.0)
                     self.network.eval()
+                    self.epochs_done += state.epoch
+                    self.steps_done += state.epoch * num_batches
                 self.phases.append(phase)
-                self.epochs_done += state.epoch
-                self.steps_done += state.epoch * num_batches
 
     def _make_run(self, phase: Phase) -> Run:
         return Run(
@@ -249,56 +273,6 @@ class Learner:
             rows = torch.cat([self.task.train, self.task.valid])
             return stored_source(source, self.network, rows, self.config.batch_size * 2)
         return source
-
-    # --- checkpoints ---------------------------------------------------------------------------------------------
-
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a training to go on."""
-        return {
-            "seed": self.seed,
-            "config": self.config.to_json(),
-            "model": self.model_name,
-            "train_rows": len(self.task.train),
-            "rows_hash": int(self.task.train.sum()),
-            "targets": sorted(self.task.targets),
-        }
-
-    def _collect(self, state: TrainState, phases: Sequence[Phase]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        for index, entry in state.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": tensor for key, tensor in entry.items()}
-        of_callbacks = []
-        for index, callback in enumerate(self.callbacks):
-            its_tensors, its_values = callback.state_dict()
-            tensors |= {f"callback.{index}.{name}": tensor for name, tensor in its_tensors.items()}
-            of_callbacks.append(its_values)
-        values = {
-            "library_version": __version__,
-            "identity": self._identity(),
-            "phases": [phase.to_json() for phase in phases],
-            "phase_index": state.phase_index,
-            "epoch": state.epoch,
-            "batch": state.batch,
-            "losses": state.losses,
-            "stop": state.stop,
-            "history": self.history,
-            "epochs_before": self.epochs_done,
-            "steps_before": self.steps_done,
-            "steps": self.steps_done + state.epoch * state.num_batches + state.batch,
-            "callbacks": of_callbacks,
-        }
-        return tensors, values
-
-    def _restore(self, state: TrainState, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-        state.epoch, state.batch = values["epoch"], values["batch"]
-        state.losses, state.stop = values["losses"], values["stop"]
-        optimizer_state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in _below(tensors, "optimizer.").items():
-            index, key = name.split(".", 1)
-            optimizer_state.setdefault(int(index), {})[key] = tensor
-        state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": optimizer_state})
-        for index, (callback, its_values) in enumerate(zip(self.callbacks, values["callbacks"], strict=True)):
-            callback.load_state_dict(_below(tensors, f"callback.{index}."), its_values)
 
     # --- looking, without a trace --------------------------------------------------------------------------------
 
@@ -378,9 +352,9 @@ class Learner:
         return figures
 
     def _score(self, rows: torch.Tensor) -> Scores:
-        self.network.eval()
         source = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
-        return score_rows(source, self.network, rows, self.heads, self.task.targets, self.config.batch_size * 2)
+        with evaluating(self.network):
+            return score_rows(source, self.network, rows, self.heads, self.task.targets, self.config.batch_size * 2)
 
     def predict(self, data: Any, *, views: int = 1) -> Any:
         """Answers for one value, several, or a table, in order; see `Predictor.predict`."""
@@ -431,6 +405,7 @@ class Learner:
             augment=self.config.augment,
             info=self._info(),
             device=str(self.device),
+            precision=self.config.precision,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -498,7 +473,3 @@ def _normalised_for(weights: str | Path | None, inputs: Mapping[str, Column]) ->
             column = replace(column, mean=mean, std=std)
         normalised[name] = column
     return normalised
-
-
-def _below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

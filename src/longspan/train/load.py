@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from longspan.errors import LongspanError, ModelFileError
 from longspan.train.ensemble import ENSEMBLE_FORMAT, Ensemble
 from longspan.train.files import read_tensors
 from longspan.train.predictor import MODEL_FORMAT, Predictor
+from longspan.train.standing import below
 from longspan.version import __version__
 
 __all__ = ["load"]
@@ -43,7 +43,7 @@ def load(path: str | Path, *, model: nn.Module | None = None, device: str = "aut
             return Predictor.from_parts(tensors, described, model=model, device=device)
         return Ensemble(
             [
-                Predictor.from_parts(_below(tensors, f"{i}."), member, model=model, device=device)
+                Predictor.from_parts(below(tensors, f"{i}."), member, model=model, device=device)
                 for i, member in enumerate(_members(described))
             ]
         )
@@ -56,7 +56,3 @@ def _members(described: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
         raise ModelFileError("the list of the ensemble's members is missing or damaged")
     return members
-
-
-def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -12,7 +12,7 @@ import torch
 
 from longspan.columns import Column
 from longspan.data.random import permutation, step_seed
-from longspan.data.samples import Batch, epoch_draws
+from longspan.data.samples import Batch, epoch_draws, split_evenly
 from longspan.errors import TrainingError
 from longspan.heads import Head
 from longspan.train.callbacks import Callback, TrainState
@@ -47,7 +47,8 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
     """Train from where `state` stands to the end of its phase.
 
     Everything random is computed from the seed and the place in the training, so a phase that goes on from a
-    checkpoint takes the same steps as one that was never interrupted.
+    checkpoint takes the same steps as one that was never interrupted. `stop` ends it after the event that set it: the
+    epoch is then validated as far as it went.
 
     Raises:
         TrainingError: the loss is not a finite number; in training, the weights are those before that step.
@@ -55,21 +56,28 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
     network, optimizer, phase, config = state.network, state.optimizer, state.phase, run.config
     for callback in callbacks:
         callback.fit_start(state)
-    while state.epoch < phase.epochs and not state.stop:
-        for callback in callbacks:
+    while state.epoch < phase.epochs and (state.batch or not state.stop):
+        for callback in callbacks if not state.batch else ():
             callback.epoch_start(state)
         started = time.perf_counter()
         network.train_unfrozen()
         epoch = run.epochs_before + state.epoch
         order = run.train[permutation(run.seed, "order", epoch, len(run.train))]
         draws = epoch_draws(config.augment, run.inputs, order, epoch, run.seed)
+        sizes = [len(part) for part in split_evenly(order, config.batch_size)]
+        buffers = list(network.buffers())
+        kept = [buffer.clone() for buffer in buffers]
         for batch in run.source.samples.batches(order, config.batch_size, draws=draws, first=state.batch):
+            if state.stop:
+                break
             done = state.epoch * state.num_batches + state.batch
             progress = done / (phase.epochs * state.num_batches)
             state.lr = phase.lr * lr_factor(phase.schedule, progress, phase.warmup)
             _set_rates(optimizer, state.lr, momentum_at(phase.schedule, progress, phase.warmup))
             step = run.steps_before + done
             torch.manual_seed(step_seed(run.seed, "step", step))  # dropout
+            if buffers:  # a loss that is no number has spoilt the batch statistics when it is found
+                torch._foreach_copy_(kept, buffers)  # pyright: ignore[reportPrivateImportUsage]
 
             loss = batch_loss(
                 run.source, network, batch.to(run.source.device), run.heads, run.targets,
@@ -77,8 +85,11 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
             )  # fmt: skip
             state.loss = loss.item()
             if not math.isfinite(state.loss):
+                if buffers:
+                    torch._foreach_copy_(buffers, kept)  # pyright: ignore[reportPrivateImportUsage]
                 raise _not_finite(state, batch, step)
-            (loss / config.accumulate).backward()
+            first = state.batch - state.batch % config.accumulate
+            (loss * (len(batch) / sum(sizes[first : first + config.accumulate]))).backward()
             state.batch += 1
             if state.batch % config.accumulate == 0 or state.batch == state.num_batches:
                 if config.clip_norm is not None:
@@ -88,8 +99,6 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
             state.losses.append(state.loss)
             for callback in callbacks:
                 callback.step_end(state)
-            if state.stop:
-                break
         state.history.append({"epoch": epoch + 1, **_validate(run, state), "seconds": time.perf_counter() - started})
         state.epoch, state.batch, state.losses = state.epoch + 1, 0, []
         for callback in callbacks:
@@ -104,14 +113,15 @@ def _validate(run: Run, state: TrainState) -> dict[str, object]:
     state.evaluated.eval()
     scores = score_rows(run.source, state.evaluated, run.valid, run.heads, run.targets, run.config.batch_size * 2)
     figures = scores.figures(run.heads)
-    if not math.isfinite(figures["loss"]):
+    loss = figures.pop("loss", None)  # without validation rows, or truths in them, there is none
+    if loss is not None and not math.isfinite(loss):
         raise TrainingError(
-            f"The validation loss became {figures['loss']} after epoch {state.epoch + 1} (lr {state.lr:.3g}). "
+            f"The validation loss became {loss} after epoch {state.epoch + 1} (lr {state.lr:.3g}). "
             'Try a smaller lr (learner.lr_find() suggests one), clip_norm=1.0, or precision="float32".'
         )
     return {
         "train_loss": sum(state.losses) / max(len(state.losses), 1),
-        "valid_loss": figures.pop("loss"),
+        **({} if loss is None else {"valid_loss": loss}),
         **figures,
         "lr": state.lr,
         "step_losses": state.losses,
@@ -128,9 +138,11 @@ def _set_rates(optimizer: torch.optim.Optimizer, lr: float, momentum: float | No
 
 
 def _not_finite(state: TrainState, batch: Batch, step: int) -> TrainingError:
-    rows = ", ".join(str(row) for row in batch.rows[:8].tolist())
+    rows = ", ".join(str(row) for row in batch.rows[:8].tolist()) + (", ..." if len(batch) > 8 else "")
+    sound = all(bool(parameter.isfinite().all()) for parameter in state.network.parameters())
+    weights = "are those before this step" if sound else "were no longer finite numbers before this step"
     return TrainingError(
         f"The loss became {state.loss} at step {step} (epoch {state.epoch + 1}, batch {state.batch + 1}, learning rate "
-        f"{state.lr:.3g}, table rows {rows}, ...). The weights are those before this step. Try a smaller lr "
+        f"{state.lr:.3g}, table rows {rows}). The weights {weights}. Try a smaller lr "
         '(learner.lr_find() suggests one), clip_norm=1.0, or precision="float32"; and look at these rows.'
     )

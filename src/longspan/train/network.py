@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, final
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Head
 from longspan.models import Backbone
 
-__all__ = ["Network"]
+__all__ = ["Network", "evaluating", "place"]
 
 
 @final
@@ -27,6 +28,8 @@ class Network(nn.Module):
         """Add new head layers to a backbone; a whole network gets none."""
         super().__init__()
         self.backbone = backbone
+        # What the user froze stays so; in a tuple, so that it is no submodule.
+        self.at_rest = tuple(parameter for parameter in backbone.parameters() if not parameter.requires_grad)
         self.target_names = tuple(heads)
         num_features = getattr(backbone, "num_features", None)
         self.whole = not isinstance(num_features, int)
@@ -39,7 +42,7 @@ class Network(nn.Module):
         """Outputs `(B, num_outputs)` by target."""
         return self.from_features(self.backbone(*inputs))
 
-    def from_features(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+    def from_features(self, features: Any) -> dict[str, torch.Tensor]:
         """Outputs by target, from what the backbone gave."""
         if self.whole:
             return features if isinstance(features, dict) else {self.target_names[0]: features}
@@ -51,10 +54,10 @@ class Network(nn.Module):
 
     def freeze(self, share: float) -> None:
         """Let the lowest `share` of the backbone's groups, 0..1, keep their weights; the others learn."""
-        groups = self._lower_groups()
+        groups, at_rest = self._lower_groups(), {id(parameter) for parameter in self.at_rest}
         for index, group in enumerate(groups):
             for parameter in group:
-                parameter.requires_grad_(index >= round(share * len(groups)))
+                parameter.requires_grad_(index >= round(share * len(groups)) and id(parameter) not in at_rest)
 
     def train_unfrozen(self) -> None:
         """Training mode, but evaluation mode for frozen parts: their batch statistics and dropout rest too."""
@@ -73,24 +76,61 @@ class Network(nn.Module):
 
         Raises:
             ShapeError: the network cannot read the inputs, or gives outputs of another shape than the heads need.
+            ConfigError: its outputs are not those of the targets.
         """
         shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
-        was_training = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                outputs = self(*inputs)
-        except (RuntimeError, TypeError) as error:
-            raise ShapeError(f"The network cannot read inputs of shape {shapes}: {error}") from error
-        finally:
-            self.train(was_training)
+        with torch.no_grad(), evaluating(self):
+            try:
+                features = self.backbone(*inputs)
+            except (RuntimeError, TypeError, ValueError, IndexError) as error:
+                raise ShapeError(f"The network cannot read inputs of shape {shapes}: {error}") from error
+            if not self.whole:
+                _check_features(features, len(inputs[0]), self.backbone, shapes)
+            elif not isinstance(features, torch.Tensor | dict):
+                raise ConfigError(
+                    f"The network gives {type(features).__name__}; it must give the outputs of the one target, or a "
+                    f"dict of them by target: {sorted(heads)}."
+                )
+            outputs = self.from_features(features)
         if set(outputs) != set(heads):
             raise ConfigError(f"The network gives {sorted(outputs)}, the task wants {sorted(heads)}.")
         for name, head in heads.items():
             expected = (len(inputs[0]), head.num_outputs)
-            if tuple(outputs[name].shape) != expected:
+            if not isinstance(outputs[name], torch.Tensor) or tuple(outputs[name].shape) != expected:
+                got = tuple(outputs[name].shape) if isinstance(outputs[name], torch.Tensor) else type(outputs[name])
                 raise ShapeError(
-                    f"For inputs of shape {shapes} the network gives {tuple(outputs[name].shape)} for target {name!r}, "
+                    f"For inputs of shape {shapes} the network gives {got} for target {name!r}, "
                     f"whose head needs {expected}. End it with nn.Linear(..., {head.num_outputs}), or give it an "
                     "attribute num_features and leave the last layer to longspan."
                 )
+
+
+def _check_features(features: object, rows: int, backbone: nn.Module, shapes: str) -> None:
+    expected = (rows, backbone.num_features)
+    if not isinstance(features, torch.Tensor) or tuple(features.shape) != expected:
+        got = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
+        raise ShapeError(
+            f"For inputs of shape {shapes} {type(backbone).__name__} gives {got}, but with num_features = "
+            f"{backbone.num_features} it must give {expected}. Pool or flatten the rest, or correct num_features."
+        )
+
+
+def place(network: Network, device: torch.device) -> Network:
+    """The same network on a device, with the kernels of its convolutions over pictures channels-last."""
+    network.to(device)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:  # and no others: channels-last is a format of four axes
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; afterwards every module is in the mode it was in, also within a training step."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import platform
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
-from longspan.errors import ConfigError
+from longspan.errors import ConfigError, unknown_name
 
-__all__ = ["Precision", "native_bfloat16", "pick_device", "pick_dtype"]
+__all__ = ["PRECISIONS", "Precision", "native_bfloat16", "pick_device", "pick_dtype"]
 
 Precision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 def native_bfloat16(device: torch.device) -> bool:
@@ -28,12 +29,21 @@ def native_bfloat16(device: torch.device) -> bool:
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """The named device, or the fastest there is."""
+    """The named device, or the fastest there is.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
     if wanted != "auto":
         try:
-            return torch.device(wanted)
+            device = torch.device(wanted)
         except RuntimeError as error:
             raise ConfigError(f"There is no device {wanted!r}. Valid: auto, cpu, cuda, cuda:0, mps.") from error
+        there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+        if (device.index or 0) >= there.get(device.type, 0):
+            found = [kind for kind, count in there.items() if count]
+            raise ConfigError(f"This machine has no device {wanted!r}. It has: {', '.join(found)}; or take 'auto'.")
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -41,8 +51,8 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """The number type for the layers that autocast knows; weights and losses stay float32."""
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise ConfigError(f"precision must be 'auto', 'float32' or 'bfloat16', got {precision!r}.")
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
     if precision == "bfloat16" or (precision == "auto" and native_bfloat16(device)):
         return torch.bfloat16
     return torch.float32

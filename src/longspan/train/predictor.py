@@ -18,8 +18,8 @@ from longspan.models import Backbone
 from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
 from longspan.train.files import write_tensors
-from longspan.train.network import Network
-from longspan.train.precision import pick_device, pick_dtype
+from longspan.train.network import Network, evaluating, place
+from longspan.train.precision import Precision, pick_device, pick_dtype
 from longspan.train.prediction import Prediction
 from longspan.train.scores import activate_rows, score_rows
 from longspan.train.step import Source, whole_source
@@ -30,7 +30,7 @@ __all__ = ["MODEL_FORMAT", "Predictor", "encode_truth", "to_predictions"]
 MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
 """What marks the header of a model file; `load` refuses higher versions."""
 
-_OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment")
+_OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment", "precision")
 
 
 @final
@@ -46,20 +46,24 @@ class Predictor:
         augment: Augment | None = None,
         info: Mapping[str, Any] | None = None,
         device: str = "auto",
+        precision: Precision = "auto",
     ) -> None:
         """Put the parts together; a Learner and `load` do.
 
         Args:
-            network: Trained; put into evaluation mode.
+            network: Trained; its mode stays.
             inputs: Fitted input columns by name, in the network's order.
             heads: Heads with their columns, by target.
             augment: What it was trained with; test-time augmentation draws from it.
             info: JSON values that travel in the file: library version, task, training, metrics, vault.
             device: Where it runs.
+            precision: As it was trained; see `TrainConfig.precision`.
         """
         self.device = pick_device(device)
-        self.dtype = pick_dtype("auto", self.device)
-        self.network = network.to(self.device).eval()
+        self.precision: Precision = precision
+        self.dtype = pick_dtype(precision, self.device)
+        # The memory format of training: in another one sums are taken in another order, and the last digit differs.
+        self.network = place(network, self.device)
         self.inputs = dict(inputs)
         self.heads = dict(heads)
         self.augment = augment or Augment()
@@ -93,6 +97,8 @@ class Predictor:
     ) -> tuple[dict[str, torch.Tensor], list[str | None]]:
         """Activated outputs by target for what `predict` takes, and the file of each sample."""
         if isinstance(data, Table):
+            for name in self.inputs:
+                data.column(name)
             rows = np.arange(len(data))
             samples = encode_rows(data, rows, self.inputs, {})
             faults = list(samples.faults().values())
@@ -103,6 +109,8 @@ class Predictor:
             sources = [_path_of(value) for value in values]
         if faults:
             raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+        if not sources:
+            return {}, []
         rows = torch.arange(len(sources))
         return self.activate(samples, rows, views=views, batch_size=batch_size), sources
 
@@ -114,7 +122,8 @@ class Predictor:
         samples = encode_truth(table, self.inputs, self.heads)
         rows = torch.arange(len(table))
         columns = {name: _column(head) for name, head in self.heads.items()}
-        scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
+        with evaluating(self.network):
+            scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
         if views == 1:
             return scores.figures(self.heads)
         return scores.with_activated(self.activate(samples, rows, views=views, batch_size=batch_size), self.heads)
@@ -127,9 +136,9 @@ class Predictor:
         self, samples: Samples, rows: torch.Tensor, *, views: int = 1, batch_size: int = 64
     ) -> dict[str, torch.Tensor]:
         """Probabilities and quantities of encoded rows, by target; see `Head.activate`."""
-        self.network.eval()
         drawn = self._views(views)
-        return activate_rows(self.source(samples), self.network, rows, self.heads, batch_size, drawn)
+        with evaluating(self.network):
+            return activate_rows(self.source(samples), self.network, rows, self.heads, batch_size, drawn)
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file: weights, and as JSON everything needed to use them. It holds no code."""
@@ -156,11 +165,13 @@ class Predictor:
                 backbone = model
             network = Network(backbone, heads)
             network.load_state_dict(tensors)
-            augment = Augment.from_json(described.get("augment", {}))
+            augment = Augment.from_json(described["augment"])
+            precision = described["precision"]
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise ModelFileError(f"weights and description do not fit together: {error}") from error
         info = {k: v for k, v in described.items() if k not in _OWN_KEYS}
-        return cls(network, inputs, heads, augment=augment, info=info, device=device)
+        network.eval()
+        return cls(network, inputs, heads, augment=augment, info=info, device=device, precision=precision)
 
     def describe(self) -> dict[str, Any]:
         """Everything needed to use the weights, as JSON values."""
@@ -177,6 +188,7 @@ class Predictor:
             "inputs": {name: column.to_json() for name, column in self.inputs.items()},
             "heads": {name: head.to_json() for name, head in self.heads.items()},
             "augment": self.augment.to_json(),
+            "precision": self.precision,
         }
 
     # --- helpers -------------------------------------------------------------------------------------------------

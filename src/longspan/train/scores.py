@@ -39,13 +39,13 @@ class Scores:
         """Loss (summed over targets) and every metric over the rows that have a truth.
 
         A metric is called by its name for one target ("accuracy"), with the target before it for several
-        ("breed.accuracy"). A target without any truth among the rows gives no figure.
+        ("breed.accuracy"). A target without any truth among the rows gives no figure; without any at all there is no
+        loss either.
         """
-        total = 0.0
-        for name in heads:
-            if bool(self.present[name].any()):
-                total += float(self.losses[name].sum() / self.present[name].sum())
-        return {"loss": total, **measure(heads, self.activated, self.targets, self.present)}
+        known = [name for name in heads if bool(self.present[name].any())]
+        losses = [float(self.losses[name].sum() / self.present[name].sum()) for name in known]
+        figures = measure(heads, self.activated, self.targets, self.present)
+        return {"loss": sum(losses), **figures} if known else figures
 
     def with_activated(self, activated: Mapping[str, torch.Tensor], heads: Mapping[str, Head]) -> dict[str, float]:
         """The metrics of other answers to the same rows."""

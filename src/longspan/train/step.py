@@ -72,13 +72,12 @@ def stored_source(whole: Source, network: Network, rows: torch.Tensor, batch_siz
     slots = np.full(int(rows.max()) + 1, -1, np.int64)
     slots[rows.numpy()] = np.arange(len(rows))
     samples = Samples({"features": Store(torch.cat(features), slots, {})}, whole.samples.targets)
-    return Source(
-        samples,
-        lambda batch: (batch.inputs["features"],),
-        lambda network, inputs: network.from_features(*inputs),
-        whole.device,
-        whole.dtype,
-    )
+
+    def forward(network: Network, inputs: Inputs) -> dict[str, torch.Tensor]:
+        with _autocast(whole.device, whole.dtype):
+            return network.from_features(*inputs)
+
+    return Source(samples, lambda batch: (batch.inputs["features"],), forward, whole.device, whole.dtype)
 
 
 def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
