@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn import metrics
 
 from longspan.columns import Number
 from longspan.errors import ConfigError
@@ -38,15 +37,15 @@ def test_losses_do_not_depend_on_the_unit():
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])
-def test_metrics_equal_scikit_learn_in_the_unit(offset):
+def test_metrics_equal_numpy_in_the_unit(offset):
     generator = np.random.default_rng(0)
     truth = (generator.normal(size=50) * 3 + offset).astype(np.float32)
     predicted = (truth + generator.normal(size=50)).astype(np.float32)
-    one, other = truth.astype(float), predicted.astype(float)
+    errors = predicted.astype(float) - truth.astype(float)
     assert HEAD.measure(torch.from_numpy(predicted), torch.from_numpy(truth)) == {
-        "mae": pytest.approx(metrics.mean_absolute_error(one, other), rel=1e-4),
-        "rmse": pytest.approx(metrics.root_mean_squared_error(one, other), rel=1e-4),
-        "r2": pytest.approx(metrics.r2_score(one, other), rel=1e-4),
+        "mae": pytest.approx(np.abs(errors).mean(), rel=1e-4),
+        "rmse": pytest.approx(np.sqrt((errors**2).mean()), rel=1e-4),
+        "r2": pytest.approx(1 - (errors**2).mean() / truth.astype(float).var(), rel=1e-4),
     }
 
 

@@ -77,18 +77,16 @@ class Classify(Head):
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Accuracy, F1 averaged over classes, and for more than ten classes top-5 accuracy."""
-        from torchmetrics.functional import classification
+        from sklearn import metrics
 
-        classes = self.num_outputs
-        predicted = activated.argmax(dim=1)
+        truth, predicted = targets.numpy(), activated.argmax(dim=1).numpy()
         figures = {
-            "accuracy": classification.multiclass_accuracy(predicted, targets, classes, average="micro"),
-            "f1_macro": classification.multiclass_f1_score(predicted, targets, classes, average="macro"),
+            "accuracy": metrics.accuracy_score(truth, predicted),
+            "f1_macro": metrics.f1_score(truth, predicted, average="macro", zero_division=0.0),
         }
-        if classes > 10:
-            figures["top5_accuracy"] = classification.multiclass_accuracy(
-                activated, targets, classes, average="micro", top_k=5
-            )
+        if self.num_outputs > 10:
+            labels = range(self.num_outputs)
+            figures["top5_accuracy"] = metrics.top_k_accuracy_score(truth, activated.numpy(), k=5, labels=labels)
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
@@ -159,21 +157,20 @@ class ClassifyMany(Head):
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """F1 over all labels and over classes, share of rows right in every class, mean average precision."""
-        from torchmetrics.functional import classification
+        from sklearn import metrics
 
-        classes, truth = self.num_outputs, targets.long()
-        given = (activated >= self.threshold).long()
-        occurs = truth.sum(dim=0) > 0  # average precision is undefined for a class that never does
-        # Unchecked: shapes are ours, and torchmetrics would refuse a single class.
+        truth, given = targets.long().numpy(), (activated >= self.threshold).long().numpy()
+        averages = ("micro", "macro") if self.num_outputs > 1 else ("binary", "binary")  # one column is no list to it
+        micro, macro = (metrics.f1_score(truth, given, average=each, zero_division=0.0) for each in averages)
         figures = {
-            "f1_micro": classification.multilabel_f1_score(given, truth, classes, average="micro", validate_args=False),
-            "f1_macro": classification.multilabel_f1_score(given, truth, classes, average="macro", validate_args=False),
-            "exact_match": classification.multilabel_exact_match(given, truth, classes, validate_args=False),
+            "f1_micro": micro,
+            "f1_macro": macro,
+            "exact_match": metrics.accuracy_score(truth, given),
         }
-        if bool(occurs.any()):
-            figures["average_precision"] = classification.multilabel_average_precision(
-                activated[:, occurs], truth[:, occurs], int(occurs.sum()), average="macro", validate_args=False
-            )
+        occurring = truth.sum(axis=0) > 0  # average precision is undefined for a class that never occurs
+        if occurring.any():
+            precision = metrics.average_precision_score(truth[:, occurring], activated.numpy()[:, occurring])
+            figures["average_precision"] = precision
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 

@@ -82,15 +82,14 @@ class Regress(Head):
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Mean absolute and root mean squared error in the unit; with two rows or more the share explained."""
-        from torchmetrics.functional import regression
+        from sklearn import metrics
 
-        # In double precision: torchmetrics takes r2 from sums of squares, whose difference single precision loses.
-        predicted, truth = activated.double(), targets.double()
+        truth, predicted = targets.double().numpy(), activated.double().numpy()
         figures = {
-            "mae": regression.mean_absolute_error(predicted, truth),
-            "rmse": regression.mean_squared_error(predicted, truth, squared=False),
+            "mae": metrics.mean_absolute_error(truth, predicted),
+            "rmse": metrics.root_mean_squared_error(truth, predicted),
         }
         if len(truth) >= 2:
-            figures["r2"] = regression.r2_score(predicted, truth)
+            figures["r2"] = metrics.r2_score(truth, predicted)
         # Significant digits, not decimals: the unit may make every figure small.
         return {name: float(f"{float(figure):.6g}") for name, figure in figures.items()}
