@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -82,7 +83,7 @@ class Classify(Head):
         truth, predicted = targets.numpy(), activated.argmax(dim=1).numpy()
         figures = {
             "accuracy": metrics.accuracy_score(truth, predicted),
-            "f1_macro": metrics.f1_score(truth, predicted, average="macro", zero_division=0.0),
+            "f1_macro": _f1(truth, predicted, "macro"),
         }
         if self.num_outputs > 10:
             labels = range(self.num_outputs)
@@ -161,7 +162,7 @@ class ClassifyMany(Head):
 
         truth, given = targets.long().numpy(), (activated >= self.threshold).long().numpy()
         averages = ("micro", "macro") if self.num_outputs > 1 else ("binary", "binary")  # one column is no list to it
-        micro, macro = (metrics.f1_score(truth, given, average=each, zero_division=0.0) for each in averages)
+        micro, macro = (_f1(truth, given, each) for each in averages)
         figures = {
             "f1_micro": micro,
             "f1_macro": macro,
@@ -177,3 +178,10 @@ class ClassifyMany(Head):
 def _check_share(name: str, value: float) -> None:
     if not 0 <= value < 1:
         raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}.")
+
+
+def _f1(truth: np.ndarray, predicted: np.ndarray, average: str) -> float:
+    """F1, 0 where a class is neither there nor predicted."""
+    from sklearn import metrics
+
+    return metrics.f1_score(truth, predicted, average=average, zero_division=0.0)  # pyright: ignore[reportArgumentType]
