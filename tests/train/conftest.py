@@ -82,6 +82,15 @@ def records(learner):
     return [{k: v for k, v in record.items() if k != "seconds"} for record in learner.history]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Tensors of a few hundred numbers: handing them to a second thread takes ten times as long as the sums."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def small():
     """Builders of small tasks and learners, and comparisons of what they learnt."""

@@ -77,6 +77,8 @@ class Ensemble:
         return path
 
     def _answer(self, data: Any, views: int, batch_size: int) -> tuple[dict[str, torch.Tensor], list[str | None]]:
+        if isinstance(data, list | tuple) and not data:
+            return {}, []
         answers = [member.answer(data, views=views, batch_size=batch_size) for member in self.members]
         sources = answers[0][1]
         return {

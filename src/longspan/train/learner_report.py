@@ -105,7 +105,7 @@ def _curves(page: Document, learner: Learner) -> None:
         for phase in learner.phases
         for step in range(phase.epochs * per_epoch)
     ][: len(steps)]
-    valid = [record["valid_loss"] for record in history]
+    valid = [record.get("valid_loss", float("nan")) for record in history]
     page.section("Curves").figure(loss_curves(steps, valid, steps_per_epoch=per_epoch, lr=lrs))
     better = {
         join_target(name, metric.name, len(learner.heads)): metric.better == "higher"

@@ -31,8 +31,10 @@ def load(path: str | Path, *, model: nn.Module | None = None, device: str = "aut
     path = Path(path)
     tensors, described = read_tensors(path)
     version, kind = described.get("format_version"), described.get("format")
-    if kind not in (MODEL_FORMAT["format"], ENSEMBLE_FORMAT["format"]) or not isinstance(version, int):
+    if kind not in (MODEL_FORMAT["format"], ENSEMBLE_FORMAT["format"]):
         raise ModelFileError(f"{path} is a longspan file of kind {kind!r}, not a model.")
+    if not isinstance(version, int):
+        raise ModelFileError(f"{path} has no format version that is a number, but {version!r}: its header is damaged.")
     if version > MODEL_FORMAT["format_version"]:
         raise ModelFileError(
             f"{path} has format version {version}, written by longspan {described.get('library_version')}; this is "

@@ -154,16 +154,17 @@ class Predictor:
         try:
             heads = {name: head_from_json(fields) for name, fields in described["heads"].items()}
             inputs = {name: column_from_json(fields) for name, fields in described["inputs"].items()}
-            if described["model"].get("name") is not None:
-                backbone: nn.Module = backbone_from_json(described["model"])
-            elif model is None:
-                raise ModelFileError(
-                    f"it holds the weights of your own class {described['model'].get('class')!r}, and a file cannot "
-                    "hold its code. Pass a new instance: load(path, model=...)."
-                )
-            else:
-                backbone = model
-            network = Network(backbone, heads)
+            with torch.random.fork_rng(devices=[]):  # the first weights, soon overwritten, draw random numbers
+                if described["model"].get("name") is not None:
+                    backbone: nn.Module = backbone_from_json(described["model"])
+                elif model is None:
+                    raise ModelFileError(
+                        f"it holds the weights of your own class {described['model'].get('class')!r}, and a file "
+                        "cannot hold its code. Pass a new instance: load(path, model=...)."
+                    )
+                else:
+                    backbone = model
+                network = Network(backbone, heads)
             network.load_state_dict(tensors)
             augment = Augment.from_json(described["augment"])
             precision = described["precision"]
