@@ -59,6 +59,8 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
     while state.epoch < phase.epochs and (state.batch or not state.stop):
         for callback in callbacks if not state.batch else ():
             callback.epoch_start(state)
+        if state.stop and not state.batch:
+            break
         started = time.perf_counter()
         network.train_unfrozen()
         epoch = run.epochs_before + state.epoch

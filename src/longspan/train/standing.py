@@ -106,6 +106,8 @@ def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*now, *before]):
             yield from _changes(f"{name}.{key}" if name else str(key), before.get(key), now.get(key))
+    elif isinstance(before, dict) or isinstance(now, dict):
+        yield f"{name} is {'new' if before is None else 'gone'}"
     elif before != now:
         yield f"{name} was {before!r}, is {now!r}"
 
