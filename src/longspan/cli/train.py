@@ -115,7 +115,7 @@ def train(
         int | None,
         Opt(help="Passes over the training rows.  [default: 3 for fine-tune, after those of the new layers; else 10]"),
     ] = None,
-    freeze_epochs: Annotated[int, Opt(metavar="N", help="For fine-tune: passes for the new layers alone.")] = 1,
+    freeze_epochs: Annotated[int, Opt(metavar="N", help="For fine-tune: passes for the new layers alone.")] = 5,
     lr: Annotated[
         float | None,
         Opt(metavar="RATE", help="Peak learning rate.  [default: 0.002 fine-tune, 0.003 one-cycle, 0.001 fit]"),

@@ -40,7 +40,7 @@ class TrainOptions:
     size: int | None = None
     mode: str | None = None
     epochs: int | None = None
-    freeze_epochs: int = 1
+    freeze_epochs: int = 5
     lr: float | None = None
     schedule: str | None = None
     batch_size: int = 64

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
-import numpy as np
 import polars as pl
 import torch
 from torch import nn
 
 from longspan.columns import Column, Image
 from longspan.data import Table, Task, Vault
-from longspan.data.random import permutation, step_seed
+from longspan.data.random import step_seed
 from longspan.data.samples import split_evenly
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.heads import Head, head_for
@@ -25,7 +23,7 @@ from longspan.train.callbacks import Callback, TrainState
 from longspan.train.checkpoint import CheckpointWriter, latest_steps, read_latest
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.loop import Run, train_phase
-from longspan.train.lr_find import LRFind, suggest
+from longspan.train.lr_find import LRFind, range_test
 from longspan.train.memory import keep_freed_memory
 from longspan.train.network import Network, evaluating, place
 from longspan.train.optimizer import make_optimizer
@@ -34,7 +32,7 @@ from longspan.train.predictor import Predictor
 from longspan.train.progress import ProgressBar
 from longspan.train.scores import Scores, score_rows
 from longspan.train.standing import below, collect, refuse_another, restore
-from longspan.train.step import Source, batch_loss, frozen_source, prepare_inputs, stored_source, whole_source
+from longspan.train.step import Source, frozen_source, prepare_inputs, stored_source, whole_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -277,46 +275,18 @@ class Learner:
     # --- looking, without a trace --------------------------------------------------------------------------------
 
     def lr_find(self, *, start: float = 1e-7, end: float = 10.0, steps: int = 100) -> LRFind:
-        """Train over a few rising rates on a copy, and suggest one (Smith 2015, section 3.3); leaves no trace."""
-        network = copy.deepcopy(self.network)
-        phase = Phase(epochs=1, lr=start, schedule="constant", warmup=0.0)
-        optimizer = make_optimizer(network, self.config, phase)
-        source = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
-        lrs, losses, smooth = [], [], 0.0
-        network.train()
-        with _own_randomness(self.device):
-            for step, batch in enumerate(self._endless(steps)):
-                lr = start * (end / start) ** (step / max(steps - 1, 1))
-                for group in optimizer.param_groups:
-                    group["lr"] = lr
-                torch.manual_seed(step_seed(self.seed, "lr_find", step))
-                loss = batch_loss(
-                    source, network, batch.to(self.device), self.heads, self.task.targets, mixup=0.0, seed=0, step=0
-                )
-                smooth = 0.95 * smooth + 0.05 * loss.item()
-                unbiased = smooth / (1 - 0.95 ** (step + 1))
-                if not np.isfinite(unbiased) or (losses and unbiased > 4 * min(losses)):
-                    break
-                lrs.append(lr)
-                losses.append(unbiased)
-                loss.backward()
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-        # The last tenth is the blow-up itself.
-        kept = max(len(lrs) - len(lrs) // 10, 1)
-        found = suggest(np.asarray(lrs[:kept]), np.asarray(losses[:kept]))
-        return LRFind(tuple(lrs), tuple(losses), found)
+        """Train over a few rising rates on a copy, and suggest one (Smith 2015, section 3.3); leaves no trace.
 
-    def _endless(self, steps: int) -> Iterator[Any]:
-        epoch = 0
-        while steps > 0:
-            order = self.task.train[permutation(self.seed, "lr_find order", epoch, len(self.task.train))]
-            for batch in self.task.samples.batches(order, self.config.batch_size):
-                yield batch
-                steps -= 1
-                if steps == 0:
-                    return
-            epoch += 1
+        Args:
+            start: The first rate.
+            end: The last one, unless the loss blows up before.
+            steps: Batches; rates lie evenly on a log scale.
+
+        Raises:
+            TrainingError: the loss is no finite number from the start.
+        """
+        with _own_randomness(self.device):
+            return range_test(self, start, end, steps)
 
     def scores(self, part: Literal["train", "valid"] = "valid") -> Scores:
         """Answers, truths and losses of each training or validation row."""

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import numpy as np
+import torch
+
+from longspan.data.random import permutation, step_seed
+from longspan.data.samples import Batch
+from longspan.errors import ConfigError, TrainingError
+from longspan.train.config import Phase
+from longspan.train.optimizer import make_optimizer
+from longspan.train.step import batch_loss, whole_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["LRFind", "suggest"]
+    from longspan.train.learner import Learner
+
+__all__ = ["LRFind", "range_test", "suggest"]
+
+_SMOOTHING = 0.95  # share of the running mean of losses that stays in a step
+_BLOWN_UP = 4.0  # times the smallest loss
 
 
 @final
@@ -33,10 +49,62 @@ class LRFind:
         return lr_curve(self.lrs, self.losses, suggested=self.suggestion)
 
 
-def suggest(lrs: np.ndarray, losses: np.ndarray) -> float:
-    """The rate at the middle of the longest falling stretch of the smoothed loss.
+def range_test(learner: Learner, start: float, end: float, steps: int) -> LRFind:
+    """See `Learner.lr_find`."""
+    if not 0 < start < end < math.inf or steps < 2:
+        raise ConfigError(f"lr_find needs 0 < start < end and at least 2 steps, got {start}, {end} and {steps}.")
+    network = copy.deepcopy(learner.network)
+    network.zero_grad(set_to_none=True)
+    optimizer = make_optimizer(network, learner.config, Phase(epochs=1, lr=start, schedule="constant", warmup=0.0))
+    source = whole_source(learner.task.samples, learner.inputs, learner.device, learner.dtype)
+    lrs, losses, smooth = [], [], 0.0
+    network.train_unfrozen()
+    for step, batch in enumerate(_batches(learner, steps)):
+        lr = start * (end / start) ** (step / (steps - 1))
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        torch.manual_seed(step_seed(learner.seed, "lr_find", step))
+        loss = batch_loss(
+            source, network, batch.to(learner.device), learner.heads, learner.task.targets, mixup=0.0, seed=0, step=0
+        )
+        smooth = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss.item()
+        unbiased = smooth / (1 - _SMOOTHING ** (step + 1))
+        if not math.isfinite(unbiased) or (losses and unbiased > _BLOWN_UP * min(losses)):
+            break
+        lrs.append(lr)
+        losses.append(unbiased)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    if not lrs:
+        rows = ", ".join(map(str, batch.rows[:8].tolist()))
+        raise TrainingError(
+            f"The loss is {loss.item()} before anything was learnt (table rows {rows}, ...), so no rate can be found. "
+            'Look at these rows and at the network, or try precision="float32".'
+        )
+    kept = max(len(lrs) - len(lrs) // 10, 1)  # the last tenth is the blow-up itself
+    return LRFind(tuple(lrs), tuple(losses), suggest(np.asarray(lrs[:kept]), np.asarray(losses[:kept])))
 
-    Source: the "valley" rule of ESRI, fastai's default: the longest run of falling loss, two thirds of the way in.
+
+def _batches(learner: Learner, steps: int) -> Iterator[Batch]:
+    """As many training batches, over as many epochs as it takes, in an order of their own."""
+    epoch = 0
+    while steps > 0:
+        order = learner.task.train[permutation(learner.seed, "lr_find order", epoch, len(learner.task.train))]
+        for batch in learner.task.samples.batches(order, learner.config.batch_size):
+            yield batch
+            steps -= 1
+            if steps == 0:
+                return
+        epoch += 1
+
+
+def suggest(lrs: np.ndarray, losses: np.ndarray) -> float:
+    """The rate two thirds of the way into the longest falling stretch of the smoothed loss.
+
+    The stretch is the longest subsequence of ever smaller losses; steps where the loss rises may lie between.
+
+    Source: the "valley" rule of ESRI, as in fastai's `valley`. Differs: fastai's code takes the middle of the stretch.
     """
     longest = np.ones(len(losses), int)
     for i in range(1, len(losses)):
