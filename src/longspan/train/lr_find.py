@@ -70,18 +70,18 @@ def range_test(learner: Learner, start: float, end: float, steps: int) -> LRFind
         smooth = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss.item()
         unbiased = smooth / (1 - _SMOOTHING ** (step + 1))
         if not math.isfinite(unbiased) or (losses and unbiased > _BLOWN_UP * min(losses)):
+            if not lrs:
+                raise TrainingError(
+                    f"The loss is {loss.item()} before anything was learnt (table rows "
+                    f"{', '.join(map(str, batch.rows[:8].tolist()))}, ...), so no rate can be found. Look at these rows "
+                    'and at the network, or try precision="float32".'
+                )
             break
         lrs.append(lr)
         losses.append(unbiased)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    if not lrs:
-        rows = ", ".join(map(str, batch.rows[:8].tolist()))
-        raise TrainingError(
-            f"The loss is {loss.item()} before anything was learnt (table rows {rows}, ...), so no rate can be found. "
-            'Look at these rows and at the network, or try precision="float32".'
-        )
     kept = max(len(lrs) - len(lrs) // 10, 1)  # the last tenth is the blow-up itself
     return LRFind(tuple(lrs), tuple(losses), suggest(np.asarray(lrs[:kept]), np.asarray(losses[:kept])))
 
