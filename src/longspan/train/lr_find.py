@@ -71,10 +71,10 @@ def range_test(learner: Learner, start: float, end: float, steps: int) -> LRFind
         unbiased = smooth / (1 - _SMOOTHING ** (step + 1))
         if not math.isfinite(unbiased) or (losses and unbiased > _BLOWN_UP * min(losses)):
             if not lrs:
+                rows = ", ".join(map(str, batch.rows[:8].tolist()))
                 raise TrainingError(
-                    f"The loss is {loss.item()} before anything was learnt (table rows "
-                    f"{', '.join(map(str, batch.rows[:8].tolist()))}, ...), so no rate can be found. Look at these rows "
-                    'and at the network, or try precision="float32".'
+                    f"The loss is {loss.item()} before anything was learnt (table rows {rows}, ...), so no rate can be "
+                    'found. Look at these rows and at the network, or try precision="float32".'
                 )
             break
         lrs.append(lr)
