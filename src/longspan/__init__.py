@@ -13,7 +13,7 @@ from longspan.version import __version__
 
 if TYPE_CHECKING:
     from longspan import datasets, models
-    from longspan.columns import Categories, Category, Image, Number
+    from longspan.columns import Categories, Category, Image, Number, Plain
     from longspan.data import Augment, Split, Table, Task
     from longspan.errors import LongspanError
     from longspan.heads import Classify, ClassifyMany, Regress
@@ -46,6 +46,7 @@ __all__ = [
     "LongspanError",
     "Number",
     "Phase",
+    "Plain",
     "Prediction",
     "Predictor",
     "Regress",
@@ -64,7 +65,7 @@ __all__ = [
 
 # The same names once more, for the interpreter: what stands under TYPE_CHECKING is what editors and pyright follow.
 _HOMES = {
-    "columns": ("Categories", "Category", "Image", "Number"),
+    "columns": ("Categories", "Category", "Image", "Number", "Plain"),
     "data": ("Augment", "Split", "Table", "Task"),
     "errors": ("LongspanError",),
     "heads": ("Classify", "ClassifyMany", "Regress"),

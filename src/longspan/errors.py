@@ -21,8 +21,10 @@ __all__ = [
     "LeakError",
     "LongspanError",
     "ModelFileError",
+    "PipelineError",
     "ShapeError",
     "SplitError",
+    "StudyError",
     "TrainingError",
     "UnknownNameError",
     "VaultError",
@@ -90,6 +92,16 @@ class TrainingError(LongspanError):
 @final
 class ModelFileError(LongspanError):
     """A model file that is cut short, damaged, from a newer version, or not one of ours."""
+
+
+@final
+class PipelineError(LongspanError):
+    """Stages that do not fit together, or a stage that fails; the message names stage, column and row."""
+
+
+@final
+class StudyError(LongspanError):
+    """A study that cannot be run, compared or continued: strategies, sizes, or a study file that do not fit."""
 
 
 @final

@@ -10,11 +10,12 @@ from longspan.columns.category import Category
 from longspan.columns.draws import Draws
 from longspan.columns.image import Image
 from longspan.columns.number import Number
+from longspan.columns.plain import Plain
 from longspan.errors import unknown_name
 
-__all__ = ["COLUMNS", "Categories", "Category", "Column", "Draws", "Image", "Number", "column_from_json"]
+__all__ = ["COLUMNS", "Categories", "Category", "Column", "Draws", "Image", "Number", "Plain", "column_from_json"]
 
-COLUMNS: dict[str, type[Column]] = {column.kind: column for column in (Image, Category, Categories, Number)}
+COLUMNS: dict[str, type[Column]] = {column.kind: column for column in (Image, Category, Categories, Number, Plain)}
 """Every kind of column by its name in files. A new column is one file and one entry here."""
 
 

@@ -78,8 +78,8 @@ def series_of(name: str, values: Iterable[Any]) -> pl.Series:
         if len(found) > 1:
             mixed = " and ".join(f"{kind} (row {row}: {cells[row]!r})" for kind, row in found.items())
             raise DataError(f"Column {name!r} mixes {mixed}; make them values of one type.")
-    if any(isinstance(cell, float) for cell in cells):
-        cells = [float(cell) if isinstance(cell, int) else cell for cell in cells]
+    if any(_has_float(cell) for cell in cells):  # polars takes the first row's word for it, and cuts 1.5 down to 1
+        cells = [_as_floats(cell) for cell in cells]
     try:
         # strict: otherwise polars turns what it cannot hold into missing values without a word
         return pl.Series(name, cells)
@@ -106,6 +106,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | np.ndarray):
         return [_plain(part) for part in value]
     return value
+
+
+def _has_float(cell: Any) -> bool:
+    return isinstance(cell, float) or (isinstance(cell, list) and any(map(_has_float, cell)))
+
+
+def _as_floats(cell: Any) -> Any:
+    if isinstance(cell, list):
+        return [_as_floats(part) for part in cell]
+    return float(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
 
 
 def _kind(value: Any) -> str:
