@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from longspan.heads import Classify, ClassifyMany, Regress
     from longspan.models import DeepCNNConfig, SmallResNetConfig, UnshuffleCNNConfig
     from longspan.train import (
+        Budget,
         Callback,
         EarlyStopping,
         Ensemble,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Phase,
         Prediction,
         Predictor,
+        Recipe,
         TrainConfig,
         WeightAverage,
         load,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augment",
+    "Budget",
     "Callback",
     "Categories",
     "Category",
@@ -49,6 +52,7 @@ __all__ = [
     "Plain",
     "Prediction",
     "Predictor",
+    "Recipe",
     "Regress",
     "SmallResNetConfig",
     "Split",
@@ -71,6 +75,7 @@ _HOMES = {
     "heads": ("Classify", "ClassifyMany", "Regress"),
     "models": ("DeepCNNConfig", "SmallResNetConfig", "UnshuffleCNNConfig"),
     "train": (
+        "Budget",
         "Callback",
         "EarlyStopping",
         "Ensemble",
@@ -78,6 +83,7 @@ _HOMES = {
         "Phase",
         "Prediction",
         "Predictor",
+        "Recipe",
         "TrainConfig",
         "WeightAverage",
         "load",

@@ -28,6 +28,8 @@ class Column(ABC):
 
     kind: ClassVar[str]
     """Name in files and messages: "image", "category" ..."""
+    for_networks: ClassVar[bool] = True
+    """Whether its values can stand in a batch."""
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> Self:

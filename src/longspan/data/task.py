@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from longspan.data.leaks import Leaks, find_leaks
 from longspan.data.samples import Samples, encode_rows
 from longspan.data.splits import Split
 from longspan.data.table import Table
+from longspan.data.vault import Vault
 from longspan.errors import ConfigError, DataError, Fault, LongspanError, TrainingError, data_error, unknown_name
 
 __all__ = ["Task"]
@@ -72,6 +74,11 @@ class Task:
         for name in (*self.input_names, *self.target_names):
             if name not in self.table.columns:
                 raise unknown_name("column", name, self.table.columns)
+            if not self.table.columns[name].for_networks:
+                raise ConfigError(
+                    f"Column {name!r} holds {self.table.columns[name].kind} values, which no network reads or predicts;"
+                    " give it another meaning with table.with_column."
+                )
         both = set(self.input_names) & set(self.target_names)
         if both:
             raise ConfigError(f"{sorted(both)} are inputs and targets at once: the network would copy the answer.")
@@ -140,6 +147,30 @@ class Task:
         if not self.allow_leaks:
             self.leaks.refuse()
         self._samples = samples
+
+    def subset(self, train: Sequence[int] | np.ndarray | torch.Tensor) -> Task:
+        """This task with only some of its training rows and nothing held out; columns and encoded rows are shared.
+
+        Vocabularies and scales stay those of all training rows, so that figures of different subsets compare.
+
+        Args:
+            train: Row numbers, among this task's training rows.
+
+        Raises:
+            ConfigError: a row is not among them, or there are none.
+        """
+        self.prepare()
+        rows = torch.as_tensor(np.asarray(train, np.int64))
+        strangers = rows[~torch.isin(rows, self.train)]
+        if len(strangers) or not len(rows):
+            what = f"row {int(strangers[0])} is not one of them" if len(strangers) else "no row was given"
+            raise ConfigError(f"A subset holds some of the {len(self.train)} training rows: {what}.")
+        part, nothing = copy.copy(self), np.empty(0, np.int64)
+        part.train = rows.unique()
+        part.valid = torch.from_numpy(nothing)
+        how = {**self.split.how, "rows": {"train": len(part.train), "valid": 0, "test": 0}, "subset": len(part.train)}
+        part.split = replace(self.split, train=part.train.numpy(), valid=nothing, vault=Vault(nothing), how=how)
+        return part
 
     def open_vault(self, reason: str) -> torch.Tensor:
         """Row numbers of the test rows; the opening is counted and dated (see `Vault`).
@@ -214,8 +245,10 @@ class Task:
             raise data_error("No usable row is left in one part of the split:", self.skipped)
 
     def _single_samples(self) -> dict[int, Fault]:
-        """Rows whose class, in one of the targets, no other row has."""
+        """Rows whose class, in one of the targets, no other row has; no fault where nothing is held out to check."""
         found: dict[int, Fault] = {}
+        if not len(self.split.valid) and not len(self.split.vault):
+            return found
         for name in self.target_names:
             if not isinstance(self.table.columns[name], Category):
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from longspan.train.budget import Budget
 from longspan.train.callbacks import Callback, EarlyStopping, TrainState, WeightAverage
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.ensemble import Ensemble
@@ -9,8 +10,11 @@ from longspan.train.learner import Learner
 from longspan.train.load import load
 from longspan.train.prediction import Prediction, predictions_to_frame
 from longspan.train.predictor import Predictor
+from longspan.train.recipe import Recipe
+from longspan.train.strategy import Strategy, Trained
 
 __all__ = [
+    "Budget",
     "Callback",
     "EarlyStopping",
     "Ensemble",
@@ -18,8 +22,11 @@ __all__ = [
     "Phase",
     "Prediction",
     "Predictor",
+    "Recipe",
+    "Strategy",
     "TrainConfig",
     "TrainState",
+    "Trained",
     "WeightAverage",
     "load",
     "predictions_to_frame",

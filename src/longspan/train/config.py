@@ -11,7 +11,7 @@ from longspan.errors import ConfigError, unknown_name
 from longspan.train.precision import PRECISIONS, Precision
 from longspan.train.schedules import SCHEDULES, Schedule
 
-__all__ = ["OPTIMIZERS", "Phase", "TrainConfig"]
+__all__ = ["OPTIMIZERS", "Phase", "TrainConfig", "fine_tune_phases"]
 
 OPTIMIZERS = ("adamw", "sgd")
 
@@ -105,3 +105,20 @@ class Phase:
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
+
+
+def fine_tune_phases(
+    epochs: int, lr: float = 2e-3, *, freeze_epochs: int = 1, lower_rate: float = 0.01
+) -> tuple[Phase, Phase]:
+    """The heads alone on the frozen backbone, then everything with smaller rates for lower layers.
+
+    Args:
+        epochs: Of the second phase.
+        lr: Peak rate of the heads in the first phase; half of it in the second.
+        freeze_epochs: Of the first phase.
+        lower_rate: Rate of the lowest layers as a share of the heads'.
+    """
+    return (
+        Phase(epochs=freeze_epochs, lr=lr, schedule="one_cycle", frozen=1.0),
+        Phase(epochs=epochs, lr=lr / 2, schedule="one_cycle", lower_rate=lower_rate),
+    )

@@ -21,7 +21,7 @@ from longspan.heads import Head, head_for
 from longspan.models import Backbone, ModelConfig, create
 from longspan.train.callbacks import Callback, TrainState
 from longspan.train.checkpoint import CheckpointWriter, latest_steps, read_latest
-from longspan.train.config import Phase, TrainConfig
+from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.loop import Run, train_phase
 from longspan.train.lr_find import LRFind, range_test
 from longspan.train.memory import keep_freed_memory
@@ -82,7 +82,7 @@ class Learner:
         self.task = task
         self.config = config or TrainConfig()
         self.seed = seed
-        self.callbacks = list(callbacks)
+        self.callbacks: list[Callback] = list(callbacks)
         self.progress = progress
         self.device = pick_device(device)
         self.dtype = pick_dtype(self.config.precision, self.device)
@@ -163,10 +163,7 @@ class Learner:
             lower_rate: Rate of the lowest layers as a share of the heads'.
             checkpoints: A folder; a killed training goes on with `resume`.
         """
-        phases = [
-            Phase(epochs=freeze_epochs, lr=lr, schedule="one_cycle", frozen=1.0),
-            Phase(epochs=epochs, lr=lr / 2, schedule="one_cycle", lower_rate=lower_rate),
-        ]
+        phases = fine_tune_phases(epochs, lr, freeze_epochs=freeze_epochs, lower_rate=lower_rate)
         return self.run(phases, checkpoints=checkpoints)
 
     def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | None = None) -> Learner:
