@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from longspan.columns import COLUMNS, Categories, Category, Column, Draws, Image, Number, column_from_json
+from longspan.columns import COLUMNS, Categories, Category, Column, Draws, Image, Number, Text, column_from_json
 from longspan.errors import LongspanError, UnknownNameError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 6, 8, 3), np.uint8)
@@ -33,6 +33,7 @@ EXAMPLES = {
     "category": Example(Category(), ["b", "a", "b"], ["x", 3, None, ["a"]], ["a", "a"]),
     "categories": Example(Categories(), [["a"], ["a", "b"], []], ["a", ["x"], 3, None], [[]]),
     "number": Example(Number(), [1.5, -2.0, 4.0], ["x", None, float("nan"), [1]], ["x"]),
+    "text": Example(Text(), ["ba", "", "abba"], ["x", "a" * 99, 3, None, ["a"]], [""]),
 }
 # Plain values stand in no batch; tests/columns/test_plain.py has their rules.
 every = pytest.mark.parametrize("kind", sorted(kind for kind, column in COLUMNS.items() if column.for_networks))

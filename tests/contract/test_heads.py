@@ -10,27 +10,48 @@ import pytest
 import torch
 from torch import nn
 
-from longspan.columns import Categories, Category, Column, Number
+from longspan.columns import Categories, Category, Column, Number, Text
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import HEADS, Head, head_for, head_from_json
 from longspan.train.step import sum_losses
 
 ROWS = 6
+STEPS = 7
 FEATURES = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A fitted column and true values for `ROWS` rows, encoded."""
+    """A fitted column, true values for `ROWS` rows, encoded, and activated outputs that say the same."""
 
     column: Column
     targets: torch.Tensor
+    perfect: torch.Tensor
+
+
+def spelt(texts):
+    """Certain of a character at every other step, of the blank between."""
+    perfect = nn.functional.one_hot(torch.zeros(len(texts), STEPS, dtype=torch.int64), 4).float()
+    for row, text in enumerate(texts):
+        for place, character in enumerate(text):
+            perfect[row, 2 * place] = nn.functional.one_hot(torch.tensor(character + 1), 4).float()
+    return perfect
+
+
+LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
+SETS = torch.tensor([[1.0, 0, 1], [0, 1, 0]] * 3)
+TEXTS = [[0, 1], [2, 2, 2], [], [1], [0, 0, 1, 2], [2, 0]]
 
 
 EXAMPLES = {
-    "classify": Example(Category(vocab=("a", "b", "c")), torch.tensor([0, 1, 2, 0, 1, 2])),
-    "classify_many": Example(Categories(vocab=("a", "b", "c")), torch.tensor([[1.0, 0, 1], [0, 1, 0]] * 3)),
-    "regress": Example(Number(mean=3.0, std=2.0), torch.tensor([1.0, 2, 3, 4, 5, 6])),
+    "classify": Example(Category(vocab=("a", "b", "c")), LABELS, nn.functional.one_hot(LABELS, 3).float()),
+    "classify_many": Example(Categories(vocab=("a", "b", "c")), SETS, SETS),
+    "regress": Example(Number(mean=3.0, std=2.0), torch.arange(1.0, 7), torch.arange(1.0, 7)),
+    "transcribe": Example(
+        Text(vocab=("a", "b", "c"), max_length=STEPS, min_steps=5),
+        torch.tensor([(text + [-1] * STEPS)[:STEPS] for text in TEXTS]),
+        spelt(TEXTS),
+    ),
 }
 every = pytest.mark.parametrize("kind", sorted(HEADS))
 
@@ -39,8 +60,16 @@ def made(kind, **options) -> Head:
     return HEADS[kind](**options).with_column(EXAMPLES[kind].column)
 
 
+def shape_of(head, width) -> tuple[int, ...]:
+    return (ROWS, STEPS, width) if head.reads == "sequence" else (ROWS, width)
+
+
 def outputs_of(head) -> torch.Tensor:
-    return torch.randn(ROWS, head.num_outputs, generator=torch.Generator().manual_seed(0))
+    return torch.randn(shape_of(head, head.num_outputs), generator=torch.Generator().manual_seed(0))
+
+
+def features_of(head) -> torch.Tensor:
+    return torch.randn(shape_of(head, FEATURES), generator=torch.Generator().manual_seed(1))
 
 
 @every
@@ -55,20 +84,32 @@ def test_it_has_an_example_and_serves_its_column(kind):
 def test_layers_go_from_features_to_outputs_and_every_weight_learns(kind, options):
     head = made(kind, **options)
     layers = head.layers(FEATURES)
-    outputs = layers(torch.randn(ROWS, FEATURES))
-    assert outputs.shape == (ROWS, head.num_outputs)
+    outputs = layers(features_of(head))
+    assert outputs.shape == shape_of(head, head.num_outputs)
+    assert head.outputs_fault(tuple(outputs.shape), ROWS) is None
     head.loss(outputs, EXAMPLES[kind].targets).sum().backward()
     assert all(parameter.grad is not None for parameter in layers.parameters())
-    widths = [layer.out_features for layer in layers if isinstance(layer, nn.Linear)]
+    widths = [layer.out_features for layer in layers.modules() if isinstance(layer, nn.Linear)]
     assert widths == [*options.get("hidden", ()), head.num_outputs]
 
 
 @every
 def test_layers_are_the_same_in_both_modes_but_for_dropout(kind):
-    layers = made(kind, hidden=(7,), dropout=0.5).layers(FEATURES).eval()
-    x = torch.randn(ROWS, FEATURES)
+    head = made(kind, hidden=(7,), dropout=0.5)
+    layers, x = head.layers(FEATURES).eval(), features_of(head)
     assert torch.equal(layers(x), layers(x))
-    assert layers.train()(x).shape == (ROWS, made(kind).num_outputs)
+    assert layers.train()(x).shape == shape_of(head, head.num_outputs)
+
+
+@every
+def test_outputs_of_another_shape_are_refused_in_words(kind):
+    head = made(kind)
+    good = shape_of(head, head.num_outputs)
+    for shape in ((), good[1:], (ROWS + 1, *good[1:]), (*good[:-1], good[-1] + 1), (*good, 1)):
+        fault = head.outputs_fault(shape, ROWS)
+        assert fault is not None
+        assert fault.startswith(f"whose head needs ({ROWS}, ")
+        assert fault.endswith(".")
 
 
 @every
@@ -88,7 +129,7 @@ def test_gradients_equal_finite_differences(kind):
     outputs = outputs_of(head).requires_grad_()
     (gradient,) = torch.autograd.grad(head.loss(outputs, targets).sum(), outputs)
     step = 1e-2
-    for place in ((0, 0), (3, head.num_outputs - 1)):
+    for place in ((0,) * outputs.ndim, (3, *(size - 1 for size in outputs.shape[1:]))):
         nudge = torch.zeros_like(outputs)
         nudge[place] = step
         with torch.no_grad():
@@ -99,8 +140,7 @@ def test_gradients_equal_finite_differences(kind):
 @every
 def test_a_missing_value_adds_nothing_to_loss_and_gradients(kind):
     head, targets = made(kind), EXAMPLES[kind].targets.clone()
-    layers = head.layers(FEATURES)
-    x = torch.randn(ROWS, FEATURES)
+    layers, x = head.layers(FEATURES), features_of(head)
     there = torch.tensor([True, True, False, True, False, True])
     targets[~there] = 0  # what a store gives where a value is missing
 
@@ -134,10 +174,8 @@ def test_activated_outputs_decode_to_one_answer_per_row_in_json_values(kind):
 
 @every
 def test_perfect_answers_get_perfect_figures(kind):
-    targets = EXAMPLES[kind].targets
     head = made(kind)
-    activated = nn.functional.one_hot(targets, 3).float() if kind == "classify" else targets
-    figures = head.measure(activated, targets)
+    figures = head.measure(EXAMPLES[kind].perfect, EXAMPLES[kind].targets)
     for metric in head.metrics:
         if metric.name in figures:
             assert figures[metric.name] == (1.0 if metric.better == "higher" else 0.0)

@@ -22,6 +22,7 @@ SMALL = [
     ("deep_cnn", 1, (28, 28)),
     ("resnet20", 3, (32, 32)),
     ("unshuffle_cnn", 1, (28, 28)),
+    ("line_cnn", 1, (32, 64)),
     ("squeezenet1_1", 3, (64, 64)),
     ("resnet18", 3, (64, 64)),
     ("mobilenet_v3_small", 3, (64, 64)),
@@ -46,6 +47,7 @@ NAMES = [name for name, _, _ in SMALL + LARGE]
 # Layers without padding, or with too much, move the borders of their maps by more than rounding.
 LOOSE = {"lenet5": 4, "deep_cnn": 2, "alexnet": 2, "squeezenet1_1": 2, "inception_v3": 4}
 ONE_SIZE = {"lenet5", "deep_cnn", "maxvit_t", "vit_b_32"}
+ONE_HEIGHT = {"line_cnn"}
 small = pytest.mark.parametrize(("name", "channels", "size_px"), SMALL, ids=[name for name, _, _ in SMALL])
 every = pytest.mark.parametrize(("name", "channels", "size_px"), SMALL + LARGE, ids=NAMES)
 
@@ -67,6 +69,11 @@ def _with_numbers(name, channels, size_px) -> Backbone:
     return copy.deepcopy(_drawn(name, channels, size_px))
 
 
+def _shape(model, width_px, *, rows=2) -> tuple[int, ...]:
+    """Of what `forward` gives: one vector, or a sequence with a step for every 4 px."""
+    return (rows, -(-width_px // 4), model.num_features) if model.sequence else (rows, model.num_features)
+
+
 def _images(channels, size_px, *, rows=2, device="cpu"):
     return torch.randn(rows, channels, *size_px, device=device)
 
@@ -77,7 +84,7 @@ def test_any_number_of_channels(name, channels, size_px, in_channels):
     model = _without_numbers(name, in_channels, size_px)
     assert model.in_channels == in_channels
     features = model(_images(in_channels, size_px, device="meta"))
-    assert features.shape == (2, model.num_features)
+    assert features.shape == _shape(model, size_px[1])
     assert features.dtype == torch.float32
     with pytest.raises(ShapeError, match=f"{name} reads"):
         model(_images(in_channels + 1, size_px, device="meta"))
@@ -91,13 +98,16 @@ def test_odd_and_oblong_sizes(name, channels, size_px):
             create(name, in_channels=channels, size_px=oblong)
         return
     model = _without_numbers(name, channels, oblong)
-    assert model(_images(channels, oblong, device="meta")).shape == (2, model.num_features)
+    assert model(_images(channels, oblong, device="meta")).shape == _shape(model, oblong[1])
     other = _images(channels, (oblong[0] + 2, oblong[1]), device="meta")
-    if name in ONE_SIZE:
+    if name in ONE_SIZE | ONE_HEIGHT:
         with pytest.raises(ShapeError, match="was built for pictures of"):
             model(other)
     else:
-        assert model(other).shape == (2, model.num_features)
+        assert model(other).shape == _shape(model, oblong[1])
+    if name in ONE_HEIGHT:
+        wider = _images(channels, (oblong[0], oblong[1] + 13), device="meta")
+        assert model(wider).shape == _shape(model, oblong[1] + 13)
 
 
 @every

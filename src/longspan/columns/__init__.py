@@ -11,11 +11,25 @@ from longspan.columns.draws import Draws
 from longspan.columns.image import Image
 from longspan.columns.number import Number
 from longspan.columns.plain import Plain
+from longspan.columns.text import Text
 from longspan.errors import unknown_name
 
-__all__ = ["COLUMNS", "Categories", "Category", "Column", "Draws", "Image", "Number", "Plain", "column_from_json"]
+__all__ = [
+    "COLUMNS",
+    "Categories",
+    "Category",
+    "Column",
+    "Draws",
+    "Image",
+    "Number",
+    "Plain",
+    "Text",
+    "column_from_json",
+]
 
-COLUMNS: dict[str, type[Column]] = {column.kind: column for column in (Image, Category, Categories, Number, Plain)}
+COLUMNS: dict[str, type[Column]] = {
+    column.kind: column for column in (Image, Category, Categories, Number, Text, Plain)
+}
 """Every kind of column by its name in files. A new column is one file and one entry here."""
 
 

@@ -6,13 +6,28 @@ from typing import Any
 
 from longspan.columns import Column
 from longspan.errors import ConfigError, unknown_name
-from longspan.heads.base import Answer, Head, Metric
+from longspan.heads.base import Answer, Head, Metric, Reads
 from longspan.heads.classify import Classify, ClassifyMany
+from longspan.heads.edit_distance import edit_distance
 from longspan.heads.regress import Regress
+from longspan.heads.transcribe import Transcribe
 
-__all__ = ["HEADS", "Answer", "Classify", "ClassifyMany", "Head", "Metric", "Regress", "head_for", "head_from_json"]
+__all__ = [
+    "HEADS",
+    "Answer",
+    "Classify",
+    "ClassifyMany",
+    "Head",
+    "Metric",
+    "Reads",
+    "Regress",
+    "Transcribe",
+    "edit_distance",
+    "head_for",
+    "head_from_json",
+]
 
-HEADS: dict[str, type[Head]] = {head.kind: head for head in (Classify, ClassifyMany, Regress)}
+HEADS: dict[str, type[Head]] = {head.kind: head for head in (Classify, ClassifyMany, Regress, Transcribe)}
 """Every head by its name in files. A new head is one file and one entry here; the first that serves a kind of column
 is that kind's default."""
 

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from longspan.columns import Column
 
-__all__ = ["Answer", "Head", "Metric"]
+__all__ = ["Answer", "Head", "Metric", "Reads"]
+
+Reads = Literal["vector", "sequence"]
+"""Features of a row as a head reads them: one vector `(B, num_features)`, or one for each of T steps across the picture
+or along the recording, `(B, T, num_features)`."""
 
 
 @final
@@ -35,7 +39,7 @@ class Answer:
     """What a head says about one row, in the words of its column."""
 
     value: Any
-    """The decoded value: a label, a list of labels, a number."""
+    """The decoded value: a label, a list of labels, a number, a text."""
     probability: float | None = None
     """How sure the network is, where its kind of target has such a number."""
     probabilities: dict[Any, float] | None = None
@@ -54,6 +58,8 @@ class Head(ABC):
     """Name in files and messages."""
     column_kinds: ClassVar[tuple[str, ...]]
     """Kinds of column it serves."""
+    reads: ClassVar[Reads]
+    """What its layers make outputs from."""
     metrics: ClassVar[tuple[Metric, ...]]
     """The figures it reports, the most important first."""
     column: Column | None
@@ -65,7 +71,11 @@ class Head(ABC):
 
     @abstractmethod
     def layers(self, num_features: int) -> nn.Module:
-        """New layers from `(B, num_features)` features to `(B, num_outputs)` outputs."""
+        """New layers from `(B, num_features)` features to `(B, num_outputs)` outputs; of T steps for a sequence."""
+
+    @abstractmethod
+    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+        """Why outputs of `shape` for `rows` rows cannot serve, in words that follow them; None when they can."""
 
     @abstractmethod
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -98,6 +108,16 @@ class Head(ABC):
         """The head that `to_json` described."""
         known = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k not in ("kind", "column")}
         return cls(**known).with_column(column_from_json(fields["column"]))
+
+
+def vector_fault(shape: tuple[int, ...], rows: int, num_outputs: int) -> str | None:
+    """`Head.outputs_fault` of the heads that read one vector."""
+    if shape == (rows, num_outputs):
+        return None
+    return (
+        f"whose head needs {(rows, num_outputs)}. End it with nn.Linear(..., {num_outputs}), or give it an attribute "
+        "num_features and leave the last layer to longspan."
+    )
 
 
 def check_layers(owner: str, hidden: Sequence[int], dropout: float) -> None:

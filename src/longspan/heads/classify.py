@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from longspan.columns import Categories, Category
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, check_layers, perceptron
+from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, vector_fault
 
 __all__ = ["Classify", "ClassifyMany"]
 
@@ -25,6 +25,7 @@ class Classify(Head):
 
     kind: ClassVar[str] = "classify"
     column_kinds: ClassVar[tuple[str, ...]] = ("category",)
+    reads: ClassVar[Reads] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("accuracy", "higher"),
         Metric("f1_macro", "higher"),
@@ -58,6 +59,10 @@ class Classify(Head):
     def layers(self, num_features: int) -> nn.Module:
         """Linear layers to K logits."""
         return perceptron(num_features, self.hidden, self.dropout, self.num_outputs)
+
+    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+        """Other than `(rows, K)`."""
+        return vector_fault(shape, rows, self.num_outputs)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each row, nats."""
@@ -98,6 +103,7 @@ class ClassifyMany(Head):
 
     kind: ClassVar[str] = "classify_many"
     column_kinds: ClassVar[tuple[str, ...]] = ("categories",)
+    reads: ClassVar[Reads] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("f1_micro", "higher"),
         Metric("f1_macro", "higher"),
@@ -135,6 +141,10 @@ class ClassifyMany(Head):
     def layers(self, num_features: int) -> nn.Module:
         """Linear layers to K logits."""
         return perceptron(num_features, self.hidden, self.dropout, self.num_outputs)
+
+    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+        """Other than `(rows, K)`."""
+        return vector_fault(shape, rows, self.num_outputs)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean over the classes of each row's binary cross-entropy, nats."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from longspan.columns import Number
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, check_layers, perceptron
+from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, vector_fault
 
 __all__ = ["Regress"]
 
@@ -28,6 +28,7 @@ class Regress(Head):
 
     kind: ClassVar[str] = "regress"
     column_kinds: ClassVar[tuple[str, ...]] = ("number",)
+    reads: ClassVar[Reads] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("mae", "lower"), Metric("rmse", "lower"), Metric("r2", "higher"))
 
     criterion: Literal["squared", "absolute", "huber"] = "squared"
@@ -59,6 +60,10 @@ class Regress(Head):
     def layers(self, num_features: int) -> nn.Module:
         """Linear layers to one number."""
         return perceptron(num_features, self.hidden, self.dropout, 1)
+
+    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+        """Other than `(rows, 1)`."""
+        return vector_fault(shape, rows, self.num_outputs)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Loss of each row on the standardised scale."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from longspan.models.backbone import Backbone
 from longspan.models.catalogue import ModelInfo, catalogue
 from longspan.models.deep_cnn import DeepCNNConfig
+from longspan.models.line_cnn import LineCNNConfig
 from longspan.models.registry import ModelConfig, create, from_json, model_names, to_json
 from longspan.models.small_resnet import SmallResNetConfig
 from longspan.models.unshuffle_cnn import UnshuffleCNNConfig
@@ -13,6 +14,7 @@ from longspan.models.weights import load_weights
 __all__ = [
     "Backbone",
     "DeepCNNConfig",
+    "LineCNNConfig",
     "ModelConfig",
     "ModelInfo",
     "SmallResNetConfig",

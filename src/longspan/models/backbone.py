@@ -15,7 +15,7 @@ __all__ = ["Backbone", "check_images", "check_same_size", "check_size", "no_glob
 class Backbone(nn.Module, ABC):
     """Abstract: a network without its last layer, the one to the classes, which a head brings.
 
-    Subclasses are final and set every attribute in their `__init__`.
+    Subclasses are final and set every attribute in their `__init__`; those that give one vector leave `sequence` be.
     """
 
     name: str
@@ -30,7 +30,9 @@ class Backbone(nn.Module, ABC):
     pool: PoolName | None
     """As given to `create`."""
     num_features: int
-    """Length of what `forward` gives for one picture."""
+    """Length of the vector that `forward` gives for one picture, or for each step across it."""
+    sequence: bool = False
+    """Whether `forward` gives a vector for each of T steps from left to right, `(B, T, num_features)`."""
     channels: tuple[int, ...]
     """Channels of each map that `features` gives, fine to coarse; empty where there are no maps."""
     strides: tuple[int, ...]
@@ -39,7 +41,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
-        """What a head reads: `(B, in_channels, H, W)` float to `(B, num_features)`."""
+        """What a head reads: `(B, in_channels, H, W)` float to `(B, num_features)`, or `(B, T, num_features)`."""
 
     @abstractmethod
     def features(self, images: Tensor) -> list[Tensor]:

@@ -14,6 +14,7 @@ from longspan.models.backbone import Backbone
 from longspan.models.deep_cnn import DeepCNN, DeepCNNConfig
 from longspan.models.families import FAMILIES
 from longspan.models.lenet import LeNet5
+from longspan.models.line_cnn import LineCNN, LineCNNConfig
 from longspan.models.small_resnet import SmallResNet, SmallResNetConfig
 from longspan.models.torchvision_nets import TorchvisionNet
 from longspan.models.unshuffle_cnn import UnshuffleCNN, UnshuffleCNNConfig
@@ -21,7 +22,7 @@ from longspan.nn import PoolName
 
 __all__ = ["OWN_MODELS", "ModelConfig", "OwnModel", "create", "from_json", "model_names", "to_json"]
 
-ModelConfig = DeepCNNConfig | SmallResNetConfig | UnshuffleCNNConfig
+ModelConfig = DeepCNNConfig | LineCNNConfig | SmallResNetConfig | UnshuffleCNNConfig
 """What `create` takes instead of a name, where a network has options."""
 
 _Build = Callable[..., Backbone]
@@ -29,6 +30,7 @@ _Build = Callable[..., Backbone]
 
 _CONFIGURED: dict[str, tuple[type[ModelConfig], _Build]] = {
     "deep_cnn": (DeepCNNConfig, DeepCNN),
+    "line_cnn": (LineCNNConfig, LineCNN),
     "small_resnet": (SmallResNetConfig, SmallResNet),
     "unshuffle_cnn": (UnshuffleCNNConfig, UnshuffleCNN),
 }
@@ -62,6 +64,11 @@ OWN_MODELS: dict[str, OwnModel] = {
     ),
     "deep_cnn": OwnModel(build=DeepCNN, source="Saitoh 2016, Deep Learning from Scratch, chapter 8"),
     "unshuffle_cnn": OwnModel(build=UnshuffleCNN, source="longspan's own; see its docstring"),
+    "line_cnn": OwnModel(
+        build=LineCNN,
+        source="Shi et al. 2015, An end-to-end trainable neural network (CRNN), without its recurrent layers",
+        size_px=(32, 128),
+    ),
     **{f"resnet{6 * blocks + 2}": _cifar_resnet(blocks) for blocks in (3, 5, 7, 9)},
 }
 
@@ -93,6 +100,7 @@ def create(
             maps (lenet5, deep_cnn, vit, maxvit_t) then read this size only.
         weights: None for fresh weights; "imagenet"; or a file (see `load_weights`).
         pool: for networks that end in global pooling: "avg", as they are, or "avg_max", average beside maximum.
+            line_cnn gives a sequence without it, and one vector with it.
 
     Raises: UnknownNameError, ConfigError, ShapeError for a size that the network cannot read, WeightsError, FetchError.
 

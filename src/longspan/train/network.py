@@ -20,8 +20,9 @@ __all__ = ["Network", "evaluating", "place"]
 class Network(nn.Module):
     """Outputs per target, from inputs in the task's order.
 
-    The backbone is one of ours, any module with an int `num_features` that gives `(B, num_features)`, or a whole
-    network that gives the one target's outputs itself (for several targets: a dict of them).
+    The backbone is one of ours, any module with an int `num_features` that gives `(B, num_features)` (with an attribute
+    `sequence = True`: a vector for each of T steps, `(B, T, num_features)`), or a whole network that gives the one
+    target's outputs itself (for several targets: a dict of them).
     """
 
     def __init__(self, backbone: nn.Module, heads: Mapping[str, Head]) -> None:
@@ -39,7 +40,7 @@ class Network(nn.Module):
         )
 
     def forward(self, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Outputs `(B, num_outputs)` by target."""
+        """Outputs by target: `(B, num_outputs)`, or of each step `(B, T, num_outputs)`."""
         return self.from_features(self.backbone(*inputs))
 
     def from_features(self, features: Any) -> dict[str, torch.Tensor]:
@@ -76,8 +77,10 @@ class Network(nn.Module):
 
         Raises:
             ShapeError: the network cannot read the inputs, or gives outputs of another shape than the heads need.
-            ConfigError: its outputs are not those of the targets.
+            ConfigError: its outputs are not those of the targets, or it gives one vector where a head reads a sequence.
         """
+        if not self.whole:
+            _check_reads(self.backbone, heads)
         shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
         with torch.no_grad(), evaluating(self):
             try:
@@ -95,24 +98,47 @@ class Network(nn.Module):
         if set(outputs) != set(heads):
             raise ConfigError(f"The network gives {sorted(outputs)}, the task wants {sorted(heads)}.")
         for name, head in heads.items():
-            expected = (len(inputs[0]), head.num_outputs)
-            if not isinstance(outputs[name], torch.Tensor) or tuple(outputs[name].shape) != expected:
-                got = tuple(outputs[name].shape) if isinstance(outputs[name], torch.Tensor) else type(outputs[name])
-                raise ShapeError(
-                    f"For inputs of shape {shapes} the network gives {got} for target {name!r}, "
-                    f"whose head needs {expected}. End it with nn.Linear(..., {head.num_outputs}), or give it an "
-                    "attribute num_features and leave the last layer to longspan."
-                )
+            got = tuple(outputs[name].shape) if isinstance(outputs[name], torch.Tensor) else type(outputs[name])
+            fault = head.outputs_fault(got if isinstance(got, tuple) else (), len(inputs[0]))
+            if fault is not None:
+                raise ShapeError(f"For inputs of shape {shapes} the network gives {got} for target {name!r}, {fault}")
+
+
+def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
+    """Refuse one vector for a head that reads a sequence, and the other way round."""
+    name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
+    sequence = _gives_sequence(backbone)
+    for target, head in heads.items():
+        if head.reads == "sequence" and not sequence:
+            raise ConfigError(
+                f"{name} gives one vector per picture, but target {target!r} is read step by step (head "
+                f"{type(head).__name__}), which needs a sequence. Take line_cnn, without pool=; a module of yours that "
+                "gives (B, T, num_features) says so with an attribute sequence = True."
+            )
+        if head.reads == "vector" and sequence:
+            raise ConfigError(
+                f"{name} gives a sequence, one vector for each step across the picture, but target {target!r} needs "
+                f"one vector per picture (head {type(head).__name__}). Pool the steps, with pool='avg_max' for "
+                "line_cnn, or take a network such as resnet20; if the target is a text, make its column Text()."
+            )
+
+
+def _gives_sequence(backbone: nn.Module) -> bool:
+    return getattr(backbone, "sequence", False) is True
 
 
 def _check_features(features: object, rows: int, backbone: nn.Module, shapes: str) -> None:
-    expected = (rows, backbone.num_features)
-    if not isinstance(features, torch.Tensor) or tuple(features.shape) != expected:
-        got = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
-        raise ShapeError(
-            f"For inputs of shape {shapes} {type(backbone).__name__} gives {got}, but with num_features = "
-            f"{backbone.num_features} it must give {expected}. Pool or flatten the rest, or correct num_features."
-        )
+    sequence, width = _gives_sequence(backbone), backbone.num_features
+    shape: tuple[int, ...] = tuple(features.shape) if isinstance(features, torch.Tensor) else ()
+    if len(shape) == 2 + sequence and shape[:1] + shape[-1:] == (rows, width):
+        return
+    got = shape if isinstance(features, torch.Tensor) else type(features).__name__
+    expected = f"({rows}, T, {width})" if sequence else f"({rows}, {width})"
+    raise ShapeError(
+        f"For inputs of shape {shapes} {type(backbone).__name__} gives {got}, but with num_features = {width}"
+        f"{' and sequence = True' if sequence else ''} it must give {expected}. "
+        f"{'Bring the steps to the second axis' if sequence else 'Pool or flatten the rest'}, or correct num_features."
+    )
 
 
 def place(network: Network, device: torch.device) -> Network:

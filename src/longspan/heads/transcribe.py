@@ -1,0 +1,132 @@
+"""Head for texts: reads a sequence of steps, character by character."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import nn
+
+from longspan.columns import Text
+from longspan.columns.base import Column
+from longspan.errors import ConfigError
+from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron
+from longspan.heads.ctc import beam_search, best_paths, pad_texts, text_losses
+from longspan.heads.edit_distance import edit_distance
+
+__all__ = ["Transcribe"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Transcribe(Head):
+    """A text, by connectionist temporal classification: logits `(B, T, 1 + K)`; class 0 is the blank, K characters.
+
+    The network says at each of T steps which character it sees, or none; where each character stands need not be
+    known. Targets are `Text` as encoded, `(B, max_length)` int64. The steps must be at least as many as the longest
+    training text takes, which is checked before training. A longer text in validation rows cannot be spelt: it loses
+    100 nats and counts as wrong.
+
+    Source: Graves, Fernandez, Gomez, Schmidhuber 2006, "Connectionist temporal classification".
+    Differs: the loss is per character (paper: per text), so that a text weighs as much beside other targets as a class,
+    and long texts no more than short ones.
+    """
+
+    kind: ClassVar[str] = "transcribe"
+    column_kinds: ClassVar[tuple[str, ...]] = ("text",)
+    reads: ClassVar[Reads] = "sequence"
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("error_rate", "lower"), Metric("character_error_rate", "lower"))
+
+    beam: int = 1
+    """Beginnings of texts that are kept at every step when the likeliest text is looked for; 1 takes what the likeliest
+    path spells, which costs next to nothing and is nearly always the same for a network that is sure."""
+    hidden: tuple[int, ...] = ()
+    """Widths of layers between the features of a step and its logits."""
+    dropout: float = 0.0
+    """Probability that a feature of a step is dropped, before each linear layer."""
+    column: Column | None = None
+    """The fitted text; handed over by the learner."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not isinstance(self.beam, int) or self.beam < 1:
+            raise ConfigError(f"Transcribe.beam must be a whole number of at least 1, got {self.beam!r}.")
+        check_layers("Transcribe", self.hidden, self.dropout)
+
+    @property
+    def num_outputs(self) -> int:
+        """The blank and K characters."""
+        return 1 + len(self._text.vocab)
+
+    @property
+    def _text(self) -> Text:
+        assert isinstance(self.column, Text)
+        return self.column
+
+    def layers(self, num_features: int) -> nn.Module:
+        """Linear layers to 1 + K logits, the same ones at every step."""
+        return _EachStep(perceptron(num_features, self.hidden, self.dropout, self.num_outputs))
+
+    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+        """Other than `(rows, T, 1 + K)`, or too few steps for the longest training text."""
+        if len(shape) != 3 or (shape[0], shape[2]) != (rows, self.num_outputs):
+            return (
+                f"whose head needs ({rows}, T, {self.num_outputs}): logits of the blank and {self.num_outputs - 1} "
+                f"characters at each of T steps. End it with nn.Linear(..., {self.num_outputs}) over the last axis, or "
+                "give it the attributes num_features and sequence = True, and leave the last layer to longspan."
+            )
+        needed = self._text.min_steps or 0
+        if shape[1] >= needed:
+            return None
+        return (
+            f"but the longest training text takes {needed} steps (one for each character, and one more between two "
+            f"equal neighbours), and there are {shape[1]}. Give wider pictures, or a network with fewer pixels to a "
+            "step (LineCNNConfig.stride_px), or leave the longest texts out."
+        )
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihood of each row's text for each of its characters, nats; of an empty text as it is."""
+        losses = text_losses(outputs.float().log_softmax(dim=2), targets)
+        return losses / (targets >= 0).sum(dim=1).clamp_min(1)
+
+    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Probabilities `(B, T, 1 + K)` at each step."""
+        return outputs.float().softmax(dim=2)
+
+    def decode(self, activated: torch.Tensor) -> list[Answer]:
+        """The text and the probability of it as a whole, over all paths that spell it."""
+        if not len(activated):
+            return []
+        texts = self._texts(activated)
+        log_probs = activated.clamp_min(torch.finfo(torch.float32).tiny).log()
+        sure = text_losses(log_probs, pad_texts(texts).to(activated.device)).neg().exp().clamp_max(1.0)
+        return [
+            Answer(self._text.decode(text), probability) for text, probability in zip(texts, sure.tolist(), strict=True)
+        ]
+
+    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+        """Share of texts that are not right as a whole; edits per true character, where there are any."""
+        truths = [[each for each in text if each >= 0] for text in targets.tolist()]
+        edits = [edit_distance(truth, said) for truth, said in zip(truths, self._texts(activated), strict=True)]
+        figures = {"error_rate": sum(map(bool, edits)) / len(edits)}
+        characters = sum(map(len, truths))
+        if characters:
+            figures["character_error_rate"] = sum(edits) / characters
+        return {name: round(figure, 6) for name, figure in figures.items()}
+
+    def _texts(self, activated: torch.Tensor) -> list[list[int]]:
+        return best_paths(activated) if self.beam == 1 else beam_search(activated, self.beam)
+
+
+@final
+class _EachStep(nn.Module):
+    """The same layers at every step: `(B, T, F)` to `(B, T, num_outputs)`; batch statistics are over rows and steps."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        rows, steps = features.shape[:2]
+        return self.layers(features.flatten(0, 1)).unflatten(0, (rows, steps))

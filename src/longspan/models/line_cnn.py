@@ -1,0 +1,144 @@
+"""A fast convolutional network that reads a line from left to right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from longspan.errors import ConfigError, ShapeError
+from longspan.models.backbone import Backbone, check_images, check_size
+from longspan.nn import GlobalPool, PoolName
+
+__all__ = ["LineCNN", "LineCNNConfig"]
+
+_SMALLEST_PX = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineCNNConfig:
+    """Options of `LineCNN`.
+
+    Raises: ConfigError for a value that cannot be.
+    """
+
+    channels: tuple[int, int, int, int] = (16, 32, 64, 96)
+    """Of the four convolutions over the picture."""
+    num_features: int = 96
+    """Length of the vector at each step."""
+    stride_px: int = 4
+    """Pixels of the picture from one step to the next: 4, or 8 for large letters at half the work."""
+    dropout: float = 0.1
+    """Share of the features that is silenced in training."""
+
+    def __post_init__(self) -> None:
+        """Check every value; a list, as JSON has it, becomes a tuple."""
+        object.__setattr__(self, "channels", tuple(self.channels))
+        if len(self.channels) != 4 or min(self.channels) < 1:
+            raise ConfigError(f"LineCNNConfig.channels must be four numbers of at least 1, got {self.channels}.")
+        if self.num_features < 1:
+            raise ConfigError(f"LineCNNConfig.num_features must be at least 1, got {self.num_features}.")
+        if self.stride_px not in (4, 8):
+            raise ConfigError(f"LineCNNConfig.stride_px must be 4 or 8, got {self.stride_px!r}.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"LineCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
+
+
+@final
+class LineCNN(Backbone):
+    """Five convolutions over a line of text: `(B, in_channels, H, W)` float to `(B, T, num_features)`, T = W / 4.
+
+    Each 2 x 2 block of pixels becomes four channels, so that no pixel is lost and the widest maps have a quarter of the
+    places. Pooling halves both sides once and then the height alone, so that neighbouring letters stay apart; the last
+    convolution reads all rows that are left, 2 for 32 px. A step sees 40 px of the width. Any width of at least 4 px;
+    the height it was built for. With `pool` the steps become one vector `(B, num_features)`, twice as long for
+    "avg_max": the same weights then classify a picture of one letter, and can start a network that reads lines.
+
+    Source: the convolutional part of Shi, Bai, Yao 2015, "An end-to-end trainable neural network for image-based
+    sequence recognition" (CRNN), section 2.1: columns of the last maps are the sequence, pooling keeps the width.
+    Differs: no recurrent layers, as in Borisyuk, Gordo, Sivakumar 2018, "Rosetta", whose reader is convolutional
+    throughout; five narrow convolutions in place of seven; batch normalisation after each; before the first the inverse
+    of the sub-pixel shuffle of Shi et al. 2016, section 3.2. An odd last row or column is doubled.
+
+    Raises: ShapeError for pictures below 4 px or of another height than it was built for.
+    """
+
+    def __init__(
+        self,
+        config: LineCNNConfig | None = None,
+        *,
+        in_channels: int = 1,
+        size_px: tuple[int, int] = (32, 128),
+        pool: PoolName | None = None,
+    ) -> None:
+        """Build for pictures of `size_px` (height, width) with `in_channels` channels."""
+        super().__init__()
+        config = config or LineCNNConfig()
+        self.name = "line_cnn"
+        self.config = config
+        check_size(self.name, size_px, _SMALLEST_PX)
+        self.in_channels = in_channels
+        self.size_px = size_px
+        self.pool = pool
+        self.sequence = pool is None
+        self.unshuffle = nn.PixelUnshuffle(2)
+        # Height and width by which the maps shrink behind each convolution but the last.
+        self.shrinks = ((2, 2), (2, config.stride_px // 4), (2, 1))
+        rows = -(-size_px[0] // 16)
+        reads = (4 * in_channels, *config.channels)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in zip(reads[:4], config.channels, strict=True)
+        )
+        self.convs.append(nn.Conv2d(config.channels[3], config.num_features, (rows, 3), padding=(0, 1), bias=False))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in (*config.channels, config.num_features))
+        self.global_pool = None if pool is None else GlobalPool(pool)
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
+        self.channels = config.channels[:2]
+        self.strides = (2, 4)
+        self.num_features = (
+            config.num_features if self.global_pool is None else self.global_pool.num_features(config.num_features)
+        )
+        for conv in self.convs:
+            assert isinstance(conv, nn.Conv2d)
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The maps of the first two convolutions, at strides 2 and 4; behind them the height alone shrinks."""
+        return self._maps(images, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Steps from left to right, after dropout: (B, T, num_features); one vector with `pool`."""
+        maps = self._maps(images, 5)[-1]  # (B, num_features, 1, T)
+        if self.global_pool is not None:
+            return self.dropout(self.global_pool(maps))
+        return self.dropout(maps[:, :, 0].transpose(1, 2))
+
+    def groups(self) -> list[list[nn.Parameter]]:
+        """One group for each convolution with its normalisation."""
+        return [[*conv.parameters(), *norm.parameters()] for conv, norm in zip(self.convs, self.norms, strict=True)]
+
+    def _maps(self, images: Tensor, count: int) -> list[Tensor]:
+        """The maps of the first `count` convolutions, normalised and rectified."""
+        check_images(images, self, _SMALLEST_PX)
+        height, width = images.shape[2:]
+        if height != self.size_px[0]:
+            raise ShapeError(
+                f"This {self.name} was built for pictures of {self.size_px[0]} px height and any width, got {height} x "
+                f"{width}. Resize the pictures, or create it with size_px=({height}, ...)."
+            )
+        if height % 2 or width % 2:
+            images = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
+        # Channels-last, as convolutions like it: one grey channel does not say how it lies in memory.
+        maps = self.unshuffle(images).contiguous(memory_format=torch.channels_last)
+        found: list[Tensor] = []
+        for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            if number == count:
+                break
+            if 0 < number <= len(self.shrinks):
+                maps = F.max_pool2d(maps, self.shrinks[number - 1], ceil_mode=True)
+            maps = F.relu(norm(conv(maps)), inplace=True)
+            found.append(maps)
+        return found
