@@ -8,6 +8,7 @@ from torch import nn
 import longspan as ls
 from longspan.errors import ConfigError, ShapeError, UnknownNameError, VaultError
 from longspan.train import Callback, Learner, WeightAverage
+from longspan.train.stored import StoredLayers
 
 ALL = ["side", "light", "lit"]
 
@@ -173,7 +174,7 @@ def test_fine_tune_trains_heads_first_then_all_with_smaller_rates_below(small):
 
 def test_stored_features_train_the_same_heads_as_the_running_backbone(small, monkeypatch):
     stored = small.learner().run([ls.Phase(epochs=2, lr=0.05, frozen=1.0)])
-    monkeypatch.setattr("longspan.train.learner.stored_source", lambda source, *_: source)
+    monkeypatch.setattr(StoredLayers, "source", lambda *_: None)
     running = small.learner().run([ls.Phase(epochs=2, lr=0.05, frozen=1.0)])
     for name, value in small.weights(running).items():
         torch.testing.assert_close(small.weights(stored)[name], value, atol=1e-5, rtol=1e-4)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from longspan.data.random import permutation, step_seed
-from longspan.train.step import batch_loss, frozen_source, stored_source, sum_losses, whole_source
+from longspan.train.step import batch_loss, frozen_source, sum_losses, whole_source
 
 CPU = torch.device("cpu")
 
@@ -95,23 +95,6 @@ def test_a_frozen_backbone_keeps_nothing_for_a_backward_pass(learner):
     assert all(p.grad is None for p in learner.network.backbone.parameters())
     assert all(p.grad is not None for p in learner.network.heads.parameters())
     learner.network.zero_grad()
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_stored_features_say_what_the_frozen_backbone_says(learner, dtype):
-    tolerance = 2e-2 if dtype == torch.bfloat16 else 1e-5
-    running = source_of(learner, frozen_source, dtype)
-    rows = torch.cat([learner.task.train, learner.task.valid])
-    stored = stored_source(running, learner.network, rows, 4)
-    for one, other in zip(
-        stored.samples.batches(rows.flip(0), 7), running.samples.batches(rows.flip(0), 7), strict=True
-    ):
-        found = stored.forward(learner.network, stored.prepare(one))
-        expected = running.forward(learner.network, running.prepare(other))
-        for name in expected:
-            torch.testing.assert_close(found[name], expected[name], atol=tolerance, rtol=0)
-            assert torch.equal(one.targets[name], other.targets[name])
-            assert torch.equal(one.present[name], other.present[name])
 
 
 def test_bfloat16_runs_layers_in_half_and_losses_in_single_precision(learner):

@@ -133,12 +133,15 @@ class Image(Column):
         """
         assert self.mean is not None
         assert self.std is not None
-        mean = torch.tensor(self.mean, device=batch.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.std, device=batch.device).view(1, -1, 1, 1)
-        unit = batch.permute(0, 3, 1, 2).float()
+        mean = torch.tensor(self.mean, device=batch.device)
+        std = torch.tensor(self.std, device=batch.device)
         if draws is None or not (draws.colour or draws.geometry != "none"):
-            return unit.sub_(mean * 255).div_(std * 255)
-        return warp_images(unit.mul_(1 / 255), draws).sub_(mean).div_(std)
+            # Whole lines at a time: three channels alone are too short a row for vector instructions.
+            rows = batch.flatten(2).float()  # (B, H, W * C)
+            rows.mul_((1 / (std * 255)).repeat(batch.shape[2])).sub_((mean / std).repeat(batch.shape[2]))
+            return rows.view(batch.shape).permute(0, 3, 1, 2)
+        unit = batch.permute(0, 3, 1, 2).float().mul_(1 / 255)
+        return warp_images(unit, draws).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
 
     def decode(self, encoded: Any) -> np.ndarray:
         """The pixels, `(H, W)` or `(H, W, 3)` uint8."""

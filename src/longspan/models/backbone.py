@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError, ShapeError
 from longspan.nn import PoolName
 
-__all__ = ["Backbone", "check_images", "check_same_size", "check_size", "no_global_pool"]
+__all__ = ["Backbone", "Map", "check_images", "check_same_size", "check_size", "no_global_pool"]
+
+Map = Callable[..., Tensor]
 
 
 class Backbone(nn.Module, ABC):
@@ -50,6 +53,14 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def groups(self) -> list[list[nn.Parameter]]:
         """All parameters, each once, in groups from lower (near the picture) to upper, to freeze or to slow down."""
+
+    def parts(self, groups: int) -> tuple[Map, Map] | None:
+        """`forward` as two functions, one after the other: the lowest `groups` of `groups()`, and what reads them.
+
+        None where the network is no chain at this place. Networks that can be taken apart override it.
+        """
+        del groups
+        return None
 
 
 def check_images(images: Tensor, model: Backbone, smallest_px: int) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from longspan.errors import ConfigError, DependencyError, ShapeError
-from longspan.models.backbone import Backbone, check_images, check_same_size, check_size, no_global_pool
+from longspan.models.backbone import Backbone, Map, check_images, check_same_size, check_size, no_global_pool
 from longspan.models.families import HALF_NORMALISED, Family, family_of
 from longspan.nn import GlobalPool, PoolName
 
@@ -124,13 +124,25 @@ class TorchvisionNet(Backbone):
     def forward(self, images: Tensor) -> Tensor:
         """What the class layer would have read: (B, num_features)."""
         images = self._checked(images)
+        return self.net(images) if self.pool != "avg_max" else self._pooled(self._maps(images)[-1])
+
+    def parts(self, groups: int) -> tuple[Map, Map] | None:
+        """With pool="avg_max", where the trunk runs in `forward` itself: up to the end of a stride, and from there."""
         if self.pool != "avg_max":
-            return self.net(images)
-        pooled = self.global_pool(self._maps(images)[-1])
-        if not self.family.after_pool:
-            return pooled
-        norm = self.net.get_submodule(self.family.after_pool)
-        return torch.cat([norm(part[:, :, None, None]).flatten(1) for part in pooled.chunk(2, dim=1)], dim=1)
+            return None
+        start, ends = 0, []
+        for last in self.layout.ends:  # layers without weights are no group of their own
+            layers = [self.net.get_submodule(path) for path in self.layout.trunk[start : last + 1]]
+            if any(True for layer in layers for _ in layer.parameters()):
+                ends.append(last + 1)
+            start = last + 1
+        if not 0 < groups <= len(ends):
+            return None
+        end = ends[groups - 1]
+        return (
+            lambda images: self._run_trunk(self._checked(images), 0, end),
+            lambda values: self._pooled(self._finished(self._run_trunk(values, end, len(self.layout.trunk)))),
+        )
 
     def groups(self) -> list[list[nn.Parameter]]:
         """The trunk by strides (vit: layer by layer), then what stands between it and the class layer."""
@@ -155,16 +167,31 @@ class TorchvisionNet(Backbone):
 
     def _maps(self, images: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
-        values = images
-        for index, path in enumerate(self.layout.trunk):
+        values, start = images, 0
+        for end in self.layout.ends:
+            values, start = self._run_trunk(values, start, end + 1), end + 1
+            maps.append(values)
+        maps = [each.permute(0, 3, 1, 2) for each in maps[:-1]] if self.family.channels_last else maps[:-1]
+        return [*maps, self._finished(values)]
+
+    def _run_trunk(self, values: Tensor, start: int, end: int) -> Tensor:
+        for path in self.layout.trunk[start:end]:
             values = self.net.get_submodule(path)(values)
-            if index in self.layout.ends:
-                maps.append(values)
+        return values
+
+    def _finished(self, values: Tensor) -> Tensor:
         if self.family.finish == "relu":
-            maps[-1] = F.relu(maps[-1])
+            values = F.relu(values)
         elif self.family.finish == "norm":
-            maps[-1] = self.net.get_submodule("norm")(maps[-1])
-        return [each.permute(0, 3, 1, 2) for each in maps] if self.family.channels_last else maps
+            values = self.net.get_submodule("norm")(values)
+        return values.permute(0, 3, 1, 2) if self.family.channels_last else values
+
+    def _pooled(self, maps: Tensor) -> Tensor:
+        pooled = self.global_pool(maps)
+        if not self.family.after_pool:
+            return pooled
+        norm = self.net.get_submodule(self.family.after_pool)
+        return torch.cat([norm(part[:, :, None, None]).flatten(1) for part in pooled.chunk(2, dim=1)], dim=1)
 
 
 def build_published(name: str, size_px: tuple[int, int]) -> nn.Module:

@@ -32,7 +32,8 @@ from longspan.train.predictor import Predictor
 from longspan.train.progress import ProgressBar
 from longspan.train.scores import Scores, score_rows
 from longspan.train.standing import below, collect, refuse_another, restore
-from longspan.train.step import Source, frozen_source, prepare_inputs, stored_source, whole_source
+from longspan.train.step import Source, frozen_source, prepare_inputs, whole_source
+from longspan.train.stored import StoredLayers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -230,9 +231,13 @@ class Learner:
             keep_freed_memory()
         num_batches = len(split_evenly(self.task.train, self.config.batch_size))
         bars = [ProgressBar()] if self.progress else []
+        stored, rested = self._stored_layers(), 1.0
         with _own_randomness(self.device):  # dropout seeds torch anew in every step; the caller's state stays
             for index in range(first, len(phases)):
                 phase = phases[index]
+                if phase.frozen > rested:  # layers that have learnt since then say something else now
+                    stored = self._stored_layers()
+                rested = phase.frozen
                 self.network.freeze(phase.frozen)
                 optimizer = make_optimizer(self.network, self.config, phase)
                 state = TrainState(self.network, self.network, optimizer, phase, index, num_batches, self.history)
@@ -244,7 +249,8 @@ class Learner:
                 if folder is not None:
                     callbacks.append(CheckpointWriter(folder, lambda s: collect(self, s, phases)))
                 try:
-                    train_phase(self._make_run(phase), state, callbacks)
+                    source = self._source(phase, phases[index + 1 :], stored)
+                    train_phase(self._make_run(source), state, callbacks)
                 finally:
                     for bar in bars:
                         bar.close()
@@ -254,20 +260,25 @@ class Learner:
                     self.steps_done += state.epoch * num_batches
                 self.phases.append(phase)
 
-    def _make_run(self, phase: Phase) -> Run:
+    def _make_run(self, source: Source) -> Run:
         return Run(
-            source=self._source(phase), train=self.task.train, valid=self.task.valid, inputs=self.inputs,
+            source=source, train=self.task.train, valid=self.task.valid, inputs=self.inputs,
             targets=self.task.targets, heads=self.heads, config=self.config, seed=self.seed,
             epochs_before=self.epochs_done, steps_before=self.steps_done,
         )  # fmt: skip
 
-    def _source(self, phase: Phase) -> Source:
+    def _source(self, phase: Phase, later: Sequence[Phase], stored: StoredLayers) -> Source:
+        if phase.frozen and not self.config.augment.active and not self.config.mixup:
+            source = stored.source(phase.frozen, [each.frozen for each in later])
+            if source is not None:
+                return source
         make = frozen_source if phase.frozen == 1 else whole_source
-        source = make(self.task.samples, self.inputs, self.device, self.dtype)
-        if phase.frozen == 1 and not self.config.augment.active and not self.config.mixup:
-            rows = torch.cat([self.task.train, self.task.valid])
-            return stored_source(source, self.network, rows, self.config.batch_size * 2)
-        return source
+        return make(self.task.samples, self.inputs, self.device, self.dtype)
+
+    def _stored_layers(self) -> StoredLayers:
+        whole = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
+        rows, batch_size = torch.cat([self.task.train, self.task.valid]), self.config.batch_size * 2
+        return StoredLayers(whole, self.network, rows, batch_size=batch_size, memory_gb=self.task.memory_gb)
 
     # --- looking, without a trace --------------------------------------------------------------------------------
 

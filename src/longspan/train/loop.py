@@ -113,8 +113,10 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
 def _validate(run: Run, state: TrainState) -> dict[str, object]:
     """Losses and metrics of an epoch, by the network that is evaluated (a running average may stand in)."""
     state.evaluated.eval()
-    scores = score_rows(run.source, state.evaluated, run.valid, run.heads, run.targets, run.config.batch_size * 2)
-    figures = scores.figures(run.heads)
+    figures: dict[str, float] = {}
+    if len(run.valid):
+        scores = score_rows(run.source, state.evaluated, run.valid, run.heads, run.targets, run.config.batch_size * 2)
+        figures = scores.figures(run.heads)
     loss = figures.pop("loss", None)  # without validation rows, or truths in them, there is none
     if loss is not None and not math.isfinite(loss):
         raise TrainingError(

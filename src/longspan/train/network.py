@@ -12,6 +12,7 @@ from torch import nn
 from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Head
 from longspan.models import Backbone
+from longspan.models.backbone import Map
 
 __all__ = ["Network", "evaluating", "place"]
 
@@ -55,10 +56,23 @@ class Network(nn.Module):
 
     def freeze(self, share: float) -> None:
         """Let the lowest `share` of the backbone's groups, 0..1, keep their weights; the others learn."""
-        groups, at_rest = self._lower_groups(), {id(parameter) for parameter in self.at_rest}
-        for index, group in enumerate(groups):
+        frozen, at_rest = self.frozen_groups(share), {id(parameter) for parameter in self.at_rest}
+        for index, group in enumerate(self._lower_groups()):
             for parameter in group:
-                parameter.requires_grad_(index >= round(share * len(groups)) and id(parameter) not in at_rest)
+                parameter.requires_grad_(index >= frozen and id(parameter) not in at_rest)
+
+    def frozen_groups(self, share: float) -> int:
+        """How many of the backbone's groups `freeze(share)` lets rest."""
+        return round(share * len(self._lower_groups()))
+
+    def parts(self, groups: int) -> tuple[Map, Map] | None:
+        """The backbone up to its lowest `groups` groups, and from there to the features; None if it is no chain there.
+
+        The first may read several inputs, as the backbone does.
+        """
+        if groups == len(self._lower_groups()):
+            return self.backbone, lambda features: features
+        return self.backbone.parts(groups) if isinstance(self.backbone, Backbone) and groups else None
 
     def train_unfrozen(self) -> None:
         """Training mode, but evaluation mode for frozen parts: their batch statistics and dropout rest too."""

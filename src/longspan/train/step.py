@@ -12,11 +12,10 @@ import torch
 from longspan.columns import Column
 from longspan.data.random import permutation, step_seed
 from longspan.data.samples import Batch, Samples
-from longspan.data.store import Store
 from longspan.heads import Head
 from longspan.train.network import Network
 
-__all__ = ["Source", "batch_loss", "frozen_source", "prepare_inputs", "stored_source", "sum_losses", "whole_source"]
+__all__ = ["Source", "autocast", "batch_loss", "frozen_source", "prepare_inputs", "sum_losses", "whole_source"]
 
 Inputs = tuple[torch.Tensor, ...]
 
@@ -42,7 +41,7 @@ def whole_source(samples: Samples, columns: Mapping[str, Column], device: torch.
     """The whole network on encoded rows."""
 
     def forward(network: Network, inputs: Inputs) -> dict[str, torch.Tensor]:
-        with _autocast(device, dtype):
+        with autocast(device, dtype):
             return network(*inputs)
 
     return Source(samples, lambda batch: prepare_inputs(batch, columns), forward, device, dtype)
@@ -52,7 +51,7 @@ def frozen_source(samples: Samples, columns: Mapping[str, Column], device: torch
     """As `whole_source`, but the backbone keeps nothing for a backward pass."""
 
     def forward(network: Network, inputs: Inputs) -> dict[str, torch.Tensor]:
-        with _autocast(device, dtype):
+        with autocast(device, dtype):
             with torch.no_grad():
                 features = network.backbone(*inputs)
             return network.from_features(features)
@@ -60,27 +59,8 @@ def frozen_source(samples: Samples, columns: Mapping[str, Column], device: torch
     return Source(samples, lambda batch: prepare_inputs(batch, columns), forward, device, dtype)
 
 
-@torch.no_grad()
-def stored_source(whole: Source, network: Network, rows: torch.Tensor, batch_size: int) -> Source:
-    """Heads over what a frozen backbone says of each row: without augmentation it says the same in every epoch."""
-    network.eval()
-    features = []
-    for batch in whole.samples.batches(rows, batch_size):
-        inputs = whole.prepare(batch.to(whole.device))
-        with _autocast(whole.device, whole.dtype):
-            features.append(network.backbone(*inputs).float().cpu())
-    slots = np.full(int(rows.max()) + 1, -1, np.int64)
-    slots[rows.numpy()] = np.arange(len(rows))
-    samples = Samples({"features": Store(torch.cat(features), slots, {})}, whole.samples.targets)
-
-    def forward(network: Network, inputs: Inputs) -> dict[str, torch.Tensor]:
-        with _autocast(whole.device, whole.dtype):
-            return network.from_features(*inputs)
-
-    return Source(samples, lambda batch: (batch.inputs["features"],), forward, whole.device, whole.dtype)
-
-
-def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Computes in `dtype` where it is another than float32."""
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
