@@ -1,0 +1,169 @@
+"""What is checked before anything of a study runs; every fault is collected, so that all are told at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from longspan.data import Table, Task
+from longspan.errors import LongspanError, StudyError, nearest
+from longspan.study.identity import rows_digest, shared_rows
+from longspan.study.scoring import measure_for
+from longspan.train import Budget, Learner, Recipe
+
+__all__ = [
+    "check_held_out",
+    "check_measures",
+    "check_options",
+    "check_prices",
+    "check_strategies",
+    "check_truths",
+    "refuse",
+]
+
+KEEP = ("none", "largest", "all")
+EVALUATE_ON = ("valid", "test")
+
+
+def check_options(budget: Any, evaluate_on: str, keep_models: str, threads: Any) -> list[str]:
+    """Values that cannot be."""
+    faults = []
+    if budget is not None and not isinstance(budget, Budget):
+        faults.append(f"budget={budget!r}: give Budget(steps=) or Budget(seconds=), or None.")
+    for name, value, valid in (("evaluate_on", evaluate_on, EVALUATE_ON), ("keep_models", keep_models, KEEP)):
+        if value not in valid:
+            near = nearest(str(value), valid)
+            hint = f" Did you mean {near!r}?" if near else ""
+            faults.append(f"{name}={value!r}: it is one of {', '.join(map(repr, valid))}.{hint}")
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        faults.append(f"threads={threads!r}: how many threads a run computes with, at least 1.")
+    return faults
+
+
+def check_measures(task: Task, error: Any) -> list[str]:
+    """Targets without an error."""
+    faults = []
+    for name, column in task.targets.items():
+        try:
+            measure_for(name, column, error)
+        except StudyError as fault:
+            faults.append(str(fault))
+    if error == "character" and not any(column.kind == "text" for column in task.targets.values()):
+        faults.append("error='character' counts edits of strings, and no target is a column of Text.")
+    return list(dict.fromkeys(faults))
+
+
+def check_held_out(task: Task, rows: np.ndarray, evaluate_on: str) -> list[str]:
+    """Nothing to measure on. Truths of sealed rows are looked at once the vault is open, and not before."""
+    if len(rows):
+        return check_truths(task, rows) if evaluate_on == "valid" else []
+    if evaluate_on == "test":
+        return ["evaluate_on='test': the split has no test rows. Make some: table.split(test=0.2)."]
+    return ["the task has no validation rows to measure on. Make some: table.split(valid=0.2)."]
+
+
+def check_truths(task: Task, rows: np.ndarray) -> list[str]:
+    """Targets of which none of the rows has a value."""
+    frame = task.table.frame
+    empty = [name for name in task.target_names if frame[name].gather(rows).null_count() == len(rows)]
+    return [f"target {name!r} has no value in any of the {len(rows)} rows that are measured on." for name in empty]
+
+
+def check_prices(
+    strategies: Mapping[str, Any], targets: Sequence[str], cost: Any, needs: Any
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Prices of labels and the labels that each strategy needs, as a study file keeps them; and what is wrong.
+
+    A strategy that `needs` does not name needs the task's targets.
+    """
+    if cost is None:
+        return None, ["needs= says which labels are paid for, but there are no prices: cost=."] if needs else []
+    if not isinstance(cost, Mapping) or not cost:
+        return None, [f"cost={cost!r}: prices by label, such as cost={{'number': 1, 'boxes': 6}}."]
+    faults = [
+        f"cost[{label!r}]={price!r}: a price is a finite number of at least 0."
+        for label, price in cost.items()
+        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf
+    ]
+    faults += [
+        f"needs names {name!r}, which is no strategy here ({', '.join(strategies)})."
+        for name in needs or {}
+        if name not in strategies
+    ]
+    wanted = {name: list((needs or {}).get(name, targets)) for name in strategies}
+    for name, labels in wanted.items():
+        unpriced = [label for label in labels if label not in cost]
+        if unpriced:
+            faults.append(
+                f"strategy {name!r} needs labels of {', '.join(unpriced)}, for which cost= has no price. Give one, 0 "
+                "where they cost nothing, or say in needs= which labels it needs."
+            )
+    return {"cost": dict(cost), "needs": wanted}, faults
+
+
+def check_strategies(
+    task: Task, strategies: Mapping[str, Any], evaluated: np.ndarray, evaluate_on: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Strategies as they will be trained, and what is wrong with them.
+
+    A trained Learner stands for the recipe it was trained with, if its own task holds out the same rows. A strategy
+    may bring rows that it always learns from, as an attribute `fixed_rows` (a Table): none of them may be evaluated on.
+    One with a method `check_task(task)` is asked, and may raise.
+    """
+    ready, faults = dict(strategies), []
+    for name, strategy in strategies.items():
+        try:
+            if isinstance(strategy, Learner):
+                _refuse_other_rows(task, strategy, evaluated, evaluate_on)
+                ready[name] = Recipe.of(strategy)
+            elif not callable(getattr(strategy, "train", None)):
+                raise StudyError(
+                    f"{type(strategy).__name__} has no method train(task, seed=, budget=). Give a Recipe, a Pipeline, "
+                    "a Transfer, or a class of yours with that method."
+                )
+            _refuse_shared_rows(task, ready[name], evaluated)
+            if callable(getattr(ready[name], "check_task", None)):
+                ready[name].check_task(task)
+        except LongspanError as error:
+            faults.append(f"strategy {name!r}: {error}")
+    return ready, faults
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise one StudyError with all faults, if there are any."""
+    if len(faults) == 1:
+        raise StudyError(f"This study cannot be run: {faults[0]}")
+    if faults:
+        raise StudyError(
+            "\n".join([f"This study cannot be run, for {len(faults)} reasons:", *(f"  {f}" for f in faults)])
+        )
+
+
+def _refuse_other_rows(task: Task, learner: Learner, evaluated: np.ndarray, evaluate_on: str) -> None:
+    other, names = learner.task, [*task.input_names, *task.target_names]
+    if set(other.input_names) != set(task.input_names) or set(other.target_names) != set(task.target_names):
+        raise StudyError(f"it is a learner of another task, {other!r}.")
+    sealed = evaluate_on == "test"
+    held_out = other.split.vault.rows_for_leak_check() if sealed else other.valid.numpy()
+    if len(held_out) != len(evaluated) or rows_digest(other.table, held_out, names) != rows_digest(
+        task.table, evaluated, names
+    ):
+        raise StudyError(
+            f"it evaluates on different rows: its own {len(held_out)} {evaluate_on} rows are not the {len(evaluated)} "
+            "that this study measures on. Make the learner on the task of the study, or give a Recipe."
+        )
+
+
+def _refuse_shared_rows(task: Task, strategy: Any, evaluated: np.ndarray) -> None:
+    fixed = getattr(strategy, "fixed_rows", None)
+    if not isinstance(fixed, Table):
+        return
+    shared = shared_rows(fixed, np.arange(len(fixed)), task.table, evaluated, task.input_names)
+    if shared:
+        raise StudyError(
+            f"it brings rows of its own to learn from, and {shared} of the {len(evaluated)} rows that it would be "
+            "measured on are among them. Take them out."
+        )

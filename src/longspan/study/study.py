@@ -1,0 +1,309 @@
+"""Which strategy wins at which amount of data: every strategy, at every size, with every seed, measured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+import polars as pl
+import torch
+
+from longspan.data import Task
+from longspan.errors import StudyError, unknown_name
+from longspan.report import describe_environment
+from longspan.study.checks import (
+    check_held_out,
+    check_measures,
+    check_options,
+    check_prices,
+    check_strategies,
+    check_truths,
+    refuse,
+)
+from longspan.study.continuing import refuse_another_study
+from longspan.study.identity import describe_strategy, task_identity
+from longspan.study.plan import make_plan
+from longspan.study.progress import StudyProgress
+from longspan.study.results import StudyResults
+from longspan.study.runs import Context, Run
+from longspan.study.scoring import ErrorFunction, measure_for
+from longspan.study.store import StudyFile, StudyLock
+from longspan.study.workers import Ended, run_here, run_in_processes
+from longspan.train import Budget
+from longspan.train.strategy import Strategy
+from longspan.version import __version__
+
+__all__ = ["Study"]
+
+_BACKENDS = ("processes", "ray", "inline")
+
+
+@final
+class Study:
+    """Strategies x training sizes x seeds -> learning curves, crossover, advice.
+
+    For each seed the training rows are put in an order of their own; a size is the first so many of them. So subsets
+    are nested, and the same for every strategy. Every strategy gets the same budget, if one is given, and is measured
+    on the same rows by the values it predicts. Each finished run is written to one file at once, and never run again.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        strategies: Mapping[str, Strategy],
+        sizes: Sequence[int],
+        seeds: int | Sequence[int] = 5,
+        *,
+        budget: Budget | None = None,
+        path: str | Path | None = None,
+        evaluate_on: Literal["valid", "test"] = "valid",
+        error: str | ErrorFunction | None = None,
+        cost: Mapping[str, float] | None = None,
+        needs: Mapping[str, Sequence[str]] | None = None,
+        keep_models: Literal["none", "largest", "all"] = "none",
+        threads: int | None = None,
+    ) -> None:
+        """Check everything that can be checked before anything runs.
+
+        Args:
+            task: What is to be learnt. Its training rows are drawn from, its held-out rows are measured on.
+            strategies: Ways to get a predictor, by name: `Recipe`, `Pipeline`, `Transfer`, or any object with
+                `train(task, seed=, budget=)`; a trained Learner stands for the recipe that it was trained with.
+            sizes: Numbers of training rows.
+            seeds: How many (0, 1, 2 ...), or which: of the subset and of the training.
+            budget: Equal expense for every run; None leaves it to each strategy.
+            path: The file of the study, "study.sqlite" if None. If it holds this study already, what is missing is run;
+                sizes, seeds and strategies may have been added.
+            evaluate_on: "test" opens the vault once, when the study first runs, and writes that down.
+            error: How wrong predictions are; see `measure_for`. None: the share of wrong answers for classes and
+                strings, the mean absolute error for numbers; "character": edits per character, for strings; or a
+                function of truths and predictions.
+            cost: Price of one label, by the name of its column, for curves over labelling cost.
+            needs: Which labels each strategy needs, by strategy; the task's targets for those not named.
+            keep_models: Which models are saved beside the file: none, those of the largest size, or all.
+            threads: That each run computes with. None: the cores divided by the `jobs` of the first call of `run`.
+                Written in the file, for the last bits of figures depend on it.
+
+        Raises:
+            StudyError: everything that is wrong, at once; or the file holds something else, or is damaged.
+        """
+        self.path = Path("study.sqlite" if path is None else path).expanduser()
+        self.notes: list[str] = []
+        """What the plan cannot give, in sentences."""
+        plan, wrong = make_plan(strategies, sizes, seeds, len(task.train))
+        refuse([*check_options(budget, evaluate_on, keep_models, threads), *wrong])
+        task.prepare()
+        plan, wrong = make_plan(strategies, sizes, seeds, len(task.train))  # without rows that cannot be used
+        held_out = task.valid.numpy() if evaluate_on == "valid" else task.split.vault.rows_for_leak_check()
+        ready, more = check_strategies(task, strategies, held_out, evaluate_on)
+        prices, mispriced = check_prices(strategies, task.target_names, cost, needs)
+        refuse([*wrong, *check_held_out(task, held_out, evaluate_on), *check_measures(task, error), *more, *mispriced])
+        if len(plan.seeds) == 1:
+            self.notes.append("There is one seed, so there are no intervals; three or more give some: seeds=3.")
+        self.task = task
+        self.strategies = ready
+        self.plan = plan
+        self.budget = budget
+        self.evaluate_on = evaluate_on
+        self.error = error
+        self.keep_models = keep_models
+        self.threads = threads
+        self._opened: np.ndarray | None = None
+        self._described = {name: describe_strategy(strategy) for name, strategy in ready.items()}
+        self._facts = {
+            "library": __version__,
+            "task": task_identity(task, held_out),
+            "task_words": repr(task),
+            "measures": {name: measure_for(name, column, error).name for name, column in task.targets.items()},
+            "settings": {
+                "budget": None if budget is None else budget.to_json(),
+                "evaluate_on": evaluate_on,
+                "error": getattr(error, "__qualname__", repr(error)) if callable(error) else error,
+                "threads": threads,
+                "torch": torch.__version__,
+            },
+            "prices": prices,
+        }
+        if self.path.exists() and (not self.path.is_file() or self.path.stat().st_size):
+            with StudyFile.open_file(self.path) as file:
+                self._check_same(file)
+
+    def __repr__(self) -> str:
+        plan = self.plan
+        return f"Study({', '.join(plan.strategies)}; sizes {list(plan.sizes)}; {len(plan.seeds)} seeds; {self.path})"
+
+    @staticmethod
+    def open(path: str | Path) -> StudyResults:
+        """What a study file says, without the task and the strategies; it may be running meanwhile.
+
+        Raises:
+            StudyError: there is no such file, or it is damaged, of another version, or something else.
+        """
+        return StudyResults(path)
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    def run(
+        self, jobs: int = 1, backend: Literal["processes", "ray", "inline"] = "processes", *, progress: bool = True
+    ) -> Study:
+        """Run what is missing: new runs, and those that failed before.
+
+        Stop it however you like and call it again: finished runs are kept, and the finished study is the same, bit for
+        bit except for seconds.
+
+        Args:
+            jobs: Runs at a time.
+            backend: "processes" runs each in a process of its own that is used again; one that crashes is recorded and
+                the others go on. "ray" does the same on a Ray cluster (`pip install 'longspan[ray]'`). "inline" runs
+                in this process: no start-up, but a run that crashes takes the program down.
+            progress: Show a bar with the time left; or lines, where output is a file.
+
+        Raises:
+            StudyError: another process runs this study, or its file cannot be written.
+            DependencyError: Ray is not installed.
+        """
+        if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
+            raise StudyError(f"jobs={jobs!r}: how many runs at a time, at least 1.")
+        if backend not in _BACKENDS:
+            raise unknown_name("backend", str(backend), _BACKENDS)
+        with StudyLock(self.path), self._file(jobs) as file:
+            finished = file.finished()
+            missing = [run for run in self.plan.runs() if run not in finished]
+            if missing:
+                self._run_missing(file, missing, jobs, backend, progress)
+            if progress:
+                self._say_how_it_ended(file)
+        return self
+
+    def _run_missing(self, file: StudyFile, missing: list[Run], jobs: int, backend: str, progress: bool) -> None:
+        planned = set(self.plan.runs())
+        known = {run: taken for run, taken in file.seconds().items() if run in planned}
+        context = self._context(file)
+        if progress:
+            for note in self.notes:
+                print(note, flush=True)
+        equal = self.budget is not None
+        with StudyProgress(missing, known, jobs, equal=equal, shown=progress) as bar:
+            ending = _backend(context, missing, jobs, backend)
+            try:
+                for run, outcome in ending:
+                    file.record(run, outcome)
+                    bar.ended(run, outcome)
+            except KeyboardInterrupt:
+                done = sum(run in planned for run in file.finished())
+                print(
+                    f"Stopped: {done} of {len(planned)} runs are finished and kept in {self.path}; "
+                    "the same call goes on with the rest.",
+                    file=sys.stderr,
+                )
+                raise
+            finally:
+                ending.close()  # processes are gone before the lock is
+
+    def _file(self, jobs: int) -> StudyFile:
+        """The study's file, made if there is none, with this study's plan among its facts."""
+        from joblib import cpu_count
+
+        if self.path.exists() and (not self.path.is_file() or self.path.stat().st_size):
+            file = StudyFile.open_file(self.path)
+            try:
+                self._check_same(file)
+            except BaseException:
+                file.close()
+                raise
+        else:
+            threads = self.threads or max(1, cpu_count() // jobs)
+            settings = {**self._facts["settings"], "threads": threads}
+            plan = {"strategies": [], "sizes": [], "seeds": []}
+            beginning = {"settings": settings, "plan": plan, "vault": [], "environment": describe_environment()}
+            file = StudyFile.create(self.path, {**self._facts, **beginning})
+        plan = file.facts()["plan"]
+        grown = {
+            "strategies": list(dict.fromkeys([*plan["strategies"], *self.plan.strategies])),
+            "sizes": sorted({*plan["sizes"], *self.plan.sizes}),
+            "seeds": list(dict.fromkeys([*plan["seeds"], *self.plan.seeds])),
+        }
+        file.add_strategies(self._described)
+        file.set_facts({"plan": grown, "prices": _joined_prices(file.facts()["prices"], self._facts["prices"])})
+        return file
+
+    def _check_same(self, file: StudyFile) -> None:
+        refuse_another_study(self.path, file.facts(), file.strategies(), self._facts, self._described)
+
+    def _context(self, file: StudyFile) -> Context:
+        keep = {"none": (), "largest": self.plan.sizes[-1:], "all": self.plan.sizes}[self.keep_models]
+        return Context(
+            task=self.task, strategies=self.strategies, evaluated=self._evaluated(file), budget=self.budget,
+            error=self.error, threads=file.facts()["settings"]["threads"], path=self.path.absolute(),
+            keep=frozenset(keep),
+        )  # fmt: skip
+
+    def _evaluated(self, file: StudyFile) -> np.ndarray:
+        """Row numbers of the rows that are measured on; the vault is opened once, and the file says when and why."""
+        if self.evaluate_on == "valid":
+            return self.task.valid.numpy()
+        if self._opened is None:
+            reason = f"the study {self.path.name}: {', '.join(self.plan.strategies)}"
+            self._opened = self.task.open_vault(reason).numpy()
+            refuse(check_truths(self.task, self._opened))
+            if not file.facts()["vault"]:
+                file.set_facts({"vault": self.task.split.vault.openings[-1:]})
+        return self._opened
+
+    def _say_how_it_ended(self, file: StudyFile) -> None:
+        planned = set(self.plan.runs())
+        done = sum(run in planned for run in file.finished())
+        failed = len(planned) - done
+        line = f"{done} of {len(planned)} runs are finished, in {self.path}."
+        if failed:
+            line += f" {failed} failed: failures() says why, and the next run() tries again."
+        print(line, flush=True)
+
+    # --- what came out -------------------------------------------------------------------------------------------
+
+    @property
+    def results(self) -> StudyResults:
+        """What the file says of this study's strategies, sizes and seeds.
+
+        Raises:
+            StudyError: the study was not run yet.
+        """
+        if not self.path.exists():
+            raise StudyError(f"This study was not run yet: there is no {self.path}. Call run() first.")
+        return StudyResults(self.path, self.plan)
+
+    def frame(self) -> pl.DataFrame:
+        """Finished runs; see `StudyResults.frame`."""
+        return self.results.frame()
+
+    def failures(self) -> pl.DataFrame:
+        """Failed runs; see `StudyResults.failures`."""
+        return self.results.failures()
+
+    def model(self, strategy: str, size: int, seed: int) -> Path:
+        """The file of a kept model; see `StudyResults.model`."""
+        return self.results.model(strategy, size, seed)
+
+    def best(self, target: str | None = None) -> Path:
+        """The file of the best kept model; see `StudyResults.best`."""
+        return self.results.best(target)
+
+
+def _backend(context: Context, runs: list[Run], jobs: int, backend: str) -> Generator[Ended]:
+    if backend == "inline":
+        return run_here(context, runs)
+    if backend == "ray":
+        from longspan.study.ray_workers import run_on_ray
+
+        return run_on_ray(context, runs, jobs)
+    return run_in_processes(context, runs, jobs)
+
+
+def _joined_prices(before: dict[str, Any] | None, now: dict[str, Any] | None) -> dict[str, Any] | None:
+    """New prices, and still the needs of strategies that only the file knows."""
+    if before is None or now is None:
+        return now or before
+    return {"cost": {**before["cost"], **now["cost"]}, "needs": {**before["needs"], **now["needs"]}}
