@@ -7,6 +7,7 @@ from longspan.models.catalogue import ModelInfo, catalogue
 from longspan.models.deep_cnn import DeepCNNConfig
 from longspan.models.line_cnn import LineCNNConfig
 from longspan.models.registry import ModelConfig, create, from_json, model_names, to_json
+from longspan.models.slid_lenet import SlidLeNet5Config
 from longspan.models.small_resnet import SmallResNetConfig
 from longspan.models.unshuffle_cnn import UnshuffleCNNConfig
 from longspan.models.weights import load_weights
@@ -17,6 +18,7 @@ __all__ = [
     "LineCNNConfig",
     "ModelConfig",
     "ModelInfo",
+    "SlidLeNet5Config",
     "SmallResNetConfig",
     "UnshuffleCNNConfig",
     "catalogue",

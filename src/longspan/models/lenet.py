@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from longspan.models.backbone import Backbone, check_images, check_same_size, check_size, no_global_pool
 from longspan.nn import PoolName
 
-__all__ = ["LeNet5"]
+__all__ = ["LeNet5", "squash"]
 
 # Table I of the paper: which of the 6 maps of S2 each of the 16 maps of C3 reads.
 _C3_READS = (
@@ -23,8 +23,8 @@ _C3_READS = (
 _SMALLEST_PX = 16
 
 
-def _squash(values: Tensor) -> Tensor:
-    # Appendix A: f(a) = A tanh(S a), with f(1) = 1 and f(-1) = -1.
+def squash(values: Tensor) -> Tensor:
+    """The scaled tanh of appendix A: f(a) = A tanh(S a), with f(1) = 1 and f(-1) = -1."""
     return 1.7159 * torch.tanh(2 / 3 * values)
 
 
@@ -43,7 +43,7 @@ class _Subsampling(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, maps: Tensor) -> Tensor:
-        return _squash(F.avg_pool2d(maps, 2) * self.coefficient + self.bias)
+        return squash(F.avg_pool2d(maps, 2) * self.coefficient + self.bias)
 
 
 @final
@@ -62,7 +62,7 @@ class _PartialConv(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         dense = self.kernels.new_zeros(16 * 6, 25).index_copy(0, self.pairs, self.kernels)
-        return _squash(F.conv2d(maps, dense.view(16, 6, 5, 5), self.bias))
+        return squash(F.conv2d(maps, dense.view(16, 6, 5, 5), self.bias))
 
 
 @final
@@ -120,7 +120,7 @@ class LeNet5(Backbone):
     def features(self, images: Tensor) -> list[Tensor]:
         """C1, C3 and S4: 6, 16 and 16 maps at strides 1, 2 and 4."""
         check_images(images, self, _SMALLEST_PX)
-        c1 = _squash(F.conv2d(images, self.c1, self.c1_bias, padding=self.padding))  # (B, 6, 28, 28) for 28 or 32 px
+        c1 = squash(F.conv2d(images, self.c1, self.c1_bias, padding=self.padding))  # (B, 6, 28, 28) for 28 or 32 px
         c3 = self.c3(self.s2(c1))  # (B, 16, 10, 10)
         return [c1, c3, self.s4(c3)]  # (B, 16, 5, 5)
 
@@ -129,7 +129,7 @@ class LeNet5(Backbone):
         maps = self.features(images)[-1]
         check_same_size(images, self)
         flat = maps.flatten(1)  # (B, 400) for 28 or 32 px
-        return _squash(self.f6(_squash(self.c5(flat))))
+        return squash(self.f6(squash(self.c5(flat))))
 
     def groups(self) -> list[list[nn.Parameter]]:
         """C1 and S2, C3 and S4, C5, F6."""

@@ -15,6 +15,7 @@ from longspan.models.deep_cnn import DeepCNN, DeepCNNConfig
 from longspan.models.families import FAMILIES
 from longspan.models.lenet import LeNet5
 from longspan.models.line_cnn import LineCNN, LineCNNConfig
+from longspan.models.slid_lenet import SlidLeNet5, SlidLeNet5Config
 from longspan.models.small_resnet import SmallResNet, SmallResNetConfig
 from longspan.models.torchvision_nets import TorchvisionNet
 from longspan.models.unshuffle_cnn import UnshuffleCNN, UnshuffleCNNConfig
@@ -22,7 +23,7 @@ from longspan.nn import PoolName
 
 __all__ = ["OWN_MODELS", "ModelConfig", "OwnModel", "create", "from_json", "model_names", "to_json"]
 
-ModelConfig = DeepCNNConfig | LineCNNConfig | SmallResNetConfig | UnshuffleCNNConfig
+ModelConfig = DeepCNNConfig | LineCNNConfig | SlidLeNet5Config | SmallResNetConfig | UnshuffleCNNConfig
 """What `create` takes instead of a name, where a network has options."""
 
 _Build = Callable[..., Backbone]
@@ -30,6 +31,7 @@ _Build = Callable[..., Backbone]
 
 _CONFIGURED: dict[str, tuple[type[ModelConfig], _Build]] = {
     "deep_cnn": (DeepCNNConfig, DeepCNN),
+    "lenet5_slid": (SlidLeNet5Config, SlidLeNet5),
     "line_cnn": (LineCNNConfig, LineCNN),
     "small_resnet": (SmallResNetConfig, SmallResNet),
     "unshuffle_cnn": (UnshuffleCNNConfig, UnshuffleCNN),
@@ -61,6 +63,9 @@ def _cifar_resnet(blocks: int) -> OwnModel:
 OWN_MODELS: dict[str, OwnModel] = {
     "lenet5": OwnModel(
         build=LeNet5, source="LeCun et al. 1998, Gradient-based learning applied to document recognition"
+    ),
+    "lenet5_slid": OwnModel(
+        build=SlidLeNet5, source="LeCun et al. 1998, sec. VII: the space displacement network", size_px=(32, 128)
     ),
     "deep_cnn": OwnModel(build=DeepCNN, source="Saitoh 2016, Deep Learning from Scratch, chapter 8"),
     "unshuffle_cnn": OwnModel(build=UnshuffleCNN, source="longspan's own; see its docstring"),
@@ -100,7 +105,7 @@ def create(
             maps (lenet5, deep_cnn, vit, maxvit_t) then read this size only.
         weights: None for fresh weights; "imagenet"; or a file (see `load_weights`).
         pool: for networks that end in global pooling: "avg", as they are, or "avg_max", average beside maximum.
-            line_cnn gives a sequence without it, and one vector with it.
+            line_cnn gives a sequence without it and one vector with it.
 
     Raises: UnknownNameError, ConfigError, ShapeError for a size that the network cannot read, WeightsError, FetchError.
 
