@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["image_column", "read_source"]
 
-_TYPES = ("category", "categories", "image", "number")
+_TYPES = ("category", "categories", "image", "number", "text")
 
 
 def read_source(source: str, *, pattern: str | None, image: str | None, columns: Sequence[str]) -> Table:
@@ -33,10 +33,11 @@ def read_source(source: str, *, pattern: str | None, image: str | None, columns:
         DataError: what is there cannot be read.
     """
     from longspan import datasets
-    from longspan.columns import Image
+    from longspan.columns import Image, Text
     from longspan.data import Table
 
     path = Path(source).expanduser()
+    typed = [_typed(words) for words in columns]
     named = source in datasets.names() and not path.exists()
     if pattern is not None and not path.is_dir():
         raise ConfigError(f"--pattern says what the files in a folder are called; {source} is no folder.")
@@ -47,14 +48,13 @@ def read_source(source: str, *, pattern: str | None, image: str | None, columns:
             raise ConfigError(_pattern_wanted(path))
         table = Table.from_files(path, pattern, image=image or "image")
     elif path.is_file():
-        table = _from_table(path)
+        table = _from_table(path, {name: column for name, column in typed if isinstance(column, Text)})
     else:
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():
         table.column(image)
         table = table if isinstance(table.columns[image], Image) else table.with_column(image, Image())
-    for words in columns:
-        name, column = _typed(words)
+    for name, column in typed:
         table.column(name)
         table = table.with_column(name, column)
     return table
@@ -75,14 +75,15 @@ def image_column(table: Table) -> str:
     )
 
 
-def _from_table(path: Path) -> Table:
+def _from_table(path: Path, texts: dict[str, Column]) -> Table:
+    """The rows of a file; columns in `texts` are read as they are written, others by their values."""
     from longspan.data import Table
 
     ending = path.suffix.lower()
     if ending in (".csv", ".txt"):
-        return Table.from_csv(path)
+        return Table.from_csv(path, texts)
     if ending in (".parquet", ".pq"):
-        return Table.from_parquet(path)
+        return Table.from_parquet(path, texts)
     raise DataError(f"{path} is no table: its name ends in {ending or 'nothing'!r}. Give a .csv or .parquet file.")
 
 
@@ -114,7 +115,7 @@ def _pattern_wanted(folder: Path) -> str:
 
 def _typed(words: str) -> tuple[str, Column]:
     """`age=number`, `age=number:months` (its unit), `tags=categories:;` (what stands between labels)."""
-    from longspan.columns import Categories, Category, Image, Number
+    from longspan.columns import Categories, Category, Image, Number, Text
 
     name, equals, kind = words.rpartition("=")
     kind, _, detail = kind.partition(":")
@@ -128,4 +129,4 @@ def _typed(words: str) -> tuple[str, Column]:
         return name, Categories(separator=detail or None)
     if detail:
         raise ConfigError(f"--column {words}: {kind} takes nothing behind a colon.")
-    return name, Category() if kind == "category" else Image()
+    return name, {"category": Category, "image": Image, "text": Text}[kind]()

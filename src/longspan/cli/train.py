@@ -44,8 +44,8 @@ def train(
         list[str] | None,
         Opt(
             metavar="NAME=TYPE",
-            help="Type of a column where its values mislead: category, number[:unit], categories[:separator], image. "
-            "Repeatable.",
+            help="Type of a column where its values mislead: category, number[:unit], categories[:separator], text, "
+            "image. Repeatable.",
         ),
     ] = None,
     on_error: Annotated[
@@ -84,7 +84,8 @@ def train(
         str | None,
         Opt(
             metavar="NAME",
-            help="`longspan models` lists them.  [default: resnet18; resnet20 for pictures of at most 64 pixels]",
+            help="`longspan models` lists them.  [default: resnet18; resnet20 for pictures of at most 64 pixels; "
+            "line_cnn for texts]",
         ),
     ] = None,
     weights: Annotated[

@@ -42,7 +42,8 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
     image = image_column(table)
     options = replace(options, target=_targets(table, image, options.target))
-    options = _suited_to(options, *_picture_side(table, image))
+    texts = all(table.columns[name].kind == "text" for name in options.target)
+    options = _suited_to(options, *_picture_side(table, image), texts=texts)
     say(label("data", f"{options.source}: {len(table):,} rows{_classes(table, options.target)}"))
     split = _split(table, options)
     task = _task(split, image, options)
@@ -127,15 +128,15 @@ def _picture_side(table: Table, image: str) -> tuple[int, bool]:
     return _SMALL_PX + 1, True
 
 
-def _suited_to(options: TrainOptions, side_px: int, files: bool) -> TrainOptions:
-    """The options with model and size that suit the pictures, where the user has not chosen."""
+def _suited_to(options: TrainOptions, side_px: int, files: bool, *, texts: bool) -> TrainOptions:
+    """The options with model and size that suit the pictures and targets, where the user has not chosen."""
     from longspan.models import model_names
 
     small = side_px <= _SMALL_PX
-    model = options.model or ("resnet20" if small else "resnet18")
+    model = options.model or ("line_cnn" if texts else "resnet20" if small else "resnet18")
     if model not in model_names():
         raise unknown_name("model", model, model_names())
-    size = options.size or (None if small or not files else 224)
+    size = options.size or (None if small or not files or texts else 224)  # a square would cut lines off
     return replace(options, model=model, size=size, weights=options.weights or ("none" if small else None))
 
 
@@ -197,7 +198,7 @@ def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, Trai
 
 
 def _heads(task: Task, options: TrainOptions) -> dict[str, Head]:
-    from longspan.heads import Classify, ClassifyMany, Regress
+    from longspan.heads import Classify, ClassifyMany, Regress, Transcribe
 
     heads: dict[str, Head] = {}
     for name, column in task.targets.items():
@@ -207,10 +208,12 @@ def _heads(task: Task, options: TrainOptions) -> dict[str, Head]:
             heads[name] = ClassifyMany(dropout=options.dropout, label_smoothing=options.label_smoothing)
         elif column.kind == "category":
             heads[name] = Classify(dropout=options.dropout, label_smoothing=options.label_smoothing)
+        elif column.kind == "text":
+            heads[name] = Transcribe(dropout=options.dropout)
         else:
             raise ConfigError(f"--target {name} is a column of kind {column.kind}, which no head predicts.")
-    if options.label_smoothing and all(column.kind == "number" for column in task.targets.values()):
-        raise ConfigError("--label-smoothing is for classes, and every target is a number.")
+    if options.label_smoothing and all(column.kind in ("number", "text") for column in task.targets.values()):
+        raise ConfigError("--label-smoothing is for classes, and no target is a class.")
     return heads
 
 

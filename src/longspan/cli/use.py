@@ -101,7 +101,8 @@ def evaluate(
 
     with interruptible(lambda: "Nothing was written."):
         predictor = load(model, device=device)
-        table = read_source(source, pattern=pattern, image=image or _picture_input(predictor, source), columns=())
+        pictures = image or _picture_input(predictor, source)
+        table = read_source(source, pattern=pattern, image=pictures, columns=_texts(predictor))
         if where is not None:
             table = _only(table, where)
         wanted = _picture_input(predictor, "")
@@ -165,6 +166,14 @@ def _picture_input(model: Predictor | Ensemble, source: str) -> str | None:
     if len(pictures) != 1 or (source in datasets.names() and not Path(source).exists()):
         return None
     return pictures[0]
+
+
+def _texts(model: Predictor | Ensemble) -> list[str]:
+    """The targets that are texts, as `--column` has it: their cells are read as they are written."""
+    from longspan.train import Ensemble
+
+    member = model.members[0] if isinstance(model, Ensemble) else model
+    return [f"{name}=text" for name, head in member.heads.items() if "text" in head.column_kinds]
 
 
 def _only(table: Any, where: str) -> Any:

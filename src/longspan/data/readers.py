@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from longspan.columns import Category, Column, Image
+from longspan.columns import Category, Column, Image, Text
 from longspan.data.cells import cells_of, missing_nan, series_of
 from longspan.data.table import Table, infer_column
 from longspan.errors import ConfigError, DataError, unknown_name
@@ -66,9 +66,11 @@ def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[s
 def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
     """See `Table.from_csv`."""
     path = _existing(path)
+    # Read as a number, "007" would lose its zeros.
+    texts = {name: pl.String for name, column in (columns or {}).items() if isinstance(column, Text)}
     try:
         # A row that fits only after ten thousand others is still read as a whole: types come from all rows.
-        frame = pl.read_csv(path, infer_schema_length=None, try_parse_dates=True)
+        frame = pl.read_csv(path, infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as CSV: {_first_line(error)} Is it comma-separated UTF-8?") from error
     for name in frame.columns:

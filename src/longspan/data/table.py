@@ -79,7 +79,10 @@ class Table:
     def from_csv(
         cls, path: str | Path, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
     ) -> Table:
-        """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories."""
+        """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories.
+
+        Texts have to be named (`{"plate": Text()}`): then "007" keeps its zeros.
+        """
         from longspan.data.readers import read_csv
 
         return read_csv(path, columns, root=root)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from longspan.columns import Category, Image, Number
+from longspan.columns import Category, Image, Number, Text
+from longspan.heads import Head, edit_distance
 from longspan.report import (
     Document,
     confused_pairs,
@@ -135,6 +137,9 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pict
         page.section(f"Predicted and true{several}")
         page.figure(predicted_versus_true(truth.numpy(), activated.numpy(), name=_with_unit(name, column)))
         page.figure(residual_histogram(truth.numpy(), activated.numpy(), name=_with_unit(name, column)))
+    elif isinstance(column, Text):
+        page.section(f"Figures{several}").table([dict[str, Any](learner.heads[name].measure(activated, truth))])
+        _texts(page, learner.heads[name], column, truth, activated)
     else:
         head = learner.heads[name]
         page.section(f"Figures{several}").table([dict[str, Any](head.measure(activated, truth))])
@@ -144,6 +149,29 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pict
             result_pictures(learner, scores, _SHOWN, target=name),
             caption="Validation rows with the largest loss. A confident wrong answer is often a wrong label.",
         )
+
+
+def _texts(page: Document, head: Head, column: Text, truth: torch.Tensor, activated: torch.Tensor) -> None:
+    """Errors by length, and the texts that were misread most."""
+    pairs = [(column.decode(text), answer) for text, answer in zip(truth, head.decode(activated), strict=True)]
+    by_length: dict[int, list[bool]] = {}
+    for true, answer in pairs:
+        by_length.setdefault(len(true), []).append(true != answer.value)
+    page.table(
+        [
+            {"characters": length, "texts": len(wrong), "error_rate": sum(wrong) / len(wrong)}
+            for length, wrong in sorted(by_length.items())
+        ],
+        caption="Errors by length",
+    )
+    misread = [
+        {"true": true, "read": said.value, "edits": edit_distance(true, said.value), "probability": said.probability}
+        for true, said in pairs
+        if true != said.value
+    ]
+    if misread:
+        misread.sort(key=lambda row: -row["edits"])
+        page.table(misread[:_SHOWN], caption=f"Misread: {len(misread)} of {len(pairs)} texts, the worst first")
 
 
 def _with_unit(name: str, column: Number) -> str:

@@ -130,6 +130,8 @@ def _tone(
 
 
 def _word(value: Any, name: str, num_targets: int) -> str:
+    if value == "":
+        value = "(empty)"
     text = f"{value:.4g}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else ""
     text = text or (f"{'' if value else 'not '}{name}" if isinstance(value, bool | np.bool_) else str(value))
     return text if num_targets == 1 or isinstance(value, bool | np.bool_) else f"{name} {text}"
