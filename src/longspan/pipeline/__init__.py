@@ -1,0 +1,10 @@
+"""Stages, pipelines, and which stage is to blame."""
+
+from __future__ import annotations
+
+from longspan.pipeline.ceiling import Ceiling, StageCeiling
+from longspan.pipeline.load import load
+from longspan.pipeline.pipeline import Pipeline
+from longspan.pipeline.stage import Stage
+
+__all__ = ["Ceiling", "Pipeline", "Stage", "StageCeiling", "load"]

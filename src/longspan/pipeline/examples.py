@@ -1,0 +1,250 @@
+"""What a learned stage is trained on: its inputs and truth from a table, row by row or element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from longspan.columns import Column
+from longspan.data import Table, Task
+from longspan.errors import PipelineError, nearest
+from longspan.pipeline.cells import table_of, with_values
+from longspan.pipeline.flow import Flow
+from longspan.pipeline.running import calls_of
+from longspan.pipeline.stage import Stage
+
+__all__ = ["Examples", "gather", "meanings", "needs", "task_of"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """N samples to learn from, with the row of the table that each comes from."""
+
+    inputs: dict[str, list[Any]]
+    """By column read."""
+    targets: dict[str, list[Any]]
+    """By column added."""
+    rows: np.ndarray
+    """Row of the table, `(N,)` int64."""
+    note: str
+    """What was left out and why; empty if nothing was."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def needs(stage: Stage, table: Table, makers: Mapping[str, Stage]) -> list[str]:
+    """What stops a stage from being trained on a table: the truth it lacks, or inputs that nothing gives."""
+    faults = []
+    for name in stage.adds:
+        if name not in table.columns:
+            faults.append(
+                f"{stage.name!r} learns {name!r}, of which its table has no column with the truth{_like(name, table)}"
+            )
+    for name in stage.reads:
+        faults += _unmet(stage, name, table, makers)
+    return list(dict.fromkeys(faults))
+
+
+def _unmet(stage: Stage, name: str, table: Table, makers: Mapping[str, Stage]) -> list[str]:
+    maker = makers.get(name)
+    if name in table.columns and (stage.train_on == "truth" or maker is None):
+        return []
+    if maker is None:
+        return [
+            f"to train {stage.name!r}, {name!r} is needed, which neither its table has nor a stage before it adds"
+            + _like(name, table)
+        ]
+    if maker.learned and stage.train_on == "truth":
+        return [
+            f"{stage.name!r} is trained on true inputs, and its table has no truth for {name!r}, which {maker.name!r} "
+            f"learns to add: give the table a column {name!r}, or train the stage on what is predicted, "
+            "train_on='predicted'"
+        ]
+    return [fault for read in maker.reads for fault in _unmet(stage, read, table, makers)]
+
+
+def gather(stage: Stage, flow: Flow) -> Examples:
+    """The samples that a stage learns from.
+
+    A sample without one of its inputs, or without any truth, is left out. Trained on predicted inputs with `each`, a
+    row whose number of elements is not that of its truth is left out too, unless the stage has a `label` function.
+
+    Raises:
+        PipelineError: nothing is left; or `label` fails, or gives something else than it should.
+    """
+    taken = flow.rows.names if stage.train_on == "truth" else ()
+    reads = [flow.values(name, taken) for name in stage.reads]
+    truths = [flow.values(name, flow.rows.names) for name in stage.adds]
+    calls, lengths = calls_of(stage, reads, flow.rows.where)
+    if stage.label is not None:
+        truths = [_labelled(stage, reads, truths[0], flow.rows.where)]
+    unmatched: set[int] = set()
+    if stage.each is not None:
+        for row, length in enumerate(lengths):
+            if length is not None and not all(_fits(truth[row], length) for truth in truths):
+                if stage.train_on == "truth":
+                    _refuse_length(stage, [truth[row] for truth in truths], length, flow.rows.where(row))
+                unmatched.add(row)
+    kept, targets = [], []
+    for call in calls:
+        if call.row in unmatched:
+            continue
+        found = tuple(truth[call.row] for truth in truths)
+        if call.element is not None:
+            found = tuple(None if values is None else values[call.element] for values in found)
+        if any(value is not None for value in found):
+            kept.append(call)
+            targets.append(found)
+    note = _note(stage, kept, calls, unmatched, flow.rows.num_rows)
+    if not kept:
+        raise PipelineError(f"Stage {stage.name!r} has nothing to learn from. {note}")
+    return Examples(
+        {name: [call.values[i] for call in kept] for i, name in enumerate(stage.reads)},
+        {name: [found[i] for found in targets] for i, name in enumerate(stage.adds)},
+        np.asarray([call.row for call in kept], np.int64),
+        note,
+    )
+
+
+def meanings(
+    stage: Stage, table: Table, makers: Mapping[str, Stage], added: Mapping[str, Column]
+) -> tuple[dict[str, Column], list[str]]:
+    """What each column means to the network of a stage, and what stops it from meaning anything.
+
+    Args:
+        stage: To be trained.
+        table: Its table.
+        makers: Stages before it by what they add.
+        added: What the columns mean that stages before it add, where that is known; with `each` of one element.
+    """
+    columns: dict[str, Column] = {}
+    faults: list[str] = []
+    for name in (*stage.reads, *stage.adds):
+        element = stage.each is not None and (name == stage.each or name in stage.adds)
+        maker = makers.get(name)
+        from_table = name in table.columns and (maker is None or name in stage.adds or stage.train_on == "truth")
+        made = None if maker is None else added.get(name)
+        verb = "learns" if name in stage.adds else "reads"
+        what = "one element of it" if element else "it"
+        told = f"{stage.name!r} {verb} {name!r}, but nothing says what {what} means to a network: "
+        cure = told + f"{'adds' if verb == 'learns' else 'columns'}={{{name!r}: ...}} in the stage does"
+        if name in stage.columns:
+            column = stage.columns[name]
+        elif maker is not None and (maker.each is not None) != element:
+            if maker.each is not None:
+                faults.append(f"{stage.name!r} reads {name!r}, a list in every sample: say each={name!r}, or join it")
+            else:
+                faults.append(cure)
+            continue
+        elif from_table and not element:
+            column = table.columns[name]
+            if made is not None and made.kind != column.kind:
+                faults.append(
+                    f"{stage.name!r} would be trained on {name!r} as its table has it, {column.kind}, but "
+                    f"{maker.name if maker else ''!r} adds it as {made.kind}"
+                )
+                continue
+        elif made is not None:
+            column = made
+        else:
+            faults.append(cure)
+            continue
+        if not column.for_networks:
+            faults.append(
+                f"{stage.name!r} {verb} {name!r}, {column.kind} values, which no network reads or predicts: give them "
+                "another meaning, such as Category, Number or Text"
+            )
+        columns[name] = column
+    return columns, faults
+
+
+def task_of(
+    stage: Stage,
+    table: Table,
+    examples: Examples,
+    columns: Mapping[str, Column],
+    makers: Mapping[str, Stage],
+    size_px: tuple[int, int] | None,
+) -> Task:
+    """The task of a stage: all samples train. Values that stand in the table stay where they are and are not copied."""
+    values = {**examples.inputs, **examples.targets}
+    made = {name for name in stage.reads if name in makers and (stage.train_on != "truth" or name not in table.columns)}
+    if stage.each is not None:
+        made |= {stage.each, *stage.adds}
+    if stage.label is not None:
+        made |= {*stage.adds}
+    direct = [name for name in values if name not in made]
+    if direct:
+        data = table.select(*direct).take(examples.rows)
+        for name in direct:
+            data = data.with_column(name, columns[name])
+        for name in (name for name in values if name in made):
+            data = with_values(data, name, columns[name], values[name], size_px)
+    else:
+        data = table_of(values, columns, size_px, stage.name)
+    return Task(data.split(valid=0, stratify=None), stage.reads, stage.adds, size_px=size_px)
+
+
+def _labelled(stage: Stage, reads: Sequence[list[Any]], truth: list[Any], where: Callable[[int], str]) -> list[Any]:
+    assert stage.label is not None
+    found = []
+    for row, values in enumerate(zip(*reads, truth, strict=True)):
+        if any(value is None for value in values):
+            found.append(None)
+            continue
+        try:
+            found.append(stage.label(*values))
+        except Exception as error:
+            raise PipelineError(
+                f"The label function of stage {stage.name!r} failed in {where(row)}: {type(error).__name__}: {error}"
+            ) from error
+        if stage.each is not None:
+            elements = values[stage.reads.index(stage.each)]
+            if not _fits(found[-1], len(elements)):
+                raise PipelineError(
+                    f"The label function of stage {stage.name!r} must give a list of {len(elements)}, one per element "
+                    f"of {stage.each!r} (None for no label), but in {where(row)} it gave {found[-1]!r}."
+                )
+    return found
+
+
+def _fits(truth: Any, length: int) -> bool:
+    """A list of that length; a truth that is missing fits any."""
+    return truth is None or (isinstance(truth, list | tuple | np.ndarray) and len(truth) == length)
+
+
+def _refuse_length(stage: Stage, truths: Sequence[Any], length: int, where: str) -> None:
+    for name, truth in zip(stage.adds, truths, strict=True):
+        if not _fits(truth, length):
+            has = f"{len(truth)} in" if isinstance(truth, list | tuple | np.ndarray) else f"no list but {truth!r} in"
+            raise PipelineError(
+                f"Stage {stage.name!r} learns one {name!r} per element of {stage.each!r}, but {where} has {has} "
+                f"{name!r} for {length} in {stage.each!r}."
+            )
+
+
+def _note(stage: Stage, kept: Sequence[Any], calls: Sequence[Any], unmatched: set[int], num_rows: int) -> str:
+    what = "rows" if stage.each is None else f"elements of {stage.each!r}"
+    parts = []
+    if unmatched:
+        parts.append(
+            f"{len(unmatched)} of {num_rows} rows were left out, because the number of predicted elements is not that "
+            "of the true ones (a label= function can say which is which)"
+        )
+    unknown = sum(call.row not in unmatched for call in calls) - len(kept)
+    if unknown:
+        parts.append(f"{unknown} {what} were left out, because their truth is missing")
+    empty = num_rows - len({call.row for call in calls})
+    if empty:
+        parts.append(f"{empty} of {num_rows} rows hold nothing to learn from: an input is missing, or a list is empty")
+    return f"{stage.name}: " + "; ".join(parts) + "." if parts else ""
+
+
+def _like(name: str, table: Table) -> str:
+    near = nearest(name, table.columns)
+    return f" (it has {near!r})" if near else ""

@@ -1,0 +1,91 @@
+"""Columns of samples on their way through a pipeline: from the data or from a stage, each computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, final
+
+from longspan.columns import Image
+from longspan.data import Table
+from longspan.heads import Answer
+from longspan.pipeline.running import run_stage
+from longspan.pipeline.stage import Stage
+
+__all__ = ["Flow", "Rows"]
+
+
+@final
+class Rows:
+    """What comes in: raw values by column and row, and what a row is called in messages."""
+
+    def __init__(
+        self, names: Collection[str], num_rows: int, read: Callable[[str], list[Any]], where: Callable[[int], str]
+    ) -> None:
+        """`read` gives all values of one column."""
+        self.names = frozenset(names)
+        self.num_rows = num_rows
+        self.read = read
+        self.where = where
+
+    @classmethod
+    def of_table(cls, table: Table) -> Rows:
+        """The rows of a table; pictures as paths or arrays."""
+        pictures = [name for name, column in table.columns.items() if isinstance(column, Image)]
+
+        def where(row: int) -> str:
+            files = [table.where(row, name) for name in pictures if isinstance(table.frame[name][row], str)]
+            return f"row {row} of {table.source}" + (f" ({files[0]})" if files else "")
+
+        return cls(table.columns, len(table), table.column_values, where)
+
+    @classmethod
+    def of_samples(cls, columns: Mapping[str, list[Any]]) -> Rows:
+        """Values given one by one."""
+        num_rows = len(next(iter(columns.values())))
+        return cls(columns, num_rows, columns.__getitem__, lambda row: f"sample {row}")
+
+
+@final
+class Flow:
+    """The rows of one table, and what the stages add to them.
+
+    A column's value depends on which columns are *taken* from the table and not computed: none of those that stages
+    add when the pipeline predicts, all that are there when it is fed with the truth, some in a ceiling analysis. What
+    two such readings have in common is computed once.
+    """
+
+    def __init__(self, stages: Sequence[Stage], model: Callable[[Stage], Any], rows: Rows) -> None:
+        """Nothing is computed yet; `model` gives what does a stage's work when the stage is first run."""
+        self.rows = rows
+        self._model = model
+        self._makers = {name: stage for stage in stages for name in stage.adds}
+        self._read: dict[str, list[Any]] = {}
+        self._made: dict[tuple[str, frozenset[str]], dict[str, list[Answer]]] = {}
+
+    def values(self, name: str, taken: Collection[str] = ()) -> list[Any]:
+        """One column, a value per row; columns in `taken` are those of the table, others are computed if they can be.
+
+        Raises:
+            PipelineError: a stage fails on a sample.
+        """
+        return [answer.value for answer in self.answers(name, taken)]
+
+    def answers(self, name: str, taken: Collection[str] = ()) -> list[Answer]:
+        """The same with the probabilities of what a network says."""
+        maker = None if name in taken else self._makers.get(name)
+        if maker is None:
+            if name not in self._read:
+                self._read[name] = self.rows.read(name)
+            return [Answer(value) for value in self._read[name]]
+        key = (maker.name, self.origins(name, taken))
+        if key not in self._made:
+            reads = [self.values(read, taken) for read in maker.reads]
+            self._made[key] = run_stage(maker, self._model(maker), reads, self.rows.where)
+        return self._made[key][name]
+
+    def origins(self, name: str, taken: Collection[str] = ()) -> frozenset[str]:
+        """The columns of the table that a column is computed from. They say, of all ways to compute it, which one."""
+        maker = None if name in taken else self._makers.get(name)
+        if maker is None:
+            return frozenset((name,))
+        return frozenset().union(*(self.origins(read, taken) for read in maker.reads))

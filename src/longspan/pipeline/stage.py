@@ -1,0 +1,140 @@
+"""One step of a pipeline: what it reads, what it adds, and what does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, final
+
+from torch import nn
+
+from longspan.columns import Column
+from longspan.errors import PipelineError, nearest
+from longspan.train import Ensemble, Learner, Predictor
+
+__all__ = ["Stage", "StageKind"]
+
+StageKind = Literal["function", "strategy", "estimator", "trained"]
+"""A given function; trained by `fit`: a strategy, a scikit-learn estimator; trained before: a model that is kept."""
+
+
+@final
+class Stage:
+    """One step: reads some columns of a sample and adds others. Given (a function) or learned. Nothing in it changes.
+
+    Where something that a stage reads is missing (None), the stage is not run, and what it adds is missing too.
+
+    Example:
+        >>> Stage("double", lambda n: 2 * n, reads="n", adds="twice")
+        Stage(double: n -> twice)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        what: Any,
+        *,
+        reads: str | Sequence[str],
+        adds: str | Sequence[str] | Mapping[str, Column],
+        each: str | None = None,
+        train_on: Literal["truth", "predicted"] = "truth",
+        label: Callable[..., Any] | None = None,
+        size_px: int | tuple[int, int] | None = None,
+        columns: Mapping[str, Column] | None = None,
+    ) -> None:
+        """Check the parts of one stage; how stages fit together is checked by the pipeline.
+
+        Args:
+            name: Of the stage, for messages, tables and files.
+            what: A function of one sample's values, in the order of `reads`, that returns the value of `adds`, or a
+                tuple of them; or how to learn one: a `Recipe` or another strategy, or a scikit-learn estimator; or a
+                model that is trained already: a Learner, Predictor or Ensemble. Its inputs and targets are matched by
+                name where the names are the same, else by order.
+            reads: Columns of the sample, from the data or added by stages before.
+            adds: New columns; as a mapping it also says what they mean, and with `each` what one element means.
+                Needed where a network reads or learns what the data has no column for.
+            each: One of `reads`, a list in every sample: the stage runs once per element, the other reads are passed
+                whole, and what it adds is the list of results.
+            train_on: Whether a learned stage is trained on the true values of what it reads or on what the stages
+                before it predict.
+            label: For `train_on="predicted"`: a function of the values read and the true value of what is added, with
+                `each` all of them as lists, that returns the truth for the predicted input; with `each` a list of one
+                per element. None stands for no label.
+            size_px: Height and width, or one side of a square, of the pictures that the stage's network sees.
+            columns: What columns that the stage reads mean to it, where neither the data nor an earlier stage says so,
+                or says otherwise; with `each`, of one element.
+
+        Raises:
+            PipelineError: arguments that cannot be, all of them.
+        """
+        self.name = name
+        self.what = what
+        self.reads = (reads,) if isinstance(reads, str) else tuple(reads)
+        self.adds = (adds,) if isinstance(adds, str) else tuple(adds)
+        self.columns: dict[str, Column] = {**(columns or {}), **(adds if isinstance(adds, Mapping) else {})}
+        self.each = each
+        self.train_on = train_on
+        self.label = label
+        self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
+        if not isinstance(name, str) or not name:
+            raise PipelineError(f"A stage has a name, a word that is not empty, got {name!r}.")
+        self.kind: StageKind = _kind_of(name, what)
+        faults = self._faults()
+        if faults:
+            raise PipelineError(f"Stage {name!r} cannot be: {'; '.join(faults)}.")
+
+    @property
+    def learned(self) -> bool:
+        """Whether it holds something that learns, and not a function."""
+        return self.kind != "function"
+
+    def __repr__(self) -> str:
+        each = f", each {self.each}" if self.each else ""
+        how = f"; {self.kind} {type(self.what).__name__}" if self.learned else ""
+        return f"Stage({self.name}: {', '.join(self.reads)} -> {', '.join(self.adds)}{each}{how})"
+
+    def _faults(self) -> list[str]:
+        faults = []
+        for what, names in (("reads", self.reads), ("adds", self.adds)):
+            if not names or not all(isinstance(each, str) and each for each in names) or len({*names}) < len(names):
+                faults.append(f"{what}= are names of columns, each once and at least one, got {list(names)}")
+        if not faults and {*self.reads} & {*self.adds}:
+            faults.append(f"it reads what it adds itself, {sorted({*self.reads} & {*self.adds})}: a cycle")
+        if self.each is not None and self.each not in self.reads:
+            near = nearest(self.each, [name for name in self.reads if isinstance(name, str)])
+            hint = f"; did you mean {near!r}?" if near else ""
+            faults.append(f"each={self.each!r} is none of the columns it reads, {list(self.reads)}{hint}")
+        for name, column in self.columns.items():
+            if name not in (*self.reads, *self.adds):
+                faults.append(f"columns= says what {name!r} means, which it neither reads nor adds")
+            if not isinstance(column, Column):
+                brackets = f" (with brackets: {column.__name__}())" if isinstance(column, type) else ""
+                faults.append(f"column {name!r} must be a Column such as ls.Image(){brackets}, got {column!r}")
+        if self.train_on not in ("truth", "predicted"):
+            faults.append(f"train_on must be 'truth' or 'predicted', got {self.train_on!r}")
+        if not self.learned and (self.train_on != "truth" or self.label is not None):
+            faults.append("train_on= and label= are for learned stages, and this one is a function")
+        elif self.label is not None and (self.train_on != "predicted" or len(self.adds) != 1):
+            faults.append("label= goes with train_on='predicted' and one added column")
+        if self.kind == "estimator" and len(self.adds) != 1:
+            faults.append(f"a scikit-learn estimator adds one column, not {list(self.adds)}")
+        return faults
+
+
+def _kind_of(name: str, what: Any) -> StageKind:
+    if isinstance(what, Learner | Predictor | Ensemble):
+        return "trained"
+    if isinstance(what, nn.Module):
+        raise PipelineError(
+            f"Stage {name!r}: a bare network says not how it is trained; give a Recipe with a function that makes it."
+        )
+    trains = callable(getattr(what, "train", None))
+    fits = callable(getattr(what, "fit", None)) and callable(getattr(what, "predict", None))
+    if callable(what) and not trains and not fits and not hasattr(what, "fit"):  # classes such as str are functions too
+        return "function"
+    if not isinstance(what, type) and (trains or fits):
+        return "strategy" if trains else "estimator"
+    instance = f"; give an instance: {what.__name__}(...)" if isinstance(what, type) else ""
+    raise PipelineError(
+        f"Stage {name!r} holds a function, a strategy such as Recipe, a trained model or a scikit-learn estimator, "
+        f"not {what!r}{instance}."
+    )
