@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from longspan.errors import ConfigError, ShapeError
 from longspan.nn import PoolName
 
-__all__ = ["Backbone", "Map", "check_images", "check_same_size", "check_size", "no_global_pool"]
+__all__ = ["Backbone", "Map", "check_images", "check_same_height", "check_same_size", "check_size", "no_global_pool"]
 
 Map = Callable[..., Tensor]
 
@@ -87,6 +87,19 @@ def check_same_size(images: Tensor, model: Backbone) -> None:
         raise ShapeError(
             f"This {model.name} was built for pictures of {height} x {width} px, got {images.shape[2]} x "
             f"{images.shape[3]}. Resize the pictures, or create it with size_px=({images.shape[2]}, {images.shape[3]})."
+        )
+
+
+def check_same_height(images: Tensor, model: Backbone) -> None:
+    """Refuse `images` of another height than `model` was built for; it reads any width.
+
+    Raises: ShapeError.
+    """
+    if images.shape[2] != model.size_px[0]:
+        raise ShapeError(
+            f"This {model.name} was built for pictures of {model.size_px[0]} px height and any width, got "
+            f"{images.shape[2]} x {images.shape[3]}. Resize the pictures, or create it with size_px="
+            f"({images.shape[2]}, {images.shape[3]})."
         )
 
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.errors import ConfigError, ShapeError
-from longspan.models.backbone import Backbone, check_images, check_size
+from longspan.errors import ConfigError
+from longspan.models.backbone import Backbone, check_images, check_same_height, check_size
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["LineCNN", "LineCNNConfig"]
@@ -123,12 +123,8 @@ class LineCNN(Backbone):
     def _maps(self, images: Tensor, count: int) -> list[Tensor]:
         """The maps of the first `count` convolutions, normalised and rectified."""
         check_images(images, self, _SMALLEST_PX)
+        check_same_height(images, self)
         height, width = images.shape[2:]
-        if height != self.size_px[0]:
-            raise ShapeError(
-                f"This {self.name} was built for pictures of {self.size_px[0]} px height and any width, got {height} x "
-                f"{width}. Resize the pictures, or create it with size_px=({height}, ...)."
-            )
         if height % 2 or width % 2:
             images = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
         # Channels-last, as convolutions like it: one grey channel does not say how it lies in memory.

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError, ShapeError
-from longspan.models.backbone import Backbone, check_images, check_size, no_global_pool
+from longspan.models.backbone import Backbone, check_images, check_same_height, check_size, no_global_pool
 from longspan.models.lenet import LeNet5, squash
 from longspan.nn import PoolName
 
@@ -87,11 +87,13 @@ class SlidLeNet5(Backbone):
     def features(self, images: Tensor) -> list[Tensor]:
         """C1, C3 and S4 over the picture without margins: 6, 16 and 16 maps at strides 1, 2 and 4."""
         check_images(images, self, _SMALLEST_PX)
+        check_same_height(images, self)
         return self._maps(images)
 
     def forward(self, images: Tensor) -> Tensor:
         """F6 of every window from left to right: (B, T, 84)."""
         check_images(images, self, 1)
+        check_same_height(images, self)
         width = images.shape[3]
         self._check_width(width)
         beyond = (width + 2 * self.margin_px - _WINDOW_PX) % _STRIDE_PX
@@ -112,12 +114,6 @@ class SlidLeNet5(Backbone):
         ]
 
     def _maps(self, images: Tensor) -> list[Tensor]:
-        height, width = images.shape[2:]
-        if height != self.size_px[0]:
-            raise ShapeError(
-                f"This {self.name} was built for pictures of {self.size_px[0]} px height and any width, got {height} x "
-                f"{width}. Resize the pictures, or create it with size_px=({height}, ...)."
-            )
         c1 = squash(F.conv2d(images, self.c1, self.c1_bias))
         c3 = self.c3(self.s2(c1))
         return [c1, c3, self.s4(c3)]
