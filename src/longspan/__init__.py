@@ -13,11 +13,45 @@ from longspan.version import __version__
 
 if TYPE_CHECKING:
     from longspan import datasets, models
-    from longspan.columns import Categories, Category, Image, Number, Plain
-    from longspan.data import Augment, Split, Table, Task
-    from longspan.errors import LongspanError
-    from longspan.heads import Classify, ClassifyMany, Regress
-    from longspan.models import DeepCNNConfig, SmallResNetConfig, UnshuffleCNNConfig
+    from longspan.columns import (
+        Categories,
+        Category,
+        Image,
+        Number,
+        Plain,
+        Text,
+    )
+    from longspan.data import (
+        Augment,
+        Split,
+        Table,
+        Task,
+    )
+    from longspan.errors import (
+        LongspanError,
+    )
+    from longspan.heads import (
+        Classify,
+        ClassifyMany,
+        Regress,
+        Transcribe,
+    )
+    from longspan.models import (
+        DeepCNNConfig,
+        LineCNNConfig,
+        SmallResNetConfig,
+        UnshuffleCNNConfig,
+    )
+    from longspan.pipeline import (
+        Ceiling,
+        Pipeline,
+        Stage,
+        load,
+    )
+    from longspan.study import (
+        Study,
+        Transfer,
+    )
     from longspan.train import (
         Budget,
         Callback,
@@ -30,7 +64,6 @@ if TYPE_CHECKING:
         Recipe,
         TrainConfig,
         WeightAverage,
-        load,
     )
 
 __all__ = [
@@ -39,6 +72,7 @@ __all__ = [
     "Callback",
     "Categories",
     "Category",
+    "Ceiling",
     "Classify",
     "ClassifyMany",
     "DeepCNNConfig",
@@ -46,9 +80,11 @@ __all__ = [
     "Ensemble",
     "Image",
     "Learner",
+    "LineCNNConfig",
     "LongspanError",
     "Number",
     "Phase",
+    "Pipeline",
     "Plain",
     "Prediction",
     "Predictor",
@@ -56,9 +92,14 @@ __all__ = [
     "Regress",
     "SmallResNetConfig",
     "Split",
+    "Stage",
+    "Study",
     "Table",
     "Task",
+    "Text",
     "TrainConfig",
+    "Transcribe",
+    "Transfer",
     "UnshuffleCNNConfig",
     "WeightAverage",
     "__version__",
@@ -69,11 +110,43 @@ __all__ = [
 
 # The same names once more, for the interpreter: what stands under TYPE_CHECKING is what editors and pyright follow.
 _HOMES = {
-    "columns": ("Categories", "Category", "Image", "Number", "Plain"),
-    "data": ("Augment", "Split", "Table", "Task"),
+    "columns": (
+        "Categories",
+        "Category",
+        "Image",
+        "Number",
+        "Plain",
+        "Text",
+    ),
+    "data": (
+        "Augment",
+        "Split",
+        "Table",
+        "Task",
+    ),
     "errors": ("LongspanError",),
-    "heads": ("Classify", "ClassifyMany", "Regress"),
-    "models": ("DeepCNNConfig", "SmallResNetConfig", "UnshuffleCNNConfig"),
+    "heads": (
+        "Classify",
+        "ClassifyMany",
+        "Regress",
+        "Transcribe",
+    ),
+    "models": (
+        "DeepCNNConfig",
+        "LineCNNConfig",
+        "SmallResNetConfig",
+        "UnshuffleCNNConfig",
+    ),
+    "pipeline": (
+        "Ceiling",
+        "Pipeline",
+        "Stage",
+        "load",
+    ),
+    "study": (
+        "Study",
+        "Transfer",
+    ),
     "train": (
         "Budget",
         "Callback",
@@ -86,7 +159,6 @@ _HOMES = {
         "Recipe",
         "TrainConfig",
         "WeightAverage",
-        "load",
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -10,11 +10,12 @@ from longspan.datasets.digits import DIGITS
 from longspan.datasets.fetch import fetch_data
 from longspan.datasets.mnist import MNIST
 from longspan.datasets.named import NamedData, RemoteFile
+from longspan.datasets.numbers import NumbersConfig, make_numbers
 from longspan.datasets.pets import PETS
 from longspan.datasets.unpack import unpack
 from longspan.errors import unknown_name
 
-__all__ = ["NamedData", "RemoteFile", "fetch", "info", "load", "names", "unpack"]
+__all__ = ["NamedData", "NumbersConfig", "RemoteFile", "fetch", "info", "load", "make_numbers", "names", "unpack"]
 
 _ALL = {data.name: data for data in (DIGITS, MNIST, CIFAR10, PETS)}
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from longspan.study.results import StudyResults
 from longspan.study.study import Study
+from longspan.study.transfer import Conditions, Transfer
 
-__all__ = ["Study", "StudyResults"]
+__all__ = ["Conditions", "Study", "StudyResults", "Transfer"]

@@ -1,0 +1,232 @@
+"""Transfer: a network is trained on another task first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Image
+from longspan.data import Table, Task
+from longspan.errors import ConfigError, StudyError
+from longspan.study.scoring import measure_for
+from longspan.train import Budget, Learner, Predictor, Recipe
+
+__all__ = ["Conditions", "Transfer"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Whether what usually makes transfer worth it is there; it can help, or fail to, all the same."""
+
+    same_input: bool
+    """Both tasks read the same kind of input, with as many channels."""
+    more_source: bool
+    """The source task has more training rows than the target task."""
+    source_rows: int | None
+    """Training rows of the source task; None where only the network is known."""
+    target_rows: int
+    notes: tuple[str, ...]
+    """What was found, in sentences."""
+
+    @property
+    def hold(self) -> bool:
+        """All of them."""
+        return self.same_input and self.more_source
+
+    def __str__(self) -> str:
+        """The notes, line by line."""
+        return "\n".join(self.notes)
+
+
+@final
+class Transfer:
+    """A strategy: train a network on a source task, then on the target task from the weights it has.
+
+    The source network is trained once, when it is first needed, and serves every training after that: the spread over
+    seeds is that of the target task. Its heads are handed over too, where both tasks say the same things (the same
+    vocabulary).
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        source: Task | Learner | Predictor,
+        *,
+        source_recipe: Recipe | None = None,
+        source_seed: int = 0,
+        frozen: float = 0.0,
+        lower_rate: float = 1.0,
+    ) -> None:
+        """Name the two trainings.
+
+        Args:
+            recipe: Of the target task; also says the network.
+            source: The task that the network is trained on first, or a network that already was.
+            source_recipe: Of the source task; the same recipe if None. The network must be the same.
+            source_seed: Of everything random in the source training.
+            frozen: Share of the layer groups, lowest first, that keep what they learnt on the source task.
+            lower_rate: Learning rate of the lowest layers as a share of the heads'.
+        """
+        self.recipe = replace(
+            recipe,
+            phases=tuple(replace(p, frozen=max(p.frozen, frozen), lower_rate=lower_rate) for p in recipe.phases),
+        )
+        self.source_recipe = source_recipe or recipe
+        self.source = source if isinstance(source, Task) else None
+        self.source_seed = source_seed
+        self.source_steps = source.steps_done if isinstance(source, Learner) else 0
+        self.frozen = frozen
+        self._trained: Predictor | None = None
+        self._source_rows: int | None = None
+        if isinstance(source, Learner):
+            if not source.phases:
+                raise ConfigError("The source learner was not trained yet: fit it, or give its task.")
+            self._trained, self._source_rows = source.predictor(), len(source.task.train)
+        elif isinstance(source, Predictor):
+            rows = source.info.get("training", {}).get("rows", {})
+            self._trained, self._source_rows = source, rows.get("train")
+
+    def __repr__(self) -> str:
+        return f"Transfer({self.recipe.model!r} from {self.source or self._trained!r})"
+
+    @property
+    def starting_point(self) -> Predictor:
+        """The network as the source task left it; trained now if it was not yet."""
+        if self._trained is None:
+            assert self.source is not None
+            learner = self.source_recipe.train(self.source, seed=self.source_seed)
+            self._trained, self._source_rows = learner.predictor(), len(self.source.train)
+            self.source_steps = learner.steps_done
+        return self._trained
+
+    def check(self, task: Task) -> None:
+        """Train the source network, and see that its weights fit: before a study begins, not in its middle.
+
+        Raises:
+            StudyError: the two networks differ, or rows that the study holds out stand in the source task.
+        """
+        if self.source is not None and self.source.table is task.table:
+            held_out = np.concatenate([task.valid.numpy(), task.split.vault.rows_for_leak_check()])
+            shared = np.intersect1d(self.source.train.numpy(), held_out)
+            if len(shared):
+                raise StudyError(
+                    f"The source task trains on {len(shared)} rows that the study holds out (the first is row "
+                    f"{shared[0]}): give it other rows."
+                )
+        self._start(self.recipe.learner(task))
+
+    def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None) -> Learner:
+        """A learner of the target task that began where the source task ended; the budget is that of this part."""
+        learner = self.recipe.learner(task, seed=seed)
+        self._start(learner)
+        return learner.run(self.recipe.phases_for(learner, budget))
+
+    def conditions(self, task: Task) -> Conditions:
+        """Whether the conditions under which transfer usually helps hold for this target task."""
+        task.prepare()
+        source = self.starting_point
+        theirs, ours = next(iter(source.inputs.values())), next(iter(task.inputs.values()))
+        same = theirs.kind == ours.kind and getattr(theirs, "channels", None) == getattr(ours, "channels", None)
+        rows = self._source_rows
+        more = rows is not None and rows > len(task.train)
+        known = "an unknown number of" if rows is None else f"{rows:,}"
+        notes = [
+            f"Same kind of input: {'yes' if same else 'no'} ({theirs.kind} and {ours.kind}).",
+            f"More source rows than target rows: {'yes' if more else 'no' if rows is not None else 'not known'} "
+            f"({known} against {len(task.train):,}).",
+        ]
+        if isinstance(theirs, Image) and isinstance(ours, Image) and theirs.size_px != ours.size_px:
+            notes.append(f"The pictures differ in size: {_size(theirs)} and {_size(ours)} px.")
+        return Conditions(same, more, rows, len(task.train), tuple(notes))
+
+    def depths(
+        self,
+        task: Task,
+        table: Table,
+        *,
+        shares: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+        seeds: Sequence[int] = (0, 1, 2),
+        budget: Budget | None = None,
+    ) -> pl.DataFrame:
+        """What freezing at each depth gives: the error on a table for every share of frozen layer groups and seed.
+
+        Args:
+            task: Its training rows are trained on.
+            table: Rows to measure on.
+            shares: Of the backbone's layer groups, lowest first; 1 trains the heads alone.
+            seeds: Of the trainings.
+            budget: Of each training.
+
+        Returns:
+            Columns frozen, seed, target, error: one row for each training and target.
+        """
+        rows = []
+        for share in shares:
+            deep = Transfer(self.recipe, self.starting_point)
+            deep.recipe = replace(
+                self.recipe, phases=tuple(replace(phase, frozen=share) for phase in self.recipe.phases)
+            )
+            for seed in seeds:
+                said = deep.train(task, seed=seed, budget=budget).predict(table)
+                for name, column in task.targets.items():
+                    error = measure_for(name, column)(table.column_values(name), [each[name] for each in said])
+                    rows.append({"frozen": float(share), "seed": seed, "target": name, "error": error})
+        return pl.DataFrame(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values: what a study compares to know whether the strategy is still the same."""
+        return {
+            "strategy": "transfer",
+            "recipe": self.recipe.to_json(),
+            "source": repr(self.source) if self.source is not None else repr(self._trained),
+            "source_recipe": self.source_recipe.to_json(),
+            "source_seed": self.source_seed,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to a worker process: the trained source network in place of its task."""
+        point = self.starting_point
+        return {**self.__dict__, "source": None, "_trained": point}
+
+    def _start(self, learner: Learner) -> None:
+        """Put the source network's weights, and the scale of its inputs, into a fresh learner."""
+        source = self.starting_point
+        theirs, ours = source.network.backbone.state_dict(), learner.network.backbone.state_dict()
+        unlike = [name for name in ours if name not in theirs or theirs[name].shape != ours[name].shape]
+        if unlike:
+            raise StudyError(
+                f"The source network and {learner.model_name} are not alike: {unlike[0]} is "
+                f"{tuple(ours[unlike[0]].shape)} here and {_shape(theirs.get(unlike[0]))} there. Both recipes must "
+                "name one network, for pictures it reads at either size."
+            )
+        learner.network.backbone.load_state_dict({name: theirs[name] for name in ours})
+        for index, head in enumerate(learner.heads.values()):
+            for position, other in enumerate(source.heads.values()):
+                layers, known = learner.network.heads[index], source.network.heads[position].state_dict()
+                shapes = {key: value.shape for key, value in layers.state_dict().items()}
+                vocab = getattr(head.column, "vocab", None)
+                if (
+                    vocab is not None
+                    and vocab == getattr(other.column, "vocab", None)
+                    and head.kind == other.kind
+                    and shapes == {key: value.shape for key, value in known.items()}
+                ):
+                    layers.load_state_dict(known)
+        pictures = [column for column in source.inputs.values() if isinstance(column, Image)]
+        for name, column in learner.inputs.items():
+            if isinstance(column, Image) and pictures and pictures[0].channels == column.channels:
+                learner.inputs[name] = replace(column, mean=pictures[0].mean, std=pictures[0].std)
+
+
+def _size(column: Image) -> str:
+    assert column.size_px is not None
+    return f"{column.size_px[0]} x {column.size_px[1]}"
+
+
+def _shape(tensor: Any) -> str:
+    return "missing" if tensor is None else str(tuple(tensor.shape))
