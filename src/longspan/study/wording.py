@@ -1,0 +1,58 @@
+"""How sizes, errors and probabilities are written in sentences and figures."""
+
+from __future__ import annotations
+
+import math
+
+from longspan.errors import ConfigError
+
+__all__ = ["check_level", "percent", "say_error", "say_probability", "say_size", "three_digits"]
+
+
+def check_level(level: float) -> float:
+    """`level` if it is one (0.95, say).
+
+    Raises:
+        ConfigError: it does not lie between 0 and 1; 95 for 95 % is the usual slip.
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"level must lie between 0 and 1 (0.95 for 95 %), got {level}.")
+    return level
+
+
+def three_digits(value: float) -> float:
+    """`value` with three significant digits: more would claim what no study can know."""
+    return float(f"{value:.3g}")
+
+
+def say_size(value: float) -> str:
+    """Training rows, or a cost: three significant digits, thousands parted; a size that was tried stands in full."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    rounded = three_digits(value)
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
+
+
+def say_error(value: float, unit: str = "") -> str:
+    """An error at two or three significant digits, with its unit; the unit "%" shows a share as percent."""
+    if unit == "%":
+        value *= 100
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0 or 1e-4 <= abs(value) < 1000:
+        shown = f"{value:.3g}"
+    else:
+        shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2e}"
+    return f"{shown} {unit}".strip()
+
+
+def say_probability(probability: float) -> str:
+    """A probability as "P = 0.93", never as certainty."""
+    if probability > 0.995:
+        return "P > 0.99"
+    return "P < 0.01" if probability < 0.005 else f"P = {probability:.2f}"
+
+
+def percent(level: float) -> str:
+    """A level as "95 %"."""
+    return f"{level * 100:.3g} %"
