@@ -53,7 +53,7 @@ def make_stages(finder=find, cutter=cut, namer=None, joiner=join, **options):
     return [
         Stage("find", finder, reads="signal", adds="starts"),
         Stage("cut", cutter, reads=["signal", "starts"], adds="pieces", each="starts"),
-        Stage("name", namer or classifier(), reads="pieces", adds="names", each="pieces", **options),
+        Stage("name", classifier() if namer is None else namer, reads="pieces", adds="names", each="pieces", **options),
         Stage("join", joiner, reads="names", adds="word"),
     ]
 
