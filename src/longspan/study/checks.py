@@ -10,6 +10,7 @@ import numpy as np
 
 from longspan.data import Table, Task
 from longspan.errors import LongspanError, StudyError, nearest
+from longspan.pipeline import Pipeline
 from longspan.study.identity import rows_digest, shared_rows
 from longspan.study.scoring import measure_for
 from longspan.train import Budget, Learner, Recipe
@@ -111,22 +112,24 @@ def check_strategies(
 
     A trained Learner stands for the recipe it was trained with, if its own task holds out the same rows. A strategy
     may bring rows that it always learns from, as an attribute `fixed_rows` (a Table): none of them may be evaluated on.
-    One with a method `check_task(task)` is asked, and may raise.
+    One with a method `check(task)` is asked, and may raise. A pipeline is asked whether it can run on the inputs alone.
     """
     ready, faults = dict(strategies), []
     for name, strategy in strategies.items():
         try:
             if isinstance(strategy, Learner):
                 _refuse_other_rows(task, strategy, evaluated, evaluate_on)
-                ready[name] = Recipe.of(strategy)
+                ready[name] = strategy = Recipe.of(strategy)
             elif not callable(getattr(strategy, "train", None)):
                 raise StudyError(
                     f"{type(strategy).__name__} has no method train(task, seed=, budget=). Give a Recipe, a Pipeline, "
                     "a Transfer, or a class of yours with that method."
                 )
-            _refuse_shared_rows(task, ready[name], evaluated)
-            if callable(getattr(ready[name], "check_task", None)):
-                ready[name].check_task(task)
+            _refuse_shared_rows(task, strategy, evaluated)
+            if isinstance(strategy, Pipeline):
+                strategy.check(task.table.select(*task.input_names))
+            elif callable(getattr(strategy, "check", None)):
+                strategy.check(task)
         except LongspanError as error:
             faults.append(f"strategy {name!r}: {error}")
     return ready, faults

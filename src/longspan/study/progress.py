@@ -12,7 +12,7 @@ from longspan.study.runs import Failure, Run, RunResult
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["StudyProgress", "seconds_left"]
+__all__ = ["StudyProgress", "duration", "seconds_left"]
 
 
 @final
@@ -100,9 +100,9 @@ def seconds_left(left: Iterable[Run], seconds: Mapping[Run, float], jobs: int, *
 
 
 def duration(seconds: float) -> str:
-    """As people say it: "12 s", "9 min", "2 h 05 min"."""
+    """As people say it: "0.3 s", "12 s", "9 min", "2 h 05 min"."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 

@@ -33,7 +33,7 @@ from longspan.data.store import Store
 from longspan.errors import StudyError
 from longspan.study.runs import Context, Failure, Run, RunResult, perform
 
-__all__ = ["Ended", "process_died", "run_here", "run_in_processes"]
+__all__ = ["Ended", "process_died", "run_here", "run_in_processes", "work"]
 
 Ended = tuple[Run, RunResult | Failure]
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -91,7 +91,7 @@ def _until_a_death(context: Context, waiting: deque[Run], jobs: int, suspects: d
             future: Future[Any] = Future()
             try:
                 with _interrupts_held_back():
-                    future = executor.submit(_work, token, run, context if parcel else None)
+                    future = executor.submit(work, token, run, context if parcel else None)
             except TerminatedWorkerError as error:  # it died while it had nothing to do
                 future.set_exception(error)
             under_way[future] = run
@@ -176,8 +176,14 @@ def _begin(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(token: str, run: Run, context: Context | None) -> RunResult | Failure | None:
-    """How the run ended; None if this process does not know yet what the runs share."""
+def work(token: str, run: Run, context: Context | None) -> RunResult | Failure | None:
+    """How the run ended; None if this process does not know yet what the runs share.
+
+    Args:
+        token: Of one call of a backend: a process that is used again keeps what that call's runs share.
+        run: Which.
+        context: What they share, for a process that may not have it.
+    """
     if context is not None:
         _held.clear()
         _held[token] = context
@@ -198,7 +204,9 @@ def _reduce_store(store: Store) -> tuple[Any, ...]:
 
 
 def _store_again(values: np.ndarray, slots: np.ndarray, faults: dict[int, Any]) -> Store:
-    return Store(torch.from_numpy(values), slots, faults)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # batches are copies
+        return Store(torch.from_numpy(values), slots, faults)
 
 
 copyreg.pickle(Store, _reduce_store)  # type: ignore[arg-type]
