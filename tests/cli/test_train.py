@@ -265,3 +265,25 @@ def test_a_table_without_pictures_is_told_what_is_missing(longspan, work):
     answer = longspan("train", "rows.csv", "--target", "age")
     assert answer.code == 2
     assert "Say with --image which column of rows.csv holds their files: file, age." in answer.err
+
+
+def test_texts_are_read_as_they_are_written_and_get_a_network_for_lines(longspan, work):
+    rng = np.random.default_rng(0)
+    rows = ["file,number"]
+    for i in range(12):
+        PILImage.fromarray(rng.integers(0, 256, (16, 64)).astype(np.uint8)).save(work / f"{i}.png")
+        rows.append(f"{i}.png,{i % 4:03d}")
+    (work / "numbers.csv").write_text("\n".join(rows) + "\n")
+    told = ("numbers.csv", "--image", "file", "--target", "number", "--column", "number=text", "--epochs", "1")
+    answer = longspan("train", *told, "--leaks", "allow", "--out", "numbers.safetensors")
+    assert (answer.code, answer.err) == (0, "")
+    assert "line_cnn, 107,653 parameters, from scratch" in answer.out
+    assert "error_rate 1.0000 on 2 validation rows" in answer.out
+    assert ls.load("numbers.safetensors").heads["number"].column.vocab == ("0", "1", "2", "3")
+    answer = longspan("evaluate", "numbers.safetensors", "numbers.csv")
+    assert (answer.code, answer.err) == (0, "")
+    assert "character_error_rate" in answer.out
+    answer = longspan("train", *told, "--label-smoothing", "0.1")
+    assert (answer.code, "no target is a class" in answer.err) == (2, True)
+    answer = longspan("train", *told[:-4], "--column", "number=txt")
+    assert "Did you mean 'text'" in answer.err

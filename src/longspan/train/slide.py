@@ -78,9 +78,8 @@ def slide(
     reader = Transcribe(beam=beam, hidden=head.hidden, dropout=head.dropout).with_column(
         Text(vocab=characters, max_length=max(1, width_px // 4), min_steps=0)
     )
-    slid = slide_lenet(backbone, width_px, margin_px=margin_px)
     with torch.random.fork_rng(devices=[]):  # first weights, soon overwritten, draw random numbers
-        network = Network(slid, {target: reader})
+        network = Network(slide_lenet(backbone, width_px, margin_px=margin_px), {target: reader})
     weights = {
         key: value[order] if value.shape[:1] == (len(vocab),) and key.startswith(_last(single.network)) else value
         for key, value in single.network.heads.state_dict().items()
