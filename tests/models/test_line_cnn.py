@@ -17,9 +17,8 @@ def test_layers_give_what_the_docstring_says():
     # The four pixels of a 2 x 2 block, by hand.
     maps = torch.cat([image[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], dim=1)
     for number, (conv, norm) in enumerate(zip(model.convs, model.norms, strict=True)):
-        if 0 < number < 4:
-            maps = F.max_pool2d(maps, (2, 2) if number == 1 else (2, 1))
-        maps = norm(F.conv2d(maps, conv.weight, padding=(0, 1) if number == 4 else 1)).relu()
+        maps = F.conv2d(maps, conv.weight, padding=(0, 1) if number == 4 else 1)
+        maps = norm(F.max_pool2d(maps, [(2, 2), (2, 1), (2, 1), (1, 1), (1, 1)][number])).relu()
     assert maps.shape == (2, 96, 1, 32)
     torch.testing.assert_close(model(image), maps[:, :, 0].transpose(1, 2))
     assert (model.sequence, model.num_features) == (True, 96)
@@ -44,6 +43,14 @@ def test_a_step_sees_more_than_one_letter_and_no_further(stride_px, field_px):
     assert field_px - 8 <= int(seen[-1] - seen[0]) + 1 <= field_px
     centre = (middle + 0.5) * stride_px
     assert abs(float(seen[-1] + seen[0]) / 2 - centre) <= 6
+
+
+def test_maps_are_given_as_long_as_both_sides_shrink_alike():
+    image = torch.rand(1, 1, 32, 128)
+    assert [tuple(each.shape) for each in line().features(image)] == [(1, 16, 8, 32)]
+    wide = line(LineCNNConfig(stride_px=8))
+    assert [tuple(each.shape) for each in wide.features(image)] == [(1, 16, 8, 32), (1, 32, 4, 16)]
+    assert (wide.channels, wide.strides) == ((16, 32), (4, 8))
 
 
 @pytest.mark.parametrize(("width", "steps"), [(4, 1), (6, 2), (128, 32), (129, 33), (131, 33), (300, 75)])

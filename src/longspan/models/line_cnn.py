@@ -85,8 +85,8 @@ class LineCNN(Backbone):
         self.pool = pool
         self.sequence = pool is None
         self.unshuffle = nn.PixelUnshuffle(2)
-        # Height and width by which the maps shrink behind each convolution but the last.
-        self.shrinks = ((2, 2), (2, config.stride_px // 4), (2, 1))
+        # Height and width by which the maps of each convolution shrink.
+        self.shrinks = ((2, 2), (2, config.stride_px // 4), (2, 1), (1, 1), (1, 1))
         rows = -(-size_px[0] // 16)
         reads = (4 * in_channels, *config.channels)
         self.convs = nn.ModuleList(
@@ -96,8 +96,8 @@ class LineCNN(Backbone):
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in (*config.channels, config.num_features))
         self.global_pool = None if pool is None else GlobalPool(pool)
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
-        self.channels = config.channels[:2]
-        self.strides = (2, 4)
+        self.channels = config.channels[:1] if config.stride_px == 4 else config.channels[:2]
+        self.strides = (4,) if config.stride_px == 4 else (4, 8)
         self.num_features = (
             config.num_features if self.global_pool is None else self.global_pool.num_features(config.num_features)
         )
@@ -106,12 +106,17 @@ class LineCNN(Backbone):
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """The maps of the first two convolutions, at strides 2 and 4; behind them the height alone shrinks."""
-        return self._maps(images, 2)
+        """Maps as long as both sides shrink alike: at stride 4, and at 8 where that is the step."""
+        maps = [self._convolved(0, self._blocks(images))]
+        for number in range(1, len(self.strides)):
+            maps.append(self._convolved(number, maps[-1]))
+        return maps
 
     def forward(self, images: Tensor) -> Tensor:
         """Steps from left to right, after dropout: (B, T, num_features); one vector with `pool`."""
-        maps = self._maps(images, 5)[-1]  # (B, num_features, 1, T)
+        maps = self._blocks(images)  # (B, 4 in_channels, 16, W / 2) for 32 px
+        for number in range(len(self.convs)):
+            maps = self._convolved(number, maps)  # heights 8, 4, 2, 2, 1; width W / 4 from the first on
         if self.global_pool is not None:
             return self.dropout(self.global_pool(maps))
         return self.dropout(maps[:, :, 0].transpose(1, 2))
@@ -120,21 +125,19 @@ class LineCNN(Backbone):
         """One group for each convolution with its normalisation."""
         return [[*conv.parameters(), *norm.parameters()] for conv, norm in zip(self.convs, self.norms, strict=True)]
 
-    def _maps(self, images: Tensor, count: int) -> list[Tensor]:
-        """The maps of the first `count` convolutions, normalised and rectified."""
+    def _blocks(self, images: Tensor) -> Tensor:
+        """Each 2 x 2 block of pixels as channels."""
         check_images(images, self, _SMALLEST_PX)
         check_same_height(images, self)
         height, width = images.shape[2:]
         if height % 2 or width % 2:
             images = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
         # Channels-last, as convolutions like it: one grey channel does not say how it lies in memory.
-        maps = self.unshuffle(images).contiguous(memory_format=torch.channels_last)
-        found: list[Tensor] = []
-        for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            if number == count:
-                break
-            if 0 < number <= len(self.shrinks):
-                maps = F.max_pool2d(maps, self.shrinks[number - 1], ceil_mode=True)
-            maps = F.relu(norm(conv(maps)), inplace=True)
-            found.append(maps)
-        return found
+        return self.unshuffle(images).contiguous(memory_format=torch.channels_last)
+
+    def _convolved(self, number: int, maps: Tensor) -> Tensor:
+        """Convolution, pooling, normalisation, ReLU. Pooled first: less work, and positive scales keep the maximum."""
+        maps = self.convs[number](maps)
+        if self.shrinks[number] != (1, 1):
+            maps = F.max_pool2d(maps, self.shrinks[number], ceil_mode=True)
+        return F.relu(self.norms[number](maps), inplace=True)
