@@ -53,7 +53,7 @@ def test_a_success_takes_the_place_of_a_failure_and_a_failure_that_of_an_older_o
 
 def test_half_a_record_is_none_at_all(path):
     with StudyFile.open_file(path) as file:
-        with pytest.raises(StudyError, match="damaged|cannot be read or written"):
+        with pytest.raises(StudyError, match=r"damaged|cannot be read or written"):
             file.record(RUN, result(digit=0.1, other=None))  # SQLite refuses the second target
         assert file.rows() == []
         assert file.finished() == set()

@@ -1,4 +1,4 @@
-"""Worker processes: the same figures as in this process; crashes, interruptions and a dead parent leave nothing behind."""
+"""Worker processes: figures of this process; crashes, interruptions and a dead parent leave nothing behind."""
 
 import os
 import signal

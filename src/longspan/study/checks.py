@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from longspan.data import Table, Task
 from longspan.errors import LongspanError, StudyError, nearest
 from longspan.pipeline import Pipeline
+from longspan.study.cost import cost_per_row
 from longspan.study.identity import rows_digest, shared_rows
 from longspan.study.scoring import measure_for
 from longspan.train import Budget, Learner, Recipe
@@ -84,25 +84,12 @@ def check_prices(
         return None, ["needs= says which labels are paid for, but there are no prices: cost=."] if needs else []
     if not isinstance(cost, Mapping) or not cost:
         return None, [f"cost={cost!r}: prices by label, such as cost={{'number': 1, 'boxes': 6}}."]
-    faults = [
-        f"cost[{label!r}]={price!r}: a price is a finite number of at least 0."
-        for label, price in cost.items()
-        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf
-    ]
-    faults += [
-        f"needs names {name!r}, which is no strategy here ({', '.join(strategies)})."
-        for name in needs or {}
-        if name not in strategies
-    ]
-    wanted = {name: list((needs or {}).get(name, targets)) for name in strategies}
-    for name, labels in wanted.items():
-        unpriced = [label for label in labels if label not in cost]
-        if unpriced:
-            faults.append(
-                f"strategy {name!r} needs labels of {', '.join(unpriced)}, for which cost= has no price. Give one, 0 "
-                "where they cost nothing, or say in needs= which labels it needs."
-            )
-    return {"cost": dict(cost), "needs": wanted}, faults
+    wanted = {**{name: list(targets) for name in strategies}, **(needs or {})}
+    try:
+        cost_per_row(cost, wanted, strategies=strategies)
+    except StudyError as error:
+        return None, [f"cost= and needs=: {error}"]
+    return {"cost": dict(cost), "needs": {name: list(labels) for name, labels in wanted.items()}}, []
 
 
 def check_strategies(
@@ -114,12 +101,13 @@ def check_strategies(
     may bring rows that it always learns from, as an attribute `fixed_rows` (a Table): none of them may be evaluated on.
     One with a method `check(task)` is asked, and may raise. A pipeline is asked whether it can run on the inputs alone.
     """
-    ready, faults = dict(strategies), []
+    ready: dict[str, Any] = dict(strategies)
+    faults = []
     for name, strategy in strategies.items():
         try:
             if isinstance(strategy, Learner):
                 _refuse_other_rows(task, strategy, evaluated, evaluate_on)
-                ready[name] = strategy = Recipe.of(strategy)
+                ready[name] = Recipe.of(strategy)
             elif not callable(getattr(strategy, "train", None)):
                 raise StudyError(
                     f"{type(strategy).__name__} has no method train(task, seed=, budget=). Give a Recipe, a Pipeline, "
@@ -128,8 +116,8 @@ def check_strategies(
             _refuse_shared_rows(task, strategy, evaluated)
             if isinstance(strategy, Pipeline):
                 strategy.check(task.table.select(*task.input_names))
-            elif callable(getattr(strategy, "check", None)):
-                strategy.check(task)
+            elif callable(getattr(ready[name], "check", None)):
+                ready[name].check(task)
         except LongspanError as error:
             faults.append(f"strategy {name!r}: {error}")
     return ready, faults

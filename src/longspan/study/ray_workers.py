@@ -7,6 +7,7 @@ so that a kill would lose them, and one dead process ends its whole pool.
 
 from __future__ import annotations
 
+import importlib
 from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -29,7 +30,7 @@ def run_on_ray(context: Context, runs: Sequence[Run], jobs: int) -> Generator[En
         StudyError: the task or a strategy cannot be sent.
     """
     try:
-        import ray
+        ray: Any = importlib.import_module("ray")  # an extra: type checkers need not have it
     except ImportError as error:
         raise DependencyError("Studies on a Ray cluster need Ray: pip install 'longspan[ray]'") from error
     started = not ray.is_initialized()
@@ -68,10 +69,8 @@ def run_on_ray(context: Context, runs: Sequence[Run], jobs: int) -> Generator[En
 
 def _work(token: str, run: Run, shared: list[Any]) -> RunResult | Failure | None:
     """In a worker process of Ray; `shared` is a reference in a list, which Ray hands over as it is."""
-    import ray
-
     outcome = work(token, run, None)
-    return work(token, run, ray.get(shared[0])) if outcome is None else outcome
+    return work(token, run, importlib.import_module("ray").get(shared[0])) if outcome is None else outcome
 
 
 def _died(error: Exception) -> Failure:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import polars as pl
 
 from longspan.errors import StudyError, unknown_name
+from longspan.study.advice import advice
+from longspan.study.compare import Comparison, compare
+from longspan.study.cost import cost_per_row, cost_table
+from longspan.study.crossover import Crossover, NoCrossover, Over, crossover
+from longspan.study.curves import Curve, NotReached, SizeFor, curves
+from longspan.study.figures import learning_curves
 from longspan.study.plan import Plan
 from longspan.study.runs import Run
+from longspan.study.scoring import SHARES
 from longspan.study.store import StudyFile
+from longspan.study.summary import summarise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["StudyResults"]
 
@@ -48,8 +60,10 @@ class StudyResults:
         self.path = Path(path).expanduser()
         with StudyFile.open_file(self.path) as file:
             self.facts = file.facts()
-        asked = {name: tuple(values) for name, values in self.facts["plan"].items()}
+            self.described = file.strategies()
+        asked: dict[str, Any] = {name: tuple(values) for name, values in self.facts["plan"].items()}
         self.plan = plan or Plan(**asked)
+        self.targets: list[str] = list(self.facts["task"]["targets"])
 
     def __repr__(self) -> str:
         done = len(self.frame().unique(["strategy", "size", "seed"]))
@@ -67,11 +81,95 @@ class StudyResults:
             rows = self._asked_for(file.failures())
         return pl.DataFrame([{name: row[name] for name in _FAILURES} for row in rows], schema=_FAILURES)
 
+    def unit(self, target: str) -> str:
+        """Of the target's error: "%" for a share, which is shown as percent."""
+        column, measure = self.facts["task"]["columns"][target], self.facts["measures"][target]
+        return "%" if measure in SHARES else column.get("unit", "") if column["kind"] == "number" else ""
+
     def missing(self) -> list[Run]:
         """Runs that were asked for and are not finished."""
         with StudyFile.open_file(self.path) as file:
             finished = file.finished()
         return [run for run in self.plan.runs() if run not in finished]
+
+    # --- what follows --------------------------------------------------------------------------------------------
+
+    def curves(self, target: str | None = None, *, level: float = 0.95) -> dict[str, Curve]:
+        """The learning curve of every strategy: means with intervals, and the power law through them."""
+        return curves(self._runs(), target=self._target(target), level=level)
+
+    def crossover(
+        self, first: str, second: str, *, target: str | None = None, level: float = 0.95, over: Over = "size"
+    ) -> Crossover | NoCrossover:
+        """The size, or with over="cost" the labelling cost, at which one strategy overtakes the other; or that none is.
+
+        Raises:
+            StudyError: costs are asked for, and the study has no prices.
+        """
+        costs = None if over == "size" else self.cost_per_row()
+        return crossover(
+            self._runs(), first, second, target=self._target(target), level=level, cost_per_row=costs
+        )  # fmt: skip
+
+    def size_for(
+        self, strategy: str, error: float, *, target: str | None = None, level: float = 0.95
+    ) -> SizeFor | NotReached:
+        """How many training rows a strategy needs for an error, by its power law; marked where it is extrapolation."""
+        found = self.curves(target, level=level)
+        if strategy not in found:
+            raise unknown_name("strategy", strategy, found)
+        return found[strategy].size_for(error)
+
+    def compare(self, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
+        """At each size, how probable it is that the first strategy errs less; runs are paired by seed."""
+        return compare(self._runs(), first, second, target=self._target(target), level=level)
+
+    def cost_per_row(self) -> dict[str, float]:
+        """What the labels of one training row cost each strategy.
+
+        Raises:
+            StudyError: the study has no prices.
+        """
+        prices, needs = self._prices(needed=True)
+        return cost_per_row(prices, needs, strategies=self.plan.strategies)
+
+    def cost_table(self, *, target: str | None = None, level: float = 0.95) -> pl.DataFrame:
+        """The points of every curve with what their labels cost.
+
+        Raises:
+            StudyError: the study has no prices.
+        """
+        prices, needs = self._prices(needed=True)
+        return cost_table(self._runs(), prices, needs, target=self._target(target), level=level)
+
+    def advice(self, *, target: str | None = None, wanted_error: float | None = None) -> list[str]:
+        """A few sentences that follow from the figures."""
+        prices, needs = self._prices()
+        return advice(
+            self._runs(), target=self._target(target), wanted_error=wanted_error, prices=prices or None,
+            needs=needs or None, unit=self.unit(self._target(target)),
+        )  # fmt: skip
+
+    def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:
+        """The learning curves with their intervals, laws and crossovers, over size or over labelling cost."""
+        found, target = self.curves(target), self._target(target)
+        costs = None if over == "size" else self.cost_per_row()
+        shown = {name: curve for name, curve in found.items() if costs is None or costs[name] > 0}
+        crossed = [self.crossover(*pair, target=target, over=over) for pair in itertools.combinations(shown, 2)]
+        return learning_curves(
+            shown, crossings=[each for each in crossed if isinstance(each, Crossover)], cost_per_row=costs,
+            label=self.facts["measures"][target], unit=self.unit(target),
+        )  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that the study says, as JSON values."""
+        return summarise(self)
+
+    def report(self, path: str | Path) -> Path:
+        """One self-contained HTML file: curves, crossovers, probabilities, costs, failures, and how it was measured."""
+        from longspan.study.study_report import compose_report
+
+        return compose_report(self).save(path)
 
     # --- kept models ---------------------------------------------------------------------------------------------
 
@@ -97,7 +195,7 @@ class StudyResults:
         return self.path.parent / name
 
     def best(self, target: str | None = None) -> Path:
-        """The kept model with the lowest error of one target (the only or the first one).
+        """The kept model with the lowest error of one target.
 
         The rows that it was measured on have chosen it, so its error is a little better than it will be on others.
 
@@ -115,11 +213,30 @@ class StudyResults:
 
     # --- helpers -------------------------------------------------------------------------------------------------
 
+    def _runs(self) -> pl.DataFrame:
+        frame = self.frame()
+        if frame.is_empty():
+            why = "failures() says why" if len(self.failures()) else "run() runs them"
+            raise StudyError(f"{self.path} has no finished run yet, so there is nothing to say; {why}.")
+        return frame
+
     def _target(self, target: str | None) -> str:
-        targets = list(self.facts["measures"])
-        if target is not None and target not in targets:
-            raise unknown_name("target", target, targets)
-        return target or targets[0]
+        if target is None and len(self.targets) > 1:
+            raise StudyError(f"The study has several targets: {', '.join(self.targets)}. Name one with target=.")
+        if target is not None and target not in self.targets:
+            raise unknown_name("target", target, self.targets)
+        return target or self.targets[0]
+
+    def _prices(self, *, needed: bool = False) -> tuple[dict[str, float], dict[str, list[str]]]:
+        """Prices of the labels that this plan's strategies need, and which those are; both empty without prices."""
+        prices = self.facts["prices"]
+        if prices is None:
+            if needed:
+                raise StudyError("The study has no prices: Study(cost=..., needs=...) gives them.")
+            return {}, {}
+        needs = {name: prices["needs"].get(name, self.targets) for name in self.plan.strategies}
+        named = {label for labels in needs.values() for label in labels}
+        return {label: price for label, price in prices["cost"].items() if label in named}, needs
 
     def _asked_for(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         runs = set(self.plan.runs())

@@ -14,7 +14,10 @@ from typing import Any, final
 from longspan.columns import Column, Number
 from longspan.errors import StudyError
 
-__all__ = ["ErrorFunction", "Measure", "measure_for"]
+__all__ = ["SHARES", "ErrorFunction", "Measure", "measure_for"]
+
+SHARES = ("share of wrong", "edits per character")
+"""Errors that are shown as percent."""
 
 ErrorFunction = Callable[[Sequence[Any], Sequence[Any]], float]
 """Truths and predictions of the rows that have a truth, in the same order, to one number; lower is better."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,10 @@ from longspan.study.checks import (
     check_truths,
     refuse,
 )
+from longspan.study.compare import Comparison
 from longspan.study.continuing import refuse_another_study
+from longspan.study.crossover import Crossover, NoCrossover, Over
+from longspan.study.curves import Curve, NotReached, SizeFor
 from longspan.study.identity import describe_strategy, task_identity
 from longspan.study.plan import make_plan
 from longspan.study.progress import StudyProgress
@@ -35,6 +38,9 @@ from longspan.study.workers import Ended, run_here, run_in_processes
 from longspan.train import Budget
 from longspan.train.strategy import Strategy
 from longspan.version import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Study"]
 
@@ -282,6 +288,46 @@ class Study:
     def failures(self) -> pl.DataFrame:
         """Failed runs; see `StudyResults.failures`."""
         return self.results.failures()
+
+    def curves(self, target: str | None = None, *, level: float = 0.95) -> dict[str, Curve]:
+        """Learning curves by strategy; see `StudyResults.curves`."""
+        return self.results.curves(target, level=level)
+
+    def crossover(
+        self, first: str, second: str, *, target: str | None = None, level: float = 0.95, over: Over = "size"
+    ) -> Crossover | NoCrossover:
+        """Where one strategy overtakes the other; see `StudyResults.crossover`."""
+        return self.results.crossover(first, second, target=target, level=level, over=over)
+
+    def size_for(
+        self, strategy: str, error: float, *, target: str | None = None, level: float = 0.95
+    ) -> SizeFor | NotReached:
+        """How many rows an error takes; see `StudyResults.size_for`."""
+        return self.results.size_for(strategy, error, target=target, level=level)
+
+    def compare(self, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
+        """How probable it is that the first errs less, by size; see `StudyResults.compare`."""
+        return self.results.compare(first, second, target=target, level=level)
+
+    def cost_table(self, *, target: str | None = None, level: float = 0.95) -> pl.DataFrame:
+        """Curves over labelling cost; see `StudyResults.cost_table`."""
+        return self.results.cost_table(target=target, level=level)
+
+    def advice(self, *, target: str | None = None, wanted_error: float | None = None) -> list[str]:
+        """Sentences that follow from the figures; see `StudyResults.advice`."""
+        return self.results.advice(target=target, wanted_error=wanted_error)
+
+    def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:
+        """The learning curves as a picture; see `StudyResults.figure`."""
+        return self.results.figure(target, over=over)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that the study says; see `StudyResults.to_json`."""
+        return self.results.to_json()
+
+    def report(self, path: str | Path) -> Path:
+        """One self-contained HTML file; see `StudyResults.report`."""
+        return self.results.report(path)
 
     def model(self, strategy: str, size: int, seed: int) -> Path:
         """The file of a kept model; see `StudyResults.model`."""
