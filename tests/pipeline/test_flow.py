@@ -64,3 +64,5 @@ def test_origins_say_which_columns_of_the_table_are_used():
     assert flow.origins("pair") == {"x"}
     assert flow.origins("pair", {"a"}) == {"a", "x"}
     assert flow.origins("x") == {"x"}
+    assert set(flow.upstream(["b"])) == {"b", "a", "x"}
+    assert set(flow.upstream(["pair"])) == {"pair", "b", "minus", "a", "x"}

@@ -219,8 +219,13 @@ def test_rows_whose_elements_do_not_match_their_truth_are_left_out_and_counted(p
 
 
 def test_a_label_function_says_which_truth_is_whose(pulses):
-    def label(pieces, names):
-        return [None, *names[-(len(pieces) - 1) :]] if len(pieces) > 1 else [names[-1]]
+    def label(predicted, truth):
+        assert set(predicted) == {"signal", "starts", "pieces"}
+        assert predicted["starts"] == blind_to_rows_of_three(predicted["signal"])
+        named = dict(zip(truth["starts"], truth["names"], strict=True))
+        truth["names"].clear()  # its own affair
+        answers = [named[start] for start in predicted["starts"]]
+        return answers if len(answers) < 2 else [None, *answers[1:]]
 
     table = pulses.table()
     pipeline = pulses.pipeline(finder=blind_to_rows_of_three, train_on="predicted", label=label).fit(table)
@@ -236,6 +241,35 @@ def test_a_label_function_says_which_truth_is_whose(pulses):
     assert "elements of 'pieces' were left out, because their truth is missing" in pipeline.notes[0]
 
 
+def test_a_label_is_not_asked_for_where_truth_or_input_is_missing(pulses):
+    table = pulses.table(20)
+    names, signals = table.column_values("names"), table.column_values("signal")
+    gone = table.with_column("names", ls.Plain(), [None, *names[1:]])
+    gone = gone.with_column("signal", ls.Plain(), [signals[0], None, *signals[2:]])
+    asked = []
+
+    def label(predicted, truth):
+        asked.append(truth["names"])
+        return truth["names"]
+
+    pulses.pipeline(train_on="predicted", label=label).fit(gone)
+    assert asked == names[2:]
+
+
+def test_a_label_for_a_stage_that_runs_once_per_row(pulses):
+    table = pulses.table(12).with_column("count", ls.Category(), lambda row: len(row["starts"]))
+    stages = [
+        Stage("find", blind_to_rows_of_three, reads="signal", adds={"starts": ls.Plain()}),
+        Stage("n", len, reads="starts", adds={"n": ls.Number()}),
+        Stage("count", pulses.Majority(), reads="n", adds="count", train_on="predicted",
+              label=lambda predicted, truth: truth["count"] if predicted["n"] == truth["count"] else None),
+    ]  # fmt: skip
+    pipeline = Pipeline(stages).fit(table)
+    (call,) = stages[2].what.calls
+    assert call.task.table.column_values("count") == [n for n in table.column_values("count") if n < 3]
+    assert "left out, because their truth is missing" in pipeline.notes[0]
+
+
 def test_a_label_function_that_is_wrong_is_named(pulses):
     def fit(label):
         pulses.pipeline(train_on="predicted", label=label).fit(pulses.table(4))
@@ -243,9 +277,9 @@ def test_a_label_function_that_is_wrong_is_named(pulses):
     with pytest.raises(
         PipelineError, match=r"label function of stage 'name' must give a list of .* in row 0 of arrays"
     ):
-        fit(lambda pieces, names: [*names, "a"])
+        fit(lambda predicted, truth: [*truth["names"], "a"])
     with pytest.raises(PipelineError, match="label function of stage 'name' failed in row 0 of arrays: ZeroDivisionEr"):
-        fit(lambda pieces, names: 1 / 0)
+        fit(lambda predicted, truth: 1 / 0)
 
 
 def test_a_true_list_of_another_length_is_a_fault_of_the_table(pulses):

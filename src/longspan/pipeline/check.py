@@ -33,10 +33,11 @@ class Known:
 
 def refuse(faults: Sequence[str], what: str) -> None:
     """PipelineError that lists the faults, if there are any."""
-    if len(faults) == 1:
-        raise PipelineError(f"{what}: {faults[0]}.")
-    if faults:
-        raise PipelineError("\n".join([f"{what}, for {len(faults)} reasons:", *(f"  {fault}." for fault in faults)]))
+    said = [fault if fault.endswith("?") else f"{fault}." for fault in faults]
+    if len(said) == 1:
+        raise PipelineError(f"{what}: {said[0]}")
+    if said:
+        raise PipelineError("\n  ".join([f"{what}, for {len(said)} reasons:", *said]))
 
 
 def structure_faults(stages: Sequence[Any]) -> list[str]:

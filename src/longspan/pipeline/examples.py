@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from longspan.columns import Column
 from longspan.data import Table, Task
-from longspan.errors import PipelineError, nearest
+from longspan.errors import PipelineError
 from longspan.pipeline.cells import table_of, with_values
 from longspan.pipeline.flow import Flow
-from longspan.pipeline.running import calls_of
+from longspan.pipeline.running import calls_of, copied
 from longspan.pipeline.stage import Stage
 
-__all__ = ["Examples", "gather", "meanings", "needs", "task_of"]
+__all__ = ["Examples", "gather", "task_of"]
 
 
 @final
@@ -37,37 +37,6 @@ class Examples:
         return len(self.rows)
 
 
-def needs(stage: Stage, table: Table, makers: Mapping[str, Stage]) -> list[str]:
-    """What stops a stage from being trained on a table: the truth it lacks, or inputs that nothing gives."""
-    faults = []
-    for name in stage.adds:
-        if name not in table.columns:
-            faults.append(
-                f"{stage.name!r} learns {name!r}, of which its table has no column with the truth{_like(name, table)}"
-            )
-    for name in stage.reads:
-        faults += _unmet(stage, name, table, makers)
-    return list(dict.fromkeys(faults))
-
-
-def _unmet(stage: Stage, name: str, table: Table, makers: Mapping[str, Stage]) -> list[str]:
-    maker = makers.get(name)
-    if name in table.columns and (stage.train_on == "truth" or maker is None):
-        return []
-    if maker is None:
-        return [
-            f"to train {stage.name!r}, {name!r} is needed, which neither its table has nor a stage before it adds"
-            + _like(name, table)
-        ]
-    if maker.learned and stage.train_on == "truth":
-        return [
-            f"{stage.name!r} is trained on true inputs, and its table has no truth for {name!r}, which {maker.name!r} "
-            f"learns to add: give the table a column {name!r}, or train the stage on what is predicted, "
-            "train_on='predicted'"
-        ]
-    return [fault for read in maker.reads for fault in _unmet(stage, read, table, makers)]
-
-
 def gather(stage: Stage, flow: Flow) -> Examples:
     """The samples that a stage learns from.
 
@@ -82,7 +51,7 @@ def gather(stage: Stage, flow: Flow) -> Examples:
     truths = [flow.values(name, flow.rows.names) for name in stage.adds]
     calls, lengths = calls_of(stage, reads, flow.rows.where)
     if stage.label is not None:
-        truths = [_labelled(stage, reads, truths[0], flow.rows.where)]
+        truths = [_labelled(stage, flow)]
     unmatched: set[int] = set()
     if stage.each is not None:
         for row, length in enumerate(lengths):
@@ -109,58 +78,6 @@ def gather(stage: Stage, flow: Flow) -> Examples:
         np.asarray([call.row for call in kept], np.int64),
         note,
     )
-
-
-def meanings(
-    stage: Stage, table: Table, makers: Mapping[str, Stage], added: Mapping[str, Column]
-) -> tuple[dict[str, Column], list[str]]:
-    """What each column means to the network of a stage, and what stops it from meaning anything.
-
-    Args:
-        stage: To be trained.
-        table: Its table.
-        makers: Stages before it by what they add.
-        added: What the columns mean that stages before it add, where that is known; with `each` of one element.
-    """
-    columns: dict[str, Column] = {}
-    faults: list[str] = []
-    for name in (*stage.reads, *stage.adds):
-        element = stage.each is not None and (name == stage.each or name in stage.adds)
-        maker = makers.get(name)
-        from_table = name in table.columns and (maker is None or name in stage.adds or stage.train_on == "truth")
-        made = None if maker is None else added.get(name)
-        verb = "learns" if name in stage.adds else "reads"
-        what = "one element of it" if element else "it"
-        told = f"{stage.name!r} {verb} {name!r}, but nothing says what {what} means to a network: "
-        cure = told + f"{'adds' if verb == 'learns' else 'columns'}={{{name!r}: ...}} in the stage does"
-        if name in stage.columns:
-            column = stage.columns[name]
-        elif maker is not None and (maker.each is not None) != element:
-            if maker.each is not None:
-                faults.append(f"{stage.name!r} reads {name!r}, a list in every sample: say each={name!r}, or join it")
-            else:
-                faults.append(cure)
-            continue
-        elif from_table and not element:
-            column = table.columns[name]
-            if made is not None and made.kind != column.kind:
-                faults.append(
-                    f"{stage.name!r} would be trained on {name!r} as its table has it, {column.kind}, but "
-                    f"{maker.name if maker else ''!r} adds it as {made.kind}"
-                )
-                continue
-        elif made is not None:
-            column = made
-        else:
-            faults.append(cure)
-            continue
-        if not column.for_networks:
-            faults.append(
-                f"{stage.name!r} {verb} {name!r}, {column.kind} values, which no network reads or predicts: give them "
-                "another meaning, such as Category, Number or Text"
-            )
-        columns[name] = column
-    return columns, faults
 
 
 def task_of(
@@ -190,26 +107,30 @@ def task_of(
     return Task(data.split(valid=0, stratify=None), stage.reads, stage.adds, size_px=size_px)
 
 
-def _labelled(stage: Stage, reads: Sequence[list[Any]], truth: list[Any], where: Callable[[int], str]) -> list[Any]:
+def _labelled(stage: Stage, flow: Flow) -> list[Any]:
+    """What the stage's own function says is the truth for predicted inputs, row by row."""
     assert stage.label is not None
-    found = []
-    for row, values in enumerate(zip(*reads, truth, strict=True)):
-        if any(value is None for value in values):
+    names = flow.upstream(stage.reads)
+    predicted = dict(zip(names, [flow.values(name) for name in names], strict=True))
+    truth = {name: flow.values(name, flow.rows.names) for name in flow.rows.names}
+    found: list[Any] = []
+    for row in range(flow.rows.num_rows):
+        where = flow.rows.where(row)
+        if truth[stage.adds[0]][row] is None or any(predicted[name][row] is None for name in stage.reads):
             found.append(None)
             continue
         try:
-            found.append(stage.label(*values))
+            found.append(stage.label(*({n: copied(v[row]) for n, v in part.items()} for part in (predicted, truth))))
         except Exception as error:
             raise PipelineError(
-                f"The label function of stage {stage.name!r} failed in {where(row)}: {type(error).__name__}: {error}"
+                f"The label function of stage {stage.name!r} failed in {where}: {type(error).__name__}: {error}"
             ) from error
-        if stage.each is not None:
-            elements = values[stage.reads.index(stage.each)]
-            if not _fits(found[-1], len(elements)):
-                raise PipelineError(
-                    f"The label function of stage {stage.name!r} must give a list of {len(elements)}, one per element "
-                    f"of {stage.each!r} (None for no label), but in {where(row)} it gave {found[-1]!r}."
-                )
+        length = 0 if stage.each is None else len(predicted[stage.each][row])
+        if stage.each is not None and not _fits(found[-1], length):
+            raise PipelineError(
+                f"The label function of stage {stage.name!r} must give a list of {length}, one per element of "
+                f"{stage.each!r} (None for no label), but in {where} it gave {found[-1]!r}."
+            )
     return found
 
 
@@ -243,8 +164,3 @@ def _note(stage: Stage, kept: Sequence[Any], calls: Sequence[Any], unmatched: se
     if empty:
         parts.append(f"{empty} of {num_rows} rows hold nothing to learn from: an input is missing, or a list is empty")
     return f"{stage.name}: " + "; ".join(parts) + "." if parts else ""
-
-
-def _like(name: str, table: Table) -> str:
-    near = nearest(name, table.columns)
-    return f" (it has {near!r})" if near else ""

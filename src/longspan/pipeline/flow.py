@@ -89,3 +89,14 @@ class Flow:
         if maker is None:
             return frozenset((name,))
         return frozenset().union(*(self.origins(read, taken) for read in maker.reads))
+
+    def upstream(self, names: Collection[str]) -> list[str]:
+        """These columns and all that they are computed from when the pipeline predicts, in no order that matters."""
+        found: dict[str, None] = {}
+        waiting = [*names]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = None
+                waiting += self._makers[name].reads if name in self._makers else ()
+        return list(found)

@@ -22,7 +22,7 @@ from longspan.train.load import load as load_model
 from longspan.train.standing import below
 from longspan.version import __version__
 
-__all__ = ["load"]
+__all__ = ["functions_needed", "load"]
 
 
 def load(
@@ -64,6 +64,25 @@ def load(
     except LongspanError as error:
         raise ModelFileError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{path}: the description of its stages is damaged: {error!r}.") from error
+
+
+def functions_needed(path: str | Path) -> dict[str, str]:
+    """By stage, the qualified names of the functions that a pipeline's file names; none for other model files.
+
+    Raises:
+        ModelFileError: cut short, damaged, or not ours.
+    """
+    _, described = read_tensors(Path(path))
+    if described.get("format") != PIPELINE_FORMAT["format"]:
+        return {}
+    try:
+        return {
+            str(fields["name"]): str(fields["model"]["name"])
+            for fields in described["stages"]
+            if fields["model"]["kind"] == "function"
+        }
+    except (KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: the description of its stages is damaged: {error!r}.") from error
 
 

@@ -10,18 +10,18 @@ import numpy as np
 
 from longspan.columns import Column, Image
 from longspan.data import Table, Task
-from longspan.errors import ConfigError, PipelineError, nearest, unknown_name
+from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.pipeline.ceiling import Ceiling, measure_ceiling
 from longspan.pipeline.check import added_columns, known_columns, refuse, run_faults, structure_faults
-from longspan.pipeline.examples import meanings, needs
 from longspan.pipeline.flow import Flow, Rows
 from longspan.pipeline.identity import describe_stage
+from longspan.pipeline.plan import assign, check_training, is_trained
 from longspan.pipeline.running import Taught
 from longspan.pipeline.save import write_pipeline
-from longspan.pipeline.scoring import measure_of, row_errors
+from longspan.pipeline.scoring import measure_errors
 from longspan.pipeline.stage import Stage
 from longspan.pipeline.teach import teach
-from longspan.train import Budget, Learner, Prediction
+from longspan.train import Budget, Prediction
 
 __all__ = ["Pipeline"]
 
@@ -117,27 +117,6 @@ class Pipeline:
         """
         refuse(run_faults(self.stages, self._model_or_none, known_columns(columns)), "This pipeline cannot run")
 
-    def _check_fit(self, tables: Mapping[str, Table], learners: Sequence[Stage]) -> dict[str, dict[str, Column]]:
-        """What the columns of each stage that is to be trained mean; PipelineError for all that would stop training."""
-        faults: list[str] = []
-        makers: dict[str, Stage] = {}
-        added: dict[str, Column] = {}
-        found: dict[str, dict[str, Column]] = {}
-        for stage in self.stages:
-            if stage in learners:
-                if stage.kind == "trained" and not isinstance(stage.what, Learner):
-                    what = type(stage.what).__name__
-                    faults.append(f"{stage.name!r} holds a {what}, which cannot be trained again: give a Recipe")
-                missing = needs(stage, tables[stage.name], makers)
-                found[stage.name], unclear = meanings(stage, tables[stage.name], makers, added)
-                faults += missing or ([] if stage.kind == "estimator" else unclear)
-            elif stage.kind == "trained" and not _is_trained(stage.what):
-                faults.append(f"the Learner of {stage.name!r} was not trained yet: train it first, or give a Recipe")
-            makers |= dict.fromkeys(stage.adds, stage)
-            added |= added_columns(stage, self._model_or_none(stage)) | found.get(stage.name, {})
-        refuse(list(dict.fromkeys(faults)), "This pipeline cannot be trained")
-        return found
-
     # --- training ------------------------------------------------------------------------------------------------
 
     def fit(
@@ -166,8 +145,8 @@ class Pipeline:
             PipelineError: truth, columns or tables that are missing, all of them, before anything is trained; or a
                 stage that fails, by name and row. Stages trained before it stay trained.
         """
-        tables, learners = self._assigned(data, skip_fitted)
-        columns = self._check_fit(tables, learners)
+        tables, learners = assign(self.stages, data, skipped=self._models if skip_fitted else ())
+        columns = check_training(self.stages, self._model_or_none, tables, learners)
         if not skip_fitted:
             self._models = {}
             self.notes = []
@@ -208,32 +187,6 @@ class Pipeline:
         fresh = Pipeline(self.stages, answers=tuple(dict.fromkeys([*task.target_names, *self.answers])))
         return fresh.fit(table, seed=seed, budget=budget)
 
-    def _assigned(self, data: Table | Mapping[str, Table], skip_fitted: bool) -> tuple[dict[str, Table], list[Stage]]:
-        """The table of each learned stage, and the stages that are to be trained."""
-        learned = {stage.name: stage for stage in self.stages if stage.learned}
-        faults = []
-        if isinstance(data, Table):
-            tables = dict.fromkeys((name for name, stage in learned.items() if stage.kind != "trained"), data)
-        else:
-            tables = dict(data)
-            for name in tables:
-                if name not in learned:
-                    given = any(stage.name == name for stage in self.stages)
-                    near = nearest(name, learned)
-                    hint = f"; did you mean {near!r}?" if near else f"; the learned stages are {sorted(learned)}"
-                    what = f"stage {name!r} is a function and learns nothing" if given else f"no stage is {name!r}"
-                    faults.append(f"a table is named for {name!r}, but {what}{hint}")
-        learners = []
-        for name, stage in learned.items():
-            if skip_fitted and name in self._models:
-                continue
-            if name in tables:
-                learners.append(stage)
-            elif stage.kind != "trained":
-                faults.append(f"stage {name!r} is to be trained, but no table is named for it")
-        refuse(faults, "The tables do not fit the stages")
-        return tables, learners
-
     def _model_or_none(self, stage: Stage) -> Any:
         if stage.name in self._models:
             return self._models[stage.name]
@@ -241,7 +194,7 @@ class Pipeline:
 
     def _working_model(self, stage: Stage) -> Any:
         model = self._model_or_none(stage)
-        if model is None or (stage.kind == "trained" and not _is_trained(model)):
+        if model is None or (stage.kind == "trained" and not is_trained(model)):
             raise PipelineError(f"Stage {stage.name!r} is not trained yet: pipeline.fit(table) trains it.")
         return model
 
@@ -296,25 +249,7 @@ class Pipeline:
         Raises:
             PipelineError: the table has the truth of no answer; or see `run`.
         """
-        measured = [name for name in self.answers if name in table.columns]
-        if not measured:
-            near = nearest(self.answers[0], table.columns)
-            hint = f"; its column {near!r} is the nearest" if near else ""
-            raise PipelineError(f"The table has no truth for {', '.join(map(repr, self.answers))}{hint}.")
-        flow = self._flow(table)
-        figures: dict[str, float] = {}
-        for name in measured:
-            column = table.columns[name]
-            errors = row_errors(name, column, flow.rows.read(name), flow.values(name))
-            known = errors[~np.isnan(errors)]
-            if not len(known):
-                raise PipelineError(f"{name!r} has no value in any row of the table: there is nothing to measure by.")
-            answered = known[np.isfinite(known)]
-            prefix = "" if len(measured) == 1 else f"{name}."
-            figures[prefix + measure_of(column)] = float(answered.mean()) if len(answered) else float("nan")
-            if len(answered) < len(known):
-                figures[prefix + "unanswered"] = 1 - len(answered) / len(known)
-        return figures
+        return measure_errors(self._flow(table), table, self.answers)
 
     def ceiling(
         self, table: Table, *, target: str | None = None, level: float = 0.95, seed: int = 0, bootstrap: int = 2000
@@ -355,10 +290,6 @@ class Pipeline:
         if len(self.inputs) > 1:
             raise ConfigError(f"This pipeline reads {sorted(self.inputs)}: give each sample as a dict of them.")
         return sample
-
-
-def _is_trained(model: Any) -> bool:
-    return not isinstance(model, Learner) or model.steps_done > 0
 
 
 def _path_of(value: Any) -> str | None:

@@ -16,7 +16,7 @@ from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Learner, Predictor, Trained
 
-__all__ = ["Call", "Taught", "calls_of", "inputs_and_targets", "run_stage"]
+__all__ = ["Call", "Taught", "calls_of", "copied", "inputs_and_targets", "run_stage"]
 
 Where = Callable[[int], str]
 """The name of a row, for messages."""
@@ -111,7 +111,7 @@ def inputs_and_targets(stage: Stage, model: Learner | Predictor | Ensemble) -> t
 def _called(stage: Stage, call: Call, where: Where) -> tuple[Answer, ...]:
     """A function's results. It gets copies: what it does to a picture or a list stays its own affair."""
     try:
-        result = stage.what(*(_copied(value) for value in call.values))
+        result = stage.what(*(copied(value) for value in call.values))
     except Exception as error:
         _fail(stage, call, where, error)
     if len(stage.adds) == 1:
@@ -176,10 +176,11 @@ def _place(call: Call, where: Where) -> str:
     return f"in {where(call.row)}" + ("" if call.element is None else f", element {call.element}")
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """A picture or list of its own, for a function that may change what it gets."""
     if isinstance(value, np.ndarray):
         return value.copy()
-    return [_copied(part) for part in value] if isinstance(value, list) else value
+    return [copied(part) for part in value] if isinstance(value, list) else value
 
 
 def _brief(value: Any) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from longspan.columns import Column
-from longspan.errors import PipelineError
+from longspan.data import Table
+from longspan.errors import PipelineError, nearest
+from longspan.pipeline.flow import Flow
 
-__all__ = ["measure_of", "row_errors"]
+__all__ = ["measure_errors", "measure_of", "row_errors"]
 
 
 def measure_of(column: Column) -> str:
@@ -42,6 +44,28 @@ def row_errors(name: str, column: Column, truth: Sequence[Any], values: Sequence
     if np.nansum(errors) == np.isfinite(errors).sum() > 0:
         _refuse_types(name, truth, values)
     return errors
+
+
+def measure_errors(flow: Flow, table: Table, answers: Sequence[str]) -> dict[str, float]:
+    """The error of each answer that the table has the truth of; see `Pipeline.evaluate`."""
+    measured = [name for name in answers if name in table.columns]
+    if not measured:
+        near = nearest(answers[0], table.columns)
+        hint = f"; its column {near!r} is the nearest" if near else ""
+        raise PipelineError(f"The table has no truth for {', '.join(map(repr, answers))}{hint}.")
+    figures: dict[str, float] = {}
+    for name in measured:
+        column = table.columns[name]
+        errors = row_errors(name, column, flow.rows.read(name), flow.values(name))
+        known = errors[~np.isnan(errors)]
+        if not len(known):
+            raise PipelineError(f"{name!r} has no value in any row of the table: there is nothing to measure by.")
+        answered = known[np.isfinite(known)]
+        prefix = "" if len(measured) == 1 else f"{name}."
+        figures[prefix + measure_of(column)] = float(answered.mean()) if len(answered) else float("nan")
+        if len(answered) < len(known):
+            figures[prefix + "unanswered"] = 1 - len(answered) / len(known)
+    return figures
 
 
 def _number(name: str, value: Any) -> float:

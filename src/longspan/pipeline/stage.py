@@ -56,9 +56,10 @@ class Stage:
                 whole, and what it adds is the list of results.
             train_on: Whether a learned stage is trained on the true values of what it reads or on what the stages
                 before it predict.
-            label: For `train_on="predicted"`: a function of the values read and the true value of what is added, with
-                `each` all of them as lists, that returns the truth for the predicted input; with `each` a list of one
-                per element. None stands for no label.
+            label: For `train_on="predicted"`: a function `label(predicted, truth)` that says what the stage should have
+                answered to what was predicted; with `each` a list, one per predicted element. `predicted` holds what
+                the stage reads and all it was computed from, `truth` the row of the table, both by column. None stands
+                for no label.
             size_px: Height and width, or one side of a square, of the pictures that the stage's network sees.
             columns: What columns that the stage reads mean to it, where neither the data nor an earlier stage says so,
                 or says otherwise; with `each`, of one element.

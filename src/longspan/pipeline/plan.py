@@ -1,0 +1,180 @@
+"""Which stages are trained on which table, and what would stop that: found before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from longspan.columns import Column
+from longspan.data import Table
+from longspan.errors import nearest
+from longspan.pipeline.check import added_columns, refuse
+from longspan.pipeline.stage import Stage
+from longspan.train import Learner
+
+__all__ = ["assign", "check_training", "is_trained"]
+
+
+def is_trained(model: Any) -> bool:
+    """Whether a model that was handed over is of use: a Learner may not have been trained yet."""
+    return not isinstance(model, Learner) or model.steps_done > 0
+
+
+def assign(
+    stages: Sequence[Stage], data: Table | Mapping[str, Table], *, skipped: Collection[str] = ()
+) -> tuple[dict[str, Table], list[Stage]]:
+    """The table of each stage that learns, and the stages that are to be trained, in order.
+
+    Args:
+        stages: Of a pipeline.
+        data: One table for all, or one per learned stage, by its name.
+        skipped: Stages that are not trained, whatever the tables.
+
+    Raises:
+        PipelineError: a table for no stage, or no table for a stage; all of them.
+    """
+    learned = {stage.name: stage for stage in stages if stage.learned}
+    faults = []
+    if isinstance(data, Table):
+        tables = dict.fromkeys((name for name, stage in learned.items() if stage.kind != "trained"), data)
+    else:
+        tables = dict(data)
+        for name in tables:
+            if name not in learned:
+                given = any(stage.name == name for stage in stages)
+                near = nearest(name, learned)
+                hint = f"; did you mean {near!r}?" if near else f"; the learned stages are {sorted(learned)}"
+                what = f"stage {name!r} is a function and learns nothing" if given else f"no stage is {name!r}"
+                faults.append(f"a table is named for {name!r}, but {what}{hint}")
+    learners = []
+    for name, stage in learned.items():
+        if name in skipped:
+            continue
+        if name in tables:
+            learners.append(stage)
+        elif stage.kind != "trained":
+            faults.append(f"stage {name!r} is to be trained, but no table is named for it")
+    refuse(faults, "The tables do not fit the stages")
+    return tables, learners
+
+
+def check_training(
+    stages: Sequence[Stage], model: Callable[[Stage], Any], tables: Mapping[str, Table], learners: Sequence[Stage]
+) -> dict[str, dict[str, Column]]:
+    """What the columns of each stage that is to be trained mean.
+
+    Args:
+        stages: Of a pipeline.
+        model: Gives the trained model of a stage, or None.
+        tables: By stage; see `assign`.
+        learners: The stages that are to be trained.
+
+    Raises:
+        PipelineError: truth or inputs that are missing, columns of a kind that cannot be; all of them.
+    """
+    faults: list[str] = []
+    makers: dict[str, Stage] = {}
+    added: dict[str, Column] = {}
+    found: dict[str, dict[str, Column]] = {}
+    for stage in stages:
+        if stage in learners:
+            if stage.kind == "trained" and not isinstance(stage.what, Learner):
+                what = type(stage.what).__name__
+                faults.append(f"{stage.name!r} holds a {what}, which cannot be trained again: give a Recipe")
+            missing = _needs(stage, tables[stage.name], makers)
+            found[stage.name], unclear = _meanings(stage, tables[stage.name], makers, added)
+            faults += missing or ([] if stage.kind == "estimator" else unclear)
+        elif stage.kind == "trained" and not is_trained(stage.what):
+            faults.append(f"the Learner of {stage.name!r} was not trained yet: train it first, or give a Recipe")
+        makers |= dict.fromkeys(stage.adds, stage)
+        added |= added_columns(stage, model(stage)) | found.get(stage.name, {})
+    refuse(list(dict.fromkeys(faults)), "This pipeline cannot be trained")
+    return found
+
+
+def _needs(stage: Stage, table: Table, makers: Mapping[str, Stage]) -> list[str]:
+    """What stops a stage from being trained on a table: the truth it lacks, or inputs that nothing gives."""
+    faults = []
+    for name in stage.adds:
+        if name not in table.columns:
+            faults.append(
+                f"{stage.name!r} learns {name!r}, of which its table has no column with the truth{_like(name, table)}"
+            )
+    for name in stage.reads:
+        faults += _unmet(stage, name, table, makers)
+    return list(dict.fromkeys(faults))
+
+
+def _unmet(stage: Stage, name: str, table: Table, makers: Mapping[str, Stage]) -> list[str]:
+    maker = makers.get(name)
+    if name in table.columns and (stage.train_on == "truth" or maker is None):
+        return []
+    if maker is None:
+        return [
+            f"to train {stage.name!r}, {name!r} is needed, which neither its table has nor a stage before it adds"
+            + _like(name, table)
+        ]
+    if maker.learned and stage.train_on == "truth":
+        return [
+            f"{stage.name!r} is trained on true inputs, and its table has no truth for {name!r}, which {maker.name!r} "
+            f"learns to add: give the table a column {name!r}, or train the stage on what is predicted, "
+            "train_on='predicted'"
+        ]
+    return [fault for read in maker.reads for fault in _unmet(stage, read, table, makers)]
+
+
+def _meanings(
+    stage: Stage, table: Table, makers: Mapping[str, Stage], added: Mapping[str, Column]
+) -> tuple[dict[str, Column], list[str]]:
+    """What each column means to the network of a stage, and what stops it from meaning anything.
+
+    Args:
+        stage: To be trained.
+        table: Its table.
+        makers: Stages before it by what they add.
+        added: What the columns mean that stages before it add, where that is known; with `each` of one element.
+    """
+    columns: dict[str, Column] = {}
+    faults: list[str] = []
+    for name in (*stage.reads, *stage.adds):
+        element = stage.each is not None and (name == stage.each or name in stage.adds)
+        maker = makers.get(name)
+        from_table = name in table.columns and (maker is None or name in stage.adds or stage.train_on == "truth")
+        made = None if maker is None else added.get(name)
+        verb = "learns" if name in stage.adds else "reads"
+        what = "one element of it" if element else "it"
+        told = f"{stage.name!r} {verb} {name!r}, but nothing says what {what} means to a network: "
+        cure = told + f"{'adds' if verb == 'learns' else 'columns'}={{{name!r}: ...}} in the stage does"
+        if name in stage.columns:
+            column = stage.columns[name]
+        elif maker is not None and (maker.each is not None) != element:
+            if maker.each is not None:
+                faults.append(f"{stage.name!r} reads {name!r}, a list in every sample: say each={name!r}, or join it")
+            else:
+                faults.append(cure)
+            continue
+        elif from_table and not element:
+            column = table.columns[name]
+            if made is not None and made.kind != column.kind:
+                faults.append(
+                    f"{stage.name!r} would be trained on {name!r} as its table has it, {column.kind}, but "
+                    f"{maker.name if maker else ''!r} adds it as {made.kind}"
+                )
+                continue
+        elif made is not None:
+            column = made
+        else:
+            faults.append(cure)
+            continue
+        if not column.for_networks:
+            faults.append(
+                f"{stage.name!r} {verb} {name!r}, {column.kind} values, which no network reads or predicts: give them "
+                "another meaning, such as Category, Number or Text"
+            )
+        columns[name] = column
+    return columns, faults
+
+
+def _like(name: str, table: Table) -> str:
+    near = nearest(name, table.columns)
+    return f" (it has {near!r})" if near else ""
