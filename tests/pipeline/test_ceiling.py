@@ -217,6 +217,18 @@ def test_a_variant_that_cannot_be_run_is_noted(pulses, test_table):
     assert ceiling.stages[3].gain == pytest.approx(ceiling.error)
 
 
+def test_stages_before_stay_replaced(pulses, test_table):
+    """The last stage reads what two stages add: both are true by then, and of one length."""
+    stages = [
+        *pulses.stages(finder=spoilt_finder(pulses))[:3],
+        Stage("pair", lambda starts, names: "".join(n for _, n in zip(starts, names, strict=True)),
+              reads=["starts", "names"], adds="word"),
+    ]  # fmt: skip
+    ceiling = Pipeline(stages).fit(pulses.table()).ceiling(test_table)
+    assert [s.note == "" for s in ceiling.stages] == [True, False, True, True]
+    assert ceiling.stages[2].error == 0
+
+
 def test_one_of_several_targets_is_chosen(pulses):
     cells = {"x": [1, 2, 3], "a": [1, 2, 4], "b": [2, 3, 4], "c": [0, 0, 0]}
     table = ls.Table.from_arrays(cells, dict.fromkeys(cells, ls.Category()))

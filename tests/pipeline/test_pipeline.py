@@ -544,6 +544,19 @@ def test_a_learner_is_trained_again_where_a_table_is_named_for_it(pulses, learne
         ).fit({"name": table})
 
 
+def test_a_learner_trained_again_keeps_its_heads(pulses):
+    table = pulses.picture_table()
+    task = ls.Task(table.split(valid=0), "image", "side")
+    recipe = ls.Recipe(pulses.RECIPE.model, epochs=1, heads={"side": ls.Classify(label_smoothing=0.2)})
+    stage = Stage("name", recipe.train(task), reads="photo", adds="where")
+    renamed = ls.Table.from_arrays(
+        {"photo": table.arrays["image"], "where": table.column_values("side")},
+        {"photo": ls.Image(), "where": ls.Category()},
+    )
+    again = Pipeline([stage]).fit({"name": renamed}).model("name")
+    assert again.heads["where"].label_smoothing == 0.2
+
+
 def test_a_learner_that_was_not_trained_is_refused(pulses):
     fresh = pulses.RECIPE.learner(ls.Task(pulses.picture_table().split(valid=0), "image", "side"))
     pipeline = Pipeline([Stage("name", fresh, reads="image", adds="side")])
