@@ -44,17 +44,18 @@ def text_losses(log_probs: Tensor, texts: Tensor) -> Tensor:
         texts: `(B, L)` int64 character numbers, -1 behind the last.
     """
     rows, steps, _ = log_probs.shape
-    lengths = (texts >= 0).sum(dim=1)
+    # On the CPU wherever the network runs: the gradients of the CUDA kernel differ from run to run, MPS has none.
+    here = texts.cpu()
     losses = F.ctc_loss(
-        log_probs.float().transpose(0, 1),
-        (texts + 1).clamp_min(0),
-        torch.full((rows,), steps, dtype=torch.int64, device=texts.device),
-        lengths,
+        log_probs.float().cpu().transpose(0, 1),
+        (here + 1).clamp_min(0),
+        torch.full((rows,), steps, dtype=torch.int64),
+        (here >= 0).sum(dim=1),
         blank=BLANK,
         reduction="none",
         zero_infinity=True,
     )
-    return torch.where(steps_needed(texts) <= steps, losses, _NO_PATH)
+    return torch.where(steps_needed(here) <= steps, losses, _NO_PATH).to(log_probs.device)
 
 
 def best_paths(probs: Tensor) -> list[list[int]]:
