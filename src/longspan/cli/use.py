@@ -13,6 +13,7 @@ from longspan.cli.shell import interruptible, new_file, writing
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
+    from longspan.pipeline import Pipeline
     from longspan.train import Ensemble, Prediction, Predictor
 
 __all__ = ["evaluate", "predict"]
@@ -48,10 +49,10 @@ def predict(
             f"{folders[0]} is a folder; name the files in it, for example {folders[0].rstrip('/')}/*.jpg."
         )
 
-    from longspan.train import load
+    from longspan.systems.given import load_with_given
 
     with interruptible(lambda: "Nothing was written."):
-        predictions = _predict_all(load(model, device=device), files, views)
+        predictions = _predict_all(load_with_given(model, device=device), files, views)
     if target is not None:
         from longspan.train import predictions_to_frame
         from longspan.train.files import write_whole
@@ -97,10 +98,13 @@ def evaluate(
 
     from longspan.cli.sources import image_column, read_source
     from longspan.columns import Image
-    from longspan.train import load
+    from longspan.pipeline import Pipeline
+    from longspan.systems.given import load_with_given
 
     with interruptible(lambda: "Nothing was written."):
-        predictor = load(model, device=device)
+        predictor = load_with_given(model, device=device)
+        if isinstance(predictor, Pipeline):
+            raise ConfigError(f"{model} is a pipeline; measure it from Python: longspan.load(...).evaluate(table).")
         pictures = image or _picture_input(predictor, source)
         table = read_source(source, pattern=pattern, image=pictures, columns=_texts(predictor))
         if where is not None:
@@ -118,8 +122,14 @@ def evaluate(
             print(f"{name:<{width}}  {figure:.4f}")
 
 
-def _predict_all(model: Predictor | Ensemble, files: Sequence[str], views: int) -> list[Prediction]:
+def _predict_all(model: Predictor | Ensemble | Pipeline, files: Sequence[str], views: int) -> list[Prediction]:
     """Predictions in order, some files at a time; DataError with every file that cannot be read."""
+    from longspan.pipeline import Pipeline
+
+    if isinstance(model, Pipeline):
+        if views > 1:
+            raise ConfigError("--views is for single networks; this model is a pipeline.")
+        return model.predict(list(files))
     predictions: list[Prediction] = []
     faults: list[Fault] = []
     for first in range(0, len(files), _AT_A_TIME):

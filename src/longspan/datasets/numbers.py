@@ -17,7 +17,8 @@ from longspan.errors import ConfigError
 __all__ = ["NumbersConfig", "make_numbers"]
 
 _INK = 40  # grey from which a pixel of a digit's picture belongs to the digit
-_MARGIN_PX = 2
+_MARGIN_PX = 2  # above and below
+_SIDE_PX = 8  # left and right, so that a picture that is turned or enlarged a little loses no digit
 
 
 @final
@@ -25,11 +26,11 @@ _MARGIN_PX = 2
 class NumbersConfig:
     """How the pictures look."""
 
-    size_px: tuple[int, int] = (32, 128)
+    size_px: tuple[int, int] = (32, 144)
     """Height and width of a picture."""
     lengths: tuple[int, int] = (3, 6)
     """Fewest and most digits of a number; all lengths between are equally frequent."""
-    height_px: tuple[int, int] = (18, 24)
+    height_px: tuple[int, int] = (17, 22)
     """Smallest and largest height of a digit."""
     gap_px: tuple[int, int] = (-2, 6)
     """Smallest and largest space between two digits; below 0 they touch and overlap."""
@@ -99,14 +100,14 @@ def _draw(
     base = rng.uniform(*config.height_px)  # one hand: digits of a number have about one size
     shapes = [_shape(pixels[row], base * rng.uniform(0.9, 1.1), rng.uniform(0.85, 1.15), config) for row in rows]
     gaps = rng.integers(config.gap_px[0], config.gap_px[1] + 1, length - 1)
-    room = width_px - 2 * _MARGIN_PX
+    room = width_px - 2 * min(_SIDE_PX, width_px // 8)
     taken = sum(shape.shape[1] for shape in shapes) + int(gaps.sum())
     if taken > room:  # a long number of wide digits: all a little narrower
         factor = (room - int(gaps.sum())) / (taken - int(gaps.sum()))
         shapes = [_resized(shape, shape.shape[0], max(3, int(shape.shape[1] * factor))) for shape in shapes]
         taken = sum(shape.shape[1] for shape in shapes) + int(gaps.sum())
     canvas = np.zeros((height_px, width_px), np.float32)
-    x = _MARGIN_PX + int(rng.integers(0, room - taken + 1))
+    x = min(_SIDE_PX, width_px // 8) + int(rng.integers(0, room - taken + 1))
     boxes = []
     for i, shape in enumerate(shapes):
         height, width = shape.shape

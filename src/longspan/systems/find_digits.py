@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 from PIL import Image as PILImage
+
+from longspan.columns.pictures import open_image
 
 __all__ = ["cut_out", "find_digits", "join_digits"]
 
@@ -21,7 +23,7 @@ _INK_COST = 0.25  # of each pixel of ink that a cut goes through
 _CUT_COST = 1.6  # of a cut
 
 
-def find_digits(image: np.ndarray) -> list[list[float]]:
+def find_digits(image: Any) -> list[list[float]]:
     """Boxes of the digits on a picture of one number, light on dark, from left to right.
 
     Ink is what is lighter than Otsu's threshold after a 3 x 3 mean. Each connected piece of ink is cut into as many
@@ -32,12 +34,12 @@ def find_digits(image: np.ndarray) -> list[list[float]]:
     character segmentation", section 3. Differs: the best cuts are found by dynamic programming over all columns.
 
     Args:
-        image: `(H, W)` uint8.
+        image: `(H, W)` uint8, or whatever holds such a picture: a path, a Pillow image.
 
     Returns:
         `[x0, y0, x1, y1]` in pixels for each digit; an empty list for a picture without ink.
     """
-    smooth = _mean_3x3(np.asarray(image, np.float32).reshape(image.shape[0], image.shape[1]))
+    smooth = _mean_3x3(_grey(image).astype(np.float32))
     ink = smooth > max(_otsu(smooth), 40.0)
     pieces = _merged(_components(ink))
     if not pieces:
@@ -55,12 +57,13 @@ def find_digits(image: np.ndarray) -> list[list[float]]:
     return sorted(boxes)
 
 
-def cut_out(image: np.ndarray, box: list[float]) -> np.ndarray:
+def cut_out(image: Any, box: list[float]) -> np.ndarray:
     """What is in a box, resized to fill 20 px of a picture of 28 x 28 px, with its centre in the middle; uint8."""
-    height, width = image.shape[:2]
+    pixels = _grey(image)
+    height, width = pixels.shape
     x0, y0, x1, y1 = (round(side) for side in box)
     x0, y0 = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
-    part = np.asarray(image).reshape(height, width)[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+    part = pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
     scale = _INSIDE_PX / max(part.shape)
     high, wide = (max(1, round(side * scale)) for side in part.shape)
     crop = np.zeros((_CROP_PX, _CROP_PX), np.uint8)
@@ -73,6 +76,12 @@ def cut_out(image: np.ndarray, box: list[float]) -> np.ndarray:
 def join_digits(digits: list[int]) -> str:
     """The number that the digits make."""
     return "".join(str(digit) for digit in digits)
+
+
+def _grey(image: Any) -> np.ndarray:
+    if isinstance(image, np.ndarray) and image.ndim == 2:
+        return image
+    return np.asarray(open_image(image).convert("L"))
 
 
 def _mean_3x3(values: np.ndarray) -> np.ndarray:
@@ -131,20 +140,20 @@ def _merged(masks: list[np.ndarray]) -> list[np.ndarray]:
 def _cut(profile: np.ndarray, expected: float) -> list[tuple[int, int]]:
     """The cheapest parts of one piece of ink, by dynamic programming over the column of the last cut."""
     width = len(profile)
+    off = np.log(np.arange(1, width + 1) / expected) / _WIDTH_SPREAD
+    part_cost = off**2 * np.where(off < 0, _NARROW, 1.0)  # of a part 1, 2, ... columns wide
+    if part_cost[-1] <= _CUT_COST:  # no cut could pay
+        return [(0, width)]
+    cut_cost = _CUT_COST + _INK_COST * np.convolve(profile, [0.5, 0.5])[:width]  # of a cut before each column
     best, cut_before = np.full(width + 1, np.inf), np.zeros(width + 1, int)
     best[0] = 0.0
     for end in range(_LEAST_PX, width + 1):
-        for start in range(0, end - _LEAST_PX + 1):
-            if not math.isfinite(best[start]):
-                continue
-            off = math.log((end - start) / expected) / _WIDTH_SPREAD
-            cost = best[start] + off * off * (_NARROW if off < 0 else 1.0)
-            if end < width:
-                cost += _INK_COST * float(profile[end - 1 : end + 1].mean()) + _CUT_COST
-            if cost < best[end]:
-                best[end], cut_before[end] = cost, start
-    pieces, end = [], width
+        starts = np.arange(0, end - _LEAST_PX + 1)
+        costs = best[starts] + part_cost[end - starts - 1]
+        cut_before[end] = int(costs.argmin())
+        best[end] = costs.min() + (cut_cost[end] if end < width else 0.0)
+    parts, end = [], width
     while end > 0:
-        pieces.append((int(cut_before[end]), end))
+        parts.append((int(cut_before[end]), end))
         end = int(cut_before[end])
-    return pieces[::-1]
+    return parts[::-1]

@@ -38,12 +38,18 @@ NEEDS = {
 """The labels that each way learns from: boxes say where each digit is."""
 
 _WINDOW_PX = 32
+_NEAR_PX, _FAR_PX = 3, 8  # a digit so near is in the middle of a window; one so far is not
 _SOURCE_NUMBERS = 8_000
 _SOURCE_EPOCHS = 5
 _LINES = ls.TrainConfig(
     batch_size=32,
     weight_decay=0.02,
     augment=ls.Augment(rotate_deg=3, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border"),
+)
+_WINDOWS = ls.TrainConfig(
+    batch_size=64,
+    weight_decay=0.02,
+    augment=ls.Augment(rotate_deg=5, scale=0.06, brightness=0.1, contrast=0.3, fill="border"),
 )
 _DIGITS = ls.TrainConfig(
     batch_size=64,
@@ -104,7 +110,7 @@ class ReadBySliding:
 
     def __init__(self, recipe: ls.Recipe | None = None) -> None:
         """The recipe of the single windows; its model must be lenet5."""
-        self.recipe = recipe or ls.Recipe("lenet5", epochs=10, lr=3e-3, config=_DIGITS)
+        self.recipe = recipe or ls.Recipe("lenet5", epochs=10, lr=3e-3, config=_WINDOWS)
 
     def __repr__(self) -> str:
         return f"ReadBySliding({self.recipe!r})"
@@ -151,10 +157,16 @@ def cut_windows(numbers: ls.Table) -> ls.Table:
         values: Mapping[str, Any] = numbers[row]
         padded = np.pad(values["image"], ((0, 0), (margin, margin)), mode="edge")
         centres = [(box[0] + box[2]) / 2 for box in values["boxes"]]
-        middles = [(a + b) / 2 for a, b in itertools.pairwise(centres)]
-        beside = [values["boxes"][0][0] - 5, values["boxes"][-1][2] + 5]
-        wanted = [(centre, str(digit)) for centre, digit in zip(centres, values["digits"], strict=True)]
-        wanted += [(x, "none") for x in (*middles, *beside)]
+        wanted = [
+            (centre + off, str(digit))
+            for centre, digit in zip(centres, values["digits"], strict=True)
+            for off in (-_NEAR_PX, 0, _NEAR_PX)
+        ]
+        between = [(a + b) / 2 for a, b in itertools.pairwise(centres)]
+        beside = [x for off in (_FAR_PX, 2 * _FAR_PX) for x in (centres[0] - off, centres[-1] + off)]
+        wanted += [
+            (x, "none") for x in (*between, *beside) if min(abs(x - centre) for centre in centres) >= _FAR_PX - 1
+        ]
         for centre, label in wanted:
             left = int(np.clip(round(centre), 0, values["image"].shape[1]))
             pictures.append(padded[:, left : left + _WINDOW_PX])

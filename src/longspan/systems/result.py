@@ -49,6 +49,7 @@ class SystemRun:
         self.folder = Path(folder).expanduser()
         self.seed = seed
         self.quiet = quiet
+        self.force = force
         earlier = _system_of(self.folder / RESULT)
         if earlier not in (None, system) and not force:
             raise ConfigError(
@@ -68,46 +69,55 @@ class SystemRun:
 
     def finish(
         self,
-        learner: Learner,
+        model: Learner | Path,
         metrics: Mapping[str, float],
         *,
         train_seconds: float,
         options: Mapping[str, Any],
         report: Document | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         """Write model, report and result, all three or none.
 
         Args:
-            learner: Trained.
+            model: A trained learner, or the file of a saved model.
             metrics: The system's figures, finite numbers by name.
             train_seconds: Wall-clock time of the training alone.
             options: The system's options, as JSON values.
             report: A report of the system's own; else the learner's.
+            details: More JSON values for the result.
 
         Raises:
             ConfigError: the folder cannot be written to any more.
         """
         from longspan.report import describe_environment
+        from longspan.train.precision import pick_device, pick_dtype
 
         bad = [name for name, figure in metrics.items() if not math.isfinite(figure)]
         assert not bad, f"figures that are no numbers: {bad}"
-        precision = str(learner.dtype).removeprefix("torch.")
+        device = pick_device("auto") if isinstance(model, Path) else model.device
+        dtype = pick_dtype("auto", device) if isinstance(model, Path) else model.dtype
         result = {
             "system": self.system,
             "seed": self.seed,
             "metrics": dict(metrics),
             "seconds": {"train": round(train_seconds, 3)},
             "options": dict(options),
-            "environment": describe_environment(device=str(learner.device), precision=precision),
+            "environment": describe_environment(device=str(device), precision=str(dtype).removeprefix("torch.")),
+            **(details or {}),
         }
         try:
             part = Path(tempfile.mkdtemp(prefix=".finishing-", dir=self.folder))
             try:
-                learner.save(part / MODEL)
-                if report is None:
-                    learner.report(part / REPORT)
+                if isinstance(model, Path):
+                    shutil.copyfile(model, part / MODEL)
                 else:
+                    model.save(part / MODEL)
+                if report is not None:
                     report.save(part / REPORT)
+                else:
+                    assert not isinstance(model, Path)
+                    model.report(part / REPORT)
                 (part / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
                 for name in (MODEL, REPORT, RESULT):  # the result last: who reads it finds the other two
                     os.replace(part / name, self.folder / name)
@@ -115,11 +125,12 @@ class SystemRun:
                 shutil.rmtree(part, ignore_errors=True)
         except OSError as error:
             raise ConfigError(f"--out {self.folder} could not be written: {error.strerror or error}.") from error
+        width = max(16, *map(len, metrics)) + 2
         for name, figure in metrics.items():
-            self.say(f"{name:<18}{figure:.4f}")
-        self.say(f"{'training':<18}{train_seconds:.1f} s")
+            self.say(f"{name:<{width}}{figure:.4f}")
+        self.say(f"{'training':<{width}}{train_seconds:.1f} s")
         for what, name in (("result", RESULT), ("report", REPORT), ("model", MODEL)):
-            self.say(f"{what:<18}{self.folder / name}")
+            self.say(f"{what:<{width}}{self.folder / name}")
 
 
 def _system_of(path: Path) -> str | None:

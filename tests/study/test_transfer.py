@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+import longspan as ls
+from longspan.errors import ConfigError, StudyError
+
+RECIPE = ls.Recipe(ls.SmallResNetConfig(blocks=1, width=4), epochs=2, lr=5e-3, config=ls.TrainConfig(batch_size=16))
+
+
+def make_task(rows, seed, classes=("dark", "light"), valid=8, channels=()):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(rows) % 2
+    pictures = (
+        rng.integers(0, 60, (rows, 8, 8, *channels)) + 120 * labels.reshape(-1, *[1] * (2 + len(channels)))
+    ).astype(np.uint8)
+    values = {"image": pictures, "kind": [classes[label] for label in labels]}
+    table = ls.Table.from_arrays(values, {"image": ls.Image(), "kind": ls.Category()})
+    return ls.Task(table.split(valid=valid, seed=0), inputs="image", targets="kind", allow_leaks=True)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return make_task(80, 1)
+
+
+@pytest.fixture(scope="module")
+def target():
+    return make_task(24, 2)
+
+
+def weights(learner):
+    return torch.cat([value.flatten().float() for value in learner.network.state_dict().values()])
+
+
+def test_training_begins_where_the_source_task_ended(source, target):
+    transfer = ls.Transfer(RECIPE, source)
+    started = transfer.recipe.learner(target)
+    transfer._start(started)
+    ended = RECIPE.train(source, seed=0)
+    assert torch.equal(weights(started), weights(ended))  # heads too: both tasks have the same classes
+    assert started.inputs["image"].mean == ended.inputs["image"].mean
+
+
+def test_heads_of_other_classes_stay_fresh(source):
+    transfer = ls.Transfer(RECIPE, source)
+    other = make_task(24, 2, classes=("cat", "dog"))
+    started, fresh = RECIPE.learner(other), RECIPE.learner(other)
+    transfer._start(started)
+    assert torch.equal(started.network.heads[0][-1].weight, fresh.network.heads[0][-1].weight)
+    assert not torch.equal(weights(started), weights(fresh))
+
+
+def test_the_same_seed_gives_the_same_network(source, target):
+    transfer = ls.Transfer(RECIPE, source)
+    first = weights(transfer.train(target, seed=1))
+    assert torch.equal(first, weights(transfer.train(target, seed=1)))
+    assert not torch.equal(first, weights(transfer.train(target, seed=2)))
+
+
+def test_a_trained_learner_and_its_task_are_the_same_start(source, target):
+    learner = RECIPE.train(source, seed=0)
+    by_task, by_learner, by_file = (
+        ls.Transfer(RECIPE, source),
+        ls.Transfer(RECIPE, learner),
+        ls.Transfer(RECIPE, learner.predictor()),
+    )
+    expected = weights(by_task.train(target, budget=ls.Budget(steps=2)))
+    for other in (by_learner, by_file):
+        assert torch.equal(weights(other.train(target, budget=ls.Budget(steps=2))), expected)
+    with pytest.raises(ConfigError, match="not trained yet"):
+        ls.Transfer(RECIPE, RECIPE.learner(source))
+
+
+def test_frozen_layers_stay_as_the_source_left_them(source, target):
+    transfer = ls.Transfer(RECIPE, source, frozen=1.0)
+    trained = transfer.train(target)
+    before = transfer.starting_point.network.backbone.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in trained.network.backbone.state_dict().items())
+
+
+def test_conditions_say_what_holds(source, target):
+    good = ls.Transfer(RECIPE, source).conditions(target)
+    assert good.hold
+    assert "(72 against 16)" in str(good)
+    bad = ls.Transfer(RECIPE, target).conditions(source)
+    assert bad.same_input
+    assert not bad.more_source
+    assert not bad.hold
+    colour = ls.Transfer(RECIPE, source).conditions(make_task(24, 3, channels=(3,)))
+    assert not colour.same_input
+
+
+def test_every_depth_is_measured(source, target):
+    table = target.table.take(target.valid.numpy())
+    depths = ls.Transfer(RECIPE, source).depths(target, table, shares=(0.0, 1.0), seeds=(0, 1))
+    assert depths.shape == (4, 4)
+    assert set(depths["frozen"]) == {0.0, 1.0}
+    assert depths["error"].is_between(0, 1).all()
+
+
+def test_networks_that_differ_are_refused(source, target):
+    other = ls.Recipe(ls.SmallResNetConfig(blocks=1, width=8), epochs=1)
+    with pytest.raises(StudyError, match="not alike"):
+        ls.Transfer(RECIPE, source, source_recipe=other).check(target)
+
+
+def test_a_source_that_trains_on_held_out_rows_is_refused(target):
+    whole = ls.Task(target.table.split(valid=0), inputs="image", targets="kind")
+    with pytest.raises(StudyError, match="holds out"):
+        ls.Transfer(RECIPE, whole).check(target)
