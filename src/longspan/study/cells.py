@@ -15,6 +15,7 @@ from longspan.errors import StudyError, nearest, unknown_name
 __all__ = ["Cells", "cells_of"]
 
 _NEEDED = ("strategy", "size", "seed", "target", "error")
+_NOTHING = "No run has a result, so there is nothing to compare. Look at the errors of the failed runs first."
 
 
 @final
@@ -77,11 +78,13 @@ def cells_of(frame: Any, *, target: str | None = None, strategies: Sequence[str]
             hint = f" Is it the column {near!r}?" if near else ""
             raise StudyError(f"The data frame of runs has no column {name!r}.{hint} Needed: {', '.join(_NEEDED)}.")
     runs = runs.select(_NEEDED).with_columns(pl.col("error").cast(pl.Float64, strict=False))
+    if not len(runs):
+        raise StudyError(_NOTHING)
     found = runs["target"].unique(maintain_order=True).to_list()
     if target is None and len(found) > 1:
         raise StudyError(f"The runs have several targets: {', '.join(map(str, found))}. Name one with target=.")
-    chosen = found[0] if target is None and found else target
-    if found and chosen not in found:
+    chosen = found[0] if target is None else target
+    if chosen not in found:
         raise unknown_name("target", str(chosen), map(str, found))
     runs = runs.filter(pl.col("target") == chosen)
     names = runs["strategy"].unique(maintain_order=True).to_list()
@@ -99,7 +102,7 @@ def cells_of(frame: Any, *, target: str | None = None, strategies: Sequence[str]
         if error is not None and np.isfinite(error):
             errors[rows[0][strategy], rows[1][size], rows[2][seed]] = error
     if not np.isfinite(errors).any():
-        raise StudyError("No run has a result, so there is nothing to compare. Look at the errors of the runs first.")
+        raise StudyError(_NOTHING)
     return Cells(target=str(chosen), strategies=tuple(names), sizes=sizes, seeds=tuple(seeds), errors=errors)
 
 

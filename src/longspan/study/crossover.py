@@ -78,7 +78,7 @@ class NoCrossover:
     tried: tuple[float, float] | None
     """The smallest and the largest size that both were tried at; None if there is no such range."""
     reason: Literal["one is better", "same", "undecided", "no common range"]
-    """Undecided: the mean curves cross, but at neither end can it be told which is better."""
+    """Undecided: the mean curves cross, but at neither end is it told surely enough which is better."""
     level: float
     better: str | None = None
     """The strategy whose mean curve is lower throughout, if one is."""
@@ -100,7 +100,7 @@ class NoCrossover:
         if self.reason == "same":
             return f"{self!r}: {self.first} and {self.second} have the same curve"
         if self.reason == "undecided":
-            return f"{self!r} for sure: the mean curves cross, but at neither end can it be told which is better"
+            return f"{self!r} for sure: the mean curves cross, but neither end tells surely enough which is better"
         text = f"{self!r}: {self.better} has the lower error throughout"
         if self.probability is None:
             return f"{text} (a single seed: no probability)"
@@ -127,13 +127,13 @@ def crossover(
     """Where the mean curves of two strategies cross, within the sizes that both were tried at.
 
     The estimate: each curve runs through the means of its sizes and bends between them like its own power law
-    (`CurveFit.measured_at`). The interval: all sizes around the crossing at which the two curves cannot be told apart,
-    by a t-test on their difference whose standard error comes from the bootstrap over seeds, paired. Of several
+    (`CurveFit.measured_at`). The interval: from the smallest to the largest size at which the two curves cannot be told
+    apart, by a t-test on their difference whose standard error comes from the bootstrap over seeds, paired. Of several
     crossings, the one with the clearest difference on both sides is given.
 
-    Percentiles of the resampled crossings would hold two thirds where they say 90 %; this holds what it says
+    Percentiles of the resampled crossings would hold 72 % where they say 90 %; this holds what it says
     (`benchmarks/study_coverage.py`). Where neither end of the sizes tried settles who is better there, no size is
-    named.
+    named (`CurveDifference.settles`).
 
     Source: Fieller 1954 (an interval as the set of all values that a t-test does not refuse), here for the place where
     a curve is 0 instead of a ratio.
@@ -154,10 +154,7 @@ def crossover(
     """
     if first == second:
         raise StudyError(f"Give two strategies to compare, not {first!r} twice.")
-    found = curves(frame, target=target, level=level, seed=seed)
-    for name in (first, second):
-        if name not in found:
-            raise unknown_name("strategy", name, found)
+    found = curves(frame, target=target, level=level, seed=seed, strategies=(first, second))
     scales, over = _scales(first, second, cost_per_row)
     fits = found[first].fit, found[second].fit
     apart = None
@@ -175,10 +172,16 @@ def crossover(
             better=None if same else first if apart.values.sum() < 0 else second,
             probability=None if same else apart.least_sure(), doubt=_rounded_span(doubt, over),
         )  # fmt: skip
-    low, high = apart.span_around(best) if apart.runs > 1 else (None, None)
-    if apart.runs > 1 and low is None and high is None:
+    low, high = span = apart.span_around(best) if apart.runs > 1 else (None, None)
+    if apart.runs > 1 and not apart.settles(span):
         return NoCrossover(
-            first=first, second=second, tried=tried, reason="undecided", level=level, doubt=(None, None), over=over
+            first=first,
+            second=second,
+            tried=tried,
+            reason="undecided",
+            level=level,
+            doubt=_rounded_span(span, over),
+            over=over,
         )
     places = [apart.place_of(each) for each in apart.crossings() if each != best]
     further = [each for each in places if apart.runs < 2 or each < (low or 0) or each > (high or math.inf)]

@@ -59,19 +59,45 @@ class CurveDifference:
         return float(self.x[left] * (self.x[right] / self.x[left]) ** (share if right == left + 1 else 0.5))
 
     def span_around(self, crossing: tuple[int, int]) -> Span:
-        """All places around a crossing at which the sign cannot be told; needs more than one seed."""
+        """From the first to the last place at which the sign cannot be told; needs more than one seed.
+
+        Places beyond another crossing are that one's, if the sign can be told somewhere between the two. All places
+        count, not only those next to the crossing: curves that part for a while and meet again settle nothing.
+        """
         unsure = self._excess() <= 0
-        low, high = crossing
-        while low > 0 and unsure[low] and unsure[low - 1]:
-            low -= 1
-        while high < len(unsure) - 1 and unsure[high] and unsure[high + 1]:
-            high += 1
-        return self._ends(low, high)
+        start, end = 0, len(unsure) - 1
+        for left, right in self.crossings():
+            between = slice(right, crossing[0] + 1) if right <= crossing[0] else slice(crossing[1], left + 1)
+            (sure,) = np.nonzero(~unsure[between])
+            if len(sure) and right <= crossing[0]:
+                start = max(start, right + int(sure[0]))
+            elif len(sure) and left >= crossing[1]:
+                end = min(end, crossing[1] + int(sure[-1]))
+        (doubtful,) = np.nonzero(unsure[start : end + 1])
+        low, high = (
+            (int(doubtful[0]), int(doubtful[-1])) if len(doubtful) else (crossing[0] - start, crossing[1] - start)
+        )
+        return self._ends(min(crossing[0], start + low), max(crossing[1], start + high))
 
     def span_of_doubt(self) -> Span | None:
         """From the first to the last place at which the sign cannot be told; None if it can be told everywhere."""
         (unsure,) = np.nonzero(self._excess() <= 0)
         return self._ends(int(unsure[0]), int(unsure[-1])) if len(unsure) else None
+
+    def settles(self, span: Span) -> bool:
+        """Whether a span that is open at one end, or at none, says where a crossing is; needs more than one seed.
+
+        With one end open, all rests on the other end of the sizes tried: which curve is lower there must be told at
+        half the error rate, because chance can strike at two ends. So of two strategies that are the same, one seems
+        to overtake the other in no more cases than the level allows.
+        """
+        if self.errors is None or span == (None, None):
+            return False
+        if None not in span:
+            return True
+        end = -1 if span[0] is None else 0
+        sure = t_quantile(1 - (1 - self.level) / 4, self.runs - 1)
+        return bool(np.abs(self.values[end]) > sure * self.errors[end])
 
     def least_sure(self) -> float | None:
         """The probability that the curve that is lower at the first place is so at the place where that is least sure.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
@@ -68,11 +69,19 @@ class SizeFor:
     def __str__(self) -> str:
         """In words: "about 5,200 (95 %: 3,900 to 8,800), extrapolated"."""
         tail = ", extrapolated" if self.extrapolated else ""
+        return f"about {say_size(self.size)} ({self.interval()}){tail}"
+
+    def interval(self) -> str:
+        """The interval in words: "95 %: 3,900 to 8,800", "95 %: 3,900 or more"."""
         if self.seeds < 2:
-            return f"about {say_size(self.size)} (a single seed: no interval){tail}"
-        low = "fewer" if self.low is None else say_size(self.low)
-        high = "no end" if self.high is None else say_size(self.high)
-        return f"about {say_size(self.size)} ({percent(self.level)}: {low} to {high}){tail}"
+            return "a single seed: no interval"
+        if self.low is not None and self.high is not None:
+            ends = f"{say_size(self.low)} to {say_size(self.high)}"
+        elif self.low is not None:
+            ends = f"{say_size(self.low)} or more"
+        else:
+            ends = "any size" if self.high is None else f"up to {say_size(self.high)}"
+        return f"{percent(self.level)}: {ends}"
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -87,14 +96,17 @@ class NotReached:
     error: float
     floor: float
     """What the law comes down to with ever more data."""
-    reason: Literal["floor", "too far"]
+    reason: Literal["floor", "flat", "too far"]
+    """Flat: the error did not fall with more data in the sizes tried."""
     low: int | None
     """The fewest rows at which the interval of the law leaves room for it all the same; None if it leaves none."""
     level: float
 
     def __str__(self) -> str:
         """In words."""
-        if self.reason == "floor":
+        if self.reason == "flat":
+            text = f"not reached: the error stays at {self.floor:.3g}, however much data there is"
+        elif self.reason == "floor":
             text = f"not reached: the floor, {self.floor:.3g}, is above {self.error:.3g}"
         else:
             text = f"not within {FARTHEST:,.0f} times the largest size tried"
@@ -137,6 +149,11 @@ class Curve:
             if point.size not in self.fit.left_out and away > max(sure, 0.1 * point.mean):
                 return False
         return True
+
+    @property
+    def flat(self) -> bool:
+        """Whether the law does not fall at all: the error was no lower with more data."""
+        return self.fit is not None and (self.fit.law.a == 0 or self.fit.law.b == 0)
 
     def error_at(self, size: float) -> Estimate:
         """The law's error at `size` training rows, with its interval.
@@ -195,8 +212,9 @@ class Curve:
         high = None if half is None else _first(x, values + half - error)
         size = fit.law.size_for(error)
         if size is None or size > x[-1]:
-            reason = "floor" if size is None else "too far"
-            return NotReached(error=error, floor=fit.law.c, reason=reason, low=_rows(low), level=self.level)
+            reason = "flat" if self.flat else "floor" if size is None else "too far"
+            floor = fit.law.a + fit.law.c if self.flat else fit.law.c
+            return NotReached(error=error, floor=floor, reason=reason, low=_rows(low), level=self.level)
         return SizeFor(
             error=error,
             size=_rows(size) or 1,
@@ -230,7 +248,10 @@ class Curve:
         return self.fit
 
 
-def curves(frame: Any, *, target: str | None = None, level: float = 0.95, seed: int = 0) -> dict[str, Curve]:
+def curves(
+    frame: Any, *, target: str | None = None, level: float = 0.95, seed: int = 0,
+    strategies: Sequence[str] | None = None,
+) -> dict[str, Curve]:  # fmt: skip
     """The learning curve of every strategy, by name.
 
     The interval of a mean is Student's over its seeds; the interval of whatever the law says comes from the bootstrap
@@ -241,8 +262,9 @@ def curves(frame: Any, *, target: str | None = None, level: float = 0.95, seed: 
         target: whose error; may be left out where there is only one.
         level: of the intervals.
         seed: of the bootstrap, where there are more than six seeds.
+        strategies: only these, in this order; all if None.
     """
-    cells = cells_of(frame, target=target)
+    cells = cells_of(frame, target=target, strategies=strategies)
     check_level(level)
     drawn = resamples(len(cells.seeds), seed=seed)
     found: dict[str, Curve] = {}

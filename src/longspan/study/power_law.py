@@ -13,6 +13,7 @@ __all__ = ["PowerLaw", "fit_power_laws", "power_laws_at"]
 STEEPEST = 2.5
 """The largest exponent that is tried; measured curves have 0.05 to 1 (Hestness et al. 2017)."""
 
+_LEAST = 0.02  # of the largest error of a curve; smaller ones weigh no more than this one, or a 0 would outweigh all
 _GRID = 51
 _FINER = 21
 
@@ -66,7 +67,7 @@ def fit_power_laws(
 
     For a given b the law is linear in a and c, so the best non-negative pair is a formula; b is searched on a grid that
     is refined twice around its best value. Squares are weighted by 1 / error ** 2, first of the measured errors, then
-    of the fitted ones: with the measured ones alone, curves would lean towards the points that happen to be low.
+    of those fitted before: with the measured ones alone, curves would lean towards the points that happen to be low.
 
     Args:
         sizes: `(K,)` training rows, K >= 2.
@@ -78,21 +79,22 @@ def fit_power_laws(
     middle = float(np.exp(np.mean(np.log(sizes))))
     logs_K = np.log(sizes / middle)
     weights = np.ones_like(errors) if weights is None else weights
-    least_B1 = 1e-3 * np.maximum(errors.max(axis=1, keepdims=True), 1e-300)
+    unit_B1 = errors.max(axis=1, keepdims=True)
+    errors = errors / np.where(unit_B1 > 0, unit_B1, 1.0)
     fitted_BK = errors
-    step = STEEPEST / (_GRID - 1)
-    b_BG = np.broadcast_to(np.linspace(0, STEEPEST, _GRID), (len(errors), _GRID))
+    coarse = STEEPEST / (_GRID - 1)
+    b_BG = np.linspace(0, STEEPEST, _GRID)[None]  # one row for all curves, until each has its own
     rows = np.arange(len(errors))
     a = b = c = np.zeros(len(errors))
-    for _ in range(3):
-        relative_BK = weights / np.maximum(fitted_BK, least_B1) ** 2
+    for step in (None, coarse, coarse * 2 / (_FINER - 1), None):
+        relative_BK = weights / np.maximum(fitted_BK, _LEAST) ** 2
         a_BG, c_BG, squares_BG = _best_scale_and_floor(logs_K, errors, relative_BK, b_BG, floor=floor)
         best = squares_BG.argmin(axis=1)
-        a, b, c = a_BG[rows, best], b_BG[rows, best], c_BG[rows, best]
+        a, b, c = a_BG[rows, best], np.broadcast_to(b_BG, a_BG.shape)[rows, best], c_BG[rows, best]
         fitted_BK = a[:, None] * np.exp(-b[:, None] * logs_K) + c[:, None]
-        b_BG = np.clip(b[:, None] + np.linspace(-step, step, _FINER), 0, STEEPEST)
-        step *= 2 / (_FINER - 1)
-    return a * middle**b, b, c
+        if step is not None:  # the first pass, by measured weights, is repeated whole with fitted ones
+            b_BG = np.clip(b[:, None] + np.linspace(-step, step, _FINER), 0, STEEPEST)
+    return unit_B1[:, 0] * a * middle**b, b, unit_B1[:, 0] * c
 
 
 def power_laws_at(x: np.ndarray, laws: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
@@ -104,12 +106,15 @@ def power_laws_at(x: np.ndarray, laws: tuple[np.ndarray, np.ndarray, np.ndarray]
 def _best_scale_and_floor(
     log_sizes: np.ndarray, errors: np.ndarray, weights: np.ndarray, exponents: np.ndarray, *, floor: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each of B curves and G exponents: the best a >= 0, the best c >= 0, and the sum of squares left, `(B, G)`."""
+    """For each of B curves and G exponents: the best a >= 0, the best c >= 0, and the sum of squares left, `(B, G)`.
+
+    `exponents` is `(B, G)`, or `(1, G)` where all curves share them.
+    """
     powers_BGK = np.exp(-exponents[:, :, None] * log_sizes)
     weighted_BK = weights * errors
-    pp = np.einsum("bk,bgk->bg", weights, powers_BGK**2)
-    p = np.einsum("bk,bgk->bg", weights, powers_BGK)
-    pe = np.einsum("bk,bgk->bg", weighted_BK, powers_BGK)
+    pp = (powers_BGK**2 @ weights[:, :, None])[:, :, 0]
+    p = (powers_BGK @ weights[:, :, None])[:, :, 0]
+    pe = (powers_BGK @ weighted_BK[:, :, None])[:, :, 0]
     one, e = weights.sum(axis=1)[:, None], weighted_BK.sum(axis=1)[:, None]
     ee = (weighted_BK * errors).sum(axis=1)[:, None]
     scale_alone, level_alone = pe / pp, np.broadcast_to(e / one, pp.shape)

@@ -60,7 +60,7 @@ def standard_errors(values: np.ndarray, drawn: Resamples, *, runs: int) -> np.nd
     """The standard error of each of G figures of which B resampled values are given: `(G,)`.
 
     Intervals are figure +- t with `runs` - 1 degrees of freedom times this. The percentiles of so few seeds are much
-    too narrow: where they say 90 %, they hold 75 % at three to five seeds (`benchmarks/study_coverage.py`). Two things
+    too narrow: where they say 90 %, they hold 72 % at three to five seeds (`benchmarks/study_coverage.py`). Two things
     mend that: t, and the factor sqrt(R / (R - 1)), because a resample of R seeds varies less than R new seeds.
 
     Source: Efron and Tibshirani 1993, chapters 6 and 12; Hesterberg 2015, "What teachers should know about the

@@ -6,7 +6,7 @@ import math
 
 from longspan.errors import ConfigError
 
-__all__ = ["check_level", "percent", "say_error", "say_probability", "say_size", "three_digits"]
+__all__ = ["check_level", "percent", "say_error", "say_interval", "say_probability", "say_size", "three_digits"]
 
 
 def check_level(level: float) -> float:
@@ -56,3 +56,9 @@ def say_probability(probability: float) -> str:
 def percent(level: float) -> str:
     """A level as "95 %"."""
     return f"{level * 100:.3g} %"
+
+
+def say_interval(low: float, high: float, unit: str = "") -> str:
+    """An interval of errors: "3.1 to 4.3 %"."""
+    bare = say_error(low, unit)
+    return f"{bare.removesuffix(unit).strip() if unit else bare} to {say_error(high, unit)}"
