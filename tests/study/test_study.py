@@ -156,6 +156,26 @@ def test_a_strategy_may_refuse_a_task_before_anything_runs(make, fakes):
         make({"picky": Picky()})
 
 
+def test_a_pipeline_is_a_strategy_and_may_read_the_inputs_only(make, fakes):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    def pipeline(reads):
+        flatten = ls.Stage("flatten", lambda pixels, *rest: pixels.ravel().tolist(), reads=reads, adds="ink")
+        return ls.Pipeline([flatten, ls.Stage("read", KNeighborsClassifier(1), reads="ink", adds="digit")])
+
+    study = run(make({"staged": pipeline(["image"])}, [40, 240]))
+    assert study.failures().is_empty(), study.failures()["trace"].to_list()
+    errors = dict(study.frame().select("size", "error").rows())
+    assert errors[240] < errors[40] < 0.5
+    with pytest.raises(StudyError, match="strategy 'staged': This pipeline cannot run"):
+        make({"staged": pipeline(["image", "pen"])}, path="other.sqlite")
+
+
+def test_a_recipe_that_does_not_fit_the_task_is_refused_before_anything_runs(make):
+    with pytest.raises(StudyError, match="strategy 'far': "):
+        make({"far": ls.Recipe("resnet20", weights="nowhere.safetensors")})
+
+
 # --- the vault -------------------------------------------------------------------------------------------------------
 
 

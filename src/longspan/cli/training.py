@@ -11,17 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from longspan.cli.shell import interruptible, label, new_file, writing
 from longspan.cli.sources import image_column, read_source
+from longspan.cli.tasks import (
+    choose_targets,
+    describe_classes,
+    describe_split,
+    make_task,
+    picture_side,
+    split_table,
+    suited_to,
+    train_config,
+)
 from longspan.cli.train_options import TrainOptions
-from longspan.errors import ConfigError, FetchError, WeightsError, unknown_name
+from longspan.errors import ConfigError, FetchError, WeightsError
 
 if TYPE_CHECKING:
-    from longspan.data import Split, Table, Task
+    from longspan.data import Task
     from longspan.heads import Head
     from longspan.train import Callback, Learner
 
 __all__ = ["train_as_told"]
 
-_SMALL_PX = 64
 _SHOWN = 10
 _COPIES = "the same sample twice: the held-out copy trains and is not measured on (--leaks refuse stops instead)"
 _LR = {"fine-tune": 2e-3, "one-cycle": 3e-3, "fit": 1e-3}
@@ -41,13 +50,13 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
         )
     table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
     image = image_column(table)
-    options = replace(options, target=_targets(table, image, options.target))
+    options = replace(options, target=choose_targets(table, image, options.target))
     texts = all(table.columns[name].kind == "text" for name in options.target)
-    options = _suited_to(options, *_picture_side(table, image), texts=texts)
-    say(label("data", f"{options.source}: {len(table):,} rows{_classes(table, options.target)}"))
-    split = _split(table, options)
-    task = _task(split, image, options)
-    say(label("split", _split_words(split)))
+    options = suited_to(options, *picture_side(table, image), texts=texts)
+    say(label("data", f"{options.source}: {len(table):,} rows{describe_classes(table, options.target)}"))
+    split = split_table(table, options)
+    task = make_task(split, image, options)
+    say(label("split", describe_split(split)))
     task.prepare()
     if task.skipped:
         say(
@@ -96,79 +105,6 @@ def _rest(pairs: Sequence[str]) -> list[str]:
     return [f"... and {len(pairs) - _SHOWN} more"] if len(pairs) > _SHOWN else []
 
 
-def _targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[str, ...]:
-    """The columns to predict; without any wanted, the only one that could be meant."""
-    for name in wanted:
-        table.column(name)
-    others = [name for name in table.columns if name != image]
-    if wanted:
-        return tuple(wanted)
-    if not others:
-        raise ConfigError(
-            "There is nothing to predict: the pattern has no named group. Put one around the part of the path that is "
-            "the answer: (?P<label>...)."
-        )
-    if len(others) > 1:
-        raise ConfigError(f"What shall be predicted? --target with one or more of: {', '.join(others)}.")
-    return (others[0],)
-
-
-def _picture_side(table: Table, image: str) -> tuple[int, bool]:
-    """Longer side of the first picture that opens, and whether pictures are files, whose sizes may differ."""
-    from longspan.columns.pictures import open_image
-
-    if image in table.arrays:
-        return max(table.arrays[image].shape[1:3]), False
-    for row in range(min(len(table), 100)):
-        try:
-            with open_image(table.value(row, image)) as picture:
-                return max(picture.size), True
-        except ValueError:
-            continue  # refused by name when the rows are read
-    return _SMALL_PX + 1, True
-
-
-def _suited_to(options: TrainOptions, side_px: int, files: bool, *, texts: bool) -> TrainOptions:
-    """The options with model and size that suit the pictures and targets, where the user has not chosen."""
-    from longspan.models import model_names
-
-    small = side_px <= _SMALL_PX
-    model = options.model or ("line_cnn" if texts else "resnet20" if small else "resnet18")
-    if model not in model_names():
-        raise unknown_name("model", model, model_names())
-    size = options.size or (None if small or not files or texts else 224)  # a square would cut lines off
-    return replace(options, model=model, size=size, weights=options.weights or ("none" if small else None))
-
-
-def _split(table: Table, options: TrainOptions) -> Split:
-    how, _, name = (options.split_by or "").partition(":")
-    if options.split_by is not None and (how not in ("time", "group", "column") or not name):
-        raise ConfigError(
-            f"--split-by {options.split_by}: write time:COLUMN, group:COLUMN or column:COLUMN, such as group:patient."
-        )
-    return table.split(
-        valid=_rows(options.valid), test=_rows(options.test), seed=options.seed,
-        time=name if how == "time" else None, group=name if how == "group" else None,
-        column=name if how == "column" else None,
-    )  # fmt: skip
-
-
-def _rows(share: float) -> float | int:
-    """On the command line 200 is 200.0; a number of rows is whole."""
-    return int(share) if share >= 1 and share == int(share) else share
-
-
-def _task(split: Split, image: str, options: TrainOptions) -> Task:
-    from longspan.data import Task
-
-    leaks = options.leaks or ("move" if options.split_by is None else "refuse")
-    return Task(
-        split, inputs=image, targets=options.target, size_px=options.size,
-        on_error="skip" if options.on_error == "skip" else "raise",
-        allow_leaks=leaks == "allow", move_leaks=leaks == "move",
-    )  # fmt: skip
-
-
 def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, TrainOptions]:
     """The learner, and the options with the weights and the mode that it came to."""
     from longspan.models.catalogue import catalogue
@@ -181,7 +117,7 @@ def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, Trai
     def make(weights: str) -> Learner:
         return Learner(
             task, options.model or "", weights=None if weights == "none" else weights, heads=_heads(task, options),
-            config=_config(options), callbacks=_callbacks(options), seed=options.seed, device=options.device,
+            config=train_config(options), callbacks=_callbacks(options), seed=options.seed, device=options.device,
             progress=not options.quiet,
         )  # fmt: skip
 
@@ -215,18 +151,6 @@ def _heads(task: Task, options: TrainOptions) -> dict[str, Head]:
     if options.label_smoothing and all(column.kind in ("number", "text") for column in task.targets.values()):
         raise ConfigError("--label-smoothing is for classes, and no target is a class.")
     return heads
-
-
-def _config(options: TrainOptions) -> Any:
-    from longspan.data import Augment
-    from longspan.train import TrainConfig
-
-    augment = {"none": Augment, "photos": Augment.photos, "digits": Augment.digits}[options.augment]()
-    return TrainConfig(
-        batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=options.weight_decay,  # type: ignore[arg-type]
-        clip_norm=options.clip_norm, accumulate=options.accumulate, mixup=options.mixup, augment=augment,
-        precision=options.precision,  # type: ignore[arg-type]
-    )  # fmt: skip
 
 
 def _callbacks(options: TrainOptions) -> list[Callback]:
@@ -269,28 +193,6 @@ def _aloud(line: str) -> None:
 
 def _silent(line: str) -> None:
     del line
-
-
-def _classes(table: Table, targets: Sequence[str]) -> str:
-    from collections import Counter
-
-    parts = []
-    for name in targets:
-        cells = table.frame[name].drop_nulls()
-        missing = f", {len(table) - len(cells):,} without" if len(cells) < len(table) else ""
-        if table.columns[name].kind == "category":
-            counts = Counter(cells.to_list()).most_common()
-            shown = ", ".join(f"{value} {count:,}" for value, count in counts[:4]) + (
-                ", ..." if len(counts) > 4 else ""
-            )
-            parts.append(f"\n{name}: {len(counts)} classes ({shown}){missing}")
-        else:
-            parts.append(f"\n{name}: {table.columns[name].kind}{missing}")
-    return "".join(parts)
-
-
-def _split_words(split: Split) -> str:
-    return repr(split).removeprefix("Split(").removesuffix(")").replace(", 0 test in the vault", "")
 
 
 def _parameters(learner: Learner) -> int:

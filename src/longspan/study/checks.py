@@ -99,7 +99,8 @@ def check_strategies(
 
     A trained Learner stands for the recipe it was trained with, if its own task holds out the same rows. A strategy
     may bring rows that it always learns from, as an attribute `fixed_rows` (a Table): none of them may be evaluated on.
-    One with a method `check(task)` is asked, and may raise. A pipeline is asked whether it can run on the inputs alone.
+    One with a method `check(task)` is asked, and may raise. The network of a recipe is made once, to see that it fits;
+    a pipeline is asked whether it can run on the inputs alone.
     """
     ready: dict[str, Any] = dict(strategies)
     faults = []
@@ -114,7 +115,9 @@ def check_strategies(
                     "a Transfer, or a class of yours with that method."
                 )
             _refuse_shared_rows(task, strategy, evaluated)
-            if isinstance(strategy, Pipeline):
+            if isinstance(ready[name], Recipe):
+                ready[name].learner(task)  # its weights can be had, and its network fits inputs and targets
+            elif isinstance(strategy, Pipeline):
                 strategy.check(task.table.select(*task.input_names))
             elif callable(getattr(ready[name], "check", None)):
                 ready[name].check(task)

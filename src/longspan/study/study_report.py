@@ -12,6 +12,7 @@ from longspan.report import Document
 from longspan.study.compare import compare_all
 from longspan.study.crossover import Crossover
 from longspan.study.progress import duration
+from longspan.study.summary import means_by_size
 from longspan.study.wording import percent, say_error, say_interval, say_probability, say_size
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
     found, unit, measure = results.curves(target), results.unit(target), results.facts["measures"][target]
     page.section(f"What follows{of}").text("\n\n".join(results.advice(target=target)))
     page.section(f"Learning curves{of}").figure(results.figure(target), caption=_bands(results))
-    page.table(_means(found, unit), caption=f"Mean {measure}, its {percent(0.95)} interval over seeds, and runs")
+    page.table(means_by_size(found, unit), caption=f"Mean {measure}, its {percent(0.95)} interval over seeds, and runs")
     laws = [_law(curve, unit) for curve in found.values()]
     page.table(laws, caption="Power law through the means: error = a n^-b + c; c is what no amount of data would mend")
     pairs = list(itertools.combinations(found, 2))
@@ -173,25 +174,6 @@ def _bands(results: StudyResults) -> str:
     if len(results.plan.seeds) == 1:
         return "One seed, so no intervals."
     return f"Bands are {percent(0.95)} intervals of the mean over {len(results.plan.seeds)} seeds."
-
-
-def _means(found: dict[str, Curve], unit: str) -> list[dict[str, object]]:
-    """A row for each size, a cell for each strategy."""
-    sizes = sorted({point.size for curve in found.values() for point in curve.points})
-    rows = []
-    for size in sizes:
-        row: dict[str, object] = {"training rows": size}
-        for name, curve in found.items():
-            point = next((each for each in curve.points if each.size == size), None)
-            if point is None:
-                row[name] = None
-                continue
-            shown = say_error(point.mean, unit)
-            if point.low is not None and point.high is not None:
-                shown += f" ({say_interval(point.low, point.high, unit)})"
-            row[name] = f"{shown}, {point.runs} {'run' if point.runs == 1 else 'runs'}"
-        rows.append(row)
-    return rows
 
 
 def _law(curve: Curve, unit: str) -> dict[str, object]:

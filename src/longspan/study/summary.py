@@ -1,4 +1,4 @@
-"""Everything that a study says as one JSON value."""
+"""Everything that a study says as one JSON value, and its errors as a table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from longspan.study.compare import compare_all
 from longspan.study.store import FORMAT_VERSION
+from longspan.study.wording import say_error, say_interval
 
 if TYPE_CHECKING:
+    from longspan.study.curves import Curve
     from longspan.study.results import StudyResults
 
-__all__ = ["summarise"]
+__all__ = ["means_by_size", "summarise"]
 
 _KEPT = ("created", "library", "task_words", "measures", "settings", "prices", "vault", "environment")
 
@@ -51,3 +53,22 @@ def _target(results: StudyResults, target: str) -> dict[str, Any]:
         said["cost"] = results.cost_table(target=target).to_dicts()
         said["cost_crossovers"] = [results.crossover(*p, target=target, over="cost").to_json() for p in paid]
     return said
+
+
+def means_by_size(found: dict[str, Curve], unit: str) -> list[dict[str, object]]:
+    """A row for each size, a cell for each strategy: mean error, its interval where there is one, and how many runs."""
+    sizes = sorted({point.size for curve in found.values() for point in curve.points})
+    rows = []
+    for size in sizes:
+        row: dict[str, object] = {"training rows": size}
+        for name, curve in found.items():
+            point = next((each for each in curve.points if each.size == size), None)
+            if point is None:
+                row[name] = None
+                continue
+            shown = say_error(point.mean, unit)
+            if point.low is not None and point.high is not None:
+                shown += f" ({say_interval(point.low, point.high, unit)})"
+            row[name] = f"{shown}, {point.runs} {'run' if point.runs == 1 else 'runs'}"
+        rows.append(row)
+    return rows

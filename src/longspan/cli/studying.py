@@ -1,0 +1,189 @@
+"""What `longspan study` does: read, split, run what is missing, report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from longspan.cli.shell import label, new_file, print_table, writing
+from longspan.cli.sources import image_column, read_source
+from longspan.cli.tasks import (
+    choose_targets,
+    describe_classes,
+    describe_split,
+    make_task,
+    picture_side,
+    split_table,
+    suited_to,
+    train_config,
+)
+from longspan.cli.train_options import TrainOptions
+from longspan.errors import ConfigError, unknown_name
+
+if TYPE_CHECKING:
+    from longspan.study import StudyResults
+    from longspan.train import Recipe
+
+__all__ = ["StudyOptions", "report_on", "study_as_told"]
+
+_LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
+_SIZES, _SMALLEST = 5, 20
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyOptions:
+    """What `longspan study` can be told beside the options of a training; see its help."""
+
+    models: tuple[str, ...]
+    strategies: tuple[str, ...]
+    sizes: str | None
+    seeds: int
+    steps: int | None
+    seconds: float | None
+    evaluate_on: str
+    jobs: int
+    backend: str
+    threads: int | None
+    keep: str
+    out: str
+
+
+def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
+    """Run what is missing of the study in the folder, and report."""
+    from longspan.study import Study
+    from longspan.train import Budget
+
+    folder = Path(told.out).expanduser()
+    _refuse_others(folder)
+    named = _named_strategies(told)
+    table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
+    image = image_column(table)
+    options = replace(options, target=choose_targets(table, image, options.target))
+    texts = all(table.columns[name].kind == "text" for name in options.target)
+    options = suited_to(options, *picture_side(table, image), texts=texts)
+    task = make_task(split_table(table, options), image, options)
+    _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_classes(table, options.target)}")
+    task.prepare()
+    _say(options.quiet, "split", describe_split(task.split))
+    for count, what in ((len(task.skipped), "rows left out"), (len(task.moved), "copies that train now")):
+        if count:
+            _say(options.quiet, "", f"{count} {what}")
+    sizes = _sizes(told.sizes, len(task.train))
+    budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
+    spent = "each strategy's own epochs" if budget is None else f"{budget.describe()} a run"
+    plan = f"{', '.join(named)}\nsizes {', '.join(map(str, sizes))}; {told.seeds} seeds; {spent}"
+    _say(options.quiet, "study", plan)
+    study = Study(
+        task, {name: _recipe(*what, options) for name, what in named.items()}, sizes, told.seeds, budget=budget,
+        path=folder / "study.sqlite", evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
+    )  # fmt: skip
+    try:
+        study.run(told.jobs, told.backend, progress=not options.quiet)  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # the study has said what is kept
+    _finish(study.results, folder, quiet=options.quiet)
+
+
+def report_on(out: str, *, quiet: bool) -> None:
+    """Print and write down what the study in a folder says, finished or not."""
+    from longspan.study import Study
+
+    folder = Path(out).expanduser()
+    if not (folder / "study.sqlite").is_file():
+        raise ConfigError(
+            f"What shall be learnt from? longspan study SOURCE: a folder, a table or the name of a data set. (There is "
+            f"no study in {folder} to report on.)"
+        )
+    _finish(Study.open(folder / "study.sqlite"), folder, quiet=quiet)
+
+
+def _finish(results: StudyResults, folder: Path, *, quiet: bool) -> None:
+    """The table and the advice, and both files."""
+    from longspan.study.summary import means_by_size
+
+    report, values = folder / "report.html", folder / "study.json"
+    with writing(report, "--out"):
+        results.report(report)
+    with writing(values, "--out"):
+        values.write_text(json.dumps(results.to_json(), indent=2) + "\n", encoding="utf-8")
+    if quiet:
+        return
+    for target in results.targets if len(results.frame()) else ():
+        rows = means_by_size(results.curves(target), results.unit(target))
+        print(f"\n{results.facts['measures'][target]}, {target}")
+        cells = [["" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values()]
+                 for row in rows]  # fmt: skip
+        print_table(list(rows[0]), cells, right=[0])
+        print()
+        for sentence in results.advice(target=target):
+            print(sentence)
+    for failure in results.failures().head(3).to_dicts():
+        lines = failure["message"].splitlines() or [""]
+        where = f"{failure['strategy']}, {failure['size']} rows, seed {failure['seed']}"
+        print(label("failed", f"{where}: {failure['error']}: {lines[0]}"))
+    print("\n" + label("report", str(report)))
+
+
+def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
+    """Network and weights of each strategy, by its name."""
+    from longspan.models import model_names
+
+    named: dict[str, tuple[str, str]] = {}
+    for words in (*told.models, *told.strategies):
+        own = words in told.strategies
+        name, equals, what = words.partition("=") if own else ("", "=", words)
+        if not equals or (own and not name.strip()):
+            raise ConfigError(f"--strategy {words}: write NAME=MODEL or NAME=MODEL:WEIGHTS.")
+        model, _, weights = what.partition(":")
+        if model not in model_names():
+            raise unknown_name("model", model, model_names())
+        weights = weights or "none"
+        start = "scratch" if weights == "none" else weights if weights == "imagenet" else Path(weights).stem
+        name = name.strip() or f"{model} from {start}"
+        if name in named:
+            raise ConfigError(f"Two strategies are called {name!r}. Name one with --strategy NAME={what}.")
+        named[name] = (model, weights)
+    if not named:
+        raise ConfigError("Which strategies? For example --model resnet18 --model resnet18:imagenet.")
+    return named
+
+
+def _recipe(model: str, weights: str, options: TrainOptions) -> Recipe:
+    """From scratch in one cycle; from weights the new layers first, then all."""
+    from longspan.train import Recipe
+    from longspan.train.config import fine_tune_phases
+
+    kind = "none" if weights == "none" else "weights"
+    epochs = _EPOCHS[kind] if options.epochs is None else options.epochs
+    lr = _LR[kind] if options.lr is None else options.lr
+    config = train_config(options)
+    if kind == "none":
+        return Recipe(model, epochs=epochs, lr=lr, config=config)
+    phases = fine_tune_phases(epochs, lr, freeze_epochs=options.freeze_epochs)
+    return Recipe(model, weights=weights, phases=phases, config=config)
+
+
+def _sizes(words: str | None, num_train: int) -> list[int]:
+    """The sizes that were asked for; else all rows, and halves of them."""
+    if words is None:
+        halves = [num_train // 2**times for times in range(_SIZES)]
+        return sorted({size for size in halves if size >= min(_SMALLEST, num_train)})
+    try:
+        return [int(word) for word in words.replace(" ", "").split(",")]
+    except ValueError:
+        raise ConfigError(f"--sizes {words}: write whole numbers with commas between, such as 100,300,1000.") from None
+
+
+def _refuse_others(folder: Path) -> None:
+    """Files of somebody else's in the folder would be written over at the end: better said before."""
+    if not (folder / "study.sqlite").exists():
+        for name in ("report.html", "study.json"):
+            new_file(folder / name, "--out", force=False)
+
+
+def _say(quiet: bool, name: str, text: Any) -> None:
+    if not quiet:
+        print(label(name, str(text)), flush=True)

@@ -1,0 +1,108 @@
+"""`longspan study`: from a folder of pictures to a report; stopped, called again, reported on."""
+
+import json
+
+import pytest
+
+import longspan as ls
+from longspan.cli import app
+from longspan.cli.study import study
+from longspan.study.store import StudyFile
+
+PATTERN = r"(?P<breed>.+)_\d+\.png"
+
+
+@pytest.fixture
+def run(longspan, pets, tmp_path, monkeypatch):
+    """`run(...)` is `longspan study` on the pets, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    if all(command.callback is not study for command in app.registered_commands):
+        app.command()(study)
+
+    def run(*words, out="out"):
+        return longspan(
+            "study", pets, "--pattern", PATTERN, "--backend", "inline", "--threads", "1", "--batch-size", "8",
+            "--sizes", "8,16", "--seeds", "2", "--epochs", "1", "--out", out, *words,
+        )  # fmt: skip
+
+    return run
+
+
+def test_runs_what_is_missing_and_writes_everything(run, tmp_path):
+    answer = run("--model", "lenet5", "--strategy", "deep=deep_cnn", "--steps", "4", "--keep", "largest")
+    assert (answer.code, answer.err) == (0, "")
+    for words in (
+        "breed: 2 classes (bengal 12, pug 12)",
+        "lenet5 from scratch, deep\n          sizes 8, 16; 2 seeds; 4 steps a run",
+        "8 of 8 runs are finished",
+        "share of wrong, breed",
+        "2 runs",
+        "report    out/report.html",
+    ):
+        assert words in answer.out, words
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"study.sqlite", "report.html", "study.json"}
+    said = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert len(said["runs"]) == 8
+    assert said["targets"]["breed"]["advice"][-1] in answer.out
+    assert len(list((tmp_path / "out" / "study-models").iterdir())) == 4
+
+
+def test_the_same_command_goes_on_and_without_source_it_reports(run, longspan, tmp_path):
+    run("--model", "lenet5", "--quiet")
+    with StudyFile.open_file(tmp_path / "out" / "study.sqlite") as file:
+        before = [row["seconds"] for row in file.rows()]
+    answer = run("--model", "lenet5", "--quiet")
+    assert (answer.code, answer.out, answer.err) == (0, "", "")
+    with StudyFile.open_file(tmp_path / "out" / "study.sqlite") as file:
+        assert [row["seconds"] for row in file.rows()] == before, "nothing was run again"
+    (tmp_path / "out" / "report.html").unlink()
+    answer = longspan("study", "--out", "out")
+    assert (answer.code, answer.err) == (0, "")
+    assert "share of wrong, breed" in answer.out
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_weights_are_fine_tuned(run, tmp_path, pets):
+    table = ls.Table.from_files(pets, PATTERN)
+    learner = ls.Learner(ls.Task(table.split(seed=0), "image", "breed", allow_leaks=True), "lenet5", progress=False)
+    learner.fit(1).save(tmp_path / "lenet.safetensors")
+    answer = run("--model", "lenet5:lenet.safetensors", "--freeze-epochs", "2")
+    assert answer.code == 0
+    assert "lenet5 from lenet" in answer.out
+    described = json.loads(ls.Study.open(tmp_path / "out" / "study.sqlite").described["lenet5 from lenet"])
+    assert [(phase["epochs"], phase["frozen"]) for phase in described["phases"]] == [(2, 1.0), (1, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "Which strategies? For example --model resnet18"),
+        (("--model", "lenet6"), "Did you mean 'lenet5'?"),
+        (("--strategy", "lenet5"), "write NAME=MODEL or NAME=MODEL:WEIGHTS"),
+        (("--model", "lenet5", "--model", "lenet5"), "Two strategies are called 'lenet5 from scratch'"),
+        (("--model", "lenet5", "--sizes", "8;16"), "--sizes 8;16: write whole numbers with commas between"),
+        (("--model", "lenet5", "--sizes", "8,400"), "sizes=400: the task has 19 training rows, so 19 is most"),
+        (("--model", "lenet5", "--steps", "3", "--seconds", "2"), "A Budget is either"),
+        (("--model", "lenet5:nowhere.safetensors"), "nowhere.safetensors"),
+        (("--model", "lenet5", "--evaluate-on", "test"), "the split has no test rows"),
+        (("--model", "lenet5", "--keep", "large"), "keep_models='large'"),
+    ],
+)
+def test_bad_input_is_told_in_words_and_leaves_nothing(run, words, message, tmp_path):
+    answer = run(*words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert not (tmp_path / "out" / "study.sqlite").exists()
+
+
+def test_files_of_somebody_else_are_not_written_over(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").write_text("mine")
+    answer = run("--model", "lenet5")
+    assert answer.code == 2
+    assert "exists already" in answer.err
+
+
+def test_nothing_to_report_on(longspan, run):
+    assert "There is no study in out to report on" in longspan("study", "--out", "out").err
+    assert "longspan study SOURCE; without it" in longspan("study", "--model", "lenet5").err
