@@ -144,6 +144,13 @@ def test_two_sizes_have_no_floor_and_one_has_no_law():
         one.error_at(100)
 
 
+def test_a_law_through_two_means_has_their_intervals():
+    curve = curves(runs(sizes=(100, 1000), seeds=4, noise=0.05))["a"]
+    for point in curve.points:
+        found = curve.error_at(point.size)
+        assert (found.low, found.high) == (pytest.approx(point.low, rel=2e-3), pytest.approx(point.high, rel=2e-3))
+
+
 def test_runs_that_are_missing_leave_the_rest():
     frame = runs(noise=0.05, seeds=4).filter(~((pl.col("size") == 300) & (pl.col("seed") == 0)))
     curve = curves(frame)["a"]
