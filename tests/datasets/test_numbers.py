@@ -21,7 +21,7 @@ def test_a_number_is_what_its_digits_say_and_boxes_hold_their_ink(digits):
         ground = row["image"].min()
         outside = row["image"].copy()
         for x0, y0, x1, y1 in row["boxes"]:
-            assert 0 <= x0 < x1 <= 144
+            assert 0 <= x0 < x1 <= 160
             assert 0 <= y0 < y1 <= 32
             assert row["image"][int(y0) : int(y1), int(x0) : int(x1)].max() > 120
             outside[int(y0) : int(y1), int(x0) : int(x1)] = ground
@@ -55,7 +55,7 @@ def test_wide_digits_are_squeezed_into_the_picture():
         {"image": np.full((2, 8, 12), 255, np.uint8), "digit": [0, 1]}, {"image": ls.Image(), "digit": ls.Category()}
     )
     for row in make_numbers(wide, 20, config=NumbersConfig(lengths=(6, 6))):
-        assert row["boxes"][-1][2] <= 144
+        assert row["boxes"][-1][2] <= 160
 
 
 @pytest.mark.parametrize(

@@ -26,17 +26,17 @@ _SIDE_PX = 8  # left and right, so that a picture that is turned or enlarged a l
 class NumbersConfig:
     """How the pictures look."""
 
-    size_px: tuple[int, int] = (32, 144)
+    size_px: tuple[int, int] = (32, 160)
     """Height and width of a picture."""
     lengths: tuple[int, int] = (3, 6)
     """Fewest and most digits of a number; all lengths between are equally frequent."""
-    height_px: tuple[int, int] = (17, 22)
+    height_px: tuple[int, int] = (18, 22)
     """Smallest and largest height of a digit."""
-    gap_px: tuple[int, int] = (-2, 6)
+    gap_px: tuple[int, int] = (-1, 8)
     """Smallest and largest space between two digits; below 0 they touch and overlap."""
-    noise: float = 15.0
+    noise: float = 12.0
     """Standard deviation of the grey noise on every pixel, of 255."""
-    specks: float = 0.004
+    specks: float = 0.002
     """Share of pixels that are specks of any grey."""
 
     def __post_init__(self) -> None:

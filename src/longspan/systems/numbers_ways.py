@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -73,7 +73,7 @@ def ways_to_read(digits: ls.Table, *, small: bool = False, seed: int = 0) -> dic
     source = ls.Task(single.split(valid=0), inputs="image", targets="number")
     source_recipe = ls.Recipe(reader.model, epochs=_SOURCE_EPOCHS, lr=reader.lr, config=_DIGITS)
     return {
-        STAGED: staged_pipeline(),
+        STAGED: staged_pipeline(small=small),
         SLIDING: ReadBySliding(),
         END_TO_END: reader,
         FROM_DIGITS: ls.Transfer(reader, source=source, source_recipe=source_recipe),
@@ -84,12 +84,15 @@ def line_reader(*, small: bool = False) -> ls.Recipe:
     """Convolutions over the whole picture and CTC."""
     channels = (16, 32, 64, 96) if small else (24, 48, 96, 128)
     model = ls.LineCNNConfig(channels=channels, num_features=channels[-1])
-    return ls.Recipe(model, epochs=20, lr=6e-3, config=_LINES)
+    # CTC needs some hundreds of steps before it spells anything, so small budgets want small batches.
+    config = replace(_LINES, batch_size=16) if small else _LINES
+    return ls.Recipe(model, epochs=20, lr=8e-3 if small else 6e-3, config=config)
 
 
-def staged_pipeline() -> ls.Pipeline:
+def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
     """Find each digit, cut it out, classify it, join: all but the classifier are given functions."""
-    classifier = ls.Recipe("deep_cnn", epochs=10, lr=4e-3, config=_DIGITS)
+    config = replace(_DIGITS, batch_size=32) if small else _DIGITS
+    classifier = ls.Recipe("unshuffle_cnn" if small else "deep_cnn", epochs=10, lr=4e-3, config=config)
     return ls.Pipeline(
         [
             ls.Stage("find", find_digits, reads="image", adds="boxes"),

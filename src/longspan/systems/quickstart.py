@@ -28,9 +28,9 @@ class QuickstartOptions:
     """Numbers of training pictures."""
     seeds: int = 3
     """Trainings of each way at each size."""
-    steps: int = 150
+    steps: int = 300
     """Batches that each training may take."""
-    pictures: int = 400
+    pictures: int = 300
     """Test pictures, made of digits that no training picture has."""
     jobs: int | None = None
     """Trainings at a time; as many as there are cores where it is not said."""
@@ -50,7 +50,7 @@ def _run(options: QuickstartOptions, run: SystemRun) -> None:
         f"{sizes[-1]:,} training pictures are made of {len(digits):,} real digits, {options.pictures:,} test pictures "
         f"of others.\n"
     )
-    strategies = {STAGED: staged_pipeline(), END_TO_END: line_reader(small=True)}
+    strategies = {STAGED: staged_pipeline(small=True), END_TO_END: line_reader(small=True)}
     started = time.perf_counter()
     results = run_study(
         run,

@@ -187,7 +187,9 @@ def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None
         truth, answer = shown.value(row, "number"), prediction["number"]
         right = answer == truth
         note = "" if right else f"true: {truth}"
-        pictures.append(Picture(shown.value(row, "image"), answer or "nothing", note, tone="good" if right else "bad"))
+        pictures.append(
+            Picture(shown.value(row, "image"), caption=answer or "nothing", note=note, tone="good" if right else "bad")
+        )
     page.section("Readings").text("Test pictures as the best model of the study reads them, the first in their order.")
     page.pictures(pictures)
 
