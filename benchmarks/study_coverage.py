@@ -25,9 +25,10 @@ import polars as pl
 from longspan.study.cells import cells_of
 from longspan.study.crossover import Crossover, NoCrossover, crossover
 from longspan.study.curve_fit import CurveFit, fit_curve
-from longspan.study.curves import SizeFor, curves
+from longspan.study.curves import curves
 from longspan.study.power_law import power_laws_at
 from longspan.study.resample import Resamples, resamples
+from longspan.study.size_for import SizeFor
 
 RESULTS = Path(__file__).parent / "results" / "study_coverage.json"
 STRATEGIES = ("first", "second")

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from longspan.errors import ConfigError, StudyError
-from longspan.study.curves import Curve, NotReached, SizeFor, curves
+from longspan.study.curves import Curve, curves
+from longspan.study.size_for import NotReached, SizeFor
 
 SIZES = (100, 300, 1000, 3000)
 

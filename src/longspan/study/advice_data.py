@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from longspan.study.curves import Curve, NotReached, SizeFor
+from longspan.study.curves import Curve
+from longspan.study.size_for import NotReached, SizeFor
 from longspan.study.wording import percent, say_error, say_interval, say_size, three_digits
 
 __all__ = ["cost_sentences", "data_sentences"]
