@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         load,
     )
     from longspan.study import (
+        Separate,
         Study,
         Transfer,
     )
@@ -90,6 +91,7 @@ __all__ = [
     "Predictor",
     "Recipe",
     "Regress",
+    "Separate",
     "SmallResNetConfig",
     "Split",
     "Stage",
@@ -144,6 +146,7 @@ _HOMES = {
         "load",
     ),
     "study": (
+        "Separate",
         "Study",
         "Transfer",
     ),

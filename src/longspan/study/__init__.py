@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from longspan.study.results import StudyResults
+from longspan.study.separate import Separate
 from longspan.study.study import Study
 from longspan.study.transfer import Conditions, Transfer
 
-__all__ = ["Conditions", "Study", "StudyResults", "Transfer"]
+__all__ = ["Conditions", "Separate", "Study", "StudyResults", "Transfer"]
