@@ -95,6 +95,8 @@ def test_strategies_keep_their_order_and_their_first_description(path):
 def test_an_empty_file_counts_as_none(tmp_path):
     path = tmp_path / "study.sqlite"
     path.touch()
+    with pytest.raises(StudyError, match="is empty: a study was to be begun there"):
+        StudyFile.open_file(path)
     StudyFile.create(path, {}).close()
     StudyFile.open_file(path).close()
 

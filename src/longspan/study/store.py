@@ -58,6 +58,8 @@ class StudyFile:
         """
         if not path.is_file():
             raise StudyError(f"There is no study file {path}.")
+        if not path.stat().st_size:
+            raise StudyError(f"{path} is empty: a study was to be begun there, and nothing was written yet.")
         connection = _connect(path)
         try:
             _check(path, connection)
