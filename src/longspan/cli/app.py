@@ -45,7 +45,7 @@ def _longspan(
 ) -> None:
     """Deep learning, end to end or in stages: measure which.
 
-    New here? `longspan quickstart --out demo` trains on real handwritten digits in less than a minute.
+    New here? `longspan quickstart --out demo` reads handwritten numbers two ways, in about a minute.
     """
     if version:
         print(f"longspan {__version__}")

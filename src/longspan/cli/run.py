@@ -63,10 +63,11 @@ def quickstart(
     force: _Force = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Learn to read real digits, in under a minute.
+    """Read handwritten numbers, in stages and end to end, and see which wins.
 
-    Trains on 1,797 handwritten digits that need no network, opens the sealed test rows once at the end, writes a report
-    and a model, and reads a picture with it.
+    Trains both ways on growing numbers of pictures, made of real digits that need no network, with three seeds each;
+    measures them on sealed test pictures, writes a report and the best model, and reads a picture with it. About a
+    minute and a half; stopped and called again, it goes on.
     """
     from longspan.systems import find_system
 
@@ -78,7 +79,7 @@ def _run(system: System, options: object, out: str, seed: int, force: bool, quie
     from longspan.systems import SystemRun
 
     started = SystemRun(system.name, out, seed=seed, force=force, quiet=quiet)
-    with interruptible(lambda: f"Nothing new was written to {out}."):
+    with interruptible(lambda: started.when_stopped):
         system.run(options, started)
 
 

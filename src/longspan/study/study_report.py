@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -24,8 +25,8 @@ __all__ = ["compose_report"]
 _FAILURES_SHOWN = 100
 
 
-def compose_report(results: StudyResults) -> Document:
-    """The report as a document that more sections can be added to."""
+def compose_report(results: StudyResults, more: Callable[[Document], None] | None = None) -> Document:
+    """The report as a document; `more` may add sections before those that say how it was measured."""
     facts, plan = results.facts, results.plan
     page = Document(" or ".join(plan.strategies), subtitle=_subtitle(results))
     frame = results.frame()
@@ -49,6 +50,8 @@ def compose_report(results: StudyResults) -> Document:
         shown = failures.head(_FAILURES_SHOWN).drop("trace")
         first = f"The first {len(shown)} of {len(failures)}." if len(failures) > len(shown) else ""
         page.table(shown.to_dicts(), caption=first)
+    if more is not None:
+        more(page)
     _how(page, results)
     page.section("Environment").environment({**facts["environment"], "threads": facts["settings"]["threads"]})
     return page

@@ -70,7 +70,7 @@ def _run(options: QuickstartOptions, run: SystemRun) -> None:
     for sentence in results.advice():
         run.say(sentence)
     run.say("")
-    finish_study(run, results, task, options=asdict(options), seconds=seconds, title="Handwritten numbers")
+    finish_study(run, results, task, options=asdict(options), seconds=seconds)
 
     # A user's first prediction: a file, and the saved model alone.
     row = int(task.split.vault.rows_for_leak_check()[0])

@@ -128,30 +128,34 @@ def run_study(
         needs={name: NEEDS[name] for name in strategies},
         keep_models="largest",
     )
+    run.when_stopped = f"Finished trainings are kept in {path}; the same command goes on from there."
     study.run(jobs=jobs or cpu_count(), progress=not run.quiet)
     return study.results
 
 
 def finish_study(
-    run: SystemRun, results: StudyResults, task: ls.Task, *, options: Mapping[str, Any], seconds: float, title: str
+    run: SystemRun, results: StudyResults, task: ls.Task, *, options: Mapping[str, Any], seconds: float
 ) -> None:
     """Report with ceiling analysis and readings, result, and the best model, into the folder of the run."""
     from longspan.study.study_report import compose_report
 
-    page = compose_report(results)
     largest = results.plan.sizes[-1]
     test = task.table.take(task.split.vault.rows_for_leak_check())
-    _add_ceiling(page, results, test)
-    _add_readings(page, results, test)
     errors = {name: curve.points[-1].mean for name, curve in results.curves().items() if curve.points}
     if not errors:
         failed = results.failures()
         first = f" The first says: {failed['message'][0]}" if len(failed) else ""
         raise ConfigError(f"No training of the study was finished, so there is no result.{first}")
+
+    def add_sections(page: Document) -> None:
+        _add_ceiling(page, results, test)
+        _add_readings(page, results, test)
+
+    page = compose_report(results, add_sections)
     metrics = {f"right, {name}, {largest} pictures": 1 - error for name, error in errors.items()}
     run.finish(
         results.best(), metrics, train_seconds=seconds, options=options, report=page,
-        details={"study": results.to_json(), "title": title},
+        details={"study": results.to_json()},
     )  # fmt: skip
 
 
@@ -208,7 +212,7 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     seconds = time.perf_counter() - started
     for sentence in results.advice():
         run.say(sentence)
-    finish_study(run, results, task, options=asdict(options), seconds=seconds, title="Reading handwritten numbers")
+    finish_study(run, results, task, options=asdict(options), seconds=seconds)
 
 
 READ_NUMBERS = System(

@@ -50,6 +50,8 @@ class SystemRun:
         self.seed = seed
         self.quiet = quiet
         self.force = force
+        self.when_stopped = f"Nothing new was written to {self.folder}."
+        """What a person reads after Ctrl-C; a system that keeps finished parts says so."""
         earlier = _system_of(self.folder / RESULT)
         if earlier not in (None, system) and not force:
             raise ConfigError(
