@@ -102,11 +102,14 @@ def test_a_study_grows_by_sizes_seeds_and_strategies_and_each_sees_its_own(make,
 def test_the_callers_random_state_and_threads_stay_as_they_were(make):
     import torch
 
+    def state():
+        return str((torch.get_num_threads(), np.random.get_state(), torch.random.get_rng_state().tolist()))
+
     np.random.seed(3)
     torch.manual_seed(3)
-    before = (torch.get_num_threads(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist())
+    before = state()
     run(make(threads=2))
-    assert before == (torch.get_num_threads(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist())
+    assert state() == before
 
 
 # --- recipes and learners --------------------------------------------------------------------------------------------
