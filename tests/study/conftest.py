@@ -79,7 +79,7 @@ def send_by_value(module):
     try:
         import cloudpickle
     except ImportError:
-        from joblib.externals import cloudpickle  # before joblib 1.6
+        from joblib.externals import cloudpickle  # pyright: ignore - before joblib 1.6
     cloudpickle.register_pickle_by_value(module)
 
 

@@ -46,7 +46,7 @@ def test_a_function_of_ones_own():
     assert measure([1, None, 3], [2, 7, 5]) == 5.0
     assert measure.name == "squared"
     with pytest.raises(StudyError, match="gave 'bad' for 'age', no number"):
-        measure_for("age", ls.Number(), lambda truths, predictions: "bad")([1], [1])
+        measure_for("age", ls.Number(), lambda truths, predictions: "bad")([1], [1])  # pyright: ignore
 
 
 def test_an_error_that_is_no_finite_number_is_no_result():
