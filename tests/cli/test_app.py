@@ -12,14 +12,36 @@ from longspan.version import __version__
 def test_help_lists_every_command(longspan):
     answer = longspan("--help")
     assert answer.code == 0
-    for command in ("quickstart", "train", "evaluate", "predict", "models", "datasets", "systems", "run", "doctor"):
+    for command in (
+        "quickstart",
+        "train",
+        "evaluate",
+        "predict",
+        "study",
+        "models",
+        "datasets",
+        "systems",
+        "run",
+        "doctor",
+    ):
         assert f"\n  {command} " in answer.out
     assert longspan().out == answer.out
     assert longspan("-h", "train").out == answer.out
 
 
 def test_every_command_has_help(longspan):
-    for command in ("quickstart", "train", "evaluate", "predict", "models", "datasets", "systems", "run", "doctor"):
+    for command in (
+        "quickstart",
+        "train",
+        "evaluate",
+        "predict",
+        "study",
+        "models",
+        "datasets",
+        "systems",
+        "run",
+        "doctor",
+    ):
         answer = longspan(command, "--help")
         assert (answer.code, answer.err) == (0, ""), command
         assert answer.out.startswith(f"Usage: longspan {command}"), command

@@ -5,8 +5,6 @@ import json
 import pytest
 
 import longspan as ls
-from longspan.cli import app
-from longspan.cli.study import study
 from longspan.study.store import StudyFile
 
 PATTERN = r"(?P<breed>.+)_\d+\.png"
@@ -16,8 +14,6 @@ PATTERN = r"(?P<breed>.+)_\d+\.png"
 def run(longspan, pets, tmp_path, monkeypatch):
     """`run(...)` is `longspan study` on the pets, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    if all(command.callback is not study for command in app.registered_commands):
-        app.command()(study)
 
     def run(*words, out="out"):
         return longspan(

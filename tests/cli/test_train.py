@@ -174,7 +174,7 @@ PETS = ("PETS", "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1")
         (("PETS", "--pattern", ".*"), "the pattern has no named group"),
         (("PETS", "--pattern", r"(?P<breed>.+)_(?P<number>\d+)\.png"), "--target with one or more of: breed, number"),
         ((*PETS, "--target", "bread"), "Did you mean 'breed'?"),
-        ((*PETS, "--column", "breed=text"), "Valid: categories, category, image, number"),
+        ((*PETS, "--column", "breed=word"), "Valid: categories, category, image, number"),
         ((*PETS, "--column", "breed=number"), "needs a finite number"),
         ((*PETS, "--model", "resnet43"), "Did you mean 'resnet"),
         ((*PETS, "--weights", "nothere.safetensors"), "There is no weights file nothere.safetensors"),

@@ -13,6 +13,7 @@ from longspan.cli.doctor import doctor
 from longspan.cli.lists import datasets, models, systems
 from longspan.cli.run import quickstart, run
 from longspan.cli.shell import fail
+from longspan.cli.study import study
 from longspan.cli.train import train
 from longspan.cli.use import evaluate, predict
 from longspan.errors import LongspanError
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )
 
-for _command in (quickstart, train, evaluate, predict, models, datasets, systems):
+for _command in (quickstart, train, evaluate, predict, study, models, datasets, systems):
     app.command()(_command)
 # A system brings options of its own, which `run` reads itself.
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
