@@ -98,3 +98,23 @@ def test_options_survive_json():
 def test_values_that_cannot_be_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         LineCNNConfig(**options)
+
+
+def test_further_convolutions_add_to_what_they_read():
+    shallow, deep = (line(LineCNNConfig(depth=depth), (32, 64)).eval() for depth in (1, 3))
+    grouped = [parameter for group in deep.groups() for parameter in group]
+    assert {id(each) for each in grouped} == {id(each) for each in deep.parameters()}
+    assert len(grouped) == len(list(deep.parameters()))
+    assert len(deep.groups()) == len(shallow.groups()) == 5
+    with torch.no_grad():
+        for further in deep.further:
+            for layer in further:
+                layer.norm.weight.zero_()  # then they add nothing
+        deep.load_state_dict(shallow.state_dict(), strict=False)
+        picture = torch.rand(2, 1, 32, 64)
+        torch.testing.assert_close(deep(picture), shallow(picture))
+
+
+def test_a_depth_below_one_is_refused():
+    with pytest.raises(ConfigError, match="depth"):
+        LineCNNConfig(depth=0)

@@ -29,6 +29,8 @@ class LineCNNConfig:
     """Of the four convolutions over the picture."""
     num_features: int = 96
     """Length of the vector at each step."""
+    depth: int = 1
+    """Convolutions at each size of the maps; those after the first add to what they read (He et al. 2015)."""
     stride_px: int = 4
     """Pixels of the picture from one step to the next: 4, or 8 for large letters at half the work."""
     dropout: float = 0.1
@@ -39,6 +41,8 @@ class LineCNNConfig:
         object.__setattr__(self, "channels", tuple(self.channels))
         if len(self.channels) != 4 or min(self.channels) < 1:
             raise ConfigError(f"LineCNNConfig.channels must be four numbers of at least 1, got {self.channels}.")
+        if self.depth < 1:
+            raise ConfigError(f"LineCNNConfig.depth must be at least 1, got {self.depth}.")
         if self.num_features < 1:
             raise ConfigError(f"LineCNNConfig.num_features must be at least 1, got {self.num_features}.")
         if self.stride_px not in (4, 8):
@@ -94,6 +98,9 @@ class LineCNN(Backbone):
         )
         self.convs.append(nn.Conv2d(config.channels[3], config.num_features, (rows, 3), padding=(0, 1), bias=False))
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in (*config.channels, config.num_features))
+        self.further = nn.ModuleList(
+            nn.ModuleList(_Further(width) for _ in range(config.depth - 1)) for width in config.channels
+        )
         self.global_pool = None if pool is None else GlobalPool(pool)
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         self.channels = config.channels[:1] if config.stride_px == 4 else config.channels[:2]
@@ -122,8 +129,11 @@ class LineCNN(Backbone):
         return self.dropout(maps[:, :, 0].transpose(1, 2))
 
     def groups(self) -> list[list[nn.Parameter]]:
-        """One group for each convolution with its normalisation."""
-        return [[*conv.parameters(), *norm.parameters()] for conv, norm in zip(self.convs, self.norms, strict=True)]
+        """One group for each size of the maps, and one for the last convolution."""
+        groups = [[*conv.parameters(), *norm.parameters()] for conv, norm in zip(self.convs, self.norms, strict=True)]
+        for group, further in zip(groups, self.further, strict=False):
+            group += further.parameters()
+        return groups
 
     def _blocks(self, images: Tensor) -> Tensor:
         """Each 2 x 2 block of pixels as channels."""
@@ -140,4 +150,22 @@ class LineCNN(Backbone):
         maps = self.convs[number](maps)
         if self.shrinks[number] != (1, 1):
             maps = F.max_pool2d(maps, self.shrinks[number], ceil_mode=True)
-        return F.relu(self.norms[number](maps), inplace=True)
+        maps = F.relu(self.norms[number](maps), inplace=True)
+        for layer in self.further[number] if number < len(self.further) else ():  # pyright: ignore[reportGeneralTypeIssues]
+            maps = layer(maps)
+        return maps
+
+
+@final
+class _Further(nn.Module):
+    """One more convolution at the same size, added to what it reads."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        nn.init.constant_(self.norm.weight, 0.5)  # at first the sum is hardly larger than what was read
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.relu(maps + self.norm(self.conv(maps)), inplace=True)
