@@ -39,7 +39,6 @@ NEEDS = {
 
 _WINDOW_PX = 32
 _NEAR_PX, _FAR_PX = 3, 8  # a digit so near is in the middle of a window; one so far is not
-_SOURCE_NUMBERS = 8_000
 _SOURCE_EPOCHS = 5
 _LINES = ls.TrainConfig(
     batch_size=32,
@@ -58,25 +57,23 @@ _DIGITS = ls.TrainConfig(
 )
 
 
-def ways_to_read(digits: ls.Table, *, small: bool = False, seed: int = 0) -> dict[str, Strategy]:
+def ways_to_read(digits: ls.Table, *, source: int = 8_000, seed: int = 0) -> dict[str, Strategy]:
     """The four strategies by name.
 
     Args:
         digits: Pictures of single digits that training may see: the last way starts from them.
-        small: Networks for a quick look.
+        source: Pictures of one digit each that the last way learns first.
         seed: Of the source training of the last way.
     """
-    reader = line_reader(small=small)
-    single = make_numbers(
-        digits, _SOURCE_NUMBERS, seed=seed, config=NumbersConfig(size_px=(32, _WINDOW_PX), lengths=(1, 1))
-    )
-    source = ls.Task(single.split(valid=0), inputs="image", targets="number")
+    reader = line_reader()
+    single = make_numbers(digits, source, seed=seed, config=NumbersConfig(size_px=(32, _WINDOW_PX), lengths=(1, 1)))
+    task = ls.Task(single.split(valid=0), inputs="image", targets="number")
     source_recipe = ls.Recipe(reader.model, epochs=_SOURCE_EPOCHS, lr=reader.lr, config=_DIGITS)
     return {
-        STAGED: staged_pipeline(small=small),
+        STAGED: staged_pipeline(),
         SLIDING: ReadBySliding(),
         END_TO_END: reader,
-        FROM_DIGITS: ls.Transfer(reader, source=source, source_recipe=source_recipe),
+        FROM_DIGITS: ls.Transfer(reader, source=task, source_recipe=source_recipe),
     }
 
 

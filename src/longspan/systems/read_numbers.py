@@ -48,11 +48,15 @@ class ReadNumbersOptions:
     """Batches that each training may take, the same for every way; the source training of the last way comes on top."""
     pictures: int = 1000
     """Test pictures, made of digits that no training picture has."""
+    source: int = 8000
+    """Pictures of single digits that the last way learns first."""
     jobs: int | None = None
     """Trainings at a time; as many as there are cores where it is not said."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.source < 20:
+            raise ConfigError(f"--source must be at least 20, got {self.source}.")
         check_study_options(self.sizes, self.seeds, self.steps, self.pictures, self.jobs)
 
 
@@ -201,7 +205,7 @@ def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None
 def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
     task, digits = numbers_task(options.data, sizes[-1], options.pictures, run.seed)
-    strategies = ways_to_read(digits, seed=run.seed)
+    strategies = ways_to_read(digits, source=options.source, seed=run.seed)
     run.say(
         f"{sizes[-1]:,} training pictures of numbers of 3 to 6 digits, {options.pictures:,} test pictures sealed;\n"
         f"{len(strategies)} ways x {len(sizes)} sizes x {options.seeds} seeds, {options.steps:,} steps each."

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+import longspan as ls
+from longspan.errors import ConfigError
+from longspan.systems import SystemRun, find_system
+from longspan.systems.numbers_ways import FROM_DIGITS, NEEDS, cut_windows, ways_to_read
+from longspan.systems.read_numbers import ReadNumbersOptions, numbers_task
+
+
+@pytest.fixture(scope="module")
+def world():
+    task, digits = numbers_task("digits", 24, 50, seed=0)
+    task.prepare()
+    return task, digits, ways_to_read(digits, source=40)
+
+
+def test_training_and_test_numbers_share_no_digit():
+    digits = ls.datasets.load("digits")
+    split = digits.split(valid=0.3, seed=0, stratify="digit")
+    assert not set(split.train) & set(split.valid)
+    task, known = numbers_task("digits", 30, 50, seed=0)
+    assert len(known) == len(split.train)
+    assert (len(task.train), len(task.valid), len(task.split.vault)) == (30, 0, 50)
+
+
+@pytest.mark.parametrize("name", list(NEEDS))
+def test_every_way_trains_within_its_budget_reads_and_is_saved(world, name, tmp_path):
+    task, _, ways = world
+    trained = ways[name].train(task.subset(task.train), seed=1, budget=ls.Budget(steps=4))
+    assert 1 <= trained.steps_done <= 20  # whole epochs, at least one
+    test = task.table.take(task.split.vault.rows_for_leak_check()).select("image")
+    said = trained.predict(test)
+    assert len(said) == 50
+    assert all(isinstance(each["number"], str) and set(each["number"]) <= set("0123456789") for each in said)
+    assert trained.save(tmp_path / "model.safetensors").stat().st_size > 1000
+
+
+def test_windows_hold_one_digit_in_their_middle_or_none(world):
+    table = world[0].table.take(range(10))
+    windows = cut_windows(table)
+    labels = windows.column_values("digit")
+    digits = sum(len(row["digits"]) for row in table)
+    assert windows.arrays["image"].shape[1:] == (32, 32)
+    assert sum(label != "none" for label in labels) == 3 * digits
+    assert labels.count("none") >= 20
+    middle = np.stack([windows.arrays["image"][i][:, 12:20].mean() for i in range(len(labels))])
+    centred = np.asarray([label != "none" for label in labels])
+    assert middle[centred].mean() > middle[~centred].mean() + 10
+
+
+def test_the_last_way_starts_from_the_same_digits(world):
+    conditions = world[2][FROM_DIGITS].conditions(world[0].subset(world[0].train))
+    assert conditions.same_input
+    assert conditions.more_source
+
+
+@pytest.mark.parametrize(("wrong", "words"), [({"source": 3}, "--source"), ({"sizes": "5"}, "at least 20")])
+def test_options_that_cannot_be_are_refused(wrong, words):
+    with pytest.raises(ConfigError, match=words):
+        ReadNumbersOptions(**wrong)
+
+
+@pytest.mark.slow
+def test_the_system_runs_all_four_ways(tmp_path):
+    options = ReadNumbersOptions(sizes="20,40", seeds=2, steps=4, pictures=50, source=40)
+    find_system("read-numbers").run(options, SystemRun("read-numbers", tmp_path, quiet=True))
+    results = ls.Study.open(tmp_path / "study.sqlite")
+    assert results.failures().is_empty()
+    assert len(results.frame()) == 4 * 2 * 2
+    assert "Which stage is to blame" in (tmp_path / "report.html").read_text()
