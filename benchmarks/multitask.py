@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def main() -> None:
             },
             "together errs less": {
                 f"{target}, {name}": [
-                    comparison.to_json()
+                    asdict(comparison)
                     for comparison in study.compare(f"together, {name}", f"apart, {name}", target=target)
                 ]
                 for target in task.target_names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +37,8 @@ NEEDS = {
 """The labels that each way learns from: boxes say where each digit is."""
 
 _WINDOW_PX = 32
-_NEAR_PX, _FAR_PX = 3, 8  # a digit so near is in the middle of a window; one so far is not
+_NEAR_PX = 4.5  # a digit whose middle is so near to a window's is in it; a farther one is not
+_EVERY_PX = 3
 _SOURCE_EPOCHS = 5
 _LINES = ls.TrainConfig(
     batch_size=32,
@@ -104,8 +104,8 @@ def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
 class ReadBySliding:
     """A strategy: LeNet-5 learns single windows, 32 px wide, and is then slid over the picture as one convolution.
 
-    Windows are cut from the training pictures: with a digit in the middle, labelled with it, and with the middle
-    between two digits or beside the number, labelled "none". Source: see `longspan.train.slide`.
+    Windows are cut from the training pictures every 3 px: with a digit in the middle, labelled with it, and others,
+    labelled "none". Source: see `longspan.train.slide`.
     """
 
     def __init__(self, recipe: ls.Recipe | None = None) -> None:
@@ -157,20 +157,13 @@ def cut_windows(numbers: ls.Table) -> ls.Table:
         values: Mapping[str, Any] = numbers[row]
         padded = np.pad(values["image"], ((0, 0), (margin, margin)), mode="edge")
         centres = [(box[0] + box[2]) / 2 for box in values["boxes"]]
-        wanted = [
-            (centre + off, str(digit))
-            for centre, digit in zip(centres, values["digits"], strict=True)
-            for off in (-_NEAR_PX, 0, _NEAR_PX)
-        ]
-        between = [(a + b) / 2 for a, b in itertools.pairwise(centres)]
-        beside = [x for off in (_FAR_PX, 2 * _FAR_PX) for x in (centres[0] - off, centres[-1] + off)]
-        wanted += [
-            (x, "none") for x in (*between, *beside) if min(abs(x - centre) for centre in centres) >= _FAR_PX - 1
-        ]
-        for centre, label in wanted:
-            left = int(np.clip(round(centre), 0, values["image"].shape[1]))
+        # Up to a sharp border: between what it was shown as a digit and as none, a network may name any third thing.
+        for x in np.arange(centres[0] - 2 * _EVERY_PX - _NEAR_PX - row % _EVERY_PX, centres[-1] + 16, _EVERY_PX):
+            nearest = min(range(len(centres)), key=lambda i: abs(x - centres[i]))
+            near = abs(x - centres[nearest]) <= _NEAR_PX
+            left = int(np.clip(round(x), 0, values["image"].shape[1]))
             pictures.append(padded[:, left : left + _WINDOW_PX])
-            labels.append(label)
+            labels.append(str(values["digits"][nearest]) if near else "none")
     vocab = (*map(str, range(10)), "none")
     return ls.Table.from_arrays(
         {"image": np.stack(pictures), "digit": labels}, {"image": ls.Image(), "digit": ls.Category(vocab=vocab)}
