@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError
+from longspan.errors import ConfigError, StudyError
 from longspan.systems.given import load_with_given
 from longspan.systems.numbers_ways import NEEDS, STAGED, ways_to_read
 from longspan.systems.result import SystemRun
@@ -120,18 +120,22 @@ def run_study(
     if run.force:
         for old in (path, *run.folder.glob(f"{STUDY}-*")):
             old.unlink(missing_ok=True)
-    study = ls.Study(
-        task,
-        strategies,
-        sizes,
-        [1000 * run.seed + i for i in range(seeds)],
-        budget=budget,
-        path=path,
-        evaluate_on="test",
-        cost=PRICES,
-        needs={name: NEEDS[name] for name in strategies},
-        keep_models="largest",
-    )
+    try:
+        study = ls.Study(
+            task,
+            strategies,
+            sizes,
+            [1000 * run.seed + i for i in range(seeds)],
+            budget=budget,
+            path=path,
+            evaluate_on="test",
+            cost=PRICES,
+            needs={name: NEEDS[name] for name in strategies},
+            keep_models="largest",
+        )
+    except StudyError as error:
+        hint = " --force begins anew." if path.exists() else ""
+        raise StudyError(f"{error}{hint}") from error
     run.when_stopped = f"Finished trainings are kept in {path}; the same command goes on from there."
     study.run(jobs=jobs or cpu_count(), progress=not run.quiet)
     return study.results
