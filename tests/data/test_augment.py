@@ -1,7 +1,9 @@
 """What an augmentation draws stays within its settings and depends on the row alone."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -135,3 +137,27 @@ def test_all_faults_are_named_at_once():
         Augment(rotate_deg=-1, crop=0, flip=1, fill="mirror")  # pyright: ignore
     with pytest.raises(ConfigError, match="brightness"):
         Augment(brightness=float("nan"))
+
+
+def test_a_slant_moves_rows_sideways_about_the_middle_and_nothing_else():
+    rows = torch.arange(200)
+    matrix = Augment(shear_deg=30).draw(rows, 0, 0, (21, 40)).matrix.double()
+    middle = matrix @ torch.tensor([7.0, 10.0, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(
+        middle, torch.tensor([[7.0, 10.0]], dtype=torch.float64).expand(200, 2), atol=1e-4, rtol=0
+    )
+    lower = matrix @ torch.tensor([7.0, 20.0, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(lower[:, 1], torch.full((200,), 20.0, dtype=torch.float64), atol=1e-4, rtol=0)
+    slopes = (lower[:, 0] - 7) / 10
+    most = np.tan(np.deg2rad(30))
+    assert -most <= slopes.min() < -0.9 * most
+    assert 0.9 * most < slopes.max() <= most
+    assert Augment(shear_deg=30).geometry == "affine"
+
+
+def test_what_else_is_drawn_does_not_depend_on_the_slant():
+    rows = torch.arange(50)
+    plain = EVERYTHING.draw(rows, 3, 1, (28, 28))
+    slanted = dataclasses.replace(EVERYTHING, shear_deg=1e-6).draw(rows, 3, 1, (28, 28))
+    torch.testing.assert_close(slanted.matrix, plain.matrix, atol=1e-4, rtol=0)
+    assert torch.equal(slanted.bias, plain.bias)

@@ -18,8 +18,9 @@ __all__ = ["Augment"]
 _MOST_STRETCH = 4 / 3
 """A random crop is at most this much wider or taller than the picture, as in Szegedy et al. 2015, section 6."""
 
-_CHANCES = 11
-"""Numbers drawn for a row: turn, zoom, shift x and y, crop area, stretch, x and y, mirror, brightness, contrast."""
+_CHANCES = 12
+"""Numbers drawn for a row: turn, zoom, shift x and y, crop area, stretch, x and y, mirror, brightness, contrast, and
+slant."""
 
 
 @final
@@ -42,6 +43,8 @@ class Augment:
 
     rotate_deg: float = 0.0
     """Turn by up to this many degrees either way; 0..180."""
+    shear_deg: float = 0.0
+    """Slant upright lines by up to this many degrees either way, as handwriting does; 0..60."""
     shift: float = 0.0
     """Move by up to this share of the side, in each direction; 0..1, 1 excluded."""
     scale: float = 0.0
@@ -62,6 +65,7 @@ class Augment:
         faults = []
         for name, low, high in (
             ("rotate_deg", 0, 180),
+            ("shear_deg", 0, 60),
             ("shift", 0, 0.999),
             ("scale", 0, 9),
             ("crop", 0.01, 1),
@@ -92,7 +96,7 @@ class Augment:
     @property
     def geometry(self) -> Geometry:
         """What the draws' matrices hold at most."""
-        if self.rotate_deg or self.shift or self.scale or self.crop < 1:
+        if self.rotate_deg or self.shear_deg or self.shift or self.scale or self.crop < 1:
             return "affine"
         return "flip" if self.flip else "none"
 
@@ -139,7 +143,7 @@ class Augment:
         return made[:n]
 
     def _draws(self, chances: Tensor, size_px: tuple[int, int]) -> Draws:
-        """Turn `(B, 11)` numbers in [0, 1) into draws; one column for each thing drawn, whether it is on or off."""
+        """Turn `(B, 12)` numbers in [0, 1) into draws; one column for each thing drawn, whether it is on or off."""
         spread = 2 * chances - 1  # -1..1
         flip = (chances[:, 8] < 0.5) & self.flip
         crop_size = torch.ones(len(chances), 2, dtype=torch.float64)
@@ -161,6 +165,8 @@ class Augment:
                 crop_offset=(1 - crop_size) / 2 * spread[:, 6:8],
                 flip=flip,
             )
+            if self.shear_deg:
+                matrix = _slanted(matrix, torch.tan(torch.deg2rad(self.shear_deg * spread[:, 11])), size_px[0])
         return Draws(
             matrix=matrix,
             gain=torch.exp(math.log1p(self.contrast) * spread[:, 10]).float(),
@@ -186,3 +192,11 @@ class Augment:
             if name not in names:
                 raise unknown_name("augmentation setting", name, names)
         return cls(**settings)
+
+
+def _slanted(matrix: Tensor, slope: Tensor, height: int) -> Tensor:
+    """`matrix` `(B, 2, 3)` behind a shear about the middle row: `slope` `(B,)` columns to the side for each row."""
+    shear = torch.eye(3, dtype=torch.float64).repeat(len(slope), 1, 1)
+    shear[:, 0, 1] = slope.double()
+    shear[:, 0, 2] = -slope.double() * (height - 1) / 2
+    return (matrix.double() @ shear).float()
