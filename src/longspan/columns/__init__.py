@@ -5,30 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from longspan.columns.base import Column
+from longspan.columns.boxes import Boxes
 from longspan.columns.categories import Categories
 from longspan.columns.category import Category
 from longspan.columns.draws import Draws
 from longspan.columns.image import Image
+from longspan.columns.instances import Instances
+from longspan.columns.located import Located
+from longspan.columns.mask import Mask
 from longspan.columns.number import Number
+from longspan.columns.placement import Placement
 from longspan.columns.plain import Plain
 from longspan.columns.text import Text
 from longspan.errors import unknown_name
 
 __all__ = [
     "COLUMNS",
+    "Boxes",
     "Categories",
     "Category",
     "Column",
     "Draws",
     "Image",
+    "Located",
     "Number",
+    "Placement",
     "Plain",
     "Text",
     "column_from_json",
 ]
 
 COLUMNS: dict[str, type[Column]] = {
-    column.kind: column for column in (Image, Category, Categories, Number, Text, Plain)
+    column.kind: column for column in (Image, Category, Categories, Number, Text, Mask, Boxes, Instances, Plain)
 }
 """Every kind of column by its name in files. A new column is one file and one entry here."""
 

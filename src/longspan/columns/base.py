@@ -30,6 +30,8 @@ class Column(ABC):
     """Name in files and messages: "image", "category" ..."""
     for_networks: ClassVar[bool] = True
     """Whether its values can stand in a batch."""
+    in_files: ClassVar[bool] = False
+    """Whether a cell may be the path of a file, or the position in an array of pictures held in memory."""
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> Self:

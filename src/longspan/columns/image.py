@@ -17,6 +17,7 @@ import torch
 from longspan.columns.base import Column
 from longspan.columns.draws import warp_images
 from longspan.columns.pictures import Resize, look, read_pixels, resize
+from longspan.columns.placement import Placement
 from longspan.errors import ConfigError, Fault, data_error
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Image(Column):
     """
 
     kind: ClassVar[str] = "image"
+    in_files: ClassVar[bool] = True
 
     size_px: tuple[int, int] | None = None
     """Height and width that the network sees; learnt where all pictures have one size."""
@@ -125,6 +127,15 @@ class Image(Column):
         if picture.size != (width, height):
             picture = resize(picture, width, height, self.resize)
         return np.asarray(picture).reshape(self.shape)
+
+    def placement(self, value: Any) -> Placement:
+        """Where this picture lies in the frame that `encode` makes of it, from its header alone; for fitted columns.
+
+        Raises:
+            ValueError: the picture cannot be opened.
+        """
+        assert self.size_px is not None
+        return Placement(look(value)[1], self.size_px, self.resize)
 
     def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
         """`(B, H, W, C)` uint8 as `(B, C, H, W)` float32, changed as drawn, of mean 0 and spread 1 over training rows.

@@ -1,0 +1,64 @@
+"""Values that lie in a picture and follow it: masks, boxes, instances."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+
+from longspan.columns.base import Column
+from longspan.columns.image import Image
+from longspan.columns.pictures import Resize
+from longspan.columns.placement import Placement
+
+__all__ = ["Located"]
+
+
+class Located(Column, ABC):
+    """A kind of value that lies in the picture of its row, and goes wherever the picture goes.
+
+    Raw values are in pixels of the source, the upright picture as it lies on disk; encoded ones in pixels of the frame,
+    which is what the network sees. Boxes and polygons are in edge coordinates: pixel i covers i to i + 1.
+    """
+
+    size_px: tuple[int, int] | None
+    """Height and width of the frame; taken from the picture that the value lies in."""
+    resize: Resize
+    """How the picture was brought into its frame."""
+
+    def in_frame(self, image: Image) -> Self:
+        """The same column for the frame of this fitted picture column."""
+        assert image.size_px is not None
+        assert dataclasses.is_dataclass(self)
+        return dataclasses.replace(self, size_px=image.size_px, resize=image.resize)
+
+    def encode(self, value: Any) -> np.ndarray:
+        """A value whose picture has the size of the frame already.
+
+        Raises:
+            ValueError: all that is wrong with the value.
+        """
+        assert self.size_px is not None
+        return self.encode_in(value, Placement(self.size_px, self.size_px, self.resize))
+
+    @abstractmethod
+    def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
+        """A value of the source, encoded in the frame where `placement` puts it.
+
+        Raises:
+            ValueError: all that is wrong with the value: what `check` says, and what does not fit its picture.
+        """
+
+    @abstractmethod
+    def to_source(self, value: Any, placement: Placement) -> Any:
+        """A decoded value or answer (frame) as it lies in the source picture."""
+
+    @abstractmethod
+    def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
+        """The value drawn on a picture `(H, W, 3)` uint8 in whose pixels it lies: a new array of the same shape."""
+
+    @abstractmethod
+    def json_value(self, value: Any) -> Any:
+        """An answer as JSON can hold it, for people and programs to read."""
