@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from longspan.errors import ConfigError, ShapeError
 
-__all__ = ["Draws", "Fill", "Geometry", "affine_matrices", "warp_images", "warp_points"]
+__all__ = ["Draws", "Fill", "Geometry", "affine_matrices", "warp_images", "warp_masks", "warp_points"]
 
 Fill = float | Literal["border", "reflect"]
 """What stands outside the picture: its edge pixels drawn out, its mirror image, or a value (0..1; 0..255 for uint8)."""
@@ -26,6 +26,9 @@ Geometry = Literal["none", "flip", "affine"]
 
 _CHUNK_VALUES = 1 << 20
 """Pictures are warped about this many values at a time, so that grid, samples and colour stay in the CPU's cache."""
+
+_BITS = 24
+"""Whole numbers of so many bits are exact in float32, which is what `grid_sample` reads."""
 
 
 @final
@@ -190,24 +193,73 @@ def _flip(images: Tensor, matrix: Tensor) -> Tensor:
     return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
-def _resample(images: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
-    """Bilinear samples of float `images` at the places that `matrix` names."""
-    height, width = images.shape[-2:]
-    size = torch.tensor([width, height], dtype=images.dtype, device=images.device)
-    # grid_sample without align_corners has its -1 and 1 at the outer edges of the corner pixels.
+def _grid(matrix: Tensor, height: int, width: int) -> Tensor:
+    """The places that `matrix` (B, 2, 3) names, `(B, H, W, 2)`, as `grid_sample` without align_corners counts them."""
+    size = torch.tensor([width, height], dtype=matrix.dtype, device=matrix.device)
+    # Its -1 and 1 are at the outer edges of the corner pixels.
     scaled = matrix * (2 / size)[:, None]
     constant = scaled[:, :, 2] + 1 / size - 1
-    along_x = scaled[:, :, 0, None] * torch.arange(width, dtype=images.dtype, device=images.device)
+    along_x = scaled[:, :, 0, None] * torch.arange(width, dtype=matrix.dtype, device=matrix.device)
     along_y = (
-        scaled[:, :, 1, None] * torch.arange(height, dtype=images.dtype, device=images.device) + constant[:, :, None]
+        scaled[:, :, 1, None] * torch.arange(height, dtype=matrix.dtype, device=matrix.device) + constant[:, :, None]
     )
     # One addition a coordinate, x and y in planes of their own: several times faster than affine_grid's product.
-    grid = (along_x[:, :, None, :] + along_y[:, :, :, None]).permute(0, 2, 3, 1)
+    return (along_x[:, :, None, :] + along_y[:, :, :, None]).permute(0, 2, 3, 1)
+
+
+def _resample(images: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
+    """Bilinear samples of float `images` at the places that `matrix` names."""
+    grid = _grid(matrix, *images.shape[-2:])
     if isinstance(fill, str):
         padding = "border" if fill == "border" else "reflection"
         return F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     moved = images - fill if fill else images
     sampled = F.grid_sample(moved, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return sampled.add_(fill) if fill else sampled
+
+
+def warp_masks(masks: Tensor, draws: Draws, fill: int) -> Tensor:
+    """Masks after the draws of their pictures: `(B, C, H, W)` of the same dtype and device; `masks` stays intact.
+
+    Each pixel takes the number of the nearest one at the very place where `warp_images` samples, so numbers are never
+    blended; mirroring alone moves whole pixels. What the warp brings in from outside is `fill`, however the picture is
+    continued there: nobody drew a mask for it.
+
+    Args:
+        masks: `(B, C, H, W)` bool or whole numbers, of at most 24 bits.
+        draws: for the same B rows, on the same device.
+        fill: what stands outside.
+
+    Raises:
+        ShapeError: `masks` is not `(B, C, H, W)` with B = `len(draws)`.
+    """
+    if masks.ndim != 4 or len(masks) != len(draws):
+        raise ShapeError(
+            f"warp_masks needs masks ({len(draws)}, C, H, W) for {len(draws)} draws, got {tuple(masks.shape)}."
+        )
+    if draws.geometry != "affine":
+        return masks if draws.geometry == "none" else _flip(masks, draws.matrix)
+    warped = torch.empty_like(masks)
+    grid = _grid(draws.matrix.float(), *masks.shape[-2:])
+    if masks.dtype != torch.bool:
+        for channel in range(masks.shape[1]):
+            warped[:, channel] = _nearest(masks[:, channel].float(), grid, fill)
+        return warped
+    for start in range(0, masks.shape[1], _BITS):  # so many masks for the price of one
+        together = masks[:, start : start + _BITS].unbind(1)
+        bits = torch.zeros_like(together[0], dtype=torch.float32)
+        for place, mask in enumerate(together):
+            bits.add_(mask, alpha=1 << place)
+        bits = _nearest(bits, grid, (1 << len(together)) - 1 if fill else 0).int()
+        for place in range(len(together)):
+            warped[:, start + place] = bits.bitwise_and(1 << place)
+    return warped
+
+
+def _nearest(values: Tensor, grid: Tensor, fill: int) -> Tensor:
+    """The float numbers `(B, H, W)` nearest to the places of `grid`, `fill` outside."""
+    moved = values - fill if fill else values
+    sampled = F.grid_sample(moved[:, None], grid, mode="nearest", padding_mode="zeros", align_corners=False)[:, 0]
     return sampled.add_(fill) if fill else sampled
 
 
