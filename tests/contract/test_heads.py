@@ -13,6 +13,7 @@ from torch import nn
 from longspan.columns import Categories, Category, Column, Number, Text
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import HEADS, Head, head_for, head_from_json
+from longspan.models import FeatureShapes
 from longspan.train.step import sum_losses
 
 ROWS = 6
@@ -83,10 +84,10 @@ def test_it_has_an_example_and_serves_its_column(kind):
 @pytest.mark.parametrize("options", [{}, {"hidden": (7, 4), "dropout": 0.5}])
 def test_layers_go_from_features_to_outputs_and_every_weight_learns(kind, options):
     head = made(kind, **options)
-    layers = head.layers(FEATURES)
+    layers = head.layers(FeatureShapes(FEATURES))
     outputs = layers(features_of(head))
     assert outputs.shape == shape_of(head, head.num_outputs)
-    assert head.outputs_fault(tuple(outputs.shape), ROWS) is None
+    assert head.outputs_fault(outputs, ROWS) is None
     head.loss(outputs, EXAMPLES[kind].targets).sum().backward()
     assert all(parameter.grad is not None for parameter in layers.parameters())
     widths = [layer.out_features for layer in layers.modules() if isinstance(layer, nn.Linear)]
@@ -96,7 +97,7 @@ def test_layers_go_from_features_to_outputs_and_every_weight_learns(kind, option
 @every
 def test_layers_are_the_same_in_both_modes_but_for_dropout(kind):
     head = made(kind, hidden=(7,), dropout=0.5)
-    layers, x = head.layers(FEATURES).eval(), features_of(head)
+    layers, x = head.layers(FeatureShapes(FEATURES)).eval(), features_of(head)
     assert torch.equal(layers(x), layers(x))
     assert layers.train()(x).shape == shape_of(head, head.num_outputs)
 
@@ -106,7 +107,7 @@ def test_outputs_of_another_shape_are_refused_in_words(kind):
     head = made(kind)
     good = shape_of(head, head.num_outputs)
     for shape in ((), good[1:], (ROWS + 1, *good[1:]), (*good[:-1], good[-1] + 1), (*good, 1)):
-        fault = head.outputs_fault(shape, ROWS)
+        fault = head.outputs_fault(torch.empty(shape), ROWS)
         assert fault is not None
         assert fault.startswith(f"whose head needs ({ROWS}, ")
         assert fault.endswith(".")
@@ -140,7 +141,7 @@ def test_gradients_equal_finite_differences(kind):
 @every
 def test_a_missing_value_adds_nothing_to_loss_and_gradients(kind):
     head, targets = made(kind), EXAMPLES[kind].targets.clone()
-    layers, x = head.layers(FEATURES), features_of(head)
+    layers, x = head.layers(FeatureShapes(FEATURES)), features_of(head)
     there = torch.tensor([True, True, False, True, False, True])
     targets[~there] = 0  # what a store gives where a value is missing
 

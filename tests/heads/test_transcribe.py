@@ -61,7 +61,7 @@ def test_without_a_single_true_character_there_is_no_rate_of_characters():
 
 
 def test_hidden_layers_see_every_step_alike():
-    layers = Transcribe(hidden=(8,), column=COLUMN).layers(6).eval()
+    layers = Transcribe(hidden=(8,), column=COLUMN).layers(FeatureShapes(6)).eval()
     features = torch.randn(3, 7, 6)
     outputs = layers(features)
     assert outputs.shape == (3, 7, 4)
@@ -69,8 +69,8 @@ def test_hidden_layers_see_every_step_alike():
 
 
 def test_too_few_steps_for_the_training_texts_are_refused_with_a_cure():
-    assert HEAD.outputs_fault((2, 5, 4), 2) is None
-    fault = HEAD.outputs_fault((2, 4, 4), 2)
+    assert HEAD.outputs_fault(torch.empty(2, 5, 4), 2) is None
+    fault = HEAD.outputs_fault(torch.empty(2, 4, 4), 2)
     assert fault is not None
     assert "the longest training text takes 5 steps" in fault
     assert "there are 4. Give wider pictures, or a network with fewer pixels to a step" in fault

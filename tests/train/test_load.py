@@ -47,7 +47,7 @@ def answers(model, data):
 
 def test_a_loaded_model_says_exactly_what_the_learner_says(learner, path, pictures):
     loaded = ls.load(path, device="cpu")
-    one, other = learner.predictor().answer(pictures)[0], loaded.answer(pictures)[0]
+    one, other = learner.predictor().answer(pictures).activated, loaded.answer(pictures).activated
     assert one.keys() == {"side", "light", "lit"}
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert answers(loaded, pictures) == answers(learner, pictures)
@@ -72,7 +72,7 @@ def test_every_sort_of_network_is_built_again(small, tmp_path, model):
     learner = small.learner(task, model)
     loaded = ls.load(learner.save(tmp_path / "m.safetensors"), device="cpu")
     pictures = list(task.table.arrays["image"][:3])
-    assert torch.equal(loaded.answer(pictures)[0]["side"], learner.predictor().answer(pictures)[0]["side"])
+    assert torch.equal(loaded.answer(pictures).activated["side"], learner.predictor().answer(pictures).activated["side"])
 
 
 def test_what_a_model_is_and_where_it_comes_from_travels_in_the_file(learner, tmp_path):

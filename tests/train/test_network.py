@@ -78,7 +78,7 @@ def test_several_inputs_reach_the_backbone_in_order():
     [
         (Whole(lambda x: x[:, :2]), {"y": LABEL}, r"gives \(2, 2\) for target 'y', whose head needs \(2, 3\). End it"),
         (Whole(lambda x: x[0]), {"y": LABEL}, r"gives \(3,\) for target 'y'"),
-        (Whole(lambda x: {"y": "x"}), {"y": LABEL}, "gives <class 'str'> for target 'y'"),
+        (Whole(lambda x: {"y": "x"}), {"y": LABEL}, "gives str for target 'y'"),
         (Features(num_features=5), {"y": LABEL}, r"Features gives \(2, 4\), but with num_features = 5 it must give"),
         (nn.Linear(7, 3), {"y": LABEL}, r"cannot read inputs of shape \(2, 1, 8, 8\): .*mat1 and mat2"),
     ],

@@ -56,13 +56,13 @@ def test_on_each_window_the_reader_says_what_the_single_network_says(head):
                 buffer.normal_()
     reader = slide(learner, width_px=70, target="text", margin_px=0)
     pictures = np.stack([line("|',", 70, seed) for seed in range(3)])
-    activated, _ = reader.answer(ls.Table.from_arrays({"window": pictures}, {"window": ls.Image()}))
+    activated = reader.answer(ls.Table.from_arrays({"window": pictures}, {"window": ls.Image()})).activated
     assert activated["text"].shape == (3, 11, 4)
     vocab = learner.heads["sign"].column.vocab
     order = [vocab.index("none"), *(i for i, label in enumerate(vocab) if label != "none")]
     padded = np.pad(pictures, ((0, 0), (0, 0), (0, 2)), mode="edge")
     for step in range(11):
-        alone, _ = learner.predictor().answer(list(padded[:, :, 4 * step : 4 * step + 32]))
+        alone = learner.predictor().answer(list(padded[:, :, 4 * step : 4 * step + 32])).activated
         torch.testing.assert_close(activated["text"][:, step], alone["sign"][:, order], rtol=1e-5, atol=1e-5)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from PIL import Image as PILImage
 
-from longspan.columns import Column, Image
+from longspan.columns import Column
 from longspan.errors import DataError
 
 __all__ = ["cells_of", "missing_nan", "series_of"]
@@ -30,7 +30,7 @@ def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndar
     Raises:
         DataError: values of several types, pictures of several sizes, or arrays that are no pictures.
     """
-    if not isinstance(column, Image):
+    if not column.in_files:
         return series_of(name, values), None
     if isinstance(values, np.ndarray | torch.Tensor) and values.ndim != 1:
         pixels = np.asarray(values)
@@ -78,6 +78,9 @@ def series_of(name: str, values: Iterable[Any]) -> pl.Series:
         if len(found) > 1:
             mixed = " and ".join(f"{kind} (row {row}: {cells[row]!r})" for kind, row in found.items())
             raise DataError(f"Column {name!r} mixes {mixed}; make them values of one type.")
+    keys = dict.fromkeys(key for cell in cells if isinstance(cell, list) for key in _keys(cell))
+    if keys:  # polars knows no other fields than those of the first values
+        cells = [_with_keys(cell, list(keys)) for cell in cells]
     if any(_has_float(cell) for cell in cells):  # polars takes the first row's word for it, and cuts 1.5 down to 1
         cells = [_as_floats(cell) for cell in cells]
     try:
@@ -105,16 +108,32 @@ def _plain(value: Any) -> Any:
         return sorted((_plain(part) for part in value), key=lambda part: (type(part).__name__, part))
     if isinstance(value, list | tuple | np.ndarray):
         return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
     return value
 
 
+def _keys(cell: list[Any]) -> list[str]:
+    """Of all the dicts in a list, which are the fields of things: box, label ..."""
+    return [key for part in cell if isinstance(part, dict) for key in part]
+
+
+def _with_keys(cell: Any, keys: list[str]) -> Any:
+    if not isinstance(cell, list):
+        return cell
+    return [{key: part.get(key) for key in keys} if isinstance(part, dict) else part for part in cell]
+
+
 def _has_float(cell: Any) -> bool:
-    return isinstance(cell, float) or (isinstance(cell, list) and any(map(_has_float, cell)))
+    parts = cell.values() if isinstance(cell, dict) else cell if isinstance(cell, list) else ()
+    return isinstance(cell, float) or any(map(_has_float, parts))
 
 
 def _as_floats(cell: Any) -> Any:
     if isinstance(cell, list):
         return [_as_floats(part) for part in cell]
+    if isinstance(cell, dict):
+        return {key: _as_floats(part) for key, part in cell.items()}
     return float(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
 
 

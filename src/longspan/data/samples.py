@@ -9,13 +9,13 @@ from typing import final
 import numpy as np
 import torch
 
-from longspan.columns import Column, Draws, Image
+from longspan.columns import Column, Draws, Image, Located
 from longspan.data.augment import Augment
 from longspan.data.store import Store, build_store
 from longspan.data.table import Table
 from longspan.errors import ConfigError, Fault
 
-__all__ = ["Batch", "Samples", "encode_rows"]
+__all__ = ["Batch", "Samples", "encode_rows", "picture_of"]
 
 
 @final
@@ -106,6 +106,11 @@ def epoch_draws(
     return augment.draw(rows, epoch, seed, size_px)
 
 
+def picture_of(columns: Mapping[str, Column]) -> tuple[str, Image] | None:
+    """Name and column of the picture that located values lie in: the first among the inputs."""
+    return next(((name, column) for name, column in columns.items() if isinstance(column, Image)), None)
+
+
 def encode_rows(
     table: Table,
     rows: np.ndarray,
@@ -115,11 +120,16 @@ def encode_rows(
     memory_gb: float = 4.0,
     progress: Callable[[int], None] | None = None,
 ) -> Samples:
-    """Encode these rows with fitted columns. A missing input is a fault; a missing target is a missing value."""
+    """Encode these rows with fitted columns. A missing input is a fault; a missing target is a missing value.
+
+    What lies in a picture (`Located`) is encoded as that picture, the first among the inputs, lies in its frame.
+    """
     memory_bytes = int(memory_gb * 2**30)
+    picture = picture_of(inputs)
 
     def build(name: str, column: Column) -> Store:
-        return build_store(table, name, column, rows, memory_bytes=memory_bytes, progress=progress)
+        around = picture if isinstance(column, Located) else None
+        return build_store(table, name, column, rows, memory_bytes=memory_bytes, picture=around, progress=progress)
 
     samples = Samples(
         {name: build(name, column) for name, column in inputs.items()},

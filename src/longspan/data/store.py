@@ -16,12 +16,12 @@ from typing import final
 import numpy as np
 import torch
 
-from longspan.columns import Column, Image
+from longspan.columns import Column, Image, Located
 from longspan.data.cache_dir import cache_dir
 from longspan.data.table import Table
 from longspan.errors import DataError, Fault
 
-__all__ = ["Store", "build_store"]
+__all__ = ["Store", "build_store", "encode_value"]
 
 _CHUNK = 32  # rows a thread takes at a time: enough to hide the hand-over, few enough to share the work out
 
@@ -63,6 +63,7 @@ def build_store(
     rows: np.ndarray,
     *,
     memory_bytes: int,
+    picture: tuple[str, Image] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Store:
     """Encode one column of these rows, with as many threads as there are cores where pictures are decoded.
@@ -74,6 +75,7 @@ def build_store(
         rows: Row numbers into `table`.
         memory_bytes: Values that need more go into a memory-mapped file in the cache folder, which is found again by
             the names, sizes and dates of the picture files and the column's settings.
+        picture: For a `Located` column: name and fitted column of the picture that its values lie in.
         progress: Called with the number of rows done since the last call.
 
     Raises:
@@ -83,7 +85,7 @@ def build_store(
     present = rows[cells.is_not_null().to_numpy()[rows]]
     array = table.arrays.get(name)
     as_is = (column.shape, column.shape[:2]) if column.shape[2:] == (1,) else (column.shape,)
-    if array is not None and array.shape[1:] in as_is:
+    if isinstance(column, Image) and array is not None and array.shape[1:] in as_is:
         slots = np.full(len(table), -1, np.int64)
         slots[present] = cells.to_numpy()[present].astype(np.int64)
         return Store(_shared(array.reshape(len(array), *column.shape)), slots, {})
@@ -91,9 +93,9 @@ def build_store(
     bytes_needed = len(present) * math.prod(column.shape) * np.dtype(column.dtype).itemsize
     if bytes_needed <= memory_bytes:
         values = np.empty((len(present), *column.shape), column.dtype)
-        bad = _encode_into(values, table, name, column, present, progress)
+        bad = _encode_into(values, table, name, column, present, picture, progress)
     else:
-        values, bad = _mapped(table, name, column, present, progress)
+        values, bad = _mapped(table, name, column, present, picture, progress)
     slots = np.full(len(table), -1, np.int64)
     slots[present] = np.arange(len(present))
     faults = {}
@@ -102,6 +104,23 @@ def build_store(
         slots[row] = -1
         faults[row] = Fault(table.where(row, name), what)
     return Store(torch.from_numpy(values), slots, faults)
+
+
+def encode_value(
+    table: Table, row: int, name: str, column: Column, picture: tuple[str, Image] | None = None
+) -> np.ndarray:
+    """One value of a table, encoded; what lies in a picture as that picture of the same row lies in its frame.
+
+    Raises:
+        ValueError: the value, or the picture around it, cannot be read.
+    """
+    value = table.value(row, name)
+    if picture is None or not isinstance(column, Located):
+        return column.encode(value)
+    around = table.value(row, picture[0])
+    if around is None:
+        raise ValueError("its picture is missing")
+    return column.encode_in(value, picture[1].placement(around))
 
 
 def _shared(array: np.ndarray) -> torch.Tensor:
@@ -119,6 +138,7 @@ def _encode_into(
     name: str,
     column: Column,
     rows: np.ndarray,
+    picture: tuple[str, Image] | None,
     progress: Callable[[int], None] | None,
 ) -> dict[int, str]:
     """Fill `values`; gives what was wrong by position. Decoders release the GIL, so threads do for pictures."""
@@ -127,7 +147,7 @@ def _encode_into(
         bad = {}
         for slot in range(start, min(start + _CHUNK, len(rows))):
             try:
-                values[slot] = column.encode(table.value(int(rows[slot]), name))
+                values[slot] = encode_value(table, int(rows[slot]), name, column, picture)
             except ValueError as error:
                 bad[slot] = str(error)
         if progress is not None:
@@ -135,7 +155,7 @@ def _encode_into(
         return bad
 
     starts = range(0, len(rows), _CHUNK)
-    if not isinstance(column, Image):
+    if not column.in_files:
         parts = map(encode, starts)
         return {slot: what for part in parts for slot, what in part.items()}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -147,11 +167,16 @@ def _encode_into(
 
 
 def _mapped(
-    table: Table, name: str, column: Column, rows: np.ndarray, progress: Callable[[int], None] | None
+    table: Table,
+    name: str,
+    column: Column,
+    rows: np.ndarray,
+    picture: tuple[str, Image] | None,
+    progress: Callable[[int], None] | None,
 ) -> tuple[np.ndarray, dict[int, str]]:
     shape, dtype = (len(rows), *column.shape), np.dtype(column.dtype)
     folder = cache_dir() / "decoded"
-    key = _key(table, name, column, rows)
+    key = _key(table, name, column, rows, picture)
     data_path, note_path = folder / f"{key}.bin", folder / f"{key}.json"
     size = math.prod(shape) * dtype.itemsize
     # The note is written last: without it the values are not complete.
@@ -161,7 +186,7 @@ def _mapped(
             folder.mkdir(parents=True, exist_ok=True)
             _reserve(parts[0], size)
             values = np.memmap(parts[0], dtype, "r+", shape=shape)
-            bad = _encode_into(values, table, name, column, rows, progress)
+            bad = _encode_into(values, table, name, column, rows, picture, progress)
             values.flush()
             del values
             parts[1].write_text(json.dumps({"bad": bad}))
@@ -190,15 +215,22 @@ def _reserve(path: Path, size: int) -> None:
             file.truncate(size)
 
 
-def _key(table: Table, name: str, column: Column, rows: np.ndarray) -> str:
+def _key(table: Table, name: str, column: Column, rows: np.ndarray, picture: tuple[str, Image] | None) -> str:
     digest = hashlib.blake2b(digest_size=16)
     settings = {k: v for k, v in column.to_json().items() if k not in ("mean", "std")}
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for row in rows:
-        value = table.value(int(row), name)
-        if isinstance(value, str) and Path(value).is_file():
-            status = Path(value).stat()
-            value = f"{Path(value).resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
-        digest.update(b"\0")
-        digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).tobytes())
+        for each in (name,) if picture is None else (name, picture[0]):
+            digest.update(b"\0")
+            digest.update(_identity(table.value(int(row), each)))
     return digest.hexdigest()
+
+
+def _identity(value: object) -> bytes:
+    """What tells one raw value from another: of a file its name, size and date."""
+    if isinstance(value, str) and Path(value).is_file():
+        status = Path(value).stat()
+        return f"{Path(value).resolve()}\0{status.st_size}\0{status.st_mtime_ns}".encode()
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value).tobytes()
+    return repr(value).encode()

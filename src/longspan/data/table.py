@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import polars as pl
 
-from longspan.columns import Categories, Category, Column, Image, Number
+from longspan.columns import Categories, Category, Column, Number
 from longspan.data.cells import cells_of
 from longspan.data.random import permutation
 from longspan.errors import ConfigError, DataError, unknown_name
@@ -25,7 +25,7 @@ __all__ = ["Table"]
 class Table:
     """Rows with typed columns. Every method gives a new table; files and arrays are never copied or written to.
 
-    A cell of an `Image` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be missing:
+    A cell of an `Image` or `Mask` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be missing:
     None, or NaN where a data frame has nothing else for it.
     """
 
@@ -147,7 +147,7 @@ class Table:
         cells = self.frame[name].to_list()
         if name in self.arrays:
             return [None if cell is None else self.arrays[name][cell] for cell in cells]
-        if isinstance(self.columns[name], Image):
+        if self.columns[name].in_files:
             return [self._path(cell) for cell in cells]
         return cells
 
@@ -161,12 +161,12 @@ class Table:
             return self.arrays[name][cell]
         if isinstance(cell, pl.Series):
             return cell.to_list()
-        return self._path(cell) if isinstance(self.columns[name], Image) else cell
+        return self._path(cell) if self.columns[name].in_files else cell
 
     def where(self, row: int, name: str) -> str:
         """Where a value stands, for messages: the file of a picture, else row and column."""
         cell = self.frame[name][row]
-        if isinstance(cell, str) and isinstance(self.columns[name], Image):
+        if isinstance(cell, str) and self.columns[name].in_files:
             return str(self._path(cell))
         return f"{self.source}, row {row}, column {name!r}"
 
@@ -368,7 +368,7 @@ class Table:
             return self
         frame = self.frame
         for name, column in self.columns.items():
-            if isinstance(column, Image) and name not in self.arrays and frame[name].dtype == pl.String:
+            if column.in_files and name not in self.arrays and frame[name].dtype == pl.String:
                 frame = frame.with_columns(pl.Series(name, [self._path(c) for c in frame[name]], dtype=pl.String))
         return Table(frame, self.columns, arrays=self.arrays, source=self.source)
 

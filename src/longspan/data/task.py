@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, final
 
 import numpy as np
 import torch
 
-from longspan.columns import Category, Column, Image
+from longspan.columns import Category, Column, Image, Located
 from longspan.data.leaks import Leaks, find_leaks
-from longspan.data.samples import Samples, encode_rows
+from longspan.data.samples import Samples, encode_rows, picture_of
+from longspan.data.store import encode_value
 from longspan.data.splits import Split
 from longspan.data.table import Table
 from longspan.data.vault import Vault
@@ -82,6 +83,7 @@ class Task:
         both = set(self.input_names) & set(self.target_names)
         if both:
             raise ConfigError(f"{sorted(both)} are inputs and targets at once: the network would copy the answer.")
+        self._check_located()
         self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
         self.on_error = on_error
         if allow_leaks and move_leaks:
@@ -128,7 +130,7 @@ class Task:
         if self.on_error == "skip":  # a class that is left out is not in the vocabulary either
             train = np.setdiff1d(train, list(alone))
         inputs = {name: self._fit(name, train) for name in self.input_names}
-        targets = {name: self._fit(name, train) for name in self.target_names}
+        targets = {name: self._fit(name, train, inputs) for name in self.target_names}
         sealed = self.split.vault.rows_for_leak_check()
         rows = np.concatenate([self.split.train, self.split.valid, sealed])
         samples = encode_rows(self.table, rows, inputs, targets, memory_gb=self.memory_gb, progress=progress)
@@ -187,6 +189,7 @@ class Task:
         if not 0 <= row < len(self.table):
             raise ConfigError(f"explain(row={row}): the table has rows 0 to {len(self.table) - 1}.")
         lines = [f"{self!r}, row {row}:"]
+        fitted: dict[str, Column] = {}
         for name in (*self.input_names, *self.target_names):
             lines.append(f"  {name}: {self.table.where(row, name)}")
             value = self.table.value(row, name)
@@ -195,13 +198,13 @@ class Task:
                 continue
             lines.append(f"    raw: {_brief(value)}")
             try:
-                column = self._fit(name, self.split.train)
+                column = self._fit(name, self.split.train, fitted)
+                fitted[name] = column
                 lines.append(f"    column: {_brief(column)}")
-                encoded = column.encode(value)
+                encoded = encode_value(self.table, row, name, column, picture_of(fitted))
                 lines.append(f"    encoded: {encoded.dtype} {tuple(encoded.shape)} {_brief(encoded)}")
                 if self._samples is not None:
-                    fitted = (self.inputs | self.targets)[name]
-                    ready = fitted.prepare(torch.from_numpy(encoded.copy())[None]).numpy()
+                    ready = (self.inputs | self.targets)[name].prepare(torch.from_numpy(encoded.copy())[None]).numpy()
                     lines.append(f"    in a batch: {ready.dtype} {tuple(ready.shape)} {_brief(ready)}")
             except (ValueError, LongspanError) as error:
                 lines.append(f"    FAILS: {error}")
@@ -209,8 +212,23 @@ class Task:
 
     # --- helpers -------------------------------------------------------------------------------------------------
 
-    def _fit(self, name: str, rows: np.ndarray) -> Column:
+    def _check_located(self) -> None:
+        """What lies in a picture can be predicted, and only beside a picture."""
+        pictures = [name for name in self.input_names if isinstance(self.table.columns[name], Image)]
+        for name in (*self.input_names, *self.target_names):
+            if not isinstance(self.table.columns[name], Located):
+                continue
+            kind = self.table.columns[name].kind
+            if name in self.input_names:
+                raise ConfigError(f"Input {name!r} is of kind {kind}, which no network of ours reads: make it a target.")
+            if not pictures:
+                raise ConfigError(f"Target {name!r} is of kind {kind} and lies in a picture, but no input is a picture.")
+
+    def _fit(self, name: str, rows: np.ndarray, inputs: Mapping[str, Column] | None = None) -> Column:
         column = self.table.columns[name]
+        picture = picture_of(inputs or {})
+        if isinstance(column, Located) and picture is not None:
+            column = column.in_frame(picture[1])
         if isinstance(column, Image) and self.size_px is not None:
             column = replace(column, size_px=self.size_px)
         cells = self.table.frame[name].gather(rows)
@@ -219,7 +237,7 @@ class Task:
                 f"{'Input' if name in self.input_names else 'Target'} {name!r} has no value in any of the {len(rows)} "
                 "training rows: there is nothing to learn from."
             )
-        if isinstance(column, Image):
+        if column.in_files:
             values = (v for row in rows if (v := self.table.value(int(row), name)) is not None)
         else:
             values = cells.drop_nulls().to_list()

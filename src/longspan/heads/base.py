@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from longspan.columns import Column
+    from longspan.columns import Column, Draws
+    from longspan.models import FeatureShapes
 
 __all__ = ["Answer", "Head", "Metric", "Reads"]
 
-Reads = Literal["vector", "sequence"]
-"""Features of a row as a head reads them: one vector `(B, num_features)`, or one for each of T steps across the picture
-or along the recording, `(B, T, num_features)`."""
+Reads = Literal["vector", "sequence", "maps"]
+"""Features of a row as a head reads them: one vector `(B, num_features)`; one for each of T steps across the picture or
+along the recording, `(B, T, num_features)`; or `Maps`, several maps of the picture from fine to coarse."""
 
 
 @final
@@ -70,28 +71,43 @@ class Head(ABC):
         """Width of the last layer."""
 
     @abstractmethod
-    def layers(self, num_features: int) -> nn.Module:
-        """New layers from `(B, num_features)` features to `(B, num_outputs)` outputs; of T steps for a sequence."""
+    def layers(self, shapes: FeatureShapes) -> nn.Module:
+        """New layers from features to outputs: a tensor of B rows, or an object that `loss` and `activate` understand.
+
+        They read what `reads` says: `(B, num_features)`, `(B, T, num_features)`, or `Maps`.
+        """
 
     @abstractmethod
-    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
-        """Why outputs of `shape` for `rows` rows cannot serve, in words that follow them; None when they can."""
+    def outputs_fault(self, outputs: object, rows: int) -> str | None:
+        """Why `outputs` for `rows` rows cannot serve, in words that follow their shape; None when they can."""
 
     @abstractmethod
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Loss of each row, `(B,)` float32."""
+    def loss(self, outputs: Any, targets: torch.Tensor) -> torch.Tensor:
+        """Loss of each row, `(B,)` float32; finite, with finite gradients, also where the target is missing (zeros)."""
 
     @abstractmethod
-    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Outputs as averageable quantities, float32."""
+    def activate(self, outputs: Any) -> torch.Tensor:
+        """Outputs as averageable quantities, `(B, ...)` float32."""
+
+    def undo(self, activated: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """What was activated for pictures after their draws, as it lies in the pictures before them.
+
+        Heads that say nothing about places give it back as it is.
+        """
+        del draws
+        return activated
+
+    def compact(self, activated: torch.Tensor) -> torch.Tensor:
+        """What is kept of each row to be measured and decoded, `(B, ...)`; less than `activated` where that is large."""
+        return activated
 
     @abstractmethod
     def decode(self, activated: torch.Tensor) -> list[Answer]:
-        """One answer per row of activated outputs."""
+        """One answer per row of what `compact` kept, in pixels of the picture that the network saw where it says something about places."""
 
     @abstractmethod
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-        """The metrics over all rows; every name in `metrics` that these rows allow."""
+        """The metrics over all rows of what `compact` kept; every name in `metrics` that these rows allow."""
 
     def with_column(self, column: Column) -> Self:
         """This head for a fitted column."""
@@ -110,9 +126,14 @@ class Head(ABC):
         return cls(**known).with_column(column_from_json(fields["column"]))
 
 
-def vector_fault(shape: tuple[int, ...], rows: int, num_outputs: int) -> str | None:
+def shape_of(outputs: object) -> tuple[int, ...]:
+    """The shape of a tensor; empty for anything else."""
+    return tuple(getattr(outputs, "shape", ()))
+
+
+def vector_fault(outputs: object, rows: int, num_outputs: int) -> str | None:
     """`Head.outputs_fault` of the heads that read one vector."""
-    if shape == (rows, num_outputs):
+    if shape_of(outputs) == (rows, num_outputs):
         return None
     return (
         f"whose head needs {(rows, num_outputs)}. End it with nn.Linear(..., {num_outputs}), or give it an attribute "

@@ -14,6 +14,7 @@ from longspan.columns import Categories, Category
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
 from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, vector_fault
+from longspan.models import FeatureShapes
 
 __all__ = ["Classify", "ClassifyMany"]
 
@@ -56,13 +57,13 @@ class Classify(Head):
         assert isinstance(self.column, Category)
         return self.column
 
-    def layers(self, num_features: int) -> nn.Module:
+    def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to K logits."""
-        return perceptron(num_features, self.hidden, self.dropout, self.num_outputs)
+        return perceptron(shapes.num_features, self.hidden, self.dropout, self.num_outputs)
 
-    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+    def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, K)`."""
-        return vector_fault(shape, rows, self.num_outputs)
+        return vector_fault(outputs, rows, self.num_outputs)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each row, nats."""
@@ -138,13 +139,13 @@ class ClassifyMany(Head):
         assert isinstance(self.column, Categories)
         return self.column
 
-    def layers(self, num_features: int) -> nn.Module:
+    def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to K logits."""
-        return perceptron(num_features, self.hidden, self.dropout, self.num_outputs)
+        return perceptron(shapes.num_features, self.hidden, self.dropout, self.num_outputs)
 
-    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+    def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, K)`."""
-        return vector_fault(shape, rows, self.num_outputs)
+        return vector_fault(outputs, rows, self.num_outputs)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean over the classes of each row's binary cross-entropy, nats."""

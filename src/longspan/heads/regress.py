@@ -13,6 +13,7 @@ from longspan.columns import Number
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
 from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, vector_fault
+from longspan.models import FeatureShapes
 
 __all__ = ["Regress"]
 
@@ -57,13 +58,13 @@ class Regress(Head):
         assert self.column.std is not None
         return self.column.mean, self.column.std
 
-    def layers(self, num_features: int) -> nn.Module:
+    def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to one number."""
-        return perceptron(num_features, self.hidden, self.dropout, 1)
+        return perceptron(shapes.num_features, self.hidden, self.dropout, 1)
 
-    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+    def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, 1)`."""
-        return vector_fault(shape, rows, self.num_outputs)
+        return vector_fault(outputs, rows, self.num_outputs)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Loss of each row on the standardised scale."""

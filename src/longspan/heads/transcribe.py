@@ -11,9 +11,10 @@ from torch import nn
 from longspan.columns import Text
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron
+from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, shape_of
 from longspan.heads.ctc import beam_search, best_paths, pad_texts, text_losses
 from longspan.heads.edit_distance import edit_distance
+from longspan.models import FeatureShapes
 
 __all__ = ["Transcribe"]
 
@@ -64,12 +65,13 @@ class Transcribe(Head):
         assert isinstance(self.column, Text)
         return self.column
 
-    def layers(self, num_features: int) -> nn.Module:
+    def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to 1 + K logits, the same ones at every step."""
-        return _EachStep(perceptron(num_features, self.hidden, self.dropout, self.num_outputs))
+        return _EachStep(perceptron(shapes.num_features, self.hidden, self.dropout, self.num_outputs))
 
-    def outputs_fault(self, shape: tuple[int, ...], rows: int) -> str | None:
+    def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, T, 1 + K)`, or too few steps for the longest training text."""
+        shape = shape_of(outputs)
         if len(shape) != 3 or (shape[0], shape[2]) != (rows, self.num_outputs):
             return (
                 f"whose head needs ({rows}, T, {self.num_outputs}): logits of the blank and {self.num_outputs - 1} "

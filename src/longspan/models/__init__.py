@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longspan.models.backbone import Backbone
+from longspan.models.backbone import Backbone, FeatureShapes, Maps
 from longspan.models.catalogue import ModelInfo, catalogue
 from longspan.models.deep_cnn import DeepCNNConfig
 from longspan.models.line_cnn import LineCNNConfig
@@ -15,7 +15,9 @@ from longspan.models.weights import load_weights
 __all__ = [
     "Backbone",
     "DeepCNNConfig",
+    "FeatureShapes",
     "LineCNNConfig",
+    "Maps",
     "ModelConfig",
     "ModelInfo",
     "SlidLeNet5Config",

@@ -4,15 +4,55 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
 
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError, ShapeError
 from longspan.nn import PoolName
 
-__all__ = ["Backbone", "Map", "check_images", "check_same_height", "check_same_size", "check_size", "no_global_pool"]
+__all__ = [
+    "Backbone",
+    "FeatureShapes",
+    "Map",
+    "Maps",
+    "check_images",
+    "check_same_height",
+    "check_same_size",
+    "check_size",
+    "no_global_pool",
+]
 
 Map = Callable[..., Tensor]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FeatureShapes:
+    """What a head is told of the features that its layers will read."""
+
+    num_features: int
+    """Length of the vector of a picture, or of a step."""
+    channels: tuple[int, ...] = ()
+    """Of each map, fine to coarse; empty where the backbone gives no maps."""
+    strides: tuple[int, ...] = ()
+    """Of each map: pixels of the picture from one place to the next."""
+    in_channels: int = 3
+    """Channels of the picture."""
+    size_px: tuple[int, int] = (224, 224)
+    """Height and width of the pictures in training."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """Features of B pictures as heads read them that say something about each place."""
+
+    images: Tensor
+    """The prepared pictures, `(B, C, H, W)`."""
+    maps: list[Tensor]
+    """`(B, channels[i], H_i, W_i)`, fine to coarse, one for each stride; a map has about `side / stride` places."""
 
 
 class Backbone(nn.Module, ABC):
@@ -53,6 +93,10 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def groups(self) -> list[list[nn.Parameter]]:
         """All parameters, each once, in groups from lower (near the picture) to upper, to freeze or to slow down."""
+
+    def both(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What `forward` and what `features` give, for heads of both kinds; networks that can do it at once override it."""
+        return self.forward(images), self.features(images)
 
     def parts(self, groups: int) -> tuple[Map, Map] | None:
         """`forward` as two functions, one after the other: the lowest `groups` of `groups()`, and what reads them.

@@ -126,6 +126,13 @@ class TorchvisionNet(Backbone):
         images = self._checked(images)
         return self.net(images) if self.pool != "avg_max" else self._pooled(self._maps(images)[-1])
 
+    def both(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The vector is pooled from the last map, without dropout, where the network pools there; else it runs twice."""
+        if not self.family.global_pool:
+            return self(images), self.features(images)
+        maps = self.features(images)
+        return self._pooled(maps[-1]), maps
+
     def parts(self, groups: int) -> tuple[Map, Map] | None:
         """With pool="avg_max", where the trunk runs in `forward` itself: up to the end of a stride, and from there."""
         if self.pool != "avg_max":

@@ -18,7 +18,7 @@ from longspan.pipeline.save import PIPELINE_FORMAT
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Predictor
 from longspan.train.files import read_tensors
-from longspan.train.load import load as load_model
+from longspan.train.load import from_file
 from longspan.train.standing import below
 from longspan.version import __version__
 
@@ -50,7 +50,7 @@ def load(
     if described.get("format") != PIPELINE_FORMAT["format"]:
         if functions:
             raise ConfigError(f"{path} holds no pipeline, so functions= has nothing to stand for.")
-        return load_model(path, model=model, device=device)
+        return from_file(path, tensors, described, model=model, device=device)
     if model is not None:
         raise ConfigError("For a pipeline a network of yours is named by its stage: functions={'stage': network}.")
     version = described.get("format_version")

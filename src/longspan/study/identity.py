@@ -9,16 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from longspan.columns import Image
 from longspan.data import Table, Task
 
-__all__ = ["column_digests", "describe_strategy", "digest_of", "rows_digest", "shared_rows", "task_identity"]
+__all__ = [
+    "column_digests",
+    "describe_strategy",
+    "digest_of",
+    "rows_digest",
+    "shared_rows",
+    "task_identity",
+    "tensors_digest",
+]
 
 _HEAD_BYTES = 65_536
 """Of each picture file; with its size enough to notice another picture, and read in no time."""
@@ -74,6 +82,15 @@ def shared_rows(table: Table, rows: np.ndarray, other: Table, other_rows: np.nda
     return sum(cells in known for cells in zip(*[list(_cells(other, other_rows, n)) for n in names], strict=True))
 
 
+def tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Fingerprint of a network's weights."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in tensors.items():
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def describe_strategy(strategy: Any) -> str:
     """What tells a strategy from a changed one: its `to_json()`, else what `repr` or its attributes say."""
     if callable(getattr(strategy, "to_json", None)):
@@ -96,7 +113,7 @@ def _cells(table: Table, rows: np.ndarray, name: str) -> list[bytes]:
         pixels = table.arrays[name]
         head = f"{pixels.dtype}{pixels.shape[1:]}".encode()
         return [b"missing" if cell is None else head + _short(pixels[cell].tobytes()) for cell in cells]
-    if isinstance(table.columns[name], Image):
+    if table.columns[name].in_files:
         return [_file(table.value(int(row), name)) for row in rows]
     return [json.dumps(cell, default=str).encode() + b"\0" for cell in cells]
 

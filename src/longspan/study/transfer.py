@@ -12,6 +12,7 @@ import polars as pl
 from longspan.columns import Image
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, StudyError
+from longspan.study.identity import rows_digest, shared_rows, tensors_digest
 from longspan.study.scoring import measure_for
 from longspan.train import Budget, Learner, Predictor, Recipe
 
@@ -59,8 +60,8 @@ class Transfer:
         *,
         source_recipe: Recipe | None = None,
         source_seed: int = 0,
-        frozen: float = 0.0,
-        lower_rate: float = 1.0,
+        frozen: float | None = None,
+        lower_rate: float | None = None,
     ) -> None:
         """Name the two trainings.
 
@@ -69,18 +70,17 @@ class Transfer:
             source: The task that the network is trained on first, or a network that already was.
             source_recipe: Of the source task; the same recipe if None. The network must be the same.
             source_seed: Of everything random in the source training.
-            frozen: Share of the layer groups, lowest first, that keep what they learnt on the source task.
-            lower_rate: Learning rate of the lowest layers as a share of the heads'.
+            frozen: Share of the layer groups, lowest first, that keep what they learnt on the source task; None: as the
+                recipe's phases say.
+            lower_rate: Learning rate of the lowest layers as a share of the heads'; None: as the recipe's phases say.
         """
-        self.recipe = replace(
-            recipe,
-            phases=tuple(replace(p, frozen=max(p.frozen, frozen), lower_rate=lower_rate) for p in recipe.phases),
-        )
+        changes = {"frozen": frozen, "lower_rate": lower_rate}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        self.recipe = replace(recipe, phases=tuple(replace(phase, **changes) for phase in recipe.phases))
         self.source_recipe = source_recipe or recipe
         self.source = source if isinstance(source, Task) else None
         self.source_seed = source_seed
         self.source_steps = source.steps_done if isinstance(source, Learner) else 0
-        self.frozen = frozen
         self._trained: Predictor | None = None
         self._source_rows: int | None = None
         if isinstance(source, Learner):
@@ -108,15 +108,16 @@ class Transfer:
         """Train the source network, and see that its weights fit: before a study begins, not in its middle.
 
         Raises:
-            StudyError: the two networks differ, or rows that the study holds out stand in the source task.
+            StudyError: the two networks differ, or inputs that the study holds out stand in the source task as well.
         """
-        if self.source is not None and self.source.table is task.table:
+        if self.source is not None:
             held_out = np.concatenate([task.valid.numpy(), task.split.vault.rows_for_leak_check()])
-            shared = np.intersect1d(self.source.train.numpy(), held_out)
-            if len(shared):
+            theirs = self.source
+            shared = shared_rows(task.table, held_out, theirs.table, theirs.train.numpy(), task.input_names)
+            if shared:
                 raise StudyError(
-                    f"The source task trains on {len(shared)} rows that the study holds out (the first is row "
-                    f"{shared[0]}): give it other rows."
+                    f"The source task trains on {shared} rows with the inputs of rows that the study holds out: give it "
+                    "other rows."
                 )
         self._start(self.recipe.learner(task))
 
@@ -167,10 +168,7 @@ class Transfer:
         """
         rows = []
         for share in shares:
-            deep = Transfer(self.recipe, self.starting_point)
-            deep.recipe = replace(
-                self.recipe, phases=tuple(replace(phase, frozen=share) for phase in self.recipe.phases)
-            )
+            deep = Transfer(self.recipe, self.starting_point, frozen=share)
             for seed in seeds:
                 said = deep.train(task, seed=seed, budget=budget).predict(table)
                 for name, column in task.targets.items():
@@ -183,10 +181,18 @@ class Transfer:
         return {
             "strategy": "transfer",
             "recipe": self.recipe.to_json(),
-            "source": repr(self.source) if self.source is not None else repr(self._trained),
+            "source": self._source_identity(),
             "source_recipe": self.source_recipe.to_json(),
             "source_seed": self.source_seed,
         }
+
+    def _source_identity(self) -> str:
+        """Fingerprint of the rows that the source network learns from, or of the weights that it has."""
+        source = self.source
+        if source is not None:
+            return rows_digest(source.table, source.train.numpy(), [*source.input_names, *source.target_names])
+        assert self._trained is not None
+        return tensors_digest(self._trained.network.state_dict())
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to a worker process: the trained source network in place of its task."""

@@ -10,9 +10,10 @@ import torch
 
 from longspan.data import Table
 from longspan.errors import ConfigError
+from longspan.train.answers import Answers
 from longspan.train.files import write_tensors
 from longspan.train.learner import Learner
-from longspan.train.predictor import Predictor, encode_truth, to_predictions
+from longspan.train.predictor import Predictor, encode_truth
 from longspan.train.scores import measure
 from longspan.version import __version__
 
@@ -51,15 +52,14 @@ class Ensemble:
 
     def predict(self, data: Any, *, views: int = 1, batch_size: int = 64) -> Any:
         """Answers for one sample, several, or a table, in order; see `Predictor.predict`."""
-        activated, sources = self._answer(data, views, batch_size)
-        return to_predictions(self.members[0].heads, activated, sources, data)
+        return self._answer(data, views, batch_size).predictions(self.members[0].heads, data)
 
     def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
         """Metrics of the joint answers over the rows of a table that has the targets."""
         heads = self.members[0].heads
         truth = encode_truth(table, self.members[0].inputs, heads)
         rows = torch.arange(len(table))
-        activated, _ = self._answer(table, views, batch_size)
+        activated = self._answer(table, views, batch_size).activated
         targets = {name: store.read(rows) for name, store in truth.targets.items()}
         present = {name: store.present(rows) for name, store in truth.targets.items()}
         return measure(heads, activated, targets, present)
@@ -76,15 +76,14 @@ class Ensemble:
         write_tensors(path, tensors, {**ENSEMBLE_FORMAT, **described})
         return path
 
-    def _answer(self, data: Any, views: int, batch_size: int) -> tuple[dict[str, torch.Tensor], list[str | None]]:
+    def _answer(self, data: Any, views: int, batch_size: int) -> Answers:
         if isinstance(data, list | tuple) and not data:
-            return {}, []
-        answers = [member.answer(data, views=views, batch_size=batch_size) for member in self.members]
-        sources = answers[0][1]
-        return {
-            name: torch.stack([activated[name] for activated, _ in answers]).mean(dim=0)
-            for name in self.members[0].heads
-        }, sources
+            return Answers({}, [], [])
+        said = [member.answer(data, views=views, batch_size=batch_size, compact=False) for member in self.members]
+        heads = self.members[0].heads
+        means = {name: torch.stack([each.activated[name] for each in said]).mean(dim=0) for name in heads}
+        compact = {name: heads[name].compact(mean) for name, mean in means.items()}
+        return Answers(compact, said[0].sources, said[0].placements)
 
 
 def _targets(member: Predictor) -> dict[str, Any]:

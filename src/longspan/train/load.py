@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from longspan.errors import LongspanError, ModelFileError
@@ -14,7 +15,7 @@ from longspan.train.predictor import MODEL_FORMAT, Predictor
 from longspan.train.standing import below
 from longspan.version import __version__
 
-__all__ = ["load"]
+__all__ = ["from_file", "load"]
 
 
 def load(path: str | Path, *, model: nn.Module | None = None, device: str = "auto") -> Predictor | Ensemble:
@@ -28,8 +29,18 @@ def load(path: str | Path, *, model: nn.Module | None = None, device: str = "aut
     Raises:
         ModelFileError: cut short, damaged, not ours, from a newer longspan, or in need of `model`.
     """
-    path = Path(path)
-    tensors, described = read_tensors(path)
+    return from_file(Path(path), *read_tensors(Path(path)), model=model, device=device)
+
+
+def from_file(
+    path: Path,
+    tensors: dict[str, torch.Tensor],
+    described: dict[str, Any],
+    *,
+    model: nn.Module | None,
+    device: str,
+) -> Predictor | Ensemble:
+    """`load`, from what `read_tensors` found in the file."""
     version, kind = described.get("format_version"), described.get("format")
     if kind not in (MODEL_FORMAT["format"], ENSEMBLE_FORMAT["format"]):
         raise ModelFileError(f"{path} is a longspan file of kind {kind!r}, not a model.")

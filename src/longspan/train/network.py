@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -11,10 +12,21 @@ from torch import nn
 
 from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Head
-from longspan.models import Backbone
+from longspan.heads.base import shape_of
+from longspan.models import Backbone, FeatureShapes, Maps
 from longspan.models.backbone import Map
 
-__all__ = ["Network", "evaluating", "place"]
+__all__ = ["Features", "Network", "evaluating", "place"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a backbone gave for a batch, as far as the heads read it."""
+
+    vector: Any = None
+    """`(B, num_features)`, or `(B, T, num_features)`; of a whole network its outputs."""
+    maps: Maps | None = None
 
 
 @final
@@ -22,8 +34,9 @@ class Network(nn.Module):
     """Outputs per target, from inputs in the task's order.
 
     The backbone is one of ours, any module with an int `num_features` that gives `(B, num_features)` (with an attribute
-    `sequence = True`: a vector for each of T steps, `(B, T, num_features)`), or a whole network that gives the one
-    target's outputs itself (for several targets: a dict of them).
+    `sequence = True`: a vector for each of T steps, `(B, T, num_features)`; with `channels`, `strides` and a method
+    `features`: also maps, as `Backbone` has them), or a whole network that gives the one target's outputs itself (for
+    several targets: a dict of them).
     """
 
     def __init__(self, backbone: nn.Module, heads: Mapping[str, Head]) -> None:
@@ -37,18 +50,37 @@ class Network(nn.Module):
         self.whole = not isinstance(num_features, int)
         # A list, not a dict by target: a column may be called "values" or "a.b", a submodule may not.
         self.heads = nn.ModuleList(
-            [] if not isinstance(num_features, int) else [head.layers(num_features) for head in heads.values()]
+            [] if self.whole else [head.layers(_shapes(backbone, name, head)) for name, head in heads.items()]
         )
+        self._reads = tuple(head.reads for head in heads.values())
+        self.reads = frozenset(self._reads)
 
-    def forward(self, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Outputs by target: `(B, num_outputs)`, or of each step `(B, T, num_outputs)`."""
-        return self.from_features(self.backbone(*inputs))
+    def forward(self, *inputs: torch.Tensor) -> dict[str, Any]:
+        """Outputs by target, of the form that each head gives and understands."""
+        return self.from_features(self.features(*inputs))
 
-    def from_features(self, features: Any) -> dict[str, torch.Tensor]:
+    def features(self, *inputs: torch.Tensor) -> Features:
+        """What the heads read, from the backbone: a vector, maps, or both."""
+        if self.whole or "maps" not in self.reads:
+            return Features(self.backbone(*inputs))
+        (images,) = inputs
+        if self.reads == {"maps"}:
+            return Features(maps=Maps(images, self.backbone.features(images)))
+        if isinstance(self.backbone, Backbone):
+            vector, maps = self.backbone.both(images)
+        else:
+            vector, maps = self.backbone(images), self.backbone.features(images)
+        return Features(vector, Maps(images, maps))
+
+    def from_features(self, features: Features) -> dict[str, Any]:
         """Outputs by target, from what the backbone gave."""
         if self.whole:
-            return features if isinstance(features, dict) else {self.target_names[0]: features}
-        return {name: head(features) for name, head in zip(self.target_names, self.heads, strict=True)}
+            outputs = features.vector
+            return outputs if isinstance(outputs, dict) else {self.target_names[0]: outputs}
+        return {
+            name: head(features.vector if features.maps is None or reads != "maps" else features.maps)
+            for name, head, reads in zip(self.target_names, self.heads, self._reads, strict=True)
+        }
 
     def groups(self) -> list[list[nn.Parameter]]:
         """Parameters from the lowest layers to the heads."""
@@ -70,6 +102,8 @@ class Network(nn.Module):
 
         The first may read several inputs, as the backbone does.
         """
+        if "maps" in self.reads:
+            return None
         if groups == len(self._lower_groups()):
             return self.backbone, lambda features: features
         return self.backbone.parts(groups) if isinstance(self.backbone, Backbone) and groups else None
@@ -98,23 +132,23 @@ class Network(nn.Module):
         shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
         with torch.no_grad(), evaluating(self):
             try:
-                features = self.backbone(*inputs)
+                features = self.features(*inputs)
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 raise ShapeError(f"The network cannot read inputs of shape {shapes}: {error}") from error
             if not self.whole:
                 _check_features(features, len(inputs[0]), self.backbone, shapes)
-            elif not isinstance(features, torch.Tensor | dict):
+            elif not isinstance(features.vector, torch.Tensor | dict):
                 raise ConfigError(
-                    f"The network gives {type(features).__name__}; it must give the outputs of the one target, or a "
+                    f"The network gives {type(features.vector).__name__}; it must give the outputs of the one target, or a "
                     f"dict of them by target: {sorted(heads)}."
                 )
             outputs = self.from_features(features)
         if set(outputs) != set(heads):
             raise ConfigError(f"The network gives {sorted(outputs)}, the task wants {sorted(heads)}.")
         for name, head in heads.items():
-            got = tuple(outputs[name].shape) if isinstance(outputs[name], torch.Tensor) else type(outputs[name])
-            fault = head.outputs_fault(got if isinstance(got, tuple) else (), len(inputs[0]))
+            fault = head.outputs_fault(outputs[name], len(inputs[0]))
             if fault is not None:
+                got = shape_of(outputs[name]) or type(outputs[name]).__name__
                 raise ShapeError(f"For inputs of shape {shapes} the network gives {got} for target {name!r}, {fault}")
 
 
@@ -123,6 +157,8 @@ def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
     name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
     sequence = _gives_sequence(backbone)
     for target, head in heads.items():
+        if head.reads == "maps":
+            continue
         if head.reads == "sequence" and not sequence:
             raise ConfigError(
                 f"{name} gives one vector per picture, but target {target!r} is read step by step (head "
@@ -141,7 +177,29 @@ def _gives_sequence(backbone: nn.Module) -> bool:
     return getattr(backbone, "sequence", False) is True
 
 
-def _check_features(features: object, rows: int, backbone: nn.Module, shapes: str) -> None:
+def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
+    """What a head's layers will read; ConfigError for a head that reads maps where the backbone has none."""
+    channels, strides = tuple(getattr(backbone, "channels", ())), tuple(getattr(backbone, "strides", ()))
+    if head.reads == "maps" and not strides:
+        name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
+        raise ConfigError(
+            f"{name} has no feature maps, which target {target!r} needs (head {type(head).__name__}). Take for "
+            "instance resnet34, squeezenet1_1 or mobilenet_v3_large; a module of yours gives maps with a method "
+            "features(images) and the attributes channels and strides, from fine to coarse."
+        )
+    return FeatureShapes(
+        num_features=int(getattr(backbone, "num_features", 0)),
+        channels=channels,
+        strides=strides,
+        in_channels=getattr(backbone, "in_channels", 3),
+        size_px=tuple(getattr(backbone, "size_px", (224, 224))),
+    )
+
+
+def _check_features(given: Features, rows: int, backbone: nn.Module, shapes: str) -> None:
+    features = given.vector
+    if features is None:  # only maps are read
+        return
     sequence, width = _gives_sequence(backbone), backbone.num_features
     shape: tuple[int, ...] = tuple(features.shape) if isinstance(features, torch.Tensor) else ()
     if len(shape) == 2 + sequence and shape[:1] + shape[-1:] == (rows, width):

@@ -10,22 +10,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from longspan.columns import Column, Image, column_from_json
+from longspan.columns import Column, Image, Located, column_from_json
 from longspan.data import Augment, Samples, Store, Table, encode_rows
+from longspan.data.samples import picture_of
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
 from longspan.heads import Head, head_from_json
 from longspan.models import Backbone
 from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
+from longspan.train.answers import Answers
 from longspan.train.files import write_tensors
 from longspan.train.network import Network, evaluating, place
 from longspan.train.precision import Precision, pick_device, pick_dtype
-from longspan.train.prediction import Prediction
 from longspan.train.scores import activate_rows, score_rows
 from longspan.train.step import Source, whole_source
 from longspan.version import __version__
 
-__all__ = ["MODEL_FORMAT", "Predictor", "encode_truth", "to_predictions"]
+__all__ = ["MODEL_FORMAT", "Predictor", "encode_truth"]
 
 MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
 """What marks the header of a model file; `load` refuses higher versions."""
@@ -89,30 +90,30 @@ class Predictor:
         Raises:
             DataError: inputs that cannot be read, all of them by name.
         """
-        activated, sources = self.answer(data, views=views, batch_size=batch_size)
-        return to_predictions(self.heads, activated, sources, data)
+        return self.answer(data, views=views, batch_size=batch_size).predictions(self.heads, data)
 
-    def answer(
-        self, data: Any, *, views: int = 1, batch_size: int = 64
-    ) -> tuple[dict[str, torch.Tensor], list[str | None]]:
-        """Activated outputs by target for what `predict` takes, and the file of each sample."""
+    def answer(self, data: Any, *, views: int = 1, batch_size: int = 64, compact: bool = True) -> Answers:
+        """What the network says to what `predict` takes; see `activate_rows` for `compact`."""
+        picture = picture_of(self.inputs) if any(isinstance(head.column, Located) for head in self.heads.values()) else None
         if isinstance(data, Table):
             for name in self.inputs:
                 data.column(name)
             rows = np.arange(len(data))
             samples = encode_rows(data, rows, self.inputs, {})
             faults = list(samples.faults().values())
-            sources = [_path_of(data.value(int(row), next(iter(self.inputs)))) for row in rows]
+            values = [data.value(int(row), picture[0] if picture else next(iter(self.inputs))) for row in rows]
         else:
-            values = data if isinstance(data, list | tuple) else [data]
+            values = list(data) if isinstance(data, list | tuple) else [data]
             samples, faults = self._encode(values)
-            sources = [_path_of(value) for value in values]
         if faults:
             raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+        sources = [_path_of(value) for value in values]
         if not sources:
-            return {}, []
+            return Answers({}, [], [])
+        placements = [None if picture is None else picture[1].placement(_picture_in(v, picture[0])) for v in values]
         rows = torch.arange(len(sources))
-        return self.activate(samples, rows, views=views, batch_size=batch_size), sources
+        activated = self.activate(samples, rows, views=views, batch_size=batch_size, compact=compact)
+        return Answers(activated, sources, placements)
 
     def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
         """Metrics over the rows of a table that has the targets; missing values count for nothing.
@@ -133,12 +134,12 @@ class Predictor:
         return whole_source(samples, self.inputs, self.device, self.dtype)
 
     def activate(
-        self, samples: Samples, rows: torch.Tensor, *, views: int = 1, batch_size: int = 64
+        self, samples: Samples, rows: torch.Tensor, *, views: int = 1, batch_size: int = 64, compact: bool = True
     ) -> dict[str, torch.Tensor]:
-        """Probabilities and quantities of encoded rows, by target; see `Head.activate`."""
-        drawn = self._views(views)
+        """Probabilities and quantities of encoded rows, by target; see `activate_rows`."""
+        drawn, source = self._views(views), self.source(samples)
         with evaluating(self.network):
-            return activate_rows(self.source(samples), self.network, rows, self.heads, batch_size, drawn)
+            return activate_rows(source, self.network, rows, self.heads, batch_size, drawn, compact=compact)
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file: weights, and as JSON everything needed to use them. It holds no code."""
@@ -234,13 +235,8 @@ def encode_truth(table: Table, inputs: Mapping[str, Column], heads: Mapping[str,
     return samples
 
 
-def to_predictions(
-    heads: Mapping[str, Head], activated: Mapping[str, torch.Tensor], sources: Sequence[str | None], data: Any
-) -> Any:
-    """Activated outputs in the words of the targets' columns: a list, or one prediction where `data` was one sample."""
-    decoded = {name: head.decode(activated[name]) for name, head in heads.items()} if sources else {}
-    predictions = [Prediction({name: decoded[name][i] for name in heads}, source) for i, source in enumerate(sources)]
-    return predictions if isinstance(data, Table | list | tuple) else predictions[0]
+def _picture_in(value: Any, name: str) -> Any:
+    return value[name] if isinstance(value, dict) else value
 
 
 def _column(head: Head) -> Column:

@@ -27,7 +27,7 @@ class Scores:
     rows: torch.Tensor
     """`(N,)` row numbers."""
     activated: dict[str, torch.Tensor]
-    """By target `(N, ...)`: probabilities, quantities."""
+    """By target `(N, ...)`: probabilities, quantities; of dense targets what `Head.compact` keeps."""
     targets: dict[str, torch.Tensor]
     """By target `(N, ...)`: the truth, zeros where missing."""
     present: dict[str, torch.Tensor]
@@ -75,7 +75,14 @@ def join_target(target: str, metric: str, num_targets: int) -> str:
 
 @torch.no_grad()
 def activate_rows(
-    source: Source, network: Network, rows: torch.Tensor, heads: Mapping[str, Head], batch_size: int, views: Views
+    source: Source,
+    network: Network,
+    rows: torch.Tensor,
+    heads: Mapping[str, Head],
+    batch_size: int,
+    views: Views,
+    *,
+    compact: bool = True,
 ) -> dict[str, torch.Tensor]:
     """Activated outputs of `rows` by target, `(N, ...)` on the CPU: the mean over the views of each row.
 
@@ -86,6 +93,7 @@ def activate_rows(
         heads: By target.
         batch_size: Rows at a time.
         views: The draws of every view of a batch's rows; None stands for the row as it is.
+        compact: Keep what `Head.compact` keeps; else all that was activated, to be averaged with other models' answers.
     """
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in heads}
     for batch in source.samples.batches(rows, batch_size):
@@ -96,9 +104,12 @@ def activate_rows(
             outputs = source.forward(network, source.prepare(viewed))
             for name, head in heads.items():
                 activated = head.activate(outputs[name])
+                if draws is not None:
+                    activated = head.undo(activated, viewed.draws)
                 sums[name] = sums[name] + activated if name in sums else activated
         for name in heads:
-            parts[name].append((sums[name] / len(drawn)).cpu())
+            mean = sums[name] / len(drawn)
+            parts[name].append((heads[name].compact(mean) if compact else mean).cpu())
     return {name: torch.cat(part) for name, part in parts.items()}
 
 
@@ -130,7 +141,7 @@ def score_rows(
         for name, head in heads.items():
             truth = columns[name].prepare(moved.targets[name])
             losses = torch.where(moved.present[name], head.loss(outputs[name], truth), 0.0)
-            parts["activated"][name].append(head.activate(outputs[name]).cpu())
+            parts["activated"][name].append(head.compact(head.activate(outputs[name])).cpu())
             parts["targets"][name].append(truth.cpu())
             parts["present"][name].append(batch.present[name])
             parts["losses"][name].append(losses.cpu())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Source:
 
     samples: Samples
     prepare: Callable[[Batch], Inputs]
-    forward: Callable[[Network, Inputs], dict[str, torch.Tensor]]
+    forward: Callable[[Network, Inputs], dict[str, Any]]
     device: torch.device
     dtype: torch.dtype
 
@@ -40,7 +40,7 @@ def prepare_inputs(batch: Batch, columns: Mapping[str, Column]) -> Inputs:
 def whole_source(samples: Samples, columns: Mapping[str, Column], device: torch.device, dtype: torch.dtype) -> Source:
     """The whole network on encoded rows."""
 
-    def forward(network: Network, inputs: Inputs) -> dict[str, torch.Tensor]:
+    def forward(network: Network, inputs: Inputs) -> dict[str, Any]:
         with autocast(device, dtype):
             return network(*inputs)
 
@@ -50,10 +50,10 @@ def whole_source(samples: Samples, columns: Mapping[str, Column], device: torch.
 def frozen_source(samples: Samples, columns: Mapping[str, Column], device: torch.device, dtype: torch.dtype) -> Source:
     """As `whole_source`, but the backbone keeps nothing for a backward pass."""
 
-    def forward(network: Network, inputs: Inputs) -> dict[str, torch.Tensor]:
+    def forward(network: Network, inputs: Inputs) -> dict[str, Any]:
         with autocast(device, dtype):
             with torch.no_grad():
-                features = network.backbone(*inputs)
+                features = network.features(*inputs)
             return network.from_features(features)
 
     return Source(samples, lambda batch: prepare_inputs(batch, columns), forward, device, dtype)
@@ -66,12 +66,12 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 
 def sum_losses(
     heads: Mapping[str, Head],
-    outputs: Mapping[str, torch.Tensor],
+    outputs: Mapping[str, Any],
     targets: Mapping[str, torch.Tensor],
     present: Mapping[str, torch.Tensor],
 ) -> torch.Tensor:
     """Loss of a batch: for each target the mean over the rows that have it, summed over targets."""
-    total = torch.zeros((), device=next(iter(outputs.values())).device)
+    total = torch.zeros((), device=next(iter(present.values())).device)
     for name, head in heads.items():
         there = present[name]
         losses = torch.where(there, head.loss(outputs[name], targets[name]), 0.0)

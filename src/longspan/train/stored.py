@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ import torch
 from longspan.data.samples import Samples
 from longspan.data.store import Store
 from longspan.models.backbone import Map
-from longspan.train.network import Network
+from longspan.train.network import Features, Network
 from longspan.train.step import Inputs, Source, autocast
 
 __all__ = ["StoredLayers"]
@@ -65,11 +65,11 @@ class StoredLayers:
         at = self._whole
         samples = Samples({"outputs": store}, at.samples.targets)
 
-        def forward(network: Network, inputs: Inputs) -> dict[str, torch.Tensor]:
+        def forward(network: Network, inputs: Inputs) -> dict[str, Any]:
             parts = network.parts(groups)  # of the network that is asked: a running average may stand in
             assert parts is not None
             with autocast(at.device, at.dtype):
-                return network.from_features(parts[1](*inputs))
+                return network.from_features(Features(parts[1](*inputs)))
 
         return Source(samples, lambda batch: (batch.inputs["outputs"],), forward, at.device, at.dtype)
 

@@ -1,0 +1,255 @@
+"""COCO's JSON: pictures, categories, and annotations with boxes and masks.
+
+Source: the format page of the COCO data set (object detection). `iscrowd` and `ignore` both mean: here is something
+that is neither to be found nor wrong to be found. Results files (a bare list of boxes with scores) are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from longspan.columns import Boxes, Image, Instances
+from longspan.columns.rle import decode_runs, runs_of_string
+from longspan.data.annotations.cells import boxes_cells, instances_cells
+from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.files import Pictures, read_text
+from longspan.data.annotations.geometry import (
+    checked_box,
+    checked_polygons,
+    mask_box,
+    number_of,
+    numbers_of,
+    size_fault,
+)
+from longspan.data.table import Table
+from longspan.errors import DataError, unknown_name
+
+__all__ = ["read_coco"]
+
+_LIMIT_BYTES = 4 << 30  # the largest public files of this format have about 1 GB
+_XYWH = "COCO's boxes are [x, y, width, height] in pixels."
+
+
+def read_coco(
+    annotations: str | Path,
+    images: str | Path,
+    *,
+    labels: Sequence[str] | None = None,
+    instances: bool | None = None,
+    image: str = "image",
+    on_error: OnError = "raise",
+) -> Table:
+    """Pictures that a COCO file lists, with their boxes and, where it has masks, instances.
+
+    Every picture's header is read, because a file made for pictures of another size gives wrong boxes without a word.
+
+    Args:
+        annotations: The JSON file.
+        images: The folder that `file_name` starts from.
+        labels: Only these categories, in this order; annotations of others are left out. None: all of the file.
+        instances: Whether there is a column of instances; None: if any annotation has a segmentation.
+        image: Name of the picture column.
+        on_error: "raise" refuses the file and names every fault; "skip" leaves bad annotations out and warns once. A
+            picture whose size is not the one in the file then has missing values, for all its boxes may be wrong.
+
+    Returns:
+        A row for each picture, in the file's order, with `image`, `boxes` and `instances`. A picture without
+        annotations has empty lists.
+
+    Raises:
+        DataError: the file cannot be read, or has faults; `faults` lists them all.
+        UnknownNameError: a label that no category has.
+    """
+    path = Path(annotations)
+    faults = Faults(str(path), on_error)
+    pictures = Pictures(images)
+    content = _read(path)
+    where = path.name
+    label_of = _categories(content["categories"], where, faults)
+    vocab = tuple(dict.fromkeys(label_of.values()))
+    for label in labels or ():
+        if label not in vocab:
+            raise unknown_name(f"category (in {path})", label, vocab)
+    rows, row_of = _images(content["images"], pictures, where, faults)
+    records = content["annotations"]
+    masks = instances is not False and any(isinstance(each, dict) and each.get("segmentation") for each in records)
+    masks = masks or instances is True
+    boxes: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
+    things: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is no annotation")
+            continue
+        row = row_of.get(record["image_id"], -2) if isinstance(record.get("image_id"), Hashable) else -2
+        here = f"{where}, annotation {record.get('id', f'number {number}')}"
+        if row == -2:
+            faults.add(here, f"there is no picture with the id {record.get('image_id')!r}", "Mend image_id.")
+            continue
+        name, size = rows[row] if row >= 0 else ("", None)
+        if size is None:  # its picture is a fault of its own
+            continue
+        here += f" ({name})"
+        category = record.get("category_id")
+        if not isinstance(category, Hashable) or category not in label_of:
+            faults.add(here, f"there is no category with the id {category!r}", f"Known: {_some(label_of)}.")
+            continue
+        label = label_of[category]
+        if labels is not None and label not in labels:
+            continue
+        marks = {"label": label, "ignore": bool(record.get("iscrowd")) or bool(record.get("ignore"))}
+        try:
+            mask = _segmentation(record.get("segmentation"), size)
+            box = _box(record.get("bbox"), mask, size)
+        except ValueError as error:
+            faults.add(here, error)
+            continue
+        boxes[row].append({"box": box, **marks})  # type: ignore[union-attr]
+        if masks and mask is None:
+            faults.add(here, "it has no segmentation, though others have", "Add one, or read boxes: instances=False.")
+        elif masks:
+            things[row].append({**mask, **marks})  # type: ignore[union-attr, dict-item]
+    faults.close()
+    if not rows:
+        raise DataError(f"{path} lists no picture that is in {pictures.folder}.")
+    frame = pl.DataFrame([pl.Series(image, [pictures.full(name) for name, _ in rows]), boxes_cells("boxes", boxes)])
+    vocab = vocab if labels is None else tuple(labels)
+    columns: dict[str, Any] = {image: Image(), "boxes": Boxes(vocab=vocab)}
+    if masks:
+        frame = frame.with_columns(instances_cells("instances", things))
+        columns["instances"] = Instances(vocab=vocab)
+    return Table(frame, columns, source=str(path))
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    """The file's three lists.
+
+    Raises:
+        DataError: no file, no JSON (with the line), or another kind of JSON.
+    """
+    try:
+        content = json.loads(read_text(path, limit_bytes=_LIMIT_BYTES))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}, line {error.lineno}, column {error.colno}: this is no JSON ({error.msg}). "
+            "Is the file cut short? Export or copy it again."
+        ) from None
+    except RecursionError:
+        raise DataError(f"{path} is nested too deeply to be a COCO file.") from None
+    except ValueError as error:
+        raise DataError(f"{path}: {error}.") from None
+    if isinstance(content, list):
+        raise DataError(
+            f"{path} is a list, as files of results are. Give the file of annotations, with the keys 'images', "
+            "'annotations' and 'categories'."
+        )
+    lacking = [k for k in ("images", "annotations", "categories") if not isinstance(content, dict) or k not in content]
+    if lacking:
+        has = ", ".join(map(repr, list(content)[:8])) if isinstance(content, dict) else repr(content)[:40]
+        raise DataError(f"{path} is no COCO file: it lacks {', '.join(map(repr, lacking))} and has {has}.")
+    wrong = [key for key in ("images", "annotations", "categories") if not isinstance(content[key], list)]
+    if wrong:
+        raise DataError(f"{path} is no COCO file: {', '.join(map(repr, wrong))} should be a list.")
+    return content
+
+
+def _categories(records: list[Any], where: str, faults: Faults) -> dict[Any, str]:
+    """Names by id, in the order of the ids."""
+    names: dict[Any, str] = {}
+    for number, record in enumerate(records):
+        key = record.get("id") if isinstance(record, dict) else None
+        name = record.get("name") if isinstance(record, dict) else None
+        if not isinstance(key, int | str) or not isinstance(name, str) or not name:
+            faults.add(f"{where}, category number {number}", f"{str(record)[:60]!r} is no category with id and name")
+        elif key in names or name in names.values():
+            what = f"the {'id' if key in names else 'name'} {key if key in names else name!r} is there twice"
+            faults.add(f"{where}, category {key}", what, "Give each category an id and a name of its own.")
+        else:
+            names[key] = name
+    return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+
+
+def _images(
+    records: list[Any], pictures: Pictures, where: str, faults: Faults
+) -> tuple[list[tuple[str, tuple[int, int] | None]], dict[Any, int]]:
+    """File name and size of each row, None where what the file says of it cannot be used; and the row of each id.
+
+    The row is -1 for pictures that are not there: their annotations are no faults of their own.
+    """
+    rows: list[tuple[str, tuple[int, int] | None]] = []
+    row_of: dict[Any, int] = {}
+    for number, record in enumerate(records):
+        key = record.get("id") if isinstance(record, dict) else None
+        if not isinstance(key, int | str):
+            faults.add(f"{where}, picture number {number}", f"{str(record)[:60]!r} is no picture with an id")
+            continue
+        here = f"{where}, picture {key}"
+        if key in row_of:
+            faults.add(here, "this id is there twice", "Give each picture an id of its own.")
+            continue
+        row_of[key] = -1
+        try:
+            name = pictures.find(record.get("file_name"))
+            real = pictures.size_px(name)
+        except ValueError as error:
+            faults.add(here, error, "Put it there, name another folder, or take it off the list.")
+            continue
+        row_of[key] = len(rows)
+        try:
+            said = number_of(record.get("height", real[0])), number_of(record.get("width", real[1]))
+            what = size_fault(said, real)
+        except ValueError as error:
+            what = str(error)
+        if what is not None:
+            faults.add(f"{here} ({name})", what)
+        rows.append((name, real if what is None else None))
+    return rows, row_of
+
+
+def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
+    """{"polygons": ...} or {"rle": ...}, None where there is none."""
+    if not value:
+        return None
+    if isinstance(value, list):
+        return {"polygons": checked_polygons([numbers_of(polygon) for polygon in value], size)}
+    if not isinstance(value, dict) or "counts" not in value or "size" not in value:
+        raise ValueError("its segmentation is neither a list of polygons nor runs with size and counts")
+    if list(value["size"]) != list(size):
+        raise ValueError(f"its mask is for a picture of {value['size']} px (height, width), the picture has {list(size)}")
+    counts = value["counts"]
+    if isinstance(counts, str):
+        counts = runs_of_string(counts)
+    if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError("the counts of its mask are no list of whole numbers from 0 on")
+    if sum(counts) != size[0] * size[1]:
+        raise ValueError(f"the runs of its mask cover {sum(counts)} pixels, the picture has {size[0] * size[1]}")
+    if not sum(counts[1::2]):
+        raise ValueError("its mask is empty")
+    return {"rle": {"size": list(size), "counts": counts}}
+
+
+def _box(value: Any, mask: dict[str, Any] | None, size: tuple[int, int]) -> list[float]:
+    """The corners, from the file's own box if it has one, else from the mask."""
+    if value is None and mask is None:
+        raise ValueError("it has neither bbox nor segmentation")
+    if value is not None:
+        x, y, width, height = numbers_of(value, count=4)
+        try:
+            return checked_box([x, y, x + width, y + height], size)
+        except ValueError as error:
+            raise ValueError(f"{error}. {_XYWH}") from None
+    assert mask is not None
+    if "rle" in mask:
+        return mask_box(decode_runs(mask["rle"]["counts"], size))
+    xs = [x for polygon in mask["polygons"] for x in polygon[0::2]]
+    ys = [y for polygon in mask["polygons"] for y in polygon[1::2]]
+    return checked_box([min(xs), min(ys), max(xs), max(ys)], size)
+
+
+def _some(label_of: dict[Any, str]) -> str:
+    shown = ", ".join(f"{key} ({name})" for key, name in list(label_of.items())[:5])
+    return shown + (f" ... {len(label_of)} in all" if len(label_of) > 5 else "")

@@ -1,0 +1,179 @@
+"""Text files of bounded size, and the pictures of a folder by name: nothing outside the folder is ever opened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import final
+
+from longspan.columns.pictures import look
+from longspan.errors import DataError
+
+__all__ = ["PICTURE_ENDINGS", "Pictures", "existing_folder", "files_below", "inside", "read_list", "read_text", "stem_of"]
+
+PICTURE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"))
+
+
+def read_text(path: Path, *, limit_bytes: int) -> str:
+    """What a UTF-8 file says, without a byte order mark.
+
+    Raises:
+        ValueError: the file is missing, too large or no UTF-8; the message is fit to stand behind the file's name.
+    """
+    try:
+        if not path.is_file():
+            raise ValueError("this is a folder, not a file" if path.is_dir() else "the file does not exist")
+        size = path.stat().st_size
+        if size > limit_bytes:
+            raise ValueError(f"the file has {size:,} bytes; more than {limit_bytes:,} cannot be such a file")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error})") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line}: byte {content[error.start]:#04x} is no UTF-8; save the file as UTF-8") from None
+
+
+def read_list(only: str | Path | Iterable[str], *, limit_bytes: int = 1 << 28) -> list[str]:
+    """Names from a file with one a line, blank lines and comments (#) left out; or the names themselves.
+
+    Raises:
+        DataError: the file cannot be read, or names nothing.
+    """
+    if not isinstance(only, str | Path):
+        return [str(name) for name in only]
+    path = Path(only)
+    try:
+        lines = read_text(path, limit_bytes=limit_bytes).splitlines()
+    except ValueError as error:
+        raise DataError(f"{path}: {error}.") from None
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not names:
+        raise DataError(f"{path} names no picture; it should have one name a line.")
+    return names
+
+
+def existing_folder(folder: str | Path, holds: str) -> Path:
+    """The folder as a path.
+
+    Raises:
+        DataError: there is no such folder; `holds` says what it should hold.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "does not exist"
+        raise DataError(f"{path} {what}; the folder that holds the {holds} is wanted.")
+    return path
+
+
+def inside(name: object) -> PurePosixPath:
+    """A relative path as an annotation file gives it, with slashes.
+
+    Raises:
+        ValueError: it is no path, is absolute, or leads out of the folder with "..".
+    """
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise ValueError(f"{name!r} is no file name")
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not path.parts or path.is_absolute() or re.match("[A-Za-z]:", name) or ".." in path.parts:
+        raise ValueError(f"{name!r} leads out of the pictures' folder; paths must be relative to it, without '..'")
+    return path
+
+
+def files_below(folder: Path, endings: Iterable[str]) -> list[str]:
+    """Paths of the files with these endings below a folder, relative to it, sorted; hidden ones are left out."""
+    wanted = frozenset(endings)
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file())
+    return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+
+
+@final
+class Pictures:
+    """The pictures below a folder, by their paths relative to it. Sizes come from headers; no pixel is decoded."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Take the folder; it is looked through when first asked.
+
+        Raises:
+            DataError: there is no such folder.
+        """
+        self.folder = existing_folder(folder, "pictures")
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """All of them, sorted.
+
+        Raises:
+            DataError: there is none.
+        """
+        found = files_below(self.folder, PICTURE_ENDINGS)
+        if not found:
+            raise DataError(f"The folder {self.folder} holds no pictures ({', '.join(sorted(PICTURE_ENDINGS))}).")
+        return found
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        """Paths by themselves without their ending: several where a.jpg lies beside a.png."""
+        stems: dict[str, list[str]] = {}
+        for path in self.paths:
+            stems.setdefault(stem_of(path), []).append(path)
+        return stems
+
+    def find(self, name: object) -> str:
+        """The relative path of the picture that an annotation file names.
+
+        Raises:
+            ValueError: the name leads out of the folder, or no such picture is there.
+        """
+        path = inside(name)
+        try:
+            there = (self.folder / path).is_file()
+        except OSError:  # a name longer than the system allows
+            there = False
+        if not there:
+            raise ValueError(f"the picture {path.as_posix()!r} is not in {self.folder}")
+        return path.as_posix()
+
+    def only(self, names: str | Path | Iterable[str] | None) -> list[str]:
+        """The pictures on a list (see `read_list`), in its order, named with or without ending; None means all.
+
+        Raises:
+            DataError: names for which there is no picture, or several.
+        """
+        if names is None:
+            return self.paths
+        known, chosen, unknown = set(self.paths), [], []
+        for name in read_list(names):
+            found = next((each for each in (name, name.split()[0]) if each in known or each in self.by_stem), None)
+            if found is None or (found not in known and len(self.by_stem[found]) > 1):
+                unknown.append(name)
+            else:
+                chosen.append(found if found in known else self.by_stem[found][0])
+        if unknown:
+            listed = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
+            raise DataError(
+                f"{len(unknown)} names on the list are not those of one picture below {self.folder}, such as {listed}; "
+                f"there is {self.paths[0]!r}, for example."
+            )
+        return list(dict.fromkeys(chosen))
+
+    def size_px(self, path: str) -> tuple[int, int]:
+        """Height and width, upright.
+
+        Raises:
+            ValueError: the picture cannot be opened, with the reason.
+        """
+        return look(self.folder / path)[1]
+
+    def full(self, path: str) -> str:
+        """The path that stands in the table."""
+        return str(self.folder / path)
+
+
+def stem_of(path: str) -> str:
+    """A relative path without its ending."""
+    return PurePosixPath(path).with_suffix("").as_posix()

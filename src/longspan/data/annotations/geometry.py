@@ -1,0 +1,123 @@
+"""Boxes and polygons as files give them: plain numbers, checked against the picture they lie in.
+
+Everything is in edge coordinates of the upright picture: pixel i covers [i, i + 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["TOLERANCE_PX", "checked_box", "checked_polygons", "mask_box", "number_of", "numbers_of", "size_fault"]
+
+TOLERANCE_PX = 1.0
+"""Rounding may put an edge this far outside the picture; it is then moved onto the picture's edge."""
+
+
+def numbers_of(values: Any, *, count: int | None = None) -> list[float]:
+    """A list of finite numbers as floats.
+
+    Raises:
+        ValueError: it is no list, or not of `count`, or holds something else.
+    """
+    if not isinstance(values, list | tuple) or (count is not None and len(values) != count):
+        raise ValueError(f"{_brief(values)} is no list of {'numbers' if count is None else f'{count} numbers'}")
+    return [number_of(value) for value in values]
+
+
+def number_of(value: Any) -> float:
+    """A finite number from a number, or from its text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):  # "12px"; an integer of four hundred digits
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{_brief(value)} is no finite number")
+    return number
+
+
+def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> list[float]:
+    """The box [x0, y0, x1, y1], clipped to the picture of `size_px` (height, width) where it is off by a rounding.
+
+    Raises:
+        ValueError: corners swapped, no area, or further than `TOLERANCE_PX` outside the picture.
+    """
+    x0, y0, x1, y1 = box
+    shown = f"the box x0={x0:g}, y0={y0:g}, x1={x1:g}, y1={y1:g}"
+    if x1 < x0 or y1 < y0:
+        raise ValueError(f"{shown} has {'x1 < x0' if x1 < x0 else 'y1 < y0'}: its corners are swapped, or a side is negative")
+    if x1 == x0 or y1 == y0:
+        raise ValueError(f"{shown} has no area")
+    height, width = size_px
+    out = max(-x0, -y0, x1 - width, y1 - height)
+    if out > TOLERANCE_PX:
+        raise ValueError(f"{shown} reaches {out:g} px out of the picture, which is {width} x {height} px")
+    x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
+    if x1 <= x0 or y1 <= y0:
+        raise ValueError(f"{shown} lies outside the picture, which is {width} x {height} px")
+    return [x0, y0, x1, y1]
+
+
+def checked_polygons(polygons: Sequence[Sequence[float]], size_px: tuple[int, int]) -> list[list[float]]:
+    """Polygons [x, y, x, y, ...], clipped to the picture where they are off by a rounding.
+
+    Raises:
+        ValueError: an odd number of coordinates, fewer than three points, no area, or points further than
+            `TOLERANCE_PX` outside the picture.
+    """
+    height, width = size_px
+    clipped, flat = [], True
+    for number, polygon in enumerate(polygons):
+        which = f"polygon {number + 1} of {len(polygons)}" if len(polygons) > 1 else "the polygon"
+        if len(polygon) % 2:
+            raise ValueError(f"{which} has {len(polygon)} coordinates, which are no pairs of x and y")
+        if len(polygon) < 6:
+            raise ValueError(f"{which} has {len(polygon) // 2} points; an area needs three")
+        xs, ys = polygon[0::2], polygon[1::2]
+        out = max(-min(xs), -min(ys), max(xs) - width, max(ys) - height)
+        if out > TOLERANCE_PX:
+            raise ValueError(f"{which} reaches {out:g} px out of the picture, which is {width} x {height} px")
+        if out > 0:
+            xs = [min(max(x, 0.0), float(width)) for x in xs]
+            ys = [min(max(y, 0.0), float(height)) for y in ys]
+            polygon = [each for point in zip(xs, ys, strict=True) for each in point]
+        flat = flat and all(_turn(xs, ys, i) == 0 for i in range(2, len(xs)))
+        clipped.append(list(polygon))
+    if not clipped:
+        raise ValueError("there is no polygon")
+    if flat:
+        raise ValueError("its polygons have no area: all points lie on one line")
+    return clipped
+
+
+def mask_box(mask: np.ndarray) -> list[float]:
+    """The tight box around the pixels of a mask `(H, W)` that are not 0; there is at least one."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return [float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1]
+
+
+def size_fault(said: tuple[float, float], real: tuple[int, int]) -> str | None:
+    """What is wrong when a file says a picture is `said` (height, width) and its header says `real`."""
+    if tuple(said) == tuple(real):
+        return None
+    what = f"the picture is {real[1]} x {real[0]} px, but the file says {said[1]:g} x {said[0]:g}"
+    if (said[1], said[0]) == tuple(real):
+        return f"{what}: it is stored on its side and turned upright by its EXIF note; store it upright"
+    return f"{what}: was it resized? Annotate the pictures as they are, or give the folder of the original ones"
+
+
+def _turn(xs: Sequence[float], ys: Sequence[float], i: int) -> float:
+    """Twice the area of the triangle of the first point and the points i - 1 and i."""
+    return (xs[i - 1] - xs[0]) * (ys[i] - ys[0]) - (xs[i] - xs[0]) * (ys[i - 1] - ys[0])
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

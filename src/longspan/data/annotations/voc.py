@@ -1,0 +1,193 @@
+"""Pascal VOC's XML: one file for each picture, with the boxes of its objects.
+
+Source: the development kit of the PASCAL VOC challenge. Its pixels count from 1 and the last one belongs to the box:
+xmin = 1, xmax = 3 are three pixels, here x0 = 0, x1 = 3. Tools that write edges or count from 0 differ by a pixel:
+`first_pixel=0` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from longspan.columns import Boxes, Image
+from longspan.data.annotations.cells import boxes_cells
+from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.files import Pictures, existing_folder, files_below, inside, stem_of
+from longspan.data.annotations.geometry import checked_box, number_of, size_fault
+from longspan.data.annotations.xml_tree import Element, parse_xml
+from longspan.data.table import Table
+from longspan.errors import ConfigError, DataError
+
+__all__ = ["read_voc"]
+
+
+def read_voc(
+    annotations: str | Path,
+    images: str | Path,
+    *,
+    labels: Sequence[str] | None = None,
+    only: str | Path | Iterable[str] | None = None,
+    no_file: Literal["empty", "missing"] = "empty",
+    first_pixel: int = 1,
+    image: str = "image",
+    on_error: OnError = "raise",
+) -> Table:
+    """The pictures of a folder with the boxes in the XML file of the same name; a difficult object is ignored.
+
+    Args:
+        annotations: The folder of XML files, looked through with everything below it.
+        images: The folder of pictures; `sub/a.xml` belongs to `sub/a.jpg`, or else to the picture it names itself.
+        labels: Only objects of these classes, in this order. None: all; the training rows then say which there are.
+        only: The pictures to read: names with or without ending, or a file with one a line, as VOC's ImageSets are.
+        no_file: A picture without an XML file has no objects ("empty"), or nobody has looked ("missing").
+        first_pixel: The number of the first pixel: 1, or 0 for files that count so.
+        image: Name of the picture column.
+        on_error: "raise" refuses all and names every fault; "skip" leaves bad objects out and warns once. A picture
+            whose XML file cannot be read then has a missing value, not an empty one.
+
+    Returns:
+        A row for each picture, sorted by name or in the order of `only`, with `image` and `boxes`.
+
+    Raises:
+        DataError: folders that are not there, or faults; `faults` lists them all.
+    """
+    if no_file not in ("empty", "missing") or first_pixel not in (0, 1):
+        raise ConfigError(
+            f"no_file must be 'empty' or 'missing' and first_pixel 0 or 1, got {no_file!r} and {first_pixel!r}."
+        )
+    folder = existing_folder(annotations, "XML files")
+    faults = Faults(str(folder), on_error)
+    pictures = Pictures(images)
+    chosen = pictures.only(only)
+    cells: dict[str, list[dict[str, Any]] | None] = dict.fromkeys(chosen, [] if no_file == "empty" else None)
+    written = files_below(folder, (".xml",))
+    if not written:
+        raise DataError(f"The folder {folder} holds no XML file.")
+    read: dict[str, str] = {}
+    for xml in written:
+        beside = pictures.by_stem.get(stem_of(xml), [])
+        if only is not None and beside and not any(path in cells for path in beside):
+            continue
+        try:
+            top = parse_xml(folder / xml)
+        except ValueError as error:
+            faults.add(xml, error, "Mend the file, or write it again.")
+            cells.update((path, None) for path in beside if path in cells)
+            continue
+        try:
+            path = _picture(top, xml, beside, pictures)
+        except ValueError as error:
+            if only is None:  # with a list, files for other pictures are no faults
+                faults.add(xml, error)
+            continue
+        if path not in cells:
+            continue
+        if path in read:
+            faults.add(xml, f"the picture {path!r} has an XML file already, {read[path]!r}", "Keep one of them.")
+            continue
+        read[path] = xml
+        cells[path] = _objects(top, xml, path, pictures, labels, first_pixel, faults)
+    faults.close()
+    frame = pl.DataFrame(
+        [pl.Series(image, [pictures.full(path) for path in cells]), boxes_cells("boxes", list(cells.values()))]
+    )
+    return Table(frame, {image: Image(), "boxes": Boxes(vocab=tuple(labels or ()))}, source=str(folder))
+
+
+def _picture(top: Element, xml: str, beside: list[str], pictures: Pictures) -> str:
+    """The picture that an XML file is about: the one of its own name, else the one it names.
+
+    Raises:
+        ValueError: none, or several, or the file's name and its content name two that are both there.
+    """
+    named = top.said("filename")
+    if len(beside) > 1:
+        beside = [path for path in beside if path.rpartition("/")[2] == named] or beside
+    if len(beside) > 1:
+        raise ValueError(f"it may be about {' or '.join(map(repr, beside))}: <filename> says {named!r}")
+    if not named:
+        if beside:
+            return beside[0]
+        raise ValueError(f"there is no picture of its name in {pictures.folder}, and it has no <filename>")
+    try:
+        path = inside(named)
+    except ValueError:
+        if beside:  # tools write the path on the machine that annotated; the file's own name is enough
+            return beside[0]
+        raise
+    here = Path(xml).parent.joinpath(path).as_posix()
+    other = next((each for each in (here, path.as_posix()) if each in pictures.known), None)
+    if beside and (other is None or other == beside[0]):
+        return beside[0]
+    if beside:
+        raise ValueError(
+            f"it is named after the picture {beside[0]!r}, but its <filename> says {named!r}, which is there too; "
+            "correct <filename>"
+        )
+    if other is None:
+        raise ValueError(f"there is no picture {named!r}, nor one of the file's own name, in {pictures.folder}")
+    return other
+
+
+def _objects(
+    top: Element,
+    xml: str,
+    path: str,
+    pictures: Pictures,
+    labels: Sequence[str] | None,
+    first_pixel: int,
+    faults: Faults,
+) -> list[dict[str, Any]] | None:
+    """The boxes; None where the picture is not the one that was annotated."""
+    size_element = top.first("size")
+    try:
+        size = pictures.size_px(path)
+        said = size if size_element is None else _said_size(size_element, size)
+        what = size_fault(said, size)
+    except ValueError as error:
+        what, size = str(error), (0, 0)
+    if what is not None:
+        line = f", line {size_element.line}" if size_element is not None else ""
+        faults.add(f"{xml}{line} ({path})", what)
+        return None
+    found = []
+    for number, thing in enumerate(top.all("object")):
+        label = thing.said("name")
+        here = f"{xml}, line {thing.line}, object {number + 1}" + (f" ({label!r})" if label else "")
+        if not label:
+            faults.add(here, "it has no <name>", "Name its class.")
+            continue
+        if labels is not None and label not in labels:
+            continue
+        corners = thing.first("bndbox")
+        if corners is None:
+            faults.add(here, "it has no <bndbox>", "Add its box, or delete the object.")
+            continue
+        try:
+            x0, y0, x1, y1 = (_coordinate(corners, name) for name in ("xmin", "ymin", "xmax", "ymax"))
+            box = checked_box([x0 - first_pixel, y0 - first_pixel, x1 + 1 - first_pixel, y1 + 1 - first_pixel], size)
+        except ValueError as error:
+            faults.add(here, error)
+            continue
+        found.append({"box": box, "label": label, "ignore": thing.said("difficult").lower() in ("1", "true")})
+    return found
+
+
+def _coordinate(corners: Element, name: str) -> float:
+    text = corners.said(name)
+    if not text:
+        raise ValueError(f"its <bndbox> has no <{name}>")
+    try:
+        return number_of(text)
+    except ValueError as error:
+        raise ValueError(f"<{name}>: {error}") from None
+
+
+def _said_size(element: Element, real: tuple[int, int]) -> tuple[float, float]:
+    """Height and width in the file; some tools write 0 for a size they did not look up."""
+    height, width = (number_of(element.said(name) or "0") for name in ("height", "width"))
+    return (height, width) if height and width else real
