@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from longspan.data.table import Table
+from longspan.datasets.camvid import CAMVID
 from longspan.datasets.cifar10 import CIFAR10
+from longspan.datasets.coco128 import COCO128
 from longspan.datasets.digits import DIGITS
 from longspan.datasets.fetch import fetch_data
 from longspan.datasets.mnist import MNIST
 from longspan.datasets.named import NamedData, RemoteFile
 from longspan.datasets.numbers import NumbersConfig, make_numbers
+from longspan.datasets.penn_fudan import PENN_FUDAN
 from longspan.datasets.pets import PETS
 from longspan.datasets.unpack import unpack
+from longspan.datasets.wider_face import WIDER_FACE
 from longspan.errors import unknown_name
 
 __all__ = ["NamedData", "NumbersConfig", "RemoteFile", "fetch", "info", "load", "make_numbers", "names", "unpack"]
 
-_ALL = {data.name: data for data in (DIGITS, MNIST, CIFAR10, PETS)}
+_ALL = {data.name: data for data in (DIGITS, MNIST, CIFAR10, PETS, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE)}
 
 
 def names() -> list[str]:

@@ -3,5 +3,19 @@
 from __future__ import annotations
 
 from longspan.data.annotations.coco import read_coco
+from longspan.data.annotations.instance_masks import read_instance_masks
+from longspan.data.annotations.masks import read_masks
+from longspan.data.annotations.penn_fudan import read_penn_fudan
+from longspan.data.annotations.voc import read_voc
+from longspan.data.annotations.wider import read_wider
+from longspan.data.annotations.yolo import read_yolo
 
-__all__ = ["read_coco"]
+__all__ = [
+    "read_coco",
+    "read_instance_masks",
+    "read_masks",
+    "read_penn_fudan",
+    "read_voc",
+    "read_wider",
+    "read_yolo",
+]

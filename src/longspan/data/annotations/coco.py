@@ -219,7 +219,9 @@ def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
     if not isinstance(value, dict) or "counts" not in value or "size" not in value:
         raise ValueError("its segmentation is neither a list of polygons nor runs with size and counts")
     if list(value["size"]) != list(size):
-        raise ValueError(f"its mask is for a picture of {value['size']} px (height, width), the picture has {list(size)}")
+        raise ValueError(
+            f"its mask is for a picture of {value['size']} px (height, width), the picture has {list(size)}"
+        )
     counts = value["counts"]
     if isinstance(counts, str):
         counts = runs_of_string(counts)

@@ -11,7 +11,16 @@ from typing import final
 from longspan.columns.pictures import look
 from longspan.errors import DataError
 
-__all__ = ["PICTURE_ENDINGS", "Pictures", "existing_folder", "files_below", "inside", "read_list", "read_text", "stem_of"]
+__all__ = [
+    "PICTURE_ENDINGS",
+    "Pictures",
+    "existing_folder",
+    "files_below",
+    "inside",
+    "read_list",
+    "read_text",
+    "stem_of",
+]
 
 PICTURE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"))
 
@@ -116,6 +125,11 @@ class Pictures:
         return found
 
     @cached_property
+    def known(self) -> frozenset[str]:
+        """All of them, for quick questions."""
+        return frozenset(self.paths)
+
+    @cached_property
     def by_stem(self) -> dict[str, list[str]]:
         """Paths by themselves without their ending: several where a.jpg lies beside a.png."""
         stems: dict[str, list[str]] = {}
@@ -146,7 +160,7 @@ class Pictures:
         """
         if names is None:
             return self.paths
-        known, chosen, unknown = set(self.paths), [], []
+        known, chosen, unknown = self.known, [], []
         for name in read_list(names):
             found = next((each for each in (name, name.split()[0]) if each in known or each in self.by_stem), None)
             if found is None or (found not in known and len(self.by_stem[found]) > 1):

@@ -52,7 +52,9 @@ def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> list[float]:
     x0, y0, x1, y1 = box
     shown = f"the box x0={x0:g}, y0={y0:g}, x1={x1:g}, y1={y1:g}"
     if x1 < x0 or y1 < y0:
-        raise ValueError(f"{shown} has {'x1 < x0' if x1 < x0 else 'y1 < y0'}: its corners are swapped, or a side is negative")
+        raise ValueError(
+            f"{shown} has {'x1 < x0' if x1 < x0 else 'y1 < y0'}: its corners are swapped, or a side is negative"
+        )
     if x1 == x0 or y1 == y0:
         raise ValueError(f"{shown} has no area")
     height, width = size_px

@@ -1,8 +1,8 @@
 """Pascal VOC's XML: one file for each picture, with the boxes of its objects.
 
 Source: the development kit of the PASCAL VOC challenge. Its pixels count from 1 and the last one belongs to the box:
-xmin = 1, xmax = 3 are three pixels, here x0 = 0, x1 = 3. Tools that write edges or count from 0 differ by a pixel:
-`first_pixel=0` reads them.
+xmin = 1, xmax = 3 are three pixels, here x0 = 0, x1 = 3. Many tools write edges instead (xmin = 0, xmax = 3 for the
+same three): `corners="edges"` reads them. Taken for one another, boxes are off by one pixel to the left and above.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read_voc(
     labels: Sequence[str] | None = None,
     only: str | Path | Iterable[str] | None = None,
     no_file: Literal["empty", "missing"] = "empty",
-    first_pixel: int = 1,
+    corners: Literal["pixels", "edges"] = "pixels",
     image: str = "image",
     on_error: OnError = "raise",
 ) -> Table:
@@ -44,7 +44,8 @@ def read_voc(
         labels: Only objects of these classes, in this order. None: all; the training rows then say which there are.
         only: The pictures to read: names with or without ending, or a file with one a line, as VOC's ImageSets are.
         no_file: A picture without an XML file has no objects ("empty"), or nobody has looked ("missing").
-        first_pixel: The number of the first pixel: 1, or 0 for files that count so.
+        corners: The four numbers are the first and last pixel of the box, counted from 1 ("pixels", as VOC has it), or
+            the box's edges ("edges").
         image: Name of the picture column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad objects out and warns once. A picture
             whose XML file cannot be read then has a missing value, not an empty one.
@@ -55,10 +56,11 @@ def read_voc(
     Raises:
         DataError: folders that are not there, or faults; `faults` lists them all.
     """
-    if no_file not in ("empty", "missing") or first_pixel not in (0, 1):
-        raise ConfigError(
-            f"no_file must be 'empty' or 'missing' and first_pixel 0 or 1, got {no_file!r} and {first_pixel!r}."
-        )
+    if no_file not in ("empty", "missing"):
+        raise ConfigError(f"no_file must be 'empty' or 'missing', got {no_file!r}.")
+    if corners not in ("pixels", "edges"):
+        raise ConfigError(f"corners must be 'pixels' or 'edges', got {corners!r}.")
+    first = 1 if corners == "pixels" else 0
     folder = existing_folder(annotations, "XML files")
     faults = Faults(str(folder), on_error)
     pictures = Pictures(images)
@@ -90,7 +92,7 @@ def read_voc(
             faults.add(xml, f"the picture {path!r} has an XML file already, {read[path]!r}", "Keep one of them.")
             continue
         read[path] = xml
-        cells[path] = _objects(top, xml, path, pictures, labels, first_pixel, faults)
+        cells[path] = _objects(top, xml, path, pictures, labels, first, faults)
     faults.close()
     frame = pl.DataFrame(
         [pl.Series(image, [pictures.full(path) for path in cells]), boxes_cells("boxes", list(cells.values()))]
@@ -139,7 +141,7 @@ def _objects(
     path: str,
     pictures: Pictures,
     labels: Sequence[str] | None,
-    first_pixel: int,
+    first: int,
     faults: Faults,
 ) -> list[dict[str, Any]] | None:
     """The boxes; None where the picture is not the one that was annotated."""
@@ -163,13 +165,13 @@ def _objects(
             continue
         if labels is not None and label not in labels:
             continue
-        corners = thing.first("bndbox")
-        if corners is None:
+        bounds = thing.first("bndbox")
+        if bounds is None:
             faults.add(here, "it has no <bndbox>", "Add its box, or delete the object.")
             continue
         try:
-            x0, y0, x1, y1 = (_coordinate(corners, name) for name in ("xmin", "ymin", "xmax", "ymax"))
-            box = checked_box([x0 - first_pixel, y0 - first_pixel, x1 + 1 - first_pixel, y1 + 1 - first_pixel], size)
+            x0, y0, x1, y1 = (_coordinate(bounds, name) for name in ("xmin", "ymin", "xmax", "ymax"))
+            box = checked_box([x0 - first, y0 - first, x1, y1], size)
         except ValueError as error:
             faults.add(here, error)
             continue
@@ -177,8 +179,8 @@ def _objects(
     return found
 
 
-def _coordinate(corners: Element, name: str) -> float:
-    text = corners.said(name)
+def _coordinate(bounds: Element, name: str) -> float:
+    text = bounds.said(name)
     if not text:
         raise ValueError(f"its <bndbox> has no <{name}>")
     try:

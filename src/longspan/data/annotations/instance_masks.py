@@ -1,0 +1,100 @@
+"""Masks in a folder beside the pictures in which 0 is background and k the k-th thing, as Penn-Fudan has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Boxes, Image, Instances
+from longspan.columns.pictures import open_image
+from longspan.columns.rle import encode_runs
+from longspan.data.annotations.cells import boxes_cells, instances_cells
+from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.files import Pictures, existing_folder
+from longspan.data.annotations.geometry import mask_box
+from longspan.data.annotations.pairs import STEM, mask_of_each
+from longspan.data.table import Table
+
+__all__ = ["read_instance_masks"]
+
+
+def read_instance_masks(
+    images: str | Path,
+    masks: str | Path,
+    *,
+    label: str = "object",
+    mask_name: str = "{stem}.png",
+    pattern: str = STEM,
+    ignored: tuple[int, ...] = (),
+    image: str = "image",
+    on_error: OnError = "raise",
+) -> Table:
+    """The pictures of a folder with the things in the mask of each: columns `image`, `boxes` and `instances`.
+
+    Args:
+        images: The folder of pictures, looked through with everything below it.
+        masks: The folder of masks, PNG with one number for each thing and 0 for the background.
+        label: What all things are.
+        mask_name: The mask's path below its folder, put together from groups of `pattern`: "{stem}_mask.png".
+        pattern: A regular expression for the picture's whole path below its folder; others are no rows.
+        ignored: Numbers that are no thing (255, say, for borders).
+        image: Name of the picture column.
+        on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.
+
+    Raises:
+        DataError: folders that are not there, no mask at all, or faults; `faults` lists them all.
+    """
+    folder = existing_folder(masks, "masks")
+    pictures = Pictures(images)
+    faults = Faults(str(folder), on_error)
+    pairs = mask_of_each(pictures, folder, pattern, mask_name, faults)
+    boxes: list[list[dict[str, object]] | None] = []
+    things: list[list[dict[str, object]] | None] = []
+    for path, (name, _) in pairs.items():
+        try:
+            numbers = None if name is None else _numbers(folder / name, pictures.size_px(path))
+        except ValueError as error:
+            faults.add(f"{name} ({path})", error)
+            numbers = None
+        found = () if numbers is None else [n for n in np.unique(numbers).tolist() if n and n not in ignored]
+        alone = [numbers == number for number in found]
+        size = None if numbers is None else list(numbers.shape)
+        boxes.append(None if numbers is None else [{"box": mask_box(each), "label": label} for each in alone])
+        things.append(
+            None
+            if numbers is None
+            else [{"rle": {"size": size, "counts": encode_runs(each)}, "label": label} for each in alone]
+        )
+    faults.close()
+    frame = pl.DataFrame(
+        [
+            pl.Series(image, [pictures.full(path) for path in pairs]),
+            boxes_cells("boxes", boxes),
+            instances_cells("instances", things),
+        ]
+    )
+    columns = {image: Image(), "boxes": Boxes(vocab=(label,)), "instances": Instances(vocab=(label,))}
+    return Table(frame, columns, source=str(pictures.folder))
+
+
+def _numbers(mask: Path, size_px: tuple[int, int]) -> np.ndarray:
+    """The numbers of a mask's pixels, `(h, w)`.
+
+    Raises:
+        ValueError: it cannot be read, is in colours, or has another size than its picture.
+    """
+    picture = open_image(mask)
+    try:
+        numbers = np.asarray(picture)
+    except Exception as error:  # decoders of damaged files raise what they like
+        raise ValueError(f"cannot be decoded ({error})") from None
+    finally:
+        picture.close()
+    if numbers.ndim != 2:
+        raise ValueError(f"its pixels are colours ({picture.mode}), not the numbers of things")
+    if numbers.shape != size_px:
+        height, width = numbers.shape
+        raise ValueError(f"the mask has {width} x {height} px, its picture {size_px[1]} x {size_px[0]}")
+    return numbers

@@ -1,0 +1,126 @@
+"""Masks in a folder beside the pictures: the number of each pixel is its class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from longspan.columns import Category, Column, Image, Mask
+from longspan.columns.pictures import look
+from longspan.data.annotations.class_lists import class_colours, class_names
+from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.files import Pictures, existing_folder
+from longspan.data.annotations.pairs import STEM, mask_of_each
+from longspan.data.table import Table
+from longspan.errors import ConfigError, unknown_name
+
+__all__ = ["read_masks"]
+
+_COLOUR_MODES = ("RGB", "RGBA", "CMYK", "YCbCr", "LA", "PA", "La", "RGBa")
+
+
+def read_masks(
+    images: str | Path,
+    masks: str | Path,
+    *,
+    mask_name: str = "{stem}.png",
+    pattern: str = STEM,
+    codes: str | Path | Sequence[str] | Mapping[int, str] | None = None,
+    colours: str | Path | Sequence[Sequence[int]] | None = None,
+    ignored: Sequence[int | str] = (255,),
+    image: str = "image",
+    mask: str = "mask",
+    on_error: OnError = "raise",
+) -> Table:
+    r"""The pictures of a folder with the mask that belongs to each; missing where there is none.
+
+    Only headers are read here. Numbers in a mask that are no class are found, all at once, when a task reads it.
+
+    Args:
+        images: The folder of pictures, looked through with everything below it.
+        masks: The folder of masks; it may be the same.
+        mask_name: The mask's path below its folder, put together from groups of `pattern`: "{stem}_P.png".
+        pattern: A regular expression for the picture's whole path below its folder; others are no rows. Named groups
+            other than `stem` become columns, as in `Table.from_files`.
+        codes: Names of the classes: a list (numbered from 0), a dict by number, or a file with one name a line, with
+            or without its colour. None: the training masks say which numbers there are.
+        colours: The colour of each class in the order of `codes`, to draw with; or a file. Masks whose pixels are
+            colours instead of numbers are read by them.
+        ignored: Numbers, or names in `codes`, of pixels that neither teach nor count.
+        image: Name of the picture column.
+        mask: Name of the mask column.
+        on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.
+
+    Raises:
+        DataError: folders that are not there, no mask at all, or faults: masks of another size than their picture, in
+            colours that nobody has named, that cannot be opened, without a picture. `faults` lists them all.
+    """
+    column = _column(codes, colours, ignored)
+    folder = existing_folder(masks, "masks")
+    pictures = Pictures(images)
+    faults = Faults(str(folder), on_error)
+    pairs = mask_of_each(pictures, folder, pattern, mask_name, faults)
+    cells: dict[str, list[str | None]] = {image: [], mask: []}
+    groups = [group for group in next(iter(pairs.values()))[1] if group != "stem"]
+    clash = {image, mask} & set(groups) or ({image} if image == mask else set())
+    if clash:
+        raise ConfigError(f"Two columns would be called {clash.pop()!r}; give image=, mask= or the group another name.")
+    for path, (name, said) in pairs.items():
+        what = None if name is None else _fault(folder / name, pictures, path, colours is not None)
+        if what is not None:
+            faults.add(f"{name} ({path})", what)
+        cells[image].append(pictures.full(path))
+        cells[mask].append(None if name is None or what is not None else str(folder / name))
+        for group in groups:
+            cells.setdefault(group, []).append(said[group])
+    faults.close()
+    frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
+    columns: dict[str, Column] = {image: Image(), mask: column, **{group: Category() for group in groups}}
+    return Table(frame, columns, source=str(pictures.folder))
+
+
+def _fault(mask: Path, pictures: Pictures, path: str, colours: bool) -> str | None:
+    """What the header of a mask shows to be wrong."""
+    try:
+        mode, size = look(mask)
+        real = pictures.size_px(path)
+    except ValueError as error:
+        return str(error)
+    if size != real:
+        return (
+            f"the mask has {size[1]} x {size[0]} px, its picture {real[1]} x {real[0]}; annotate the one that is read"
+        )
+    if mode in _COLOUR_MODES and not colours:
+        return f"its pixels are colours ({mode}), not numbers; say which colour is which class: codes= and colours="
+    return None
+
+
+def _column(
+    codes: str | Path | Sequence[str] | Mapping[int, str] | None,
+    colours: str | Path | Sequence[Sequence[int]] | None,
+    ignored: Sequence[int | str],
+) -> Mask:
+    """The column, its classes without those that are ignored."""
+    if codes is None:
+        words = [each for each in ignored if isinstance(each, str)]
+        if words or colours is not None:
+            raise ConfigError(f"{f'ignored={words}' if words else 'colours='} needs codes=, the names of the classes.")
+        return Mask(ignored=tuple(int(each) for each in ignored))
+    name_of = class_names(codes)
+    drawn = dict(zip(name_of, class_colours(colours), strict=False)) if colours is not None else {}
+    if colours is not None and len(drawn) < len(name_of):
+        raise ConfigError(f"colours= has {len(drawn)} colours for {len(name_of)} classes; give one for each.")
+    number_of = {name: number for number, name in name_of.items()}
+    left_out: list[int] = []
+    for each in ignored:
+        if isinstance(each, str) and each not in number_of:
+            raise unknown_name("class (in ignored=)", each, number_of)
+        left_out.append(number_of[each] if isinstance(each, str) else int(each))
+    kept = [number for number in name_of if number not in left_out]
+    if not kept:
+        raise ConfigError(f"All classes are ignored: {', '.join(name_of.values())}.")
+    column = Mask(vocab=tuple(name_of[n] for n in kept), values=tuple(kept), ignored=tuple(dict.fromkeys(left_out)))
+    return replace(column, colours=tuple(drawn[n] for n in kept)) if drawn else column

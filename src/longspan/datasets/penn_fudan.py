@@ -1,0 +1,35 @@
+"""Penn-Fudan: 170 street pictures with 423 people, each with box and mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from longspan.data.annotations import read_penn_fudan
+from longspan.data.table import Table
+from longspan.datasets.named import NamedData, RemoteFile
+
+__all__ = ["PENN_FUDAN"]
+
+
+def _load(root: Path) -> Table:
+    """Columns `image`, `boxes` and `instances`; everybody is a "person". There is no official split."""
+    return read_penn_fudan(root / "PennFudanPed")
+
+
+PENN_FUDAN = NamedData(
+    name="penn-fudan",
+    title="Penn-Fudan pedestrians",
+    rows=170,
+    task="image -> boxes, image -> instances",
+    licence="research use (Wang, Shi, Song, Shen)",
+    home="https://www.cis.upenn.edu/~jshi/ped_html/",
+    files=(
+        RemoteFile(
+            path="PennFudanPed.tar.gz",
+            size=8_951_377,
+            sha256="382df075466b9bacd53d2d2a5edcdbe9cfa70c6a680ef5e14d51c2cfb9a122ec",
+        ),
+    ),
+    load=_load,
+    note="Pictures were stored as JPEG (quality 90); masks and boxes are the public ones.",
+)
