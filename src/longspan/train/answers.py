@@ -31,15 +31,20 @@ class Answers:
     def predictions(self, heads: Mapping[str, Head], data: Any) -> Any:
         """In the words of the targets' columns: a list, or one prediction where `data` was one sample."""
         decoded = {name: head.decode(self.activated[name]) for name, head in heads.items()} if self.sources else {}
+        located = {name: head.column for name, head in heads.items() if isinstance(head.column, Located)}
         predictions = [
-            Prediction({name: _in_source(heads[name], decoded[name][i], self.placements[i]) for name in heads}, source)
+            Prediction(
+                {name: _in_source(located.get(name), decoded[name][i], self.placements[i]) for name in heads},
+                source,
+                located,
+            )
             for i, source in enumerate(self.sources)
         ]
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
 
 
-def _in_source(head: Head, answer: Answer, placement: Placement | None) -> Answer:
+def _in_source(column: Located | None, answer: Answer, placement: Placement | None) -> Answer:
     """The answer in pixels of the picture as it was given."""
-    if placement is None or not isinstance(head.column, Located):
+    if placement is None or column is None:
         return answer
-    return Answer(head.column.to_source(answer.value, placement), answer.probability, answer.probabilities)
+    return Answer(column.to_source(answer.value, placement), answer.probability, answer.probabilities)

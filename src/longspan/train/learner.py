@@ -22,6 +22,7 @@ from longspan.models import Backbone, ModelConfig, create
 from longspan.train.callbacks import Callback, TrainState
 from longspan.train.checkpoint import CheckpointWriter, latest_steps, read_latest
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
+from longspan.train.designs import resolve_design
 from longspan.train.loop import Run, train_phase
 from longspan.train.lr_find import LRFind, range_test
 from longspan.train.memory import keep_freed_memory
@@ -69,8 +70,8 @@ class Learner:
 
         Args:
             task: What is to be learnt.
-            model: A name (`longspan models` lists them), the config of a network with options, or a module of yours
-                (see `Network`).
+            model: A name (`longspan models` lists them), the config of a network with options, a design on a backbone
+                ("unet:resnet18", see `DESIGNS`), or a module of yours (see `Network`).
             weights: What the backbone starts from: None for fresh weights, "imagenet", or a file.
             pool: Global pooling of the backbone, where it ends in one.
             heads: By target, where the default head or its settings will not do.
@@ -102,7 +103,8 @@ class Learner:
             raise ConfigError("weights= and pool= are for networks by name; a module of yours comes with its own.")
         if self.config.mixup and any(column.kind == "category" for column in task.inputs.values()):
             raise ConfigError("MixUp blends inputs, and a class cannot be blended: mixup=0 for tasks with such inputs.")
-        self.heads = {name: head_for(column, (heads or {}).get(name)) for name, column in task.targets.items()}
+        model, chosen = resolve_design(model, task.targets, heads or {})
+        self.heads = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
         self.inputs = _normalised_for(weights, task.inputs)
         self.weights = None if weights is None else str(weights)
         with _own_randomness(self.device):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, final
 
+import numpy as np
 import polars as pl
 
-from longspan.errors import ConfigError, unknown_name
+from longspan.columns import Located
+from longspan.columns.pictures import read_pixels
+from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.heads import Answer
 
 __all__ = ["Prediction", "predictions_to_frame"]
+
+
+_WHOLE_PX = 1 << 20  # a JPEG is read at its full size
 
 
 @final
@@ -23,6 +30,8 @@ class Prediction:
     """The answer of every target, with its probabilities."""
     source: str | None = None
     """The file it is about, if it came from one."""
+    located: Mapping[str, Located] = field(default_factory=dict)
+    """The columns of the targets that lie in the picture."""
 
     def __getitem__(self, target: str) -> Any:
         """The predicted value of a target."""
@@ -45,6 +54,28 @@ class Prediction:
         """Of every class of the only target; None for quantities."""
         return self._only().probabilities
 
+    def draw(self, picture: Any = None) -> np.ndarray:
+        """The picture with every answer that lies in it, `(H, W, 3)` uint8.
+
+        Args:
+            picture: A path, an array or a Pillow image; None: the file that was predicted.
+
+        Raises:
+            ConfigError: no answer lies in the picture, or there is neither file nor `picture`.
+            DataError: the picture cannot be read.
+        """
+        if not self.located:
+            raise ConfigError(f"Nothing of this prediction lies in the picture: it says {', '.join(self.answers)}.")
+        if picture is None and self.source is None:
+            raise ConfigError("The picture was not predicted from a file: give it, prediction.draw(picture).")
+        try:
+            pixels = np.asarray(read_pixels(self.source if picture is None else picture, "RGB", _WHOLE_PX))
+        except ValueError as error:
+            raise DataError(f"{self.source if picture is None else 'The picture'}: {error}") from error
+        for target, column in self.located.items():
+            pixels = column.draw(pixels, self.answers[target].value)
+        return pixels
+
     def _only(self) -> Answer:
         if len(self.answers) != 1:
             raise ConfigError(
@@ -57,6 +88,8 @@ class Prediction:
         parts = []
         for target, answer in self.answers.items():
             value = f"{answer.value:.4g}" if isinstance(answer.value, float) else repr(answer.value)
+            if isinstance(answer.value, np.ndarray):
+                value = f"<mask {answer.value.shape[0]} x {answer.value.shape[1]}>"
             parts.append(f"{target}={value}")
             if answer.probability is not None:
                 name = "probability" if len(self.answers) == 1 else f"{target}_probability"
@@ -67,7 +100,8 @@ class Prediction:
         """Plain values: the file, each target's value, probability and probabilities of all classes."""
         fields: dict[str, Any] = {} if self.source is None else {"file": self.source}
         for target, answer in self.answers.items():
-            fields[target] = answer.value
+            located = self.located.get(target)
+            fields[target] = answer.value if located is None else located.json_value(answer.value)
             prefix = "" if len(self.answers) == 1 else f"{target}_"
             if answer.probability is not None:
                 fields[f"{prefix}probability"] = round(answer.probability, 6)
@@ -82,7 +116,10 @@ def predictions_to_frame(predictions: Sequence[Prediction]) -> pl.DataFrame:
     for prediction in predictions:
         fields: dict[str, Any] = {} if prediction.source is None else {"file": prediction.source}
         for target, answer in prediction.answers.items():
-            fields[target] = answer.value
+            if target not in prediction.located:
+                fields[target] = answer.value
+            else:
+                fields[target] = json.dumps(prediction.located[target].json_value(answer.value), ensure_ascii=False)
             if answer.probability is not None:
                 fields[f"{target}_probability"] = answer.probability
         rows.append(fields)

@@ -94,7 +94,9 @@ class Predictor:
 
     def answer(self, data: Any, *, views: int = 1, batch_size: int = 64, compact: bool = True) -> Answers:
         """What the network says to what `predict` takes; see `activate_rows` for `compact`."""
-        picture = picture_of(self.inputs) if any(isinstance(head.column, Located) for head in self.heads.values()) else None
+        picture = (
+            picture_of(self.inputs) if any(isinstance(head.column, Located) for head in self.heads.values()) else None
+        )
         if isinstance(data, Table):
             for name in self.inputs:
                 data.column(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from longspan.columns import Image
+from longspan.columns import Column, Image, Located
 from longspan.data.random import permutation
 from longspan.data.samples import Batch, epoch_draws
 from longspan.errors import ConfigError
@@ -48,7 +49,13 @@ def batch_pictures(learner: Learner, n: int) -> list[Picture]:
     # Without mean and spread `prepare` gives plain brightness, which is what a person wants to see.
     plain = replace(column, mean=(0.0,) * len(column.mean or ()), std=(1.0,) * len(column.std or ()))
     pixels = (plain.prepare(batch.inputs[name], batch.draws).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
-    return [Picture(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(pixels.contiguous().numpy())]
+    pictures = pixels.contiguous().numpy()
+    for target, located in task.targets.items():
+        if isinstance(located, Located):
+            moved = located.prepare(batch.targets[target], batch.draws).numpy()
+            there = batch.present[target].tolist()
+            pictures = [_drawn(p, located, located.decode(moved[i])) if there[i] else p for i, p in enumerate(pictures)]
+    return [Picture(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(pictures)]
 
 
 def result_pictures(learner: Learner, scores: Scores, n: int, *, target: str | None = None) -> list[Picture]:
@@ -69,15 +76,49 @@ def result_pictures(learner: Learner, scores: Scores, n: int, *, target: str | N
     pixels = learner.task.samples.inputs[name].read(scores.rows[worst]).numpy()
     pictures = []
     for place, row in enumerate(worst.tolist()):
+        truths = {t: _truth(learner, scores, t, row) for t in heads}
         pictures.append(
             Picture(
-                image=pixels[place],
+                image=_compared(pixels[place], learner.task.targets, answers, truths, place),
                 caption=_said(heads, {t: answer[place] for t, answer in answers.items()}),
                 tone=_tone(learner, heads, scores, row, answers, place),
                 note=f"{_true(learner, heads, scores, row)} · loss {float(losses[row]):.2f}",
             )
         )
     return pictures
+
+
+def _drawn(pixels: np.ndarray, column: Located, value: Any) -> np.ndarray:
+    """The value on its picture, in colour."""
+    return column.draw(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels, value)
+
+
+def _compared(
+    pixels: np.ndarray,
+    columns: Mapping[str, Column],
+    answers: Mapping[str, Sequence[Answer]],
+    truths: Mapping[str, Any],
+    place: int,
+) -> np.ndarray:
+    """Where targets lie in the picture: the answers drawn on it, and beside them the truth; else the picture."""
+    said = true = pixels
+    for target, truth in truths.items():
+        column = columns[target]
+        if isinstance(column, Located):
+            said = _drawn(said, column, answers[target][place].value)
+            true = true if truth is None else _drawn(true, column, truth)
+    if said is pixels:
+        return pixels
+    if true is pixels:  # there is no truth to compare with
+        return said
+    return np.concatenate([said, np.full((len(said), 4, 3), 255, np.uint8), true], axis=1)
+
+
+def _truth(learner: Learner, scores: Scores, target: str, row: int) -> Any:
+    """The decoded truth of a row; None where it is missing."""
+    if not bool(scores.present[target][row]):
+        return None
+    return learner.task.targets[target].decode(scores.targets[target][row].numpy())
 
 
 def _picture_input(learner: Learner) -> str:
@@ -106,9 +147,8 @@ def _said(heads: Mapping[str, Head], answers: Mapping[str, Answer]) -> str:
 def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int) -> str:
     words = []
     for name in heads:
-        there = bool(scores.present[name][row])
-        value = learner.task.targets[name].decode(scores.targets[name][row].numpy()) if there else "unknown"
-        words.append(_word(value, name, len(heads)))
+        value = _truth(learner, scores, name, row)
+        words.append(_word("unknown" if value is None else value, name, len(heads)))
     return "true: " + ", ".join(words)
 
 
@@ -124,14 +164,23 @@ def _tone(
     right = []
     for name in heads:
         if bool(scores.present[name][row]) and answers[name][place].probability is not None:
-            truth = learner.task.targets[name].decode(scores.targets[name][row].numpy())
-            right.append(truth == answers[name][place].value)
+            right.append(_truth(learner, scores, name, row) == answers[name][place].value)
     return "neutral" if not right else "good" if all(right) else "bad"
 
 
 def _word(value: Any, name: str, num_targets: int) -> str:
+    if isinstance(value, np.ndarray):  # a map of classes says nothing in words
+        return name
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return _counted(value)
     if value == "":
         value = "(empty)"
     text = f"{value:.4g}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else ""
     text = text or (f"{'' if value else 'not '}{name}" if isinstance(value, bool | np.bool_) else str(value))
     return text if num_targets == 1 or isinstance(value, bool | np.bool_) else f"{name} {text}"
+
+
+def _counted(things: Sequence[Mapping[str, Any]]) -> str:
+    """ "2 person, 1 car": how many of each label were found."""
+    counts = Counter(str(thing["label"]) for thing in things)
+    return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"

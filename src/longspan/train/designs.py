@@ -1,0 +1,113 @@
+"""Networks that are known by the name of the whole: a backbone, and the head that makes U-Net or Faster R-CNN of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from longspan.columns import Column
+from longspan.errors import ConfigError, unknown_name
+from longspan.heads import HEADS, Head
+from longspan.models import model_names
+
+__all__ = ["DESIGNS", "Design", "resolve_design"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Design:
+    """What a name such as "unet" stands for."""
+
+    backbone: str
+    """Unless another is named behind a colon: "unet:squeezenet1_1"."""
+    head: str
+    """Kind of the head of every target that it serves."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of that head."""
+    source: str
+    any_backbone: bool = True
+    """Whether another backbone may be named."""
+
+
+DESIGNS: dict[str, Design] = {
+    "unet": Design(
+        backbone="resnet34",
+        head="segment",
+        options={"decoder": "unet"},
+        source="Ronneberger et al. 2015, U-Net: convolutional networks for biomedical image segmentation",
+    ),
+    **{
+        f"fcn{stride}s": Design(
+            backbone="vgg16_fcn",
+            head="segment",
+            options={"decoder": f"fcn{stride}s"},
+            source="Long, Shelhamer, Darrell 2015, Fully convolutional networks for semantic segmentation",
+        )
+        for stride in (8, 16, 32)
+    },
+    "segnet": Design(
+        backbone="segnet",
+        head="segment",
+        options={"decoder": "linear"},
+        source="Badrinarayanan et al. 2017, SegNet: a deep convolutional encoder-decoder architecture",
+        any_backbone=False,
+    ),
+    "deeplabv3": Design(
+        backbone="resnet50",
+        head="segment",
+        options={"decoder": "deeplabv3"},
+        source="Chen et al. 2017, Rethinking atrous convolution for semantic image segmentation",
+    ),
+    "faster_rcnn": Design(
+        backbone="resnet50",
+        head="detect",
+        options={"design": "faster_rcnn"},
+        source="Ren et al. 2015, Faster R-CNN; with the feature pyramid of Lin et al. 2017",
+    ),
+    "retinanet": Design(
+        backbone="resnet50",
+        head="detect",
+        options={"design": "retinanet"},
+        source="Lin et al. 2017, Focal loss for dense object detection",
+    ),
+    "mask_rcnn": Design(
+        backbone="resnet50",
+        head="segment_instances",
+        source="He et al. 2017, Mask R-CNN",
+    ),
+}
+"""A new design is one entry here."""
+
+
+def resolve_design(model: Any, targets: Mapping[str, Column], heads: Mapping[str, Head]) -> tuple[Any, dict[str, Head]]:
+    """The backbone and the heads that a model stands for, where it is the name of a design; else both as they are.
+
+    Args:
+        model: As a `Learner` takes it; "unet" and "unet:squeezenet1_1" are designs.
+        targets: The task's target columns, fitted or not.
+        heads: Those that were chosen already, by target; they stay.
+
+    Raises:
+        UnknownNameError: no design or backbone of that name.
+        ConfigError: the design serves none of the targets, or has a backbone of its own.
+    """
+    chosen = dict(heads)
+    if not isinstance(model, str) or (model not in DESIGNS and ":" not in model):
+        return model, chosen
+    name, colon, backbone = model.partition(":")
+    if name not in DESIGNS:
+        raise unknown_name("design", name, DESIGNS)
+    design = DESIGNS[name]
+    if colon and not design.any_backbone:
+        raise ConfigError(f"{name} has a backbone of its own; leave {colon + backbone!r} out.")
+    if colon and backbone not in model_names():
+        raise unknown_name("backbone", backbone, model_names())
+    head = HEADS[design.head](**design.options)
+    served = [target for target, column in targets.items() if column.kind in head.column_kinds]
+    if not served:
+        kinds = ", ".join(f"{target!r} is of kind {column.kind}" for target, column in targets.items())
+        raise ConfigError(f"{name} predicts {' and '.join(head.column_kinds)} columns, but {kinds}.")
+    for target in served:
+        chosen.setdefault(target, head)
+    return backbone or design.backbone, chosen
