@@ -12,8 +12,9 @@ from longspan.columns.base import Column
 from longspan.columns.image import Image
 from longspan.columns.pictures import Resize
 from longspan.columns.placement import Placement
+from longspan.errors import ConfigError
 
-__all__ = ["Located"]
+__all__ = ["Located", "checked_frame"]
 
 
 class Located(Column, ABC):
@@ -62,3 +63,15 @@ class Located(Column, ABC):
     @abstractmethod
     def json_value(self, value: Any) -> Any:
         """An answer as JSON can hold it, for people and programs to read."""
+
+
+def checked_frame(column: Located) -> None:
+    """Bring a column's frame into its usual form (one number is a square), or raise the ConfigError."""
+    name, size = type(column).__name__, column.size_px
+    if isinstance(size, int):
+        size = (size, size)
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ConfigError(f"{name}.size_px must be (height, width) of at least 1 pixel, got {size!r}.")
+    if column.resize not in ("crop", "squish", "pad"):
+        raise ConfigError(f"{name}.resize must be 'crop', 'squish' or 'pad', got {column.resize!r}.")
+    object.__setattr__(column, "size_px", None if size is None else (int(size[0]), int(size[1])))

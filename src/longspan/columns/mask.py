@@ -2,69 +2,319 @@
 
 from __future__ import annotations
 
+import functools
+import html
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.columns.category import Label
-from longspan.columns.located import Located
+from longspan.columns.category import Label, checked_vocab
+from longspan.columns.drawing import Colour, draw_classes, palette, picture_html
+from longspan.columns.draws import warp_masks
+from longspan.columns.located import Located, checked_frame
+from longspan.columns.mask_files import read_stored
 from longspan.columns.pictures import Resize
 from longspan.columns.placement import Placement
+from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
     from longspan.columns.draws import Draws
 
 __all__ = ["Mask"]
 
+_IGNORED = 255
+_NO_CLASS: Colour = (225, 225, 225)
+_THUMBNAIL_PX = 96
+_CODE = np.array([1 << 16, 1 << 8, 1], np.int32)  # colours as one number each
+_NEEDS_COLOURS = (
+    "the mask is an RGB picture; Mask(vocab=..., colours=...) says which colour is which class, or save class numbers "
+    "as a grey or palette PNG"
+)
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Mask(Located):
-    """The class of each pixel."""
+    """A class for each pixel of a picture.
+
+    A raw value is the path of a PNG, or an integer array `(h, w)`, of the size of its picture. Grey and palette files
+    store numbers, which `values` and `ignored` explain; colours of a palette mean nothing. RGB files store colours,
+    which `colours` explains. Any other number or colour is a fault.
+
+    Encoded as `(H, W)` uint8: class numbers, and 255 for what is ignored: neither trained on nor measured. So is what
+    stands around a padded picture, and what a warp brings in from outside. Each pixel takes the nearest number, so
+    classes are never blended. `decode`, and heads that answer, give class numbers; `draw`, `to_source` and
+    `json_value` take them.
+
+    Example:
+        >>> column = Mask(vocab=("road", "car"), values=(0, 7), size_px=(2, 3))
+        >>> column.encode(np.array([[0, 7, 255], [0, 0, 7]])).tolist()
+        [[0, 1, 255], [0, 0, 1]]
+        >>> print(column.check(np.array([[0, 9, 7]])).partition(",")[0])
+        the mask holds 9 (1 pixels)
+        >>> Mask().fit([np.array([[1, 2, 255]]), np.array([[3, 3, 3]])]).vocab
+        (1, 2, 3)
+    """
 
     kind: ClassVar[str] = "mask"
     in_files: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
+    """Labels in the order of the class numbers; when empty, the stored numbers themselves."""
     values: tuple[int, ...] | None = None
-    ignored: tuple[int, ...] = (255,)
-    colours: tuple[tuple[int, int, int], ...] | None = None
+    """The stored number of each class; 0, 1, 2 ... unless given. With neither `vocab` nor `values`, learnt: all numbers
+    in the masks of the training rows that are not ignored."""
+    ignored: tuple[int, ...] = (_IGNORED,)
+    """Stored numbers of pixels that nobody labelled, or that shall not count."""
+    colours: tuple[Colour, ...] | None = None
+    """Red, green and blue (0..255) of each class, for drawings and for reading RGB masks; any further ones stand for
+    what is ignored there. A palette for the colour-blind unless given."""
     size_px: tuple[int, int] | None = None
+    """Height and width of the frame."""
     resize: Resize = "crop"
+    """How the picture was brought into its frame."""
+
+    def __post_init__(self) -> None:
+        """Check that labels, numbers and colours belong together."""
+        checked_frame(self)
+        vocab = checked_vocab("Mask", self.vocab)
+        values = tuple(range(len(vocab))) if self.values is None and vocab else self.values
+        if values is not None:
+            values = _whole("values", values)
+            vocab = vocab or checked_vocab("Mask", values)
+        ignored = _whole("ignored", self.ignored)
+        if values is not None and len(values) != len(vocab):
+            raise ConfigError(f"Mask.values has {len(values)} numbers for {len(vocab)} labels.")
+        both = [number for number in values or () if number in ignored]
+        if both or len(set(values or ())) != len(values or ()):
+            raise ConfigError(
+                f"Mask.values names {both[0]} as a class, Mask.ignored as ignored; say ignored=() if nothing is."
+                if both
+                else f"Mask.values names a number twice: {values!r}."
+            )
+        if len(vocab) > _IGNORED:
+            raise ConfigError(f"A mask has at most {_IGNORED} classes, got {len(vocab)}.")
+        colours = None if self.colours is None else tuple(_colour(each) for each in self.colours)
+        if colours is not None and (not vocab or len(colours) < len(vocab)):
+            raise ConfigError(
+                f"Mask.colours has {len(colours)} colours for {len(vocab)} labels; give vocab= with them."
+            )
+        if colours is not None and len(set(colours[: len(vocab)])) != len(vocab):
+            raise ConfigError(f"Mask.colours names a colour twice: {colours!r}.")
+        for name, value in {"vocab": vocab, "values": values, "ignored": ignored, "colours": colours}.items():
+            object.__setattr__(self, name, value)
 
     def fit(self, values: Iterable[Any]) -> Self:
-        raise NotImplementedError
+        """The numbers in the masks of the training rows, unless `vocab` or `values` names the classes.
+
+        Raises:
+            DataError: no mask can be read, or they hold fewer than two classes, or more than 255.
+        """
+        if self.vocab:
+            return self
+        found: set[int] = set()
+        faults: list[Fault] = []
+        for number, value in enumerate(values):
+            try:
+                found.update(_numbers(read_stored(value)))
+            except ValueError as error:  # reported with its row when the rows are read, unless all are like this
+                faults.append(Fault(value if isinstance(value, str) else f"mask {number}", str(error)))
+        if faults and not found:
+            raise data_error("No training mask can be read:", faults, "Check folder, pattern and files.")
+        classes = tuple(sorted(found.difference(self.ignored)))
+        if not 2 <= len(classes) <= _IGNORED:
+            raise DataError(
+                f"The training masks hold {len(classes)} classes, but there must be 2 to {_IGNORED}: the numbers are "
+                f"{_listed(tuple(sorted(found))) or 'none'}; ignored: {_listed(self.ignored) or 'none'}. "
+                "Mask(vocab=..., values=..., ignored=...) says what the numbers mean."
+            )
+        return replace(self, values=classes)
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Height and width."""
         assert self.size_px is not None
         return self.size_px
 
     @property
     def dtype(self) -> npt.DTypeLike:
+        """Class numbers in a byte."""
         return np.uint8
 
     def check(self, value: Any) -> str | None:
-        raise NotImplementedError
+        """No mask, or numbers that mean nothing."""
+        try:
+            self.classes(value)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def classes(self, value: Any) -> npt.NDArray[np.uint8]:
+        """A raw value as class numbers `(h, w)` in its own size, 255 where ignored.
+
+        Raises:
+            ValueError: it cannot be read, or holds numbers or colours that are neither a class nor ignored.
+        """
+        classes, fault = self._read(value)
+        if fault:
+            raise ValueError(fault)
+        return classes
 
     def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
-        raise NotImplementedError
+        """The mask of a picture in its frame, at each pixel's centre the nearest number.
+
+        Raises:
+            ValueError: the mask cannot be read, is not of its picture's size, or holds numbers that mean nothing.
+        """
+        classes, fault = self._read(value)
+        if classes.shape != placement.source_px:
+            own, theirs = (
+                f"{height} px high and {width} px wide" for height, width in (classes.shape, placement.source_px)
+            )
+            lying = ": one of them lies on its side" if classes.shape == placement.source_px[::-1] else ""
+            fault = f"the mask is {own}, its picture {theirs}{lying}" + (f"; {fault}" if fault else "")
+        if fault:
+            raise ValueError(fault)
+        return placement.mask_to_frame(classes, _IGNORED)
 
     def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
-        raise NotImplementedError
+        """`(B, H, W)` uint8 as encoded; with draws, warped like its pictures, and 255 where nothing was labelled."""
+        return batch if draws is None else warp_masks(batch[:, None], draws, _IGNORED)[:, 0]
 
-    def decode(self, encoded: Any) -> Any:
-        raise NotImplementedError
+    def decode(self, encoded: Any) -> np.ndarray:
+        """The class numbers `(H, W)` uint8, 255 where ignored."""
+        return np.asarray(encoded, np.uint8)
 
-    def to_source(self, value: Any, placement: Placement) -> Any:
-        raise NotImplementedError
+    def to_source(self, value: np.ndarray, placement: Placement) -> np.ndarray:
+        """Class numbers of the frame as they lie in the source; 255 where the frame did not show it."""
+        return placement.mask_to_source(np.asarray(value), _IGNORED)
 
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
-        raise NotImplementedError
+        """Class numbers, or the path of a mask, over their picture: tinted areas with a thin outline."""
+        return draw_classes(pixels, self._drawable(value), self.palette)
 
-    def json_value(self, value: Any) -> Any:
-        raise NotImplementedError
+    def json_value(self, value: Any) -> dict[str, Any]:
+        """Size, and the share of pixels that each class has; the mask itself is a picture."""
+        classes = self._drawable(value)
+        counts = np.bincount(classes.ravel(), minlength=256)
+        shares = {
+            str(label): round(int(counts[i]) / classes.size, 4) for i, label in enumerate(self.vocab) if counts[i]
+        }
+        return {"size_px": list(classes.shape), "share": shares, "ignored": round(int(counts[255]) / classes.size, 4)}
+
+    @property
+    def palette(self) -> tuple[Colour, ...]:
+        """The colour of each class: those that were given, else those of `longspan.columns.drawing.palette`."""
+        return palette(len(self.vocab)) if self.colours is None else self.colours[: len(self.vocab)]
+
+    def show_html(self, value: Any) -> str:
+        """A small picture of a raw value in the colours of its classes; grey where ignored."""
+        try:
+            column = self if self.vocab else replace(self, values=_numbers(read_stored(value), but=self.ignored))
+            classes = column.classes(value)
+        except (ValueError, ConfigError) as error:
+            return html.escape(f"({error})")
+        table = np.full((256, 3), _NO_CLASS, np.uint8)
+        table[: len(column.vocab)] = column.palette
+        height, width = classes.shape
+        scale = min(_THUMBNAIL_PX / max(height, width), 1)
+        small = Placement((height, width), (max(round(height * scale), 1), max(round(width * scale), 1)), "squish")
+        words = [str(label) for number, label in enumerate(column.vocab) if (classes == number).any()]
+        return picture_html(table[small.mask_to_frame(classes, _IGNORED)], ", ".join(words))
+
+    def _drawable(self, value: Any) -> np.ndarray:
+        """Class numbers as they are, or those in a file."""
+        return np.asarray(value) if isinstance(value, np.ndarray | torch.Tensor) else self.classes(value)
+
+    def _read(self, value: Any) -> tuple[npt.NDArray[np.uint8], str | None]:
+        """Class numbers, and the fault if some mean nothing; ValueError if there is no mask at all."""
+        stored = read_stored(value)
+        if stored.ndim == 2:
+            low, table = self._table
+            if low or stored.dtype != np.uint8:
+                last = len(table) - 1  # the entry of all numbers below and above
+                stored = np.clip(stored.astype(np.int64) - low, -1, last)
+                stored = np.where(stored < 0, last, stored)
+            numbers = table[stored]
+        elif self.colours is None:
+            raise ValueError(_NEEDS_COLOURS)
+        else:
+            codes, order = self._codes
+            seen = stored.astype(np.int32) @ _CODE
+            place = np.searchsorted(codes, seen).clip(max=len(codes) - 1)
+            numbers = np.where(codes[place] == seen, order[place], -1)
+        fault = self._fault(value, numbers < 0) if numbers.min() < 0 else None
+        return numbers.astype(np.uint8), fault
+
+    def _fault(self, value: Any, unknown: npt.NDArray[np.bool_]) -> str:
+        """Which numbers or colours mean nothing, how often they occur, and where first."""
+        stored = read_stored(value)
+        rows, columns = np.nonzero(unknown)
+        found, counts = np.unique(stored[unknown], axis=0, return_counts=True)
+        named = [f"{number.tolist()} ({count:,} pixels)" for number, count in zip(found, counts, strict=True)][:5]
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        blurred = "; a JPEG blurs numbers, PNG keeps them" if str(value).lower().endswith((".jpg", ".jpeg")) else ""
+        said = f"the mask holds {', '.join(named)}{more}, first at x={columns[0]}, y={rows[0]}"
+        if stored.ndim == 3:
+            return f"{said}: colours of no class, see Mask(colours=...){blurred}"
+        assert self.values is not None
+        return (
+            f"{said}: neither a class ({_listed(self.values)}) nor ignored ({_listed(self.ignored) or 'none is'}), "
+            f"see Mask(values=..., ignored=...){blurred}"
+        )
+
+    @functools.cached_property
+    def _table(self) -> tuple[int, np.ndarray]:
+        """The lowest number, and what it and all above it stand for: class, 255 for ignored, -1 for nothing."""
+        known = (*(self.values or ()), *self.ignored)
+        low = min(0, *known) if known else 0
+        table = np.full(max(256, *known) - low + 2 if known else 258, -1, np.int16)
+        for number in self.ignored:
+            table[number - low] = _IGNORED
+        for position, number in enumerate(self.values or ()):
+            table[number - low] = position
+        return low, table
+
+    @functools.cached_property
+    def _codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The colours as numbers, sorted, and what each stands for."""
+        codes = np.array(self.colours, np.int32) @ _CODE
+        order = codes.argsort()
+        return codes[order], np.where(order < len(self.vocab), order, _IGNORED)
+
+
+def _numbers(stored: np.ndarray, but: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """The distinct numbers of a mask, sorted."""
+    if stored.ndim == 3:
+        raise ValueError(_NEEDS_COLOURS)
+    small = stored.dtype == np.uint8
+    found = np.flatnonzero(np.bincount(stored.ravel(), minlength=256)) if small else np.unique(stored)
+    return tuple(number for number in found.tolist() if number not in but)
+
+
+def _whole(name: str, numbers: Iterable[Any]) -> tuple[int, ...]:
+    """Numbers that a mask can store."""
+    checked = tuple(numbers)
+    wrong = [each for each in checked if not isinstance(each, int | np.integer) or not -(1 << 15) <= each < 1 << 16]
+    if wrong or any(isinstance(each, bool) for each in checked):
+        raise ConfigError(f"Mask.{name} holds whole numbers from -32768 to 65535, got {checked!r}.")
+    return tuple(int(each) for each in checked)
+
+
+def _colour(value: Any) -> Colour:
+    """Three numbers in 0..255."""
+    parts = tuple(value) if isinstance(value, Iterable) else ()
+    if len(parts) != 3 or any(not isinstance(each, int | np.integer) or not 0 <= each <= 255 for each in parts):
+        raise ConfigError(f"Mask.colours holds (red, green, blue) of whole numbers in 0..255, got {value!r}.")
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    """Numbers in a message; "0..10" where none is left out."""
+    if len(numbers) > 3 and numbers == tuple(range(numbers[0], numbers[0] + len(numbers))):
+        return f"{numbers[0]}..{numbers[-1]}"
+    return ", ".join(map(str, numbers[:20])) + (", ..." if len(numbers) > 20 else "")

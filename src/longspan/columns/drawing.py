@@ -1,0 +1,267 @@
+"""Masks and boxes drawn on pictures, in colours that people with red-green blindness can tell apart too."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PILImage
+from PIL import ImageDraw, ImageFont
+
+from longspan.errors import ShapeError
+
+__all__ = ["Colour", "draw_boxes", "draw_classes", "draw_masks", "legend", "palette", "picture_html"]
+
+Colour = tuple[int, int, int]
+"""Red, green, blue; 0..255."""
+
+_FIRST: tuple[Colour, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (213, 94, 0),
+    (204, 121, 167),
+    (0, 114, 178),
+    (240, 228, 66),
+)
+"""Okabe and Ito, Color Universal Design (2008), without black."""
+
+_SOFT = 0.45  # how much of its own colour an area gets; its outline gets all of it
+_ROOM = 3  # pixels around a caption
+
+
+# --- colours ---------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def palette(count: int) -> tuple[Colour, ...]:
+    """`count` distinct colours; colour i is the same whatever the count.
+
+    The first seven are those of Okabe and Ito. Each further one is, among 6 x 6 x 6 colours that are neither nearly
+    black nor nearly white, the one farthest from all before it, as a person with normal sight and one with
+    deuteranopia (Vienot et al. 1999) see it, in CIELAB.
+
+    Example:
+        >>> palette(2)
+        ((230, 159, 0), (86, 180, 233))
+    """
+    steps = (0, 51, 102, 153, 204, 255)
+    candidates = np.array([(r, g, b) for r in steps for g in steps for b in steps])
+    lightness = _lab(candidates)[:, 0]
+    candidates = candidates[(lightness > 28) & (lightness < 92)]
+    seen, chosen = _as_seen(candidates), list(_FIRST)
+    nearest = np.full(len(candidates), np.inf)
+    for colour in _FIRST:
+        nearest = np.minimum(nearest, _distance(seen, _as_seen(np.array([colour]))))
+    while len(chosen) < count:
+        best = int(nearest.argmax())
+        red, green, blue = candidates[best].tolist()
+        chosen.append((red, green, blue))
+        nearest = np.minimum(nearest, _distance(seen, seen[:, best : best + 1]))
+        if not nearest.any():  # all candidates are used up: begin again
+            nearest = np.full(len(candidates), np.inf)
+    return tuple(chosen[:count])
+
+
+def _as_seen(colours: np.ndarray) -> npt.NDArray[np.float64]:
+    """`(N, 3)` colours in CIELAB, `(2, N, 3)`: with normal sight, with deuteranopia."""
+    linear = (colours / 255) ** 2.2
+    blind = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
+    return np.stack([_lab(colours), _lab((linear @ blind.T).clip(0, 1) ** (1 / 2.2) * 255)])
+
+
+def _lab(colours: np.ndarray) -> npt.NDArray[np.float64]:
+    """CIELAB under D65 of sRGB (0..255)."""
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = (colours / 255) ** 2.2 @ to_xyz.T / (0.9505, 1.0, 1.089)
+    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    x, y, z = root[:, 0], root[:, 1], root[:, 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
+def _distance(seen: np.ndarray, other: np.ndarray) -> npt.NDArray[np.float64]:
+    """Distance `(N,)` of each colour to another, with the sight that tells them apart worse."""
+    return np.sqrt(((seen - other) ** 2).sum(-1)).min(axis=0)
+
+
+# --- areas -----------------------------------------------------------------------------------------------------------
+
+
+def draw_classes(pixels: np.ndarray, classes: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
+    """A map of classes over its picture: tinted areas with thin outlines; what is no class stays as it is.
+
+    Args:
+        pixels: `(H, W, 3)` or grey `(H, W)` uint8; stays intact.
+        classes: `(H, W)` class numbers; those without a colour (255) are left out.
+        colours: One for each class.
+    """
+    drawn = _colour_copy(pixels)
+    _check_size(drawn, classes, "class map")
+    table = np.zeros((256, 3), np.float32)
+    table[: len(colours)] = colours
+    tinted = classes < len(colours)
+    colour = table[classes[tinted]]
+    share = np.where(_outline(classes)[tinted], 1.0, _SOFT).astype(np.float32)[:, None]
+    drawn[tinted] = np.rint(drawn[tinted] * (1 - share) + colour * share)
+    return drawn
+
+
+def draw_masks(pixels: np.ndarray, masks: Sequence[np.ndarray], colours: Sequence[Colour]) -> np.ndarray:
+    """Bool masks `(H, W)` over their picture, each in its colour, tinted with a thin outline; later ones on top."""
+    drawn = _colour_copy(pixels)
+    for mask, colour in zip(masks, colours, strict=True):
+        _check_size(drawn, mask, "mask")
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            continue
+        around = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        area, part = mask[around], drawn[around]
+        share = np.where(_outline(np.pad(area, 1))[1:-1, 1:-1][area], 1.0, _SOFT)[:, None]
+        part[area] = np.rint(part[area] * (1 - share) + np.array(colour) * share)
+    return drawn
+
+
+def _outline(areas: np.ndarray) -> npt.NDArray[np.bool_]:
+    """Pixels with a neighbour of another area to the left or above, or, of a mask, on any side."""
+    edge = np.zeros(areas.shape, bool)
+    down, right = areas[1:] != areas[:-1], areas[:, 1:] != areas[:, :-1]
+    edge[1:] |= down
+    edge[:, 1:] |= right
+    if areas.dtype == bool:
+        edge[:-1] |= down
+        edge[:, :-1] |= right
+    return edge
+
+
+# --- boxes -----------------------------------------------------------------------------------------------------------
+
+
+def draw_boxes(
+    pixels: np.ndarray,
+    boxes: np.ndarray,
+    captions: Sequence[str],
+    colours: Sequence[Colour],
+    *,
+    dashed: Sequence[bool] | None = None,
+) -> np.ndarray:
+    """Boxes with their captions over their picture; line and letters grow with the picture.
+
+    Args:
+        pixels: `(H, W, 3)` or grey `(H, W)` uint8; stays intact.
+        boxes: `(N, 4)` x0, y0, x1, y1 in edge coordinates of `pixels`.
+        captions: One for each box, drawn above it, or where there is room; "" for none.
+        colours: One for each box.
+        dashed: Which boxes have a broken line.
+    """
+    picture = PILImage.fromarray(_colour_copy(pixels))
+    pen = ImageDraw.Draw(picture)
+    side = min(picture.size)
+    line = max(1, round(side / 200))
+    corners = np.rint(np.asarray(boxes, np.float64).reshape(-1, 4)).astype(int)
+    corners = corners.clip(0, [picture.width, picture.height] * 2).tolist()
+    for number, (x0, y0, x1, y1) in enumerate(corners):
+        box = (x0, y0, max(x1 - 1, x0), max(y1 - 1, y0))
+        if dashed is not None and dashed[number]:
+            _dashed(pen, box, colours[number], line)
+        else:
+            pen.rectangle(box, outline=colours[number], width=line)
+    font = _font(min(max(round(side / 26), 10), 26))
+    taken: list[tuple[int, int, int, int]] = []
+    for (x0, y0, _, y1), caption, colour in zip(corners, captions, colours, strict=True):
+        if not caption:
+            continue
+        left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
+        width, height = int(right - left) + 2 * _ROOM, int(bottom - top) + 2 * _ROOM
+        x = max(min(x0, picture.width - width), 0)
+        places = [(x, y) for y in (y0 - height, y0, y1 - height, y1) if 0 <= y <= picture.height - height]
+        free = [at for at in places if not any(_meet((*at, at[0] + width, at[1] + height), each) for each in taken)]
+        x, y = (free or places or [(x, 0)])[0]
+        taken.append((x, y, x + width, y + height))
+        pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
+        pen.text((x + _ROOM - left, y + _ROOM - top), caption, font=font, fill=_ink(colour))
+    return np.array(picture)
+
+
+def _dashed(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, line: int) -> None:
+    x0, y0, x1, y1 = box
+    dash = 4 * line
+    for start in range(x0, x1 + 1, 2 * dash):
+        end = min(start + dash - 1, x1)
+        pen.rectangle((start, y0, end, min(y0 + line - 1, y1)), fill=colour)
+        pen.rectangle((start, max(y1 - line + 1, y0), end, y1), fill=colour)
+    for start in range(y0, y1 + 1, 2 * dash):
+        end = min(start + dash - 1, y1)
+        pen.rectangle((x0, start, min(x0 + line - 1, x1), end), fill=colour)
+        pen.rectangle((max(x1 - line + 1, x0), start, x1, end), fill=colour)
+
+
+def _meet(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def legend(vocab: Sequence[object], colours: Sequence[Colour] | None = None, *, width_px: int = 480) -> np.ndarray:
+    """What each colour means: a picture `(H, width_px, 3)` uint8 on white, to stand below or beside others.
+
+    Args:
+        vocab: Labels in the order of their class numbers.
+        colours: One for each label; those of `palette` if None.
+        width_px: Labels that do not fit into one line go to the next.
+    """
+    colours = palette(len(vocab)) if colours is None else colours
+    font, swatch, gap, line = _font(13), 14, 18, 24
+    pen = ImageDraw.Draw(PILImage.new("RGB", (1, 1)))
+    words = [str(label) for label in vocab]
+    # In columns of one width, which reads more easily than ragged lines.
+    step = max((int(pen.textlength(word, font=font)) for word in words), default=0) + swatch + 6 + gap
+    across = max(1, (width_px - 8 + gap) // step)
+    picture = PILImage.new("RGB", (width_px, max(1, -(-len(words) // across)) * line + 8), "white")
+    pen = ImageDraw.Draw(picture)
+    for number, (word, colour) in enumerate(zip(words, colours, strict=False)):
+        x, y = 8 + number % across * step, 4 + number // across * line
+        pen.rectangle((x, y + 5, x + swatch, y + 5 + swatch), fill=colour, outline=(90, 90, 90))
+        pen.text((x + swatch + 6, y + line / 2), word, font=font, fill=(20, 20, 20), anchor="lm")
+    return np.array(picture)
+
+
+def picture_html(pixels: np.ndarray, text: str = "") -> str:
+    """A picture `(H, W, 3)` uint8 as an HTML element that holds its pixels; `text` is for those who cannot see it."""
+    buffer = io.BytesIO()
+    PILImage.fromarray(pixels).save(buffer, "PNG")
+    inside = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{inside}">'
+
+
+@functools.cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size_px)
+
+
+def _ink(colour: Colour) -> Colour:
+    """Black or white, whichever is easier to read on `colour`."""
+    red, green, blue = colour
+    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)
+
+
+def _colour_copy(pixels: np.ndarray) -> np.ndarray:
+    """A copy with three channels."""
+    plain = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+    if pixels.dtype != np.uint8 or plain.ndim not in (2, 3) or plain.shape[2:] not in ((), (3,)):
+        raise ShapeError(f"A picture to draw on is (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}.")
+    return np.stack([plain] * 3, axis=-1) if plain.ndim == 2 else plain.copy()
+
+
+def _check_size(pixels: np.ndarray, areas: np.ndarray, what: str) -> None:
+    if areas.shape != pixels.shape[:2]:
+        height, width = pixels.shape[:2]
+        raise ShapeError(
+            f"The {what} has the shape {areas.shape}, the picture that it is drawn on {(height, width)}: "
+            "bring it into the pixels of that picture first (to_source)."
+        )
