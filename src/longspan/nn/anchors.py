@@ -1,0 +1,58 @@
+"""Anchors: the boxes from which a detector measures, laid out over the maps of a pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Anchors", "anchor_side_px"]
+
+
+def anchor_side_px(strides: Sequence[int], size_px: tuple[int, int], *, per_octave: int, most: float) -> float:
+    """Side of the smallest square anchor of the finest map, where nothing else is said.
+
+    Anchors double from map to map, as the strides do. The largest are 0.7 of the picture's side (of a square of the
+    same area), but no side is more than `most` strides, nor less than half of that.
+    """
+    largest = 0.7 * (size_px[0] * size_px[1]) ** 0.5 / strides[-1] / 2 ** ((per_octave - 1) / per_octave)
+    return strides[0] * min(max(largest, most / 2), most)
+
+
+@final
+class Anchors(nn.Module):
+    """Boxes of several shapes and sizes around every place of every map; without weights.
+
+    Source: Ren et al. 2015, "Faster R-CNN", section 3.1.1, by torchvision's `AnchorGenerator`; sizes by map as in Lin
+    et al. 2017, section 4.1, and within an octave as in Lin et al. 2018, "Focal loss", section 4.
+    """
+
+    def __init__(self, strides: Sequence[int], side_px: float, ratios: Sequence[float], per_octave: int = 1) -> None:
+        """Lay out anchors for maps at `strides`.
+
+        Args:
+            strides: of the maps, fine to coarse.
+            side_px: side of the smallest square anchor of the finest map.
+            ratios: height to width of every anchor's shape.
+            per_octave: sizes on each map, evenly spaced on a log scale.
+        """
+        from torchvision.models.detection.anchor_utils import AnchorGenerator
+
+        super().__init__()
+        self.strides = tuple(strides)
+        steps = [2 ** (step / per_octave) for step in range(per_octave)]
+        sizes = tuple(tuple(side_px * stride / strides[0] * step for step in steps) for stride in strides)
+        self.generator = AnchorGenerator(sizes, (tuple(ratios),) * len(strides))
+        self.per_place = len(ratios) * per_octave
+        self._laid: tuple[object, list[Tensor]] | None = None
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """For each of the maps `(B, C, H_i, W_i)` anchors `(H_i * W_i * per_place, 4)`, row by row, in pixels."""
+        sizes, device = [list(each.shape[2:]) for each in maps], maps[0].device
+        if self._laid is None or self._laid[0] != (sizes, device):
+            self.generator.set_cell_anchors(torch.float32, device)
+            strides = [[torch.tensor(stride, device=device)] * 2 for stride in self.strides]
+            self._laid = ((sizes, device), self.generator.grid_anchors(sizes, strides))
+        return self._laid[1]
