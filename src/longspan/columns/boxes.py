@@ -21,8 +21,10 @@ from longspan.columns.things import (
     LEAST_LEFT,
     LEAST_SIDE_PX,
     are_numbers,
+    caption,
     common_faults,
     count_html,
+    described,
     entries_of,
     joined,
     label_of,
@@ -214,24 +216,6 @@ class Boxes(Located):
     @functools.cached_property
     def _labels(self) -> Category:
         return Category(vocab=self.vocab)
-
-
-def caption(entry: dict[str, Any]) -> str:
-    """What is written on a drawn thing: "cat", "cat 0.97"."""
-    score = entry.get("score")
-    return str(label_of(entry)) + ("" if score is None else f" {score:.2f}")
-
-
-def described(entry: dict[str, Any]) -> dict[str, Any]:
-    """Label, score, flag and box of a thing for JSON, rounded to what means something."""
-    about: dict[str, Any] = {"label": label_of(entry)}
-    if entry.get("score") is not None:
-        about["score"] = round(float(entry["score"]), 4)
-    if entry.get("ignore"):
-        about["ignore"] = True
-    if entry.get("box") is not None:
-        about["box"] = [round(float(each), 2) for each in entry["box"]]
-    return about
 
 
 def _clipped(boxes: np.ndarray, size_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,76 +1,250 @@
-"""Things and their masks."""
+"""Things with their masks."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.columns.category import Label
-from longspan.columns.located import Located
+from longspan.columns.category import Category, Label, checked_vocab
+from longspan.columns.drawing import draw_boxes, draw_masks, palette
+from longspan.columns.draws import warp_masks
+from longspan.columns.located import Located, checked_frame
+from longspan.columns.outlines import mask_of, outline_faults
+from longspan.columns.packed import boxes_in, masks_in, packed, tight_boxes
 from longspan.columns.pictures import Resize
 from longspan.columns.placement import Placement
+from longspan.columns.rle import encode_runs
+from longspan.columns.things import (
+    LEAST_LEFT,
+    caption,
+    common_faults,
+    count_html,
+    described,
+    entries_of,
+    joined,
+    label_of,
+    learn_things,
+)
+from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
     from longspan.columns.draws import Draws
 
 __all__ = ["Instances"]
 
+_KEYS = ("label", "rle", "polygons", "box", "ignore", "score")
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Instances(Located):
-    """Things and their masks."""
+    """Things in a picture, each with its own mask and a class; masks may overlap.
+
+    A raw value is a list of dicts: "label", and the mask as one of
+
+    - "rle": `{"size": [h, w], "counts": [...]}`, COCO's runs down the columns, the first of background; its compressed
+      string does too,
+    - "polygons": `[[x, y, x, y, ...], ...]` in edge coordinates, together one thing.
+
+    "ignore" is as in `Boxes`; a "box" is not read, since the mask says where it is. An empty list says that nothing is
+    there; a missing value, that nobody looked. Answers carry a "score", the "box" and the mask as "rle".
+
+    Encoded as `(max_instances, 24 + H * ceil(W / 8))` uint8: six float32 as in `Boxes`, of which the box is the tight
+    one around the mask in the frame, then the mask, eight pixels to a byte by rows. What the frame or a warp cuts is
+    dropped when less than a tenth of it is left.
+
+    Example:
+        >>> cat = {"label": "cat", "polygons": [[1, 0, 3, 0, 3, 2, 1, 2]]}
+        >>> column = Instances(size_px=(2, 4)).fit([[cat], []])
+        >>> column.decode(column.encode([cat]))
+        [{'box': [1.0, 0.0, 3.0, 2.0], 'label': 'cat', 'rle': {'size': [2, 4], 'counts': [2, 4, 2]}}]
+        >>> column.check([{"label": "cat", "polygons": [[1, 0, 3, 2]]}])
+        'instance 0: polygon 0 has 2 points; at least 3 make an area'
+    """
 
     kind: ClassVar[str] = "instances"
 
     vocab: tuple[Label, ...] = ()
+    """Labels in the order of the class numbers; learnt from training rows, sorted, when empty."""
     max_instances: int | None = None
+    """Most things of one picture; learnt: twice the most in a training row, and eight more."""
     size_px: tuple[int, int] | None = None
+    """Height and width of the frame."""
     resize: Resize = "crop"
+    """How the picture was brought into its frame."""
+
+    def __post_init__(self) -> None:
+        """Check vocabulary, room and frame."""
+        object.__setattr__(self, "vocab", checked_vocab("Instances", self.vocab))
+        checked_frame(self)
+        if self.max_instances is not None and self.max_instances < 1:
+            raise ConfigError(f"Instances.max_instances must be at least 1, got {self.max_instances!r}.")
 
     def fit(self, values: Iterable[Any]) -> Self:
-        raise NotImplementedError
+        """Vocabulary and room for things, from the training rows, unless given.
+
+        Raises:
+            DataError: not one thing in all of them, and no vocabulary; or labels that are none.
+        """
+        if self.vocab and self.max_instances is not None:
+            return self
+        vocab, most = learn_things("Instances", values, self.vocab, self.max_instances)
+        return replace(self, vocab=vocab, max_instances=most)
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """One row for each thing there is room for."""
         assert self.size_px is not None
         assert self.max_instances is not None
         return (self.max_instances, 24 + self.size_px[0] * -(-self.size_px[1] // 8))
 
     @property
     def dtype(self) -> npt.DTypeLike:
+        """Bytes that hold numbers and masks."""
         return np.uint8
 
     def check(self, value: Any) -> str | None:
-        raise NotImplementedError
+        """Masks that cannot be, unknown classes, too many of them; all that is wrong at once."""
+        return joined(self._read(value, None)[1]) or None
 
     def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
-        raise NotImplementedError
+        """The things of a picture as they lie in its frame, those first that come first.
+
+        Raises:
+            ValueError: all that is wrong with them; runs of another size than the picture are, too.
+        """
+        entries, faults = self._read(value, placement.source_px)
+        if faults:
+            raise ValueError(joined(faults))
+        encoded = np.zeros(self.shape, np.uint8)
+        row = 0
+        for entry in entries:
+            mask = mask_of(entry, placement.source_px)
+            framed = placement.mask_to_frame(mask, 0)
+            left = np.count_nonzero(framed)
+            if not left or left < LEAST_LEFT * np.count_nonzero(mask) * placement.scale.prod():
+                continue
+            numbers = np.array([self._labels.encode(label_of(entry)), bool(entry.get("ignore"))], np.float32)
+            shape = torch.from_numpy(framed)[None]
+            boxes = torch.cat([tight_boxes(shape), torch.from_numpy(numbers)[None]], dim=1)
+            encoded[row] = packed(boxes, shape)[0].numpy()
+            row += 1
+        return encoded
 
     def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
-        raise NotImplementedError
-
-    def decode(self, encoded: Any) -> Any:
-        raise NotImplementedError
-
-    def to_source(self, value: Any, placement: Placement) -> Any:
-        raise NotImplementedError
-
-    def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
-        raise NotImplementedError
-
-    def json_value(self, value: Any) -> Any:
-        raise NotImplementedError
+        """`(B, N, bytes)` as encoded; with draws, masks warped like their pictures, and boxes tight around them."""
+        if draws is None or draws.geometry == "none":
+            return batch
+        boxes = self.boxes_of(batch)
+        places = (boxes[..., 2] > boxes[..., 0]).any(0).nonzero()
+        if not len(places):
+            return batch
+        used = int(places.max()) + 1  # the rows behind are empty in every picture
+        masks = self.masks_of(batch[:, :used])
+        moved = warp_masks(masks, draws, 0)
+        # One pixel of the warped picture stands for so many of the one before.
+        area = torch.linalg.det(draws.matrix[:, :, :2].double()).abs()[:, None]
+        before, after = masks.flatten(2).count_nonzero(2), moved.flatten(2).count_nonzero(2)
+        keep = (after > 0) & (after * area >= LEAST_LEFT * before)
+        numbers = torch.cat([tight_boxes(moved), boxes[:, :used, 4:]], dim=2)
+        result = torch.zeros_like(batch)
+        result[:, :used] = packed(numbers, moved) * keep[..., None]
+        return result
 
     def boxes_of(self, batch: torch.Tensor) -> torch.Tensor:
-        """`(B, N, 6)` float32 as in `Boxes`."""
-        raise NotImplementedError
+        """The boxes of encoded values `(B, N, bytes)` as in `Boxes`: `(B, N, 6)` float32, on the same device."""
+        return boxes_in(batch)
 
     def masks_of(self, batch: torch.Tensor) -> torch.Tensor:
-        """`(B, N, H, W)` bool."""
-        raise NotImplementedError
+        """The masks of encoded values `(B, N, bytes)`: `(B, N, H, W)` bool, on the same device."""
+        assert self.size_px is not None
+        return masks_in(batch, self.size_px)
+
+    def decode(self, encoded: Any) -> list[dict[str, Any]]:
+        """The things of the frame as dicts, masks as runs."""
+        assert self.size_px is not None
+        batch = torch.as_tensor(encoded)
+        boxes, masks = self.boxes_of(batch), self.masks_of(batch).numpy()
+        decoded = []
+        for row, mask in zip(boxes.tolist(), masks, strict=True):
+            if row[2] > row[0] and row[3] > row[1]:
+                ignore = {"ignore": True} if row[5] else {}
+                decoded.append({"box": row[:4], "label": self.vocab[int(row[4])], "rle": _runs(mask), **ignore})
+        return decoded
+
+    def to_source(self, value: list[dict[str, Any]], placement: Placement) -> list[dict[str, Any]]:
+        """Things of the frame as they lie in the source; those of which nothing lies in it are left out."""
+        moved = []
+        for entry in entries_of(value, "instances"):
+            mask = placement.mask_to_source(mask_of(entry, placement.size_px), 0)
+            if not mask.any():
+                continue
+            box = placement.boxes_to_source([entry["box"]])[0].tolist() if "box" in entry else None
+            about = {key: part for key, part in entry.items() if key not in ("box", "rle", "polygons")}
+            moved.append({**({"box": box} if box else {}), **about, "rle": _runs(mask)})
+        return moved
+
+    def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
+        """Every mask tinted, with its outline, box, label and score.
+
+        Colours tell classes apart; where there is only one, they tell things apart. What is ignored has a broken line.
+        """
+        entries = entries_of(value, "instances")
+        names = list(dict.fromkeys([*self.vocab, *map(label_of, entries)]))
+        many = range(len(entries)) if len(names) == 1 else [names.index(label_of(each)) for each in entries]
+        colours = [palette(max(many, default=0) + 1)[number] for number in many]
+        size = (pixels.shape[0], pixels.shape[1])
+        masks = [mask_of(each, size) for each in entries]
+        tight = [tight_boxes(torch.from_numpy(mask)[None])[0].tolist() for mask in masks]
+        boxes = [each.get("box", around) for each, around in zip(entries, tight, strict=True)]
+        return draw_boxes(
+            draw_masks(pixels, masks, colours),
+            np.array(boxes, np.float64),
+            [caption(each) for each in entries],
+            colours,
+            dashed=[bool(each.get("ignore")) for each in entries],
+        )
+
+    def json_value(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Label, score, box and mask (runs) of each."""
+        return [
+            {**described(each), **{key: each[key] for key in ("rle", "polygons") if key in each}}
+            for each in entries_of(value, "instances")
+        ]
+
+    def show_html(self, value: Any) -> str:
+        """How many there are by label."""
+        return count_html(value)
+
+    def _read(self, value: Any, source_px: tuple[int, int] | None) -> tuple[list[dict[str, Any]], list[str]]:
+        """The things, and all that is wrong with them."""
+        try:
+            entries = entries_of(value, "instances")
+        except ValueError as error:
+            return [], [str(error)]
+        faults = []
+        if self.max_instances is not None and len(entries) > self.max_instances:
+            faults.append(
+                f"{len(entries)} instances, more than the {self.max_instances} that there is room for; "
+                f"Instances(max_instances={len(entries)}) makes room"
+            )
+        for number, entry in enumerate(entries):
+            found = common_faults(entry, _KEYS, self._labels)
+            if isinstance(entry, dict):
+                found += outline_faults(entry, source_px)
+            faults += [f"instance {number}: {fault}" for fault in found]
+        return entries, faults
+
+    @functools.cached_property
+    def _labels(self) -> Category:
+        return Category(vocab=self.vocab)
+
+
+def _runs(mask: np.ndarray) -> dict[str, Any]:
+    return {"size": list(mask.shape), "counts": encode_runs(mask)}

@@ -17,8 +17,10 @@ __all__ = [
     "LEAST_LEFT",
     "LEAST_SIDE_PX",
     "are_numbers",
+    "caption",
     "common_faults",
     "count_html",
+    "described",
     "entries_of",
     "joined",
     "label_of",
@@ -125,6 +127,24 @@ def count_html(value: Any) -> str:
     counts = Counter(str(label_of(each)) if isinstance(each, dict) else "object" for each in value)
     words = [f"{many} {label}" for label, many in sorted(counts.items(), key=lambda each: (-each[1], each[0]))]
     return html.escape(", ".join(words) or "nothing")
+
+
+def caption(entry: dict[str, Any]) -> str:
+    """What is written on a drawn thing: "cat", "cat 0.97"."""
+    score = entry.get("score")
+    return str(label_of(entry)) + ("" if score is None else f" {score:.2f}")
+
+
+def described(entry: dict[str, Any]) -> dict[str, Any]:
+    """Label, score, flag and box of a thing for JSON, rounded to what means something."""
+    about: dict[str, Any] = {"label": label_of(entry)}
+    if entry.get("score") is not None:
+        about["score"] = round(float(entry["score"]), 4)
+    if entry.get("ignore"):
+        about["ignore"] = True
+    if entry.get("box") is not None:
+        about["box"] = [round(float(each), 2) for each in entry["box"]]
+    return about
 
 
 def joined(faults: Sequence[str]) -> str:

@@ -1,0 +1,64 @@
+"""Boxes and masks of things in one array of bytes: six float32, then the mask, eight pixels to a byte by rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["boxes_in", "masks_in", "packed", "tight_boxes"]
+
+_NUMBERS = 24  # bytes of six float32
+
+
+def packed(boxes: Tensor, masks: Tensor) -> Tensor:
+    """`(..., 24 + H * ceil(W / 8))` uint8 from boxes `(..., 6)` float32 and masks `(..., H, W)` bool, on their device.
+
+    Example:
+        >>> rows = packed(torch.zeros(3, 6), torch.ones(3, 5, 9, dtype=torch.bool))
+        >>> rows.shape, masks_in(rows, (5, 9)).all().item()
+        (torch.Size([3, 34]), True)
+    """
+    numbers = boxes.float().contiguous().view(torch.uint8)
+    if masks.device.type == "cpu":
+        bits = torch.from_numpy(np.packbits(masks.numpy(), axis=-1))
+    else:
+        width = masks.shape[-1]
+        full = torch.nn.functional.pad(masks.to(torch.uint8), (0, -width % 8)).unflatten(-1, (-1, 8))
+        bits = (full << _shifts(masks.device)).sum(-1, dtype=torch.uint8)
+    return torch.cat([numbers, bits.flatten(-2)], dim=-1)
+
+
+def boxes_in(rows: Tensor) -> Tensor:
+    """The boxes `(..., 6)` float32 of packed rows."""
+    return rows[..., :_NUMBERS].contiguous().view(torch.float32)
+
+
+def masks_in(rows: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """The masks `(..., H, W)` bool of packed rows."""
+    height, width = size_px
+    bits = rows[..., _NUMBERS:].unflatten(-1, (height, -1))
+    if rows.device.type == "cpu":
+        return torch.from_numpy(np.unpackbits(bits.numpy(), axis=-1, count=width)).view(torch.bool)
+    return ((bits[..., None] >> _shifts(rows.device)) & 1).flatten(-2)[..., :width].bool()
+
+
+def tight_boxes(masks: Tensor) -> Tensor:
+    """The upright boxes x0, y0, x1, y1 `(..., 4)` float32 around masks `(..., H, W)` bool; zeros around empty ones.
+
+    Example:
+        >>> tight_boxes(torch.tensor([[[0, 0, 0], [0, 1, 1]]]).bool()).tolist()
+        [[1.0, 1.0, 3.0, 2.0]]
+    """
+    sides = []
+    for along in (masks.any(-2), masks.any(-1)):  # x, then y
+        there = along.byte()
+        first = there.argmax(-1)
+        last = along.shape[-1] - there.flip(-1).argmax(-1)
+        sides.append(torch.stack([first, last], dim=-1) * along.any(-1, keepdim=True))
+    return torch.stack(sides, dim=-1).flatten(-2).float()
+
+
+def _shifts(device: torch.device) -> Tensor:
+    """The highest bit is the leftmost pixel, as in numpy.packbits."""
+    return torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
