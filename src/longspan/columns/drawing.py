@@ -44,7 +44,7 @@ def palette(count: int) -> tuple[Colour, ...]:
 
     The first seven are those of Okabe and Ito. Each further one is, among 6 x 6 x 6 colours that are neither nearly
     black nor nearly white, the one farthest from all before it, as a person with normal sight and one with
-    deuteranopia (Vienot et al. 1999) see it, in CIELAB.
+    deuteranopia (Vienot et al. 1999) see it, in Oklab (Ottosson 2020).
 
     Example:
         >>> palette(2)
@@ -52,8 +52,8 @@ def palette(count: int) -> tuple[Colour, ...]:
     """
     steps = (0, 51, 102, 153, 204, 255)
     candidates = np.array([(r, g, b) for r in steps for g in steps for b in steps])
-    lightness = _lab(candidates)[:, 0]
-    candidates = candidates[(lightness > 28) & (lightness < 92)]
+    lightness = _as_seen(candidates)[0, :, 0]
+    candidates = candidates[(lightness > 0.46) & (lightness < 0.92)]
     seen, chosen = _as_seen(candidates), list(_FIRST)
     nearest = np.full(len(candidates), np.inf)
     for colour in _FIRST:
@@ -69,19 +69,26 @@ def palette(count: int) -> tuple[Colour, ...]:
 
 
 def _as_seen(colours: np.ndarray) -> npt.NDArray[np.float64]:
-    """`(N, 3)` colours in CIELAB, `(2, N, 3)`: with normal sight, with deuteranopia."""
-    linear = (colours / 255) ** 2.2
+    """`(N, 3)` colours in Oklab, `(2, N, 3)`: with normal sight, with deuteranopia."""
+    share = colours / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     blind = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
-    return np.stack([_lab(colours), _lab((linear @ blind.T).clip(0, 1) ** (1 / 2.2) * 255)])
+    return np.stack([_oklab(linear), _oklab((linear @ blind.T).clip(0, 1))])
 
 
-def _lab(colours: np.ndarray) -> npt.NDArray[np.float64]:
-    """CIELAB under D65 of sRGB (0..255)."""
-    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    xyz = (colours / 255) ** 2.2 @ to_xyz.T / (0.9505, 1.0, 1.089)
-    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    x, y, z = root[:, 0], root[:, 1], root[:, 2]
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+def _oklab(linear: np.ndarray) -> npt.NDArray[np.float64]:
+    """Lightness (0..1), green to red, blue to yellow, from linear sRGB (0..1)."""
+    to_cones = [
+        [0.41222147, 0.53633254, 0.05144599],
+        [0.21190350, 0.68069955, 0.10739696],
+        [0.08830246, 0.28171884, 0.62997870],
+    ]
+    to_lab = [
+        [0.21045426, 0.79361779, -0.00407205],
+        [1.97799850, -2.42859221, 0.45059371],
+        [0.02590404, 0.78277177, -0.80867577],
+    ]
+    return np.cbrt(linear @ np.array(to_cones).T) @ np.array(to_lab).T
 
 
 def _distance(seen: np.ndarray, other: np.ndarray) -> npt.NDArray[np.float64]:

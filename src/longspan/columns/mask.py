@@ -239,7 +239,7 @@ class Mask(Located):
                 last = len(table) - 1  # the entry of all numbers below and above
                 stored = np.clip(stored.astype(np.int64) - low, -1, last)
                 stored = np.where(stored < 0, last, stored)
-            numbers = table[stored]
+            numbers = table.take(stored)
         elif self.colours is None:
             raise ValueError(_NEEDS_COLOURS)
         else:

@@ -118,7 +118,7 @@ class Placement:
 
 def _picked(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, fill: int) -> np.ndarray:
     """Rows and columns of a mask by their numbers; `fill` where the number is -1."""
-    picked = mask[rows[:, None], columns[None, :]]
+    picked = mask.take(rows, axis=0).take(columns, axis=1)  # -1 takes the last, for now
     if (rows < 0).any() or (columns < 0).any():
         picked[rows < 0] = fill
         picked[:, columns < 0] = fill
