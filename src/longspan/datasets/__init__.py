@@ -15,11 +15,24 @@ from longspan.datasets.named import NamedData, RemoteFile
 from longspan.datasets.numbers import NumbersConfig, make_numbers
 from longspan.datasets.penn_fudan import PENN_FUDAN
 from longspan.datasets.pets import PETS
+from longspan.datasets.scenes import ScenesConfig, make_scenes
 from longspan.datasets.unpack import unpack
 from longspan.datasets.wider_face import WIDER_FACE
 from longspan.errors import unknown_name
 
-__all__ = ["NamedData", "NumbersConfig", "RemoteFile", "fetch", "info", "load", "make_numbers", "names", "unpack"]
+__all__ = [
+    "NamedData",
+    "NumbersConfig",
+    "RemoteFile",
+    "ScenesConfig",
+    "fetch",
+    "info",
+    "load",
+    "make_numbers",
+    "make_scenes",
+    "names",
+    "unpack",
+]
 
 _ALL = {data.name: data for data in (DIGITS, MNIST, CIFAR10, PETS, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE)}
 

@@ -8,6 +8,10 @@ from longspan.data.annotations.masks import read_masks
 from longspan.data.annotations.penn_fudan import read_penn_fudan
 from longspan.data.annotations.voc import read_voc
 from longspan.data.annotations.wider import read_wider
+from longspan.data.annotations.write_coco import write_coco
+from longspan.data.annotations.write_masks import write_masks
+from longspan.data.annotations.write_voc import write_voc
+from longspan.data.annotations.write_yolo import write_yolo
 from longspan.data.annotations.yolo import read_yolo
 
 __all__ = [
@@ -18,4 +22,8 @@ __all__ = [
     "read_voc",
     "read_wider",
     "read_yolo",
+    "write_coco",
+    "write_masks",
+    "write_voc",
+    "write_yolo",
 ]

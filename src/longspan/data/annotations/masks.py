@@ -19,7 +19,7 @@ from longspan.errors import ConfigError, unknown_name
 
 __all__ = ["read_masks"]
 
-_COLOUR_MODES = ("RGB", "RGBA", "CMYK", "YCbCr", "LA", "PA", "La", "RGBa")
+_COLOUR_MODES = ("RGB", "RGBA")
 
 
 def read_masks(
@@ -30,7 +30,7 @@ def read_masks(
     pattern: str = STEM,
     codes: str | Path | Sequence[str] | Mapping[int, str] | None = None,
     colours: str | Path | Sequence[Sequence[int]] | None = None,
-    ignored: Sequence[int | str] = (255,),
+    ignored: Sequence[int | str] | None = None,
     image: str = "image",
     mask: str = "mask",
     on_error: OnError = "raise",
@@ -49,7 +49,7 @@ def read_masks(
             or without its colour. None: the training masks say which numbers there are.
         colours: The colour of each class in the order of `codes`, to draw with; or a file. Masks whose pixels are
             colours instead of numbers are read by them.
-        ignored: Numbers, or names in `codes`, of pixels that neither teach nor count.
+        ignored: Numbers, or names in `codes`, of pixels that neither teach nor count. None: 255, unless it is a code.
         image: Name of the picture column.
         mask: Name of the mask column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.
@@ -101,21 +101,18 @@ def _fault(mask: Path, pictures: Pictures, path: str, colours: bool) -> str | No
 def _column(
     codes: str | Path | Sequence[str] | Mapping[int, str] | None,
     colours: str | Path | Sequence[Sequence[int]] | None,
-    ignored: Sequence[int | str],
+    ignored: Sequence[int | str] | None,
 ) -> Mask:
     """The column, its classes without those that are ignored."""
     if codes is None:
-        words = [each for each in ignored if isinstance(each, str)]
+        words = [each for each in ignored or () if isinstance(each, str)]
         if words or colours is not None:
             raise ConfigError(f"{f'ignored={words}' if words else 'colours='} needs codes=, the names of the classes.")
-        return Mask(ignored=tuple(int(each) for each in ignored))
+        return Mask() if ignored is None else Mask(ignored=tuple(int(each) for each in ignored))
     name_of = class_names(codes)
-    drawn = dict(zip(name_of, class_colours(colours), strict=False)) if colours is not None else {}
-    if colours is not None and len(drawn) < len(name_of):
-        raise ConfigError(f"colours= has {len(drawn)} colours for {len(name_of)} classes; give one for each.")
     number_of = {name: number for number, name in name_of.items()}
-    left_out: list[int] = []
-    for each in ignored:
+    left_out: list[int] = [255] if ignored is None and 255 not in name_of else []
+    for each in ignored or ():
         if isinstance(each, str) and each not in number_of:
             raise unknown_name("class (in ignored=)", each, number_of)
         left_out.append(number_of[each] if isinstance(each, str) else int(each))
@@ -123,4 +120,11 @@ def _column(
     if not kept:
         raise ConfigError(f"All classes are ignored: {', '.join(name_of.values())}.")
     column = Mask(vocab=tuple(name_of[n] for n in kept), values=tuple(kept), ignored=tuple(dict.fromkeys(left_out)))
-    return replace(column, colours=tuple(drawn[n] for n in kept)) if drawn else column
+    if colours is None:
+        return column
+    given = class_colours(colours)
+    if len(given) < len(name_of):
+        raise ConfigError(f"colours= has {len(given)} colours for {len(name_of)} classes; give one for each.")
+    colour_of = dict(zip(name_of, given, strict=False))
+    # A mask's colours behind those of its classes are what is ignored in pictures that store colours.
+    return replace(column, colours=tuple(colour_of[n] for n in (*kept, *(n for n in left_out if n in colour_of))))

@@ -1,0 +1,94 @@
+"""YOLO's text files from boxes, or from instances that are polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from longspan.columns.pictures import look
+from longspan.data.annotations.writing import (
+    beside,
+    labels_of,
+    names_below,
+    plain,
+    refuse_existing,
+    things_of,
+    write_bytes,
+)
+from longspan.errors import ConfigError, Fault, data_error
+
+__all__ = ["write_yolo"]
+
+
+def write_yolo(
+    folder: str | Path,
+    pictures: Sequence[str | Path],
+    values: Sequence[Sequence[Any] | None],
+    *,
+    labels: Sequence[Any] | None = None,
+    images: str | Path | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write boxes or polygons of pictures as YOLO files, which `Table.from_yolo` reads again.
+
+    YOLO has no mark for what is to be ignored: such things are left out. Scores are not written.
+
+    Args:
+        folder: Where the files go: `sub/a.txt` for the picture `sub/a.jpg`, and `classes.txt` with the names.
+        pictures: Their paths; the sizes come from the headers.
+        values: For each picture the raw value of a `Boxes` column, or of an `Instances` column whose things are each
+            one polygon. An empty list writes an empty file, None writes none.
+        labels: The classes in the order of their numbers, from 0. None: those that occur, by name.
+        images: The folder that pictures' names are to start from; None takes bare file names.
+        overwrite: Whether files that are there may be replaced.
+
+    Returns:
+        The files written, `classes.txt` last.
+
+    Raises:
+        ConfigError: numbers of pictures and values differ, or two pictures get one name.
+        DataError: a picture cannot be opened, a thing is no box and no single polygon, or files are there or cannot be
+            written.
+    """
+    if len(pictures) != len(values):
+        raise ConfigError(f"write_yolo got {len(pictures)} pictures and {len(values)} values; one for each is wanted.")
+    names = names_below(pictures, images)
+    wanted = [(Path(p), n, v) for p, n, v in zip(pictures, names, values, strict=True) if v is not None]
+    files = [*(beside(Path(folder), name, ".txt") for _, name, _ in wanted), Path(folder) / "classes.txt"]
+    if len(set(files)) < len(files):
+        raise ConfigError("Two pictures differ in their ending only, or one is called classes: one name for two files.")
+    refuse_existing(files, overwrite)
+    place_of = labels_of(values, labels)
+    faults: list[Fault] = []
+    texts: list[str] = []
+    for picture, _, value in wanted:
+        try:
+            size = look(picture)[1]
+            lines = [_line(thing, size, place_of) for thing in things_of(value) if not thing.get("ignore")]
+            texts.append("".join(line + "\n" for line in lines))
+        except ValueError as error:
+            faults.append(Fault(str(picture), str(error)))
+    if faults:
+        raise data_error(f"Nothing is written to {folder}:", faults)
+    texts.append("".join(f"{label}\n" for label in place_of))
+    for file, text in zip(files, texts, strict=True):
+        write_bytes(file, text.encode())
+    return files
+
+
+def _line(thing: dict[str, Any], size: tuple[int, int], place_of: dict[Any, int]) -> str:
+    height, width = size
+    if "polygons" in thing:
+        polygons = plain(thing["polygons"])
+        if len(polygons) != 1:
+            raise ValueError(
+                f"a {thing['label']!r} has {len(polygons)} polygons; YOLO holds one for each thing: write_coco"
+            )
+        shares = [each / (width, height)[i % 2] for i, each in enumerate(polygons[0])]
+    elif "box" in thing and "rle" not in thing:
+        x0, y0, x1, y1 = (float(each) for each in thing["box"])
+        shares = [(x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height]
+    else:
+        raise ValueError(f"a {thing['label']!r} is neither box nor polygon; YOLO holds no masks: write_coco does")
+    return " ".join([str(place_of[thing["label"]]), *(f"{share:.8g}" for share in shares)])

@@ -1,0 +1,105 @@
+"""What all writers share: names below a folder, files that are not written over, files that are never half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from longspan.errors import ConfigError, DataError
+
+__all__ = ["beside", "labels_of", "names_below", "plain", "refuse_existing", "things_of", "write_bytes"]
+
+
+def names_below(pictures: Sequence[str | Path], images: str | Path | None) -> list[str]:
+    """Names of pictures with slashes: their paths below `images`, or without it their bare file names.
+
+    Raises:
+        ConfigError: a picture lies elsewhere, or two have one name.
+    """
+    names = []
+    for picture in map(Path, pictures):
+        try:
+            names.append(picture.name if images is None else picture.relative_to(images).as_posix())
+        except ValueError:
+            raise ConfigError(f"The picture {picture} does not lie below images={str(images)!r}.") from None
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise ConfigError(f"Several pictures are called {twice[0]!r}; say images=, the folder above all of them.")
+    return names
+
+
+def things_of(value: Sequence[Any]) -> list[dict[str, Any]]:
+    """The things of a raw value as dicts; a bare [x0, y0, x1, y1] is an "object"."""
+    things = [each if isinstance(each, dict) else {"box": list(each)} for each in value]
+    return [{"label": "object", **{k: v for k, v in each.items() if v is not None}} for each in things]
+
+
+def labels_of(values: Sequence[Sequence[Any] | None], labels: Sequence[Any] | None) -> dict[Any, int]:
+    """The place of each label: in `labels`, else in their order by name.
+
+    Raises:
+        DataError: a thing has a label that is not in `labels`.
+    """
+    found = dict.fromkeys(thing["label"] for value in values if value is not None for thing in things_of(value))
+    if labels is None:
+        labels = sorted(found, key=lambda label: (type(label).__name__, label))
+    unknown = [label for label in found if label not in labels]
+    if unknown:
+        raise DataError(f"There are things labelled {unknown[0]!r}, which labels= does not name: {list(labels)[:10]}.")
+    return {label: place for place, label in enumerate(labels)}
+
+
+def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
+    """Stop before the first file is written if any would be written over.
+
+    Raises:
+        DataError: some are there, and `overwrite` is false.
+    """
+    there = [] if overwrite else [path for path in paths if path.exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise DataError(f"{there[0]}{more} would be written over; name another place, or say overwrite=True.")
+
+
+def write_bytes(path: Path, content: bytes | Callable[[Path], None]) -> None:
+    """Write a file under another name beside it, then give it its own.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    part: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:60]}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        part = Path(name)
+        if isinstance(content, bytes):
+            part.write_bytes(content)
+        else:
+            content(part)
+        part.chmod(0o644)
+        os.replace(part, path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error}.") from error
+    finally:
+        if part is not None:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def beside(folder: Path, name: str, ending: str) -> Path:
+    """The file in `folder` that belongs to the picture `name`."""
+    return folder / PurePosixPath(name).with_suffix(ending)
+
+
+def plain(value: Any) -> Any:
+    """Numbers and arrays of numpy as JSON can hold them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
