@@ -220,3 +220,14 @@ def test_every_network_builds_and_runs_without_numbers(name):
             assert maps.shape[1] == channels
             assert abs(maps.shape[-1] - side / stride) <= unpadded.get(name, 0)
         assert model.strides == tuple(model.strides[0] * 2**i for i in range(len(model.strides)))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "convnext_tiny", "vgg11"])
+def test_both_at_once_are_the_vector_and_the_maps(name):
+    model = create(name, size_px=(64, 64)).eval()
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        vector, maps = model.both(images)
+        torch.testing.assert_close(vector, model(images))
+        for one, other in zip(maps, model.features(images), strict=True):
+            torch.testing.assert_close(one, other)

@@ -25,8 +25,8 @@ __all__ = ["Table"]
 class Table:
     """Rows with typed columns. Every method gives a new table; files and arrays are never copied or written to.
 
-    A cell of an `Image` or `Mask` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be missing:
-    None, or NaN where a data frame has nothing else for it.
+    A cell of an `Image` or `Mask` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be
+    missing: None, or NaN where a data frame has nothing else for it.
     """
 
     def __init__(

@@ -14,8 +14,8 @@ import torch
 from longspan.columns import Category, Column, Image, Located
 from longspan.data.leaks import Leaks, find_leaks
 from longspan.data.samples import Samples, encode_rows, picture_of
-from longspan.data.store import encode_value
 from longspan.data.splits import Split
+from longspan.data.store import encode_value
 from longspan.data.table import Table
 from longspan.data.vault import Vault
 from longspan.errors import ConfigError, DataError, Fault, LongspanError, TrainingError, data_error, unknown_name
@@ -220,9 +220,13 @@ class Task:
                 continue
             kind = self.table.columns[name].kind
             if name in self.input_names:
-                raise ConfigError(f"Input {name!r} is of kind {kind}, which no network of ours reads: make it a target.")
+                raise ConfigError(
+                    f"Input {name!r} is of kind {kind}, which no network of ours reads: make it a target."
+                )
             if not pictures:
-                raise ConfigError(f"Target {name!r} is of kind {kind} and lies in a picture, but no input is a picture.")
+                raise ConfigError(
+                    f"Target {name!r} is of kind {kind} and lies in a picture, but no input is a picture."
+                )
 
     def _fit(self, name: str, rows: np.ndarray, inputs: Mapping[str, Column] | None = None) -> Column:
         column = self.table.columns[name]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from longspan.models.backbone import Backbone, FeatureShapes, Maps
 from longspan.models.catalogue import ModelInfo, catalogue
 from longspan.models.deep_cnn import DeepCNNConfig
+from longspan.models.fcn_vgg import FCNVGGConfig
 from longspan.models.line_cnn import LineCNNConfig
 from longspan.models.registry import ModelConfig, create, from_json, model_names, to_json
+from longspan.models.segnet import SegNetConfig
 from longspan.models.slid_lenet import SlidLeNet5Config
 from longspan.models.small_resnet import SmallResNetConfig
 from longspan.models.unshuffle_cnn import UnshuffleCNNConfig
@@ -15,11 +17,13 @@ from longspan.models.weights import load_weights
 __all__ = [
     "Backbone",
     "DeepCNNConfig",
+    "FCNVGGConfig",
     "FeatureShapes",
     "LineCNNConfig",
     "Maps",
     "ModelConfig",
     "ModelInfo",
+    "SegNetConfig",
     "SlidLeNet5Config",
     "SmallResNetConfig",
     "UnshuffleCNNConfig",

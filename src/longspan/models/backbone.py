@@ -95,7 +95,7 @@ class Backbone(nn.Module, ABC):
         """All parameters, each once, in groups from lower (near the picture) to upper, to freeze or to slow down."""
 
     def both(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """What `forward` and what `features` give, for heads of both kinds; networks that can do it at once override it."""
+        """What `forward` and what `features` give; networks that can do both at once override it."""
         return self.forward(images), self.features(images)
 
     def parts(self, groups: int) -> tuple[Map, Map] | None:

@@ -18,6 +18,7 @@ from longspan.errors import ChecksumError, FetchError, WeightsError
 from longspan.models.backbone import Backbone
 from longspan.models.pth import read_pth
 from longspan.models.torchvision_nets import TorchvisionNet
+from longspan.models.vgg16 import FromPublished
 
 __all__ = ["imagenet_file", "weights_cache"]
 
@@ -45,24 +46,30 @@ def imagenet_file(model: Backbone) -> Path:
     Looks in the cache, then at `LONGSPAN_DATA/weights/<name>.safetensors`, then at the address that torchvision
     publishes, whose file is checked by the sha256 in its name and converted without running its pickle.
 
+    Networks that start from another's weights get the file of that one.
+
     Raises: WeightsError if none are published for it, or the file is not a state dict; FetchError if it cannot be
     downloaded; ChecksumError if what came is not what was published.
     """
-    if not isinstance(model, TorchvisionNet):
+    if isinstance(model, FromPublished):
+        name = model.published_name
+    elif isinstance(model, TorchvisionNet):
+        name = model.name
+    else:
         raise WeightsError(
             f"No weights trained on ImageNet are published for {model.name}. Leave weights out, or give a file."
         )
-    address = _address(model.name)
+    address = _address(name)
     cached = weights_cache() / (Path(address).stem + ".safetensors")
     if cached.is_file():
         return cached
     packs = os.environ.get("LONGSPAN_DATA")
-    if packs and (pack := Path(packs) / "weights" / f"{model.name}.safetensors").is_file():
+    if packs and (pack := Path(packs) / "weights" / f"{name}.safetensors").is_file():
         return pack
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".fetch-") as folder:
         downloaded = Path(folder) / "published.pth"
-        _download(address, downloaded, model.name)
+        _download(address, downloaded, name)
         converted = Path(folder) / cached.name
         save_file(read_pth(downloaded), converted, metadata={"source": address})
         os.replace(converted, cached)

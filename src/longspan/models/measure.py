@@ -19,6 +19,7 @@ from longspan.models.catalogue import TABLE_NAME, ModelInfo
 from longspan.models.families import FAMILIES
 from longspan.models.registry import OWN_MODELS, create
 from longspan.models.torchvision_nets import build_published, without_memory
+from longspan.models.vgg16 import FromPublished
 
 __all__ = ["measure_own", "measure_published", "write_table"]
 
@@ -28,7 +29,8 @@ _OWN_CLASSES = 10
 def measure_own(name: str) -> ModelInfo:
     """Measure a network of longspan's own, with a Linear to 10 classes, as its paper has it."""
     own = OWN_MODELS[name]
-    model = create(name, in_channels=own.channels_in, size_px=own.size_px)
+    with without_memory():
+        model = create(name, in_channels=own.channels_in, size_px=own.size_px)
     whole = nn.Sequential(model, nn.Linear(model.num_features, _OWN_CLASSES))
     parameters, multiply_adds = _count(whole, own.channels_in, own.size_px)
     return ModelInfo(
@@ -39,7 +41,7 @@ def measure_own(name: str) -> ModelInfo:
         channels_in=own.channels_in,
         classes=_OWN_CLASSES,
         source=own.source,
-        imagenet=False,
+        imagenet=isinstance(model, FromPublished),
     )
 
 

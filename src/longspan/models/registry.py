@@ -13,8 +13,10 @@ from longspan.errors import ConfigError, ModelFileError, unknown_name
 from longspan.models.backbone import Backbone
 from longspan.models.deep_cnn import DeepCNN, DeepCNNConfig
 from longspan.models.families import FAMILIES
+from longspan.models.fcn_vgg import FCNVGG, FCNVGGConfig
 from longspan.models.lenet import LeNet5
 from longspan.models.line_cnn import LineCNN, LineCNNConfig
+from longspan.models.segnet import SegNet, SegNetConfig
 from longspan.models.slid_lenet import SlidLeNet5, SlidLeNet5Config
 from longspan.models.small_resnet import SmallResNet, SmallResNetConfig
 from longspan.models.torchvision_nets import TorchvisionNet
@@ -23,7 +25,15 @@ from longspan.nn import PoolName
 
 __all__ = ["OWN_MODELS", "ModelConfig", "OwnModel", "create", "from_json", "model_names", "to_json"]
 
-ModelConfig = DeepCNNConfig | LineCNNConfig | SlidLeNet5Config | SmallResNetConfig | UnshuffleCNNConfig
+ModelConfig = (
+    DeepCNNConfig
+    | FCNVGGConfig
+    | LineCNNConfig
+    | SegNetConfig
+    | SlidLeNet5Config
+    | SmallResNetConfig
+    | UnshuffleCNNConfig
+)
 """What `create` takes instead of a name, where a network has options."""
 
 _Build = Callable[..., Backbone]
@@ -33,8 +43,10 @@ _CONFIGURED: dict[str, tuple[type[ModelConfig], _Build]] = {
     "deep_cnn": (DeepCNNConfig, DeepCNN),
     "lenet5_slid": (SlidLeNet5Config, SlidLeNet5),
     "line_cnn": (LineCNNConfig, LineCNN),
+    "segnet": (SegNetConfig, SegNet),
     "small_resnet": (SmallResNetConfig, SmallResNet),
     "unshuffle_cnn": (UnshuffleCNNConfig, UnshuffleCNN),
+    "vgg16_fcn": (FCNVGGConfig, FCNVGG),
 }
 """Networks with options, under the name of their family."""
 
@@ -73,6 +85,18 @@ OWN_MODELS: dict[str, OwnModel] = {
         build=LineCNN,
         source="Shi et al. 2015, An end-to-end trainable neural network (CRNN), without its recurrent layers",
         size_px=(32, 128),
+    ),
+    "vgg16_fcn": OwnModel(
+        build=FCNVGG,
+        source="Long, Shelhamer, Darrell 2015, Fully convolutional networks for semantic segmentation",
+        channels_in=3,
+        size_px=(224, 224),
+    ),
+    "segnet": OwnModel(
+        build=SegNet,
+        source="Badrinarayanan et al. 2017, SegNet: a deep convolutional encoder-decoder architecture",
+        channels_in=3,
+        size_px=(360, 480),
     ),
     **{f"resnet{6 * blocks + 2}": _cifar_resnet(blocks) for blocks in (3, 5, 7, 9)},
 }

@@ -127,7 +127,7 @@ class TorchvisionNet(Backbone):
         return self.net(images) if self.pool != "avg_max" else self._pooled(self._maps(images)[-1])
 
     def both(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The vector is pooled from the last map, without dropout, where the network pools there; else it runs twice."""
+        """The vector is pooled from the last map, without dropout; networks that do not end so run twice."""
         if not self.family.global_pool:
             return self(images), self.features(images)
         maps = self.features(images)
@@ -197,8 +197,8 @@ class TorchvisionNet(Backbone):
         pooled = self.global_pool(maps)
         if not self.family.after_pool:
             return pooled
-        norm = self.net.get_submodule(self.family.after_pool)
-        return torch.cat([norm(part[:, :, None, None]).flatten(1) for part in pooled.chunk(2, dim=1)], dim=1)
+        norm, parts = self.net.get_submodule(self.family.after_pool), 2 if self.pool == "avg_max" else 1
+        return torch.cat([norm(part[:, :, None, None]).flatten(1) for part in pooled.chunk(parts, dim=1)], dim=1)
 
 
 def build_published(name: str, size_px: tuple[int, int]) -> nn.Module:

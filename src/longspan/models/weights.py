@@ -16,6 +16,7 @@ from longspan.models.backbone import Backbone
 from longspan.models.imagenet import imagenet_file
 from longspan.models.pth import read_pth
 from longspan.models.torchvision_nets import TorchvisionNet
+from longspan.models.vgg16 import FIRST_CONV, FromPublished
 
 __all__ = ["load_weights", "to_channels"]
 
@@ -31,7 +32,8 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
         model: the backbone.
         weights: "imagenet" (torchvision's published weights, `DEFAULT`); or a file: a longspan model file, of which the
             backbone is taken; or a state dict (.safetensors, or .pth, read without running it) with torchvision's
-            parameter names for torchvision networks, or the backbone's own names. The class layer in it is left out.
+            parameter names for torchvision networks and those built on one (vgg16_fcn, segnet), or the backbone's own
+            names. The class layer in it is left out.
             With torchvision's names the first convolution is adapted to `in_channels` (see `to_channels`), position
             embeddings of vit to `size_px`, and googlenet, inception_v3 and efficientnet_v2_l will read pictures as
             their published weights expect.
@@ -49,6 +51,8 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
         _fill(path, model.net, state)
         model.expect_half_normalised()
         return
+    if isinstance(model, FromPublished) and not any(name in own for name in state):
+        state = model.from_published(_with_channels(state, FIRST_CONV, model.in_channels))
     _fill(path, model, state)
 
 
@@ -84,14 +88,20 @@ def _published(model: TorchvisionNet, state: Mapping[str, Tensor]) -> dict[str, 
     adapted = {
         _OLD_DENSENET.sub(r"\1\2.", name): value for name, value in state.items() if not name.startswith(left_out)
     }
-    first = adapted.get(f"{layout.first_conv}.weight")
-    if first is not None and first.ndim == 4 and first.shape[1] == 3 != model.in_channels:
-        adapted[f"{layout.first_conv}.weight"] = to_channels(first, model.in_channels)
+    adapted = _with_channels(adapted, f"{layout.first_conv}.weight", model.in_channels)
     embedding = adapted.get("encoder.pos_embedding")
     own = model.net.state_dict().get("encoder.pos_embedding")
     if embedding is not None and own is not None and embedding.shape != own.shape:
         adapted["encoder.pos_embedding"] = _resized_embedding(embedding, own.shape[1])
     return adapted
+
+
+def _with_channels(state: Mapping[str, Tensor], first_conv: str, in_channels: int) -> dict[str, Tensor]:
+    """`state` with its first convolution, called `first_conv`, adapted from colour to `in_channels`."""
+    first = state.get(first_conv)
+    if first is None or first.ndim != 4 or first.shape[1] != 3 or in_channels == 3:
+        return dict(state)
+    return {**state, first_conv: to_channels(first, in_channels)}
 
 
 def _resized_embedding(embedding: Tensor, tokens: int) -> Tensor:

@@ -181,6 +181,6 @@ def _word(value: Any, name: str, num_targets: int) -> str:
 
 
 def _counted(things: Sequence[Mapping[str, Any]]) -> str:
-    """ "2 person, 1 car": how many of each label were found."""
+    """How many of each label there are: 2 person, 1 car."""
     counts = Counter(str(thing["label"]) for thing in things)
     return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
