@@ -8,8 +8,12 @@ from longspan.columns import Column
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads.base import Answer, Head, Metric, Reads
 from longspan.heads.classify import Classify, ClassifyMany
+from longspan.heads.detect import Detect
 from longspan.heads.edit_distance import edit_distance
+from longspan.heads.pixel_counts import class_counts, median_frequency_weights
 from longspan.heads.regress import Regress
+from longspan.heads.segment import Segment
+from longspan.heads.segment_instances import SegmentInstances
 from longspan.heads.transcribe import Transcribe
 
 __all__ = [
@@ -17,17 +21,24 @@ __all__ = [
     "Answer",
     "Classify",
     "ClassifyMany",
+    "Detect",
     "Head",
     "Metric",
     "Reads",
     "Regress",
+    "Segment",
+    "SegmentInstances",
     "Transcribe",
+    "class_counts",
     "edit_distance",
     "head_for",
     "head_from_json",
+    "median_frequency_weights",
 ]
 
-HEADS: dict[str, type[Head]] = {head.kind: head for head in (Classify, ClassifyMany, Regress, Transcribe)}
+HEADS: dict[str, type[Head]] = {
+    head.kind: head for head in (Classify, ClassifyMany, Regress, Transcribe, Segment, Detect, SegmentInstances)
+}
 """Every head by its name in files. A new head is one file and one entry here; the first that serves a kind of column
 is that kind's default."""
 

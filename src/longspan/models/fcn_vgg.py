@@ -113,7 +113,7 @@ class FCNVGG(Backbone, FromPublished):
         return [list(part.parameters()) for part in (*self.stages, self.fc6, self.fc7)]
 
     def from_published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """vgg16's weights: kernels of 7 x 7 and 1 x 1 places from its fully connected layers, in the order they read."""
+        """vgg16's weights: kernels of 7 x 7 and 1 x 1 places from its fully connected layers, as they read."""
         names = {published: f"stages.{own}" for own, published in vgg_convolutions(batch_norm=False)}
         names.update((published, own) for own, published in _FULLY_CONNECTED)
         converted = {}

@@ -90,7 +90,7 @@ class SegNet(Backbone, FromPublished):
             values, places = F.max_pool2d(values, 2, ceil_mode=True, return_indices=True)
             noted.append((places, size))
         for stage, (places, size) in zip(reversed(self.decoder), reversed(noted), strict=True):
-            values = stage(F.max_unpool2d(values, places, 2, output_size=list(size)))
+            values = stage(F.max_unpool2d(values, places, [2, 2], output_size=list(size)))
         return [values]
 
     def forward(self, images: Tensor) -> Tensor:
