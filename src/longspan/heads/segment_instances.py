@@ -1,0 +1,166 @@
+"""Head for instances: what is where in a picture, and which pixels are it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+from torch import nn
+
+from longspan.columns import Draws, Instances
+from longspan.columns.base import Column
+from longspan.columns.packed import boxes_in, masks_in, packed
+from longspan.columns.rle import encode_runs
+from longspan.errors import ConfigError
+from longspan.heads.base import Answer, Head, Metric, Reads
+from longspan.heads.coco_metrics import mask_figures
+from longspan.heads.detect import answers_of, check_detector, detector_fault, refuse_views, two_stage
+from longspan.models import FeatureShapes
+from longspan.nn.mask_branch import MaskBranch
+from longspan.nn.two_stage import TwoStageOutputs
+
+__all__ = ["SegmentInstances"]
+
+_SCORE_LAST = [0, 1, 2, 3, 5, 4]  # detections have the score before the class, packed things the class before the score
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SegmentInstances(Head):
+    """Boxes with classes and masks, by Mask R-CNN on a feature pyramid; targets are `Instances` as encoded.
+
+    Outputs are a `TwoStageOutputs`; activated outputs are `(B, max_detections, 24 + H * ceil(W / 8))` uint8: six
+    float32 x0, y0, x1, y1, class, score, then the mask, eight pixels to a byte; the surest first, the rest zeros. They
+    are no averages of anything, so views and ensembles are refused.
+
+    Sources and differences: `TwoStage` and `MaskBranch`.
+    """
+
+    kind: ClassVar[str] = "segment_instances"
+    column_kinds: ClassVar[tuple[str, ...]] = ("instances",)
+    reads: ClassVar[Reads] = "maps"
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("mask_map", "higher"),
+        Metric("mask_ap50", "higher"),
+        Metric("map", "higher"),
+        Metric("ap50", "higher"),
+        Metric("ap75", "higher"),
+    )
+
+    channels: int = 128
+    """Of every level of the pyramid (paper: 256)."""
+    representation: int = 512
+    """Width of the two layers that look at a region (paper: 1024)."""
+    mask_width: int = 64
+    """Channels of the branch that draws masks (paper: 256)."""
+    mask_depth: int = 4
+    """Convolutions of that branch before the two that draw."""
+    finest_stride: int | None = None
+    """Of the finest map that is used; None: 4. 8 is several times quicker, and will do where nothing is smaller than
+    32 px."""
+    anchor_side_px: float | None = None
+    """See `Detect`, as of the fields below."""
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """Height to width of the anchors."""
+    samples: int = 128
+    """Regions of a picture that one step learns from, a quarter of them with their masks."""
+    proposals: int = 300
+    """Regions of a picture that the second stage looks at."""
+    score_threshold: float = 0.05
+    """Less sure detections are left out, and count for nothing in the metrics."""
+    nms: float = 0.5
+    """Of two detections of one class whose boxes overlap by more, the surer one stays."""
+    max_detections: int = 100
+    """Of one picture."""
+    answer_score: float = 0.5
+    """Detections at least this sure are given as answers; the metrics look at all."""
+    column: Column | None = None
+    """The fitted instances; handed over by the learner."""
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_detector(self)
+        if not isinstance(self.mask_width, int) or self.mask_width < 1:
+            raise ConfigError(f"SegmentInstances.mask_width must be at least 1, got {self.mask_width!r}.")
+        if not isinstance(self.mask_depth, int) or self.mask_depth < 0:
+            raise ConfigError(f"SegmentInstances.mask_depth must be at least 0, got {self.mask_depth!r}.")
+
+    @property
+    def num_outputs(self) -> int:
+        """Classes that a region can be of: K and one more for nothing."""
+        return len(self._instances.vocab) + 1
+
+    @property
+    def _instances(self) -> Instances:
+        assert isinstance(self.column, Instances)
+        return self.column
+
+    @property
+    def _size_px(self) -> tuple[int, int]:
+        assert self._instances.size_px is not None
+        return self._instances.size_px
+
+    def layers(self, shapes: FeatureShapes) -> nn.Module:
+        """A new pyramid and detector, from `Maps` to `TwoStageOutputs`.
+
+        Raises:
+            ConfigError: the backbone has no maps at fitting strides.
+        """
+        classes = len(self._instances.vocab)
+        masks = MaskBranch(self.channels, classes, width=self.mask_width, depth=self.mask_depth)
+        return two_stage(self, shapes, classes, masks)
+
+    def outputs_fault(self, outputs: object, rows: int) -> str | None:
+        """Other than an object of detectors with masks, or for another number of rows."""
+        fault = detector_fault(outputs, rows)
+        if fault is None and not hasattr(outputs, "mask_detections"):
+            fault = (
+                f"whose head needs an object for {rows} pictures that also has the method mask_detections(detections), "
+                f"which gives ({rows}, D, H, W) bool. Take a backbone by name, such as resnet18, and leave the rest to "
+                "longspan."
+            )
+        return fault
+
+    def loss(self, outputs: TwoStageOutputs, targets: torch.Tensor) -> torch.Tensor:
+        """The losses of proposals, classes, boxes and masks of each row, summed as in the paper."""
+        boxes = boxes_in(targets)
+        lines = torch.where((boxes[:, :, 2] > boxes[:, :, 0]).any(dim=0))[0]
+        used = int(lines[-1]) + 1 if len(lines) else 0  # the masks behind need not be unpacked
+        return outputs.losses(boxes[:, :used], masks_in(targets[:, :used], self._size_px))
+
+    def activate(self, outputs: TwoStageOutputs) -> torch.Tensor:
+        """Detections with their masks, packed: `(B, max_detections, bytes)` uint8."""
+        found = outputs.detections()
+        return packed(found[:, :, _SCORE_LAST], outputs.mask_detections(found))
+
+    def undo(self, activated: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """Detections of several views cannot be averaged: ConfigError."""
+        raise refuse_views()
+
+    def compact(self, activated: torch.Tensor) -> torch.Tensor:
+        """As bytes again, since the mean over one view is a float."""
+        return activated.to(torch.uint8)
+
+    def decode(self, activated: torch.Tensor) -> list[Answer]:
+        """Things with label, score, box and mask, the surest first.
+
+        Those below `answer_score` are left out, and those of whose mask nothing is left.
+        """
+        answers = answers_of(boxes_in(activated)[:, :, _SCORE_LAST], self._instances.vocab, self.answer_score)
+        decoded = []
+        for row, things in zip(activated, answers, strict=True):
+            masks = masks_in(row[: len(things)], self._size_px).numpy()
+            drawn = zip(things, masks, strict=True)
+            decoded.append(Answer([{**thing, "rle": _runs(mask)} for thing, mask in drawn if mask.any()]))
+        return decoded
+
+    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+        """COCO's average precision of masks and of boxes."""
+        boxes, masks = mask_figures(activated, targets, self._size_px)
+        return {**{f"mask_{name}": masks[name] for name in ("map", "ap50") if name in masks}, **boxes}
+
+
+def _runs(mask: np.ndarray) -> dict[str, Any]:
+    return {"size": list(mask.shape), "counts": encode_runs(mask)}
