@@ -161,7 +161,8 @@ def draw_boxes(
     Args:
         pixels: `(H, W, 3)` or grey `(H, W)` uint8; stays intact.
         boxes: `(N, 4)` x0, y0, x1, y1 in edge coordinates of `pixels`.
-        captions: One for each box, drawn above it, or where there is room; "" for none.
+        captions: One for each box, drawn at a corner of it where no other one stands, and left out where there is no
+            such place; "" for none.
         colours: One for each box.
         dashed: Which boxes have a broken line.
     """
@@ -179,15 +180,15 @@ def draw_boxes(
             pen.rectangle(box, outline=colours[number], width=line)
     font = _font(min(max(round(side / 26), 10), 26))
     taken: list[tuple[int, int, int, int]] = []
-    for (x0, y0, _, y1), caption, colour in zip(corners, captions, colours, strict=True):
-        if not caption:
-            continue
+    for (x0, y0, x1, y1), caption, colour in zip(corners, captions, colours, strict=True):
         left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
         width, height = int(right - left) + 2 * _ROOM, int(bottom - top) + 2 * _ROOM
-        x = max(min(x0, picture.width - width), 0)
-        places = [(x, y) for y in (y0 - height, y0, y1 - height, y1) if 0 <= y <= picture.height - height]
-        free = [at for at in places if not any(_meet((*at, at[0] + width, at[1] + height), each) for each in taken)]
-        x, y = (free or places or [(x, 0)])[0]
+        places = [(x, y) for y in (y0 - height, y0, y1, y1 - height) for x in (x0, x1 - width)]
+        within = [(max(min(x, picture.width - width), 0), y) for x, y in places if 0 <= y <= picture.height - height]
+        free = [at for at in within if not any(_meet((*at, at[0] + width, at[1] + height), each) for each in taken)]
+        if not caption or not free:
+            continue
+        x, y = free[0]
         taken.append((x, y, x + width, y + height))
         pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
         pen.text((x + _ROOM - left, y + _ROOM - top), caption, font=font, fill=_ink(colour))

@@ -27,9 +27,6 @@ Geometry = Literal["none", "flip", "affine"]
 _CHUNK_VALUES = 1 << 20
 """Pictures are warped about this many values at a time, so that grid, samples and colour stay in the CPU's cache."""
 
-_BITS = 24
-"""Whole numbers of so many bits are exact in float32, which is what `grid_sample` reads."""
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -193,23 +190,19 @@ def _flip(images: Tensor, matrix: Tensor) -> Tensor:
     return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
-def _grid(matrix: Tensor, height: int, width: int) -> Tensor:
-    """The places that `matrix` (B, 2, 3) names, `(B, H, W, 2)`, as `grid_sample` without align_corners counts them."""
-    size = torch.tensor([width, height], dtype=matrix.dtype, device=matrix.device)
-    # Its -1 and 1 are at the outer edges of the corner pixels.
-    scaled = matrix * (2 / size)[:, None]
-    constant = scaled[:, :, 2] + 1 / size - 1
-    along_x = scaled[:, :, 0, None] * torch.arange(width, dtype=matrix.dtype, device=matrix.device)
-    along_y = (
-        scaled[:, :, 1, None] * torch.arange(height, dtype=matrix.dtype, device=matrix.device) + constant[:, :, None]
-    )
-    # One addition a coordinate, x and y in planes of their own: several times faster than affine_grid's product.
-    return (along_x[:, :, None, :] + along_y[:, :, :, None]).permute(0, 2, 3, 1)
-
-
 def _resample(images: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
     """Bilinear samples of float `images` at the places that `matrix` names."""
-    grid = _grid(matrix, *images.shape[-2:])
+    height, width = images.shape[-2:]
+    size = torch.tensor([width, height], dtype=images.dtype, device=images.device)
+    # grid_sample without align_corners has its -1 and 1 at the outer edges of the corner pixels.
+    scaled = matrix * (2 / size)[:, None]
+    constant = scaled[:, :, 2] + 1 / size - 1
+    along_x = scaled[:, :, 0, None] * torch.arange(width, dtype=images.dtype, device=images.device)
+    along_y = (
+        scaled[:, :, 1, None] * torch.arange(height, dtype=images.dtype, device=images.device) + constant[:, :, None]
+    )
+    # One addition a coordinate, x and y in planes of their own: several times faster than affine_grid's product.
+    grid = (along_x[:, :, None, :] + along_y[:, :, :, None]).permute(0, 2, 3, 1)
     if isinstance(fill, str):
         padding = "border" if fill == "border" else "reflection"
         return F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
@@ -221,12 +214,12 @@ def _resample(images: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
 def warp_masks(masks: Tensor, draws: Draws, fill: int) -> Tensor:
     """Masks after the draws of their pictures: `(B, C, H, W)` of the same dtype and device; `masks` stays intact.
 
-    Each pixel takes the number of the nearest one at the very place where `warp_images` samples, so numbers are never
-    blended; mirroring alone moves whole pixels. What the warp brings in from outside is `fill`, however the picture is
-    continued there: nobody drew a mask for it.
+    Each pixel takes the number nearest to the very place where `warp_images` samples, so numbers are never blended;
+    mirroring alone moves whole pixels. What the warp brings in from outside is `fill`, however the picture goes on
+    there: nobody drew a mask for it.
 
     Args:
-        masks: `(B, C, H, W)` bool or whole numbers, of at most 24 bits.
+        masks: `(B, C, H, W)` bool or whole numbers.
         draws: for the same B rows, on the same device.
         fill: what stands outside.
 
@@ -239,28 +232,28 @@ def warp_masks(masks: Tensor, draws: Draws, fill: int) -> Tensor:
         )
     if draws.geometry != "affine":
         return masks if draws.geometry == "none" else _flip(masks, draws.matrix)
-    warped = torch.empty_like(masks)
-    grid = _grid(draws.matrix.float(), *masks.shape[-2:])
-    if masks.dtype != torch.bool:
-        for channel in range(masks.shape[1]):
-            warped[:, channel] = _nearest(masks[:, channel].float(), grid, fill)
-        return warped
-    for start in range(0, masks.shape[1], _BITS):  # so many masks for the price of one
-        together = masks[:, start : start + _BITS].unbind(1)
-        bits = torch.zeros_like(together[0], dtype=torch.float32)
-        for place, mask in enumerate(together):
-            bits.add_(mask, alpha=1 << place)
-        bits = _nearest(bits, grid, (1 << len(together)) - 1 if fill else 0).int()
-        for place in range(len(together)):
-            warped[:, start + place] = bits.bitwise_and(1 << place)
+    count, channels, height, width = masks.shape
+    size = max(1, _CHUNK_VALUES // max(1, masks[:1].numel())) if masks.device.type == "cpu" else max(1, count)
+    warped = torch.empty_like(masks, memory_format=torch.contiguous_format)
+    for start in range(0, count, size):
+        part = slice(start, start + size)
+        # A frame of `fill`, one pixel wide, stands for all that lies outside.
+        framed = F.pad(masks[part], (1, 1, 1, 1), value=fill).flatten(2)
+        places = _nearest(draws.matrix[part], height, width)[:, None].expand(-1, channels, -1)
+        torch.gather(framed, 2, places, out=warped[part].view(len(framed), channels, -1))
     return warped
 
 
-def _nearest(values: Tensor, grid: Tensor, fill: int) -> Tensor:
-    """The float numbers `(B, H, W)` nearest to the places of `grid`, `fill` outside."""
-    moved = values - fill if fill else values
-    sampled = F.grid_sample(moved[:, None], grid, mode="nearest", padding_mode="zeros", align_corners=False)[:, 0]
-    return sampled.add_(fill) if fill else sampled
+def _nearest(matrix: Tensor, height: int, width: int) -> Tensor:
+    """For each pixel, `(B, H * W)`, where it looks in a picture of `height + 2` by `width + 2`: the position there."""
+    places = []
+    for axis, side in ((0, width), (1, height)):
+        along_x = matrix[:, axis, 0, None] * torch.arange(width, dtype=matrix.dtype, device=matrix.device)
+        along_y = matrix[:, axis, 1, None] * torch.arange(height, dtype=matrix.dtype, device=matrix.device)
+        # One for the frame and a half for rounding: what is cut off behind the point is then at least 0.
+        along_y += matrix[:, axis, 2, None] + 1.5
+        places.append((along_x[:, None, :] + along_y[:, :, None]).clamp_(0, side + 1.5).int())
+    return places[1].mul_(width + 2).add_(places[0]).flatten(1).long()
 
 
 def warp_points(xy: Tensor, draws: Draws) -> Tensor:

@@ -16,7 +16,7 @@ from longspan.columns.drawing import draw_boxes, draw_masks, palette
 from longspan.columns.draws import warp_masks
 from longspan.columns.located import Located, checked_frame
 from longspan.columns.outlines import mask_of, outline_faults
-from longspan.columns.packed import boxes_in, masks_in, packed, tight_boxes
+from longspan.columns.packed import areas, boxes_in, masks_in, packed, tight_boxes
 from longspan.columns.pictures import Resize
 from longspan.columns.placement import Placement
 from longspan.columns.rle import encode_runs
@@ -123,18 +123,18 @@ class Instances(Located):
         if faults:
             raise ValueError(joined(faults))
         encoded = np.zeros(self.shape, np.uint8)
-        row = 0
+        masks, numbers = [], []
         for entry in entries:
             mask = mask_of(entry, placement.source_px)
             framed = placement.mask_to_frame(mask, 0)
             left = np.count_nonzero(framed)
-            if not left or left < LEAST_LEFT * np.count_nonzero(mask) * placement.scale.prod():
-                continue
-            numbers = np.array([self._labels.encode(label_of(entry)), bool(entry.get("ignore"))], np.float32)
-            shape = torch.from_numpy(framed)[None]
-            boxes = torch.cat([tight_boxes(shape), torch.from_numpy(numbers)[None]], dim=1)
-            encoded[row] = packed(boxes, shape)[0].numpy()
-            row += 1
+            if left and left >= LEAST_LEFT * np.count_nonzero(mask) * placement.scale.prod():
+                masks.append(framed)
+                numbers.append([int(self._labels.encode(label_of(entry))), float(bool(entry.get("ignore")))])
+        if masks:
+            together = torch.from_numpy(np.stack(masks))
+            boxes = torch.cat([tight_boxes(together), torch.tensor(numbers)], dim=1)
+            encoded[: len(masks)] = packed(boxes, together).numpy()
         return encoded
 
     def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
@@ -142,20 +142,20 @@ class Instances(Located):
         if draws is None or draws.geometry == "none":
             return batch
         boxes = self.boxes_of(batch)
-        places = (boxes[..., 2] > boxes[..., 0]).any(0).nonzero()
-        if not len(places):
-            return batch
-        used = int(places.max()) + 1  # the rows behind are empty in every picture
-        masks = self.masks_of(batch[:, :used])
-        moved = warp_masks(masks, draws, 0)
         # One pixel of the warped picture stands for so many of the one before.
-        area = torch.linalg.det(draws.matrix[:, :, :2].double()).abs()[:, None]
-        before, after = masks.flatten(2).count_nonzero(2), moved.flatten(2).count_nonzero(2)
-        keep = (after > 0) & (after * area >= LEAST_LEFT * before)
-        numbers = torch.cat([tight_boxes(moved), boxes[:, :used, 4:]], dim=2)
-        result = torch.zeros_like(batch)
-        result[:, :used] = packed(numbers, moved) * keep[..., None]
-        return result
+        area = torch.linalg.det(draws.matrix[:, :, :2].double()).abs()
+        moved = torch.zeros_like(batch)
+        for picture, used in enumerate((boxes[..., 2] > boxes[..., 0]).cpu()):
+            slots = used.nonzero()[:, 0].to(batch.device)
+            if not len(slots):
+                continue
+            before = self.masks_of(batch[picture, slots])
+            after = warp_masks(before[None], draws.take(slice(picture, picture + 1)), 0)[0]
+            left = areas(after)
+            keep = (left > 0) & (left * area[picture] >= LEAST_LEFT * areas(before))
+            numbers = torch.cat([tight_boxes(after), boxes[picture, slots, 4:]], dim=1)
+            moved[picture, slots] = packed(numbers, after) * keep[:, None]
+        return moved
 
     def boxes_of(self, batch: torch.Tensor) -> torch.Tensor:
         """The boxes of encoded values `(B, N, bytes)` as in `Boxes`: `(B, N, 6)` float32, on the same device."""
@@ -191,14 +191,9 @@ class Instances(Located):
         return moved
 
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
-        """Every mask tinted, with its outline, box, label and score.
-
-        Colours tell classes apart; where there is only one, they tell things apart. What is ignored has a broken line.
-        """
+        """Every mask tinted in a colour of its own, with outline, box, label and score; what is ignored is dashed."""
         entries = entries_of(value, "instances")
-        names = list(dict.fromkeys([*self.vocab, *map(label_of, entries)]))
-        many = range(len(entries)) if len(names) == 1 else [names.index(label_of(each)) for each in entries]
-        colours = [palette(max(many, default=0) + 1)[number] for number in many]
+        colours = palette(len(entries))
         size = (pixels.shape[0], pixels.shape[1])
         masks = [mask_of(each, size) for each in entries]
         tight = [tight_boxes(torch.from_numpy(mask)[None])[0].tolist() for mask in masks]

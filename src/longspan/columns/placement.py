@@ -118,6 +118,8 @@ class Placement:
 
 def _picked(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, fill: int) -> np.ndarray:
     """Rows and columns of a mask by their numbers; `fill` where the number is -1."""
+    if mask.flags.f_contiguous and not mask.flags.c_contiguous:  # whole lines of memory at a time
+        return np.ascontiguousarray(_picked(mask.T, columns, rows, fill).T)
     picked = mask.take(rows, axis=0).take(columns, axis=1)  # -1 takes the last, for now
     if (rows < 0).any() or (columns < 0).any():
         picked[rows < 0] = fill

@@ -29,7 +29,7 @@ def encode_runs(mask: np.ndarray) -> list[int]:
 
 
 def decode_runs(counts: Iterable[int], size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """The mask `(H, W)` whose runs these are.
+    """The mask `(H, W)` whose runs these are; it lies in memory by columns, as the runs do.
 
     Raises:
         ValueError: the runs are not as many pixels as `size_px` has.
@@ -47,7 +47,7 @@ def decode_runs(counts: Iterable[int], size_px: tuple[int, int]) -> npt.NDArray[
             f"the runs are {int(runs.sum())} pixels, the mask of {height}x{width} (height x width) has {height * width}"
         )
     inside = np.arange(len(runs)) % 2 == 1
-    return np.ascontiguousarray(np.repeat(inside, runs).reshape(width, height).T)
+    return np.repeat(inside, runs).reshape(width, height).T
 
 
 def runs_of_string(text: str | bytes) -> list[int]:
