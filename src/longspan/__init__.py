@@ -14,9 +14,12 @@ from longspan.version import __version__
 if TYPE_CHECKING:
     from longspan import datasets, models
     from longspan.columns import (
+        Boxes,
         Categories,
         Category,
         Image,
+        Instances,
+        Mask,
         Number,
         Plain,
         Text,
@@ -33,12 +36,18 @@ if TYPE_CHECKING:
     from longspan.heads import (
         Classify,
         ClassifyMany,
+        Detect,
+        Head,
         Regress,
+        Segment,
+        SegmentInstances,
         Transcribe,
     )
     from longspan.models import (
         DeepCNNConfig,
         LineCNNConfig,
+        SegNetConfig,
+        SlidLeNet5Config,
         SmallResNetConfig,
         UnshuffleCNNConfig,
     )
@@ -65,10 +74,12 @@ if TYPE_CHECKING:
         Recipe,
         TrainConfig,
         WeightAverage,
+        slide,
     )
 
 __all__ = [
     "Augment",
+    "Boxes",
     "Budget",
     "Callback",
     "Categories",
@@ -77,12 +88,16 @@ __all__ = [
     "Classify",
     "ClassifyMany",
     "DeepCNNConfig",
+    "Detect",
     "EarlyStopping",
     "Ensemble",
+    "Head",
     "Image",
+    "Instances",
     "Learner",
     "LineCNNConfig",
     "LongspanError",
+    "Mask",
     "Number",
     "Phase",
     "Pipeline",
@@ -91,7 +106,11 @@ __all__ = [
     "Predictor",
     "Recipe",
     "Regress",
+    "SegNetConfig",
+    "Segment",
+    "SegmentInstances",
     "Separate",
+    "SlidLeNet5Config",
     "SmallResNetConfig",
     "Split",
     "Stage",
@@ -108,14 +127,18 @@ __all__ = [
     "datasets",
     "load",
     "models",
+    "slide",
 ]
 
 # The same names once more, for the interpreter: what stands under TYPE_CHECKING is what editors and pyright follow.
 _HOMES = {
     "columns": (
+        "Boxes",
         "Categories",
         "Category",
         "Image",
+        "Instances",
+        "Mask",
         "Number",
         "Plain",
         "Text",
@@ -130,12 +153,18 @@ _HOMES = {
     "heads": (
         "Classify",
         "ClassifyMany",
+        "Detect",
+        "Head",
         "Regress",
+        "Segment",
+        "SegmentInstances",
         "Transcribe",
     ),
     "models": (
         "DeepCNNConfig",
         "LineCNNConfig",
+        "SegNetConfig",
+        "SlidLeNet5Config",
         "SmallResNetConfig",
         "UnshuffleCNNConfig",
     ),
@@ -162,6 +191,7 @@ _HOMES = {
         "Recipe",
         "TrainConfig",
         "WeightAverage",
+        "slide",
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

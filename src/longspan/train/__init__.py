@@ -11,6 +11,7 @@ from longspan.train.load import load
 from longspan.train.prediction import Prediction, predictions_to_frame
 from longspan.train.predictor import Predictor
 from longspan.train.recipe import Recipe
+from longspan.train.slide import slide
 from longspan.train.strategy import Strategy, Trained
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "WeightAverage",
     "load",
     "predictions_to_frame",
+    "slide",
 ]

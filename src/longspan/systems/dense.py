@@ -1,0 +1,116 @@
+"""What the systems that say something about places have in common: training, times, sheets of pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.columns import Located
+from longspan.errors import ConfigError
+from longspan.report import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Trained", "check_training", "parse_size", "sheet", "train_on_places"]
+
+_TIMED_PICTURES = 16
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network, and what it took."""
+
+    learner: ls.Learner
+    seconds: float
+    """Of the training, validation included."""
+    pictures_per_second: float
+    """Read from files, looked at, and answered, one after another."""
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from "180x240", or from "224" for a square.
+
+    Raises:
+        ConfigError: they are none, or below 32 pixels.
+    """
+    parts = text.lower().split("x")
+    try:
+        sides = [int(part) for part in parts]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or min(sides) < 32:
+        raise ConfigError(f"--size is HEIGHTxWIDTH or one side, of at least 32 pixels, like 180x240; got {text!r}.")
+    return (sides[0], sides[-1])
+
+
+def check_training(epochs: int, batch_size: int, limit: int | None) -> None:
+    """Refuse what cannot be trained with ConfigError."""
+    for name, value, least in (("epochs", epochs, 1), ("batch-size", batch_size, 1), ("limit", limit, 10)):
+        if value is not None and value < least:
+            raise ConfigError(f"--{name} must be at least {least}, got {value}.")
+
+
+def train_on_places(
+    task: ls.Task,
+    model: Any,
+    *,
+    weights: str | None,
+    heads: Mapping[str, ls.Head] | None = None,
+    epochs: int,
+    lr: float,
+    config: ls.TrainConfig,
+    lower_rate: float = 0.3,
+    seed: int = 0,
+    progress: bool = True,
+) -> Trained:
+    """Train all layers in one cycle, those of ImageNet with smaller rates; keep a running average of the weights."""
+    learner = ls.Learner(
+        task, model, weights=weights, heads=heads, config=config, callbacks=[ls.WeightAverage(0.98)], seed=seed,
+        progress=progress,
+    )  # fmt: skip
+    started = time.perf_counter()
+    learner.run([ls.Phase(epochs=epochs, lr=lr, lower_rate=1.0 if weights is None else lower_rate)])
+    seconds = time.perf_counter() - started
+    rows = task.valid if len(task.valid) else task.train
+    table = task.table.take(rows[:_TIMED_PICTURES].numpy()).select(*task.input_names)
+    predictor = learner.predictor()
+    predictor.predict(table.take([0]))
+    started = time.perf_counter()
+    for row in range(len(table)):
+        predictor.predict(table.take([row]))
+    return Trained(learner, seconds, len(table) / (time.perf_counter() - started))
+
+
+def sheet(
+    table: ls.Table, target: str, answers: Mapping[str, Sequence[Any]], *, title: str, cell_px: int = 190
+) -> Figure:
+    """A row for each picture of a table: as it is, with the truth, and with what each model answered.
+
+    Args:
+        table: With the pictures in `image` and the truth in `target`.
+        target: A column whose values lie in the picture; fitted.
+        answers: By model, a value for each row.
+        title: Stands above.
+        cell_px: Width of one picture on the page.
+    """
+    from longspan.columns.pictures import read_pixels
+    from longspan.report import contact_sheet
+
+    column = table.columns[target]
+    assert isinstance(column, Located)
+    pictures = []
+    for row in range(len(table)):
+        pixels = np.asarray(read_pixels(table.value(row, "image"), "RGB", 1 << 20))
+        pictures.append(Picture(pixels, caption="picture"))
+        truth = table.value(row, target)
+        drawn = pixels if truth is None else column.draw(pixels, truth)
+        pictures.append(Picture(drawn, caption="truth"))
+        pictures += [Picture(column.draw(pixels, said[row]), caption=name) for name, said in answers.items()]
+    return contact_sheet(pictures, columns=2 + len(answers), title=title, cell_px=cell_px)

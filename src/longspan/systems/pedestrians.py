@@ -1,0 +1,142 @@
+"""Where are the people on the photo: boxes by Faster R-CNN, boxes and masks by Mask R-CNN."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.errors import ConfigError
+from longspan.systems.dense import Trained, check_training, parse_size, sheet, train_on_places
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+
+if TYPE_CHECKING:
+    from longspan.report import Document
+
+__all__ = ["PEDESTRIANS", "PedestriansOptions", "penn_fudan_split"]
+
+_HELD_OUT = 50
+_SHOWN = 6
+_TARGETS = {"faster_rcnn": "boxes", "mask_rcnn": "instances"}
+_STANDING = (1.0, 2.0, 3.0)
+"""Height to width of people who stand or walk."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PedestriansOptions:
+    """What may be changed."""
+
+    networks: str = "faster_rcnn,mask_rcnn"
+    """Which to train, with commas between."""
+    backbone: str = "squeezenet1_1"
+    """What they stand on."""
+    weights: str = "imagenet"
+    """What the backbone starts from: imagenet, none, or a file."""
+    size: str = "320x384"
+    """Height and width of the frame; photos are padded to it, not cut."""
+    epochs: int = 24
+    """Passes over the training photos, for each network."""
+    batch_size: int = 4
+    """Photos in a step."""
+    lr: float = 1e-3
+    """Peak learning rate of the new layers."""
+    limit: int | None = None
+    """Use only so many photos, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_training(self.epochs, self.batch_size, self.limit)
+        parse_size(self.size)
+        names = self.networks.split(",")
+        if not names or set(names) - set(_TARGETS) or len(set(names)) < len(names):
+            raise ConfigError(f"--networks are some of {', '.join(_TARGETS)}, each once; got {self.networks!r}.")
+
+
+def penn_fudan_split(seed: int, limit: int | None) -> ls.Split:
+    """120 photos that train and 50 that are measured on, drawn at random; there is no official split."""
+    photos = ls.datasets.load("penn-fudan").with_column("image", ls.Image(resize="pad"))
+    if limit is not None:
+        photos = photos.sample(min(limit, len(photos)), seed=seed)
+    return photos.split(valid=_HELD_OUT if limit is None else len(photos) // 3, seed=seed)
+
+
+def _run(options: PedestriansOptions, run: SystemRun) -> None:
+    split = penn_fudan_split(run.seed, options.limit)
+    trained: dict[str, Trained] = {}
+    figures: dict[str, dict[str, float]] = {}
+    for name in options.networks.split(","):
+        target = _TARGETS[name]
+        # Some photos show the same people a moment later: such a copy is not measured on.
+        task = ls.Task(split, inputs="image", targets=target, size_px=parse_size(options.size), move_leaks=True)
+        task.prepare()
+        run.say(f"{name}: {len(task.train)} photos to learn from, {len(task.valid)} to measure on.")
+        head = ls.Detect(ratios=_STANDING) if target == "boxes" else ls.SegmentInstances(ratios=_STANDING)
+        trained[name] = train_on_places(
+            task,
+            f"{name}:{options.backbone}",
+            weights=None if options.weights == "none" else options.weights,
+            heads={target: head},
+            epochs=options.epochs,
+            lr=options.lr,
+            config=ls.TrainConfig(
+                batch_size=options.batch_size,
+                weight_decay=0.02,
+                clip_norm=5.0,
+                augment=ls.Augment(flip=True, scale=0.2, shift=0.08, brightness=0.1, contrast=0.2),
+            ),
+            seed=run.seed,
+            progress=not run.quiet,
+        )
+        figures[name] = trained[name].learner.evaluate()
+    last = list(trained)[-1]
+    metrics = {f"{figure}, {name}": value for name, each in figures.items() for figure, value in each.items()}
+    metrics |= {f"pictures a second, {name}": each.pictures_per_second for name, each in trained.items()}
+    run.finish(
+        trained[last].learner,
+        metrics,
+        train_seconds=sum(each.seconds for each in trained.values()),
+        options=asdict(options),
+        report=_report(trained, figures),
+    )
+
+
+def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -> Document:
+    from longspan.train.learner_report import compose_report
+
+    learner = list(trained.values())[-1].learner
+    page = compose_report(learner, title="Pedestrians")
+    page.section("Side by side").text("Photos that no network has seen in training; average precision as COCO has it.")
+    page.table(
+        [
+            {
+                "network": name,
+                "parameters": sum(p.numel() for p in each.learner.network.parameters()),
+                **{figure: value for figure, value in figures[name].items() if figure != "loss"},
+                "minutes of training": each.seconds / 60,
+                "pictures a second": each.pictures_per_second,
+            }
+            for name, each in trained.items()
+        ]
+    )
+    target = next(iter(learner.heads))
+    rows = learner.task.valid.numpy()
+    shown = learner.task.table.take(rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
+    said = {n: [each[_TARGETS[n]] for each in t.learner.predict(shown.select("image"))] for n, t in trained.items()}
+    page.figure(
+        sheet(shown.with_column(target, learner.task.targets[target]), target, said, title="", cell_px=220),
+        label="Photos, the truth, and what each network found",
+    )
+    return page
+
+
+PEDESTRIANS = System(
+    name="pedestrians",
+    summary="Finds people on photos: boxes by Faster R-CNN, boxes and masks by Mask R-CNN, side by side.",
+    needs="the data set penn-fudan (9 MB), ImageNet weights of the backbone, and about an hour on two cores",
+    options=PedestriansOptions,
+    run=_run,
+)

@@ -1,0 +1,152 @@
+"""What is where in a street scene: three networks side by side on CamVid."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.errors import ConfigError
+from longspan.systems.dense import Trained, check_training, parse_size, sheet, train_on_places
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+
+if TYPE_CHECKING:
+    from longspan.report import Document
+
+__all__ = ["STREET_SCENES", "StreetScenesOptions", "camvid_task"]
+
+_SHOWN = 8
+_NETWORKS = ("unet", "fcn8s", "segnet")
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreetScenesOptions:
+    """What may be changed."""
+
+    networks: str = "unet,fcn8s,segnet"
+    """Which to train, with commas between."""
+    backbone: str = "squeezenet1_1"
+    """What unet and fcn8s stand on; segnet is its own."""
+    weights: str = "imagenet"
+    """What the backbone starts from: imagenet, none, or a file; segnet starts from scratch."""
+    segnet_width: int = 16
+    """Channels of SegNet's first stage; the paper's 64 take sixteen times as long."""
+    size: str = "180x240"
+    """Height and width of the pictures."""
+    epochs: int = 40
+    """Passes over the 367 training pictures, for each network."""
+    batch_size: int = 8
+    """Pictures in a step."""
+    lr: float = 2e-3
+    """Peak learning rate of the new layers."""
+    limit: int | None = None
+    """Use only so many pictures of each part, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_training(self.epochs, self.batch_size, self.limit)
+        parse_size(self.size)
+        names = self.networks.split(",")
+        if not names or set(names) - set(_NETWORKS) or len(set(names)) < len(names):
+            raise ConfigError(f"--networks are some of {', '.join(_NETWORKS)}, each once; got {self.networks!r}.")
+
+
+def camvid_task(table: ls.Table, target: str, size: str, limit: int | None) -> ls.Task:
+    """The official parts of CamVid, its test pictures in the vault."""
+    if limit is not None:
+        parts = np.asarray(table.column_values("part"))
+        # Pictures follow one another along a drive: evenly spaced ones differ most.
+        chosen = [
+            rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
+            for rows in (np.flatnonzero(parts == part) for part in ("train", "valid", "test"))
+        ]
+        table = table.take(np.concatenate(chosen))
+    # Neighbouring pictures of one drive stand on both sides of the official split: what is published is measured so.
+    return ls.Task(table.split(column="part"), inputs="image", targets=target, size_px=parse_size(size), allow_leaks=True)
+
+
+def _run(options: StreetScenesOptions, run: SystemRun) -> None:
+    task = camvid_task(ls.datasets.load("camvid"), "mask", options.size, options.limit)
+    task.prepare()
+    run.say(f"{len(task.train)} pictures to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
+    trained: dict[str, Trained] = {}
+    tests: dict[str, dict[str, float]] = {}
+    for name in options.networks.split(","):
+        run.say(f"{name}: {options.epochs} epochs")
+        own = name == "segnet"
+        trained[name] = train_on_places(
+            task,
+            ls.SegNetConfig(width=options.segnet_width) if own else f"{name}:{options.backbone}",
+            weights=None if own or options.weights == "none" else options.weights,
+            heads={"mask": ls.Segment(decoder="linear")} if own else None,
+            epochs=options.epochs,
+            lr=options.lr,
+            config=ls.TrainConfig(
+                batch_size=options.batch_size,
+                weight_decay=0.02,
+                augment=ls.Augment(flip=True, scale=0.25, rotate_deg=5, shift=0.05, brightness=0.1, contrast=0.2),
+            ),
+            seed=run.seed,
+            progress=not run.quiet,
+        )
+        tests[name] = trained[name].learner.evaluate("test", reason=f"figures of {name} in street-scenes")
+    best = max(tests, key=lambda name: tests[name]["mean_iou"])
+    metrics = {f"{figure}, {name}": tests[name][figure] for name in tests for figure in ("mean_iou", "pixel_accuracy")}
+    metrics |= {f"pictures a second, {name}": each.pictures_per_second for name, each in trained.items()}
+    run.finish(
+        trained[best].learner,
+        metrics,
+        train_seconds=sum(each.seconds for each in trained.values()),
+        options=asdict(options),
+        report=_report(task, trained, tests, best),
+        details={"test": tests},
+    )
+
+
+def _report(task: ls.Task, trained: dict[str, Trained], tests: dict[str, dict[str, float]], best: str) -> Document:
+    from longspan.columns.drawing import legend
+    from longspan.report import Picture
+    from longspan.train.learner_report import compose_report
+
+    column = task.targets["mask"]
+    assert isinstance(column, ls.Mask)
+    page = compose_report(trained[best].learner, title="Street scenes: the class of every pixel")
+    page.section("Side by side").text(
+        f"All networks were trained on the same {len(task.train)} pictures for the same number of epochs, and measured "
+        f"once on the {len(task.split.vault)} pictures of the official test part. The sections above are of {best}."
+    )
+    page.table(
+        [
+            {
+                "network": name,
+                "parameters": sum(p.numel() for p in each.learner.network.parameters()),
+                "mean IoU": tests[name]["mean_iou"],
+                "pixel accuracy": tests[name]["pixel_accuracy"],
+                "minutes of training": each.seconds / 60,
+                "pictures a second": each.pictures_per_second,
+            }
+            for name, each in trained.items()
+        ]
+    )
+    classes = [{"class": str(label), **{n: tests[n].get(f"iou.{label}") for n in tests}} for label in column.vocab]
+    page.table(classes, caption="Intersection over union of each class, test pictures")
+    rows = task.split.vault.rows_for_leak_check()
+    rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
+    shown = task.table.take(rows)
+    answers = {n: [each["mask"] for each in t.learner.predict(shown.select("image"))] for n, t in trained.items()}
+    page.section("Test pictures").pictures([Picture(legend(column.vocab, column.palette))])
+    page.figure(sheet(shown.with_column("mask", column), "mask", answers, title=""), label="Test pictures, segmented")
+    return page
+
+
+STREET_SCENES = System(
+    name="street-scenes",
+    summary="Names the class of every pixel of street scenes: U-Net, FCN-8s and SegNet side by side.",
+    needs="the data set camvid (38 MB), ImageNet weights of the backbone, and about two hours on two cores",
+    options=StreetScenesOptions,
+    run=_run,
+)
