@@ -7,6 +7,7 @@ that is neither to be found nor wrong to be found. Results files (a bare list of
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from longspan.errors import DataError, unknown_name
 __all__ = ["read_coco"]
 
 _LIMIT_BYTES = 4 << 30  # the largest public files of this format have about 1 GB
+_ENDLESS = re.compile("[P-o]{12}")  # twelve characters of one number, each saying that more follow
 _XYWH = "COCO's boxes are [x, y, width, height] in pixels."
 
 
@@ -86,9 +88,9 @@ def read_coco(
             faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is no annotation")
             continue
         row = row_of.get(record["image_id"], -2) if isinstance(record.get("image_id"), Hashable) else -2
-        here = f"{where}, annotation {record.get('id', f'number {number}')}"
+        here = f"{where}, annotation {str(record.get('id', f'number {number}'))[:40]}"
         if row == -2:
-            faults.add(here, f"there is no picture with the id {record.get('image_id')!r}", "Mend image_id.")
+            faults.add(here, f"there is no picture with the id {record.get('image_id')!r:.40}", "Mend image_id.")
             continue
         name, size = rows[row] if row >= 0 else ("", None)
         if size is None:  # its picture is a fault of its own
@@ -96,7 +98,7 @@ def read_coco(
         here += f" ({name})"
         category = record.get("category_id")
         if not isinstance(category, Hashable) or category not in label_of:
-            faults.add(here, f"there is no category with the id {category!r}", f"Known: {_some(label_of)}.")
+            faults.add(here, f"there is no category with the id {category!r:.40}", f"Known: {_some(label_of)}.")
             continue
         label = label_of[category]
         if labels is not None and label not in labels:
@@ -218,12 +220,14 @@ def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
         return {"polygons": checked_polygons([numbers_of(polygon) for polygon in value], size)}
     if not isinstance(value, dict) or "counts" not in value or "size" not in value:
         raise ValueError("its segmentation is neither a list of polygons nor runs with size and counts")
-    if list(value["size"]) != list(size):
+    if value["size"] != list(size):
         raise ValueError(
-            f"its mask is for a picture of {value['size']} px (height, width), the picture has {list(size)}"
+            f"its mask is for a picture of {value['size']!r:.40} px (height, width), the picture has {list(size)}"
         )
     counts = value["counts"]
     if isinstance(counts, str):
+        if _ENDLESS.search(counts):
+            raise ValueError("the compressed runs of its mask hold a number of more than 60 bits")
         counts = runs_of_string(counts)
     if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("the counts of its mask are no list of whole numbers from 0 on")

@@ -62,6 +62,7 @@ def parse_xml(path: Path) -> Element:
     parser.buffer_text = True
     top = Element("", 0)
     open_elements = [top]
+    said: list[list[str]] = [[]]  # joined at the end of each element: a text of megabytes comes in thousands of parts
 
     def start(name: str, attributes: dict[str, str]) -> None:
         del attributes
@@ -70,13 +71,14 @@ def parse_xml(path: Path) -> Element:
         element = Element(name, parser.CurrentLineNumber)
         open_elements[-1].children.append(element)
         open_elements.append(element)
+        said.append([])
 
     def end(name: str) -> None:
         del name
-        open_elements.pop()
+        open_elements.pop().text = "".join(said.pop())
 
     def text(data: str) -> None:
-        open_elements[-1].text += data
+        said[-1].append(data)
 
     def refuse(*declared: object) -> None:
         del declared

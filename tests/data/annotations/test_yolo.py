@@ -1,0 +1,133 @@
+import pytest
+
+from longspan.data.annotations import read_yolo
+from longspan.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def write(tmp_path, picture):
+    picture("a.png")
+
+    def write(text, name="a.txt"):
+        path = tmp_path / "labels" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path.parents[name.count("/")], tmp_path / "images"
+
+    return write
+
+
+def faults(*places, **options):
+    with pytest.raises(DataError) as caught:
+        read_yolo(*places, **options)
+    return [repr(fault) for fault in caught.value.faults]
+
+
+def test_shares_become_pixels_of_the_picture(write):
+    table = read_yolo(*write("1 0.5 0.5 0.2 0.4\n\n0 0.05 0.9 0.1 0.2\n"), ["cat", "dog"])
+    boxes = table[0]["boxes"]
+    assert boxes[0]["box"] == pytest.approx([12, 6, 18, 14])
+    assert boxes[1]["box"] == pytest.approx([0, 16, 3, 20])
+    assert [box["label"] for box in boxes] == ["dog", "cat"]
+    assert table.columns["boxes"].vocab == ("cat", "dog")
+    assert list(table.columns) == ["image", "boxes"]
+
+
+def test_without_names_the_numbers_are_the_labels(write):
+    table = read_yolo(*write("7 0.5 0.5 0.2 0.4\n"))
+    assert table[0]["boxes"][0]["label"] == 7
+    assert table.columns["boxes"].vocab == ()
+
+
+def test_polygons_give_instances_and_their_boxes(write):
+    table = read_yolo(*write("0 0.1 0.1 0.5 0.1 0.5 0.5\n0 0 0 1 0 1 1 0 1\n"), ["cat"])
+    assert table[0]["instances"][0]["polygons"] == [pytest.approx([3, 2, 15, 2, 15, 10])]
+    assert [box["box"] for box in table[0]["boxes"]] == [pytest.approx([3, 2, 15, 10]), [0, 0, 30, 20]]
+    assert table.columns["instances"].vocab == ("cat",)
+    assert table.columns["instances"].check(table[0]["instances"]) is None
+
+
+def test_empty_files_are_empty_and_missing_files_as_asked(write, picture):
+    picture("b.png")
+    places = write("")
+    assert read_yolo(*places).column_values("boxes") == [[], []]
+    assert read_yolo(*places, no_file="missing").column_values("boxes") == [[], None]
+
+
+def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(write, picture):
+    picture("s/a.png", (10, 10))
+    write("cat\ndog\n", "classes.txt")
+    write("1 0.5 0.5 1 1\n", "s/a.txt")
+    labels, images = write("0 0.5 0.5 1 1\n")
+    table = read_yolo(labels, images, labels / "classes.txt")
+    assert [row["boxes"][0]["label"] for row in table] == ["cat", "dog"]
+    assert table[1]["boxes"][0]["box"] == [0, 0, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("0 0.5 0.5 0 0.4", "has no area"),
+        ("0 0.5 0.5 -0.1 0.4", "cannot be below 0"),
+        ("0 0.9 0.5 0.5 0.4", "px out of the picture"),
+        ("0 15 10 3 4", "should be shares of width and height, 0 to 1; these look like pixels"),
+        ("0 1 1 20 1 20 9", "these look like pixels"),
+        ("2 0.5 0.5 0.2 0.4", "there is no class 2: the list has 2, 0 to 1"),
+        ("0.5 0.5 0.5 0.2 0.4", "the class '0.5' is no whole number"),
+        ("-1 0.5 0.5 0.2 0.4", "the class '-1' is no whole number"),
+        ("cat 0.5 0.5 0.2 0.4", "'cat' is no finite number"),
+        ("0 0.5 nan 0.2 0.4", "'nan' is no finite number"),
+        ("0 0.5 0.5 0.2 0.4 0.99", "is the last a score"),
+        ("0 0.5 0.5 0.2", "3 numbers behind the class"),
+        ("0 0.5 0.5", "2 numbers behind the class"),
+        ("0 0.1 0.1 0.2 0.2 0.3 0.3", "all points lie on one line"),
+    ],
+)
+def test_bad_lines_are_named_and_left_out(write, line, words):
+    places = write(f"1 0.5 0.5 0.2 0.4\n{line}\n")
+    (fault,) = faults(*places, names=["cat", "dog"])
+    assert fault.startswith("a.txt, line 2 (a.png): ")
+    assert words in fault
+    with pytest.warns(UserWarning, match="1 fault"):
+        table = read_yolo(*places, names=["cat", "dog"], on_error="skip")
+    assert [box["label"] for box in table[0]["boxes"]] == ["dog"]
+
+
+def test_boxes_among_polygons_have_no_mask(write):
+    places = write("0 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.5 0.1 0.5 0.5\n")
+    assert faults(*places) == [
+        "a.txt, line 1 (a.png): it is a box, while other lines are polygons Make it one, or delete it."
+    ]
+    with pytest.warns(UserWarning, match="1 fault"):
+        table = read_yolo(*places, on_error="skip")
+    assert (len(table[0]["boxes"]), len(table[0]["instances"])) == (2, 1)
+
+
+def test_files_without_a_picture_or_with_two(write, picture):
+    picture("b.png")
+    picture("b.jpg")
+    write("0 0.5 0.5 1 1\n", "b.txt")
+    found = faults(*write("0 0.5 0.5 1 1\n", "c.txt"))
+    assert "b.txt: may be about b.jpg or b.png Keep one of them." in found
+    assert any("c.txt: there is no picture c.* in" in fault for fault in found)
+
+
+def test_files_and_pictures_that_cannot_be_read_are_missing(write, tmp_path):
+    labels, images = write("0 0.5 0.5 1 1\n")
+    (labels / "a.txt").write_bytes(b"\xff")
+    assert "a.txt (a.png): line 1: byte 0xff is no UTF-8" in faults(labels, images)[0]
+    with pytest.warns(UserWarning, match="1 fault"):
+        assert read_yolo(labels, images, on_error="skip").column_values("boxes") == [None]
+    write("0 0.5 0.5 1 1\n")
+    (images / "a.png").write_bytes(b"no picture")
+    assert "a.txt (a.png): this is no picture" in faults(labels, images)[0]
+
+
+def test_what_cannot_be(write, tmp_path):
+    labels, images = write("")
+    with pytest.raises(ConfigError, match="no_file"):
+        read_yolo(labels, images, no_file="none")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no text file with labels"):
+        read_yolo(images, images)
+    with pytest.raises(DataError, match="the folder that holds the text files"):
+        read_yolo(tmp_path / "gone", images)
