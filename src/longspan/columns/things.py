@@ -61,7 +61,9 @@ def entries_of(value: Any, what: str, bare: str | None = None) -> list[Any]:
 def label_of(entry: dict[str, Any]) -> Any:
     """Its label; a thing that has none is an "object"."""
     label = entry.get("label", "object")
-    return label.item() if isinstance(label, np.generic) else label
+    plain = label.item() if isinstance(label, np.generic) else label
+    # Tables hold whole numbers among others as floats.
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
 
 
 def common_faults(entry: Any, keys: Sequence[str], labels: Category) -> list[str]:
