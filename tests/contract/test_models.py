@@ -43,6 +43,8 @@ LARGE = [
     ("swin_t", 3, (64, 64)),
     ("maxvit_t", 3, (224, 224)),
     ("vit_b_32", 3, (64, 64)),
+    ("vgg16_fcn", 3, (64, 64)),
+    ("segnet", 3, (64, 64)),
 ]
 NAMES = [name for name, _, _ in SMALL + LARGE]
 # Layers without padding, or with too much, move the borders of their maps by more than rounding.
