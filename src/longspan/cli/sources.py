@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longspan.errors import ConfigError, DataError, nearest, unknown_name
 
 if TYPE_CHECKING:
+    from longspan.cli.formats import AnnotationFormat
     from longspan.columns import Column
     from longspan.data import Table
 
@@ -18,7 +19,16 @@ __all__ = ["image_column", "read_source"]
 _TYPES = ("category", "categories", "image", "number", "text")
 
 
-def read_source(source: str, *, pattern: str | None, image: str | None, columns: Sequence[str]) -> Table:
+def read_source(
+    source: str,
+    *,
+    pattern: str | None,
+    image: str | None,
+    columns: Sequence[str],
+    annotated: AnnotationFormat | None = None,
+    on_error: str = "raise",
+    tell: Callable[[str], None] = lambda line: None,
+) -> Table:
     """The rows that SOURCE names.
 
     Args:
@@ -26,6 +36,9 @@ def read_source(source: str, *, pattern: str | None, image: str | None, columns:
         pattern: What the files in a folder are called; see `Table.from_files`.
         image: Column with the pictures: their files' paths in a table, the name it gets in a folder.
         columns: Types, each as NAME=TYPE, in place of those that the values suggest.
+        annotated: For a folder of pictures: what is in them, and in which format that is written down.
+        on_error: "raise" or "skip": what becomes of bad annotations.
+        tell: Called with a sentence about annotations that were left out.
 
     Raises:
         ConfigError: an option is missing or does not belong to this kind of source.
@@ -33,22 +46,26 @@ def read_source(source: str, *, pattern: str | None, image: str | None, columns:
         DataError: what is there cannot be read.
     """
     from longspan import datasets
-    from longspan.columns import Image, Text
+    from longspan.columns import Image
     from longspan.data import Table
 
     path = Path(source).expanduser()
     typed = [_typed(words) for words in columns]
     named = source in datasets.names() and not path.exists()
-    if pattern is not None and not path.is_dir():
+    if named and annotated is not None:
+        raise ConfigError(f"{source} is a data set by name, which knows what is in its pictures: leave --format out.")
+    if pattern is not None and (named or path.is_file()):
         raise ConfigError(f"--pattern says what the files in a folder are called; {source} is no folder.")
-    if named:
+    if annotated is not None and path.exists():
+        table = annotated.read(path, pattern=pattern, image=image or "image", on_error=on_error, tell=tell)
+    elif named:
         table = datasets.load(source)
     elif path.is_dir():
         if pattern is None:
             raise ConfigError(_pattern_wanted(path))
         table = Table.from_files(path, pattern, image=image or "image")
     elif path.is_file():
-        table = _from_table(path, {name: column for name, column in typed if isinstance(column, Text)})
+        table = _from_table(path, {name: column for name, column in typed if column.kind == "text"})
     else:
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():
@@ -109,7 +126,7 @@ def _pattern_wanted(folder: Path) -> str:
     return (
         f"{folder} is a folder: say with --pattern what its files are called, for they bear the answer. It holds "
         f"{inside.as_posix()!r}; a pattern such as --pattern '{example}' --target label would read the part in "
-        "brackets as the label."
+        "brackets as the label. For masks and boxes in files of their own: --format."
     )
 
 

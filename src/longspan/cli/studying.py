@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from longspan.cli.shell import label, new_file, print_table, writing
-from longspan.cli.sources import image_column, read_source
 from longspan.cli.tasks import (
-    choose_targets,
-    describe_classes,
+    backbone_of,
     describe_split,
+    describe_targets,
     make_task,
-    picture_side,
+    read_rows,
     split_table,
-    suited_to,
     train_config,
 )
 from longspan.cli.train_options import TrainOptions
@@ -59,13 +57,11 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     folder = Path(told.out).expanduser()
     _refuse_others(folder)
     named = _named_strategies(told)
-    table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
-    image = image_column(table)
-    options = replace(options, target=choose_targets(table, image, options.target))
-    texts = all(table.columns[name].kind == "text" for name in options.target)
-    options = suited_to(options, *picture_side(table, image), texts=texts)
+    table, image, options = read_rows(options, lambda line: _say(options.quiet, "left out", line))
+    for model, _ in named.values():
+        backbone_of(model, {name: table.columns[name] for name in options.target})
     task = make_task(split_table(table, options), image, options)
-    _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_classes(table, options.target)}")
+    _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
     task.prepare()
     _say(options.quiet, "split", describe_split(task.split))
     for count, what in ((len(task.skipped), "rows left out"), (len(task.moved), "copies that train now")):
@@ -129,18 +125,13 @@ def _finish(results: StudyResults, folder: Path, *, quiet: bool) -> None:
 
 def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
     """Network and weights of each strategy, by its name."""
-    from longspan.models import model_names
-
     named: dict[str, tuple[str, str]] = {}
     for words in (*told.models, *told.strategies):
         own = words in told.strategies
         name, equals, what = words.partition("=") if own else ("", "=", words)
         if not equals or (own and not name.strip()):
             raise ConfigError(f"--strategy {words}: write NAME=MODEL or NAME=MODEL:WEIGHTS.")
-        model, _, weights = what.partition(":")
-        if model not in model_names():
-            raise unknown_name("model", model, model_names())
-        weights = weights or "none"
+        model, weights = _model_and_weights(what)
         start = "scratch" if weights == "none" else weights if weights == "imagenet" else Path(weights).stem
         name = name.strip() or f"{model} from {start}"
         if name in named:
@@ -149,6 +140,24 @@ def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
     if not named:
         raise ConfigError("Which strategies? For example --model resnet18 --model resnet18:imagenet.")
     return named
+
+
+def _model_and_weights(words: str) -> tuple[str, str]:
+    """MODEL[:WEIGHTS], where MODEL is a network, a design, or DESIGN:BACKBONE."""
+    from longspan.models import model_names
+    from longspan.train.designs import DESIGNS
+
+    model, _, rest = words.partition(":")
+    if model not in DESIGNS and model not in model_names():
+        raise unknown_name("model", model, [*model_names(), *DESIGNS])
+    backbone, _, weights = rest.partition(":")
+    if model not in DESIGNS:
+        return model, rest or "none"
+    if backbone in model_names():
+        return f"{model}:{backbone}", weights or "none"
+    if rest in ("", "none", "imagenet") or Path(rest).expanduser().is_file():
+        return model, rest or "none"
+    raise unknown_name(f"backbone or weights file (in {words})", backbone, [*model_names(), "imagenet", "none"])
 
 
 def _recipe(model: str, weights: str, options: TrainOptions) -> Recipe:
@@ -162,6 +171,7 @@ def _recipe(model: str, weights: str, options: TrainOptions) -> Recipe:
     config = train_config(options)
     if kind == "none":
         return Recipe(model, epochs=epochs, lr=lr, config=config)
+    assert options.freeze_epochs is not None
     phases = fine_tune_phases(epochs, lr, freeze_epochs=options.freeze_epochs)
     return Recipe(model, weights=weights, phases=phases, config=config)
 

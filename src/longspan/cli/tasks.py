@@ -3,32 +3,72 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from longspan.cli.sources import image_column, read_source
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
+    from longspan.columns import Column
     from longspan.data import Split, Table, Task
     from longspan.train import TrainConfig
 
-__all__ = [
-    "choose_targets",
-    "describe_classes",
-    "describe_split",
-    "make_task",
-    "picture_side",
-    "split_table",
-    "suited_to",
-    "train_config",
-]
+__all__ = ["backbone_of", "describe_split", "describe_targets", "make_task", "read_rows", "split_table", "train_config"]
 
 _SMALL_PX = 64
+_SHOWN_CLASSES = 4
+_DESIGN_FOR = {"mask": "unet:resnet18", "boxes": "faster_rcnn:resnet18", "instances": "mask_rcnn:resnet18"}
 
 
-def choose_targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[str, ...]:
+def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table, str, TrainOptions]:
+    """What SOURCE holds, its column of pictures, and the options with what suits them where the user has not chosen.
+
+    Args:
+        options: As they were given.
+        tell: Called with a sentence about annotations that were left out.
+
+    Raises:
+        LongspanError: what `read_source`, `image_column` and the choice of targets and model raise.
+    """
+    table = read_source(
+        options.source, pattern=options.pattern, image=options.image, columns=options.column,
+        annotated=options.annotation_format, on_error=options.on_error, tell=tell,
+    )  # fmt: skip
+    image = image_column(table)
+    names = _choose_targets(table, image, options.target)
+    side_px, files = _picture_side(table, image)
+    targets = {name: table.columns[name] for name in names}
+    options = _suited_to(replace(options, target=names), targets, side_px, files)
+    if options.resize is not None:
+        table = table.with_column(image, replace(table.columns[image], resize=options.resize))  # type: ignore[type-var]
+    return table, image, options
+
+
+def backbone_of(model: str, targets: Mapping[str, Column]) -> str:
+    """The network below the heads: `model` itself, or the backbone of the design that it names.
+
+    Raises:
+        UnknownNameError: there is no such network, design or backbone.
+        ConfigError: a design that predicts none of the targets, or takes no other backbone.
+    """
+    from longspan.models import model_names
+    from longspan.train.designs import DESIGNS, resolve_design
+
+    name, colon, behind = model.partition(":")
+    if name not in DESIGNS and name not in model_names():
+        raise unknown_name("model", name, [*model_names(), *DESIGNS])
+    if colon and name not in DESIGNS:
+        raise ConfigError(
+            f"--model {model}: {name} is a network by itself. What stands behind a colon is the backbone of a design, "
+            f"such as unet:{name}; weights are said with --weights {behind or 'imagenet'}."
+        )
+    return resolve_design(model, targets, {})[0]
+
+
+def _choose_targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[str, ...]:
     """The columns to predict; without any wanted, the only one that could be meant."""
     for name in wanted:
         table.column(name)
@@ -45,7 +85,7 @@ def choose_targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[str
     return (others[0],)
 
 
-def picture_side(table: Table, image: str) -> tuple[int, bool]:
+def _picture_side(table: Table, image: str) -> tuple[int, bool]:
     """Longer side of the first picture that opens, and whether pictures are files, whose sizes may differ."""
     from longspan.columns.pictures import open_image
 
@@ -60,16 +100,26 @@ def picture_side(table: Table, image: str) -> tuple[int, bool]:
     return _SMALL_PX + 1, True
 
 
-def suited_to(options: TrainOptions, side_px: int, files: bool, *, texts: bool) -> TrainOptions:
-    """The options with model and size that suit the pictures and targets, where the user has not chosen."""
-    from longspan.models import model_names
+def _suited_to(options: TrainOptions, targets: Mapping[str, Column], side_px: int, files: bool) -> TrainOptions:
+    """The options with all that depends on pictures and targets, where the user has not chosen."""
+    from longspan.columns import Located
 
     small = side_px <= _SMALL_PX
-    model = options.model or ("line_cnn" if texts else "resnet20" if small else "resnet18")
-    if model not in model_names():
-        raise unknown_name("model", model, model_names())
-    size = options.size or (None if small or not files or texts else 224)  # a square would cut lines off
-    return replace(options, model=model, size=size, weights=options.weights or ("none" if small else None))
+    texts = all(column.kind == "text" for column in targets.values())
+    located = next((column for column in targets.values() if isinstance(column, Located)), None)
+    suited: dict[str, Any] = {
+        "model": "line_cnn" if texts else "resnet20" if small else "resnet18",
+        "size": None if small or not files or texts else "224",  # a square would cut lines off
+        "weights": "none" if small else None,
+        "batch_size": 64,
+        "freeze_epochs": 5,
+    }
+    if located is not None:
+        suited |= {"model": _DESIGN_FOR[located.kind], "resize": "pad", "batch_size": 8, "epochs": 20}
+        suited["freeze_epochs"] = 1
+    options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
+    backbone_of(options.model or "", targets)
+    return options
 
 
 def split_table(table: Table, options: TrainOptions) -> Split:
@@ -96,7 +146,7 @@ def make_task(split: Split, image: str, options: TrainOptions) -> Task:
 
     leaks = options.leaks or ("move" if options.split_by is None else "refuse")
     return Task(
-        split, inputs=image, targets=options.target, size_px=options.size,
+        split, inputs=image, targets=options.target, size_px=options.size_px,
         on_error="skip" if options.on_error == "skip" else "raise",
         allow_leaks=leaks == "allow", move_leaks=leaks == "move",
     )  # fmt: skip
@@ -107,6 +157,7 @@ def train_config(options: TrainOptions) -> TrainConfig:
     from longspan.data import Augment
     from longspan.train import TrainConfig
 
+    assert options.batch_size is not None
     augment = {"none": Augment, "photos": Augment.photos, "digits": Augment.digits}[options.augment]()
     return TrainConfig(
         batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=options.weight_decay,  # type: ignore[arg-type]
@@ -115,21 +166,39 @@ def train_config(options: TrainOptions) -> TrainConfig:
     )  # fmt: skip
 
 
-def describe_classes(table: Table, targets: Sequence[str]) -> str:
-    """Lines about the targets: their classes with how many rows each has, and how many rows have no value."""
-    parts = []
+def describe_targets(table: Table, targets: Sequence[str]) -> str:
+    """Lines about the targets: their classes with how many there are of each, and how many rows have no value."""
+    lines = []
     for name in targets:
-        cells = table.frame[name].drop_nulls()
+        kind, cells = table.columns[name].kind, table.frame[name].drop_nulls()
         missing = f", {len(table) - len(cells):,} without" if len(cells) < len(table) else ""
-        if table.columns[name].kind == "category":
-            counts = Counter(cells.to_list()).most_common()
-            shown = ", ".join(f"{value} {count:,}" for value, count in counts[:4]) + (
-                ", ..." if len(counts) > 4 else ""
-            )
-            parts.append(f"\n{name}: {len(counts)} classes ({shown}){missing}")
+        if kind == "category":
+            what = _counted(Counter(cells.to_list()))
+        elif kind in ("boxes", "instances"):
+            what = f"{kind} of {_things(cells.to_list())}"
+        elif kind == "mask" and (vocab := getattr(table.columns[name], "vocab", ())):
+            shown = ", ".join(map(str, vocab[:_SHOWN_CLASSES])) + (", ..." if len(vocab) > _SHOWN_CLASSES else "")
+            what = f"mask of {len(vocab)} classes ({shown})"
         else:
-            parts.append(f"\n{name}: {table.columns[name].kind}{missing}")
-    return "".join(parts)
+            what = kind
+        lines.append(f"\n{name}: {what}{missing}")
+    return "".join(lines)
+
+
+def _counted(counts: Counter[Any]) -> str:
+    """`2 classes (cat 7, dog 5)`, the most frequent first."""
+    shown = ", ".join(f"{value} {count:,}" for value, count in counts.most_common(_SHOWN_CLASSES))
+    more = ", ..." if len(counts) > _SHOWN_CLASSES else ""
+    return f"{len(counts)} class{'es' if len(counts) != 1 else ''} ({shown}{more})"
+
+
+def _things(rows: Sequence[Sequence[Any]]) -> str:
+    """How many of each label lie in the pictures, and in how many there is nothing."""
+    from longspan.columns.things import label_of
+
+    counts = Counter(label_of(each) if isinstance(each, dict) else "object" for row in rows for each in row)
+    empty = sum(not row for row in rows)
+    return _counted(counts) + (f", {empty:,} pictures with none" if empty else "")
 
 
 def describe_split(split: Split) -> str:

@@ -8,84 +8,49 @@ from typing import Annotated, Any
 
 import typer
 
+from longspan.cli import options as told
+from longspan.cli.options import Opt
 from longspan.cli.train_options import TrainOptions, read_options
 from longspan.errors import ConfigError
 
 __all__ = ["train"]
 
 _CHANGEABLE = ("device", "force", "out", "quiet", "report", "resume")
-Opt = typer.Option
+_LISTS = ("target", "column", "ignored")
 _defaults = TrainOptions(source="")
 
 
 def train(
     ctx: typer.Context,
-    source: Annotated[
-        str | None, typer.Argument(metavar="SOURCE", help="Folder, .csv or .parquet file, or name of a data set.")
-    ] = None,
+    source: told.Source = None,
     # what is learnt from what
-    pattern: Annotated[
-        str | None,
-        Opt(
-            metavar="REGEX",
-            help="For a folder: what the files are called, as a regular expression for the whole path below it; named "
-            r"groups become columns: '(?P<breed>.+)_\d+\.jpg', '(?P<digit>\d)/.*\.png'.",
-        ),
-    ] = None,
-    image: Annotated[
-        str | None,
-        Opt(metavar="COLUMN", help="For a table: the column with the pictures' files, seen from its folder."),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        Opt(metavar="COLUMN", help="What to predict; repeat it for several. Needed where there is a choice."),
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        Opt(
-            metavar="NAME=TYPE",
-            help="Type of a column where its values mislead: category, number[:unit], categories[:separator], text, "
-            "image. Repeatable.",
-        ),
-    ] = None,
-    on_error: Annotated[
-        str, Opt(metavar="raise|skip", help="Bad files and rows: refuse them, all by name, or leave them out.")
-    ] = _defaults.on_error,
+    pattern: told.Pattern = None,
+    image: told.PictureColumn = None,
+    target: told.Targets = None,
+    column: told.Columns = None,
+    format: told.Format = None,
+    annotations: told.Annotations = None,
+    classes: told.Classes = None,
+    mask_name: told.MaskName = None,
+    ignored: told.Ignored = None,
+    on_error: told.OnError = _defaults.on_error,
     # which rows are for what
-    valid: Annotated[
-        float, Opt(metavar="ROWS", help="Rows that validate: a share below 1, or a number.")
-    ] = _defaults.valid,
-    test: Annotated[
-        float, Opt(metavar="ROWS", help="Rows that are sealed in the vault: a share or a number; none unless given.")
-    ] = _defaults.test,
-    split_by: Annotated[
-        str | None,
-        Opt(
-            metavar="HOW:COLUMN",
-            help="time:COLUMN (the last rows validate), group:COLUMN (a group is never parted), or column:COLUMN (it "
-            "says train, valid or test). Default: at random, in equal shares of every class.",
-        ),
-    ] = None,
+    valid: told.ValidRows = _defaults.valid,
+    test: told.TestRows = _defaults.test,
+    split_by: told.SplitBy = None,
     open_vault: Annotated[
         str | None,
         Opt(metavar="REASON", help="Measure on the sealed test rows at the end; counted, and kept in the model file."),
     ] = None,
-    leaks: Annotated[
-        str | None,
-        Opt(
-            metavar="refuse|move|allow",
-            help="Samples that stand on both sides of the split, nearly alike: refuse them, all by name; let the "
-            "held-out copies train and measure on the rest; or train all the same, which the file then says.  "
-            "[default: move where the split is drawn at random, else refuse]",
-        ),
-    ] = None,
+    leaks: told.Leaks = None,
     # the network
     model: Annotated[
         str | None,
         Opt(
             metavar="NAME",
-            help="`longspan models` lists them.  [default: resnet18; resnet20 for pictures of at most 64 pixels; "
-            "line_cnn for texts]",
+            help="`longspan models` lists networks, and designs, which may stand on any of them: unet:squeezenet1_1.  "
+            "[default: resnet18; resnet20 for pictures of at most 64 pixels; line_cnn for texts; unet:resnet18 for "
+            "masks, faster_rcnn:resnet18 for boxes, mask_rcnn:resnet18 for instances]",
         ),
     ] = None,
     weights: Annotated[
@@ -96,10 +61,8 @@ def train(
             "are larger than 64 pixels and the weights can be had; else none; the output says which]",
         ),
     ] = None,
-    size: Annotated[
-        int | None,
-        Opt(metavar="PIXELS", help="Side that pictures get.  [default: 224; up to 64 pixels, that of the pictures]"),
-    ] = None,
+    size: told.Size = None,
+    resize: told.Resize = None,
     dropout: Annotated[
         float, Opt(metavar="SHARE", help="Probability that a feature is dropped before the last layer.")
     ] = 0.0,
@@ -114,9 +77,12 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        Opt(help="Passes over the training rows.  [default: 3 for fine-tune, after those of the new layers; else 10]"),
+        Opt(
+            help="Passes over the training rows.  [default: 3 for fine-tune, after those of the new layers; else 10; "
+            "20 for masks, boxes and instances]"
+        ),
     ] = None,
-    freeze_epochs: Annotated[int, Opt(metavar="N", help="For fine-tune: passes for the new layers alone.")] = 5,
+    freeze_epochs: told.FreezeEpochs = None,
     lr: Annotated[
         float | None,
         Opt(metavar="RATE", help="Peak learning rate.  [default: 0.002 fine-tune, 0.003 one-cycle, 0.001 fit]"),
@@ -124,14 +90,12 @@ def train(
     schedule: Annotated[
         str | None, Opt(metavar="NAME", help="For fit: linear, cosine, step, constant or one_cycle.  [default: linear]")
     ] = None,
-    batch_size: Annotated[int, Opt(metavar="N", help="Rows in a step.")] = _defaults.batch_size,
+    batch_size: told.BatchSize = None,
     accumulate: Annotated[int, Opt(metavar="N", help="Batches whose gradients make one step.")] = _defaults.accumulate,
     optimizer: Annotated[str, Opt(metavar="adamw|sgd", help="How gradients become steps.")] = _defaults.optimizer,
     weight_decay: Annotated[float, Opt(metavar="X", help="Pull of the weights towards zero.")] = _defaults.weight_decay,
     clip_norm: Annotated[float | None, Opt(metavar="NORM", help="Longest gradient; longer ones are cut down.")] = None,
-    augment: Annotated[
-        str, Opt(metavar="none|photos|digits", help="Change training pictures a little in every epoch.")
-    ] = _defaults.augment,
+    augment: told.Augmented = _defaults.augment,
     mixup: Annotated[float, Opt(metavar="ALPHA", help="Blend pairs of pictures; 0 is off, 0.2 to 0.4 usual.")] = 0.0,
     label_smoothing: Annotated[float, Opt(metavar="SHARE", help="Share of certainty taken from the labels.")] = 0.0,
     average: Annotated[
@@ -143,7 +107,7 @@ def train(
     ] = None,
     # the run
     seed: Annotated[int, Opt(metavar="N", help="Of everything random.")] = 0,
-    device: Annotated[str, Opt(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: told.Device = "auto",
     precision: Annotated[str, Opt(metavar="auto|float32|bfloat16", help="Of the arithmetic.")] = "auto",
     checkpoints: Annotated[
         str | None, Opt(metavar="DIR", help="Write down now and then where the training stands; see --resume.")
@@ -156,8 +120,8 @@ def train(
     report: Annotated[
         str | None, Opt(metavar="FILE", help="Where the report goes.  [default: beside the model, as .html]")
     ] = None,
-    force: Annotated[bool, Opt("--force", help="Replace an existing model or report.")] = False,
-    quiet: Annotated[bool, Opt("--quiet", "-q", help="Print nothing but errors.")] = False,
+    force: told.Force = False,
+    quiet: told.Quiet = False,
 ) -> None:
     r"""Train a network on pictures and save it as one file.
 
@@ -172,9 +136,8 @@ def train(
             "What shall be learnt from? longspan train SOURCE: a folder, a table or the name of a data set."
         )
     else:
-        told: dict[str, Any] = {field.name: ctx.params[field.name] for field in fields(TrainOptions)}
-        told |= {"target": tuple(target or ()), "column": tuple(column or ())}
-        options = TrainOptions(**told)
+        values: dict[str, Any] = {field.name: ctx.params[field.name] for field in fields(TrainOptions)}
+        options = TrainOptions(**values | {name: tuple(values[name] or ()) for name in _LISTS})
 
     from longspan.cli.training import train_as_told
 

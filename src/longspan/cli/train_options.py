@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
+from longspan.cli.formats import AnnotationFormat, annotation_format
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 
 __all__ = ["AUGMENTS", "MODES", "TrainOptions", "read_options"]
 
 MODES = ("fine-tune", "one-cycle", "fit")
 AUGMENTS = ("none", "photos", "digits")
+RESIZES = ("crop", "squish", "pad")
 _FILE = "run.json"
+_PATHS = ("source", "annotations", "classes", "weights", "out", "report", "checkpoints")
+_WRITTEN = ("out", "report", "checkpoints")  # these need not be there yet; the others may be no paths at all
+_LISTS = ("target", "column", "ignored")
 
 
 @final
@@ -29,6 +35,11 @@ class TrainOptions:
     image: str | None = None
     target: tuple[str, ...] = ()
     column: tuple[str, ...] = ()
+    format: str | None = None
+    annotations: str | None = None
+    classes: str | None = None
+    mask_name: str | None = None
+    ignored: tuple[str, ...] = ()
     on_error: str = "raise"
     leaks: str | None = None
     valid: float = 0.2
@@ -37,13 +48,14 @@ class TrainOptions:
     open_vault: str | None = None
     model: str | None = None
     weights: str | None = None
-    size: int | None = None
+    size: str | None = None
+    resize: str | None = None
     mode: str | None = None
     epochs: int | None = None
-    freeze_epochs: int = 5
+    freeze_epochs: int | None = None
     lr: float | None = None
     schedule: str | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     optimizer: str = "adamw"
     weight_decay: float = 0.01
     clip_norm: float | None = None
@@ -70,6 +82,7 @@ class TrainOptions:
             ("--augment", self.augment, AUGMENTS),
             ("--on-error", self.on_error, ("raise", "skip")),
             ("--leaks", self.leaks, ("refuse", "move", "allow")),
+            ("--resize", self.resize, RESIZES),
             ("--precision", self.precision, ("auto", "float32", "bfloat16")),
         ):
             if value is not None and value not in valid:
@@ -78,13 +91,34 @@ class TrainOptions:
             raise ConfigError(f"--schedule belongs to --mode fit; {self.mode} has a schedule of its own.")
         if self.open_vault is not None and not self.test and not (self.split_by or "").startswith("column:"):
             raise ConfigError("--open-vault measures on sealed test rows, and there are none: add --test 0.1 or so.")
-        if self.size is not None and self.size < 1:
-            raise ConfigError(f"--size must be at least 1 pixel, got {self.size}.")
-        if self.freeze_epochs < 1:
+        _ = self.size_px, self.annotation_format  # read here, so that a slip in them is told at once
+        if self.freeze_epochs is not None and self.freeze_epochs < 1:
             raise ConfigError(
                 f"--freeze-epochs must be at least 1, got {self.freeze_epochs}; to train all layers from the start, "
                 "use --mode one-cycle."
             )
+
+    @property
+    def size_px(self) -> tuple[int, int] | None:
+        """Height and width of the pictures, as --size says.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        if self.size is None:
+            return None
+        match = re.fullmatch(r"\s*(\d+)(?:\s*x\s*(\d+))?\s*", self.size, re.IGNORECASE)
+        if match is None:
+            raise ConfigError(f"--size {self.size}: write a side such as 224, or height and width such as 180x240.")
+        height, width = int(match[1]), int(match[2] or match[1])
+        if min(height, width) < 1:
+            raise ConfigError(f"--size must be at least 1 pixel, got {self.size}.")
+        return height, width
+
+    @property
+    def annotation_format(self) -> AnnotationFormat | None:
+        """What --format and the options about it say."""
+        return annotation_format(self.format, self.annotations, self.classes, self.mask_name, self.ignored)
 
     @property
     def report_path(self) -> Path:
@@ -96,9 +130,9 @@ class TrainOptions:
         from longspan.train.files import write_whole
 
         kept = asdict(self)
-        for name in ("source", "weights", "out", "report", "checkpoints"):
+        for name in _PATHS:
             path = Path(kept[name] or "").expanduser()
-            if kept[name] is not None and (path.exists() or name not in ("source", "weights")):
+            if kept[name] is not None and (path.exists() or name in _WRITTEN):
                 kept[name] = str(path.absolute())
         text = json.dumps({"format": "longspan train options", "options": kept}, indent=2)
 
@@ -125,7 +159,7 @@ def read_options(folder: Path, changed: dict[str, Any]) -> TrainOptions:
         known = {field.name for field in fields(TrainOptions)}
         if unknown := sorted(set(kept) - known):
             raise CheckpointError(f"{path} has options that this longspan does not know: {', '.join(unknown)}.")
-        lists = {name: tuple(kept[name]) for name in ("target", "column")}
+        lists = {name: tuple(kept.get(name, ())) for name in _LISTS}
         return TrainOptions(**{**kept, **lists, **changed})
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}). Start the training anew, in another folder.") from error

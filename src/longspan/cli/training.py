@@ -5,20 +5,18 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longspan.cli.shell import interruptible, label, new_file, writing
-from longspan.cli.sources import image_column, read_source
 from longspan.cli.tasks import (
-    choose_targets,
-    describe_classes,
+    backbone_of,
     describe_split,
+    describe_targets,
     make_task,
-    picture_side,
+    read_rows,
     split_table,
-    suited_to,
     train_config,
 )
 from longspan.cli.train_options import TrainOptions
@@ -34,6 +32,7 @@ __all__ = ["train_as_told"]
 _SHOWN = 10
 _COPIES = "the same sample twice: the held-out copy trains and is not measured on (--leaks refuse stops instead)"
 _LR = {"fine-tune": 2e-3, "one-cycle": 3e-3, "fit": 1e-3}
+_CLASSES = ("category", "categories")
 _EPOCHS = {"fine-tune": 3, "one-cycle": 10, "fit": 10}
 
 
@@ -48,12 +47,8 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
             f"--checkpoints {folder} holds a training already. Go on with it: longspan train --resume {folder}; or "
             "name another folder."
         )
-    table = read_source(options.source, pattern=options.pattern, image=options.image, columns=options.column)
-    image = image_column(table)
-    options = replace(options, target=choose_targets(table, image, options.target))
-    texts = all(table.columns[name].kind == "text" for name in options.target)
-    options = suited_to(options, *picture_side(table, image), texts=texts)
-    say(label("data", f"{options.source}: {len(table):,} rows{describe_classes(table, options.target)}"))
+    table, image, options = read_rows(options, lambda line: say(label("left out", line)))
+    say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
     split = split_table(table, options)
     task = make_task(split, image, options)
     say(label("split", describe_split(split)))
@@ -69,7 +64,7 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
         say(label("copies", "\n".join([_COPIES, *task.moved[:_SHOWN], *_rest(task.moved)])))
     learner, options = _learner(task, options, say)
     options = _planned(options)
-    say(label("model", f"{learner.model_name}, {_parameters(learner):,} parameters, {_start(options)}"))
+    say(label("model", f"{_model(options, learner)}, {_parameters(learner):,} parameters, {_start(options)}"))
     say(label("training", _training_words(options, learner)))
     if folder is not None and resume is None:
         with writing(folder, "--checkpoints"):
@@ -111,12 +106,13 @@ def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, Trai
     from longspan.train import Learner
 
     known = {info.name for info in catalogue() if info.imagenet}
-    undecided = options.weights is None
-    weights = options.weights or ("imagenet" if options.model in known else "none")
+    undecided, model = options.weights is None, options.model or ""
+    heads = _heads(task, model, options)
+    weights = options.weights or ("imagenet" if backbone_of(model, task.targets) in known else "none")
 
     def make(weights: str) -> Learner:
         return Learner(
-            task, options.model or "", weights=None if weights == "none" else weights, heads=_heads(task, options),
+            task, model, weights=None if weights == "none" else weights, heads=heads,
             config=train_config(options), callbacks=_callbacks(options), seed=options.seed, device=options.device,
             progress=not options.quiet,
         )  # fmt: skip
@@ -133,24 +129,23 @@ def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, Trai
     return learner, replace(options, weights=weights, mode=mode)
 
 
-def _heads(task: Task, options: TrainOptions) -> dict[str, Head]:
-    from longspan.heads import Classify, ClassifyMany, Regress, Transcribe
+def _heads(task: Task, model: str, options: TrainOptions) -> dict[str, Head]:
+    """The head of every target as the model's design and the options have it."""
+    from longspan.heads import head_for
+    from longspan.train.designs import resolve_design
 
-    heads: dict[str, Head] = {}
-    for name, column in task.targets.items():
-        if column.kind == "number":
-            heads[name] = Regress(dropout=options.dropout)
-        elif column.kind == "categories":
-            heads[name] = ClassifyMany(dropout=options.dropout, label_smoothing=options.label_smoothing)
-        elif column.kind == "category":
-            heads[name] = Classify(dropout=options.dropout, label_smoothing=options.label_smoothing)
-        elif column.kind == "text":
-            heads[name] = Transcribe(dropout=options.dropout)
-        else:
-            raise ConfigError(f"--target {name} is a column of kind {column.kind}, which no head predicts.")
-    if options.label_smoothing and all(column.kind in ("number", "text") for column in task.targets.values()):
+    if options.label_smoothing and all(column.kind not in _CLASSES for column in task.targets.values()):
         raise ConfigError("--label-smoothing is for classes, and no target is a class.")
-    return heads
+    designed = resolve_design(model, task.targets, {})[1]
+    heads = {name: head_for(column, designed.get(name)) for name, column in task.targets.items()}
+    known = {name: {field.name for field in fields(head)} for name, head in heads.items()}  # type: ignore[arg-type]
+    if options.dropout and not any("dropout" in names for names in known.values()):
+        raise ConfigError("--dropout is for classes, numbers, texts and masks, and no target is one.")
+    said = {"dropout": options.dropout, "label_smoothing": options.label_smoothing}
+    return {
+        name: replace(head, **{key: value for key, value in said.items() if value and key in known[name]})  # type: ignore[type-var]
+        for name, head in heads.items()
+    }
 
 
 def _callbacks(options: TrainOptions) -> list[Callback]:
@@ -177,6 +172,7 @@ def _train(learner: Learner, options: TrainOptions, folder: Path | None) -> None
     assert options.epochs is not None
     assert options.lr is not None
     if options.mode == "fine-tune":
+        assert options.freeze_epochs is not None
         learner.fine_tune(options.epochs, options.lr, freeze_epochs=options.freeze_epochs, checkpoints=folder)
     elif options.mode == "one-cycle":
         learner.fit_one_cycle(options.epochs, options.lr, checkpoints=folder)
@@ -193,6 +189,16 @@ def _aloud(line: str) -> None:
 
 def _silent(line: str) -> None:
     del line
+
+
+def _model(options: TrainOptions, learner: Learner) -> str:
+    """The network by name, with the design that it is part of."""
+    from longspan.train.designs import DESIGNS
+
+    design = (options.model or "").partition(":")[0]
+    return (
+        f"{design}:{learner.model_name}" if design in DESIGNS and design != learner.model_name else learner.model_name
+    )
 
 
 def _parameters(learner: Learner) -> int:
