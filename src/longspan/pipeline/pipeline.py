@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from longspan.columns import Column, Image
+from longspan.columns import Column, Image, Located
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.pipeline.ceiling import Ceiling, measure_ceiling
@@ -234,8 +234,9 @@ class Pipeline:
             flow = Flow(self.stages, self._working_model, Rows.of_samples(columns))
             sources = [sample if isinstance(sample, Path) else None for sample in samples]
         answers = {name: flow.answers(name) for name in self.answers}
+        located = self._located()
         predictions = [
-            Prediction({name: column[row] for name, column in answers.items()}, _path_of(source))
+            Prediction({name: column[row] for name, column in answers.items()}, _path_of(source), located)
             for row, source in enumerate(sources)
         ]
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
@@ -281,6 +282,17 @@ class Pipeline:
     def _flow(self, table: Table) -> Flow:
         self.check(table)
         return Flow(self.stages, self._working_model, Rows.of_table(table))
+
+    def _located(self) -> dict[str, Located]:
+        """The answers that lie in the picture, and their columns: as stages name them, or as their networks have them."""
+        found: dict[str, Located] = {}
+        for stage in self.stages:
+            heads = getattr(self._working_model(stage), "heads", {})
+            for name in stage.adds:
+                column = stage.columns.get(name) or getattr(heads.get(name), "column", None)
+                if name in self.answers and isinstance(column, Located) and stage.each is None:
+                    found[name] = column
+        return found
 
     def _input(self, sample: Any, name: str) -> Any:
         if isinstance(sample, dict):

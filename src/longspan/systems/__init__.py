@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from longspan.errors import unknown_name
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
+from longspan.systems.faces import FACES
+from longspan.systems.lanes import LANES_SYSTEM
 from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
+from longspan.systems.objects import OBJECTS
+from longspan.systems.pedestrians import PEDESTRIANS
 from longspan.systems.quickstart import QUICKSTART
 from longspan.systems.read_numbers import READ_NUMBERS
 from longspan.systems.result import SystemRun
+from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System
 
 __all__ = ["SYSTEMS", "System", "SystemRun", "find_system"]
 
 # A new system is its file, its test, its page, and one line here.
-SYSTEMS = {system.name: system for system in (QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS)}
+SYSTEMS = {
+    system.name: system
+    for system in (
+        QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS, STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS,
+    )
+}  # fmt: skip
 """Every system by its name."""
 
 

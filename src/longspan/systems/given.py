@@ -8,12 +8,14 @@ from typing import Any
 
 from longspan.pipeline import Pipeline, functions_needed, load
 from longspan.systems.find_digits import cut_out, find_digits, join_digits
+from longspan.systems.lane_markings import mark_lanes
 from longspan.train import Ensemble, Predictor
 
 __all__ = ["GIVEN", "load_with_given"]
 
 GIVEN: dict[str, Callable[..., Any]] = {
-    f"{function.__module__}.{function.__qualname__}": function for function in (find_digits, cut_out, join_digits)
+    f"{function.__module__}.{function.__qualname__}": function
+    for function in (find_digits, cut_out, join_digits, mark_lanes)
 }
 """By the name that stands in a file. Nothing is imported by a name found in a file: it must be one of these."""
 

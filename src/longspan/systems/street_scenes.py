@@ -66,7 +66,9 @@ def camvid_task(table: ls.Table, target: str, size: str, limit: int | None) -> l
         ]
         table = table.take(np.concatenate(chosen))
     # Neighbouring pictures of one drive stand on both sides of the official split: what is published is measured so.
-    return ls.Task(table.split(column="part"), inputs="image", targets=target, size_px=parse_size(size), allow_leaks=True)
+    return ls.Task(
+        table.split(column="part"), inputs="image", targets=target, size_px=parse_size(size), allow_leaks=True
+    )
 
 
 def _run(options: StreetScenesOptions, run: SystemRun) -> None:

@@ -1,0 +1,136 @@
+"""Where a car may drive, and the markings on it: a network and a plain function, as a pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.columns import Mask
+from longspan.systems.dense import check_training, parse_size, sheet, train_on_places
+from longspan.systems.lane_markings import FREE_SPACE, LANES, mark_lanes
+from longspan.systems.result import SystemRun
+from longspan.systems.street_scenes import camvid_task
+from longspan.systems.system import System
+
+if TYPE_CHECKING:
+    from longspan.report import Document
+
+__all__ = ["LANES_SYSTEM", "LanesOptions"]
+
+_SHOWN = 8
+_COLOURS = ((40, 40, 46), (60, 170, 90), (255, 214, 0))
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanesOptions:
+    """What may be changed."""
+
+    backbone: str = "squeezenet1_1"
+    """What the U-Net stands on."""
+    weights: str = "imagenet"
+    """What the backbone starts from: imagenet, none, or a file."""
+    size: str = "180x240"
+    """Height and width of the pictures that the network sees."""
+    epochs: int = 12
+    """Passes over the 367 training pictures."""
+    batch_size: int = 8
+    """Pictures in a step."""
+    lr: float = 2e-3
+    """Peak learning rate of the new layers."""
+    limit: int | None = None
+    """Use only so many pictures of each part, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_training(self.epochs, self.batch_size, self.limit)
+        parse_size(self.size)
+
+
+def _run(options: LanesOptions, run: SystemRun) -> None:
+    task = camvid_task(_with_free_space(ls.datasets.load("camvid")), "free", options.size, options.limit)
+    task.prepare()
+    run.say(f"{len(task.train)} pictures to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
+    trained = train_on_places(
+        task,
+        f"unet:{options.backbone}",
+        weights=None if options.weights == "none" else options.weights,
+        epochs=options.epochs,
+        lr=options.lr,
+        config=ls.TrainConfig(
+            batch_size=options.batch_size,
+            weight_decay=0.02,
+            augment=ls.Augment(flip=True, scale=0.2, rotate_deg=5, shift=0.05, brightness=0.1, contrast=0.2),
+        ),
+        seed=run.seed,
+        progress=not run.quiet,
+    )
+    test = trained.learner.evaluate("test", reason="figures of the free space in lanes")
+    pipeline = ls.Pipeline(
+        [
+            ls.Stage("see", trained.learner, reads="image", adds="free"),
+            ls.Stage("mark", mark_lanes, reads=["image", "free"], adds={"lanes": Mask(vocab=LANES, colours=_COLOURS)}),
+        ],
+        answers=("lanes",),
+    )
+    part = run.folder / ".lanes.safetensors"
+    try:
+        pipeline.save(part)
+        run.finish(
+            part,
+            {
+                "iou of free space": test["iou.free space"],
+                "pixel accuracy": test["pixel_accuracy"],
+                "pictures a second": trained.pictures_per_second,
+            },
+            train_seconds=trained.seconds,
+            options=asdict(options),
+            report=_report(trained.learner, pipeline, task),
+            details={"test": test},
+        )
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _with_free_space(table: ls.Table) -> ls.Table:
+    """Road is where a car may drive; all else is elsewhere."""
+    classes = table.columns["mask"]
+    assert isinstance(classes, Mask)
+    road = classes.vocab.index("Road")
+
+    def free(row: dict[str, object]) -> np.ndarray:
+        numbers = classes.classes(row["mask"])
+        return np.where(numbers == 255, np.uint8(255), (numbers == road).astype(np.uint8))
+
+    return table.with_column("free", Mask(vocab=FREE_SPACE, colours=_COLOURS[:2]), free)
+
+
+def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Document:
+    from longspan.columns.drawing import legend
+    from longspan.report import Picture
+    from longspan.train.learner_report import compose_report
+
+    page = compose_report(learner, title="Lanes: free space and its markings")
+    page.section("Free space and markings").text(
+        "A U-Net finds the free space. The markings are what is thin and brighter than the road on both sides of it, a "
+        "function without training: the labels of this data have no markings, so nothing measures them here."
+    )
+    page.pictures([Picture(legend(LANES, _COLOURS))])
+    rows = task.split.vault.rows_for_leak_check()
+    rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
+    shown = task.table.take(rows).with_column("free", Mask(vocab=LANES, colours=_COLOURS))
+    said = [prediction["lanes"] for prediction in pipeline.predict(shown.select("image"))]
+    page.figure(sheet(shown, "free", {"lanes": said}, title="", cell_px=240), label="Test pictures")
+    return page
+
+
+LANES_SYSTEM = System(
+    name="lanes",
+    summary="Draws where a car may drive, and the lane markings, on street scenes: a network and a function in stages.",
+    needs="the data set camvid (38 MB), ImageNet weights of the backbone, and about a quarter of an hour on two cores",
+    options=LanesOptions,
+    run=_run,
+)

@@ -1,0 +1,107 @@
+"""A check that a detector can learn at all: 80 kinds of things on 128 photos, until it knows them by heart."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.systems.dense import Trained, check_training, parse_size, sheet, train_on_places
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+
+if TYPE_CHECKING:
+    from longspan.report import Document
+
+__all__ = ["OBJECTS", "ObjectsOptions"]
+
+_SHOWN = 6
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectsOptions:
+    """What may be changed."""
+
+    design: str = "faster_rcnn"
+    """faster_rcnn or retinanet."""
+    backbone: str = "squeezenet1_1"
+    """What the detector stands on."""
+    weights: str = "imagenet"
+    """What the backbone starts from: imagenet, none, or a file."""
+    size: str = "320x320"
+    """Height and width of the frame; photos are padded to it, not cut."""
+    epochs: int = 60
+    """Passes over the 128 training photos."""
+    batch_size: int = 4
+    """Photos in a step."""
+    lr: float = 1.5e-3
+    """Peak learning rate of the new layers."""
+    limit: int | None = None
+    """Use only so many photos of each part, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_training(self.epochs, self.batch_size, self.limit)
+        parse_size(self.size)
+
+
+def _run(options: ObjectsOptions, run: SystemRun) -> None:
+    photos = ls.datasets.load("coco128").with_column("image", ls.Image(resize="pad"))
+    if options.limit is not None:
+        parts = np.asarray(photos.column_values("part"))
+        photos = photos.take(np.concatenate([np.flatnonzero(parts == p)[: options.limit] for p in ("train", "valid")]))
+    task = ls.Task(photos.split(column="part"), inputs="image", targets="boxes", size_px=parse_size(options.size))
+    task.prepare()
+    run.say(f"{len(task.train)} photos to learn by heart, {len(task.valid)} that it has not seen.")
+    trained = train_on_places(
+        task,
+        f"{options.design}:{options.backbone}",
+        weights=None if options.weights == "none" else options.weights,
+        epochs=options.epochs,
+        lr=options.lr,
+        config=ls.TrainConfig(batch_size=options.batch_size, weight_decay=0.0, clip_norm=5.0),
+        lower_rate=1.0,
+        seed=run.seed,
+        progress=not run.quiet,
+    )
+    known, new = trained.learner.evaluate("train"), trained.learner.evaluate("valid")
+    metrics = {f"{name}, photos known by heart": known[name] for name in ("map", "ap50", "ap75") if name in known}
+    metrics |= {f"{name}, new photos": new[name] for name in ("map", "ap50") if name in new}
+    run.finish(
+        trained.learner,
+        {**metrics, "pictures a second": trained.pictures_per_second},
+        train_seconds=trained.seconds,
+        options=asdict(options),
+        report=_report(trained, task, known, new),
+    )
+
+
+def _report(trained: Trained, task: ls.Task, known: dict[str, float], new: dict[str, float]) -> Document:
+    from longspan.train.learner_report import compose_report
+
+    page = compose_report(trained.learner, title="Objects: an overfit check")
+    page.section("Known by heart, and new").text(
+        "A detector, its losses, its boxes and its measure are sound if it can learn 128 photos by heart. With so few "
+        "photos of 80 kinds of things it cannot know new ones; that takes the hundred thousand of COCO."
+    )
+    page.table([{"photos": "training", **known}, {"photos": "validation", **new}])
+    column = task.targets["boxes"]
+    for words, rows in (("Photos of the training", task.train), ("New photos", task.valid)):
+        shown = task.table.take(rows.numpy()[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
+        said = [each["boxes"] for each in trained.learner.predict(shown.select("image"))]
+        page.figure(
+            sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title=words, cell_px=260), label=words
+        )
+    return page
+
+
+OBJECTS = System(
+    name="objects",
+    summary="Learns 80 kinds of things on 128 photos by heart: the check that a detector is sound, and what it then sees.",
+    needs="the data set coco128 (12 MB), ImageNet weights of the backbone, and about an hour on two cores",
+    options=ObjectsOptions,
+    run=_run,
+)
