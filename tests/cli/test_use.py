@@ -39,11 +39,11 @@ def test_a_table_of_predictions(longspan, trained, pets, tmp_path):
 
 
 def test_more_files_than_are_held_at_once(longspan, trained, pets, monkeypatch):
-    from longspan.cli import use
+    from longspan.cli import predict
 
     files = sorted(pets.iterdir())[:5]
     together = longspan("predict", trained, *files).out
-    monkeypatch.setattr(use, "_AT_A_TIME", 2)
+    monkeypatch.setattr(predict, "_AT_A_TIME", 2)
     assert longspan("predict", trained, *files).out == together
     files[0].write_bytes(b"")
     files[4].write_bytes(b"no picture")

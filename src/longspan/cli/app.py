@@ -10,12 +10,13 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from longspan.cli.doctor import doctor
+from longspan.cli.evaluate import evaluate
 from longspan.cli.lists import datasets, models, systems
+from longspan.cli.predict import predict
 from longspan.cli.run import quickstart, run
 from longspan.cli.shell import fail
 from longspan.cli.study import study
 from longspan.cli.train import train
-from longspan.cli.use import evaluate, predict
 from longspan.errors import LongspanError
 from longspan.version import __version__
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from longspan.errors import ConfigError
 
-__all__ = ["fail", "interruptible", "label", "new_file", "print_table", "writing"]
+__all__ = ["fail", "interruptible", "label", "new_file", "new_files", "print_table", "writing"]
 
 
 def fail(message: str, *, mark: str = "error: ") -> int:
@@ -45,13 +45,47 @@ def new_file(path: str | Path, option: str, *, force: bool) -> Path:
         raise ConfigError(f"{option} {path} is a folder. Name a file in it, for example {path / _example(option)}.")
     if path.exists() and not force:
         raise ConfigError(f"{option} {path} exists already. Name another file, or replace it with --force.")
-    folder = path.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        what = "cannot be written to" if folder.is_dir() else "is a file, not a folder"
-        raise ConfigError(f"{option} {path}: {folder} {what}. Name a file in a folder that can.")
+    _check_writable(path.absolute().parent, f"{option} {path}", "Name a file in a folder that can.")
     return path
+
+
+def new_files(
+    folder: str | Path, pictures: Sequence[str], ending: str, option: str, *, force: bool, beside: Sequence[str] = ()
+) -> list[Path]:
+    """The file in `folder` of each picture, if none is lost by writing them; checked before the work they are for.
+
+    Args:
+        folder: It need not be there yet.
+        pictures: Files; each gives its name, with `ending` in place of its own.
+        ending: Such as ".png".
+        option: For messages.
+        force: Whether existing files may be replaced; the pictures themselves never are.
+        beside: Names of further files that will be written there.
+
+    Raises:
+        ConfigError: two files would have one name, some exist, or the folder is none or cannot be written to.
+    """
+    folder = Path(folder).expanduser()
+    files = [folder / Path(picture).with_suffix(ending).name for picture in pictures]
+    owner: dict[Path, str] = {folder / name: name for name in beside}
+    for file, picture in zip(files, pictures, strict=True):
+        if file in owner:
+            raise ConfigError(
+                f"{option} {folder}: {owner[file]} and {picture} would both be {file}. Give them to two calls, each "
+                "with a folder of its own."
+            )
+        owner[file] = picture
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{option} {folder} is a file. Name a folder; it need not be there yet.")
+    own = {Path(picture).resolve() for picture in pictures}
+    there = [file for file in owner if file.exists()]
+    if lost := next((file for file in there if file.resolve() in own), None):
+        raise ConfigError(f"{option} {folder}: {lost} is one of the pictures themselves. Name another folder.")
+    if there and not force:
+        more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
+        raise ConfigError(f"{option} {folder}: {there[0]}{more} already. Name another folder, or say --force.")
+    _check_writable(folder.absolute(), f"{option} {folder}", "Name a folder that can.")
+    return files
 
 
 @contextmanager
@@ -74,6 +108,15 @@ def interruptible(kept: Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt:
         fail(f"interrupted. {kept()}", mark="")
         raise SystemExit(130) from None
+
+
+def _check_writable(folder: Path, what: str, cure: str) -> None:
+    """Refuse a folder that cannot be made or written to."""
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        why = "cannot be written to" if folder.is_dir() else "is a file, not a folder"
+        raise ConfigError(f"{what}: {folder} {why}. {cure}")
 
 
 def _example(option: str) -> str:

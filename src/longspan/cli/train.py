@@ -137,7 +137,8 @@ def train(
         )
     else:
         values: dict[str, Any] = {field.name: ctx.params[field.name] for field in fields(TrainOptions)}
-        options = TrainOptions(**values | {name: tuple(values[name] or ()) for name in _LISTS})
+        values.update({name: tuple(values[name] or ()) for name in _LISTS})
+        options = TrainOptions(**values)
 
     from longspan.cli.training import train_as_told
 

@@ -1,0 +1,90 @@
+"""What a saved model answers: which of it lies in the picture, how sure it must be, how it is said in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from longspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from longspan.columns import Located
+    from longspan.heads import Head
+    from longspan.pipeline import Pipeline
+    from longspan.train import Ensemble, Prediction, Predictor
+
+__all__ = ["answer_words", "batch_size_for", "leave_out_below", "located_answers"]
+
+_SHOWN_SHARE = 0.005  # smaller areas of a mask are not worth a word
+_BATCH, _DENSE_BATCH = 64, 8  # what is said of every pixel takes memory
+
+
+def located_answers(model: Predictor | Ensemble | Pipeline) -> dict[str, Located]:
+    """The targets whose answers lie in the picture, with their columns."""
+    from longspan.columns import Located
+
+    return {name: head.column for name, head in _heads(model).items() if isinstance(head.column, Located)}
+
+
+def batch_size_for(model: Predictor | Ensemble | Pipeline) -> int:
+    """How many pictures the model looks at together."""
+    return _DENSE_BATCH if located_answers(model) else _BATCH
+
+
+def leave_out_below(model: Predictor | Ensemble | Pipeline, score: float) -> None:
+    """From now on the model answers with things at least so sure, and no others.
+
+    Raises:
+        ConfigError: `score` is no share, or the model's answers have no scores.
+    """
+    if not 0 <= score <= 1:
+        raise ConfigError(f"--score must be at least 0 and at most 1, got {score:g}.")
+    heads, changed = _heads(model), False
+    for name, head in heads.items():
+        if any(field.name == "answer_score" for field in fields(head)):  # type: ignore[arg-type]
+            heads[name] = replace(head, answer_score=score)  # type: ignore[type-var]
+            changed = True
+    if not changed:
+        said = f"this model predicts {', '.join(heads)}" if heads else "this model is a pipeline"
+        raise ConfigError(f"--score is for networks that find boxes or instances; {said}.")
+
+
+def answer_words(prediction: Prediction) -> str:
+    """One line: every target with its answer, and how probable the model holds it."""
+    parts = []
+    for target, answer in prediction.answers.items():
+        column = prediction.located.get(target)
+        sure = "" if answer.probability is None else f"  {answer.probability:.2f}"
+        said = _listed(answer.value) if column is None else _found(column, answer.value)
+        parts.append(f"{target}={said}{sure}")
+    return "  ".join(parts)
+
+
+def _heads(model: Predictor | Ensemble | Pipeline) -> dict[str, Head]:
+    """The heads that answers come from; a pipeline has none of its own."""
+    from longspan.pipeline import Pipeline
+    from longspan.train import Ensemble
+
+    if isinstance(model, Pipeline):
+        return {}
+    return model.members[0].heads if isinstance(model, Ensemble) else model.heads
+
+
+def _listed(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ",".join(str(each) for each in value) or "none" if isinstance(value, list) else str(value)
+
+
+def _found(column: Located, value: Any) -> str:
+    """`2 person, 1 car`; of a mask the shares of its classes, `road 41 %, sky 30 %`: what there is most of first."""
+    described = column.json_value(value)
+    if not isinstance(described, Mapping):
+        counts = Counter(str(thing["label"]) for thing in described)
+        return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
+    shares = dict(Counter(described["share"]).most_common())
+    if described["ignored"]:
+        shares["not looked at"] = described["ignored"]  # what the network's frame cut off
+    return ", ".join(f"{label} {share * 100:.0f} %" for label, share in shares.items() if share >= _SHOWN_SHARE)

@@ -1,0 +1,106 @@
+"""`longspan evaluate`: a saved model, measured on rows whose answers are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from longspan.cli import options as told
+from longspan.cli.answers import batch_size_for
+from longspan.cli.formats import annotation_format
+from longspan.cli.options import Opt
+from longspan.cli.shell import interruptible
+from longspan.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from longspan.train import Ensemble, Predictor
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: told.Model,
+    source: told.EvaluatedRows,
+    pattern: told.Pattern = None,
+    image: Annotated[
+        str | None,
+        Opt(metavar="COLUMN", help="For a table: the column with the pictures' files.  [default: as in training]"),
+    ] = None,
+    format: told.Format = None,
+    annotations: told.Annotations = None,
+    classes: told.Classes = None,
+    mask_name: told.MaskName = None,
+    ignored: told.Ignored = None,
+    where: Annotated[str | None, Opt(metavar="COLUMN=VALUE", help="Only these rows, for example part=test.")] = None,
+    as_json: Annotated[bool, Opt("--json", help="Print the figures as one JSON object.")] = False,
+    views: told.Views = 1,
+    device: told.Device = "auto",
+) -> None:
+    """Measure a model on rows whose answers are known.
+
+    Figures on rows that the model was trained on, or chosen by, say nothing about new ones.
+    """
+    if views < 1:
+        raise ConfigError(f"--views must be at least 1, got {views}.")
+    annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))
+
+    from longspan.cli.sources import image_column, read_source
+    from longspan.columns import Image
+    from longspan.pipeline import Pipeline
+    from longspan.systems.given import load_with_given
+
+    with interruptible(lambda: "Nothing was written."):
+        predictor = load_with_given(model, device=device)
+        if isinstance(predictor, Pipeline):
+            raise ConfigError(f"{model} is a pipeline; measure it from Python: longspan.load(...).evaluate(table).")
+        pictures = image or _picture_input(predictor, source)
+        table = read_source(source, pattern=pattern, image=pictures, columns=_texts(predictor), annotated=annotated)
+        if where is not None:
+            table = _only(table, where)
+        wanted = _picture_input(predictor, "")
+        if wanted is not None and wanted not in table.columns:
+            table = table.with_column(wanted, Image(), table.column_values(image_column(table)))
+        figures = predictor.evaluate(table, views=views, batch_size=batch_size_for(predictor))
+    if as_json:
+        print(json.dumps({"model": model, "source": source, "rows": len(table), **figures}, indent=2))
+    else:
+        width = max(len(name) for name in figures)
+        print(f"{len(table):,} rows of {source}")
+        for name, figure in figures.items():
+            print(f"{name:<{width}}  {figure:.4f}")
+
+
+def _picture_input(model: Predictor | Ensemble, source: str) -> str | None:
+    """The model's only picture input; None for a source that brings its own column of pictures, or several inputs."""
+    from longspan import datasets
+    from longspan.columns import Image
+    from longspan.train import Ensemble
+
+    member = model.members[0] if isinstance(model, Ensemble) else model
+    pictures = [name for name, column in member.inputs.items() if isinstance(column, Image)]
+    if len(pictures) != 1 or (source in datasets.names() and not Path(source).exists()):
+        return None
+    return pictures[0]
+
+
+def _texts(model: Predictor | Ensemble) -> list[str]:
+    """The targets that are texts, as `--column` has it: their cells are read as they are written."""
+    from longspan.train import Ensemble
+
+    member = model.members[0] if isinstance(model, Ensemble) else model
+    return [f"{name}=text" for name, head in member.heads.items() if "text" in head.column_kinds]
+
+
+def _only(table: Any, where: str) -> Any:
+    """The rows whose column has the value, both as they are written."""
+    name, equals, value = where.partition("=")
+    if not equals:
+        raise ConfigError(f"--where {where}: write COLUMN=VALUE, for example part=test.")
+    table.column(name)
+    cells = table.frame[name].to_list()
+    rows = [row for row, cell in enumerate(cells) if str(cell) == value]
+    if not rows:
+        some = ", ".join(dict.fromkeys(str(cell) for cell in cells[:10_000]))
+        raise DataError(f"--where {where}: no row has this value. Column {name!r} holds {some[:200]}.")
+    return table.take(rows)

@@ -1,0 +1,117 @@
+"""`longspan predict`: what a saved model thinks of pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from longspan.cli import options as told
+from longspan.cli.answer_files import AnswerFiles
+from longspan.cli.answers import answer_words, batch_size_for, leave_out_below, located_answers
+from longspan.cli.options import Opt
+from longspan.cli.shell import interruptible
+from longspan.errors import ConfigError, DataError, Fault, data_error
+
+if TYPE_CHECKING:
+    from longspan.pipeline import Pipeline
+    from longspan.train import Ensemble, Prediction, Predictor
+
+__all__ = ["predict"]
+
+_AT_A_TIME = 256  # files whose pixels are in memory together
+
+
+def predict(
+    model: told.Model,
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Pictures.")],
+    as_json: Annotated[
+        bool, Opt("--json", help="Print JSON: an object for one file, a list of objects for several.")
+    ] = False,
+    out: Annotated[
+        str | None,
+        Opt(metavar="PATH", help="Write the answers instead of printing them: into a file (csv, coco) or a folder."),
+    ] = None,
+    format: Annotated[
+        str,
+        Opt(
+            metavar="csv|coco|voc|yolo|masks",
+            help="Of --out: a table with one row per file; boxes or instances as COCO's JSON, Pascal VOC's XML or "
+            "YOLO's text; masks as PNG.",
+        ),
+    ] = "csv",
+    target: Annotated[
+        str | None, Opt(metavar="COLUMN", help="Which answers --format writes, where several would fit.")
+    ] = None,
+    draw: Annotated[
+        str | None, Opt(metavar="DIR", help="Draw masks, boxes and instances: each picture becomes DIR/NAME.png.")
+    ] = None,
+    score: Annotated[
+        float | None,
+        Opt(metavar="X", help="Leave out boxes and instances that are less sure.  [default: as trained, usually 0.5]"),
+    ] = None,
+    views: told.Views = 1,
+    device: told.Device = "auto",
+    force: told.Force = False,
+) -> None:
+    """Say what a model thinks of pictures.
+
+    One line per file: its name, each target with its answer, and how probable the model holds it; of boxes and
+    instances how many there are, of masks the share of each class. If any file cannot be read, all such files are named
+    and nothing is predicted.
+    """
+    if views < 1:
+        raise ConfigError(f"--views must be at least 1, got {views}.")
+    folders = [file for file in files if Path(file).is_dir()]
+    if folders:
+        raise ConfigError(
+            f"{folders[0]} is a folder; name the files in it, for example {folders[0].rstrip('/')}/*.jpg."
+        )
+    places = AnswerFiles(pictures=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
+
+    from longspan.systems.given import load_with_given
+
+    with interruptible(lambda: "No half-written file is left behind."):
+        network = load_with_given(model, device=device)
+        located = located_answers(network)
+        places.check(located)
+        if score is not None:
+            leave_out_below(network, score)
+        predictions = _predict_all(network, files, views)
+        sentences = places.write(predictions, located)
+    if as_json:
+        answers = [prediction.to_json() for prediction in predictions]
+        print(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2, ensure_ascii=False))
+        return
+    if out is None:
+        width = max(len(file) for file in files)
+        for file, prediction in zip(files, predictions, strict=True):
+            print(f"{file:<{width}}  {answer_words(prediction)}")
+    for sentence in sentences:
+        print(sentence)
+
+
+def _predict_all(model: Predictor | Ensemble | Pipeline, files: Sequence[str], views: int) -> list[Prediction]:
+    """Predictions in order, some files at a time; DataError with every file that cannot be read."""
+    from longspan.pipeline import Pipeline
+
+    if isinstance(model, Pipeline):
+        if views > 1:
+            raise ConfigError("--views is for single networks; this model is a pipeline.")
+        return model.predict(list(files))
+    batch_size = batch_size_for(model)
+    predictions: list[Prediction] = []
+    faults: list[Fault] = []
+    for first in range(0, len(files), _AT_A_TIME):
+        try:
+            predictions += model.predict(list(files[first : first + _AT_A_TIME]), views=views, batch_size=batch_size)
+        except DataError as error:
+            faults += error.faults
+            if not error.faults:
+                raise
+    if faults:
+        raise data_error("Nothing was predicted, because some files cannot be used:", faults, shown=1000)
+    return predictions
