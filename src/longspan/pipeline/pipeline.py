@@ -284,7 +284,7 @@ class Pipeline:
         return Flow(self.stages, self._working_model, Rows.of_table(table))
 
     def _located(self) -> dict[str, Located]:
-        """The answers that lie in the picture, and their columns: as stages name them, or as their networks have them."""
+        """The answers that lie in the picture, with the columns that stages or their networks name."""
         found: dict[str, Located] = {}
         for stage in self.stages:
             heads = getattr(self._working_model(stage), "heads", {})

@@ -21,7 +21,8 @@ __all__ = ["SYSTEMS", "System", "SystemRun", "find_system"]
 SYSTEMS = {
     system.name: system
     for system in (
-        QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS, STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS,
+        QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
+        STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS,
     )
 }  # fmt: skip
 """Every system by its name."""
