@@ -110,7 +110,7 @@ def draw_classes(pixels: np.ndarray, classes: np.ndarray, colours: Sequence[Colo
     drawn = _colour_copy(pixels)
     _check_size(drawn, classes, "class map")
     table = np.zeros((256, 3), np.float32)
-    table[: len(colours)] = colours
+    table[: len(colours)] = np.reshape(colours, (-1, 3))
     tinted = classes < len(colours)
     colour = table[classes[tinted]]
     share = np.where(_outline(classes)[tinted], 1.0, _SOFT).astype(np.float32)[:, None]
@@ -180,7 +180,7 @@ def draw_boxes(
             pen.rectangle(box, outline=colours[number], width=line)
     font = _font(min(max(round(side / 26), 10), 26))
     taken: list[tuple[int, int, int, int]] = []
-    for (x0, y0, x1, y1), caption, colour in zip(corners, captions, colours, strict=True):
+    for (x0, y0, x1, y1), caption, colour in zip(corners, map(_one_line, captions), colours, strict=True):
         left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
         width, height = int(right - left) + 2 * _ROOM, int(bottom - top) + 2 * _ROOM
         places = [(x, y) for y in (y0 - height, y0, y1, y1 - height) for x in (x0, x1 - width)]
@@ -226,7 +226,7 @@ def legend(vocab: Sequence[object], colours: Sequence[Colour] | None = None, *, 
     colours = palette(len(vocab)) if colours is None else colours
     font, swatch, gap, line = _font(13), 14, 18, 24
     pen = ImageDraw.Draw(PILImage.new("RGB", (1, 1)))
-    words = [str(label) for label in vocab]
+    words = [_one_line(str(label)) for label in vocab]
     # In columns of one width, which reads more easily than ragged lines.
     step = max((int(pen.textlength(word, font=font)) for word in words), default=0) + swatch + 6 + gap
     across = max(1, (width_px - 8 + gap) // step)
@@ -250,6 +250,10 @@ def picture_html(pixels: np.ndarray, text: str = "") -> str:
 @functools.cache
 def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size_px)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _ink(colour: Colour) -> Colour:

@@ -55,7 +55,7 @@ class Mask(Located):
         >>> column.encode(np.array([[0, 7, 255], [0, 0, 7]])).tolist()
         [[0, 1, 255], [0, 0, 1]]
         >>> print(column.check(np.array([[0, 9, 7]])).partition(",")[0])
-        the mask holds 9 (1 pixels)
+        the mask holds 9 (1 pixel)
         >>> Mask().fit([np.array([[1, 2, 255]]), np.array([[3, 3, 3]])]).vocab
         (1, 2, 3)
     """
@@ -89,6 +89,8 @@ class Mask(Located):
         ignored = _whole("ignored", self.ignored)
         if values is not None and len(values) != len(vocab):
             raise ConfigError(f"Mask.values has {len(values)} numbers for {len(vocab)} labels.")
+        if len(vocab) > _IGNORED:
+            raise ConfigError(f"A mask has at most {_IGNORED} classes, got {len(vocab)}.")
         both = [number for number in values or () if number in ignored]
         if both or len(set(values or ())) != len(values or ()):
             raise ConfigError(
@@ -96,8 +98,6 @@ class Mask(Located):
                 if both
                 else f"Mask.values names a number twice: {values!r}."
             )
-        if len(vocab) > _IGNORED:
-            raise ConfigError(f"A mask has at most {_IGNORED} classes, got {len(vocab)}.")
         colours = None if self.colours is None else tuple(_colour(each) for each in self.colours)
         if colours is not None and (not vocab or len(colours) < len(vocab)):
             raise ConfigError(
@@ -219,7 +219,7 @@ class Mask(Located):
         except (ValueError, ConfigError) as error:
             return html.escape(f"({error})")
         table = np.full((256, 3), _NO_CLASS, np.uint8)
-        table[: len(column.vocab)] = column.palette
+        table[: len(column.vocab)] = np.reshape(column.palette, (-1, 3))
         height, width = classes.shape
         scale = min(_THUMBNAIL_PX / max(height, width), 1)
         small = Placement((height, width), (max(round(height * scale), 1), max(round(width * scale), 1)), "squish")
@@ -255,7 +255,10 @@ class Mask(Located):
         stored = read_stored(value)
         rows, columns = np.nonzero(unknown)
         found, counts = np.unique(stored[unknown], axis=0, return_counts=True)
-        named = [f"{number.tolist()} ({count:,} pixels)" for number, count in zip(found, counts, strict=True)][:5]
+        named = [
+            f"{number.tolist()} ({count:,} {'pixel' if count == 1 else 'pixels'})"
+            for number, count in zip(found[:5], counts, strict=False)
+        ]
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         blurred = "; a JPEG blurs numbers, PNG keeps them" if str(value).lower().endswith((".jpg", ".jpeg")) else ""
         said = f"the mask holds {', '.join(named)}{more}, first at x={columns[0]}, y={rows[0]}"
