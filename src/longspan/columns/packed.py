@@ -20,27 +20,23 @@ def packed(boxes: Tensor, masks: Tensor) -> Tensor:
         (torch.Size([3, 34]), True)
     """
     numbers = boxes.float().contiguous().view(torch.uint8)
-    if masks.device.type == "cpu":
-        bits = torch.from_numpy(np.packbits(masks.numpy(), axis=-1))
-    else:
-        width = masks.shape[-1]
-        full = torch.nn.functional.pad(masks.to(torch.uint8), (0, -width % 8)).unflatten(-1, (-1, 8))
-        bits = (full << _shifts(masks.device)).sum(-1, dtype=torch.uint8)
+    bits = torch.from_numpy(np.packbits(masks.numpy(), axis=-1)) if masks.device.type == "cpu" else _to_bits(masks)
     return torch.cat([numbers, bits.flatten(-2)], dim=-1)
 
 
 def boxes_in(rows: Tensor) -> Tensor:
     """The boxes `(..., 6)` float32 of packed rows."""
-    return rows[..., :_NUMBERS].contiguous().view(torch.float32)
+    # A copy, since the bytes of a row need not begin where a float may.
+    return rows[..., :_NUMBERS].clone(memory_format=torch.contiguous_format).view(torch.float32)
 
 
 def masks_in(rows: Tensor, size_px: tuple[int, int]) -> Tensor:
     """The masks `(..., H, W)` bool of packed rows."""
     height, width = size_px
-    bits = rows[..., _NUMBERS:].unflatten(-1, (height, -1))
+    bits = rows[..., _NUMBERS:].unflatten(-1, (height, -(-width // 8)))
     if rows.device.type == "cpu":
         return torch.from_numpy(np.unpackbits(bits.numpy(), axis=-1, count=width)).view(torch.bool)
-    return ((bits[..., None] >> _shifts(rows.device)) & 1).flatten(-2)[..., :width].bool()
+    return _from_bits(bits, width)
 
 
 def tight_boxes(masks: Tensor) -> Tensor:
@@ -68,6 +64,16 @@ def areas(masks: Tensor) -> Tensor:
     return masks.flatten(1).count_nonzero(1)
 
 
+def _to_bits(masks: Tensor) -> Tensor:
+    """As numpy.packbits along the last axis, on any device: the highest bit is the leftmost pixel."""
+    full = torch.nn.functional.pad(masks.to(torch.uint8), (0, -masks.shape[-1] % 8)).unflatten(-1, (-1, 8))
+    return (full << _shifts(masks.device)).sum(-1, dtype=torch.uint8)
+
+
+def _from_bits(bits: Tensor, width: int) -> Tensor:
+    """As numpy.unpackbits along the last axis, on any device."""
+    return ((bits[..., None] >> _shifts(bits.device)) & 1).flatten(-2)[..., :width].bool()
+
+
 def _shifts(device: torch.device) -> Tensor:
-    """The highest bit is the leftmost pixel, as in numpy.packbits."""
     return torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
