@@ -165,6 +165,16 @@ def test_pictures_of_another_size_are_found_though_all_boxes_fit(coco, images):
     assert table.column_values("boxes") == [None]
 
 
+def test_an_annotation_without_a_picture(coco, images):
+    path = coco([])
+    content = json.loads(path.read_text())
+    content["annotations"] = [{"bbox": [1, 2, 3, 4], "category_id": 1}]
+    path.write_text(json.dumps(content))
+    assert faults(path, images) == [
+        "instances.json, annotation number 0: there is no picture with the id None Mend image_id."
+    ]
+
+
 def test_ids_and_names_that_are_there_twice(coco, images):
     found = faults(
         coco([], pictures=[(1, "a.png", 20, 30)] * 2, categories=[(1, "cat"), (2, "cat"), (1, "dog")]), images

@@ -87,7 +87,7 @@ def read_coco(
         if not isinstance(record, dict):
             faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is no annotation")
             continue
-        row = row_of.get(record["image_id"], -2) if isinstance(record.get("image_id"), Hashable) else -2
+        row = row_of.get(record.get("image_id"), -2) if isinstance(record.get("image_id"), Hashable) else -2
         here = f"{where}, annotation {str(record.get('id', f'number {number}'))[:40]}"
         if row == -2:
             faults.add(here, f"there is no picture with the id {record.get('image_id')!r:.40}", "Mend image_id.")

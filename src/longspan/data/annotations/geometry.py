@@ -17,6 +17,9 @@ TOLERANCE_PX = 1.0
 """Rounding may put an edge this far outside the picture; it is then moved onto the picture's edge."""
 
 
+_PLAIN = frozenset((int, float))
+
+
 def numbers_of(values: Any, *, count: int | None = None) -> list[float]:
     """A list of finite numbers as floats.
 
@@ -25,6 +28,12 @@ def numbers_of(values: Any, *, count: int | None = None) -> list[float]:
     """
     if not isinstance(values, list | tuple) or (count is not None and len(values) != count):
         raise ValueError(f"{_brief(values)} is no list of {'numbers' if count is None else f'{count} numbers'}")
+    if set(map(type, values)) <= _PLAIN:  # nearly always: a sum is finite if all its parts are
+        try:
+            if math.isfinite(sum(values)):
+                return list(map(float, values))
+        except OverflowError:
+            pass
     return [number_of(value) for value in values]
 
 
