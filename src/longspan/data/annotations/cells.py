@@ -52,7 +52,7 @@ def _labels(flat: Sequence[dict[str, Any]]) -> pl.Series:
 
 
 def _lists(name: str, rows: Sequence[Sequence[Any] | None], flat: pl.Series) -> pl.Series:
-    """`flat`, which holds what stands in all `rows` one after the other, as lists as long as theirs; None stays None."""
+    """`flat`, which is what stands in all `rows` one after the other, as lists as long as theirs; None stays None."""
     of_row = pl.Series("row", [number for number, row in enumerate(rows) for _ in row or ()], dtype=pl.Int64)
     packed = pl.DataFrame([of_row, flat.alias("cell")]).group_by("row", maintain_order=True).agg("cell")
     known = pl.DataFrame(
