@@ -67,3 +67,25 @@ def trained(tmp_path_factory) -> Path:
     config = ls.TrainConfig(augment=ls.Augment(shift=0.05), batch_size=8)
     ls.Learner(task, "lenet5", config=config, progress=False).fit(4, 3e-3).save(folder / "model.safetensors")
     return folder / "model.safetensors"
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory) -> Path:
+    """Twelve pictures of drawn shapes, and what is in them in every format: coco.json, voc, yolo, masks, codes.txt."""
+    from longspan.data.annotations import write_coco, write_voc, write_yolo
+    from longspan.datasets.scenes import SHAPES, ScenesConfig, make_scenes
+
+    folder = tmp_path_factory.mktemp("scenes")
+    table = make_scenes(12, seed=1, config=ScenesConfig(size_px=(32, 40), side_px=(8, 16)))
+    files = []
+    for part in ("images", "masks"):
+        (folder / part).mkdir()
+    for row in range(len(table)):
+        files.append(folder / "images" / f"scene_{row:02}.png")
+        PILImage.fromarray(table.value(row, "image")).save(files[-1])
+        PILImage.fromarray(table.value(row, "mask")).save(folder / "masks" / f"scene_{row:02}_m.png")
+    write_coco(folder / "coco.json", files, table.column_values("instances"), labels=SHAPES)
+    write_voc(folder / "voc", files, table.column_values("boxes"))
+    write_yolo(folder / "yolo", files, table.column_values("boxes"), labels=SHAPES)
+    (folder / "codes.txt").write_text("ground\n" + "\n".join(SHAPES) + "\n")
+    return folder

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from longspan.cli.designs import stored_designs
 from longspan.cli.shell import label, print_table
 from longspan.errors import unknown_name
 
@@ -21,17 +22,18 @@ def models(
         str | None, typer.Option("--filter", metavar="WORD", help="Only names or papers that contain WORD.")
     ] = None,
 ) -> None:
-    """List the networks, their size and their cost.
+    """List the networks and designs that --model takes.
 
     Parameters and multiply-adds are those of the published network, for one picture of the size shown; "imagenet" marks
-    those that --weights imagenet has weights for.
+    those that --weights imagenet has weights for. A design puts layers for masks, boxes or instances on a network: on
+    the one shown, or on another that is named behind a colon, as in unet:squeezenet1_1.
     """
     # Read from the package without `longspan.models`, which would bring PyTorch for a list of names.
     text = resources.files("longspan").joinpath("models", "catalogue.json").read_text("utf-8")
-    every: list[dict[str, Any]] = json.loads(text)
-    chosen = [info for info in every if word is None or word.lower() in f"{info['name']} {info['source']}".lower()]
-    if not chosen:
-        raise unknown_name("model with the word", word or "", [info["name"] for info in every])
+    networks, designs = _with_word(json.loads(text), word), _with_word(stored_designs(), word)
+    if not networks and not designs:
+        names = [info["name"] for info in (*json.loads(text), *stored_designs())]
+        raise unknown_name("model with the word", word or "", names)
     rows = [
         [
             info["name"],
@@ -41,9 +43,15 @@ def models(
             "imagenet" if info["imagenet"] else "",
             info["source"],
         ]
-        for info in chosen
+        for info in networks
     ]
-    print_table(["name", "parameters", "multiply-adds", "pixels", "weights", "source"], rows, right=(1, 2, 3))
+    if rows:
+        print_table(["name", "parameters", "multiply-adds", "pixels", "weights", "source"], rows, right=(1, 2, 3))
+    if rows and designs:
+        print()
+    if designs:
+        fields = ("name", "backbone", "predicts", "source")
+        print_table(["design", "network", "predicts", "source"], [[row[key] for key in fields] for row in designs])
 
 
 def datasets(
@@ -85,6 +93,12 @@ def systems() -> None:
     for system in SYSTEMS.values():
         print(f"{system.name}\n  {system.summary}\n  Needs {system.needs}.")
     print("\nlongspan run NAME --out DIR runs one; longspan run NAME --help lists its options.")
+
+
+def _with_word(rows: list[dict[str, Any]], word: str | None) -> list[dict[str, Any]]:
+    """The rows whose name or source, or what a design predicts, contains the word."""
+    told = ("name", "source", "predicts")
+    return [row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in told).lower()]
 
 
 def _size(size: int) -> str:
