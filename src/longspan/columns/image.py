@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Image"]
 
+_WHOLE_PX = 1 << 20  # a JPEG is not read at one of its smaller scales
 _PEEKED = 64  # pictures looked at to learn the number of channels and the common size
 
 
@@ -136,6 +137,16 @@ class Image(Column):
         """
         assert self.size_px is not None
         return Placement(look(value)[1], self.size_px, self.resize)
+
+    def pixels(self, value: Any) -> np.ndarray:
+        """The whole picture at its own size, `(h, w, C)` uint8, turned upright.
+
+        Raises:
+            ValueError: the picture cannot be read.
+        """
+        assert self.channels is not None
+        picture = read_pixels(value, "L" if self.channels == 1 else "RGB", _WHOLE_PX)
+        return np.array(picture).reshape(picture.height, picture.width, self.channels)
 
     def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
         """`(B, H, W, C)` uint8 as `(B, C, H, W)` float32, changed as drawn, of mean 0 and spread 1 over training rows.

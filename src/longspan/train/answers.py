@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -13,7 +14,7 @@ from longspan.data import Table
 from longspan.heads import Answer, Head
 from longspan.train.prediction import Prediction
 
-__all__ = ["Answers"]
+__all__ = ["Answers", "path_of", "picture_in"]
 
 
 @final
@@ -48,3 +49,13 @@ def _in_source(column: Located | None, answer: Answer, placement: Placement | No
     if placement is None or column is None:
         return answer
     return Answer(column.to_source(answer.value, placement), answer.probability, answer.probabilities)
+
+
+def picture_in(value: Any, name: str) -> Any:
+    """The picture of a sample: it itself, or its value by name."""
+    return value[name] if isinstance(value, dict) else value
+
+
+def path_of(value: Any) -> str | None:
+    """The file that a sample is, if it is one."""
+    return str(value) if isinstance(value, str | Path) else None

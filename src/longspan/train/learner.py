@@ -12,13 +12,13 @@ import polars as pl
 import torch
 from torch import nn
 
-from longspan.columns import Column, Image
 from longspan.data import Table, Task, Vault
 from longspan.data.random import step_seed
 from longspan.data.samples import split_evenly
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.heads import Head, head_for
-from longspan.models import Backbone, ModelConfig, create
+from longspan.models import Backbone, ModelConfig
+from longspan.train.building import make_backbone, normalised_for
 from longspan.train.callbacks import Callback, TrainState
 from longspan.train.checkpoint import CheckpointWriter, latest_steps, read_latest
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Learner"]
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @final
@@ -105,11 +103,11 @@ class Learner:
             raise ConfigError("MixUp blends inputs, and a class cannot be blended: mixup=0 for tasks with such inputs.")
         model, chosen = resolve_design(model, task.targets, heads or {})
         self.heads = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
-        self.inputs = _normalised_for(weights, task.inputs)
+        self.inputs = normalised_for(weights, task.inputs)
         self.weights = None if weights is None else str(weights)
         with _own_randomness(self.device):
             torch.manual_seed(step_seed(seed, "weights", 0))
-            backbone = model if isinstance(model, nn.Module) else _backbone(model, self.inputs, weights, pool)
+            backbone = model if isinstance(model, nn.Module) else make_backbone(model, self.inputs, weights, pool)
             self.network = place(Network(backbone, self.heads), self.device).eval()
             few = next(task.samples.batches(task.train[:2], 2)).to(self.device)
             self.network.check(prepare_inputs(few, self.inputs), self.heads)
@@ -425,31 +423,3 @@ class Learner:
 def _own_randomness(device: torch.device) -> AbstractContextManager[None]:
     """Whatever is seeded inside, the caller's random state is the same afterwards."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-
-
-def _backbone(
-    model: str | ModelConfig, inputs: Mapping[str, Column], weights: str | Path | None, pool: Any
-) -> nn.Module:
-    pictures = [column for column in inputs.values() if isinstance(column, Image)]
-    if len(inputs) != 1 or not pictures:
-        raise ConfigError(
-            f"The named networks read one picture, the task gives {', '.join(inputs)}; pass a module of your own."
-        )
-    assert pictures[0].size_px is not None
-    assert pictures[0].channels is not None
-    return create(model, in_channels=pictures[0].channels, size_px=pictures[0].size_px, weights=weights, pool=pool)
-
-
-def _normalised_for(weights: str | Path | None, inputs: Mapping[str, Column]) -> dict[str, Column]:
-    """Pretrained layers expect the mean and spread of the pictures they were trained on."""
-    if weights != "imagenet":
-        return dict(inputs)
-    normalised = {}
-    for name, column in inputs.items():
-        if isinstance(column, Image):
-            grey = column.channels == 1
-            mean = (sum(IMAGENET_MEAN) / 3,) if grey else IMAGENET_MEAN
-            std = (sum(IMAGENET_STD) / 3,) if grey else IMAGENET_STD
-            column = replace(column, mean=mean, std=std)
-        normalised[name] = column
-    return normalised

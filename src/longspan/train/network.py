@@ -139,8 +139,8 @@ class Network(nn.Module):
                 _check_features(features, len(inputs[0]), self.backbone, shapes)
             elif not isinstance(features.vector, torch.Tensor | dict):
                 raise ConfigError(
-                    f"The network gives {type(features.vector).__name__}; it must give the outputs of the one target, or "
-                    f"a dict of them by target: {sorted(heads)}."
+                    f"The network gives {type(features.vector).__name__}; it must give the outputs of the one target, "
+                    f"or a dict of them by target: {sorted(heads)}."
                 )
             outputs = self.from_features(features)
         if set(outputs) != set(heads):

@@ -18,12 +18,13 @@ from longspan.heads import Head, head_from_json
 from longspan.models import Backbone
 from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
-from longspan.train.answers import Answers
+from longspan.train.answers import Answers, path_of, picture_in
 from longspan.train.files import write_tensors
 from longspan.train.network import Network, evaluating, place
 from longspan.train.precision import Precision, pick_device, pick_dtype
 from longspan.train.scores import activate_rows, score_rows
 from longspan.train.step import Source, whole_source
+from longspan.train.tiled_predictions import predict_tiled
 from longspan.version import __version__
 
 __all__ = ["MODEL_FORMAT", "Predictor", "encode_truth"]
@@ -75,13 +76,15 @@ class Predictor:
         model = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
         return f"Predictor({model}: {', '.join(self.inputs)} -> {', '.join(self.heads)})"
 
-    def predict(self, data: Any, *, views: int = 1, batch_size: int = 64) -> Any:
+    def predict(self, data: Any, *, views: int = 1, tiles: bool = False, batch_size: int = 64) -> Any:
         """Answers for one sample, several, or a table; in order.
 
         Args:
             data: One value of the input column (a path, an array, a Pillow image), or a dict by input where there are
                 several; a list of such; or a Table with the input columns.
             views: More than 1 averages over augmented views of each picture (see `Augment.views`).
+            tiles: For masks: look at each picture at its own size, a tile of the training's size at a time, and not at
+                the whole of it made smaller (see `segment_tiled`).
             batch_size: Rows at a time.
 
         Returns:
@@ -90,6 +93,10 @@ class Predictor:
         Raises:
             DataError: inputs that cannot be read, all of them by name.
         """
+        if tiles:
+            if views > 1:
+                raise ConfigError("views= and tiles= exclude each other.")
+            return predict_tiled(self, data, batch_size=min(batch_size, 8))
         return self.answer(data, views=views, batch_size=batch_size).predictions(self.heads, data)
 
     def answer(self, data: Any, *, views: int = 1, batch_size: int = 64, compact: bool = True) -> Answers:
@@ -109,10 +116,10 @@ class Predictor:
             samples, faults = self._encode(values)
         if faults:
             raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
-        sources = [_path_of(value) for value in values]
+        sources = [path_of(value) for value in values]
         if not sources:
             return Answers({}, [], [])
-        placements = [None if picture is None else picture[1].placement(_picture_in(v, picture[0])) for v in values]
+        placements = [None if picture is None else picture[1].placement(picture_in(v, picture[0])) for v in values]
         rows = torch.arange(len(sources))
         activated = self.activate(samples, rows, views=views, batch_size=batch_size, compact=compact)
         return Answers(activated, sources, placements)
@@ -211,7 +218,7 @@ class Predictor:
                 try:
                     encoded[i] = column.encode(value)
                 except ValueError as error:
-                    faults.append(Fault(_path_of(value) or f"sample {i}", str(error)))
+                    faults.append(Fault(path_of(value) or f"sample {i}", str(error)))
             stores[name] = Store(torch.from_numpy(encoded), np.arange(len(values)), {})
         return Samples(stores, {}), faults
 
@@ -237,14 +244,6 @@ def encode_truth(table: Table, inputs: Mapping[str, Column], heads: Mapping[str,
     return samples
 
 
-def _picture_in(value: Any, name: str) -> Any:
-    return value[name] if isinstance(value, dict) else value
-
-
 def _column(head: Head) -> Column:
     assert head.column is not None
     return head.column
-
-
-def _path_of(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | Path) else None
