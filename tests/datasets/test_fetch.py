@@ -167,7 +167,16 @@ def test_the_lock_file_of_a_dead_process_stops_nobody(places):
 
 
 def test_names_and_their_records():
-    assert datasets.names() == ["digits", "mnist", "cifar10", "oxford-pets"]
+    assert datasets.names() == [
+        "digits",
+        "mnist",
+        "cifar10",
+        "oxford-pets",
+        "camvid",
+        "penn-fudan",
+        "coco128",
+        "wider-face-subset",
+    ]
     assert datasets.info("mnist").size == 11_266_055
     assert "ossy" in datasets.info("cifar10").note
     with pytest.raises(UnknownNameError, match="Did you mean 'mnist'"):
