@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tv
 
-from longspan.columns.draws import Draws, Fill, affine_matrices, warp_images, warp_points
+from longspan.columns.draws import Draws, Fill, affine_matrices, warp_images, warp_masks, warp_points
 from longspan.errors import ConfigError, ShapeError
 
 
@@ -187,3 +187,80 @@ def test_a_batch_can_be_taken_from_the_draws_of_an_epoch():
     assert taken.gain.tolist() == [3, 1]
     assert (len(taken), taken.geometry, taken.colour, taken.fill) == (2, "affine", False, 0.0)
     assert draws.take(slice(1, 3)).gain.tolist() == [1, 2]
+
+
+# --- masks -----------------------------------------------------------------------------------------------------------
+
+DTYPES = [torch.uint8, torch.bool, torch.int16, torch.int64]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("turns", "size_px"), [(1, (16, 16)), (2, (12, 20)), (3, (15, 15))])
+def test_masks_turned_by_right_angles_equal_rot90(dtype, turns, size_px):
+    masks = torch.randint(0, 200, (2, 3, *size_px)).to(dtype)
+    before = masks.clone()
+    warped = warp_masks(masks, draws_of(size_px, 2, rotate_deg=90.0 * turns), fill=0)
+    assert warped.dtype == dtype
+    assert torch.equal(warped, torch.rot90(masks, turns, (2, 3)))
+    assert torch.equal(masks, before)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rotate=st.floats(-180, 180), zoom=st.floats(0.6, 2), right=st.floats(-0.4, 0.4), flip=st.booleans())
+def test_masks_take_the_nearest_number_where_pictures_are_sampled(rotate, zoom, right, flip):
+    size_px = (9, 14)
+    draws = draws_of(size_px, 2, rotate_deg=rotate, zoom=zoom, shift=(right, 0.0), flip=flip)
+    masks = torch.randint(0, 255, (2, 1, *size_px))
+    # The places themselves, as warp_images reads them off ramps that go on outside.
+    y, x = torch.meshgrid(torch.arange(9.0), torch.arange(14.0), indexing="ij")
+    places = draws.matrix[0, :, :2] @ torch.stack([x.flatten(), y.flatten()]) + draws.matrix[0, :, 2:]
+    seen = warp_masks(masks, draws, fill=-7)[0, 0].flatten()
+    for (at_x, at_y), number in zip(places.T.tolist(), seen.tolist(), strict=True):
+        if min(abs(at_x % 1 - 0.5), abs(at_y % 1 - 0.5)) < 1e-3:
+            continue  # on the border of two pixels either will do
+        inside = 0 <= round(at_x) < 14 and 0 <= round(at_y) < 9
+        assert number == (masks[0, 0, round(at_y), round(at_x)] if inside else -7)
+
+
+def test_masks_and_pictures_agree_on_the_inside_of_an_area():
+    size_px = (40, 50)
+    masks = torch.zeros(1, 1, *size_px, dtype=torch.uint8)
+    masks[:, :, 10:30, 12:33] = 1
+    draws = draws_of(size_px, rotate_deg=33.0, zoom=1.2, shift=(0.1, -0.1), fill=0.0)
+    picture = warp_images(masks.float(), draws)
+    warped = warp_masks(masks, draws, fill=0)
+    assert (warped[picture > 0.76] == 1).all()
+    assert (warped[picture < 0.24] == 0).all()
+    assert warped.sum() > 300
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_outside_a_mask_is_the_fill_whatever_the_picture_shows_there(dtype):
+    masks = torch.ones(2, 4, 6, 8).to(dtype)
+    for fill in ("border", "reflect", 0.0):
+        moved = warp_masks(masks, draws_of((6, 8), 2, shift=(0.5, 0.0), fill=fill), fill=0)
+        assert not moved[..., :4].any()
+        assert (moved[..., 4:] == 1).all()
+
+
+def test_nothing_to_do_gives_the_very_same_masks_and_mirroring_moves_whole_pixels():
+    masks = torch.randint(0, 255, (2, 1, 5, 7), dtype=torch.uint8)
+    assert warp_masks(masks, Draws.identity(2), fill=255) is masks
+    draws = dataclasses.replace(draws_of((5, 7), 2, flip=True), geometry="flip")
+    assert torch.equal(warp_masks(masks, draws, fill=255), masks.flip(-1))
+
+
+def test_many_masks_are_warped_as_each_alone():
+    size_px = (400, 600)
+    masks = torch.randint(0, 255, (7, 1, *size_px), dtype=torch.uint8)
+    draws = draws_of(size_px, 7, rotate_deg=10.0)
+    together = warp_masks(masks, draws, fill=255)
+    for row in (0, 4, 6):
+        assert torch.equal(
+            warp_masks(masks[row : row + 1], draws.take(slice(row, row + 1)), fill=255)[0], together[row]
+        )
+
+
+def test_masks_for_other_rows_are_refused():
+    with pytest.raises(ShapeError, match=r"warp_masks needs masks \(2, C, H, W\) for 2 draws, got \(3, 1, 4, 4\)"):
+        warp_masks(torch.zeros(3, 1, 4, 4), Draws.identity(2), fill=0)
