@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from longspan.columns.agreement import box_overlaps, unmatched_share
 from longspan.columns.category import Category, Label, checked_vocab
 from longspan.columns.drawing import draw_boxes, palette
 from longspan.columns.draws import warp_points
@@ -173,6 +174,16 @@ class Boxes(Located):
             [colours[names.index(label_of(each))] for each in entries],
             dashed=[bool(each.get("ignore")) for each in entries],
         )
+
+    @property
+    def error_name(self) -> str:
+        """One less F1."""
+        return "1 - F1 of boxes"
+
+    def error(self, truth: Any, said: Any) -> float:
+        """See `unmatched_share`, by the overlap of boxes."""
+        true, found = (entries_of(value, "boxes", "box") for value in (truth, said))
+        return unmatched_share(true, found, box_overlaps([e["box"] for e in true], [e["box"] for e in found]))
 
     def json_value(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Label, score and box of each, to a hundredth of a pixel."""

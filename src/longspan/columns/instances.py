@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from longspan.columns.agreement import mask_overlaps, unmatched_share
 from longspan.columns.category import Category, Label, checked_vocab
 from longspan.columns.drawing import draw_boxes, draw_masks, palette
 from longspan.columns.draws import warp_masks
 from longspan.columns.located import Located, checked_frame
-from longspan.columns.outlines import mask_of, outline_faults
+from longspan.columns.outlines import mask_of, outline_faults, size_of
 from longspan.columns.packed import areas, boxes_in, masks_in, packed, tight_boxes
 from longspan.columns.pictures import Resize
 from longspan.columns.placement import Placement
@@ -205,6 +206,18 @@ class Instances(Located):
             colours,
             dashed=[bool(each.get("ignore")) for each in entries],
         )
+
+    @property
+    def error_name(self) -> str:
+        """One less F1."""
+        return "1 - F1 of masks"
+
+    def error(self, truth: Any, said: Any) -> float:
+        """See `unmatched_share`, by the overlap of masks."""
+        true, found = (entries_of(value, "instances") for value in (truth, said))
+        size_px = size_of([*true, *found])
+        masks = [[mask_of(each, size_px) for each in things] for things in (true, found)]
+        return unmatched_share(true, found, mask_overlaps(*masks))
 
     def json_value(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Label, score, box and mask (runs) of each."""

@@ -60,6 +60,15 @@ class Located(Column, ABC):
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
         """The value drawn on a picture `(H, W, 3)` uint8 in whose pixels it lies: a new array of the same shape."""
 
+    @property
+    @abstractmethod
+    def error_name(self) -> str:
+        """What `error` is, in words for axes and tables."""
+
+    @abstractmethod
+    def error(self, truth: Any, said: Any) -> float:
+        """How wrong an answer about one picture is, from 0 to 1; both are raw values in pixels of the source."""
+
     @abstractmethod
     def json_value(self, value: Any) -> Any:
         """An answer as JSON can hold it, for people and programs to read."""

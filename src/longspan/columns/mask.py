@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from longspan.columns.agreement import wrong_pixels
 from longspan.columns.category import Label, checked_vocab
 from longspan.columns.drawing import Colour, draw_classes, palette, picture_html
 from longspan.columns.draws import warp_masks
@@ -196,6 +197,15 @@ class Mask(Located):
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
         """Class numbers, or the path of a mask, over their picture: tinted areas with a thin outline."""
         return draw_classes(pixels, self._drawable(value), self.palette)
+
+    @property
+    def error_name(self) -> str:
+        """Share of pixels."""
+        return "share of wrong pixels"
+
+    def error(self, truth: Any, said: Any) -> float:
+        """See `wrong_pixels`; `truth` may be a path, `said` holds class numbers."""
+        return wrong_pixels(self.classes(truth), np.asarray(said))
 
     def json_value(self, value: Any) -> dict[str, Any]:
         """Size, and the share of pixels that each class has; the mask itself is a picture."""

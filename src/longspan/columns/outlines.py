@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from longspan.columns.rle import decode_runs, fill_polygons, runs_of_string
 from longspan.columns.things import are_numbers, shown
 from longspan.errors import ShapeError
 
-__all__ = ["mask_of", "outline_faults"]
+__all__ = ["mask_of", "outline_faults", "size_of"]
 
 _SLACK_PX = 1.0  # so far outside its picture a polygon may reach
 
@@ -31,6 +33,18 @@ def mask_of(entry: dict[str, Any], size_px: tuple[int, int]) -> npt.NDArray[np.b
             f"{size_px[1]} wide: bring it into the pixels of that picture first (to_source)."
         )
     return decode_runs(_counts(entry["rle"]), size_px)
+
+
+def size_of(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """Height and width of a picture in which these things have room: as their runs say, else up to the last corner."""
+    for entry in entries:
+        if "rle" in entry:
+            return (int(entry["rle"]["size"][0]), int(entry["rle"]["size"][1]))
+    polygons = [polygon for entry in entries for polygon in entry["polygons"]]
+    return (
+        ceil(max((max(polygon[1::2]) for polygon in polygons), default=1)),
+        ceil(max((max(polygon[0::2]) for polygon in polygons), default=1)),
+    )
 
 
 def outline_faults(entry: dict[str, Any], source_px: tuple[int, int] | None) -> list[str]:

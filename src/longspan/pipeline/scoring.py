@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from longspan.columns import Column
+from longspan.columns import Column, Located
 from longspan.data import Table
 from longspan.errors import PipelineError, nearest
 from longspan.pipeline.flow import Flow
@@ -22,7 +22,8 @@ def measure_of(column: Column) -> str:
 
 
 def row_errors(name: str, column: Column, truth: Sequence[Any], values: Sequence[Any]) -> np.ndarray:
-    """The error of each row, `(N,)` float64: how far a number is off, else 1 for a wrong answer and 0 for a right one.
+    """The error of each row, `(N,)` float64: how far a number is off; how far what lies in a picture is (0 to 1, see
+    `Located.error`); else 1 for a wrong answer and 0 for a right one.
 
     A row without truth is NaN. A number that is missing is infinitely wrong; any other answer that is missing is wrong.
 
@@ -34,6 +35,11 @@ def row_errors(name: str, column: Column, truth: Sequence[Any], values: Sequence
         for row, (true, value) in enumerate(zip(truth, values, strict=True)):
             if true is not None:
                 errors[row] = np.inf if value is None else abs(_number(name, value) - float(true))
+        return errors
+    if isinstance(column, Located):
+        for row, (true, value) in enumerate(zip(truth, values, strict=True)):
+            if true is not None:
+                errors[row] = 1.0 if value is None else column.error(true, value)
         return errors
     for row, (true, value) in enumerate(zip(truth, values, strict=True)):
         if true is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from longspan.columns import Column, Number
+from longspan.columns import Column, Located, Number
 from longspan.errors import StudyError
 
 __all__ = ["SHARES", "ErrorFunction", "Measure", "measure_for"]
@@ -66,7 +66,8 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
     Args:
         target: The column's name.
         column: Fitted.
-        error: None: the share of wrong answers for classes and strings, the mean absolute error for numbers.
+        error: None: the share of wrong answers for classes and strings, the mean absolute error for numbers, for
+            what lies in a picture how far the answer is off in a mean picture (`Located.error`).
             "character": edits per character, for strings; other columns keep their own. A function of truths and
             predictions: used for every target.
 
@@ -88,6 +89,8 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
         return Measure(target=target, name="share of wrong", of=_wrong_sets(column))
     if column.kind == "text":
         return Measure(target=target, name="share of wrong", of=_wrong)
+    if isinstance(column, Located):
+        return Measure(target=target, name=f"{column.error_name}, mean over pictures", of=_placed(column))
     raise StudyError(
         f"A study has no error of its own for target {target!r}, a column of kind {column.kind}. Give one: "
         "error=function of truths and predictions, lower is better."
@@ -132,6 +135,18 @@ def _absolute_error(target: str) -> ErrorFunction:
         return math.fsum(
             abs(float(said) - float(truth)) for truth, said in zip(truths, predictions, strict=True)
         ) / len(truths)
+
+    return error
+
+
+def _placed(column: Located) -> ErrorFunction:
+    """Mean over pictures; one without an answer is all wrong."""
+
+    def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
+        errors = [
+            1.0 if said is None else column.error(truth, said) for truth, said in zip(truths, predictions, strict=True)
+        ]
+        return math.fsum(errors) / len(errors)
 
     return error
 
