@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from longspan.data.random import permutation
 from longspan.errors import ConfigError, DataError, unknown_name
 
 if TYPE_CHECKING:
+    from longspan.data.annotations.faults import OnError
     from longspan.data.splits import Split
 
 __all__ = ["Table"]
@@ -120,6 +121,112 @@ class Table:
         from longspan.data.readers import read_idx
 
         return read_idx(images, labels, image=image, label=label)
+
+    @classmethod
+    def from_coco(
+        cls,
+        annotations: str | Path,
+        images: str | Path,
+        *,
+        labels: Sequence[str] | None = None,
+        instances: bool | None = None,
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Pictures of a COCO JSON file with boxes and instances; see `longspan.data.annotations.read_coco`."""
+        from longspan.data.annotations import read_coco
+
+        return read_coco(annotations, images, labels=labels, instances=instances, image=image, on_error=on_error)
+
+    @classmethod
+    def from_voc(
+        cls,
+        annotations: str | Path,
+        images: str | Path,
+        *,
+        labels: Sequence[str] | None = None,
+        only: str | Path | Iterable[str] | None = None,
+        no_file: Literal["empty", "missing"] = "empty",
+        corners: Literal["pixels", "edges"] = "pixels",
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Pictures with the boxes of Pascal VOC's XML files; see `longspan.data.annotations.read_voc`."""
+        from longspan.data.annotations import read_voc
+
+        return read_voc(
+            annotations, images, labels=labels, only=only, no_file=no_file, corners=corners, image=image,
+            on_error=on_error,
+        )  # fmt: skip
+
+    @classmethod
+    def from_yolo(
+        cls,
+        annotations: str | Path,
+        images: str | Path,
+        names: str | Path | Sequence[str] | Mapping[int, str] | None = None,
+        *,
+        no_file: Literal["empty", "missing"] = "empty",
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Pictures with the boxes or polygons of YOLO's text files; see `longspan.data.annotations.read_yolo`."""
+        from longspan.data.annotations import read_yolo
+
+        return read_yolo(annotations, images, names, no_file=no_file, image=image, on_error=on_error)
+
+    @classmethod
+    def from_masks(
+        cls,
+        images: str | Path,
+        masks: str | Path,
+        *,
+        mask_name: str = "{stem}.png",
+        pattern: str = r"(?P<stem>.+)\.[^./]+",
+        codes: str | Path | Sequence[str] | Mapping[int, str] | None = None,
+        colours: str | Path | Sequence[Sequence[int]] | None = None,
+        ignored: Sequence[int | str] | None = None,
+        image: str = "image",
+        mask: str = "mask",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Pictures with a mask of classes for each; see `longspan.data.annotations.read_masks`."""
+        from longspan.data.annotations import read_masks
+
+        return read_masks(
+            images, masks, mask_name=mask_name, pattern=pattern, codes=codes, colours=colours, ignored=ignored,
+            image=image, mask=mask, on_error=on_error,
+        )  # fmt: skip
+
+    @classmethod
+    def from_instance_masks(
+        cls,
+        images: str | Path,
+        masks: str | Path,
+        *,
+        label: str = "object",
+        mask_name: str = "{stem}.png",
+        pattern: str = r"(?P<stem>.+)\.[^./]+",
+        ignored: tuple[int, ...] = (),
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Pictures with a mask of numbered things for each; see `longspan.data.annotations.read_instance_masks`."""
+        from longspan.data.annotations import read_instance_masks
+
+        return read_instance_masks(
+            images, masks, label=label, mask_name=mask_name, pattern=pattern, ignored=ignored, image=image,
+            on_error=on_error,
+        )  # fmt: skip
+
+    @classmethod
+    def from_wider(
+        cls, annotations: str | Path, images: str | Path, *, image: str = "image", on_error: OnError = "raise"
+    ) -> Table:
+        """Pictures with the faces that a text file of WIDER FACE lists; see `longspan.data.annotations.read_wider`."""
+        from longspan.data.annotations import read_wider
+
+        return read_wider(annotations, images, image=image, on_error=on_error)
 
     # --- looking -------------------------------------------------------------------------------------------------
 

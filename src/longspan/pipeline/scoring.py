@@ -22,8 +22,10 @@ def measure_of(column: Column) -> str:
 
 
 def row_errors(name: str, column: Column, truth: Sequence[Any], values: Sequence[Any]) -> np.ndarray:
-    """The error of each row, `(N,)` float64: how far a number is off; how far what lies in a picture is (0 to 1, see
-    `Located.error`); else 1 for a wrong answer and 0 for a right one.
+    """The error of each row, `(N,)` float64.
+
+    For a number how far it is off, for what lies in a picture how far that is off, from 0 to 1 (`Located.error`), else
+    1 for a wrong answer and 0 for a right one.
 
     A row without truth is NaN. A number that is missing is infinitely wrong; any other answer that is missing is wrong.
 

@@ -116,8 +116,8 @@ class Transfer:
             shared = shared_rows(task.table, held_out, theirs.table, theirs.train.numpy(), task.input_names)
             if shared:
                 raise StudyError(
-                    f"The source task trains on {shared} rows with the inputs of rows that the study holds out: give it "
-                    "other rows."
+                    f"The source task trains on {shared} rows with the inputs of rows that the study holds out: give "
+                    "it other rows."
                 )
         self._start(self.recipe.learner(task))
 
