@@ -54,9 +54,13 @@ def test_median_frequency_weights_by_hand():
     """Class 0: 150 of the 200 pixels of its pictures; class 1: 10 of 100; class 2: 40 of 100; class 3: never."""
     weights = median_frequency_weights([[90, 10, 0, 0], [60, 0, 40, 0]])
     assert weights == pytest.approx((0.4 / 0.75, 0.4 / 0.1, 1.0, 1.0), abs=1e-6)
+    softer = median_frequency_weights([[90, 10, 0, 0], [60, 0, 40, 0]], power=0.5)
+    assert softer == pytest.approx((np.sqrt(0.4 / 0.75), 2.0, 1.0, 1.0), abs=1e-6)
 
 
 def test_counts_that_say_nothing_are_refused():
     for counts in ([1, 2], [[0, 0]], [[-1, 2]], np.zeros((0, 3))):
         with pytest.raises(ConfigError, match=r"needs the pixels of each class in each picture, \(N, K\)"):
             median_frequency_weights(counts)
+    with pytest.raises(ConfigError, match="power must be from 0 to 1"):
+        median_frequency_weights([[1, 2]], power=2)

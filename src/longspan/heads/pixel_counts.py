@@ -42,25 +42,29 @@ def class_counts(masks: Iterable[torch.Tensor | npt.NDArray[np.uint8]], num_clas
     return np.stack(counts) if counts else np.zeros((0, num_classes), dtype=np.int64)
 
 
-def median_frequency_weights(counts: npt.ArrayLike) -> tuple[float, ...]:
+def median_frequency_weights(counts: npt.ArrayLike, *, power: float = 1.0) -> tuple[float, ...]:
     """A weight for each class, for `Segment(class_weights=...)`, so that rare classes are learnt as common ones are.
 
     The frequency of a class is its share of the pixels of the pictures in which it occurs; its weight is the median of
     all frequencies over its own. A class that never occurs gets 1.
 
     Source: Badrinarayanan, Kendall, Cipolla 2017, "SegNet", section 4.1, after Eigen and Fergus 2015.
-    Differs: ignored pixels are in neither count.
+    Differs: ignored pixels are in neither count; `power`.
 
     Args:
         counts: Pixels of each class in each training picture, `(N, K)`; see `class_counts`.
+        power: To which each weight is raised: 1 as published; 0.5 goes half of the way, which costs the common classes
+            less; 0 makes all weights 1.
 
     Raises:
-        ConfigError: counts of another shape, or below zero, or without a single pixel.
+        ConfigError: counts of another shape, or below zero, or without a single pixel; `power` outside 0..1.
 
     Example:
         >>> median_frequency_weights([[90, 10, 0], [60, 0, 40]])
         (0.533333, 4.0, 1.0)
     """
+    if not 0 <= power <= 1:
+        raise ConfigError(f"power must be from 0 to 1, got {power!r}.")
     pixels = np.asarray(counts, dtype=np.float64)
     if pixels.ndim != 2 or not pixels.size or not (pixels >= 0).all() or not pixels.any():
         raise ConfigError(
@@ -71,5 +75,5 @@ def median_frequency_weights(counts: npt.ArrayLike) -> tuple[float, ...]:
     occurs = in_its_pictures > 0
     frequency = pixels.sum(axis=0)[occurs] / in_its_pictures[occurs]
     weights = np.ones(pixels.shape[1])
-    weights[occurs] = np.median(frequency) / frequency
+    weights[occurs] = (np.median(frequency) / frequency) ** power
     return tuple(round(float(weight), 6) for weight in weights)
