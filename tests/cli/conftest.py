@@ -89,3 +89,19 @@ def scenes(tmp_path_factory) -> Path:
     write_yolo(folder / "yolo", files, table.column_values("boxes"), labels=SHAPES)
     (folder / "codes.txt").write_text("ground\n" + "\n".join(SHAPES) + "\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finders(scenes, tmp_path_factory) -> dict[str, Path]:
+    """By kind of target a model that is built but not trained: what it says of the scenes is chance, and a lot."""
+    import longspan as ls
+    from longspan.data.annotations import read_coco, read_masks
+
+    folder = tmp_path_factory.mktemp("finders")
+    things = read_coco(scenes / "coco.json", scenes / "images")
+    masks = read_masks(scenes / "images", scenes / "masks", mask_name="{stem}_m.png", codes=scenes / "codes.txt")
+    built = {}
+    for target, design in (("mask", "unet"), ("boxes", "faster_rcnn"), ("instances", "mask_rcnn")):
+        task = ls.Task((masks if target == "mask" else things).split(), "image", target, move_leaks=True)
+        built[target] = ls.Learner(task, f"{design}:resnet20", progress=False).save(folder / f"{target}.safetensors")
+    return built

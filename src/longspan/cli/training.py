@@ -38,6 +38,8 @@ _EPOCHS = {"fine-tune": 3, "one-cycle": 10, "fit": 10}
 
 def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     """Train, measure and save; go on from the checkpoints in `resume` if it is given."""
+    from longspan.columns import Located
+
     say = _silent if options.quiet else _aloud
     out = new_file(options.out, "--out", force=options.force)
     report = new_file(options.report_path, "--report", force=options.force)
@@ -93,7 +95,8 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
         with writing(report, "--report"):
             learner.report(report)
         say(label("report", str(report)))
-    say(label("try", f"longspan predict {shlex.quote(str(out))} {_example_file(task, image)}"))
+    drawn = " --draw drawn" if any(isinstance(column, Located) for column in task.targets.values()) else ""
+    say(label("try", f"longspan predict {shlex.quote(str(out))} {_example_file(task, image)}{drawn}"))
 
 
 def _rest(pairs: Sequence[str]) -> list[str]:
@@ -227,11 +230,11 @@ def _epochs(count: int | None) -> str:
 
 
 def _figures(learner: Learner, figures: dict[str, float]) -> str:
-    """The first metric of every target."""
+    """The first metric of every target; rows in which nothing is to be found may give none."""
     from longspan.train.scores import join_target
 
     names = [join_target(name, head.metrics[0].name, len(learner.heads)) for name, head in learner.heads.items()]
-    return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures)
+    return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures) or "no figure"
 
 
 def _kept(folder: Path | None) -> str:
