@@ -96,6 +96,7 @@ def test_the_same_seed_gives_the_same_weights():
             SMALL.loss(layers(features()), TRUTH).mean().backward()
             with torch.no_grad():
                 for parameter in layers.parameters():
+                    assert parameter.grad is not None
                     parameter -= 0.1 * parameter.grad
         after.append(torch.cat([parameter.flatten() for parameter in layers.parameters()]))
     assert torch.equal(*after)
@@ -160,6 +161,7 @@ def test_the_options_reach_the_network():
     assert isinstance(layers.box_head.fc6, nn.Linear)
     assert layers.box_head.fc6.out_features == 16
     coarse = dataclasses.replace(SMALL, finest_stride=8).layers(SHAPES)
+    assert isinstance(coarse, TwoStage)
     assert coarse.pyramid.strides == (8, 16, 32)
     single = dataclasses.replace(SMALL, design="retinanet").layers(SHAPES)
     assert isinstance(single, OneStage)

@@ -59,7 +59,7 @@ def networks():
     for layer in network.head.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, std=0.1)
-    nn.init.zeros_(network.head.classification_head.cls_logits.bias)
+    nn.init.zeros_(torch.as_tensor(network.head.classification_head.cls_logits.bias))
     sizes = tuple(tuple(16 * f * 2 ** (step / 3) for step in range(3)) for f in (1, 2, 4))
     reference = RetinaNet(
         WithPyramid(trunk, network.pyramid), CLASSES, min_size=SIZE_PX[0], max_size=SIZE_PX[1], image_mean=[0.0] * 3,
@@ -86,7 +86,8 @@ def as_torchvision_wants(targets):
 def test_losses_and_gradients_are_those_of_torchvision(networks):
     images, targets = pictures()
     trunk, network, reference = networks
-    expected = sum(reference.train()(list(images), as_torchvision_wants(targets)).values())
+    terms = reference.train()(list(images), as_torchvision_wants(targets))
+    expected = torch.stack(list(terms.values())).sum()
     losses = network.train()(trunk(images)).losses(targets)
     assert losses.shape == (3,)
     torch.testing.assert_close(losses.mean(), expected)
