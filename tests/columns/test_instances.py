@@ -240,6 +240,23 @@ def test_a_warp_drops_things_of_which_less_than_a_tenth_is_left(shift, left):
         assert len(taller.decode(taller.prepare(batch, Draws(matrix, torch.ones(1), torch.zeros(1)))[0])) == kept
 
 
+@pytest.mark.parametrize(("zoom", "gone", "kept"), [(0.5, 70, 1), (0.5, 92, 0), (2.0, 88, 1), (2.0, 94, 0)])
+def test_what_is_left_is_counted_in_pixels_of_the_same_size(zoom, gone, kept):
+    column = Instances(vocab=("dog",), max_instances=2, size_px=(20, 200))
+    dog = {"label": "dog", "polygons": [[0, 0, 100, 0, 100, 8, 0, 8]]}
+    batch = torch.from_numpy(column.encode([dog]))[None]
+    matrix = torch.tensor([[[1 / zoom, 0.0, gone - 0.5 + 0.5 / zoom], [0.0, 1 / zoom, 0.5 / zoom - 0.5]]])
+    assert len(column.decode(column.prepare(batch, Draws(matrix, torch.ones(1), torch.zeros(1)))[0])) == kept
+
+
+@pytest.mark.parametrize(("side", "end", "kept"), [(10, 50, 1), (10, 41, 0), (40, 45, 1), (40, 43, 0)])
+def test_what_the_frame_leaves_is_counted_in_pixels_of_the_source(side, end, kept):
+    column = Instances(vocab=("dog",), max_instances=2, size_px=(side, side))
+    dog = {"label": "dog", "polygons": [[0, 0, end, 0, end, 8, 0, 8]]}
+    encoded = column.encode_in([dog], Placement((20, 100), (side, side), "crop"))  # columns 40 to 60
+    assert len(column.decode(encoded)) == kept
+
+
 def test_answers_come_back_into_the_source_with_their_scores():
     placement = Placement((24, 60), (12, 20), "crop")  # columns 10 to 50, at half the size
     back = COLUMN.to_source([{**CAT, "score": 0.9}, {**SQUARE, "score": 0.5}], placement)

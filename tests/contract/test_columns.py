@@ -10,9 +10,25 @@ import numpy as np
 import pytest
 import torch
 
-from longspan.columns import COLUMNS, Categories, Category, Column, Draws, Image, Number, Text, column_from_json
+from longspan.columns import (
+    COLUMNS,
+    Boxes,
+    Categories,
+    Category,
+    Column,
+    Draws,
+    Image,
+    Instances,
+    Mask,
+    Number,
+    Text,
+    column_from_json,
+)
 from longspan.errors import LongspanError, UnknownNameError
 
+CLASSES = np.random.default_rng(1).choice([0, 1, 2, 255], (3, 6, 8)).astype(np.uint8)
+BOX = {"box": [1.0, 2.0, 4.0, 5.0], "label": "a"}
+THING = {"box": [1.0, 0.0, 3.0, 6.0], "label": "b", "rle": {"size": [6, 8], "counts": [6, 12, 30]}, "ignore": True}
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 6, 8, 3), np.uint8)
 
 
@@ -33,6 +49,21 @@ EXAMPLES = {
     "category": Example(Category(), ["b", "a", "b"], ["x", 3, None, ["a"]], ["a", "a"]),
     "categories": Example(Categories(), [["a"], ["a", "b"], []], ["a", ["x"], 3, None], [[]]),
     "number": Example(Number(), [1.5, -2.0, 4.0], ["x", None, float("nan"), [1]], ["x"]),
+    "mask": Example(
+        Mask(size_px=(6, 8)), list(CLASSES), ["gone.png", 3, CLASSES / 2, CLASSES * 0 + 9], [np.zeros((6, 8), np.uint8)]
+    ),
+    "boxes": Example(
+        Boxes(size_px=(6, 8)),
+        [[BOX], [], [{**BOX, "label": "b", "ignore": True}, BOX]],
+        [3, None, "x", [[1, 2, 3]], [{**BOX, "label": "c"}], [[4, 2, 1, 5]], [BOX] * 99],
+        [[]],
+    ),
+    "instances": Example(
+        Instances(size_px=(6, 8)),
+        [[THING], [], [THING, THING]],
+        [3, None, "x", [[1, 2, 3]], [{**THING, "label": "c"}], [BOX], [THING] * 99],
+        [[]],
+    ),
     "text": Example(Text(), ["ba", "", "abba"], ["x", "a" * 99, 3, None, ["a"]], [""]),
 }
 # Plain values stand in no batch; tests/columns/test_plain.py has their rules.
