@@ -201,6 +201,14 @@ def test_a_study_of_designs_is_planned(run, tmp_path, monkeypatch):
     assert (wrong.code, "faster_rcnn predicts boxes columns" in wrong.err) == (2, True)
 
 
+def test_a_study_of_masks_runs(run, tmp_path):
+    told = ("study", *MASKS, "--model", "unet:resnet20", "--sizes", "6", "--seeds", "1", "--epochs", "1")
+    answer = run(*told, "--backend", "inline", "--threads", "1", "--out", "st")
+    assert (answer.code, answer.err) == (0, "")
+    assert "1 of 1 runs are finished" in answer.out
+    assert (tmp_path / "st" / "report.html").is_file()
+
+
 def test_weights_are_looked_up_for_the_backbone_behind_the_colon(run, tmp_path, monkeypatch):
     wanted = []
 
