@@ -228,7 +228,7 @@ def test_answers_come_back_into_the_source_with_their_scores():
 
 
 def test_json_is_rounded_and_leaves_out_what_is_not_there():
-    said = COLUMN.json_value([{**CAT, "score": 0.987654}, DOG, [1, 2, 3, 4.5678]])
+    said = COLUMN.json_value([{**CAT, "score": 0.987654}, DOG, {"box": [1, 2, 3, 4.5678]}])
     assert json.loads(json.dumps(said)) == [
         {"label": "cat", "score": 0.9877, "box": [20, 10, 60, 90]},
         {"label": "dog", "ignore": True, "box": [100, 50, 180, 95]},

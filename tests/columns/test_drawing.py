@@ -46,7 +46,7 @@ def test_areas_are_tinted_outlined_and_what_is_ignored_is_left_alone():
 def test_masks_may_overlap_and_be_empty():
     masks = np.zeros((3, 60, 80), bool)
     masks[0, :30], masks[1, 10:50, :40] = True, True
-    drawn = draw_masks(GROUND, masks, [(255, 0, 0), (0, 255, 0), (0, 0, 255)])
+    drawn = draw_masks(GROUND, list(masks), [(255, 0, 0), (0, 255, 0), (0, 0, 255)])
     assert drawn[5, 60].tolist() == [170, 55, 55]
     assert drawn[40, 20].tolist() == [55, 170, 55]
     assert drawn[20, 20].tolist() == [94, 145, 30]  # green over red

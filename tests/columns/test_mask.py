@@ -160,10 +160,12 @@ def test_settings_that_contradict_each_other_are_refused(settings, fault):
 
 
 def test_settings_survive_json():
-    column = Mask(vocab=("a", "b"), values=(3, 1), ignored=(), colours=[[1, 2, 3], [4, 5, 6]], size_px=9, resize="pad")
+    given = {"colours": [[1, 2, 3], [4, 5, 6]], "size_px": 9}
+    column = Mask(vocab=("a", "b"), values=(3, 1), ignored=(), resize="pad", **given)  # pyright: ignore[reportArgumentType]
     again = column_from_json(json.loads(json.dumps(column.to_json())))
     assert again == column
     assert hash(again) == hash(column)
+    assert isinstance(again, Mask)
     assert again.colours == ((1, 2, 3), (4, 5, 6))
     assert again.size_px == (9, 9)
 

@@ -104,18 +104,17 @@ def draw_classes(pixels: np.ndarray, classes: np.ndarray, colours: Sequence[Colo
 
     Args:
         pixels: `(H, W, 3)` or grey `(H, W)` uint8; stays intact.
-        classes: `(H, W)` class numbers; those without a colour (255) are left out.
+        classes: `(H, W)` class numbers in 0..255; those without a colour are left out.
         colours: One for each class.
     """
     drawn = _colour_copy(pixels)
     _check_size(drawn, classes, "class map")
-    table = np.zeros((256, 3), np.float32)
+    table = np.zeros((256, 3), np.uint8)
     table[: len(colours)] = np.reshape(colours, (-1, 3))
-    tinted = classes < len(colours)
-    colour = table[classes[tinted]]
-    share = np.where(_outline(classes)[tinted], 1.0, _SOFT).astype(np.float32)[:, None]
-    drawn[tinted] = np.rint(drawn[tinted] * (1 - share) + colour * share)
-    return drawn
+    share = np.where(_outline(classes), np.float32(1), np.float32(_SOFT)) * (classes < len(colours))
+    ground = drawn.astype(np.float32)
+    tint = table.take(classes, axis=0) - ground
+    return np.rint(ground + tint * share[..., None]).astype(np.uint8)
 
 
 def draw_masks(pixels: np.ndarray, masks: Sequence[np.ndarray], colours: Sequence[Colour]) -> np.ndarray:

@@ -22,6 +22,18 @@ class Located(Column, ABC):
 
     Raw values are in pixels of the source, the upright picture as it lies on disk; encoded ones in pixels of the frame,
     which is what the network sees. Boxes and polygons are in edge coordinates: pixel i covers i to i + 1.
+
+    Example:
+        >>> from longspan.columns import Boxes
+        >>> picture = np.zeros((100, 200), np.uint8)
+        >>> image = Image(size_px=(50, 50), channels=1)  # shows the middle 100 x 100, at half its size
+        >>> boxes = Boxes(vocab=("cat",), max_boxes=3).in_frame(image)
+        >>> placement = image.placement(picture)
+        >>> framed = boxes.decode(boxes.encode_in([{"box": [60, 0, 80, 10], "label": "cat"}], placement))
+        >>> framed
+        [{'box': [5.0, 0.0, 15.0, 5.0], 'label': 'cat'}]
+        >>> boxes.to_source(framed, placement)
+        [{'box': [60.0, 0.0, 80.0, 10.0], 'label': 'cat'}]
     """
 
     size_px: tuple[int, int] | None

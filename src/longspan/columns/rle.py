@@ -7,7 +7,7 @@ pixel's centre lies inside, while maskApi's rleFrPoly also takes pixels that the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +80,7 @@ def runs_of_string(text: str | bytes) -> list[int]:
     return runs
 
 
-def fill_polygons(polygons: Iterable[Sequence[float]], size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def fill_polygons(polygons: Iterable[npt.ArrayLike], size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """The pixels `(H, W)` whose centre lies inside any of the polygons.
 
     Args:
