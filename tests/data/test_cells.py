@@ -93,3 +93,20 @@ def test_nan_of_a_data_frame_is_missing_and_categoricals_are_text():
     assert missing_nan(pl.Series([1.0, float("nan"), None])).to_list() == [1.0, None, None]
     assert missing_nan(pl.Series(["a", None], dtype=pl.Categorical)).dtype == pl.String
     assert missing_nan(pl.Series([1, None])).to_list() == [1, None]
+
+
+def test_things_keep_all_their_fields_wherever_these_first_occur():
+    box = {"box": [0, 0, 2, 2], "label": "a"}
+    rows = [[], [box], [{**box, "ignore": True}, {**box, "score": 0.5}], None]
+    series = series_of("boxes", rows)
+    assert series.null_count() == 1
+    assert series.to_list()[2][0]["ignore"] is True
+    assert series.to_list()[2][1]["score"] == 0.5
+    assert series.to_list()[1][0] == {**box, "ignore": None, "score": None}
+
+
+def test_things_may_be_outlined_in_several_ways():
+    runs, corners = {"rle": {"size": [2, 2], "counts": [1, 3]}}, {"polygons": [[0, 0, 2.5, 0, 2, 2]]}
+    first, second = series_of("things", [[runs], [corners]]).to_list()
+    assert first[0]["rle"] == runs["rle"]
+    assert second[0]["polygons"] == corners["polygons"]

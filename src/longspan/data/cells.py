@@ -78,14 +78,12 @@ def series_of(name: str, values: Iterable[Any]) -> pl.Series:
         if len(found) > 1:
             mixed = " and ".join(f"{kind} (row {row}: {cells[row]!r})" for kind, row in found.items())
             raise DataError(f"Column {name!r} mixes {mixed}; make them values of one type.")
-    keys = dict.fromkeys(key for cell in cells if isinstance(cell, list) for key in _keys(cell))
-    if keys:  # polars knows no other fields than those of the first values
-        cells = [_with_keys(cell, list(keys)) for cell in cells]
     if any(_has_float(cell) for cell in cells):  # polars takes the first row's word for it, and cuts 1.5 down to 1
         cells = [_as_floats(cell) for cell in cells]
     try:
         # strict: otherwise polars turns what it cannot hold into missing values without a word
-        return pl.Series(name, cells)
+        # Of lists and dicts polars would take the first value's word for what is in them all.
+        return pl.Series(name, cells, dtype=_dtype_of(cells) if "list" in kinds or "dict" in kinds else None)
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"Column {name!r} cannot be held in a table: {str(error).splitlines()[0]}") from error
 
@@ -113,15 +111,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _keys(cell: list[Any]) -> list[str]:
-    """Of all the dicts in a list, which are the fields of things: box, label ..."""
-    return [key for part in cell if isinstance(part, dict) for key in part]
-
-
-def _with_keys(cell: Any, keys: list[str]) -> Any:
-    if not isinstance(cell, list):
-        return cell
-    return [{key: part.get(key) for key in keys} if isinstance(part, dict) else part for part in cell]
+def _dtype_of(values: Iterable[Any]) -> pl.DataType | type[pl.DataType]:
+    """What all of these values together are; dicts as fields of any of them."""
+    there = [value for value in values if value is not None]
+    if not there:
+        return pl.Null
+    if isinstance(there[0], list):
+        return pl.List(_dtype_of(part for value in there for part in value))
+    if isinstance(there[0], dict):
+        keys = dict.fromkeys(key for value in there for key in value)
+        return pl.Struct({key: _dtype_of(value.get(key) for value in there) for key in keys})
+    if any(isinstance(value, float) for value in there):
+        return pl.Float64
+    return {bool: pl.Boolean, int: pl.Int64, str: pl.String, bytes: pl.Binary}.get(type(there[0]), pl.Object)
 
 
 def _has_float(cell: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import polars as pl
 
-from longspan.columns import Categories, Category, Column, Number
+from longspan.columns import Categories, Category, Column, Number, Plain
 from longspan.data.cells import cells_of
 from longspan.data.random import permutation
 from longspan.data.table_sources import TableSources
@@ -323,7 +323,9 @@ def _sort(dtype: pl.DataType) -> str:
 
 
 def infer_column(series: pl.Series) -> Column:
-    """What the values of a frame's column mean when nobody says: numbers, lists of labels, else categories."""
+    """What the values of a frame's column mean when nobody says: numbers, lists of labels, other lists, categories."""
     if series.dtype.is_numeric():
         return Number()
-    return Categories() if series.dtype == pl.List else Category()
+    if isinstance(series.dtype, pl.List):
+        return Plain() if series.dtype.inner.is_nested() else Categories()
+    return Category()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -46,7 +48,8 @@ class OneStage(nn.Module):
 
     Source: Lin et al. 2018, "Focal loss for dense object detection", sections 3 and 4.
     Differs: the levels above the backbone's coarsest map are subsampled (paper: convolutions of stride 2), and there is
-    one (paper: two); narrower by default; ignored boxes.
+    one (paper: two); group normalisation behind the convolutions of the head, as in torchvision's version 2 (Wu, He
+    2018, "Group normalization"); narrower by default; ignored boxes.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class OneStage(nn.Module):
         self.pyramid = Pyramid(channels, strides, size_px, config.channels, config.finest_stride)
         side_px = config.anchor_side_px or anchor_side_px(self.pyramid.strides, size_px, per_octave=3, most=4)
         self.anchors = Anchors(self.pyramid.strides, side_px, config.ratios, per_octave=3)
-        self.head = RetinaNetHead(config.channels, self.anchors.per_place, num_classes)
+        # The paper's small starting weights are meant for 256 channels; in narrower layers the signal would die away.
+        norm = functools.partial(nn.GroupNorm, math.gcd(32, config.channels))
+        self.head = RetinaNetHead(config.channels, self.anchors.per_place, num_classes, norm_layer=norm)
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.matcher = Matcher(0.5, 0.4, allow_low_quality_matches=True)
 

@@ -31,7 +31,7 @@ from longspan.train.optimizer import make_optimizer
 from longspan.train.precision import pick_device, pick_dtype
 from longspan.train.predictor import Predictor
 from longspan.train.progress import ProgressBar
-from longspan.train.scores import Scores, score_rows
+from longspan.train.scores import Scores, join_target, score_rows
 from longspan.train.standing import below, collect, refuse_another, restore
 from longspan.train.step import Source, frozen_source, prepare_inputs, whole_source
 from longspan.train.stored import StoredLayers
@@ -230,7 +230,8 @@ class Learner:
         if self.device.type == "cpu":
             keep_freed_memory()
         num_batches = len(split_evenly(self.task.train, self.config.batch_size))
-        bars = [ProgressBar()] if self.progress else []
+        metrics = [join_target(n, metric.name, len(self.heads)) for n, h in self.heads.items() for metric in h.metrics]
+        bars = [ProgressBar(metrics)] if self.progress else []
         stored, rested = self._stored_layers(), 1.0
         with _own_randomness(self.device):  # dropout seeds torch anew in every step; the caller's state stays
             for index in range(first, len(phases)):

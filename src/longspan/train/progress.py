@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, final
 
 from longspan.train.callbacks import Callback, TrainState
@@ -11,15 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar"]
 
-_HIDDEN = ("step_losses", "lr", "epoch", "seconds")
-
 
 @final
 class ProgressBar(Callback):
     """Shows a phase's progress, and each epoch's figures as a line that stays."""
 
-    def __init__(self) -> None:
-        """Nothing is shown before a phase starts."""
+    def __init__(self, metrics: Collection[str]) -> None:
+        """Nothing is shown before a phase starts; of each epoch the losses and these metrics are."""
+        self.shown = ("train_loss", "valid_loss", *metrics)
         self.progress: Progress | None = None
         self.bar: TaskID | None = None
 
@@ -49,7 +49,7 @@ class ProgressBar(Callback):
         """Print the epoch's figures."""
         assert self.progress is not None
         record = state.history[-1]
-        figures = "  ".join(f"{name} {_short(value)}" for name, value in record.items() if name not in _HIDDEN)
+        figures = "  ".join(f"{name} {_short(value)}" for name, value in record.items() if name in self.shown)
         line = f"epoch {record['epoch']:>3}  {figures}  {record['seconds']:.1f} s"
         self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 

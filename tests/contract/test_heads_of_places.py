@@ -1,0 +1,115 @@
+"""What holds for every registered head that reads maps: trained, measured, saved and used on a made-up world."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import longspan as ls
+from longspan.columns import Located
+from longspan.datasets import make_scenes
+from longspan.heads import HEADS, head_from_json
+from longspan.train.step import prepare_inputs, sum_losses
+
+TARGETS = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
+SMALL = {
+    "segment": {"width": 8},
+    "detect": {"channels": 16, "representation": 16, "samples": 16, "proposals": 20},
+    "segment_instances": {
+        "channels": 16, "representation": 16, "samples": 16, "proposals": 20, "mask_width": 8, "mask_depth": 1
+    },
+}  # fmt: skip
+AUGMENT = ls.Augment(flip=True, rotate_deg=10, scale=0.2)
+every = pytest.mark.parametrize("kind", sorted(kind for kind, head in HEADS.items() if head.reads == "maps"))
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return make_scenes(12, seed=3)
+
+
+def make(scenes, kind, *, seed=0, missing=()):
+    target = TARGETS[kind]
+    if missing:
+        values = [None if row in missing else value for row, value in enumerate(scenes.column_values(target))]
+        if kind == "segment":
+            values = [np.zeros((64, 64), np.uint8) if value is None else value for value in values]
+        else:
+            scenes = scenes.with_column(target, scenes.columns[target], values)
+    split = scenes.split(valid=4, seed=0)
+    task = ls.Task(split, inputs="image", targets=target)
+    config = ls.TrainConfig(batch_size=4, augment=AUGMENT)
+    heads = {target: HEADS[kind](**SMALL[kind])}
+    return ls.Learner(task, "squeezenet1_1", heads=heads, config=config, seed=seed, progress=False)
+
+
+def weights(learner):
+    return [p.detach().clone() for p in learner.network.parameters()]
+
+
+@every
+def test_same_seed_same_weights_whatever_was_looked_at(kind, scenes):
+    plain, looked, other = (make(scenes, kind, seed=seed) for seed in (0, 0, 1))
+    state = torch.random.get_rng_state()
+    looked.evaluate()
+    looked.predict(scenes.take([0]))
+    looked.show_batch(2)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for learner in (plain, looked, other):
+        learner.fit(1, lr=1e-3)
+    pairs = list(zip(weights(plain), weights(looked), strict=True))
+    assert all(torch.equal(one, two) for one, two in pairs)
+    assert not all(torch.equal(one, two) for one, two in zip(weights(plain), weights(other), strict=True))
+
+
+@every
+def test_figures_have_their_names_and_answers_lie_in_the_picture(kind, scenes, tmp_path):
+    learner = make(scenes, kind)
+    learner.fit(1, lr=1e-3)
+    head = learner.heads[TARGETS[kind]]
+    figures = learner.evaluate()
+    assert {metric.name for metric in head.metrics} <= set(figures) | {"map", "ap50", "ap75", "mask_map", "mask_ap50"}
+    assert all(np.isfinite(figure) for figure in figures.values())
+    column = head.column
+    assert isinstance(column, Located)
+    for prediction in learner.predict(scenes.take([0, 1]).select("image")):
+        value = prediction[TARGETS[kind]]
+        json.dumps(prediction.to_json())
+        assert column.check(value) is None
+        assert 0 <= column.error(value, value) <= 0 or kind != "segment"
+        assert prediction.draw(scenes.value(0, "image")).shape == (64, 64, 3)
+    again = ls.load(learner.save(tmp_path / "model.safetensors"))
+    one, two = (each.answer(scenes.take([2]).select("image")).activated for each in (learner.predictor(), again))
+    assert torch.equal(one[TARGETS[kind]], two[TARGETS[kind]])
+    learner.report(tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@every
+def test_json_makes_the_same_head_again(kind, scenes):
+    head = make(scenes, kind).heads[TARGETS[kind]]
+    assert head_from_json(json.loads(json.dumps(head.to_json(), allow_nan=False))) == head
+
+
+@every
+def test_losses_are_those_of_each_row_and_a_missing_one_adds_nothing(kind, scenes):
+    learner = make(scenes, kind)
+    head, column = learner.heads[TARGETS[kind]], learner.task.targets[TARGETS[kind]]
+    batch = next(learner.task.samples.batches(learner.task.train[:3], 3))
+    inputs, target = prepare_inputs(batch, learner.inputs), column.prepare(batch.targets[TARGETS[kind]])
+    learner.network.eval()
+    with torch.no_grad():
+        losses = head.loss(learner.network(*inputs)[TARGETS[kind]], target)
+        alone = head.loss(learner.network(inputs[0][1:2])[TARGETS[kind]], target[1:2])
+    assert losses.shape == (3,)
+    assert losses.isfinite().all()
+    if kind == "segment":  # detectors draw their samples for the batch as a whole
+        torch.testing.assert_close(losses[1:2], alone)
+    empty, nowhere = torch.zeros_like(target), torch.zeros(3, dtype=torch.bool)
+    outputs = learner.network(*inputs)
+    loss = sum_losses(learner.heads, outputs, {TARGETS[kind]: empty}, {TARGETS[kind]: nowhere})
+    loss.backward()
+    assert loss == 0
+    gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
+    assert all(not gradient.any() for gradient in gradients)
