@@ -66,8 +66,8 @@ def telling_features():
     return given
 
 
-@pytest.mark.parametrize(("design", "lr", "least"), [("faster_rcnn", 5e-3, 0.9), ("retinanet", 6e-3, 0.3)])
-def test_a_few_steps_find_the_boxes(design, lr, least):
+@pytest.mark.parametrize(("design", "lr"), [("faster_rcnn", 5e-3), ("retinanet", 3e-3)])
+def test_a_few_steps_find_the_boxes(design, lr):
     head = dataclasses.replace(SMALL, design=design, channels=16, finest_stride=4, anchor_side_px=16.0, samples=32)
     layers, given = head.layers(SHAPES), telling_features()
     optimizer = torch.optim.AdamW(layers.parameters(), lr=lr)
@@ -79,10 +79,10 @@ def test_a_few_steps_find_the_boxes(design, lr, least):
         optimizer.step()
         losses.append(loss.item())
     outputs = layers.eval()(given)
-    assert losses[-1] < 0.7 * losses[0]
-    assert head.measure(head.activate(outputs), TRUTH)["ap50"] > least
+    assert losses[-1] < 0.5 * losses[0]
+    assert head.measure(head.activate(outputs), TRUTH)["ap50"] > 0.9
     (answer, nothing) = dataclasses.replace(head, answer_score=0.4).decode(head.activate(outputs))
-    assert {each["label"] for each in answer.value} & {"dog", "cat"}
+    assert {each["label"] for each in answer.value} == {"dog", "cat"}
     assert nothing.value == []
 
 

@@ -56,9 +56,8 @@ def networks():
     torch.manual_seed(7)
     trunk = Trunk()
     network = OneStage(CONFIG, num_classes=CLASSES, channels=(6, 6), strides=(4, 8), size_px=SIZE_PX)
-    for layer in network.head.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.normal_(layer.weight, std=0.1)
+    nn.init.normal_(torch.as_tensor(network.head.classification_head.cls_logits.weight), std=0.1)
+    nn.init.normal_(torch.as_tensor(network.head.regression_head.bbox_reg.weight), std=0.03)
     nn.init.zeros_(torch.as_tensor(network.head.classification_head.cls_logits.bias))
     sizes = tuple(tuple(16 * f * 2 ** (step / 3) for step in range(3)) for f in (1, 2, 4))
     reference = RetinaNet(
