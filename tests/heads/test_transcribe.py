@@ -6,6 +6,7 @@ from longspan.columns import Text
 from longspan.errors import ConfigError
 from longspan.heads import Transcribe
 from longspan.heads.ctc import text_losses
+from longspan.models import FeatureShapes
 
 COLUMN = Text(vocab=("a", "b", "c"), max_length=6, min_steps=5)
 HEAD = Transcribe(column=COLUMN)

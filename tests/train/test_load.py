@@ -72,7 +72,8 @@ def test_every_sort_of_network_is_built_again(small, tmp_path, model):
     learner = small.learner(task, model)
     loaded = ls.load(learner.save(tmp_path / "m.safetensors"), device="cpu")
     pictures = list(task.table.arrays["image"][:3])
-    assert torch.equal(loaded.answer(pictures).activated["side"], learner.predictor().answer(pictures).activated["side"])
+    again, first = (each.answer(pictures).activated["side"] for each in (loaded, learner.predictor()))
+    assert torch.equal(again, first)
 
 
 def test_what_a_model_is_and_where_it_comes_from_travels_in_the_file(learner, tmp_path):

@@ -93,3 +93,28 @@ def test_what_cannot_be_is_refused():
         segment_tiled(by_pixel, picture(9, 9)[..., 0], (8, 8))
     with pytest.raises(ShapeError, match=r"gives \(4, 2, 4, 8\) for 4 tiles of 8 x 8 px; \(4, K, 8, 8\) is needed"):
         segment_tiled(lambda tiles: by_pixel(tiles)[:, :, ::2], picture(9, 9), (8, 8))
+
+
+def test_a_model_segments_a_picture_larger_than_those_of_its_training(tmp_path):
+    import longspan as ls
+    from longspan.datasets import ScenesConfig, make_scenes
+
+    scenes = make_scenes(8, seed=1, config=ScenesConfig(size_px=(32, 32), side_px=(8, 16)))
+    task = ls.Task(scenes.split(valid=2), inputs="image", targets="mask")
+    heads = {"mask": ls.Segment(width=4)}
+    learner = ls.Learner(task, "squeezenet1_1", heads=heads, progress=False, config=ls.TrainConfig(batch_size=3))
+    predictor = learner.fit(1).predictor()
+    large = make_scenes(1, seed=2).value(0, "image")  # 64 x 64
+    whole, tiled = predictor.predict(large), predictor.predict(large, tiles=True)
+    assert whole["mask"].shape == tiled["mask"].shape == (64, 64)
+    small = scenes.value(0, "image")  # one tile: the picture itself
+    assert (predictor.predict(small)["mask"] == predictor.predict(small, tiles=True)["mask"]).all()
+    assert len(predictor.predict([small, large], tiles=True)) == 2
+    with pytest.raises(ls.LongspanError, match="exclude each other"):
+        predictor.predict(small, tiles=True, views=2)
+    with pytest.raises(ls.LongspanError, match=r"nix.jpg: the file does not exist"):
+        predictor.predict("nix.jpg", tiles=True)
+    both = ls.Task(scenes.split(valid=2), inputs="image", targets=["mask", "boxes"])
+    other = ls.Learner(both, "squeezenet1_1", heads=heads, progress=False)
+    with pytest.raises(ls.LongspanError, match="one picture and predict one mask"):
+        other.predictor().predict(small, tiles=True)

@@ -53,6 +53,9 @@ def predict(
         float | None,
         Opt(metavar="X", help="Leave out boxes and instances that are less sure.  [default: as trained, usually 0.5]"),
     ] = None,
+    tiles: Annotated[
+        bool, Opt("--tiles", help="For masks: look at large pictures at their own size, a tile at a time.")
+    ] = False,
     views: told.Views = 1,
     device: told.Device = "auto",
     force: told.Force = False,
@@ -80,7 +83,7 @@ def predict(
         places.check(located)
         if score is not None:
             leave_out_below(network, score)
-        predictions = _predict_all(network, files, views)
+        predictions = _predict_all(network, files, views, tiles)
         sentences = places.write(predictions, located)
     if as_json:
         answers = [prediction.to_json() for prediction in predictions]
@@ -94,10 +97,15 @@ def predict(
         print(sentence)
 
 
-def _predict_all(model: Predictor | Ensemble | Pipeline, files: Sequence[str], views: int) -> list[Prediction]:
+def _predict_all(
+    model: Predictor | Ensemble | Pipeline, files: Sequence[str], views: int, tiles: bool
+) -> list[Prediction]:
     """Predictions in order, some files at a time; DataError with every file that cannot be read."""
     from longspan.pipeline import Pipeline
+    from longspan.train import Predictor
 
+    if tiles and not isinstance(model, Predictor):
+        raise ConfigError("--tiles is for single networks; this model is an ensemble or a pipeline.")
     if isinstance(model, Pipeline):
         if views > 1:
             raise ConfigError("--views is for single networks; this model is a pipeline.")
@@ -107,7 +115,11 @@ def _predict_all(model: Predictor | Ensemble | Pipeline, files: Sequence[str], v
     faults: list[Fault] = []
     for first in range(0, len(files), _AT_A_TIME):
         try:
-            predictions += model.predict(list(files[first : first + _AT_A_TIME]), views=views, batch_size=batch_size)
+            some = list(files[first : first + _AT_A_TIME])
+            if isinstance(model, Predictor):
+                predictions += model.predict(some, views=views, tiles=tiles, batch_size=batch_size)
+            else:
+                predictions += model.predict(some, views=views, batch_size=batch_size)
         except DataError as error:
             faults += error.faults
             if not error.faults:

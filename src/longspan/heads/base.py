@@ -98,12 +98,12 @@ class Head(ABC):
         return activated
 
     def compact(self, activated: torch.Tensor) -> torch.Tensor:
-        """What is kept of each row to be measured and decoded, `(B, ...)`; less than `activated` where that is large."""
+        """What is kept of each row to be measured and decoded, `(B, ...)`; less where `activated` is large."""
         return activated
 
     @abstractmethod
     def decode(self, activated: torch.Tensor) -> list[Answer]:
-        """One answer per row of what `compact` kept, in pixels of the picture that the network saw where it says something about places."""
+        """One answer per row of what `compact` kept; places are in pixels of the picture that the network saw."""
 
     @abstractmethod
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
