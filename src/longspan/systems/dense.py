@@ -59,7 +59,7 @@ def check_training(epochs: int, batch_size: int, limit: int | None) -> None:
 
 def train_on_places(
     task: ls.Task,
-    model: Any,
+    model: str | ls.SegNetConfig,
     *,
     weights: str | None,
     heads: Mapping[str, ls.Head] | None = None,
