@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.ops import MultiScaleRoIAlign
 
-from longspan.nn.regions import pool_regions, region_levels
+from longspan.nn.regions import _pool_by_level, pool_regions, region_levels
 
 STRIDES = (4, 8, 16)
 SIZE_PX = (96, 128)
@@ -31,9 +31,12 @@ def torchvisions(levels, found, side):
     return pool({str(i): each for i, each in enumerate(levels)}, found, [SIZE_PX] * 2)
 
 
+@pytest.mark.parametrize("by_level", [False, True], ids=["cpu", "elsewhere"])
 @pytest.mark.parametrize("far", [False, True])
 @pytest.mark.parametrize("side", [7, 14])
-def test_values_and_gradients_are_those_of_torchvision(side, far):
+def test_values_and_gradients_are_those_of_torchvision(side, far, by_level, monkeypatch):
+    if by_level:
+        monkeypatch.setattr("longspan.nn.regions._sum_vectors", _pool_by_level)
     levels, found = maps(), regions(far=far)
     assert len(set(region_levels(torch.cat(found), STRIDES).tolist())) == 3  # every map is read
     ours, theirs = pool_regions(levels, STRIDES, found, side), torchvisions(levels, found, side)

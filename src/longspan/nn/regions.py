@@ -49,12 +49,24 @@ def pool_regions(
         torch.tensor([len(each) for each in regions], device=flat.device),
     )
     levels = region_levels(flat, strides)
-    if flat.device.type == "cpu":
-        return _sum_vectors(maps, strides, flat, rows, levels, side, samples)
+    pool = _sum_vectors if flat.device.type == "cpu" else _pool_by_level
+    return pool(maps, strides, flat, rows, levels, side, samples)
+
+
+def _pool_by_level(
+    maps: Sequence[Tensor],
+    strides: Sequence[int],
+    regions: Tensor,
+    rows: Tensor,
+    levels: Tensor,
+    side: int,
+    samples: int,
+) -> Tensor:
+    """By torchvision's `roi_align`, map by map; `rows` and `levels` `(R,)` say whose and which each region's map is."""
     from torchvision.ops import roi_align
 
-    boxes = torch.cat([rows[:, None].to(flat.dtype), flat], dim=1)
-    pooled = flat.new_zeros(len(flat), maps[0].shape[1], side, side)
+    boxes = torch.cat([rows[:, None].to(regions.dtype), regions], dim=1)
+    pooled = regions.new_zeros(len(regions), maps[0].shape[1], side, side)
     for level, (each, stride) in enumerate(zip(maps, strides, strict=True)):
         chosen = torch.where(levels == level)[0]
         pooled = pooled.index_copy(0, chosen, roi_align(each.float(), boxes[chosen], side, 1 / stride, samples))
