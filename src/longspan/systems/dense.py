@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -89,14 +89,14 @@ def train_on_places(
 
 
 def sheet(
-    table: ls.Table, target: str, answers: Mapping[str, Sequence[Any]], *, title: str, cell_px: int = 190
+    table: ls.Table, target: str, answers: Mapping[str, Sequence[ls.Prediction]], *, title: str, cell_px: int = 190
 ) -> Figure:
     """A row for each picture of a table: as it is, with the truth, and with what each model answered.
 
     Args:
         table: With the pictures in `image` and the truth in `target`.
         target: A column whose values lie in the picture; fitted.
-        answers: By model, a value for each row.
+        answers: By model, a prediction for each row.
         title: Stands above.
         cell_px: Width of one picture on the page.
     """
@@ -112,5 +112,5 @@ def sheet(
         truth = table.value(row, target)
         drawn = pixels if truth is None else column.draw(pixels, truth)
         pictures.append(Picture(drawn, caption="truth"))
-        pictures += [Picture(column.draw(pixels, said[row]), caption=name) for name, said in answers.items()]
+        pictures += [Picture(said[row].draw(pixels), caption=name) for name, said in answers.items()]
     return contact_sheet(pictures, columns=2 + len(answers), title=title, cell_px=cell_px)

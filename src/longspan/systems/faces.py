@@ -129,7 +129,7 @@ def _report(trained: Trained, held_out: ls.Table, figures: dict[str, float]) -> 
     )
     page.table([{"faces": n, "number": counts[n], "AP50": figures.get(f"ap50_{n}")} for n in counts])
     shown = held_out.take(np.linspace(0, len(held_out) - 1, min(_SHOWN, len(held_out))).astype(int))
-    said = [each["boxes"] for each in trained.learner.predict(shown.select("image"))]
+    said = trained.learner.predict(shown.select("image"))
     column = trained.learner.task.targets["boxes"]
     page.figure(
         sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title="", cell_px=260),

@@ -122,7 +122,7 @@ def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Docume
     rows = task.split.vault.rows_for_leak_check()
     rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
     shown = task.table.take(rows).with_column("free", Mask(vocab=LANES, colours=_COLOURS))
-    said = [prediction["lanes"] for prediction in pipeline.predict(shown.select("image"))]
+    said = pipeline.predict(shown.select("image"))
     page.figure(sheet(shown, "free", {"lanes": said}, title="", cell_px=240), label="Test pictures")
     return page
 

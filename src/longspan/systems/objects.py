@@ -91,7 +91,7 @@ def _report(trained: Trained, task: ls.Task, known: dict[str, float], new: dict[
     column = task.targets["boxes"]
     for words, rows in (("Photos of the training", task.train), ("New photos", task.valid)):
         shown = task.table.take(rows.numpy()[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
-        said = [each["boxes"] for each in trained.learner.predict(shown.select("image"))]
+        said = trained.learner.predict(shown.select("image"))
         page.figure(
             sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title=words, cell_px=260), label=words
         )

@@ -125,7 +125,7 @@ def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -
     target = next(iter(learner.heads))
     rows = learner.task.valid.numpy()
     shown = learner.task.table.take(rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
-    said = {n: [each[_TARGETS[n]] for each in t.learner.predict(shown.select("image"))] for n, t in trained.items()}
+    said = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
     page.figure(
         sheet(shown.with_column(target, learner.task.targets[target]), target, said, title="", cell_px=220),
         label="Photos, the truth, and what each network found",

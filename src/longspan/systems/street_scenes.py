@@ -152,7 +152,7 @@ def _report(task: ls.Task, trained: dict[str, Trained], tests: dict[str, dict[st
     rows = task.split.vault.rows_for_leak_check()
     rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
     shown = task.table.take(rows)
-    answers = {n: [each["mask"] for each in t.learner.predict(shown.select("image"))] for n, t in trained.items()}
+    answers = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
     page.section("Test pictures").pictures([Picture(legend(column.vocab, column.palette))])
     page.figure(sheet(shown.with_column("mask", column), "mask", answers, title=""), label="Test pictures, segmented")
     return page
