@@ -13,6 +13,7 @@ from longspan.columns import Column
 from longspan.data import Table
 from longspan.errors import PipelineError, nearest
 from longspan.pipeline.estimator import EstimatorModel
+from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
 from longspan.pipeline.running import Taught, inputs_and_targets
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Learner, Predictor
@@ -66,7 +67,29 @@ def structure_faults(stages: Sequence[Any]) -> list[str]:
                 faults.append(fault + f"but {later.name!r} itself needs what {stage.name!r} adds: a cycle")
             else:
                 faults.append(fault + f"put {later.name!r} first, or rename its column")
+        faults += _features_faults(stage, stages[:place])
     return faults
+
+
+def _features_faults(stage: Stage, before: Sequence[Stage]) -> list[str]:
+    """What stops a stage from giving the features of another's network."""
+    if not isinstance(stage.what, FeaturesOf):
+        return []
+    networks = {each.name: each for each in before if each.kind in ("strategy", "trained")}
+    of = networks.get(stage.what.stage)
+    if of is None:
+        near = nearest(stage.what.stage, networks)
+        hint = f"; did you mean {near!r}?" if near else ""
+        return [
+            f"{stage.name!r} gives the features of {stage.what.stage!r}, but no stage before it with a network is "
+            f"called so{hint}"
+        ]
+    if len(of.reads) != len(stage.reads):
+        return [
+            f"{stage.name!r} gives the features of {of.name!r}, so it reads as many columns: {list(of.reads)}, not "
+            f"{list(stage.reads)}"
+        ]
+    return []
 
 
 def known_columns(data: Table | Mapping[str, Column | None] | Sequence[str] | set[str]) -> dict[str, Known]:
@@ -132,6 +155,8 @@ def _wanted(stage: Stage, model: Any) -> dict[str, Column]:
     """What a trained model reads, by the names of its stage."""
     if isinstance(model, Taught):
         return model.columns
+    if isinstance(model, NetworkFeatures):
+        return dict(zip(stage.reads, model.inputs.values(), strict=True))
     if isinstance(model, EstimatorModel):
         pairs = zip(stage.reads, model.columns, strict=True)
         return {name: column for name, column in pairs if column is not None}

@@ -14,6 +14,8 @@ from longspan.errors import ConfigError
 
 __all__ = ["EstimatorModel", "SampleError", "fit_estimator"]
 
+_TOGETHER = 4096  # samples that answers are asked for at a time
+
 
 @final
 class SampleError(ValueError):
@@ -32,22 +34,28 @@ class EstimatorModel:
     steps_done = 0
     """An estimator counts no steps."""
 
-    def __init__(self, estimator: Any, columns: Sequence[Column | None]) -> None:
+    def __init__(self, estimator: Any, columns: Sequence[Column | None], method: str = "predict") -> None:
         """Put both together.
 
         Args:
             estimator: Fitted.
             columns: One per column read: fitted for pictures, which are read at the size of training; else None.
+            method: Of the estimator that answers; see `Stage`.
         """
         self.estimator = estimator
         self.columns = tuple(columns)
+        self.method = method
 
     def __repr__(self) -> str:
         return f"EstimatorModel({type(self.estimator).__name__})"
 
     def predict(self, samples: Sequence[tuple[Any, ...]]) -> list[Any]:
         """One plain value per sample: a label, a number, or a list of numbers."""
-        return np.asarray(self.estimator.predict(_stacked(samples, self.columns))).tolist()
+        found: list[Any] = []
+        for first in range(0, len(samples), _TOGETHER):
+            stacked = _stacked(samples[first : first + _TOGETHER], self.columns)
+            found += np.asarray(getattr(self.estimator, self.method)(stacked)).tolist()
+        return found
 
 
 def fit_estimator(
@@ -58,6 +66,7 @@ def fit_estimator(
     *,
     size_px: tuple[int, int] | None,
     seed: int,
+    method: str = "predict",
 ) -> EstimatorModel:
     """Fit a clone of an estimator; what is random in it and not fixed by its owner gets the seed.
 
@@ -68,6 +77,7 @@ def fit_estimator(
         columns: What each column read means, where that is known.
         size_px: Height and width that pictures are brought to; None where all have one size.
         seed: Of everything random.
+        method: Of the estimator that will answer.
 
     Raises:
         SampleError: a sample cannot become a row of numbers as long as the others.
@@ -87,25 +97,27 @@ def fit_estimator(
     }
     fresh.set_params(**unset)
     fresh.fit(_stacked(samples, fitted), np.asarray(targets))
-    return EstimatorModel(fresh, fitted)
+    return EstimatorModel(fresh, fitted, method)
 
 
 def _stacked(samples: Sequence[tuple[Any, ...]], columns: Sequence[Column | None]) -> np.ndarray:
     """Samples as `(N, D)` float64: numbers as they are, lists and pictures flattened, column after column."""
     if not samples:
         raise ConfigError("There is no sample.")
-    rows: list[np.ndarray] = []
+    rows = np.empty((0, 0))
     for index, sample in enumerate(samples):
         try:
             row = np.concatenate([_flat(value, column) for value, column in zip(sample, columns, strict=True)])
         except (ValueError, TypeError) as error:
             raise SampleError(index, str(error)) from error
-        if rows and len(row) != len(rows[0]):
+        if not index:
+            rows = np.empty((len(samples), len(row)))
+        elif len(row) != rows.shape[1]:
             raise SampleError(
-                index, f"it has {len(row)} numbers and others have {len(rows[0])}; bring all to one length"
+                index, f"it has {len(row)} numbers and others have {rows.shape[1]}; bring all to one length"
             )
-        rows.append(row)
-    return np.stack(rows)
+        rows[index] = row
+    return rows
 
 
 def _flat(value: Any, column: Column | None) -> np.ndarray:

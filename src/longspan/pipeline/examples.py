@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -13,7 +13,7 @@ from longspan.data import Table, Task
 from longspan.errors import PipelineError
 from longspan.pipeline.cells import table_of, with_values
 from longspan.pipeline.flow import Flow
-from longspan.pipeline.running import calls_of, copied
+from longspan.pipeline.running import Call, calls_of, copied
 from longspan.pipeline.stage import Stage
 
 __all__ = ["Examples", "gather", "task_of"]
@@ -38,7 +38,7 @@ class Examples:
 
 
 def gather(stage: Stage, flow: Flow) -> Examples:
-    """The samples that a stage learns from.
+    """The samples that a stage learns from: those of true inputs, of predicted ones, or first the one and then the other.
 
     A sample without one of its inputs, or without any truth, is left out. Trained on predicted inputs with `each`, a
     row whose number of elements is not that of its truth is left out too, unless the stage has a `label` function.
@@ -46,17 +46,52 @@ def gather(stage: Stage, flow: Flow) -> Examples:
     Raises:
         PipelineError: nothing is left; or `label` fails, or gives something else than it should.
     """
-    taken = flow.rows.names if stage.train_on == "truth" else ()
+    parts = []
+    if stage.train_on != "predicted":
+        parts.append(_part(stage, flow, flow.rows.names))
+    if stage.train_on != "truth":
+        parts.append(_part(stage, flow, ()))
+    kept = [call for part in parts for call in part.kept]
+    targets = [found for part in parts for found in part.targets]
+    note = _note(stage, parts, flow.rows.num_rows)
+    if not kept:
+        raise PipelineError(f"Stage {stage.name!r} has nothing to learn from. {note}")
+    return Examples(
+        {name: [call.values[i] for call in kept] for i, name in enumerate(stage.reads)},
+        {name: [found[i] for found in targets] for i, name in enumerate(stage.adds)},
+        np.asarray([call.row for call in kept], np.int64),
+        note,
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Samples of true or of predicted inputs."""
+
+    kept: list[Call]
+    """Those to learn from."""
+    targets: list[tuple[Any, ...]]
+    """The truth of each."""
+    calls: list[Call]
+    """All there are."""
+    unmatched: set[int]
+    """Rows with another number of elements than their truth has."""
+
+
+def _part(stage: Stage, flow: Flow, taken: Collection[str]) -> _Part:
+    """The samples of inputs that are taken from the table where it has them, and else computed."""
     reads = [flow.values(name, taken) for name in stage.reads]
-    truths = [flow.values(name, flow.rows.names) for name in stage.adds]
     calls, lengths = calls_of(stage, reads, flow.rows.where)
-    if stage.label is not None:
-        truths = [_labelled(stage, flow)]
+    if stage.label is None:
+        truths = [flow.values(name, flow.rows.names) for name in stage.adds]
+    else:
+        truths = [_labelled(stage, flow, taken)]
     unmatched: set[int] = set()
     if stage.each is not None:
         for row, length in enumerate(lengths):
             if length is not None and not all(_fits(truth[row], length) for truth in truths):
-                if stage.train_on == "truth":
+                if taken:
                     _refuse_length(stage, [truth[row] for truth in truths], length, flow.rows.where(row))
                 unmatched.add(row)
     kept, targets = [], []
@@ -69,15 +104,7 @@ def gather(stage: Stage, flow: Flow) -> Examples:
         if any(value is not None for value in found):
             kept.append(call)
             targets.append(found)
-    note = _note(stage, kept, calls, unmatched, flow.rows.num_rows)
-    if not kept:
-        raise PipelineError(f"Stage {stage.name!r} has nothing to learn from. {note}")
-    return Examples(
-        {name: [call.values[i] for call in kept] for i, name in enumerate(stage.reads)},
-        {name: [found[i] for found in targets] for i, name in enumerate(stage.adds)},
-        np.asarray([call.row for call in kept], np.int64),
-        note,
-    )
+    return _Part(kept, targets, calls, unmatched)
 
 
 def task_of(
@@ -107,16 +134,17 @@ def task_of(
     return Task(data.split(valid=0, stratify=None), stage.reads, stage.adds, size_px=size_px)
 
 
-def _labelled(stage: Stage, flow: Flow) -> list[Any]:
-    """What the stage's own function says is the truth for predicted inputs, row by row."""
+def _labelled(stage: Stage, flow: Flow, taken: Collection[str]) -> list[Any]:
+    """What the stage's own function says is the truth for its inputs, row by row."""
     assert stage.label is not None
     names = flow.upstream(stage.reads)
-    predicted = dict(zip(names, [flow.values(name) for name in names], strict=True))
+    predicted = dict(zip(names, [flow.values(name, taken) for name in names], strict=True))
     truth = {name: flow.values(name, flow.rows.names) for name in flow.rows.names}
+    answers = truth.get(stage.adds[0])  # a table need not have what the function says
     found: list[Any] = []
     for row in range(flow.rows.num_rows):
         where = flow.rows.where(row)
-        if truth[stage.adds[0]][row] is None or any(predicted[name][row] is None for name in stage.reads):
+        if (answers is not None and answers[row] is None) or any(predicted[name][row] is None for name in stage.reads):
             found.append(None)
             continue
         try:
@@ -149,18 +177,20 @@ def _refuse_length(stage: Stage, truths: Sequence[Any], length: int, where: str)
             )
 
 
-def _note(stage: Stage, kept: Sequence[Any], calls: Sequence[Any], unmatched: set[int], num_rows: int) -> str:
+def _note(stage: Stage, parts: Sequence[_Part], num_rows: int) -> str:
     what = "rows" if stage.each is None else f"elements of {stage.each!r}"
-    parts = []
+    said = []
+    unmatched = sum(len(part.unmatched) for part in parts)
     if unmatched:
-        parts.append(
-            f"{len(unmatched)} of {num_rows} rows were left out, because the number of predicted elements is not that "
+        said.append(
+            f"{unmatched} of {num_rows} rows were left out, because the number of predicted elements is not that "
             "of the true ones (a label= function can say which is which)"
         )
-    unknown = sum(call.row not in unmatched for call in calls) - len(kept)
+    unknown = sum(sum(call.row not in part.unmatched for call in part.calls) - len(part.kept) for part in parts)
     if unknown:
-        parts.append(f"{unknown} {what} were left out, because their truth is missing")
-    empty = num_rows - len({call.row for call in calls})
+        why = "their truth is missing" if stage.label is None else "label= gives them no label"
+        said.append(f"{unknown} {what} were left out, because {why}")
+    empty = num_rows - len({call.row for part in parts for call in part.calls})
     if empty:
-        parts.append(f"{empty} of {num_rows} rows hold nothing to learn from: an input is missing, or a list is empty")
-    return f"{stage.name}: " + "; ".join(parts) + "." if parts else ""
+        said.append(f"{empty} of {num_rows} rows hold nothing to learn from: an input is missing, or a list is empty")
+    return f"{stage.name}: " + "; ".join(said) + "." if said else ""

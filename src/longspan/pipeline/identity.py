@@ -28,6 +28,8 @@ def describe_stage(stage: Stage) -> dict[str, Any]:
         "train_on": stage.train_on,
         "label": None if stage.label is None else qualified_name(stage.label),
         "size_px": None if stage.size_px is None else list(stage.size_px),
+        # Only where it is another than ever: what studies have kept stays comparable.
+        **({} if stage.method == "predict" else {"method": stage.method}),
     }
 
 

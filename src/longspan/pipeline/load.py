@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from longspan.columns import column_from_json
 from longspan.errors import ConfigError, LongspanError, ModelFileError, nearest
 from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.estimator_state import is_estimator, restore_estimator
+from longspan.pipeline.network_features import FeaturesOf
 from longspan.pipeline.pipeline import Pipeline
 from longspan.pipeline.save import PIPELINE_FORMAT
 from longspan.pipeline.stage import Stage
@@ -37,8 +39,9 @@ def load(
     Args:
         path: The file.
         model: A new instance of your own network class, where a model is one: a file cannot hold code.
-        functions: For a pipeline, by stage: your function; an unfitted scikit-learn estimator of the class that was
-            fitted; a new instance of your own network class.
+        functions: For a pipeline, by stage: your function (of a `functools.partial` the bare function: the file has its
+            options, unless JSON could not hold them); an unfitted scikit-learn estimator of the class that was fitted;
+            a new instance of your own network class.
         device: Where it shall run.
 
     Raises:
@@ -68,7 +71,8 @@ def load(
 
 
 def functions_needed(path: str | Path) -> dict[str, str]:
-    """By stage, the qualified names of the functions that a pipeline's file names; none for other model files.
+    """By stage what must be handed in for a pipeline's file: the qualified names of functions (`module.name`), and the
+    class names of scikit-learn's estimators (`LinearSVC`). None for other model files.
 
     Raises:
         ModelFileError: cut short, damaged, or not ours.
@@ -77,11 +81,13 @@ def functions_needed(path: str | Path) -> dict[str, str]:
     if described.get("format") != PIPELINE_FORMAT["format"]:
         return {}
     try:
-        return {
-            str(fields["name"]): str(fields["model"]["name"])
-            for fields in described["stages"]
-            if fields["model"]["kind"] == "function"
-        }
+        needed = {}
+        for fields in described["stages"]:
+            if fields["model"]["kind"] == "function":
+                needed[str(fields["name"])] = str(fields["model"]["name"])
+            elif fields["model"]["kind"] == "estimator":
+                needed[str(fields["name"])] = str(fields["model"]["state"]["estimator"])
+        return needed
     except (KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: the description of its stages is damaged: {error!r}.") from error
 
@@ -99,9 +105,15 @@ def _pipeline(
         handed_in = functions.get(name)
         if what["kind"] == "estimator":
             columns = [None if column is None else column_from_json(column) for column in what["columns"]]
-            fitted[name] = EstimatorModel(restore_estimator(handed_in, what["state"], its_tensors), columns)
+            estimator = restore_estimator(handed_in, what["state"], its_tensors)
+            fitted[name] = EstimatorModel(estimator, columns, fields.get("method", "predict"))
             notes += _other_version(name, what)
-        elif what["kind"] != "function":
+        elif what["kind"] == "features":
+            handed_in = FeaturesOf(stage=what["of"], grid=what["grid"])
+        elif what["kind"] == "function":
+            if "options" in what and not isinstance(handed_in, functools.partial):
+                handed_in = functools.partial(handed_in, **what["options"])
+        else:
             handed_in = _trained(what, its_tensors, handed_in, device)
         stages.append(
             Stage(
@@ -111,8 +123,9 @@ def _pipeline(
                 adds=fields["adds"],
                 columns={name: column_from_json(column) for name, column in fields["columns"].items()},
                 each=fields["each"],
-                train_on=fields["train_on"] if what["kind"] != "function" else "truth",
+                train_on=fields["train_on"] if what["kind"] not in ("function", "features") else "truth",
                 size_px=None if fields["size_px"] is None else tuple(fields["size_px"]),
+                method=fields.get("method", "predict"),
             )
         )
     return Pipeline.restored(stages, fitted, answers=described["answers"], notes=notes)
@@ -153,6 +166,8 @@ def _wanted(model: dict[str, Any]) -> str | None:
         return f"your function {model['name']}"
     if model["kind"] == "estimator":
         return f"a {model['state']['estimator']} (unfitted)"
+    if model["kind"] == "features":
+        return None
     own = [member["model"].get("class") for member in model["members"] if member["model"].get("name") is None]
     return f"a new {own[0]}, your network" if own else None
 

@@ -15,6 +15,7 @@ from longspan.pipeline.ceiling import Ceiling, measure_ceiling
 from longspan.pipeline.check import added_columns, known_columns, refuse, run_faults, structure_faults
 from longspan.pipeline.flow import Flow, Rows
 from longspan.pipeline.identity import describe_stage
+from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
 from longspan.pipeline.plan import assign, check_training, is_trained
 from longspan.pipeline.running import Taught
 from longspan.pipeline.save import write_pipeline
@@ -131,7 +132,8 @@ class Pipeline:
         """Train the learned stages in order, each on a table with the columns it reads and the truth it adds.
 
         A stage trained with `train_on="truth"` reads the table's own columns, and what the table lacks is computed from
-        them by given stages. What a finished stage says of a table is computed once and used by all stages after it.
+        them by given stages; with "predicted" it reads what the stages before it say, with "both" the one and the
+        other. What a finished stage says of a table is computed once and used by all stages after it.
 
         Args:
             data: One table for all stages, or one per learned stage, by its name. A stage that holds a trained model is
@@ -158,7 +160,7 @@ class Pipeline:
         for stage in self.stages:
             if stage in learners:
                 table = tables[stage.name]
-                if stage.train_on == "predicted":
+                if stage.train_on != "truth":
                     columns[stage.name] |= {
                         k: v for k, v in said.items() if k in stage.reads and k not in stage.columns
                     }
@@ -190,6 +192,10 @@ class Pipeline:
     def _model_or_none(self, stage: Stage) -> Any:
         if stage.name in self._models:
             return self._models[stage.name]
+        if isinstance(stage.what, FeaturesOf):
+            of = next(each for each in self.stages if each.name == stage.what.stage)
+            model = self._model_or_none(of)
+            return None if model is None or not is_trained(model) else NetworkFeatures(stage.what, model)
         return stage.what if stage.kind in ("function", "trained") else None
 
     def _working_model(self, stage: Stage) -> Any:

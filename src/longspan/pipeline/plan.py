@@ -96,31 +96,49 @@ def _needs(stage: Stage, table: Table, makers: Mapping[str, Stage]) -> list[str]
     """What stops a stage from being trained on a table: the truth it lacks, or inputs that nothing gives."""
     faults = []
     for name in stage.adds:
-        if name not in table.columns:
+        if name not in table.columns and stage.label is None:
             faults.append(
                 f"{stage.name!r} learns {name!r}, of which its table has no column with the truth{_like(name, table)}"
             )
+    if stage.method != "predict" and stage.label is None:
+        faults.append(
+            f"what {stage.name!r} adds, by method={stage.method!r}, is not what it learns: say that with label= and "
+            "train_on='both' or 'predicted'"
+        )
+    if stage.train_on == "both" and not any(_has_truth(name, table, makers) for name in stage.reads):
+        faults.append(
+            f"{stage.name!r} is trained on true and on predicted inputs, but its table has the truth of nothing that "
+            "stages before it add: the two would be the same. Take train_on='predicted'"
+        )
     for name in stage.reads:
-        faults += _unmet(stage, name, table, makers)
+        for truth in (True, False) if stage.train_on == "both" else (stage.train_on == "truth",):
+            faults += _unmet(stage, name, table, makers, truth=truth)
     return list(dict.fromkeys(faults))
 
 
-def _unmet(stage: Stage, name: str, table: Table, makers: Mapping[str, Stage]) -> list[str]:
+def _has_truth(name: str, table: Table, makers: Mapping[str, Stage]) -> bool:
+    """Whether a column that stages add, or one that it is computed from, stands in the table."""
     maker = makers.get(name)
-    if name in table.columns and (stage.train_on == "truth" or maker is None):
+    return maker is not None and (name in table.columns or any(_has_truth(read, table, makers) for read in maker.reads))
+
+
+def _unmet(stage: Stage, name: str, table: Table, makers: Mapping[str, Stage], *, truth: bool) -> list[str]:
+    """What stops a column from being read from the table or computed; `truth`: from what the table has, if it can."""
+    maker = makers.get(name)
+    if name in table.columns and (truth or maker is None):
         return []
     if maker is None:
         return [
             f"to train {stage.name!r}, {name!r} is needed, which neither its table has nor a stage before it adds"
             + _like(name, table)
         ]
-    if maker.learned and stage.train_on == "truth":
+    if maker.learned and truth:
         return [
             f"{stage.name!r} is trained on true inputs, and its table has no truth for {name!r}, which {maker.name!r} "
             f"learns to add: give the table a column {name!r}, or train the stage on what is predicted, "
             "train_on='predicted'"
         ]
-    return [fault for read in maker.reads for fault in _unmet(stage, read, table, makers)]
+    return [fault for read in maker.reads for fault in _unmet(stage, read, table, makers, truth=truth)]
 
 
 def _meanings(
@@ -139,7 +157,7 @@ def _meanings(
     for name in (*stage.reads, *stage.adds):
         element = stage.each is not None and (name == stage.each or name in stage.adds)
         maker = makers.get(name)
-        from_table = name in table.columns and (maker is None or name in stage.adds or stage.train_on == "truth")
+        from_table = name in table.columns and (maker is None or name in stage.adds or stage.train_on != "predicted")
         made = None if maker is None else added.get(name)
         verb = "learns" if name in stage.adds else "reads"
         what = "one element of it" if element else "it"

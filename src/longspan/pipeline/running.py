@@ -13,6 +13,7 @@ from longspan.errors import ConfigError, DataError, PipelineError
 from longspan.heads import Answer
 from longspan.pipeline.cells import table_of
 from longspan.pipeline.estimator import EstimatorModel
+from longspan.pipeline.network_features import NetworkFeatures
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Learner, Predictor, Trained
 
@@ -141,6 +142,8 @@ def _predicted(stage: Stage, model: Any, calls: Sequence[Call], where: Where) ->
 def _answers(stage: Stage, model: Any, calls: Sequence[Call]) -> list[tuple[Answer, ...]]:
     if isinstance(model, EstimatorModel):
         return [(Answer(value),) for value in model.predict([call.values for call in calls])]
+    if isinstance(model, NetworkFeatures):
+        return [(Answer(value),) for value in model.predict([call.values for call in calls], stage.name)]
     if isinstance(model, Learner | Predictor | Ensemble):
         inputs, targets = inputs_and_targets(stage, model)
         names = [inputs[name] for name in stage.reads]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from longspan.errors import PipelineError
 from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.estimator_state import describe_estimator
 from longspan.pipeline.identity import qualified_name
+from longspan.pipeline.network_features import FeaturesOf
 from longspan.pipeline.running import Taught
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Learner, Predictor
@@ -27,7 +30,7 @@ PIPELINE_FORMAT = {"format": "longspan pipeline", "format_version": 1}
 def write_pipeline(
     path: Path, stages: Sequence[Stage], model: Callable[[Stage], Any], answers: Sequence[str], notes: Sequence[str]
 ) -> Path:
-    """Write all stages with their models; functions are named and not stored.
+    """Write all stages with their models; functions are named, with the options of a partial, and not stored.
 
     Raises:
         PipelineError: a stage is not trained, or holds what neither JSON nor tensors can hold.
@@ -48,6 +51,7 @@ def write_pipeline(
                 "train_on": stage.train_on,
                 "label": None if stage.label is None else qualified_name(stage.label),
                 "size_px": stage.size_px,
+                "method": stage.method,
                 "model": what,
             }
         )
@@ -64,7 +68,9 @@ def write_pipeline(
 
 def _describe_model(stage: Stage, model: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     if stage.kind == "function":
-        return {"kind": "function", "name": qualified_name(stage.what)}, {}
+        return _describe_function(stage.what), {}
+    if isinstance(stage.what, FeaturesOf):
+        return {"kind": "features", "of": stage.what.stage, "grid": stage.what.grid}, {}
     if isinstance(model, EstimatorModel):
         import sklearn
 
@@ -87,3 +93,19 @@ def _describe_model(stage: Stage, model: Any) -> tuple[dict[str, Any], dict[str,
         "; a pipeline's file holds Learners, Ensembles and scikit-learn estimators. Save it apart: "
         f"pipeline.model({stage.name!r}).save(...)."
     )
+
+
+def _describe_function(what: Any) -> dict[str, Any]:
+    """Its name; of a `functools.partial` with options that JSON can hold, those too: they need not be handed in again."""
+    if isinstance(what, functools.partial) and not what.args and _is_json(what.keywords):
+        return {"kind": "function", "name": qualified_name(what.func), "options": dict(what.keywords)}
+    return {"kind": "function", "name": qualified_name(what)}
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON gives it back as it is."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(part) for key, part in value.items())
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))

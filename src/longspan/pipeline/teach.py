@@ -54,7 +54,10 @@ def teach(
             samples = list(zip(*(examples.inputs[name] for name in stage.reads), strict=True))
             read = [columns.get(name) for name in stage.reads]
             targets = examples.targets[stage.adds[0]]
-            return fit_estimator(stage.what, samples, targets, read, size_px=stage.size_px, seed=seed), examples.note
+            fitted = fit_estimator(
+                stage.what, samples, targets, read, size_px=stage.size_px, seed=seed, method=stage.method
+            )
+            return fitted, examples.note
         strategy, size_px = _strategy(stage)
         task = task_of(stage, table, examples, columns, makers, size_px)
         trained = strategy.train(task, seed=seed, budget=budget)

@@ -65,11 +65,11 @@ class Network(nn.Module):
             return Features(self.backbone(*inputs))
         (images,) = inputs
         if self.reads == {"maps"}:
-            return Features(maps=Maps(images, self.backbone.features(images)))
+            return Features(maps=Maps(images, _maps(self.backbone, images)))
         if isinstance(self.backbone, Backbone):
             vector, maps = self.backbone.both(images)
         else:
-            vector, maps = self.backbone(images), self.backbone.features(images)
+            vector, maps = self.backbone(images), _maps(self.backbone, images)
         return Features(vector, Maps(images, maps))
 
     def from_features(self, features: Features) -> dict[str, Any]:
@@ -177,6 +177,11 @@ def _gives_sequence(backbone: nn.Module) -> bool:
     return getattr(backbone, "sequence", False) is True
 
 
+def _maps(backbone: Any, images: torch.Tensor) -> list[torch.Tensor]:
+    """Of a backbone of ours, or of a module that has maps too."""
+    return backbone.features(images)
+
+
 def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
     """What a head's layers will read; ConfigError for a head that reads maps where the backbone has none."""
     channels, strides = tuple(getattr(backbone, "channels", ())), tuple(getattr(backbone, "strides", ()))
@@ -192,7 +197,7 @@ def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
         channels=channels,
         strides=strides,
         in_channels=getattr(backbone, "in_channels", 3),
-        size_px=tuple(getattr(backbone, "size_px", (224, 224))),
+        size_px=getattr(backbone, "size_px", (224, 224)),
     )
 
 

@@ -104,7 +104,7 @@ def activate_rows(
             outputs = source.forward(network, source.prepare(viewed))
             for name, head in heads.items():
                 activated = head.activate(outputs[name])
-                if draws is not None:
+                if viewed.draws is not None:
                     activated = head.undo(activated, viewed.draws)
                 sums[name] = sums[name] + activated if name in sums else activated
         for name in heads:
