@@ -113,3 +113,18 @@ def test_losses_are_those_of_each_row_and_a_missing_one_adds_nothing(kind, scene
     assert loss == 0
     gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
     assert all(not gradient.any() for gradient in gradients)
+
+
+@every
+def test_an_ensemble_averages_what_has_a_mean(kind, scenes):
+    members = [make(scenes, kind, seed=seed) for seed in (0, 1)]
+    if not HEADS[kind].averages:
+        with pytest.raises(ls.LongspanError, match="has no mean"):
+            ls.Ensemble(members)
+        return
+    both = ls.Ensemble(members)
+    pictures = scenes.take([0, 1]).select("image")
+    apart = [each.predictor().answer(pictures, compact=False).activated[TARGETS[kind]] for each in members]
+    expected = members[0].heads[TARGETS[kind]].compact((apart[0] + apart[1]) / 2)
+    said = both.predict(pictures)
+    assert all((one[TARGETS[kind]] == two.numpy()).all() for one, two in zip(said, expected, strict=True))

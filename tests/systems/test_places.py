@@ -43,7 +43,7 @@ def test_a_quick_look(name, tmp_path):
     ("name", "options", "words"),
     [
         ("street-scenes", {"networks": "unet,vnet"}, "--networks are some of unet, fcn8s, segnet"),
-        ("pedestrians", {"networks": "mask_rcnn,mask_rcnn"}, "--networks are some of faster_rcnn, mask_rcnn, each once"),
+        ("pedestrians", {"networks": "mask_rcnn,mask_rcnn"}, "--networks are some of faster_rcnn, mask_rcnn, each"),
         ("faces", {"size": "20x400"}, "--size is HEIGHTxWIDTH or one side, of at least 32 pixels"),
         ("lanes", {"epochs": 0}, "--epochs must be at least 1, got 0"),
         ("objects", {"limit": 3}, "--limit must be at least 10, got 3"),

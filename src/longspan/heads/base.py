@@ -61,6 +61,8 @@ class Head(ABC):
     """Kinds of column it serves."""
     reads: ClassVar[Reads]
     """What its layers make outputs from."""
+    averages: ClassVar[bool] = True
+    """Whether the mean of several activated outputs, of views or of models, is one."""
     metrics: ClassVar[tuple[Metric, ...]]
     """The figures it reports, the most important first."""
     column: Column | None

@@ -40,6 +40,7 @@ class Detect(Head):
     kind: ClassVar[str] = "detect"
     column_kinds: ClassVar[tuple[str, ...]] = ("boxes",)
     reads: ClassVar[Reads] = "maps"
+    averages: ClassVar[bool] = False
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("map", "higher"),
         Metric("ap50", "higher"),

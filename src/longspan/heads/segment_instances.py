@@ -41,6 +41,7 @@ class SegmentInstances(Head):
     kind: ClassVar[str] = "segment_instances"
     column_kinds: ClassVar[tuple[str, ...]] = ("instances",)
     reads: ClassVar[Reads] = "maps"
+    averages: ClassVar[bool] = False
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("mask_map", "higher"),
         Metric("mask_ap50", "higher"),

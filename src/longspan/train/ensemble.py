@@ -35,11 +35,17 @@ class Ensemble:
         """Take trained learners or loaded models together.
 
         Raises:
-            ConfigError: fewer than two members, or members with other targets or classes.
+            ConfigError: fewer than two members, targets whose answers have no mean, or members with other targets or classes.
         """
         self.members = [member.predictor() if isinstance(member, Learner) else member for member in members]
         if len(self.members) < 2:
             raise ConfigError(f"An ensemble needs at least two members, got {len(self.members)}.")
+        for name, head in self.members[0].heads.items():
+            if not head.averages:
+                raise ConfigError(
+                    f"What {type(head).__name__} finds ({name!r}) has no mean: an ensemble is for classes, quantities "
+                    "and masks."
+                )
         first = _targets(self.members[0])
         for number, member in enumerate(self.members[1:], start=2):
             if _targets(member) != first:
