@@ -35,7 +35,8 @@ class Ensemble:
         """Take trained learners or loaded models together.
 
         Raises:
-            ConfigError: fewer than two members, targets whose answers have no mean, or members with other targets or classes.
+            ConfigError: fewer than two members, targets whose answers have no mean, or members with other targets or
+                classes.
         """
         self.members = [member.predictor() if isinstance(member, Learner) else member for member in members]
         if len(self.members) < 2:
