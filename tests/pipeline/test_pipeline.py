@@ -238,7 +238,7 @@ def test_a_label_function_says_which_truth_is_whose(pulses):
                 names.append(name)
     expected = pulses.classifier().fit(np.asarray(pieces), names)
     assert np.array_equal(pipeline.model("name").estimator.coef_, expected.coef_)
-    assert "elements of 'pieces' were left out, because their truth is missing" in pipeline.notes[0]
+    assert "elements of 'pieces' were left out, because label= gives them no label" in pipeline.notes[0]
 
 
 def test_a_label_is_not_asked_for_where_truth_or_input_is_missing(pulses):
@@ -267,7 +267,7 @@ def test_a_label_for_a_stage_that_runs_once_per_row(pulses):
     pipeline = Pipeline(stages).fit(table)
     (call,) = stages[2].what.calls
     assert call.task.table.column_values("count") == [n for n in table.column_values("count") if n < 3]
-    assert "left out, because their truth is missing" in pipeline.notes[0]
+    assert "left out, because label= gives them no label" in pipeline.notes[0]
 
 
 def test_a_label_function_that_is_wrong_is_named(pulses):

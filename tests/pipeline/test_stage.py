@@ -56,7 +56,7 @@ def test_a_stage_that_cannot_be_is_refused(options, message):
 
 
 def test_learned_stages_have_faults_of_their_own():
-    with pytest.raises(PipelineError, match="train_on must be 'truth' or 'predicted', got 'true'"):
+    with pytest.raises(PipelineError, match="train_on must be 'truth', 'predicted' or 'both', got 'true'"):
         Stage("s", LogisticRegression(), reads="a", adds="b", train_on="true")
     with pytest.raises(PipelineError, match="label= goes with train_on='predicted'"):
         Stage("s", LogisticRegression(), reads="a", adds="b", label=len)

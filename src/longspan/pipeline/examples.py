@@ -38,7 +38,7 @@ class Examples:
 
 
 def gather(stage: Stage, flow: Flow) -> Examples:
-    """The samples that a stage learns from: those of true inputs, of predicted ones, or first the one and then the other.
+    """The samples that a stage learns from: those of true inputs, of predicted ones, or both, one after the other.
 
     A sample without one of its inputs, or without any truth, is left out. Trained on predicted inputs with `each`, a
     row whose number of elements is not that of its truth is left out too, unless the stage has a `label` function.

@@ -71,8 +71,9 @@ def load(
 
 
 def functions_needed(path: str | Path) -> dict[str, str]:
-    """By stage what must be handed in for a pipeline's file: the qualified names of functions (`module.name`), and the
-    class names of scikit-learn's estimators (`LinearSVC`). None for other model files.
+    """By stage what must be handed in for a pipeline's file; empty for other model files.
+
+    Functions are named with their module (`module.name`), scikit-learn's estimators by their class (`LinearSVC`).
 
     Raises:
         ModelFileError: cut short, damaged, or not ours.
@@ -111,6 +112,7 @@ def _pipeline(
         elif what["kind"] == "features":
             handed_in = FeaturesOf(stage=what["of"], grid=what["grid"])
         elif what["kind"] == "function":
+            assert handed_in is not None
             if "options" in what and not isinstance(handed_in, functools.partial):
                 handed_in = functools.partial(handed_in, **what["options"])
         else:

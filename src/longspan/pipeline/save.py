@@ -96,7 +96,7 @@ def _describe_model(stage: Stage, model: Any) -> tuple[dict[str, Any], dict[str,
 
 
 def _describe_function(what: Any) -> dict[str, Any]:
-    """Its name; of a `functools.partial` with options that JSON can hold, those too: they need not be handed in again."""
+    """Its name; of a `functools.partial` with options that JSON can hold, those too."""
     if isinstance(what, functools.partial) and not what.args and _is_json(what.keywords):
         return {"kind": "function", "name": qualified_name(what.func), "options": dict(what.keywords)}
     return {"kind": "function", "name": qualified_name(what)}
