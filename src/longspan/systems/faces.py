@@ -115,27 +115,28 @@ def _unsure(learner: ls.Learner) -> ls.Predictor:
 def _report(trained: Trained, held_out: ls.Table, figures: dict[str, float]) -> Document:
     from longspan.train.learner_report import compose_report
 
-    page = compose_report(trained.learner, title="Faces")
-    sides = [0, *_SIDES_PX]
-    counts = dict.fromkeys(face_areas(), 0)
-    for boxes in held_out.column_values("boxes"):
-        for each in boxes or ():
-            x0, y0, x1, y1 = each["box"]
-            area = (x1 - x0) * (y1 - y0)
-            counts[next(name for name, (least, most) in face_areas().items() if least <= area <= most)] += 1
-    page.section("By size").text(
-        "Average precision at an overlap of one half, on photos that the network has not seen, of faces with an area "
-        f"below {sides[1]} x {sides[1]}, up to {sides[2]} x {sides[2]}, and above, in pixels of the photo."
-    )
-    page.table([{"faces": n, "number": counts[n], "AP50": figures.get(f"ap50_{n}")} for n in counts])
-    shown = held_out.take(np.linspace(0, len(held_out) - 1, min(_SHOWN, len(held_out))).astype(int))
-    said = trained.learner.predict(shown.select("image"))
-    column = trained.learner.task.targets["boxes"]
-    page.figure(
-        sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title="", cell_px=260),
-        label="Photos, the truth, and the faces that were found",
-    )
-    return page
+    def begin(page: Document) -> None:
+        sides = [0, *_SIDES_PX]
+        counts = dict.fromkeys(face_areas(), 0)
+        for boxes in held_out.column_values("boxes"):
+            for each in boxes or ():
+                x0, y0, x1, y1 = each["box"]
+                area = (x1 - x0) * (y1 - y0)
+                counts[next(name for name, (least, most) in face_areas().items() if least <= area <= most)] += 1
+        page.section("By size").text(
+            "Average precision at an overlap of one half, on photos that the network has not seen, of faces with an "
+            f"area below {sides[1]} x {sides[1]}, up to {sides[2]} x {sides[2]}, and above, in pixels of the photo."
+        )
+        page.table([{"faces": n, "number": counts[n], "AP50": figures.get(f"ap50_{n}")} for n in counts])
+        shown = held_out.take(np.linspace(0, len(held_out) - 1, min(_SHOWN, len(held_out))).astype(int))
+        said = trained.learner.predict(shown.select("image"))
+        column = trained.learner.task.targets["boxes"]
+        page.figure(
+            sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title="", cell_px=260),
+            label="Photos, the truth, and the faces that were found",
+        )
+
+    return compose_report(trained.learner, title="Faces", begin=begin)
 
 
 FACES = System(

@@ -113,18 +113,19 @@ def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Docume
     from longspan.report import Picture
     from longspan.train.learner_report import compose_report
 
-    page = compose_report(learner, title="Lanes: free space and its markings")
-    page.section("Free space and markings").text(
-        "A U-Net finds the free space. The markings are what is thin and brighter than the road on both sides of it, a "
-        "function without training: the labels of this data have no markings, so nothing measures them here."
-    )
-    page.pictures([Picture(legend(LANES, _COLOURS))])
-    rows = task.split.vault.rows_for_leak_check()
-    rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
-    shown = task.table.take(rows).with_column("free", Mask(vocab=LANES, colours=_COLOURS))
-    said = pipeline.predict(shown.select("image"))
-    page.figure(sheet(shown, "free", {"lanes": said}, title="", cell_px=240), label="Test pictures")
-    return page
+    def begin(page: Document) -> None:
+        page.section("Free space and markings").text(
+            "A U-Net finds the free space. The markings are what is thin and brighter than the road on both sides of it, "
+            "a function without training: the labels of this data have no markings, so nothing measures them here."
+        )
+        page.pictures([Picture(legend(LANES, _COLOURS))])
+        rows = task.split.vault.rows_for_leak_check()
+        rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
+        shown = task.table.take(rows).with_column("free", Mask(vocab=LANES, colours=_COLOURS))
+        said = pipeline.predict(shown.select("image"))
+        page.figure(sheet(shown, "free", {"lanes": said}, title="", cell_px=240), label="Test pictures")
+
+    return compose_report(learner, title="Lanes: free space and its markings", begin=begin)
 
 
 LANES_SYSTEM = System(

@@ -82,20 +82,22 @@ def _run(options: ObjectsOptions, run: SystemRun) -> None:
 def _report(trained: Trained, task: ls.Task, known: dict[str, float], new: dict[str, float]) -> Document:
     from longspan.train.learner_report import compose_report
 
-    page = compose_report(trained.learner, title="Objects: an overfit check")
-    page.section("Known by heart, and new").text(
-        "A detector, its losses, its boxes and its measure are sound if it can learn 128 photos by heart. With so few "
-        "photos of 80 kinds of things it cannot know new ones; that takes the hundred thousand of COCO."
-    )
-    page.table([{"photos": "training", **known}, {"photos": "validation", **new}])
-    column = task.targets["boxes"]
-    for words, rows in (("Photos of the training", task.train), ("New photos", task.valid)):
-        shown = task.table.take(rows.numpy()[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
-        said = trained.learner.predict(shown.select("image"))
-        page.figure(
-            sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title=words, cell_px=260), label=words
+    def begin(page: Document) -> None:
+        page.section("Known by heart, and new").text(
+            "A detector, its losses, its boxes and its measure are sound if it can learn 128 photos by heart. With so "
+            "few photos of 80 kinds of things it cannot know new ones; that takes the hundred thousand of COCO."
         )
-    return page
+        page.table([{"photos": "training", **known}, {"photos": "validation", **new}])
+        column = task.targets["boxes"]
+        for words, rows in (("Photos of the training", task.train), ("New photos", task.valid)):
+            shown = task.table.take(rows.numpy()[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
+            said = trained.learner.predict(shown.select("image"))
+            page.figure(
+                sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title=words, cell_px=260),
+                label=words,
+            )
+
+    return compose_report(trained.learner, title="Objects: an overfit check", begin=begin)
 
 
 OBJECTS = System(

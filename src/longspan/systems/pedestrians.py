@@ -110,29 +110,33 @@ def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -
     from longspan.train.learner_report import compose_report
 
     learner = list(trained.values())[-1].learner
-    page = compose_report(learner, title="Pedestrians")
-    page.section("Side by side").text("Photos that no network has seen in training; average precision as COCO has it.")
-    page.table(
-        [
-            {
-                "network": name,
-                "parameters": sum(p.numel() for p in each.learner.network.parameters()),
-                **{figure: value for figure, value in figures[name].items() if figure != "loss"},
-                "minutes of training": each.seconds / 60,
-                "pictures a second": each.pictures_per_second,
-            }
-            for name, each in trained.items()
-        ]
-    )
-    target = next(iter(learner.heads))
-    rows = learner.task.valid.numpy()
-    shown = learner.task.table.take(rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
-    said = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
-    page.figure(
-        sheet(shown.with_column(target, learner.task.targets[target]), target, said, title="", cell_px=220),
-        label="Photos, the truth, and what each network found",
-    )
-    return page
+
+    def begin(page: Document) -> None:
+        page.section("Side by side").text(
+            "Photos that no network has seen in training; average precision as COCO has it."
+        )
+        page.table(
+            [
+                {
+                    "network": name,
+                    "parameters": sum(p.numel() for p in each.learner.network.parameters()),
+                    **{figure: value for figure, value in figures[name].items() if figure != "loss"},
+                    "minutes of training": each.seconds / 60,
+                    "pictures a second": each.pictures_per_second,
+                }
+                for name, each in trained.items()
+            ]
+        )
+        target = next(iter(learner.heads))
+        rows = learner.task.valid.numpy()
+        shown = learner.task.table.take(rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
+        said = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
+        page.figure(
+            sheet(shown.with_column(target, learner.task.targets[target]), target, said, title="", cell_px=220),
+            label="Photos, the truth, and what each network found",
+        )
+
+    return compose_report(learner, title="Pedestrians", begin=begin)
 
 
 PEDESTRIANS = System(

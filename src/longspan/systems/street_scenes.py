@@ -129,33 +129,37 @@ def _report(task: ls.Task, trained: dict[str, Trained], tests: dict[str, dict[st
 
     column = task.targets["mask"]
     assert isinstance(column, ls.Mask)
-    page = compose_report(trained[best].learner, title="Street scenes: the class of every pixel")
-    page.section("Side by side").text(
-        f"All networks were trained on the same {len(task.train)} pictures for the same number of epochs, and measured "
-        f"once on the {len(task.split.vault)} pictures of the official test part. The sections above are of {best}."
-    )
-    page.table(
-        [
-            {
-                "network": name,
-                "parameters": sum(p.numel() for p in each.learner.network.parameters()),
-                "mean IoU": tests[name]["mean_iou"],
-                "pixel accuracy": tests[name]["pixel_accuracy"],
-                "minutes of training": each.seconds / 60,
-                "pictures a second": each.pictures_per_second,
-            }
-            for name, each in trained.items()
-        ]
-    )
-    classes = [{"class": str(label), **{n: tests[n].get(f"iou.{label}") for n in tests}} for label in column.vocab]
-    page.table(classes, caption="Intersection over union of each class, test pictures")
-    rows = task.split.vault.rows_for_leak_check()
-    rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
-    shown = task.table.take(rows)
-    answers = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
-    page.section("Test pictures").pictures([Picture(legend(column.vocab, column.palette))])
-    page.figure(sheet(shown.with_column("mask", column), "mask", answers, title=""), label="Test pictures, segmented")
-    return page
+
+    def begin(page: Document) -> None:
+        page.section("Side by side").text(
+            f"All networks were trained on the same {len(task.train)} pictures for the same number of epochs, and "
+            f"measured once on the {len(task.split.vault)} pictures of the official test part. The sections below are of {best}."
+        )
+        page.table(
+            [
+                {
+                    "network": name,
+                    "parameters": sum(p.numel() for p in each.learner.network.parameters()),
+                    "mean IoU": tests[name]["mean_iou"],
+                    "pixel accuracy": tests[name]["pixel_accuracy"],
+                    "minutes of training": each.seconds / 60,
+                    "pictures a second": each.pictures_per_second,
+                }
+                for name, each in trained.items()
+            ]
+        )
+        classes = [{"class": str(label), **{n: tests[n].get(f"iou.{label}") for n in tests}} for label in column.vocab]
+        page.table(classes, caption="Intersection over union of each class, test pictures")
+        rows = task.split.vault.rows_for_leak_check()
+        rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
+        shown = task.table.take(rows)
+        answers = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
+        page.section("Test pictures").pictures([Picture(legend(column.vocab, column.palette))])
+        page.figure(
+            sheet(shown.with_column("mask", column), "mask", answers, title=""), label="Test pictures, segmented"
+        )
+
+    return compose_report(trained[best].learner, title="Street scenes: the class of every pixel", begin=begin)
 
 
 STREET_SCENES = System(

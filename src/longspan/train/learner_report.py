@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,17 @@ def write_report(learner: Learner, path: Path) -> Path:
     return compose_report(learner).save(path)
 
 
-def compose_report(learner: Learner, *, title: str | None = None) -> Document:
-    """The report as a document that more sections can be added to."""
+def compose_report(
+    learner: Learner, *, title: str | None = None, begin: Callable[[Document], None] | None = None
+) -> Document:
+    """The report as a document that more sections can be added to; `begin` adds those that come first."""
     task = learner.task
     inputs, targets = ", ".join(learner.inputs), ", ".join(learner.heads)
     page = Document(title or f"{inputs} → {targets}", subtitle=_subtitle(learner))
     scores = learner.scores()
     _headlines(page, learner, scores)
+    if begin is not None:
+        begin(page)
     if learner.history:
         _curves(page, learner)
     pictured = any(isinstance(column, Image) for column in learner.inputs.values())
