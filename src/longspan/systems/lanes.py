@@ -115,8 +115,8 @@ def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Docume
 
     def begin(page: Document) -> None:
         page.section("Free space and markings").text(
-            "A U-Net finds the free space. The markings are what is thin and brighter than the road on both sides of it, "
-            "a function without training: the labels of this data have no markings, so nothing measures them here."
+            "A U-Net finds the free space. The markings are what is thin and brighter than the road on both sides of "
+            "it, a function without training: the labels of this data have no markings, so nothing measures them here."
         )
         page.pictures([Picture(legend(LANES, _COLOURS))])
         rows = task.split.vault.rows_for_leak_check()

@@ -133,7 +133,8 @@ def _report(task: ls.Task, trained: dict[str, Trained], tests: dict[str, dict[st
     def begin(page: Document) -> None:
         page.section("Side by side").text(
             f"All networks were trained on the same {len(task.train)} pictures for the same number of epochs, and "
-            f"measured once on the {len(task.split.vault)} pictures of the official test part. The sections below are of {best}."
+            f"measured once on the {len(task.split.vault)} pictures of the official test part. The sections below are "
+            f"of {best}."
         )
         page.table(
             [
