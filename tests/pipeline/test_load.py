@@ -1,3 +1,4 @@
+import functools
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 
 import longspan as ls
 from longspan.errors import ConfigError, ModelFileError, PipelineError
-from longspan.pipeline import Pipeline, Stage, load
+from longspan.pipeline import Pipeline, Stage, functions_needed, load
 from longspan.train.files import read_tensors, write_tensors
 
 
@@ -61,6 +62,48 @@ def test_the_file_names_functions_and_holds_none(pulses, saved):
     assert header["format"] == "longspan pipeline"
     assert header["stages"][0]["model"] == {"kind": "function", "name": f"{pulses.find.__module__}.find"}
     assert header["stages"][2]["model"]["state"]["estimator"] == "LogisticRegression"
+
+
+def cut_long(signal, start, *, length=3, marks=None):
+    return [*signal[start : start + length], *(marks or [])]
+
+
+def test_options_of_a_partial_travel_in_the_file(pulses, tmp_path):
+    cutter = functools.partial(cut_long, length=2, marks=[0.5])
+    pipeline = pulses.pipeline(cutter=cutter).fit(pulses.table())
+    path = pipeline.save(tmp_path / "p.safetensors")
+    assert functions_needed(path) == {
+        "find": f"{pulses.find.__module__}.find",
+        "cut": f"{cut_long.__module__}.cut_long",
+        "name": "LogisticRegression",
+        "join": f"{pulses.join.__module__}.join",
+    }
+    table = pulses.table(10, seed=3)
+    for given in (cut_long, cutter):
+        loaded = load(path, functions={**functions(pulses), "cut": given})
+        assert loaded.run(table) == pipeline.run(table)
+    assert loaded.to_json() == pipeline.to_json()
+
+
+@pytest.mark.parametrize(
+    "cutter", [functools.partial(cut_long, marks=(0.5,)), functools.partial(cut_long, length=float("inf"))]
+)
+def test_options_that_json_would_change_are_handed_in_with_the_function(pulses, tmp_path, cutter):
+    path = Pipeline(pulses.stages(cutter=cutter)[:2]).save(tmp_path / "p.safetensors")
+    _, described = read_tensors(path)
+    assert "options" not in described["stages"][1]["model"]
+    assert described["stages"][1]["model"]["name"].startswith(f"{cut_long.__module__}.cut_long(")
+
+
+def test_the_method_that_answers_is_kept(pulses, tmp_path):
+    options = {"train_on": "predicted", "label": lambda predicted, truth: truth["names"], "method": "predict_proba"}
+    stages = pulses.stages(**options)[:3]
+    pipeline = Pipeline(stages).fit(pulses.table())
+    path = pipeline.save(tmp_path / "p.safetensors")
+    loaded = load(path, functions={k: v for k, v in functions(pulses).items() if k != "join"})
+    table = pulses.table(5, seed=3)
+    assert loaded.run(table) == pipeline.run(table)
+    assert len(loaded.run(table)["names"][0][0]) == 3
 
 
 def test_functions_that_are_missing_or_unknown_are_all_named(pulses, saved):

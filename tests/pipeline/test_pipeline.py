@@ -622,3 +622,102 @@ def test_repr_shows_the_way_of_a_sample(pulses):
         "Pipeline(find: signal -> starts; cut: signal, starts -> pieces, each starts; "
         "name: pieces -> names, each pieces; join: names -> word)"
     )
+
+
+def shifted(signal):
+    """Starts as a poor finder sees them: those that are there, and a place too far to the right of each."""
+    starts = [i for i, value in enumerate(signal) if value and (i == 0 or not signal[i - 1])]
+    return sorted({*starts, *(min(start + 1, 17) for start in starts)})
+
+
+def kinds_of_starts(predicted, truth):
+    named = dict(zip(truth["starts"], truth["names"], strict=True))
+    return [named.get(start, "none") for start in predicted["starts"]]
+
+
+def test_trained_on_both_a_stage_learns_from_true_and_from_predicted_inputs(pulses):
+    asked = []
+
+    def label(predicted, truth):
+        asked.append(predicted["starts"])
+        return kinds_of_starts(predicted, truth)
+
+    table = pulses.table(20)
+    pipeline = pulses.pipeline(finder=shifted, train_on="both", label=label).fit(table)
+    assert asked[:20] == table.column_values("starts")
+    assert asked[20:] == [shifted(row["signal"]) for row in table]
+    pieces = [pulses.cut(row["signal"], start) for row in table for start in row["starts"]]
+    names = [name for row in table for name in row["names"]]
+    for row in table:
+        for start in shifted(row["signal"]):
+            pieces.append(pulses.cut(row["signal"], start))
+            names.append(kinds_of_starts({"starts": [start]}, row)[0])
+    expected = pulses.classifier().fit(np.asarray(pieces), names)
+    assert np.array_equal(pipeline.model("name").estimator.coef_, expected.coef_)
+    assert pipeline.notes == []
+
+
+def test_trained_on_both_without_a_label_elements_are_matched_by_their_number(pulses):
+    table = pulses.table(30)
+    short = [len(row["starts"]) < 3 for row in table]
+    pipeline = pulses.pipeline(finder=blind_to_rows_of_three, train_on="both").fit(table)
+    double = table.concat(table.take(np.asarray(short)))
+    assert pipeline.model("name").estimator.coef_ == pytest.approx(by_hand(pulses, double).coef_, abs=1e-3)
+    assert pipeline.notes[0].startswith(f"name: {short.count(False)} of 30 rows were left out")
+
+
+def test_a_network_learns_from_both_as_well(pulses):
+    table = pulses.table(12)
+    strategy = pulses.Majority()
+    stages = pulses.stages(finder=shifted, namer=strategy, train_on="both", label=kinds_of_starts)
+    stages[2].columns.update(pieces=ls.Text(), names=ls.Category())
+    stages[1] = Stage(
+        "cut", lambda signal, start: "x" * start, reads=["signal", "starts"], adds="pieces", each="starts"
+    )
+    Pipeline(stages).fit(table)
+    (call,) = strategy.calls
+    starts = [s for row in table for s in row["starts"]] + [s for row in table for s in shifted(row["signal"])]
+    assert call.task.table.column_values("pieces") == ["x" * start for start in starts]
+
+
+def test_both_needs_a_truth_that_is_not_what_is_predicted(pulses):
+    table = pulses.table(8).select("signal", "names")
+    with pytest.raises(
+        PipelineError, match="the truth of nothing that stages before it add: the two would be the same"
+    ):
+        pulses.pipeline(train_on="both").fit(table)
+
+
+def test_with_a_label_the_table_needs_no_column_of_what_is_learnt(pulses):
+    table = pulses.table(30)
+    stage = Stage("sort", pulses.classifier(), reads="pieces", adds="kinds", each="pieces", train_on="both",
+                  label=kinds_of_starts)  # fmt: skip
+    pipeline = Pipeline([*pulses.stages(finder=shifted)[:2], stage]).fit(table)
+    found = pipeline.run(table)["kinds"]
+    assert np.mean([a == b for row, kinds in zip(table, found, strict=True)
+                    for a, b in zip(kinds, kinds_of_starts({"starts": shifted(row["signal"])}, row), strict=True)
+                    ]) > 0.9  # fmt: skip
+
+
+def test_an_estimator_may_answer_with_its_margins(pulses):
+    from sklearn.svm import LinearSVC
+
+    def is_a(predicted, truth):
+        return [int(kind == "a") for kind in kinds_of_starts(predicted, truth)]
+
+    table = pulses.table(40)
+    options = {"reads": "pieces", "adds": "margins", "each": "pieces", "train_on": "predicted", "label": is_a}
+    margins = Stage("margins", LinearSVC(random_state=0), method="decision_function", **options)
+    pipeline = Pipeline([*pulses.stages()[:2], margins]).fit(table)
+    found = pipeline.run(table)["margins"]
+    estimator = pipeline.model("margins").estimator
+    for row, values in zip(table, found, strict=True):
+        pieces = [pulses.cut(row["signal"], start) for start in row["starts"]]
+        assert values == pytest.approx(estimator.decision_function(pieces).tolist())
+        assert [value > 0 for value in values] == [name == "a" for name in row["names"]]
+
+
+def test_margins_of_an_estimator_need_a_label(pulses):
+    stages = pulses.stages(method="predict_proba")
+    with pytest.raises(PipelineError, match="by method='predict_proba', is not what it learns: say that with label="):
+        Pipeline(stages).fit(pulses.table(8))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 import longspan as ls
 from longspan.errors import PipelineError
@@ -60,6 +61,14 @@ def test_learned_stages_have_faults_of_their_own():
         Stage("s", LogisticRegression(), reads="a", adds="b", train_on="true")
     with pytest.raises(PipelineError, match="label= goes with train_on='predicted'"):
         Stage("s", LogisticRegression(), reads="a", adds="b", label=len)
+    with pytest.raises(PipelineError, match="label= goes with train_on='predicted' or 'both'"):
+        Stage("s", LogisticRegression(), reads="a", adds=["b", "c"], train_on="both", label=len)
+    with pytest.raises(PipelineError, match=r"method must be one of 'predict', .*, got 'transform'"):
+        Stage("s", LogisticRegression(), reads="a", adds="b", method="transform")
+    with pytest.raises(PipelineError, match="method='predict_proba' is nothing that LinearSVC has"):
+        Stage("s", LinearSVC(), reads="a", adds="b", method="predict_proba")
+    with pytest.raises(PipelineError, match="method='predict_proba' is nothing that what is no scikit-learn estimator"):
+        Stage("s", len, reads="a", adds="b", method="predict_proba")
     with pytest.raises(PipelineError, match="estimator adds one column"):
         Stage("s", LogisticRegression(), reads="a", adds=["b", "c"])
 

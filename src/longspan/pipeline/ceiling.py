@@ -22,6 +22,7 @@ from longspan.data import Table
 from longspan.data.random import step_seed
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.pipeline.flow import Flow
+from longspan.pipeline.network_features import FeaturesOf
 from longspan.pipeline.scoring import measure_of, row_errors
 from longspan.pipeline.stage import Stage
 
@@ -218,6 +219,12 @@ def _plan(stages: Sequence[Stage], stage: Stage, target: str, table: Table) -> t
             used |= {*later.reads}
     leading = [name for name in stage.adds if name in used]
     if not leading:
+        seen_by = [each.name for each in stages if isinstance(each.what, FeaturesOf) and each.what.stage == stage.name]
+        if seen_by:
+            return (
+                frozenset(),
+                f"what it says is not read: {', '.join(map(repr, seen_by))} takes its network's features",
+            )
         return frozenset(), f"does not lead to {target!r}"
     missing = [name for name in leading if name not in table.columns or not table.frame[name].count()]
     if missing:

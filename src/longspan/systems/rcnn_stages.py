@@ -12,6 +12,7 @@ import longspan as ls
 from longspan.columns.category import Label
 from longspan.columns.pictures import look
 from longspan.errors import ConfigError
+from longspan.models import ModelConfig
 from longspan.pipeline import FeaturesOf
 from longspan.systems.rcnn_labels import BACKGROUND, kinds_of_regions, moves_of_regions, regions_of_class
 from longspan.systems.rcnn_moves import moved
@@ -26,7 +27,7 @@ _MOST = 100  # boxes of one picture
 def rcnn(
     labels: Sequence[Label],
     *,
-    backbone: str = "squeezenet1_1",
+    backbone: str | ModelConfig = "squeezenet1_1",
     weights: str | None = "imagenet",
     search_px: int = 160,
     regions: int = 250,
@@ -58,7 +59,7 @@ def rcnn(
 
     Args:
         labels: The classes of things.
-        backbone: The network; any with feature maps.
+        backbone: The network, by name or with options; any with feature maps.
         weights: What it starts from; see `Learner`.
         search_px: Longer side of the picture that is searched for regions.
         regions: Most regions of a picture.
