@@ -10,6 +10,7 @@ from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
 from longspan.systems.objects import OBJECTS
 from longspan.systems.pedestrians import PEDESTRIANS
 from longspan.systems.quickstart import QUICKSTART
+from longspan.systems.rcnn_to_faster import RCNN_TO_FASTER
 from longspan.systems.read_numbers import READ_NUMBERS
 from longspan.systems.result import SystemRun
 from longspan.systems.street_scenes import STREET_SCENES
@@ -22,7 +23,7 @@ SYSTEMS = {
     system.name: system
     for system in (
         QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
-        STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS,
+        STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     )
 }  # fmt: skip
 """Every system by its name."""
