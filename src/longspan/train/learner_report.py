@@ -122,7 +122,10 @@ def _curves(page: Document, learner: Learner) -> None:
     curves = {name: [record.get(name, float("nan")) for record in history] for name in better if name in history[-1]}
     if curves and len(history) > 1:
         page.figure(metric_curves(curves, higher_is_better=better))
-    page.table([{k: v for k, v in record.items() if k != "step_losses"} for record in history], caption="Epochs")
+    heads = learner.heads
+    metrics = [join_target(name, metric.name, len(heads)) for name, head in heads.items() for metric in head.metrics]
+    shown = ("epoch", "train_loss", "valid_loss", *metrics, "lr", "seconds")
+    page.table([{name: record[name] for name in shown if name in record} for record in history], caption="Epochs")
 
 
 def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pictured: bool) -> None:
@@ -147,7 +150,8 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pict
         _texts(page, learner.heads[name], column, truth, activated)
     else:
         head = learner.heads[name]
-        page.section(f"Figures{several}").table([dict[str, Any](head.measure(activated, truth))])
+        figures = head.measure(activated, truth).items()
+        page.section(f"Figures{several}").table([{"figure": figure, "value": value} for figure, value in figures])
     if pictured:
         page.section(f"Worst mistakes{several}")
         page.pictures(
