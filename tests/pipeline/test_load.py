@@ -104,6 +104,7 @@ def test_the_method_that_answers_is_kept(pulses, tmp_path):
     table = pulses.table(5, seed=3)
     assert loaded.run(table) == pipeline.run(table)
     assert len(loaded.run(table)["names"][0][0]) == 3
+    assert loaded.stages[2].method == "predict_proba"
 
 
 def test_functions_that_are_missing_or_unknown_are_all_named(pulses, saved):
