@@ -721,3 +721,26 @@ def test_margins_of_an_estimator_need_a_label(pulses):
     stages = pulses.stages(method="predict_proba")
     with pytest.raises(PipelineError, match="by method='predict_proba', is not what it learns: say that with label="):
         Pipeline(stages).fit(pulses.table(8))
+
+
+def test_many_rows_are_predicted_in_parts_and_named_as_in_the_whole(pulses, monkeypatch):
+    table = pulses.table(30)
+    pipeline = pulses.pipeline().fit(table)
+    whole = [prediction.value for prediction in pipeline.predict(table)]
+    held = []
+
+    def join(names):
+        held.append(1)
+        if len(held) > 27:
+            raise ValueError("enough")
+        return "".join(names)
+
+    monkeypatch.setattr("longspan.pipeline.pipeline._TOGETHER", 7)
+    assert [prediction.value for prediction in pipeline.predict(table)] == whole
+    signals = [{"signal": row["signal"]} for row in table]
+    assert [prediction.value for prediction in pipeline.predict(signals)] == whole
+    stages = [*pipeline.stages[:3], Stage("join", join, reads="names", adds="word")]
+    failing = Pipeline.restored(stages, {"name": pipeline.model("name")}, answers=["word"], notes=[])
+    with pytest.raises(PipelineError, match="Stage 'join' failed in row 27 of arrays"):
+        failing.predict(table)
+    assert pipeline.predict(table.take([])) == []

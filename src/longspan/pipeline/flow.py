@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, final
 
 from longspan.columns import Image
@@ -43,6 +43,20 @@ class Rows:
         """Values given one by one."""
         num_rows = len(next(iter(columns.values())))
         return cls(columns, num_rows, columns.__getitem__, lambda row: f"sample {row}")
+
+    def parts(self, size: int) -> Iterator[Rows]:
+        """The same rows, at most `size` at a time, called as they are called here."""
+        for first in range(0, self.num_rows, size):
+            end = min(first + size, self.num_rows)
+            yield Rows(self.names, end - first, _slice_of(self.read, first, end), _later(self.where, first))
+
+
+def _slice_of(read: Callable[[str], list[Any]], first: int, end: int) -> Callable[[str], list[Any]]:
+    return lambda name: read(name)[first:end]
+
+
+def _later(where: Callable[[int], str], first: int) -> Callable[[int], str]:
+    return lambda row: where(first + row)
 
 
 @final

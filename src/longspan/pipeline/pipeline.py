@@ -11,6 +11,7 @@ import numpy as np
 from longspan.columns import Column, Image, Located
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, PipelineError, unknown_name
+from longspan.heads import Answer
 from longspan.pipeline.ceiling import Ceiling, measure_ceiling
 from longspan.pipeline.check import added_columns, known_columns, refuse, run_faults, structure_faults
 from longspan.pipeline.flow import Flow, Rows
@@ -25,6 +26,8 @@ from longspan.pipeline.teach import teach
 from longspan.train import Budget, Prediction
 
 __all__ = ["Pipeline"]
+
+_TOGETHER = 64  # rows whose values are in memory at a time while the pipeline predicts
 
 
 @final
@@ -229,17 +232,22 @@ class Pipeline:
             PipelineError: a stage fails on a sample; or see `run`.
         """
         if isinstance(data, Table):
-            flow = self._flow(data)
+            self.check(data)
+            rows = Rows.of_table(data)
             pictures = [name for name in self.inputs if isinstance(data.columns[name], Image)]
-            sources = flow.values(pictures[0]) if pictures else [None] * len(data)
+            sources = rows.read(pictures[0]) if pictures else [None] * len(data)
         else:
             samples = list(data) if isinstance(data, list | tuple) else [data]
             if not samples:
                 return []
             columns = {name: [self._input(sample, name) for sample in samples] for name in self.inputs}
-            flow = Flow(self.stages, self._working_model, Rows.of_samples(columns))
+            rows = Rows.of_samples(columns)
             sources = [sample if isinstance(sample, Path) else None for sample in samples]
-        answers = {name: flow.answers(name) for name in self.answers}
+        answers: dict[str, list[Answer]] = {name: [] for name in self.answers}
+        for part in rows.parts(_TOGETHER):  # what stages in between say of a picture may be much larger than it
+            flow = Flow(self.stages, self._working_model, part)
+            for name in self.answers:
+                answers[name] += flow.answers(name)
         located = self._located()
         predictions = [
             Prediction({name: column[row] for name, column in answers.items()}, _path_of(source), located)
