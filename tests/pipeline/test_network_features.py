@@ -94,6 +94,7 @@ def test_a_saved_pipeline_needs_no_hand_for_them(pulses, fitted, tmp_path):
     table = pulses.picture_table(6, seed=4)
     path = fitted.save(tmp_path / "p.safetensors")
     loaded = load(path, functions={"say": LogisticRegression()})
+    assert isinstance(loaded, ls.Pipeline)
     assert loaded.stages[1].what == FeaturesOf(stage="see")
     assert np.array_equal(loaded.run(table)["seen"], fitted.run(table)["seen"])
     assert loaded.run(table)["word"] == fitted.run(table)["word"]

@@ -126,6 +126,7 @@ def test_a_saved_one_answers_as_before(tables, fitted, tmp_path):
     table = tables[1].take(range(4))
     given = {stage.name: stage.what for stage in fitted.stages if stage.kind in ("function", "estimator")}
     loaded = load(path, functions=given)
+    assert isinstance(loaded, ls.Pipeline)
     assert loaded.run(table)["found"] == fitted.run(table)["found"]
     with pytest.raises(ModelFileError, match="stage 'propose' needs your function"):
         load_with_given(path)  # the made-up proposer is not longspan's own
@@ -140,6 +141,7 @@ def test_one_with_selective_search_is_loaded_without_a_hand(tables, fitted, tmp_
     whole = ls.Pipeline.restored([propose, *fitted.stages[1:]], models, answers=["boxes"], notes=[])
     table = tables[1].take(range(3))
     loaded = load_with_given(whole.save(tmp_path / "rcnn.safetensors"))
+    assert isinstance(loaded, ls.Pipeline)
     added = loaded.run(table)
     assert 0 < max(map(len, added["regions"])) <= 20
     assert added["found"] == whole.run(table)["found"]

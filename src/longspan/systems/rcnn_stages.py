@@ -152,7 +152,11 @@ def scale_features(features: list[Any]) -> list[np.ndarray]:
 
 
 def join_regions(
-    image: Any, regions: list[list[float]], *of_classes: list[Any], labels: list[Label], overlap: float = 0.3
+    image: Any,
+    regions: Sequence[Sequence[float]],
+    *of_classes: Sequence[Any],
+    labels: list[Label],
+    overlap: float = 0.3,
 ) -> list[dict[str, Any]]:
     """Regions moved to where their things are, without doubles, the surest first: a raw value of `Boxes` with scores.
 
