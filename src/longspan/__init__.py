@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from longspan.pipeline import (
         Ceiling,
+        FeaturesOf,
         Pipeline,
         Stage,
         load,
@@ -91,6 +92,7 @@ __all__ = [
     "Detect",
     "EarlyStopping",
     "Ensemble",
+    "FeaturesOf",
     "Head",
     "Image",
     "Instances",
@@ -170,6 +172,7 @@ _HOMES = {
     ),
     "pipeline": (
         "Ceiling",
+        "FeaturesOf",
         "Pipeline",
         "Stage",
         "load",
