@@ -360,7 +360,7 @@ def test_pretrained_layers_get_the_statistics_they_know(small, monkeypatch):
 
         return real(model, **{**options, "weights": None})
 
-    monkeypatch.setattr("longspan.train.learner.create", create)
+    monkeypatch.setattr("longspan.train.building.create", create)
     task = small.task(size_px=32)
     learner = small.learner(task, weights="imagenet")
     assert asked["weights"] == "imagenet"
