@@ -109,7 +109,7 @@ def pets_fastai(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def pets(arguments: argparse.Namespace) -> dict[str, Any]:
-    """longspan, heads and one epoch of everything."""
+    """longspan, as the system does by default."""
     return system("cats-or-dogs", ["--model", "squeezenet1_1"], range(3), "error")
 
 
