@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import torch
 
+from longspan.data.part_names import PARTS, part_of_value, read_naming
 from longspan.data.random import uniform
 from longspan.data.vault import Vault
 from longspan.errors import SplitError, unknown_name
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from longspan.data.table import Table
 
 __all__ = ["Split", "make_split"]
-
-PARTS = ("train", "valid", "test")
-_PART_WORDS = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @final
@@ -292,9 +282,9 @@ def _by_column(
     if isinstance(column, str):
         name = column
     else:
-        name, naming = _naming(column)
+        name, naming = read_naming(column)
     values = _present(table, name, "split")
-    part_of = {value: _part_of(value, naming, name) for value in set(values)}
+    part_of = {value: part_of_value(value, naming, name) for value in set(values)}
     rows = {part: np.flatnonzero([part_of[value] == part for value in values]) for part in PARTS}
     for part, wanted in (naming or {}).items():
         if not len(rows[part]):
@@ -326,48 +316,6 @@ def _by_column(
         drawn = {part: share for part, share in (("valid", draw_valid), ("test", draw_test)) if share}
         how |= {"drawn": drawn, "seed": seed, "stratify": strata}
     return (rows["train"], rows["valid"], rows["test"]), how
-
-
-def _naming(column: Mapping[str, Mapping[str, object]]) -> tuple[str, dict[str, list[object]]]:
-    """The column's name and, for each part, its values."""
-    example = "for example column={'fold': {'valid': 3, 'test': [4, 5]}}"
-    if len(column) != 1:
-        raise SplitError(f"column={column!r} must name one column and the values of its parts, {example}.")
-    [(name, mapping)] = column.items()
-    if not isinstance(mapping, Mapping) or not mapping:
-        raise SplitError(f"column={column!r} must say which values of {name!r} validate or test, {example}.")
-    naming: dict[str, list[object]] = {}
-    for word, wanted in mapping.items():
-        if word not in _PART_WORDS:
-            raise unknown_name("part of a split", str(word), PARTS)
-        several = isinstance(wanted, (list, tuple, set, frozenset, range))
-        naming[_PART_WORDS[word]] = list(wanted) if several else [wanted]  # type: ignore[call-overload]
-    claimed: dict[object, str] = {}
-    for part, wanted in naming.items():
-        for value in wanted:
-            if claimed.setdefault(value, part) != part:
-                raise SplitError(f"column={column!r}: value {value!r} is in two parts, {claimed[value]} and {part}.")
-    return name, naming
-
-
-def _part_of(value: object, naming: dict[str, list[object]] | None, name: str) -> str:
-    """The part that one value of the column stands for."""
-    if naming is not None:
-        for part, wanted in naming.items():
-            if value in wanted:
-                return part
-        if "train" in naming:
-            raise SplitError(f"Column {name!r}: value {value!r} is in no part of {naming!r}.")
-        return "train"
-    if isinstance(value, (bool, np.bool_)):
-        return "valid" if value else "train"
-    part = _PART_WORDS.get(value.strip().lower()) if isinstance(value, str) else None
-    if part is None:
-        raise SplitError(
-            f"Column {name!r}: value {value!r} names no part (train, valid, test; or true = valid). "
-            f"Say which values do: split(column={{{name!r}: {{'valid': {value!r}}}}})."
-        )
-    return part
 
 
 def _share(part: str, share: object) -> float:
