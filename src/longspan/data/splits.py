@@ -13,6 +13,7 @@ import torch
 
 from longspan.data.part_names import PARTS, part_of_value, read_naming
 from longspan.data.random import uniform
+from longspan.data.shares import checked_share, counts_of
 from longspan.data.vault import Vault
 from longspan.errors import SplitError, unknown_name
 
@@ -104,7 +105,7 @@ def make_split(
     ways = {name: way for name, way in (("time", time), ("group", group), ("column", column)) if way is not None}
     if len(ways) > 1:
         raise SplitError(f"A split is made in one way, got {' and '.join(f'{k}={v!r}' for k, v in ways.items())}.")
-    valid, test = _share("valid", valid), _share("test", test)
+    valid, test = checked_share("valid", valid), checked_share("test", test)
     if not len(table):
         raise SplitError("The table has no rows, so there is nothing to split.")
     if stratify not in ("auto", None) and (time is not None or group is not None):
@@ -146,7 +147,7 @@ def _at_random(
     Every m-th entry of that list is taken, so the totals are exact and a class of n rows gives its share of n, rounded
     up or down (for the first of several strata columns; the others come close).
     """
-    num_valid, num_test = _counts(len(rows), valid, test)
+    num_valid, num_test = counts_of(len(rows), valid, test)
     draws = uniform(seed, "split", 0, torch.from_numpy(rows), 1)[:, 0].numpy()
     keys: list[np.ndarray] = []
     only = np.zeros(len(rows), dtype=bool)
@@ -197,7 +198,7 @@ def _by_time(values: list[object], name: str, valid: float, test: float) -> tupl
         ) from error
     rank = {moment: i for i, moment in enumerate(distinct)}
     ranks = np.fromiter((rank[moment] for moment in moments), dtype=np.int64, count=len(moments))
-    num_valid, num_test = _counts(len(values), valid, test)
+    num_valid, num_test = counts_of(len(values), valid, test)
     needed = 1 + (num_valid > 0) + (num_test > 0)
     if len(distinct) < needed:
         raise SplitError(f"Column {name!r} has {len(distinct)} different moments; {needed} parts need {needed}.")
@@ -243,7 +244,7 @@ def _by_group(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Whole groups, walked through in drawn order: one joins a part if that brings the part nearer to its share."""
     ids, groups = _class_ids(values)
-    num_valid, num_test = _counts(len(values), valid, test)
+    num_valid, num_test = counts_of(len(values), valid, test)
     needed = 1 + (num_valid > 0) + (num_test > 0)
     if len(groups) < max(2, needed):
         raise SplitError(
@@ -316,36 +317,6 @@ def _by_column(
         drawn = {part: share for part, share in (("valid", draw_valid), ("test", draw_test)) if share}
         how |= {"drawn": drawn, "seed": seed, "stratify": strata}
     return (rows["train"], rows["valid"], rows["test"]), how
-
-
-def _share(part: str, share: object) -> float:
-    """`share` as a plain number: below 1 a share of the rows, else an int, a number of rows."""
-    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (int, float, np.integer, np.floating)):
-        raise SplitError(f"{part}={share!r} must be a number: a share such as 0.2, or a count such as 500.")
-    if share == 1 and isinstance(share, (float, np.floating)):
-        raise SplitError(f"{part}={share} would take every row. Use a share below 1; one row is {part}=1.")
-    if not 0 <= share < np.inf or (share >= 1 and share != int(share)):
-        raise SplitError(f"{part}={share} must be a share of the rows, from 0 to below 1, or a whole number of rows.")
-    return float(share) if 0 < share < 1 else int(share)
-
-
-def _counts(total: int, valid: float, test: float) -> tuple[int, int]:
-    """Rows for valid and test out of `total`; each asked for gets at least one, and one is left to train."""
-    counts = []
-    for part, share in (("valid", valid), ("test", test)):
-        count = int(share) if share >= 1 else int(share * total + 0.5)
-        if share and not count:
-            raise SplitError(
-                f"{part}={share} of {total} rows is no row, so the {part} part would be empty. "
-                f"Use a larger share or a number of rows, such as {part}=1."
-            )
-        counts.append(count)
-    if sum(counts) >= total:
-        raise SplitError(
-            f"valid={valid} and test={test} take {sum(counts)} of {total} rows and leave none to train on. "
-            "Make them smaller; shares must sum to less than 1."
-        )
-    return counts[0], counts[1]
 
 
 def _strata_columns(table: Table, stratify: str | Sequence[str] | None, *, except_for: str = "") -> list[str]:
