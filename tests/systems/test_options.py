@@ -69,3 +69,18 @@ def test_every_system_describes_every_option(system):
     )
     assert parse_options(system.options, []) == system.options()
     assert {"limit", "sizes"} & system.options.__dataclass_fields__.keys()  # for a quick look
+
+
+def test_options_of_a_base_keep_their_words_unless_they_are_said_anew():
+    @dataclass(frozen=True, kw_only=True)
+    class More(Options):
+        lr: float = 2e-3
+        """Peak rate."""
+        depth: int = 2
+        """Layers."""
+
+    lines = dict(describe_options(More))
+    assert lines["--size-px N"] == "Side of the pictures.  [default: 28]"
+    assert lines["--lr X"] == "Peak rate.  [default: 0.002]"
+    assert lines["--depth N"] == "Layers.  [default: 2]"
+    assert parse_options(More, ["--depth", "3"]) == More(depth=3)

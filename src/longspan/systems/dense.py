@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -17,9 +17,47 @@ from longspan.report import Picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Trained", "check_training", "parse_size", "sheet", "train_on_places"]
+__all__ = ["PlacesOptions", "Trained", "parse_networks", "parse_size", "sheet", "train_on_places"]
 
 _TIMED_PICTURES = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacesOptions:
+    """What may be changed in each of these systems; they set other defaults and add their own."""
+
+    backbone: str = "squeezenet1_1"
+    """What the networks stand on."""
+    weights: str = "imagenet"
+    """What the backbone starts from: imagenet, none, or a file."""
+    size: str = "224"
+    """Height and width of the pictures that a network sees."""
+    epochs: int = 10
+    """Passes over the training pictures."""
+    batch_size: int = 4
+    """Pictures in a step."""
+    lr: float = 1e-3
+    """Peak learning rate of the new layers."""
+    limit: int | None = None
+    """Use only so many pictures of each part, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with ConfigError."""
+        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 10)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
+        parse_size(self.size)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width."""
+        return parse_size(self.size)
+
+    @property
+    def start(self) -> str | None:
+        """`weights` as a learner takes it."""
+        return None if self.weights == "none" else self.weights
 
 
 @final
@@ -50,11 +88,16 @@ def parse_size(text: str) -> tuple[int, int]:
     return (sides[0], sides[-1])
 
 
-def check_training(epochs: int, batch_size: int, limit: int | None) -> None:
-    """Refuse what cannot be trained with ConfigError."""
-    for name, value, least in (("epochs", epochs, 1), ("batch-size", batch_size, 1), ("limit", limit, 10)):
-        if value is not None and value < least:
-            raise ConfigError(f"--{name} must be at least {least}, got {value}.")
+def parse_networks(text: str, known: Collection[str]) -> list[str]:
+    """The names of networks in "unet,segnet", each once.
+
+    Raises:
+        ConfigError: none, an unknown one, or one named twice.
+    """
+    names = text.split(",")
+    if set(names) - set(known) or len(set(names)) < len(names):
+        raise ConfigError(f"--networks are some of {', '.join(known)}, each once; got {text!r}.")
+    return names
 
 
 def train_on_places(

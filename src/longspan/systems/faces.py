@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.dense import Trained, check_training, parse_size, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, Trained, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -24,30 +24,15 @@ _SIDES_PX = (32, 96)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FacesOptions:
+class FacesOptions(PlacesOptions):
     """What may be changed."""
 
-    backbone: str = "squeezenet1_1"
-    """What the detector stands on."""
-    weights: str = "imagenet"
-    """What the backbone starts from: imagenet, none, or a file."""
     size: str = "448x448"
     """Height and width of the frame; photos are padded to it, not cut."""
     anchor_side_px: float = 12.0
     """Side of the smallest anchor in the frame, about that of the smallest faces."""
     epochs: int = 30
     """Passes over the 210 training photos."""
-    batch_size: int = 4
-    """Photos in a step."""
-    lr: float = 1e-3
-    """Peak learning rate of the new layers."""
-    limit: int | None = None
-    """Use only so many photos of each part, for a quick look."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_training(self.epochs, self.batch_size, self.limit)
-        parse_size(self.size)
 
 
 def face_areas() -> dict[str, tuple[float, float]]:
@@ -63,13 +48,13 @@ def _run(options: FacesOptions, run: SystemRun) -> None:
         photos = photos.take(np.concatenate([np.flatnonzero(parts == p)[: options.limit] for p in ("train", "valid")]))
     split = photos.split(column="part")
     # The official parts are of other events; what is nearly alike in them was published so.
-    task = ls.Task(split, inputs="image", targets="boxes", size_px=parse_size(options.size), allow_leaks=True)
+    task = ls.Task(split, inputs="image", targets="boxes", size_px=options.size_px, allow_leaks=True)
     task.prepare()
     run.say(f"{len(task.train)} photos to learn from, {len(task.valid)} to measure on.")
     trained = train_on_places(
         task,
         f"faster_rcnn:{options.backbone}",
-        weights=None if options.weights == "none" else options.weights,
+        weights=options.start,
         heads={"boxes": ls.Detect(ratios=(1.0, 1.4), anchor_side_px=options.anchor_side_px)},
         epochs=options.epochs,
         lr=options.lr,

@@ -9,7 +9,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.columns import Mask
-from longspan.systems.dense import check_training, parse_size, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, sheet, train_on_places
 from longspan.systems.lane_markings import FREE_SPACE, LANES, mark_lanes
 from longspan.systems.result import SystemRun
 from longspan.systems.street_scenes import camvid_task
@@ -26,13 +26,9 @@ _COLOURS = ((40, 40, 46), (60, 170, 90), (255, 214, 0))
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LanesOptions:
+class LanesOptions(PlacesOptions):
     """What may be changed."""
 
-    backbone: str = "squeezenet1_1"
-    """What the U-Net stands on."""
-    weights: str = "imagenet"
-    """What the backbone starts from: imagenet, none, or a file."""
     size: str = "180x240"
     """Height and width of the pictures that the network sees."""
     epochs: int = 12
@@ -41,23 +37,16 @@ class LanesOptions:
     """Pictures in a step."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
-    limit: int | None = None
-    """Use only so many pictures of each part, for a quick look."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_training(self.epochs, self.batch_size, self.limit)
-        parse_size(self.size)
 
 
 def _run(options: LanesOptions, run: SystemRun) -> None:
-    task = camvid_task(_with_free_space(ls.datasets.load("camvid")), "free", options.size, options.limit)
+    task = camvid_task(_with_free_space(ls.datasets.load("camvid")), "free", options.size_px, options.limit)
     task.prepare()
     run.say(f"{len(task.train)} pictures to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
     trained = train_on_places(
         task,
         f"unet:{options.backbone}",
-        weights=None if options.weights == "none" else options.weights,
+        weights=options.start,
         epochs=options.epochs,
         lr=options.lr,
         config=ls.TrainConfig(

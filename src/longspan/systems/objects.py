@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.dense import Trained, check_training, parse_size, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, Trained, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -22,30 +22,17 @@ _SHOWN = 6
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectsOptions:
+class ObjectsOptions(PlacesOptions):
     """What may be changed."""
 
     design: str = "faster_rcnn"
     """faster_rcnn or retinanet."""
-    backbone: str = "squeezenet1_1"
-    """What the detector stands on."""
-    weights: str = "imagenet"
-    """What the backbone starts from: imagenet, none, or a file."""
     size: str = "320x320"
     """Height and width of the frame; photos are padded to it, not cut."""
     epochs: int = 60
     """Passes over the 128 training photos."""
-    batch_size: int = 4
-    """Photos in a step."""
     lr: float = 1.5e-3
     """Peak learning rate of the new layers."""
-    limit: int | None = None
-    """Use only so many photos of each part, for a quick look."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_training(self.epochs, self.batch_size, self.limit)
-        parse_size(self.size)
 
 
 def _run(options: ObjectsOptions, run: SystemRun) -> None:
@@ -53,13 +40,13 @@ def _run(options: ObjectsOptions, run: SystemRun) -> None:
     if options.limit is not None:
         parts = np.asarray(photos.column_values("part"))
         photos = photos.take(np.concatenate([np.flatnonzero(parts == p)[: options.limit] for p in ("train", "valid")]))
-    task = ls.Task(photos.split(column="part"), inputs="image", targets="boxes", size_px=parse_size(options.size))
+    task = ls.Task(photos.split(column="part"), inputs="image", targets="boxes", size_px=options.size_px)
     task.prepare()
     run.say(f"{len(task.train)} photos to learn by heart, {len(task.valid)} that it has not seen.")
     trained = train_on_places(
         task,
         f"{options.design}:{options.backbone}",
-        weights=None if options.weights == "none" else options.weights,
+        weights=options.start,
         epochs=options.epochs,
         lr=options.lr,
         config=ls.TrainConfig(batch_size=options.batch_size, weight_decay=0.0, clip_norm=5.0),

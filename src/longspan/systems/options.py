@@ -105,14 +105,15 @@ def _value(flag: str, text: str, kind: Any) -> Any:
 
 def _docstrings(options: type[Any]) -> dict[str, str]:
     """The docstring under each field; Python keeps none, so they are read from the source (without it: no words)."""
-    try:
-        body = ast.parse(textwrap.dedent(inspect.getsource(options))).body[0]
-    except (OSError, TypeError, SyntaxError):
-        return {}
-    assert isinstance(body, ast.ClassDef)
     found = {}
-    for field, below in zip(body.body, body.body[1:], strict=False):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[name] = " ".join(text.split())
+    for each in reversed(options.__mro__[:-1]):  # what a class says of a field counts before what its base says
+        try:
+            body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
+        except (OSError, TypeError, SyntaxError):
+            continue
+        assert isinstance(body, ast.ClassDef)
+        for field, below in zip(body.body, body.body[1:], strict=False):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = " ".join(text.split())
     return found

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError
-from longspan.systems.dense import Trained, check_training, parse_size, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, Trained, parse_networks, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -27,33 +26,20 @@ _STANDING = (1.0, 2.0, 3.0)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PedestriansOptions:
+class PedestriansOptions(PlacesOptions):
     """What may be changed."""
 
     networks: str = "faster_rcnn,mask_rcnn"
     """Which to train, with commas between."""
-    backbone: str = "squeezenet1_1"
-    """What they stand on."""
-    weights: str = "imagenet"
-    """What the backbone starts from: imagenet, none, or a file."""
     size: str = "320x384"
     """Height and width of the frame; photos are padded to it, not cut."""
     epochs: int = 10
     """Passes over the training photos, for each network."""
-    batch_size: int = 4
-    """Photos in a step."""
-    lr: float = 1e-3
-    """Peak learning rate of the new layers."""
-    limit: int | None = None
-    """Use only so many photos, for a quick look."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_training(self.epochs, self.batch_size, self.limit)
-        parse_size(self.size)
-        names = self.networks.split(",")
-        if not names or set(names) - set(_TARGETS) or len(set(names)) < len(names):
-            raise ConfigError(f"--networks are some of {', '.join(_TARGETS)}, each once; got {self.networks!r}.")
+        PlacesOptions.__post_init__(self)
+        parse_networks(self.networks, _TARGETS)
 
 
 def penn_fudan_split(seed: int, limit: int | None) -> ls.Split:
@@ -68,10 +54,10 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
     split = penn_fudan_split(run.seed, options.limit)
     trained: dict[str, Trained] = {}
     figures: dict[str, dict[str, float]] = {}
-    for name in options.networks.split(","):
+    for name in parse_networks(options.networks, _TARGETS):
         target = _TARGETS[name]
         # Some photos show the same people a moment later: such a copy is not measured on.
-        task = ls.Task(split, inputs="image", targets=target, size_px=parse_size(options.size), move_leaks=True)
+        task = ls.Task(split, inputs="image", targets=target, size_px=options.size_px, move_leaks=True)
         task.prepare()
         run.say(f"{name}: {len(task.train)} photos to learn from, {len(task.valid)} to measure on.")
         head = (ls.Detect if target == "boxes" else ls.SegmentInstances)(
@@ -80,7 +66,7 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
         trained[name] = train_on_places(
             task,
             f"{name}:{options.backbone}",
-            weights=None if options.weights == "none" else options.weights,
+            weights=options.start,
             heads={target: head},
             epochs=options.epochs,
             lr=options.lr,

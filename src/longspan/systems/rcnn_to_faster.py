@@ -13,7 +13,7 @@ import longspan as ls
 from longspan.columns.agreement import box_overlaps
 from longspan.errors import ConfigError
 from longspan.pipeline.network_features import NetworkFeatures
-from longspan.systems.dense import check_training, parse_size, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, sheet, train_on_places
 from longspan.systems.pedestrians import penn_fudan_split
 from longspan.systems.rcnn_labels import with_true_regions
 from longspan.systems.rcnn_stages import join_regions, rcnn
@@ -33,13 +33,9 @@ _STANDING = (1.0, 2.0, 3.0)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RcnnToFasterOptions:
+class RcnnToFasterOptions(PlacesOptions):
     """What may be changed."""
 
-    backbone: str = "squeezenet1_1"
-    """What both stand on."""
-    weights: str = "imagenet"
-    """What the backbone starts from: imagenet, none, or a file."""
     regions: int = 250
     """R-CNN: most regions that selective search proposes on a photo."""
     search_px: int = 160
@@ -52,17 +48,10 @@ class RcnnToFasterOptions:
     """Faster R-CNN: height and width of the frame; photos are padded to it, not cut."""
     epochs: int = 24
     """Faster R-CNN: passes over the training photos."""
-    batch_size: int = 4
-    """Faster R-CNN: photos in a step."""
-    lr: float = 1e-3
-    """Peak learning rate of both."""
-    limit: int | None = None
-    """Use only so many photos, for a quick look."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_training(self.epochs, self.batch_size, self.limit)
-        parse_size(self.size)
+        PlacesOptions.__post_init__(self)
         for name, least in (("regions", 10), ("search_px", 32), ("crop_px", 32), ("tune_epochs", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(self, name)}.")
@@ -84,7 +73,7 @@ class _Way:
 def _run(options: RcnnToFasterOptions, run: SystemRun) -> None:
     split = penn_fudan_split(run.seed, options.limit)
     # Some photos show the same people a moment later: such a copy is not measured on.
-    task = ls.Task(split, inputs="image", targets="boxes", size_px=parse_size(options.size), move_leaks=True)
+    task = ls.Task(split, inputs="image", targets="boxes", size_px=options.size_px, move_leaks=True)
     task.prepare()
     photos = with_true_regions(task.table)
     known, held_out = photos.take(task.train.numpy()), photos.take(task.valid.numpy())
@@ -127,7 +116,7 @@ def _train_rcnn(
     pipeline = rcnn(
         labels,
         backbone=options.backbone,
-        weights=None if options.weights == "none" else options.weights,
+        weights=options.start,
         search_px=options.search_px,
         regions=options.regions,
         crop_px=options.crop_px,
@@ -164,7 +153,7 @@ def _train_faster(
     trained = train_on_places(
         task,
         f"faster_rcnn:{options.backbone}",
-        weights=None if options.weights == "none" else options.weights,
+        weights=options.start,
         heads={"boxes": ls.Detect(ratios=_STANDING, finest_stride=8, max_detections=30)},
         epochs=options.epochs,
         lr=options.lr,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError
 from longspan.heads.segment import Decoder
-from longspan.systems.dense import Trained, check_training, parse_size, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, Trained, parse_networks, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -25,7 +24,7 @@ _DECODERS: dict[str, Decoder] = {"unet": "unet", "fcn8s": "fcn8s", "segnet": "li
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StreetScenesOptions:
+class StreetScenesOptions(PlacesOptions):
     """What may be changed."""
 
     networks: str = "unet,fcn8s,segnet"
@@ -44,19 +43,14 @@ class StreetScenesOptions:
     """Pictures in a step."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
-    limit: int | None = None
-    """Use only so many pictures of each part, for a quick look."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_training(self.epochs, self.batch_size, self.limit)
-        parse_size(self.size)
-        names = self.networks.split(",")
-        if not names or set(names) - set(_DECODERS) or len(set(names)) < len(names):
-            raise ConfigError(f"--networks are some of {', '.join(_DECODERS)}, each once; got {self.networks!r}.")
+        PlacesOptions.__post_init__(self)
+        parse_networks(self.networks, _DECODERS)
 
 
-def camvid_task(table: ls.Table, target: str, size: str, limit: int | None) -> ls.Task:
+def camvid_task(table: ls.Table, target: str, size_px: tuple[int, int], limit: int | None) -> ls.Task:
     """The official parts of CamVid, its test pictures in the vault."""
     if limit is not None:
         parts = np.asarray(table.column_values("part"))
@@ -67,25 +61,23 @@ def camvid_task(table: ls.Table, target: str, size: str, limit: int | None) -> l
         ]
         table = table.take(np.concatenate(chosen))
     # Neighbouring pictures of one drive stand on both sides of the official split: what is published is measured so.
-    return ls.Task(
-        table.split(column="part"), inputs="image", targets=target, size_px=parse_size(size), allow_leaks=True
-    )
+    return ls.Task(table.split(column="part"), inputs="image", targets=target, size_px=size_px, allow_leaks=True)
 
 
 def _run(options: StreetScenesOptions, run: SystemRun) -> None:
-    task = camvid_task(ls.datasets.load("camvid"), "mask", options.size, options.limit)
+    task = camvid_task(ls.datasets.load("camvid"), "mask", options.size_px, options.limit)
     task.prepare()
     run.say(f"{len(task.train)} pictures to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
     weights = _class_weights(task)
     trained: dict[str, Trained] = {}
     tests: dict[str, dict[str, float]] = {}
-    for name in options.networks.split(","):
+    for name in parse_networks(options.networks, _DECODERS):
         run.say(f"{name}: {options.epochs} epochs")
         own = name == "segnet"
         trained[name] = train_on_places(
             task,
             ls.SegNetConfig(width=options.segnet_width) if own else options.backbone,
-            weights=None if own or options.weights == "none" else options.weights,
+            weights=None if own else options.start,
             heads={"mask": ls.Segment(decoder=_DECODERS[name], class_weights=weights)},
             epochs=options.epochs,
             lr=options.lr,

@@ -37,9 +37,9 @@ def test_numbers_may_have_gaps(tmp_path):
 
 
 def test_yaml_is_read_as_a_yaml_library_reads_it(tmp_path):
-    yaml = pytest.importorskip("yaml")
     text = '# set\nnc: 4\nnames:\n  # people\n  0: person\n  1: "a b"\n  3: it\'s\n\nval: x\n'
-    assert class_names(written(tmp_path, "a.yaml", text)) == yaml.safe_load(text)["names"]
+    # What PyYAML's safe_load gives for this text.
+    assert class_names(written(tmp_path, "a.yaml", text)) == {0: "person", 1: "a b", 3: "it's"}
 
 
 @pytest.mark.parametrize(
