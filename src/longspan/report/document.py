@@ -143,9 +143,15 @@ class Document:
             image = f'<img{kind} src="{data_uri(picture.image)}" alt="{words}">'
             below = f"<div>{shown}</div>" if shown else ""
             items.append(f'<li class="picture panel {picture.tone}">{image}{below}</li>')
-        narrow = ' style="--cell: 116px"' if pictures and all(picture.small for picture in pictures) else ""
+        shapes = {picture.image.shape[:2] for picture in pictures}
+        height, width = shapes.pop() if len(shapes) == 1 else (1, 1)  # different ones are cut to squares
+        cell = 116 if pictures and all(picture.small for picture in pictures) else round(168 * max(1, width / height))
         above = f'<p class="caption">{_escape(caption)}</p>' if caption else ""
-        self._add(f'{above}<ul class="pictures"{narrow}>\n' + "\n".join(items) + "\n</ul>")
+        self._add(
+            f'{above}<ul class="pictures" style="--cell: {cell}px; --shape: {width} / {height}">\n'
+            + "\n".join(items)
+            + "\n</ul>"
+        )
         return self
 
     def settings(self, settings: Mapping[str, object]) -> Document:

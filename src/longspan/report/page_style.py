@@ -74,10 +74,10 @@ th, td { padding: 9px 18px; text-align: left; vertical-align: top; border-bottom
 thead th { color: var(--soft); font-size: 13px; font-weight: 550; white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--cell, 168px), 1fr)); gap: 14px;
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--cell)), 1fr)); gap: 14px;
   margin: 16px 0 0; padding: 0; list-style: none; }
 .picture { overflow: hidden; }
-.picture img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; background: var(--wash); }
+.picture img { display: block; width: 100%; aspect-ratio: var(--shape); object-fit: cover; background: var(--wash); }
 .picture img.small { object-fit: contain; image-rendering: pixelated; }
 .picture div { padding: 9px 12px 11px; font-size: 13.5px; line-height: 1.4; overflow-wrap: anywhere; }
 .picture b { display: block; font-weight: 600; }

@@ -15,6 +15,7 @@ from longspan.data.random import permutation
 from longspan.data.samples import Batch, epoch_draws
 from longspan.errors import ConfigError
 from longspan.heads import Answer, Head
+from longspan.heads.pixel_counts import IGNORED
 from longspan.report import Picture, contact_sheet
 from longspan.report.pictures import Tone
 from longspan.train.scores import Scores
@@ -80,7 +81,7 @@ def result_pictures(learner: Learner, scores: Scores, n: int, *, target: str | N
         pictures.append(
             Picture(
                 image=_compared(pixels[place], learner.task.targets, answers, truths, place),
-                caption=_said(heads, {t: answer[place] for t, answer in answers.items()}),
+                caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, truths),
                 tone=_tone(learner, heads, scores, row, answers, place),
                 note=f"{_true(learner, heads, scores, row)} · loss {float(losses[row]):.2f}",
             )
@@ -136,9 +137,14 @@ def _truths(learner: Learner, batch: Batch, place: int) -> str:
     return ", ".join(words)
 
 
-def _said(heads: Mapping[str, Head], answers: Mapping[str, Answer]) -> str:
+def _said(heads: Mapping[str, Head], answers: Mapping[str, Answer], truths: Mapping[str, Any]) -> str:
     words = []
     for name, answer in answers.items():
+        truth = truths[name]
+        if isinstance(truth, np.ndarray):
+            counts = truth != IGNORED
+            words.append(f"{name} {(answer.value == truth)[counts].mean():.0%} right" if counts.any() else name)
+            continue
         sure = "" if answer.probability is None else f" {answer.probability:.0%}"
         words.append(_word(answer.value, name, len(heads)) + sure)
     return ", ".join(words)
