@@ -145,7 +145,8 @@ class Document:
             items.append(f'<li class="picture panel {picture.tone}">{image}{below}</li>')
         shapes = {picture.image.shape[:2] for picture in pictures}
         height, width = shapes.pop() if len(shapes) == 1 else (1, 1)  # different ones are cut to squares
-        cell = 116 if pictures and all(picture.small for picture in pictures) else round(168 * max(1, width / height))
+        wide = min(max(168, width), round(168 * max(1, width / height)))
+        cell = 116 if pictures and all(picture.small for picture in pictures) else wide
         above = f'<p class="caption">{_escape(caption)}</p>' if caption else ""
         self._add(
             f'{above}<ul class="pictures" style="--cell: {cell}px; --shape: {width} / {height}">\n'

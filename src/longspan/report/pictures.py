@@ -83,7 +83,7 @@ def contact_sheet(
         pictures: at least one.
         columns: pictures in a row; about as wide as high, and at most 8, if None.
         title: stands above; nothing if empty.
-        cell_px: side of one cell on the page.
+        cell_px: width of one cell on the page; it is as high as the highest picture needs, but no higher than wide.
 
     Raises:
         ConfigError: no pictures, or fewer than one column.
@@ -99,7 +99,8 @@ def contact_sheet(
     rows = -(-len(pictures) // columns)
     lines = 2 if any(picture.note for picture in pictures) else 1 if any(picture.caption for picture in pictures) else 0
     gap_px, line_px, head_px = 12, 15, 34 if title else 0
-    step_px = cell_px + lines * line_px + gap_px
+    high_px = round(cell_px * min(1, max(picture.image.shape[0] / picture.image.shape[1] for picture in pictures)))
+    step_px = high_px + lines * line_px + gap_px
     width_px = columns * (cell_px + gap_px) + gap_px
     height_px = rows * step_px + gap_px + head_px
     sheet = Sheet(figsize=inches(width_px, height_px), facecolor="white")
@@ -108,8 +109,8 @@ def contact_sheet(
     below: dict[str, Any] = {"ha": "center", "va": "top", "xycoords": "axes fraction", "textcoords": "offset points"}
     for place, picture in enumerate(pictures):
         left = gap_px + place % columns * (cell_px + gap_px)
-        bottom = height_px - head_px - gap_px - place // columns * step_px - cell_px
-        axes = sheet.add_axes((left / width_px, bottom / height_px, cell_px / width_px, cell_px / height_px))
+        bottom = height_px - head_px - gap_px - place // columns * step_px - high_px
+        axes = sheet.add_axes((left / width_px, bottom / height_px, cell_px / width_px, high_px / height_px))
         axes.set_axis_off()
         image = picture.image[..., 0] if picture.image.shape[2:] == (1,) else picture.image
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if picture.small else "antialiased")
