@@ -14,7 +14,7 @@ import torch
 import longspan as ls
 from longspan.errors import CheckpointError
 from longspan.train import Callback, EarlyStopping, Learner, WeightAverage
-from longspan.train import learner as learner_module
+from longspan.train import phases as phases_module
 from longspan.train.checkpoint import CheckpointWriter
 from longspan.train.config import Phase
 
@@ -84,7 +84,7 @@ class Counter(Callback):
 
 @pytest.fixture(autouse=True)
 def _checkpoint_every_step(monkeypatch):
-    monkeypatch.setattr(learner_module, "CheckpointWriter", functools.partial(CheckpointWriter, steps=1))
+    monkeypatch.setattr(phases_module, "CheckpointWriter", functools.partial(CheckpointWriter, steps=1))
     monkeypatch.setattr(os, "fsync", lambda _: None)  # a killed process needs no disk that keeps its word
 
 
@@ -98,7 +98,7 @@ def make(small, kill=None, *, config=CONFIG, averaged=True):
 @pytest.fixture(scope="module")
 def unbroken(small):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner_module, "CheckpointWriter", functools.partial(CheckpointWriter, steps=1))
+        patch.setattr(phases_module, "CheckpointWriter", functools.partial(CheckpointWriter, steps=1))
         return make(small).run(PHASES)
 
 
@@ -308,10 +308,10 @@ SCRIPT = """
     import torch
     torch.set_num_threads(1)
     import conftest as small
-    from longspan.train import Callback, learner
+    from longspan.train import Callback, phases
     from longspan.train.checkpoint import CheckpointWriter
 
-    learner.CheckpointWriter = functools.partial(CheckpointWriter, steps=1)
+    phases.CheckpointWriter = functools.partial(CheckpointWriter, steps=1)
 
     class Die(Callback):
         def step_end(self, state):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
@@ -14,27 +13,22 @@ from torch import nn
 
 from longspan.data import Table, Task, Vault
 from longspan.data.random import step_seed
-from longspan.data.samples import split_evenly
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.heads import Head, head_for
 from longspan.models import Backbone, ModelConfig
 from longspan.train.building import make_backbone, normalised_for
-from longspan.train.callbacks import Callback, TrainState
-from longspan.train.checkpoint import CheckpointWriter, latest_steps, read_latest
+from longspan.train.callbacks import Callback
+from longspan.train.checkpoint import latest_steps, read_latest
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import resolve_design
-from longspan.train.loop import Run, train_phase
 from longspan.train.lr_find import LRFind, range_test
-from longspan.train.memory import keep_freed_memory
 from longspan.train.network import Network, evaluating, place
-from longspan.train.optimizer import make_optimizer
+from longspan.train.phases import check_trainable, own_randomness, train_phases
 from longspan.train.precision import pick_device, pick_dtype
 from longspan.train.predictor import Predictor
-from longspan.train.progress import ProgressBar
-from longspan.train.scores import Scores, join_target, score_rows
-from longspan.train.standing import below, collect, refuse_another, restore
-from longspan.train.step import Source, frozen_source, prepare_inputs, whole_source
-from longspan.train.stored import StoredLayers
+from longspan.train.scores import Scores, score_rows
+from longspan.train.standing import below, refuse_another
+from longspan.train.step import prepare_inputs, whole_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +99,7 @@ class Learner:
         self.heads = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
         self.inputs = normalised_for(weights, task.inputs)
         self.weights = None if weights is None else str(weights)
-        with _own_randomness(self.device):
+        with own_randomness(self.device):
             torch.manual_seed(step_seed(seed, "weights", 0))
             backbone = model if isinstance(model, nn.Module) else make_backbone(model, self.inputs, weights, pool)
             self.network = place(Network(backbone, self.heads), self.device).eval()
@@ -169,13 +163,13 @@ class Learner:
 
     def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | None = None) -> Learner:
         """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` are this with phases of their own."""
-        self._check_trainable(phases)
+        check_trainable(self, phases)
         if checkpoints is not None and latest_steps(checkpoints) > self.steps_done:
             raise CheckpointError(
                 f"{checkpoints} holds checkpoints of a training that got further. Go on from them with "
                 f"resume({str(checkpoints)!r}), or choose another folder, or delete it."
             )
-        self._run(list(phases), 0, None, {}, checkpoints)
+        train_phases(self, list(phases), folder=checkpoints)
         return self
 
     def resume(self, folder: str | Path) -> Learner:
@@ -200,86 +194,8 @@ class Learner:
         self.network.load_state_dict(below(tensors, "network."))
         phases = [Phase(**phase) for phase in values["phases"]]
         self.phases = [Phase(**phase) for phase in values["phases_before"]]
-        self._run(phases, values["phase_index"], values, tensors, folder)
+        train_phases(self, phases, first=values["phase_index"], values=values, tensors=tensors, folder=folder)
         return self
-
-    def _check_trainable(self, phases: Sequence[Phase]) -> None:
-        if len(self.task.train) < 2:
-            raise ConfigError("Training needs at least two rows.")
-        smallest = len(split_evenly(self.task.train, self.config.batch_size)[-1])
-        if smallest < 2 and any(isinstance(module, nn.BatchNorm1d) for module in self.network.modules()):
-            raise ConfigError(
-                f"batch_size={self.config.batch_size} leaves a batch of one of {len(self.task.train)} training rows, "
-                "which batch normalisation cannot learn from: it needs two. Another batch_size, 3 or more, will do."
-            )
-        if self.network.whole and any(phase.frozen for phase in phases):
-            raise ConfigError(
-                "Phases with frozen layers (as of fine_tune) train a head on a backbone, but this network is whole. "
-                "Give it an attribute num_features and leave the last layer to longspan, or use fit or fit_one_cycle."
-            )
-
-    def _run(
-        self,
-        phases: list[Phase],
-        first: int,
-        values: dict[str, Any] | None,
-        tensors: dict[str, torch.Tensor],
-        folder: str | Path | None,
-    ) -> None:
-        """Train `phases` from number `first` on, the first of them from a checkpoint if there are `values`."""
-        if self.device.type == "cpu":
-            keep_freed_memory()
-        num_batches = len(split_evenly(self.task.train, self.config.batch_size))
-        metrics = [join_target(n, metric.name, len(self.heads)) for n, h in self.heads.items() for metric in h.metrics]
-        bars = [ProgressBar(metrics)] if self.progress else []
-        stored, rested = self._stored_layers(), 1.0
-        with _own_randomness(self.device):  # dropout seeds torch anew in every step; the caller's state stays
-            for index in range(first, len(phases)):
-                phase = phases[index]
-                if phase.frozen > rested:  # layers that have learnt since then say something else now
-                    stored = self._stored_layers()
-                rested = phase.frozen
-                self.network.freeze(phase.frozen)
-                optimizer = make_optimizer(self.network, self.config, phase)
-                state = TrainState(self.network, self.network, optimizer, phase, index, num_batches, self.history)
-                self.network.zero_grad(set_to_none=True)  # an interrupted phase may have left some
-                if values is not None:
-                    restore(self, state, values, tensors)
-                    values = None
-                callbacks: list[Callback] = [*self.callbacks, *bars]
-                if folder is not None:
-                    callbacks.append(CheckpointWriter(folder, lambda s: collect(self, s, phases)))
-                try:
-                    source = self._source(phase, phases[index + 1 :], stored)
-                    train_phase(self._make_run(source), state, callbacks)
-                finally:
-                    for bar in bars:
-                        bar.close()
-                    self.network.freeze(0.0)
-                    self.network.eval()
-                    self.epochs_done += state.epoch
-                    self.steps_done += state.epoch * num_batches
-                self.phases.append(phase)
-
-    def _make_run(self, source: Source) -> Run:
-        return Run(
-            source=source, train=self.task.train, valid=self.task.valid, inputs=self.inputs,
-            targets=self.task.targets, heads=self.heads, config=self.config, seed=self.seed,
-            epochs_before=self.epochs_done, steps_before=self.steps_done,
-        )  # fmt: skip
-
-    def _source(self, phase: Phase, later: Sequence[Phase], stored: StoredLayers) -> Source:
-        if phase.frozen and not self.config.augment.active and not self.config.mixup:
-            source = stored.source(phase.frozen, [each.frozen for each in later])
-            if source is not None:
-                return source
-        make = frozen_source if phase.frozen == 1 else whole_source
-        return make(self.task.samples, self.inputs, self.device, self.dtype)
-
-    def _stored_layers(self) -> StoredLayers:
-        whole = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
-        rows, batch_size = torch.cat([self.task.train, self.task.valid]), self.config.batch_size * 2
-        return StoredLayers(whole, self.network, rows, batch_size=batch_size, memory_gb=self.task.memory_gb)
 
     # --- looking, without a trace --------------------------------------------------------------------------------
 
@@ -294,7 +210,7 @@ class Learner:
         Raises:
             TrainingError: the loss is no finite number from the start.
         """
-        with _own_randomness(self.device):
+        with own_randomness(self.device):
             return range_test(self, start, end, steps)
 
     def scores(self, part: Literal["train", "valid"] = "valid") -> Scores:
@@ -419,8 +335,3 @@ class Learner:
         """The network's registered name, or that of its class."""
         backbone = self.network.backbone
         return backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
-
-
-def _own_randomness(device: torch.device) -> AbstractContextManager[None]:
-    """Whatever is seeded inside, the caller's random state is the same afterwards."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
