@@ -175,3 +175,14 @@ def test_damaged_json_is_named(tmp_path, text, words):
     save_file({"a": torch.zeros(2)}, tmp_path / "m.safetensors", metadata={"longspan": text})
     with pytest.raises(ModelFileError, match=rf"m\.safetensors: .*{words}"):
         read_tensors(tmp_path / "m.safetensors")
+
+
+def test_a_flipped_bit_anywhere_in_the_values_is_noticed_and_older_files_are_read(whole, tmp_path):
+    good = whole.read_bytes()
+    start = 8 + int.from_bytes(good[:8], "little")
+    for place in (*range(start, len(good), 7), good.index(b'"name\\":') + 9):
+        whole.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        with pytest.raises(ModelFileError, match="damaged"):
+            read_tensors(whole)
+    save_file(TENSORS, tmp_path / "older.safetensors", metadata={"longspan": "{}"})
+    assert read_tensors(tmp_path / "older.safetensors")[1] == {}

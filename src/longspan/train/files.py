@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from longspan.errors import ModelFileError
 __all__ = ["read_tensors", "write_tensors", "write_whole"]
 
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
-_KEY = "longspan"  # the one entry of the header's metadata that is ours
+_KEY = "longspan"  # the entry of the header's metadata that is ours
+_CRC = "longspan_crc32"  # safetensors itself does not notice a flipped bit
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -56,9 +58,18 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], values: Mappi
         apart[name] = tensor.clone() if tensor.untyped_storage().data_ptr() in memory else tensor
         memory.add(tensor.untyped_storage().data_ptr())
     try:
-        write_whole(path, lambda part: save_file(apart, part, metadata={_KEY: text}))
+        write_whole(path, lambda part: save_file(apart, part, metadata={_KEY: text, _CRC: _checksum(text, apart)}))
     except (OSError, SafetensorError) as error:
         raise ModelFileError(f"{path} cannot be written: {error}. Nothing of it was left behind.") from error
+
+
+def _checksum(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    """CRC-32 of everything in a file: its JSON, and of each tensor name, type, shape and bytes."""
+    crc = zlib.crc32(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def _plain(value: Any) -> Any:
@@ -89,7 +100,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise ModelFileError(f"The model file {path} does not exist.")
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
+            metadata = file.metadata() or {}
+            text = metadata.get(_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()} if text is not None else {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(
@@ -99,6 +111,10 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise ModelFileError(
             f"{path} is a safetensors file, but not a longspan model: it has weights and no description of what to do "
             "with them. Pass it as weights= to a Learner."
+        )
+    if _CRC in metadata and metadata[_CRC] != _checksum(text, tensors):  # files of the first versions have none
+        raise ModelFileError(
+            f"{path} is damaged: its bytes are not those that were written. Copy or download it again."
         )
     try:
         values = json.loads(text)
