@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from longspan.data.vault import Vault
 from longspan.errors import SplitError, unknown_name
 
 if TYPE_CHECKING:
+    from longspan.data.leaks import Leaks
     from longspan.data.table import Table
 
-__all__ = ["Split", "make_split"]
+__all__ = ["Split", "make_split", "moments_of", "present_values"]
 
 
 @final
@@ -51,6 +52,34 @@ class Split:
         counts = {"train": len(train), "valid": len(valid), "test": len(vault)}
         how = {**self.how, "moved_to_train": moved, "rows": counts}
         return Split(table=self.table, train=train, valid=valid, vault=vault, how=how)
+
+    def leaks(
+        self,
+        inputs: str | Sequence[str] | None = None,
+        targets: str | Sequence[str] = (),
+        *,
+        group: str | None = None,
+        time: str | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Leaks:
+        """What of the held-out rows is known in training already; a Task looks for the same before it trains.
+
+        The vault stays closed: inputs of test rows are compared, their targets are not looked at.
+
+        Args:
+            inputs: Columns that a network would read; None for all that one can read, but for the targets.
+            targets: Columns that it would predict: is there an input that gives one of them away?
+            group: A column that names persons, patients, scenes: none may stand in two parts.
+            time: A column in whose order the parts must lie.
+            on_error: Pictures that cannot be read: "raise" refuses them by name, "skip" leaves their rows out.
+
+        Raises:
+            DataError: values that cannot be read.
+            UnknownNameError: no such column.
+        """
+        from longspan.data.leak_check import check_split
+
+        return check_split(self, inputs, targets, group=group, time=time, on_error=on_error)
 
     def __repr__(self) -> str:
         kind = self.how["kind"]
@@ -114,10 +143,10 @@ def make_split(
         )
     how: dict[str, object]
     if time is not None:
-        parts = _by_time(_present(table, time, "time"), time, valid, test)
+        parts = _by_time(present_values(table, time, "time"), time, valid, test)
         how = {"kind": "time", "column": time, "valid": valid, "test": test}
     elif group is not None:
-        parts = _by_group(_present(table, group, "group"), group, valid, test, seed)
+        parts = _by_group(present_values(table, group, "group"), group, valid, test, seed)
         how = {"kind": "group", "column": group, "valid": valid, "test": test, "seed": seed}
     elif column is not None:
         parts, how = _by_column(table, column, valid, test, seed, stratify)
@@ -188,7 +217,7 @@ def _every(total: int, count: int, start: float) -> np.ndarray:
 
 def _by_time(values: list[object], name: str, valid: float, test: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Earliest rows train, later ones validate, the last test; borders lie between two different moments."""
-    moments = _moments(values, name)
+    moments = moments_of(values, name)
     try:
         distinct = sorted(set(moments))  # type: ignore[type-var]
     except TypeError as error:
@@ -220,7 +249,7 @@ def _by_time(values: list[object], name: str, valid: float, test: float) -> tupl
     )
 
 
-def _moments(values: list[object], name: str) -> list[object]:
+def moments_of(values: list[object], name: str) -> list[object]:
     """Text as datetimes, anything else as it is; text that would sort wrongly as time is refused."""
     if not any(isinstance(value, str) for value in values):
         return values
@@ -284,7 +313,7 @@ def _by_column(
         name = column
     else:
         name, naming = read_naming(column)
-    values = _present(table, name, "split")
+    values = present_values(table, name, "split")
     part_of = {value: part_of_value(value, naming, name) for value in set(values)}
     rows = {part: np.flatnonzero([part_of[value] == part for value in values]) for part in PARTS}
     for part, wanted in (naming or {}).items():
@@ -350,7 +379,7 @@ def _values(table: Table, name: str, rows: np.ndarray) -> list[object]:
     return values if len(rows) == len(values) else [values[row] for row in rows.tolist()]
 
 
-def _present(table: Table, name: str, role: str) -> list[object]:
+def present_values(table: Table, name: str, role: str) -> list[object]:
     """All values of a column that every row must have."""
     _known(table, name)
     values = [_class_of(value) for value in table.column_values(name)]

@@ -12,13 +12,23 @@ import numpy as np
 import torch
 
 from longspan.columns import Category, Column, Image, Located
-from longspan.data.leaks import Leaks, find_leaks
+from longspan.data.column_leaks import group_rows
+from longspan.data.leaks import Leaks, find_leaks, parts_of
 from longspan.data.samples import Samples, encode_rows, picture_of
 from longspan.data.splits import Split
 from longspan.data.store import encode_value
 from longspan.data.table import Table
 from longspan.data.vault import Vault
-from longspan.errors import ConfigError, DataError, Fault, LongspanError, TrainingError, data_error, unknown_name
+from longspan.errors import (
+    ConfigError,
+    DataError,
+    Fault,
+    LeakError,
+    LongspanError,
+    TrainingError,
+    data_error,
+    unknown_name,
+)
 
 __all__ = ["Task"]
 
@@ -50,6 +60,8 @@ class Task:
         on_error: Literal["raise", "skip"] = "raise",
         allow_leaks: bool = False,
         move_leaks: bool = False,
+        group: str | None = None,
+        time: str | None = None,
         memory_gb: float = 4.0,
     ) -> None:
         """Name what is given and what is wanted.
@@ -61,9 +73,14 @@ class Task:
             size_px: Height and width, or one side of a square, that pictures get; needed where their sizes differ.
             on_error: "raise" refuses bad files and values, all at once and by name; "skip" leaves their rows out and
                 keeps the list in `skipped`.
-            allow_leaks: Train although the same or nearly the same sample is on both sides; noted in the model file.
+            allow_leaks: Train although something of the held-out rows is known in training, such as the same or nearly
+                the same sample (see `longspan.data.leaks`); noted in the model file.
             move_leaks: Let held-out copies of training rows train too, so that no sample is on both sides; `moved`
-                keeps their names. For splits drawn at random, where a row more or less in a part does not matter.
+                keeps their names. For splits drawn at random, where a row more or less in a part does not matter; of a
+                split by group, the rest of the group follows. A split by time is not touched.
+            group: A column that names persons, patients, scenes: none of them may stand in two parts, however the split
+                was made.
+            time: A column in whose order the parts must lie: what trains before what validates before what tests.
             memory_gb: Decoded inputs up to this size stay in memory, larger ones in a file in the cache folder.
         """
         self.split = data.split() if isinstance(data, Table) else data
@@ -90,6 +107,11 @@ class Task:
             raise ConfigError("allow_leaks and move_leaks exclude each other: leaks are either left or mended.")
         self.allow_leaks = allow_leaks
         self.move_leaks = move_leaks
+        self.group = group
+        self.time = time
+        for name in (group, time):
+            if name is not None and name not in self.table.columns:
+                raise unknown_name("column", name, self.table.columns)
         self.memory_gb = memory_gb
         self.train = torch.from_numpy(self.split.train)
         self.valid = torch.from_numpy(self.split.valid)
@@ -120,7 +142,8 @@ class Task:
 
         Raises:
             DataError: Values that cannot be read or used, all of them by name.
-            LeakError: The same, or nearly the same, picture stands in training and in validation or test.
+            LeakError: Something of the held-out rows is known in training: the same or nearly the same sample stands
+                on both sides, a group is parted, time runs backwards, or an input gives the answer away.
             TrainingError: A target, or an input, has no value in any training row.
         """
         if self._samples is not None:
@@ -140,10 +163,14 @@ class Task:
                 inputs[name] = _with_statistics(column, samples, name, self.train)
         self.inputs, self.targets = inputs, targets
         self.leaks = self._find_leaks(samples)
-        while self.move_leaks and len(self.leaks):  # a moved row may have another copy where it was
-            self.moved += [str(leak) for leak in self.leaks]
-            copies = np.unique([row for leak in self.leaks for row in (leak.row, leak.other_row)])
-            self.split = self.split.moved_to_train(copies)
+        if self.move_leaks and self.leaks.pairs and (self.time is not None or self.split.how["kind"] == "time"):
+            raise LeakError(
+                f"{self.leaks.message()}\nIn a split by time nothing is moved, for training would then know what comes "
+                "after it: drop one row of each pair."
+            )
+        while self.move_leaks and len(rows := self._movable()):  # a moved row may have another copy where it was
+            self.moved += [str(leak) for leak in self.leaks.pairs]
+            self.split = self.split.moved_to_train(rows)
             self._take_parts()
             self.leaks = self._find_leaks(samples)
         if not self.allow_leaks:
@@ -251,13 +278,21 @@ class Task:
             raise DataError(f"Column {name!r}: {error}", error.faults) from error
 
     def _find_leaks(self, samples: Samples) -> Leaks:
-        """Over the first picture input, else over all cells of the inputs."""
+        """In the rows that can be used: samples in two parts, and columns that say too much."""
         split = replace(self.split, train=self.train.numpy(), valid=self.valid.numpy())
-        pictures = [name for name in self.input_names if isinstance(self.table.columns[name], Image)]
-        if pictures:
-            name = pictures[0]
-            return find_leaks(split, samples.inputs[name], name=lambda row: self.table.where(row, name))
-        return find_leaks(split, cells=self.table.frame.select(self.input_names))
+        pictures = {name: samples.inputs[name] for name, column in self.inputs.items() if isinstance(column, Image)}
+        return find_leaks(
+            split, pictures, inputs=self.input_names, targets=self.target_names, group=self.group, time=self.time,
+        )  # fmt: skip
+
+    def _movable(self) -> np.ndarray:
+        """Rows that train from now on: of copies, and of the groups that were parted by moving some of their rows."""
+        assert self.leaks is not None
+        rows = np.asarray([row for leak in self.leaks.pairs for row in (leak.row, leak.other_row)], np.int64)
+        how = self.split.how
+        if how["kind"] == "group" and any(leak.kind == "group" for leak in self.leaks.columns):
+            rows = np.union1d(rows, group_rows(self.split, parts_of(self.split), str(how["column"])))
+        return np.setdiff1d(rows, self.split.train)
 
     def _take_parts(self) -> None:
         """Training and validation rows of the split that can be used."""
