@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 from longspan.cli.doctor import doctor
 from longspan.cli.evaluate import evaluate
+from longspan.cli.leaks import leaks
 from longspan.cli.lists import datasets, models, systems
 from longspan.cli.predict import predict
 from longspan.cli.run import quickstart, run
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )
 
-for _command in (quickstart, train, evaluate, predict, study, models, datasets, systems):
+for _command in (quickstart, train, evaluate, predict, study, leaks, models, datasets, systems):
     app.command()(_command)
 # A system brings options of its own, which `run` reads itself.
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)

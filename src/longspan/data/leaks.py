@@ -76,33 +76,42 @@ class Leaks:
         yield from self.columns
 
     def __repr__(self) -> str:
-        found = [f"{count} {kind} {parts}" for (parts, kind), count in self._counts().items()]
+        found = [f"{count} {kind} {parts}" for parts, kind, count in self.counts()]
         found += [f"{leak.kind} {leak.column!r}" for leak in self.columns]
         return f"Leaks({', '.join(found) or 'none'})"
 
-    def _counts(self) -> dict[tuple[str, str], int]:
+    def counts(self) -> list[tuple[str, str, int]]:
+        """Two parts ("train/test"), kind of pair, and how many there are."""
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for leak in self.pairs:
             counts[f"{leak.part}/{leak.other_part}", leak.kind] += 1
-        return dict(counts)
+        return [(parts, kind, count) for (parts, kind), count in counts.items()]
 
     def to_json(self) -> dict[str, object]:
         """What model files and reports keep: pairs per two parts and kind, columns and notes in sentences.
 
         Such as `{"pairs": {"train/test": {"identical": 3}}, "columns": [...], "notes": [...]}`.
         """
-        counts: dict[str, dict[str, int]] = {}
-        for (parts, kind), count in self._counts().items():
-            counts.setdefault(parts, {})[kind] = count
-        return {"pairs": counts, "columns": [leak.what for leak in self.columns], "notes": [n.what for n in self.notes]}
+        pairs: dict[str, dict[str, int]] = {}
+        for parts, kind, count in self.counts():
+            pairs.setdefault(parts, {})[kind] = count
+        return {"pairs": pairs, "columns": [leak.what for leak in self.columns], "notes": [n.what for n in self.notes]}
+
+    def summary(self) -> str:
+        """One line: how many of what."""
+        if not len(self):
+            return "nothing of the held-out rows was found in training"
+        several = {"group": "groups parted by", "time": "time order broken by", "target": "the answer given away by"}
+        found = [f"{count} {kind} between {parts}" for parts, kind, count in self.counts()]
+        return ", ".join([*found, *(f"{several[leak.kind]} {leak.column!r}" for leak in self.columns)])
 
     def message(self, shown: int = 10) -> str:
         """What is certain: the pairs by name, the first `shown` of them, the columns, and the cures."""
         if not len(self):
-            return "Nothing of the held-out rows was found in training."
+            return f"{self.summary().capitalize()}."
         lines = []
         if self.pairs:
-            counts = ", ".join(f"{count} {kind} between {parts}" for (parts, kind), count in self._counts().items())
+            counts = ", ".join(f"{count} {kind} between {parts}" for parts, kind, count in self.counts())
             lines.append(f"Samples on both sides of the split, so that figures would be too good ({counts}):")
             lines += [f"  {leak}" for leak in self.pairs[:shown]]
             if len(self.pairs) > shown:

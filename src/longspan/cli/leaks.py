@@ -1,0 +1,146 @@
+"""`longspan leaks`: look for what training would know of held-out rows, and train nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from longspan.cli import options as told
+from longspan.cli.formats import annotation_format
+from longspan.cli.options import Opt
+from longspan.cli.shell import interruptible, label
+from longspan.cli.train_options import TrainOptions
+from longspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from longspan.data import Leaks, Split, Table
+
+__all__ = ["leaks"]
+
+FOUND = 3
+"""Exit code where something was found, so that a build can stop on it."""
+_SHOWN = 20
+
+
+def leaks(
+    source: told.EvaluatedRows,
+    against: Annotated[
+        str | None,
+        Opt(metavar="SOURCE", help="A second source, read in the same way: the rows of the first train, these test."),
+    ] = None,
+    pattern: told.Pattern = None,
+    image: told.PictureColumn = None,
+    column: told.Columns = None,
+    format: told.Format = None,
+    annotations: told.Annotations = None,
+    classes: told.Classes = None,
+    mask_name: told.MaskName = None,
+    ignored: told.Ignored = None,
+    input: Annotated[
+        list[str] | None,
+        Opt(
+            metavar="COLUMN",
+            help="What a network would read; repeat it for several.  [default: the pictures; without any, all columns "
+            "but the targets]",
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None, Opt(metavar="COLUMN", help="What it would predict: does an input give it away? Repeatable.")
+    ] = None,
+    group: Annotated[
+        str | None, Opt(metavar="COLUMN", help="Names persons, patients, scenes: none may stand in two parts.")
+    ] = None,
+    time: Annotated[str | None, Opt(metavar="COLUMN", help="The parts must lie in this order.")] = None,
+    valid: told.ValidRows = 0.2,
+    test: told.TestRows = 0.0,
+    split_by: told.SplitBy = None,
+    seed: Annotated[int, Opt(metavar="N", help="Of the split.")] = 0,
+    on_error: told.OnError = "raise",
+    as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object.")] = False,
+) -> None:
+    r"""Look for what training would know of held-out rows: copies, groups, time, inputs that give the answer away.
+
+    longspan leaks pets/images --pattern '(?P<breed>.+)_\d+\.jpg'
+
+    longspan leaks people.csv --target salary --group family --split-by column:part
+
+    Nothing is trained or written, and the vault stays closed. Exit code: 0 if nothing is found, 3 if something is.
+    """
+    with interruptible(lambda: "Nothing was written."):
+        annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))
+
+        from longspan.cli.sources import read_source
+        from longspan.cli.tasks import describe_split, split_table
+
+        def read(where: str) -> Table:
+            return read_source(
+                where, pattern=pattern, image=image, columns=tuple(column or ()), annotated=annotated, on_error=on_error
+            )
+
+        table = read(source)
+        if against is None:
+            options = TrainOptions(source=source, valid=valid, test=test, split_by=split_by, seed=seed)
+            split = split_table(table, options)
+        elif split_by is not None:
+            raise ConfigError("--against says what trains and what tests; --split-by would say it a second time.")
+        else:
+            split = _both(table, read(against))
+        found = split.leaks(
+            input or None,
+            tuple(target or ()),
+            group=group,
+            time=time,
+            on_error="skip" if on_error == "skip" else "raise",
+        )
+    if as_json:
+        print(json.dumps(_as_json(split, found), indent=2, ensure_ascii=False))
+    else:
+        second = "" if against is None else f"; from row {len(table)} on those of {against}"
+        print(label("data", f"{source}: {len(split.table):,} rows{second}"))
+        print(label("split", describe_split(split)))
+        _tell(found)
+    if found:
+        raise typer.Exit(FOUND)
+
+
+def _both(table: Table, other: Table) -> Split:
+    """The rows of one train, those of the other lie in the vault."""
+    from longspan.columns import Category
+
+    name = "part"
+    while name in table.columns or name in other.columns:
+        name += "_"
+    parts = ["train"] * len(table) + ["test"] * len(other)
+    return table.concat(other).with_column(name, Category(), parts).split(column=name, valid=0)
+
+
+def _tell(found: Leaks) -> None:
+    if found.pairs:
+        counts = [f"{count} {kind} between {parts}" for parts, kind, count in found.counts()]
+        lines = [*counts, *map(str, found.pairs[:_SHOWN])]
+        if len(found.pairs) > _SHOWN:
+            lines.append(f"... and {len(found.pairs) - _SHOWN} more; --json lists them all")
+        print(label("samples", "\n".join(lines)))
+    if found.columns:
+        print(label("columns", "\n".join(map(str, found.columns))))
+    if found.notes:
+        print(label("to judge", "\n".join(map(str, found.notes))))
+    print(label("result", found.summary()))
+
+
+def _as_json(split: Split, found: Leaks) -> dict[str, Any]:
+    """All pairs by name, columns with their scores."""
+    columns = {
+        name: [{"kind": leak.kind, "column": leak.column, "what": leak.what, "score": leak.score} for leak in some]
+        for name, some in (("columns", found.columns), ("notes", found.notes))
+    }
+    pairs = [
+        {
+            "kind": leak.kind, "first": leak.name, "first_row": leak.row, "first_part": leak.part,
+            "second": leak.other_name, "second_row": leak.other_row, "second_part": leak.other_part,
+        }
+        for leak in found.pairs
+    ]  # fmt: skip
+    return {"split": split.how, "counts": found.to_json()["pairs"], "pairs": pairs, **columns}
