@@ -1,6 +1,5 @@
 """Killed at any moment and resumed: the same weights, bit for bit, and the same history."""
 
-import functools
 import os
 import signal
 import subprocess
@@ -14,8 +13,7 @@ import torch
 import longspan as ls
 from longspan.errors import CheckpointError
 from longspan.train import Callback, EarlyStopping, Learner, WeightAverage
-from longspan.train import phases as phases_module
-from longspan.train.checkpoint import CheckpointWriter
+from longspan.train.checkpoint import Checkpoints
 from longspan.train.config import Phase
 
 PHASES = [
@@ -84,7 +82,7 @@ class Counter(Callback):
 
 @pytest.fixture(autouse=True)
 def _checkpoint_every_step(monkeypatch):
-    monkeypatch.setattr(phases_module, "CheckpointWriter", functools.partial(CheckpointWriter, steps=1))
+    monkeypatch.setattr(Checkpoints, "of", classmethod(lambda cls, folder: cls(folder, steps=1)))
     monkeypatch.setattr(os, "fsync", lambda _: None)  # a killed process needs no disk that keeps its word
 
 
@@ -97,9 +95,7 @@ def make(small, kill=None, *, config=CONFIG, averaged=True):
 
 @pytest.fixture(scope="module")
 def unbroken(small):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phases_module, "CheckpointWriter", functools.partial(CheckpointWriter, steps=1))
-        return make(small).run(PHASES)
+    return make(small).run(PHASES)
 
 
 def assert_equal(small, resumed, unbroken):
@@ -297,21 +293,20 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_taken(small, unbroken, 
 
 def test_a_checkpoint_folder_holds_no_code(small, tmp_path):
     small.learner().fit(1, checkpoints=tmp_path)
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"state.safetensors"}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"state.safetensors", "best.safetensors"}
 
 
 # --- a real kill -----------------------------------------------------------------------------------------------------
 
 SCRIPT = """
-    import functools, os, signal, sys
+    import os, signal, sys
     sys.path.insert(0, {tests!r})
     import torch
     torch.set_num_threads(1)
     import conftest as small
-    from longspan.train import Callback, phases
-    from longspan.train.checkpoint import CheckpointWriter
+    from longspan.train import Callback, Checkpoints
 
-    phases.CheckpointWriter = functools.partial(CheckpointWriter, steps=1)
+    folder = Checkpoints({folder!r}, steps=1)
 
     class Die(Callback):
         def step_end(self, state):
@@ -328,16 +323,16 @@ def test_a_real_kill_of_the_process(small, tmp_path):
     tests, folder = str(Path(__file__).parent), str(tmp_path / "steps")
 
     def run(die, go, out="out.safetensors"):
-        code = textwrap.dedent(SCRIPT).format(tests=tests, die=die, go=go, out=str(tmp_path / out))
+        code = textwrap.dedent(SCRIPT).format(tests=tests, die=die, go=go, folder=folder, out=str(tmp_path / out))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         return subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
         )
 
-    killed = run(True, f"made.fit_one_cycle(3, lr=0.02, checkpoints={folder!r})")
+    killed = run(True, "made.fit_one_cycle(3, lr=0.02, checkpoints=folder)")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "out.safetensors").exists()
-    resumed = run(False, f"made.resume({folder!r})")
+    resumed = run(False, "made.resume(folder)")
     assert resumed.returncode == 0, resumed.stderr
     expected = small.learner(seed=9, callbacks=[Callback()]).fit_one_cycle(3, lr=0.02)
     assert small.same(ls.load(tmp_path / "out.safetensors", device="cpu"), expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from longspan.train.budget import Budget
 from longspan.train.callbacks import Callback, EarlyStopping, TrainState, WeightAverage
+from longspan.train.checkpoint import Checkpoints
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.ensemble import Ensemble
 from longspan.train.learner import Learner
@@ -17,6 +18,7 @@ from longspan.train.strategy import Strategy, Trained
 __all__ = [
     "Budget",
     "Callback",
+    "Checkpoints",
     "EarlyStopping",
     "Ensemble",
     "Learner",

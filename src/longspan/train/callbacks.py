@@ -42,6 +42,8 @@ class TrainState:
     """Of the heads, in the last step."""
     losses: list[float] = field(default_factory=list)
     """Of the steps of this epoch."""
+    float32_steps: int = 0
+    """Of the steps of this epoch, those that half precision overflowed in."""
     stop: bool = False
     """Set it to end the phase after this event."""
 

@@ -3,82 +3,156 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import torch
 
 from longspan.errors import CheckpointError, ConfigError, ModelFileError
+from longspan.train.best import BestModel
 from longspan.train.callbacks import Callback, TrainState
 from longspan.train.files import read_tensors, write_tensors
+from longspan.train.lock import FolderLock
 
-__all__ = ["CheckpointWriter", "latest_steps", "read_latest"]
+__all__ = ["CheckpointWriter", "Checkpoints", "latest_steps", "name_of", "read_latest"]
 
 _PREFIX = "step-"
 _NAME = re.compile(_PREFIX + r"\d{8,}-\d+-\d+")
 _STATE = "state.safetensors"
+_RARER = 100  # times as long as writing one took: at most about 1 % of the time goes into them
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Where checkpoints of a training go, how often, and how many stay."""
+
+    folder: str | Path
+    """Made if it does not exist."""
+    steps: int | None = field(default=None, kw_only=True)
+    """Every so many steps and at the end of every epoch, whatever it costs, in place of `minutes`."""
+    minutes: float = field(default=5.0, kw_only=True)
+    """Every so many minutes and at the end of every epoch; left out where they would take more than about 1 % of the
+    time, as for epochs of a second."""
+    keep: int = field(default=2, kw_only=True)
+    """How many of the last ones stay."""
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        object.__setattr__(self, "folder", Path(self.folder).expanduser())
+        if self.steps is not None and (not isinstance(self.steps, int) or self.steps < 1):
+            raise ConfigError(f"Checkpoints.steps must be a whole number of at least 1, got {self.steps!r}.")
+        if not 0 < self.minutes < math.inf:
+            raise ConfigError(f"Checkpoints.minutes must be above 0 and finite, got {self.minutes}.")
+        if not isinstance(self.keep, int) or self.keep < 1:
+            raise ConfigError(f"Checkpoints.keep must be a whole number of at least 1, got {self.keep!r}.")
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return Path(self.folder)
+
+    def locked(self) -> FolderLock:
+        """For `with`: only one training at a time writes here."""
+        what = f"The checkpoint folder {self.folder}"
+        return FolderLock(self.path, ".checkpoints.lock", what=what, error=CheckpointError)
+
+    @classmethod
+    def of(cls, where: str | Path | Checkpoints) -> Checkpoints:
+        """The settings, with the usual ones for a folder alone."""
+        return where if isinstance(where, Checkpoints) else cls(where)
 
 
 @final
 class CheckpointWriter(Callback):
-    """Writes folders `step-00000123` below one folder, at the end of epochs and every so many minutes or steps.
+    """Writes folders `step-00000123-0-00004` below one folder: steps, phase, and epochs of the phase.
 
-    Each is written under another name, synced and renamed; a kill at any moment leaves the ones before it whole.
+    Each is written under another name, synced and renamed; a kill at any moment leaves the ones before it whole. When
+    it is written changes nothing in what is learnt, so the clock may decide.
     """
 
     def __init__(
         self,
-        folder: str | Path,
+        settings: Checkpoints,
         collect: Callable[[TrainState], tuple[dict[str, torch.Tensor], dict[str, Any]]],
         *,
-        minutes: float = 5.0,
-        steps: int | None = None,
-        keep: int = 2,
+        best: BestModel | None = None,
+        last: str | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Write below `folder` what `collect` gives.
+        """Write what `collect` gives.
 
         Args:
-            folder: Made if it does not exist.
+            settings: Where and how often.
             collect: Tensors and JSON values of the whole training.
-            minutes: Within an epoch, at least this long after the last one.
-            steps: Within an epoch, every so many steps instead.
-            keep: How many of the last ones stay.
+            best: The model of the best epoch, written at the same moments.
+            last: Name of the checkpoint that this training goes on from.
+            interrupted: Asked after each step: whether to write and then stop, by KeyboardInterrupt.
         """
-        self.folder = Path(folder)
+        self.settings = settings
+        self.folder = settings.path
         self.collect = collect
-        self.minutes = minutes
-        self.steps = steps
-        self.keep = keep
-        self.written_at = time.monotonic()
-        self.steps_since = 0
-        if keep < 1:
-            raise ConfigError(f"CheckpointWriter.keep must be at least 1, got {keep}.")
+        self.best = best
+        self.last = last
+        self.interrupted = interrupted
+        self._cost = 0.0
+        self._written_at = time.monotonic()
+        self._steps_since = 0
+        self._failing = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CheckpointError(f"The checkpoint folder {folder} cannot be made: {error}.") from error
+            raise CheckpointError(f"The checkpoint folder {self.folder} cannot be made: {error}.") from error
 
     def step_end(self, state: TrainState) -> None:
         """Write if it is time."""
-        self.steps_since += 1
-        late = (time.monotonic() - self.written_at) / 60 >= self.minutes
-        if self.steps_since == self.steps or (self.steps is None and late):
+        self._steps_since += 1
+        steps, minutes = self.settings.steps, self.settings.minutes
+        if self._steps_since >= steps if steps is not None else self._is_late(60 * minutes):
             self._write(state)
+        self._stop_if_asked(state)
 
     def epoch_end(self, state: TrainState) -> None:
-        """Write always."""
-        self._write(state)
+        """Write, unless that would be too often."""
+        if self.best is not None:
+            self.best.look(state)
+        if self.settings.steps is not None or self._is_late(0.0):
+            self._write(state)
+        self._stop_if_asked(state)
+
+    def close(self) -> None:
+        """Write the best model if it is not yet, however the training ended."""
+        if self.best is not None:
+            try:
+                self.best.write()
+            except (OSError, ModelFileError) as error:
+                print(f"The model of the best epoch cannot be written: {error}", file=sys.stderr)
+
+    def _is_late(self, seconds: float) -> bool:
+        return time.monotonic() - self._written_at >= max(seconds, _RARER * self._cost)
+
+    def _stop_if_asked(self, state: TrainState) -> None:
+        if self.interrupted():
+            if self._steps_since or self.last is None:
+                self._write(state)
+            raise KeyboardInterrupt
 
     def _write(self, state: TrainState) -> None:
+        started = time.monotonic()
         tensors, values = self.collect(state)
-        name = f"{_PREFIX}{values['steps']:08d}-{values['phase_index']}-{state.epoch:05d}"
+        name = name_of(values)
         target, part = self.folder / name, self.folder / f".{name}.part"
         try:
+            if self.best is not None:
+                self.best.write()
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
             write_tensors(part / _STATE, tensors, {"format": "longspan checkpoint", **values})
@@ -86,19 +160,39 @@ class CheckpointWriter(Callback):
             os.replace(part, target)
             _sync(self.folder)
         except (OSError, ModelFileError) as error:
-            raise CheckpointError(
-                f"The checkpoint {target} cannot be written: {error}. Free space or choose another folder; the earlier "
-                "checkpoints are whole, and --resume goes on from the last of them."
-            ) from error
+            self._tell(target, error)
+        else:
+            self.last, self._failing = name, False
+            self._sweep(name)
         finally:  # of this one, and of any that was killed while it was written
             for left in self.folder.glob(f".{_PREFIX}*.part"):
                 shutil.rmtree(left, ignore_errors=True)
+        self._written_at, self._steps_since = time.monotonic(), 0
+        self._cost = self._written_at - started
+
+    def _sweep(self, name: str) -> None:
+        """Remove what is older than is wanted, and what is later than this one.
+
+        Later ones were damaged, or this training would have gone on from there.
+        """
         names = _names(self.folder)
-        # Later ones were damaged, or this training would have gone on from there.
         before = names[: names.index(name) + 1]
-        for old in [*before[: -self.keep], *names[len(before) :]]:
+        for old in [*before[: -self.settings.keep], *names[len(before) :]]:
             shutil.rmtree(self.folder / old, ignore_errors=True)
-        self.written_at, self.steps_since = time.monotonic(), 0
+
+    def _tell(self, target: Path, error: Exception) -> None:
+        """A training without any checkpoint stops; one that has some is worth more than the next of them."""
+        what = f"The checkpoint {target} cannot be written: {error.__cause__ or error}."
+        if self.last is None:
+            raise CheckpointError(f"{what} Make room or choose another folder; nothing to go on from exists yet.")
+        if not self._failing:
+            print(
+                f"{what} The training goes on and tries again later; {self.last} before it is whole, and resuming "
+                "would go on from there. Make room.",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._failing = True
 
 
 def read_latest(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], list[str]]:
@@ -126,6 +220,11 @@ def latest_steps(folder: str | Path) -> int:
     """Steps of the last checkpoint below `folder` by its name; 0 where there is none."""
     names = _names(Path(folder))
     return int(names[-1].removeprefix(_PREFIX).split("-")[0]) if names else 0
+
+
+def name_of(values: Mapping[str, Any]) -> str:
+    """What the folder of a checkpoint with these values is called."""
+    return f"{_PREFIX}{values['steps']:08d}-{values['phase_index']}-{values['epoch']:05d}"
 
 
 def _names(folder: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -11,14 +10,14 @@ import polars as pl
 import torch
 from torch import nn
 
-from longspan.data import Table, Task, Vault
+from longspan.data import Table, Task
 from longspan.data.random import step_seed
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.heads import Head, head_for
 from longspan.models import Backbone, ModelConfig
 from longspan.train.building import make_backbone, normalised_for
 from longspan.train.callbacks import Callback
-from longspan.train.checkpoint import latest_steps, read_latest
+from longspan.train.checkpoint import Checkpoints, latest_steps, name_of, read_latest
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import resolve_design
 from longspan.train.lr_find import LRFind, range_test
@@ -27,7 +26,7 @@ from longspan.train.phases import check_trainable, own_randomness, train_phases
 from longspan.train.precision import pick_device, pick_dtype
 from longspan.train.predictor import Predictor
 from longspan.train.scores import Scores, score_rows
-from longspan.train.standing import below, refuse_another
+from longspan.train.standing import go_back, refuse_another
 from longspan.train.step import prepare_inputs, whole_source
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ class Learner:
         *,
         schedule: Literal["one_cycle", "cosine", "linear", "step", "constant"] = "linear",
         warmup: float = 0.0,
-        checkpoints: str | Path | None = None,
+        checkpoints: str | Path | Checkpoints | None = None,
     ) -> Learner:
         """Train all layers at one rate.
 
@@ -128,12 +127,17 @@ class Learner:
             lr: Peak learning rate.
             schedule: How it moves; see `schedules.lr_factor`.
             warmup: Share of the steps in which it rises first.
-            checkpoints: A folder; a killed training goes on with `resume`.
+            checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
         return self.run([Phase(epochs=epochs, lr=lr, schedule=schedule, warmup=warmup)], checkpoints=checkpoints)
 
     def fit_one_cycle(
-        self, epochs: int, lr: float = 3e-3, *, warmup: float = 0.25, checkpoints: str | Path | None = None
+        self,
+        epochs: int,
+        lr: float = 3e-3,
+        *,
+        warmup: float = 0.25,
+        checkpoints: str | Path | Checkpoints | None = None,
     ) -> Learner:
         """Train all layers; the rate rises to `lr`, then falls to nothing (Smith 2018)."""
         return self.run([Phase(epochs=epochs, lr=lr, schedule="one_cycle", warmup=warmup)], checkpoints=checkpoints)
@@ -145,7 +149,7 @@ class Learner:
         *,
         freeze_epochs: int = 1,
         lower_rate: float = 0.01,
-        checkpoints: str | Path | None = None,
+        checkpoints: str | Path | Checkpoints | None = None,
     ) -> Learner:
         """Train the heads on the frozen backbone, then everything, with smaller rates for lower layers.
 
@@ -156,45 +160,44 @@ class Learner:
             lr: Peak rate of the heads in the first phase; half of it in the second.
             freeze_epochs: Of the first phase.
             lower_rate: Rate of the lowest layers as a share of the heads'.
-            checkpoints: A folder; a killed training goes on with `resume`.
+            checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
         phases = fine_tune_phases(epochs, lr, freeze_epochs=freeze_epochs, lower_rate=lower_rate)
         return self.run(phases, checkpoints=checkpoints)
 
-    def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | None = None) -> Learner:
+    def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | Checkpoints | None = None) -> Learner:
         """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` are this with phases of their own."""
         check_trainable(self, phases)
-        if checkpoints is not None and latest_steps(checkpoints) > self.steps_done:
-            raise CheckpointError(
-                f"{checkpoints} holds checkpoints of a training that got further. Go on from them with "
-                f"resume({str(checkpoints)!r}), or choose another folder, or delete it."
-            )
-        train_phases(self, list(phases), folder=checkpoints)
+        if checkpoints is None:
+            train_phases(self, list(phases))
+            return self
+        checkpoints = Checkpoints.of(checkpoints)
+        with checkpoints.locked():
+            if latest_steps(checkpoints.path) > self.steps_done:
+                raise CheckpointError(
+                    f"{checkpoints.path} holds checkpoints of a training that got further. Go on from them with "
+                    f"resume({str(checkpoints.path)!r}), or choose another folder, or delete it."
+                )
+            train_phases(self, list(phases), checkpoints=checkpoints)
         return self
 
-    def resume(self, folder: str | Path) -> Learner:
-        """Go on from the last whole checkpoint in `folder`, as if it had never been interrupted.
+    def resume(self, checkpoints: str | Path | Checkpoints) -> Learner:
+        """Go on from the last whole checkpoint in a folder, as if there had never been an interruption.
 
         The learner must be made as the first one was: same task, model, config and seed.
 
         Raises:
-            CheckpointError: there is none, or it belongs to another training.
+            CheckpointError: there is none, it belongs to another training, or another process works in the folder.
         """
-        task = self.task
-        tensors, values, damaged = read_latest(folder)
-        if damaged:
-            print(f"Left out as damaged: {'; '.join(damaged)}. Going on from step {values['steps']}.")
-        refuse_another(self, values, folder)
-        vault = task.split.vault
-        if len(values["openings"]) > len(vault.openings):  # what was opened before the kill stays on record
-            task.split = replace(task.split, vault=Vault(vault.rows_for_leak_check(), values["openings"]))
-        self.evaluations = values["evaluations"]
-        self.history = values["history"]
-        self.epochs_done, self.steps_done = values["epochs_before"], values["steps_before"]
-        self.network.load_state_dict(below(tensors, "network."))
-        phases = [Phase(**phase) for phase in values["phases"]]
-        self.phases = [Phase(**phase) for phase in values["phases_before"]]
-        train_phases(self, phases, first=values["phase_index"], values=values, tensors=tensors, folder=folder)
+        checkpoints = Checkpoints.of(checkpoints)
+        with checkpoints.locked():
+            tensors, values, damaged = read_latest(checkpoints.path)
+            if damaged:
+                print(f"Left out as damaged: {'; '.join(damaged)} Going on from {name_of(values)}.")
+            refuse_another(self, values, checkpoints.path)
+            phases = go_back(self, values, tensors)
+            first = values["phase_index"]
+            train_phases(self, phases, first=first, values=values, tensors=tensors, checkpoints=checkpoints)
         return self
 
     # --- looking, without a trace --------------------------------------------------------------------------------

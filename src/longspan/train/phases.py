@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,9 +13,12 @@ from torch import nn
 
 from longspan.data.samples import split_evenly
 from longspan.errors import ConfigError
+from longspan.train.best import BestModel
 from longspan.train.callbacks import Callback, TrainState
-from longspan.train.checkpoint import CheckpointWriter
+from longspan.train.checkpoint import Checkpoints, CheckpointWriter, name_of
 from longspan.train.config import Phase
+from longspan.train.faults import memory_named
+from longspan.train.interrupt import interrupts_noted
 from longspan.train.loop import Run, train_phase
 from longspan.train.memory import keep_freed_memory
 from longspan.train.optimizer import make_optimizer
@@ -24,8 +29,6 @@ from longspan.train.step import Source, frozen_source, whole_source
 from longspan.train.stored import StoredLayers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from longspan.train.learner import Learner
 
 __all__ = ["check_trainable", "own_randomness", "train_phases"]
@@ -60,7 +63,7 @@ def train_phases(
     first: int = 0,
     values: dict[str, Any] | None = None,
     tensors: dict[str, torch.Tensor] | None = None,
-    folder: str | Path | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Train `phases` from number `first` on.
 
@@ -70,7 +73,11 @@ def train_phases(
         first: Where it goes on.
         values: What a checkpoint says of phase `first`; None starts it anew.
         tensors: What it holds.
-        folder: Where checkpoints go.
+        checkpoints: Where they go, and how often.
+
+    Raises:
+        TrainingError: a loss that is no number, or too little memory.
+        KeyboardInterrupt: Ctrl-C; with checkpoints there is one of the step before.
     """
     if learner.device.type == "cpu":
         keep_freed_memory()
@@ -78,6 +85,8 @@ def train_phases(
     metrics = [join_target(name, metric.name, len(heads)) for name, head in heads.items() for metric in head.metrics]
     bars = [ProgressBar(metrics)] if learner.progress else []
     stored, rested = _stored_layers(learner), 1.0
+    last = None if values is None else name_of(values)
+    best = None if checkpoints is None else BestModel(learner, checkpoints.path)
     with own_randomness(learner.device):  # dropout seeds torch anew in every step; the caller's state stays
         for index in range(first, len(phases)):
             phase, network = phases[index], learner.network
@@ -92,11 +101,17 @@ def train_phases(
                 restore(learner, state, values, tensors or {})
                 values = None
             callbacks: list[Callback] = [*learner.callbacks, *bars]
-            if folder is not None:
-                callbacks.append(CheckpointWriter(folder, lambda s: collect(learner, s, phases)))
             try:
-                source = _source(learner, phase, phases[index + 1 :], stored)
-                train_phase(_make_run(learner, source), state, callbacks)
+                with memory_named(), contextlib.ExitStack() as stack:
+                    source = _source(learner, phase, phases[index + 1 :], stored)
+                    if checkpoints is not None:
+                        writer = CheckpointWriter(
+                            checkpoints, lambda s: collect(learner, s, phases), best=best, last=last,
+                            interrupted=stack.enter_context(interrupts_noted()),
+                        )  # fmt: skip
+                        stack.callback(writer.close)
+                        callbacks.append(writer)
+                    train_phase(_make_run(learner, source), state, callbacks)
             finally:
                 for bar in bars:
                     bar.close()
@@ -117,7 +132,15 @@ def _make_run(learner: Learner, source: Source) -> Run:
         source=source, train=learner.task.train, valid=learner.task.valid, inputs=learner.inputs,
         targets=learner.task.targets, heads=learner.heads, config=learner.config, seed=learner.seed,
         epochs_before=learner.epochs_done, steps_before=learner.steps_done,
+        files=lambda rows: _files(learner, rows.tolist()),
     )  # fmt: skip
+
+
+def _files(learner: Learner, rows: list[int]) -> list[str]:
+    """The files of these rows' inputs, as far as they come from files."""
+    table = learner.task.table
+    cells = [table.value(row, name) for row in rows for name in learner.inputs if table.columns[name].in_files]
+    return [str(cell) for cell in cells if isinstance(cell, str | Path)]
 
 
 def _source(learner: Learner, phase: Phase, later: Sequence[Phase], stored: StoredLayers) -> Source:

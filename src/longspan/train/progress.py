@@ -19,7 +19,7 @@ class ProgressBar(Callback):
 
     def __init__(self, metrics: Collection[str]) -> None:
         """Nothing is shown before a phase starts; of each epoch the losses and these metrics are."""
-        self.shown = ("train_loss", "valid_loss", *metrics)
+        self.shown = ("train_loss", "valid_loss", *metrics, "float32_steps")
         self.progress: Progress | None = None
         self.bar: TaskID | None = None
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from longspan.data import Vault
 from longspan.errors import CheckpointError
 from longspan.train.callbacks import TrainState
 from longspan.train.config import Phase
@@ -18,7 +20,7 @@ from longspan.version import __version__
 if TYPE_CHECKING:
     from longspan.train.learner import Learner
 
-__all__ = ["below", "collect", "identity", "refuse_another", "restore"]
+__all__ = ["below", "collect", "go_back", "identity", "refuse_another", "restore"]
 
 
 def identity(learner: Learner) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def collect(
         "epoch": state.epoch,
         "batch": state.batch,
         "losses": state.losses,
+        "float32_steps": state.float32_steps,
         "lr": state.lr,
         "stop": state.stop,
         "history": learner.history,
@@ -80,10 +83,25 @@ def collect(
     return tensors, values
 
 
+def go_back(learner: Learner, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> list[Phase]:
+    """Weights, history and openings of the vault as `collect` found them; gives all phases of the training."""
+    task = learner.task
+    vault = task.split.vault
+    if len(values["openings"]) > len(vault.openings):  # what was opened before the kill stays on record
+        task.split = replace(task.split, vault=Vault(vault.rows_for_leak_check(), values["openings"]))
+    learner.evaluations = values["evaluations"]
+    learner.history = values["history"]
+    learner.epochs_done, learner.steps_done = values["epochs_before"], values["steps_before"]
+    learner.network.load_state_dict(below(tensors, "network."))
+    learner.phases = [Phase(**phase) for phase in values["phases_before"]]
+    return [Phase(**phase) for phase in values["phases"]]
+
+
 def restore(learner: Learner, state: TrainState, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     """Put a phase that has just been set up where `collect` found it; weights and history are the learner's part."""
     state.epoch, state.batch = values["epoch"], values["batch"]
     state.losses, state.lr, state.stop = values["losses"], values["lr"], values["stop"]
+    state.float32_steps = values.get("float32_steps", 0)  # checkpoints of the first versions do not count them
     learning = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     optimizer_state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in below(tensors, "optimizer.").items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -27,9 +27,20 @@ class Source:
 
     samples: Samples
     prepare: Callable[[Batch], Inputs]
-    forward: Callable[[Network, Inputs], dict[str, Any]]
+    run: Callable[[Network, Inputs], dict[str, Any]]
+    """The network, or what of it is left to be run, on prepared inputs."""
     device: torch.device
     dtype: torch.dtype
+    """That layers compute in where autocast knows them; weights and losses are float32."""
+
+    def forward(self, network: Network, inputs: Inputs) -> dict[str, Any]:
+        """Outputs by target."""
+        with autocast(self.device, self.dtype):
+            return self.run(network, inputs)
+
+    def ways(self) -> tuple[Source, ...]:
+        """This source, and where it computes in half precision, which may overflow, another that does not."""
+        return (self,) if self.dtype == torch.float32 else (self, replace(self, dtype=torch.float32))
 
 
 def prepare_inputs(batch: Batch, columns: Mapping[str, Column]) -> Inputs:
@@ -39,24 +50,20 @@ def prepare_inputs(batch: Batch, columns: Mapping[str, Column]) -> Inputs:
 
 def whole_source(samples: Samples, columns: Mapping[str, Column], device: torch.device, dtype: torch.dtype) -> Source:
     """The whole network on encoded rows."""
-
-    def forward(network: Network, inputs: Inputs) -> dict[str, Any]:
-        with autocast(device, dtype):
-            return network(*inputs)
-
-    return Source(samples, lambda batch: prepare_inputs(batch, columns), forward, device, dtype)
+    return Source(
+        samples, lambda batch: prepare_inputs(batch, columns), lambda network, inputs: network(*inputs), device, dtype
+    )
 
 
 def frozen_source(samples: Samples, columns: Mapping[str, Column], device: torch.device, dtype: torch.dtype) -> Source:
     """As `whole_source`, but the backbone keeps nothing for a backward pass."""
 
-    def forward(network: Network, inputs: Inputs) -> dict[str, Any]:
-        with autocast(device, dtype):
-            with torch.no_grad():
-                features = network.features(*inputs)
-            return network.from_features(features)
+    def run(network: Network, inputs: Inputs) -> dict[str, Any]:
+        with torch.no_grad():
+            features = network.features(*inputs)
+        return network.from_features(features)
 
-    return Source(samples, lambda batch: prepare_inputs(batch, columns), forward, device, dtype)
+    return Source(samples, lambda batch: prepare_inputs(batch, columns), run, device, dtype)
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:

@@ -65,13 +65,12 @@ class StoredLayers:
         at = self._whole
         samples = Samples({"outputs": store}, at.samples.targets)
 
-        def forward(network: Network, inputs: Inputs) -> dict[str, Any]:
+        def run(network: Network, inputs: Inputs) -> dict[str, Any]:
             parts = network.parts(groups)  # of the network that is asked: a running average may stand in
             assert parts is not None
-            with autocast(at.device, at.dtype):
-                return network.from_features(Features(parts[1](*inputs)))
+            return network.from_features(Features(parts[1](*inputs)))
 
-        return Source(samples, lambda batch: (batch.inputs["outputs"],), forward, at.device, at.dtype)
+        return Source(samples, lambda batch: (batch.inputs["outputs"],), run, at.device, at.dtype)
 
     @torch.no_grad()
     def _store(self, groups: int, below: int) -> Store | None:
