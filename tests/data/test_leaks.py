@@ -98,6 +98,22 @@ def test_changed_copies_are_found_and_others_are_not(change, side):
     assert _found(leaks) == {(i, 60 + i, "near-identical") for i in range(20)}
 
 
+@pytest.mark.parametrize("side", [32, 64])
+def test_mirrored_copies_are_found_also_re_encoded(side):
+    pictures = _pictures(80, side)
+    pictures[60:70] = pictures[:10, :, ::-1]
+    pictures[70:] = [_reencoded(picture[:, ::-1]) for picture in pictures[10:20]]
+    leaks = _looked(["train"] * 50 + ["valid"] * 30, pictures)
+    assert _found(leaks) == {(i, 60 + i, "mirrored") for i in range(20)}
+
+
+def test_a_symmetric_picture_is_told_once_and_not_as_mirrored():
+    pictures = _pictures(40)
+    pictures[0] = pictures[0] // 2 + pictures[0, :, ::-1] // 2
+    pictures[39] = _brightened(pictures[0])
+    assert _found(_looked(["train"] * 30 + ["test"] * 10, pictures)) == {(0, 39, "near-identical")}
+
+
 def test_grey_pictures_are_compared_too():
     pictures = _pictures(40).mean(-1).astype(np.uint8)
     pictures[39] = _brightened(pictures[3])

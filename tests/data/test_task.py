@@ -307,6 +307,39 @@ def test_equal_rows_without_pictures_are_leaks_too():
         Task(split, "review", "label").prepare()
 
 
+def test_in_a_split_by_group_the_rest_of_the_group_follows_a_moved_copy():
+    pixels = np.concatenate([NOISE[:19], NOISE[:1]])
+    table = table_of(pixels=pixels).with_column("who", Category(), [f"p{i // 2}" for i in range(20)])
+    for seed in range(20):
+        split = table.split(valid=6, group="who", seed=seed)
+        if 0 in split.train and 19 in split.valid:
+            break
+    task = Task(split, "image", "label", move_leaks=True)
+    task.prepare()
+    assert {18, 19} <= set(task.train.tolist())
+    assert not task.leaks
+    assert len(task.moved) == 1
+
+
+def test_in_a_split_by_time_nothing_moves():
+    pixels = np.concatenate([NOISE[:19], NOISE[:1]])
+    table = table_of(pixels=pixels).with_column("day", Number(), range(20))
+    with pytest.raises(LeakError, match="what comes after it: drop one row of each pair"):
+        Task(table.split(valid=4, time="day"), "image", "label", move_leaks=True).prepare()
+
+
+def test_a_named_group_or_time_is_held_to_however_the_split_was_made():
+    table = table_of().with_column("who", Category(), [f"p{i // 2}" for i in range(20)])
+    with pytest.raises(LeakError, match="column 'who'"):
+        Task(table.split(valid=6, seed=1, stratify=None), "image", "label", group="who").prepare()
+    Task(table.split(valid=6, seed=1, group="who"), "image", "label", group="who").prepare()
+    table = table.with_column("day", Number(), range(20))
+    with pytest.raises(LeakError, match="overlap in time"):
+        Task(table.split(valid=6, seed=1), "image", "label", time="day").prepare()
+    with pytest.raises(UnknownNameError):
+        Task(table.split(valid=6), "image", "label", group="whom")
+
+
 def test_test_rows_are_in_no_part_and_every_opening_is_counted():
     split = table_of().split(valid=4, test=4)
     task = Task(split, "image", "label")
