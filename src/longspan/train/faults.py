@@ -69,8 +69,8 @@ def largest_that_fits(attempt: Callable[[int], None], size: int, device: torch.d
 
     Call it when the exception that told of the fault is gone: its frames hold on to what was computed.
     """
-    while size >= 4:
-        size //= 2
+    while size > 2:
+        size = max(size // 2, 2)
         fits = True
         try:
             attempt(size)
