@@ -155,7 +155,7 @@ def test_an_interrupted_training_without_checkpoints_says_that_nothing_is_kept(l
     monkeypatch.setattr(sys.modules["longspan.train.learner"].Learner, "fit_one_cycle", interrupted)
     answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
     assert answer.code == 130
-    assert "Nothing is kept; with --checkpoints DIR a training can go on later." in answer.err
+    assert "Nothing is kept; with --out RUN, a folder, a training can go on later." in answer.err
     assert list(work.iterdir()) == []
 
 
@@ -192,7 +192,10 @@ PETS = ("PETS", "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1")
         ((*PETS, "--split-by", "group:bred"), "Did you mean 'breed'?"),
         ((*PETS, "--valid", "1.5"), "valid=1.5"),
         ((*PETS, "--open-vault", "why not"), "add --test"),
-        ((*PETS, "--out", "."), "is a folder"),
+        ((*PETS, "--out", "model.pt"), "a model file ends in .safetensors, such as model.safetensors"),
+        ((*PETS, "--out", "run", "--checkpoints", "ck"), "leave out --checkpoints"),
+        ((*PETS, "--checkpoint-every", "often"), "write a number of steps such as 500, or of minutes such as 2min"),
+        ((*PETS, "--checkpoint-every", "0min"), "--checkpoint-every 0min: write"),
         ((*PETS, "--device", "gpu"), "Valid: auto, cpu, cuda"),
         ((*PETS, "--lr", "1e38", "--mode", "fit", "--checkpoints", "ck"), "loss became"),
         (("--resume", "ck"), "there is no run.json in it"),

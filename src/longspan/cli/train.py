@@ -15,7 +15,7 @@ from longspan.errors import ConfigError
 
 __all__ = ["train"]
 
-_CHANGEABLE = ("device", "force", "out", "quiet", "report", "resume")
+_CHANGEABLE = ("checkpoint_every", "device", "force", "out", "quiet", "report", "resume")
 _LISTS = ("target", "column", "ignored")
 _defaults = TrainOptions(source="")
 
@@ -109,14 +109,29 @@ def train(
     seed: Annotated[int, Opt(metavar="N", help="Of everything random.")] = 0,
     device: told.Device = "auto",
     precision: Annotated[str, Opt(metavar="auto|float32|bfloat16", help="Of the arithmetic.")] = "auto",
-    checkpoints: Annotated[
-        str | None, Opt(metavar="DIR", help="Write down now and then where the training stands; see --resume.")
-    ] = None,
+    out: Annotated[
+        str,
+        Opt(
+            metavar="FILE|RUN",
+            help="Where the model goes: a file that ends in .safetensors; or a folder for everything of the run, the "
+            "model, the report, result.json, and checkpoints that --resume goes on from.",
+        ),
+    ] = _defaults.out,
     resume: Annotated[
         str | None,
-        Opt(metavar="DIR", help="Go on with the training whose checkpoints are in DIR; it knows SOURCE and options."),
+        Opt(metavar="RUN", help="Go on with the training in this folder; it knows SOURCE and options."),
     ] = None,
-    out: Annotated[str, Opt(metavar="FILE", help="Where the model goes.")] = _defaults.out,
+    checkpoint_every: Annotated[
+        str | None,
+        Opt(
+            metavar="N|Nmin",
+            help="Steps, or minutes, between checkpoints.  [default: 5min, and at the end of epochs, as far as that "
+            "takes no more than 1 % of the time]",
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        str | None, Opt(metavar="DIR", help="Where --out is a file: a folder for checkpoints alone, for --resume DIR.")
+    ] = None,
     report: Annotated[
         str | None, Opt(metavar="FILE", help="Where the report goes.  [default: beside the model, as .html]")
     ] = None,
@@ -142,17 +157,22 @@ def train(
 
     from longspan.cli.training import train_as_told
 
-    train_as_told(options, resume=None if resume is None else Path(resume))
+    train_as_told(options, resume=None if resume is None else Path(resume).expanduser())
 
 
 def _resumed(folder: Path, given: set[str], params: dict[str, object]) -> TrainOptions:
     """The options of the training in `folder`; those that say how it trains cannot be other ones now."""
+    folder = folder.expanduser()
     fixed = sorted(given - set(_CHANGEABLE))
     if fixed:
-        names = ", ".join("SOURCE" if name == "source" else f"--{name.replace('_', '-')}" for name in fixed)
+        names = ", ".join("SOURCE" if name == "source" else _flag(name) for name in fixed)
         raise ConfigError(
             f"--resume goes on with the options that the training was started with; leave out {names}. Only "
-            f"{', '.join(f'--{name}' for name in _CHANGEABLE if name != 'resume')} may change."
+            f"{', '.join(_flag(name) for name in _CHANGEABLE if name != 'resume')} may change."
         )
     changed = {name: params[name] for name in given & set(_CHANGEABLE) - {"resume"}}
     return read_options(folder, changed)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -72,6 +72,7 @@ class TrainOptions:
     out: str = "model.safetensors"
     report: str | None = None
     checkpoints: str | None = None
+    checkpoint_every: str | None = None
     force: bool = False
     quiet: bool = False
 
@@ -91,7 +92,12 @@ class TrainOptions:
             raise ConfigError(f"--schedule belongs to --mode fit; {self.mode} has a schedule of its own.")
         if self.open_vault is not None and not self.test and not (self.split_by or "").startswith("column:"):
             raise ConfigError("--open-vault measures on sealed test rows, and there are none: add --test 0.1 or so.")
-        _ = self.size_px, self.annotation_format  # read here, so that a slip in them is told at once
+        # Read here, so that a slip in them is told at once.
+        _ = self.size_px, self.annotation_format, self.checkpoint_interval
+        if self.is_run and self.checkpoints is not None:
+            raise ConfigError(
+                f"--out {self.out} is a run folder, which keeps its checkpoints: leave out --checkpoints."
+            )
         if self.freeze_epochs is not None and self.freeze_epochs < 1:
             raise ConfigError(
                 f"--freeze-epochs must be at least 1, got {self.freeze_epochs}; to train all layers from the start, "
@@ -121,9 +127,40 @@ class TrainOptions:
         return annotation_format(self.format, self.annotations, self.classes, self.mask_name, self.ignored)
 
     @property
-    def report_path(self) -> Path:
-        """Where the report goes: beside the model unless said otherwise."""
-        return Path(self.report) if self.report else Path(self.out).with_suffix(".html")
+    def is_run(self) -> bool:
+        """Whether --out is a run folder: it has no ending, or is a folder already; a model ends in .safetensors.
+
+        Raises:
+            ConfigError: it ends as neither does.
+        """
+        path = Path(self.out).expanduser()
+        if path.is_dir() or self.out.endswith("/"):
+            return True
+        if re.fullmatch(r"\.[A-Za-z]\w*", path.suffix) and path.suffix != ".safetensors":
+            raise ConfigError(
+                f"--out {self.out}: a model file ends in .safetensors, such as {path.stem}.safetensors; a folder for "
+                "the whole run has no ending."
+            )
+        return path.suffix != ".safetensors"
+
+    @property
+    def checkpoint_interval(self) -> dict[str, float]:
+        """What --checkpoint-every says, as fields of `Checkpoints`.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        if self.checkpoint_every is None:
+            return {}
+        match = re.fullmatch(r"\s*(\d+)(?:\s*(min)|(\.\d+)\s*min)?\s*", self.checkpoint_every)
+        minutes = match is not None and (match[2] or match[3])
+        number = 0.0 if match is None else float(match[1] + (match[3] or ""))
+        if not number:
+            raise ConfigError(
+                f"--checkpoint-every {self.checkpoint_every}: write a number of steps such as 500, or of minutes such "
+                "as 2min."
+            )
+        return {"minutes": number} if minutes else {"steps": int(number)}
 
     def save(self, folder: Path) -> None:
         """Keep the options in `folder`, with paths that hold from anywhere, so that `--resume` needs no others."""
@@ -151,14 +188,18 @@ def read_options(folder: Path, changed: dict[str, Any]) -> TrainOptions:
     path = folder / _FILE
     if not path.is_file():
         raise CheckpointError(
-            f"--resume {folder}: there is no {_FILE} in it. Name the folder that --checkpoints had when the training "
-            "was started."
+            f"--resume {folder}: there is no {_FILE} in it. Name the folder that --out (or --checkpoints) had when the "
+            "training was started; if it was stopped before it had read its data, start it again."
         )
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))["options"]
         known = {field.name for field in fields(TrainOptions)}
         if unknown := sorted(set(kept) - known):
             raise CheckpointError(f"{path} has options that this longspan does not know: {', '.join(unknown)}.")
+        if kept.get("checkpoints") is None:  # a run folder, wherever it lies now
+            if "out" in changed:
+                raise ConfigError(f"--resume {folder} goes on in this folder; leave out --out.")
+            kept["out"] = f"{folder}/"
         lists = {name: tuple(kept.get(name, ())) for name in _LISTS}
         return TrainOptions(**{**kept, **lists, **changed})
     except (ValueError, KeyError, TypeError) as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longspan.cli.shell import interruptible, label, new_file, writing
+from longspan.cli.shell import interruptible, label, writing
 from longspan.cli.tasks import (
     backbone_of,
     describe_split,
@@ -20,12 +21,13 @@ from longspan.cli.tasks import (
     train_config,
 )
 from longspan.cli.train_options import TrainOptions
-from longspan.errors import ConfigError, FetchError, WeightsError
+from longspan.cli.train_places import Places, places_for
+from longspan.errors import ConfigError, FetchError, TrainingError, WeightsError
 
 if TYPE_CHECKING:
     from longspan.data import Task
     from longspan.heads import Head
-    from longspan.train import Callback, Learner
+    from longspan.train import Callback, Checkpoints, Learner
 
 __all__ = ["train_as_told"]
 
@@ -37,18 +39,19 @@ _EPOCHS = {"fine-tune": 3, "one-cycle": 10, "fit": 10}
 
 
 def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
-    """Train, measure and save; go on from the checkpoints in `resume` if it is given."""
+    """Train, measure and save; go on with the training in the folder `resume` if it is given."""
+    say = _silent if options.quiet else _aloud
+    places = places_for(options, resume)
+    if places.finished:
+        say(f"The run in {places.home} is finished; {places.result} has its figures.")
+        return
+    with interruptible(places.interrupted), places.lock() or nullcontext():
+        _train_in(places, options, say)
+
+
+def _train_in(places: Places, options: TrainOptions, say: Any) -> None:
     from longspan.columns import Located
 
-    say = _silent if options.quiet else _aloud
-    out = new_file(options.out, "--out", force=options.force)
-    report = new_file(options.report_path, "--report", force=options.force)
-    folder = resume if resume is not None else Path(options.checkpoints).expanduser() if options.checkpoints else None
-    if folder is not None and resume is None and any(folder.glob("step-*")):
-        raise ConfigError(
-            f"--checkpoints {folder} holds a training already. Go on with it: longspan train --resume {folder}; or "
-            "name another folder."
-        )
     table, image, options = read_rows(options, lambda line: say(label("left out", line)))
     say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
     split = split_table(table, options)
@@ -68,35 +71,32 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     options = _planned(options)
     say(label("model", f"{_model(options, learner)}, {_parameters(learner):,} parameters, {_start(options)}"))
     say(label("training", _training_words(options, learner)))
-    if folder is not None and resume is None:
-        with writing(folder, "--checkpoints"):
-            options.save(folder)
+    places.begin(options)
     started = time.perf_counter()
-    with interruptible(lambda: _kept(folder)):
-        if resume is not None:
-            learner.resume(resume)
+    try:
+        if places.resumed and places.has_checkpoints:
+            assert places.checkpoints is not None
+            learner.resume(places.checkpoints)
         else:
-            _train(learner, options, folder)
-        seconds = time.perf_counter() - started
-        figures = learner.evaluate()
-        say(
-            label(
-                "result", f"{_figures(learner, figures)} on {len(task.valid):,} validation rows, after {seconds:.0f} s"
-            )
-        )
-        if options.open_vault is not None:
-            figures = learner.evaluate("test", reason=options.open_vault)
-            say(label("test", f"{_figures(learner, figures)} on {len(split.vault):,} rows never used before"))
-        elif len(split.vault):
-            say(label("vault", f"{len(split.vault):,} test rows, still sealed; --open-vault REASON measures on them"))
-        with writing(out, "--out"):
-            learner.save(out)
-        say(label("saved", str(out)))
-        with writing(report, "--report"):
-            learner.report(report)
-        say(label("report", str(report)))
+            _train(learner, options, places.checkpoints)
+    except TrainingError as error:
+        raise places.failed(error, learner) from error
+    seconds = time.perf_counter() - started
+    figures = learner.evaluate()
+    rows = f"{len(task.valid):,} validation rows"
+    say(label("result", f"{_figures(learner, figures)} on {rows}, after {seconds:.0f} s"))
+    if options.open_vault is not None:
+        figures = learner.evaluate("test", reason=options.open_vault)
+        say(label("test", f"{_figures(learner, figures)} on {len(split.vault):,} rows never used before"))
+    elif len(split.vault):
+        say(label("vault", f"{len(split.vault):,} test rows, still sealed; --open-vault REASON measures on them"))
+    for path, write in ((places.model, learner.save), (places.report, learner.report)):
+        with writing(path, "--out"):
+            write(path)
+        say(label("saved" if path == places.model else "report", str(path)))
+    places.write_result(learner, seconds)
     drawn = " --draw drawn" if any(isinstance(column, Located) for column in task.targets.values()) else ""
-    say(label("try", f"longspan predict {shlex.quote(str(out))} {_example_file(task, image)}{drawn}"))
+    say(label("try", f"longspan predict {shlex.quote(str(places.model))} {_example_file(task, image)}{drawn}"))
 
 
 def _rest(pairs: Sequence[str]) -> list[str]:
@@ -171,16 +171,16 @@ def _planned(options: TrainOptions) -> TrainOptions:
     return replace(options, epochs=epochs, lr=lr, schedule=schedule)
 
 
-def _train(learner: Learner, options: TrainOptions, folder: Path | None) -> None:
+def _train(learner: Learner, options: TrainOptions, checkpoints: Checkpoints | None) -> None:
     assert options.epochs is not None
     assert options.lr is not None
     if options.mode == "fine-tune":
         assert options.freeze_epochs is not None
-        learner.fine_tune(options.epochs, options.lr, freeze_epochs=options.freeze_epochs, checkpoints=folder)
+        learner.fine_tune(options.epochs, options.lr, freeze_epochs=options.freeze_epochs, checkpoints=checkpoints)
     elif options.mode == "one-cycle":
-        learner.fit_one_cycle(options.epochs, options.lr, checkpoints=folder)
+        learner.fit_one_cycle(options.epochs, options.lr, checkpoints=checkpoints)
     else:
-        learner.fit(options.epochs, options.lr, schedule=options.schedule, checkpoints=folder)  # type: ignore[arg-type]
+        learner.fit(options.epochs, options.lr, schedule=options.schedule, checkpoints=checkpoints)  # type: ignore[arg-type]
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -235,14 +235,6 @@ def _figures(learner: Learner, figures: dict[str, float]) -> str:
 
     names = [join_target(name, head.metrics[0].name, len(learner.heads)) for name, head in learner.heads.items()]
     return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures) or "no figure"
-
-
-def _kept(folder: Path | None) -> str:
-    if folder is None:
-        return "Nothing is kept; with --checkpoints DIR a training can go on later."
-    if any(folder.glob("step-*")):
-        return f"The checkpoints in {folder} are kept; go on with: longspan train --resume {shlex.quote(str(folder))}"
-    return f"There was no checkpoint yet in {folder}."
 
 
 def _example_file(task: Task, image: str) -> str:

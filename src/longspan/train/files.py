@@ -16,11 +16,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from longspan.data.plain_json import parse_json
 from longspan.errors import ModelFileError
+from longspan.train.file_heads import MAX_HEADER_BYTES, PICKLE_ENDINGS, refuse_by_head, refuse_by_name
 
-__all__ = ["read_tensors", "write_tensors", "write_whole"]
+__all__ = ["plain", "read_tensors", "write_tensors", "write_whole"]
 
-_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _KEY = "longspan"  # the entry of the header's metadata that is ours
 _CRC = "longspan_crc32"  # safetensors itself does not notice a flipped bit
 
@@ -47,9 +48,14 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], values: Mappi
     Raises:
         ModelFileError: the file cannot be written, or its name promises a pickle.
     """
-    if path.suffix in _PICKLES:
+    if path.suffix.lower() in PICKLE_ENDINGS:
         raise ModelFileError(f"{path} would be a pickle by its name; models are saved as .safetensors.")
-    text = json.dumps(_plain(values), allow_nan=False)
+    text = json.dumps(plain(values), allow_nan=False)
+    if len(text) > MAX_HEADER_BYTES // 2:  # the header escapes it again
+        raise ModelFileError(
+            f"{path} cannot be written: its description has {len(text):,} characters, more than a file may have. Of "
+            "vocabularies, notes and history, one is enormous."
+        )
     apart: dict[str, torch.Tensor] = {}
     memory: set[int] = set()
     for name, tensor in tensors.items():
@@ -72,15 +78,15 @@ def _checksum(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
     return f"{crc:08x}"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON knows it: no NaN, no infinity, no numpy."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -89,16 +95,13 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises:
         ModelFileError: no such file, cut short, damaged, or not one of ours.
     """
-    if path.suffix in _PICKLES:
-        raise ModelFileError(
-            f"{path} is a pickle by its name, and reading a pickle can run code of whoever made it. Load it where it "
-            "was made and save its state dict with safetensors.torch.save_file, then pass that file as weights=."
-        )
+    refuse_by_name(path)
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder; a model is one .safetensors file.")
     if not path.is_file():
         raise ModelFileError(f"The model file {path} does not exist.")
     try:
+        refuse_by_head(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             text = metadata.get(_KEY)
@@ -117,7 +120,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             f"{path} is damaged: its bytes are not those that were written. Copy or download it again."
         )
     try:
-        values = json.loads(text)
+        values = parse_json(text)
     except ValueError as error:
         raise ModelFileError(f"{path}: the JSON in its header is damaged ({error}).") from error
     if not isinstance(values, dict):

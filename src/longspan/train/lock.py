@@ -45,6 +45,7 @@ class FolderLock:
         self.cure = cure
         self.error = error
         self._handle = -1
+        self._made = False
 
     def __enter__(self) -> FolderLock:
         """Take the lock.
@@ -54,6 +55,7 @@ class FolderLock:
                 folder cannot be written to.
         """
         try:
+            self._made = not self.path.parent.exists()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             while self._handle < 0:
                 self._try()
@@ -70,6 +72,9 @@ class FolderLock:
         with contextlib.suppress(OSError):  # Windows removes no open file; an unlocked one is no lock
             self.path.unlink()
         os.close(handle)
+        if self._made:
+            with contextlib.suppress(OSError):  # a folder that was made for work that came to nothing
+                self.path.parent.rmdir()
 
     def _try(self) -> None:
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
