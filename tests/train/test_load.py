@@ -215,11 +215,11 @@ def test_a_description_that_cannot_be_is_a_model_file_error_with_the_reason(path
 
 def test_weights_that_are_missing_are_a_model_file_error(path):
     with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
+        metadata = {"longspan": file.metadata()["longspan"]}
     tensors = load_file(path)
     tensors.pop("backbone.stem.0.weight")
     save_file(tensors, path, metadata=metadata)
-    with pytest.raises(ModelFileError, match=r"do not fit together: (.|\n)*Missing key"):
+    with pytest.raises(ModelFileError, match=r"do not fit together: backbone.stem.0.weight is missing"):
         ls.load(path)
 
 

@@ -25,12 +25,16 @@ from longspan.train.precision import Precision, pick_device, pick_dtype
 from longspan.train.scores import activate_rows, score_rows
 from longspan.train.step import Source, whole_source
 from longspan.train.tiled_predictions import predict_tiled
+from longspan.train.trial_build import refuse_unlike
 from longspan.version import __version__
 
 __all__ = ["MODEL_FORMAT", "Predictor", "encode_truth"]
 
 MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
 """What marks the header of a model file; `load` refuses higher versions."""
+
+_MISFIT = (KeyError, TypeError, AttributeError, RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
+"""What constructors raise over values of a wrong type or size."""
 
 _OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment", "precision")
 
@@ -164,22 +168,24 @@ class Predictor:
         try:
             heads = {name: head_from_json(fields) for name, fields in described["heads"].items()}
             inputs = {name: column_from_json(fields) for name, fields in described["inputs"].items()}
+            if described["model"].get("name") is None and model is None:
+                raise ModelFileError(
+                    f"it holds the weights of your own class {described['model'].get('class')!r}, and a file "
+                    "cannot hold its code. Pass a new instance: load(path, model=...)."
+                )
+
+            def build() -> Network:
+                named = described["model"].get("name") is not None
+                return Network(backbone_from_json(described["model"]) if named else model, heads)  # type: ignore[arg-type]
+
             with torch.random.fork_rng(devices=[]):  # the first weights, soon overwritten, draw random numbers
-                if described["model"].get("name") is not None:
-                    backbone: nn.Module = backbone_from_json(described["model"])
-                elif model is None:
-                    raise ModelFileError(
-                        f"it holds the weights of your own class {described['model'].get('class')!r}, and a file "
-                        "cannot hold its code. Pass a new instance: load(path, model=...)."
-                    )
-                else:
-                    backbone = model
-                network = Network(backbone, heads)
+                refuse_unlike(build, tensors)
+                network = build()
             network.load_state_dict(tensors)
             augment = Augment.from_json(described["augment"])
             precision = described["precision"]
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise ModelFileError(f"weights and description do not fit together: {error}") from error
+        except _MISFIT as error:
+            raise ModelFileError(f"weights and description do not fit together: {error!r:.500}") from error
         info = {k: v for k, v in described.items() if k not in _OWN_KEYS}
         network.eval()
         return cls(network, inputs, heads, augment=augment, info=info, device=device, precision=precision)

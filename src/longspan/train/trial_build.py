@@ -1,0 +1,70 @@
+"""A network built without memory, so that a description can be compared with the weights that came with it.
+
+A file's header may describe a network of any size. Built on PyTorch's meta device it has names and shapes and no
+numbers, and building ends as soon as it has more tensors than the file: nothing is allocated for a stranger's word.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules import module as registry
+
+from longspan.errors import ModelFileError
+
+__all__ = ["refuse_unlike"]
+
+_SHOWN = 5
+
+
+def refuse_unlike(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Tensor]) -> None:
+    """ModelFileError unless the network that `build` makes has exactly these tensors, by name and shape."""
+    with _no_more_than(tensors):
+        try:
+            with torch.device("meta"):
+                own = build().state_dict()
+        except (
+            NotImplementedError
+        ):  # the regnets compute their widths with tensors; parameters are counted all the same
+            own = build().state_dict()
+    faults = [f"{name} is missing" for name in own if name not in tensors]
+    faults += [f"{name} has no place in the network" for name in tensors if name not in own]
+    faults += [
+        f"{name} is {list(tensor.shape)}, the network has {list(own[name].shape)}"
+        for name, tensor in tensors.items()
+        if name in own and tensor.shape != own[name].shape
+    ]
+    if faults:
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise ModelFileError(f"weights and description do not fit together: {'; '.join(faults[:_SHOWN])}{more}")
+
+
+@contextmanager
+def _no_more_than(tensors: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Meanwhile no parameter is made in this thread that is larger than all of `tensors`, nor many more than those.
+
+    A parameter is counted before it is filled, so even on a device with memory nothing large is touched.
+    """
+    most, largest = 2 * len(tensors) + 100, max((tensor.numel() for tensor in tensors.values()), default=0)
+    made, mine = 0, threading.get_ident()
+
+    def counted(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal made
+        if threading.get_ident() != mine or parameter is None:
+            return
+        made += 1
+        if made > most or parameter.numel() > largest:
+            what = (
+                f"{name} of a {type(module).__name__} is {list(parameter.shape)}" if made <= most else "it has no end"
+            )
+            raise ModelFileError(f"weights and description do not fit together: the network is too large; {what}")
+
+    handle = registry.register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        handle.remove()
