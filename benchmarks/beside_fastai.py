@@ -120,8 +120,18 @@ def reading(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"fastai": json.loads(line), "longspan": json.loads(ours)}
 
 
+def unet(arguments: argparse.Namespace) -> dict[str, Any]:
+    """U-Net on street scenes, in turns."""
+    ours, theirs = [], []
+    for _ in range(2):
+        theirs.append(json.loads(child([arguments.fastai, str(HERE / "peers" / "fastai_unet.py")])[0]))
+        ours.append(json.loads(child([sys.executable, str(HERE / "unet_speed.py")])[0]))
+    ratios = [a["images_per_second"] / b["images_per_second"] for a, b in zip(ours, theirs, strict=True)]
+    return {"longspan": ours, "fastai": theirs, "ratio": round(min(ratios), 2)}
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
-    each.__name__: each for each in (loop, reading, pets_fastai, pets, mnist_fastai, mnist_book, mnist_fast)
+    each.__name__: each for each in (loop, reading, pets_fastai, pets, mnist_fastai, mnist_book, mnist_fast, unet)
 }
 
 

@@ -15,10 +15,12 @@ import torch
 
 import longspan as ls
 from longspan.data import encode_rows
+from longspan.train.memory import keep_freed_memory
 
 
 def main() -> None:
     """Read oxford-pets twice over; later passes give normalised float batches, as training gets them, and bytes."""
+    keep_freed_memory()  # as every training asks for
     pets = ls.datasets.load("oxford-pets")
     column = replace(pets.columns["image"], size_px=(224, 224), channels=3, mean=(0.485,) * 3, std=(0.229,) * 3)
     rows = np.arange(len(pets))

@@ -42,6 +42,24 @@ def unpack_pets(target: Path) -> list[Path]:
     return sorted((target / "oxford-iiit-pet" / "images").glob("*.jpg"))
 
 
+def unpack_street_scenes(target: Path) -> tuple[list[Path], list[str]]:
+    """Unpacks CamVid below `target`: the 367 pictures of its training part in order, and the names of its classes.
+
+    The mask of `images/NAME.jpg` is `labels/NAME_P.png`, whose numbers are the classes in their order; the colours of
+    its palette are left out, because fastai would read those.
+    """
+    from PIL import Image
+
+    with tarfile.open(data_folder() / "camvid.tar.gz") as archive:
+        archive.extractall(target, filter="data")
+    folder = target / "camvid"
+    names = (folder / "train.txt").read_text().split()
+    for name in names:
+        mask = folder / "labels" / f"{Path(name).stem}_P.png"
+        Image.fromarray(np.asarray(Image.open(mask))).save(mask)
+    return [folder / "images" / name for name in names], (folder / "codes.txt").read_text().split()
+
+
 def is_cat(file: Path) -> bool:
     """True where the breed in the file name starts with a capital letter: the naming of the data set."""
     return file.name[0].isupper()
@@ -57,10 +75,10 @@ def keep_freed_memory() -> bool:
 
     Activations of a few megabytes are otherwise mapped, zeroed and unmapped by the kernel thousands of times per step,
     which costs a third to a half of the time of a small network on a processor. Numbers stay the same. The three
-    options are M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3).
+    options are M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3).
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    options = [(-3, 32 << 20), (-1, 1 << 30), (-2, 64 << 20)]
+    options = [(-4, 0), (-1, 1 << 30), (-2, 64 << 20)]
     return mallopt is not None and all([mallopt(option, value) == 1 for option, value in options])

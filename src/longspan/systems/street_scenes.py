@@ -16,7 +16,7 @@ from longspan.systems.system import System
 if TYPE_CHECKING:
     from longspan.report import Document
 
-__all__ = ["STREET_SCENES", "StreetScenesOptions", "camvid_task"]
+__all__ = ["STREET_SCENES", "StreetScenesOptions", "camvid_task", "scenes_training"]
 
 _SHOWN = 8
 _DECODERS: dict[str, Decoder] = {"unet": "unet", "fcn8s": "fcn8s", "segnet": "linear"}
@@ -64,6 +64,12 @@ def camvid_task(table: ls.Table, target: str, size_px: tuple[int, int], limit: i
     return ls.Task(table.split(column="part"), inputs="image", targets=target, size_px=size_px, allow_leaks=True)
 
 
+def scenes_training(batch_size: int) -> ls.TrainConfig:
+    """How each of the networks learns."""
+    augment = ls.Augment(flip=True, scale=0.25, rotate_deg=5, shift=0.05, brightness=0.1, contrast=0.2)
+    return ls.TrainConfig(batch_size=batch_size, weight_decay=0.02, augment=augment)
+
+
 def _run(options: StreetScenesOptions, run: SystemRun) -> None:
     task = camvid_task(ls.datasets.load("camvid"), "mask", options.size_px, options.limit)
     task.prepare()
@@ -82,11 +88,7 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
             epochs=options.epochs,
             lr=options.lr,
             lower_rate=0.1,
-            config=ls.TrainConfig(
-                batch_size=options.batch_size,
-                weight_decay=0.02,
-                augment=ls.Augment(flip=True, scale=0.25, rotate_deg=5, shift=0.05, brightness=0.1, contrast=0.2),
-            ),
+            config=scenes_training(options.batch_size),
             seed=run.seed,
             progress=not run.quiet,
         )

@@ -8,9 +8,9 @@ import sys
 
 __all__ = ["keep_freed_memory"]
 
-# From mallopt(3): blocks up to this size come from the heap and not from the kernel; free memory at its top that is
-# kept; memory that is asked for in advance.
-_OPTIONS = {-3: 32 << 20, -1: 1 << 30, -2: 64 << 20}
+# From mallopt(3): blocks come from the heap and not from the kernel (a threshold stops at 32 MiB, and a batch of photos
+# is more); free memory at its top that is kept; memory that is asked for in advance.
+_OPTIONS = {-4: 0, -1: 1 << 30, -2: 64 << 20}
 
 
 @functools.cache
