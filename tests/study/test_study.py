@@ -193,7 +193,9 @@ def test_the_vault_is_opened_once_per_study_and_the_file_says_why(make, task, di
     assert len(task.split.vault.openings) == 1, "nothing was missing, so nothing was opened"
     again = ls.Task(digits, inputs="image", targets="digit", allow_leaks=True)
     grown = run(make(seeds=3, evaluate_on="test", on=again))
-    assert grown.results.facts["vault"] == openings
+    first, second = grown.results.facts["vault"]
+    assert [first] == openings
+    assert (second["count"], second["after_training"]) == (2, True), "planned after the test figures were seen"
     with pytest.raises(StudyError, match="the rows that are measured on: it was test, now it is valid"):
         make()
 

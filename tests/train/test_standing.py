@@ -234,7 +234,7 @@ def test_openings_of_the_vault_before_a_kill_stay_on_record(small, tmp_path):
         learner.fit(2, checkpoints=tmp_path)
     resumed = made().resume(tmp_path)
     assert [opening["reason"] for opening in resumed.task.split.vault.openings] == ["a first look"]
-    assert "test" in resumed.evaluations
+    assert list(resumed.evaluations) == ["test, before further training"]
     resumed.evaluate("test", reason="a second look")
     assert [opening["count"] for opening in resumed.task.split.vault.openings] == [1, 2]
 

@@ -41,13 +41,15 @@ class Split:
     """How the split was made (JSON-able): kind, options, seed and the three counts."""
 
     def moved_to_train(self, rows: np.ndarray) -> Split:
-        """This split with `rows` taken out of the held-out parts and given to the training rows; noted in `how`."""
+        """This split with `rows` taken out of the held-out parts and given to the training rows; noted in `how`.
+
+        Raises:
+            VaultError: The vault was opened.
+        """
         held_out = np.setdiff1d(rows, self.train)
-        if self.vault.openings:
-            raise SplitError("The vault of this split was opened: its rows can no longer move. Make a new split.")
         train = np.union1d(self.train, held_out)
         valid = np.setdiff1d(self.valid, held_out)
-        vault = Vault(np.setdiff1d(self.vault.rows_for_leak_check(), held_out))
+        vault = self.vault.without(held_out)
         moved = int(self.how.get("moved_to_train", 0)) + len(held_out)  # type: ignore[call-overload]
         counts = {"train": len(train), "valid": len(valid), "test": len(vault)}
         how = {**self.how, "moved_to_train": moved, "rows": counts}

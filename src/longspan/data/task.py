@@ -26,6 +26,7 @@ from longspan.errors import (
     LeakError,
     LongspanError,
     TrainingError,
+    VaultError,
     data_error,
     unknown_name,
 )
@@ -122,6 +123,7 @@ class Task:
         self.moved: list[str] = []
         self._bad_rows = np.empty(0, np.int64)
         self._samples: Samples | None = None
+        self._sealed: dict[str, torch.Tensor] = {}
 
     def __repr__(self) -> str:
         names = f"{', '.join(self.input_names)} -> {', '.join(self.target_names)}"
@@ -129,7 +131,7 @@ class Task:
 
     @property
     def samples(self) -> Samples:
-        """The encoded rows."""
+        """The encoded rows; targets of test rows read as missing until the vault is opened."""
         self.prepare()
         assert self._samples is not None
         return self._samples
@@ -176,6 +178,7 @@ class Task:
         if not self.allow_leaks:
             self.leaks.refuse()
         self._samples = samples
+        self._seal(samples)
 
     def subset(self, train: Sequence[int] | np.ndarray | torch.Tensor) -> Task:
         """This task with only some of its training rows and nothing held out; columns and encoded rows are shared.
@@ -209,7 +212,22 @@ class Task:
         """
         self.prepare()
         rows = self.split.vault.open(reason)
+        assert self._samples is not None
+        for name, slots in self._sealed.items():
+            self._samples.targets[name].slots[torch.from_numpy(rows)] = slots
         return torch.from_numpy(np.setdiff1d(rows, self._bad_rows))
+
+    def refuse_sealed(self, table: Table) -> None:
+        """See that what is measured on is not the table that was split, with all its parts and the sealed rows.
+
+        Raises:
+            VaultError: It is, and the vault is not open.
+        """
+        if table.frame is self.table.frame and len(self.split.vault) and not self.split.vault.openings:
+            raise VaultError(
+                f"This is the table that was split: it holds the {len(self.split.vault)} sealed test rows, and the "
+                "training rows. Measure on a part: evaluate('valid'), or evaluate('test', reason=...)."
+            )
 
     def explain(self, row: int = 0) -> str:
         """What happens to one row on its way to the network, step by step; names the step that fails."""
@@ -222,6 +240,9 @@ class Task:
             value = self.table.value(row, name)
             if value is None:
                 lines.append("    missing")
+                continue
+            if name in self.target_names and self._is_sealed(row):
+                lines.append("    sealed in the vault")
                 continue
             lines.append(f"    raw: {_brief(value)}")
             try:
@@ -238,6 +259,10 @@ class Task:
         return "\n".join(lines)
 
     # --- helpers -------------------------------------------------------------------------------------------------
+
+    def _is_sealed(self, row: int) -> bool:
+        vault = self.split.vault
+        return not vault.openings and row in vault.rows_for_leak_check()
 
     def _check_located(self) -> None:
         """What lies in a picture can be predicted, and only beside a picture."""
@@ -276,6 +301,15 @@ class Task:
             return column.fit(values)
         except DataError as error:
             raise DataError(f"Column {name!r}: {error}", error.faults) from error
+
+    def _seal(self, samples: Samples) -> None:
+        """Take the targets of test rows out of `samples`, where they read as missing until the vault is opened."""
+        if self.split.vault.openings:
+            return
+        rows = torch.from_numpy(self.split.vault.rows_for_leak_check())
+        for name, store in samples.targets.items():
+            self._sealed[name] = store.slots[rows].clone()
+            store.slots[rows] = -1
 
     def _find_leaks(self, samples: Samples) -> Leaks:
         """In the rows that can be used: samples in two parts, and columns that say too much."""

@@ -20,6 +20,9 @@ class Vault:
     A test figure is honest only while the test rows have steered no decision. So they are no attribute of a split, no
     loop runs over them, and whoever wants them says why. The record goes into the model file and the report.
 
+    A second look after more training is another thing than the first: what was seen may have steered what came after.
+    Training says so (`note_training`), and the record of the next opening bears the mark `after_training`.
+
     Example:
         >>> vault = Vault([7, 3])
         >>> vault
@@ -35,6 +38,7 @@ class Vault:
         numbers = rows if isinstance(rows, np.ndarray) else list(rows)
         self._rows = np.sort(np.asarray(numbers, dtype=np.int64).reshape(-1))
         self._openings = [dict(opening) for opening in openings]
+        self._trained_since = False
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -46,7 +50,11 @@ class Vault:
 
     @property
     def openings(self) -> list[dict[str, object]]:
-        """Copies of the records, oldest first: `reason`, `at` (UTC, ISO 8601), `count` (1 = first opening), `rows`."""
+        """Copies of the records, oldest first.
+
+        Each has `reason`, `at` (UTC, ISO 8601), `count` (1 = first opening), `rows`, and `after_training`: whether
+        something was trained on this split between the first opening and this one.
+        """
         return [dict(opening) for opening in self._openings]
 
     def open(self, reason: str) -> np.ndarray:
@@ -70,9 +78,38 @@ class Vault:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "count": len(self._openings) + 1,
             "rows": len(self),
+            "after_training": self._trained_since,
         }
         self._openings.append(record)
         return self._rows.copy()
+
+    def note_training(self) -> None:
+        """Training on this split begins; of interest only once the vault was opened."""
+        self._trained_since = self._trained_since or bool(self._openings)
+
+    def opened_rows(self) -> np.ndarray:
+        """Test row numbers, int64 (N,), ascending, of a vault that was opened before: to look again at what was seen.
+
+        Raises:
+            VaultError: It was not opened yet.
+        """
+        if not self._openings:
+            raise VaultError(f"The vault is sealed: open('why') gives its {len(self)} rows and records the opening.")
+        return self._rows.copy()
+
+    def without(self, rows: np.ndarray) -> Vault:
+        """A vault of fewer rows, for a split that is not yet looked at.
+
+        Raises:
+            VaultError: This one was opened: what was seen can no longer train.
+        """
+        if self._openings:
+            raise VaultError("This vault was opened: its rows can no longer move. Make a new split.")
+        return Vault(np.setdiff1d(self._rows, rows))
+
+    def continued(self, openings: Iterable[Mapping[str, object]]) -> Vault:
+        """The same rows with the record of an earlier run, when that goes on."""
+        return Vault(self._rows, openings)
 
     def rows_for_leak_check(self) -> np.ndarray:
         """Test row numbers for `longspan.data.leaks` alone, which compares inputs, sees no target and trains nothing.

@@ -12,11 +12,13 @@ from longspan.report.figures import (
     predicted_versus_true,
     residual_histogram,
 )
+from longspan.report.openings import add_openings, worth_of
 from longspan.report.pictures import Picture, contact_sheet
 
 __all__ = [
     "Document",
     "Picture",
+    "add_openings",
     "band_curves",
     "bars",
     "confused_pairs",
@@ -28,4 +30,5 @@ __all__ = [
     "metric_curves",
     "predicted_versus_true",
     "residual_histogram",
+    "worth_of",
 ]

@@ -255,9 +255,18 @@ class Study:
             reason = f"the study {self.path.name}: {', '.join(self.plan.strategies)}"
             self._opened = self.task.open_vault(reason).numpy()
             refuse(check_truths(self.task, self._opened))
-            if not file.facts()["vault"]:
-                file.set_facts({"vault": self.task.split.vault.openings[-1:]})
+            self._record_opening(file)
         return self._opened
+
+    def _record_opening(self, file: StudyFile) -> None:
+        """Write the first opening down, and each that is for more runs than were planned before: they come after it."""
+        facts = file.facts()
+        plan, known = facts["plan"], facts["vault"]
+        runs = len(plan["strategies"]) * len(plan["sizes"]) * len(plan["seeds"])
+        if known and runs <= known[-1].get("runs", runs):
+            return  # a study that was stopped goes on: it was planned before anything was seen
+        record = {**self.task.split.vault.openings[-1], "count": len(known) + 1, "after_training": bool(known)}
+        file.set_facts({"vault": [*known, {**record, "runs": runs}]})
 
     def _say_how_it_ended(self, file: StudyFile) -> None:
         planned = set(self.plan.runs())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from longspan.report import Document
+from longspan.report import Document, add_openings
 from longspan.study.compare import compare_all
 from longspan.study.crossover import Crossover
 from longspan.study.progress import duration
@@ -153,8 +153,7 @@ def _how(page: Document, results: StudyResults) -> None:
             means.sort("size", maintain_order=True).rename({"size": "training rows"}).to_dicts(),
             caption="What a run took, mean",
         )
-    if facts["vault"]:
-        page.text("The vault with the test rows was opened:").table(facts["vault"])
+    add_openings(page, facts["vault"])
     page.section("Strategies").settings({name: _described(results.described[name]) for name in plan.strategies})
 
 

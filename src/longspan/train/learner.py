@@ -237,6 +237,7 @@ class Learner:
             views: More than 1 averages over augmented views of each picture; the loss is then left out.
         """
         if isinstance(part, Table):
+            self.task.refuse_sealed(part)
             return self.predictor().evaluate(part, views=views)
         if part not in ("train", "valid", "test"):
             raise unknown_name("part", str(part), ("train", "valid", "test"))
@@ -328,6 +329,7 @@ class Learner:
                 "allowed": self.task.allow_leaks,
                 "moved_to_train": len(self.task.moved),
                 "found": 0 if self.task.leaks is None else len(self.task.leaks),
+                **({} if self.task.leaks is None else self.task.leaks.to_json()),
             },
             "vault": self.task.split.vault.to_json(),
             **self.notes,

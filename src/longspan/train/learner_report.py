@@ -13,6 +13,7 @@ from longspan.columns import Category, Image, Number, Text
 from longspan.heads import Head, edit_distance
 from longspan.report import (
     Document,
+    add_openings,
     confused_pairs,
     confusion_matrix,
     describe_environment,
@@ -20,6 +21,7 @@ from longspan.report import (
     metric_curves,
     predicted_versus_true,
     residual_histogram,
+    worth_of,
 )
 from longspan.train.schedules import lr_factor
 from longspan.train.scores import Scores, join_target
@@ -61,20 +63,23 @@ def compose_report(
         {
             "rows": {"train": len(task.train), "valid": len(task.valid), "test, in the vault": len(task.split.vault)},
             "split": task.split.how,
-            "leaks": {"found": len(task.leaks or ()), "allowed": task.allow_leaks},
+            "leaks": {
+                "found": "none" if not task.leaks else task.leaks.summary(),
+                "allowed": task.allow_leaks,
+            },
         }
     )
     if task.moved:
         page.text("Held-out copies of training rows were found; they train now, and nothing is measured on them:")
         page.table([{"copies": pair} for pair in task.moved[:_FAULTS_SHOWN]])
-    if task.leaks is not None and len(task.leaks):
+    if task.leaks:
         page.text(task.leaks.message())
+    for note in task.leaks.notes if task.leaks is not None else ():
+        page.text(f"To judge: {note}.")
     if task.skipped:
         page.text(f"{len(task.skipped)} rows were left out because they could not be used:")
         page.table([{"where": f.where, "what": f.what} for f in task.skipped[:_FAULTS_SHOWN]])
-    openings = task.split.vault.openings
-    if openings:
-        page.text("The vault with the test rows was opened:").table(openings)
+    add_openings(page, task.split.vault.openings, len(task.split.vault))
     page.section("Settings").settings(learner.settings())
     precision = str(learner.dtype).removeprefix("torch.")
     page.section("Environment").environment(describe_environment(device=str(learner.device), precision=precision))
@@ -96,9 +101,10 @@ def _headlines(page: Document, learner: Learner, scores: Scores) -> None:
         metric = join_target(name, head.metrics[0].name, len(learner.heads))
         if metric in figures:
             page.headline(metric, figures[metric], "validation")
+        worth = worth_of(learner.task.split.vault.openings)
         for part, measured in learner.evaluations.items():
             if part.startswith("test") and metric in measured:
-                page.headline(metric, measured[metric], f"{part}: rows never used before")
+                page.headline(metric, measured[metric], f"{part}: {worth}")
     seconds = sum(record["seconds"] for record in learner.history)
     page.headline("training time", f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min")
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from longspan.data import Vault
 from longspan.errors import CheckpointError
 from longspan.train.callbacks import TrainState
 from longspan.train.config import Phase
@@ -88,7 +87,7 @@ def go_back(learner: Learner, values: dict[str, Any], tensors: dict[str, torch.T
     task = learner.task
     vault = task.split.vault
     if len(values["openings"]) > len(vault.openings):  # what was opened before the kill stays on record
-        task.split = replace(task.split, vault=Vault(vault.rows_for_leak_check(), values["openings"]))
+        task.split = replace(task.split, vault=vault.continued(values["openings"]))
     learner.evaluations = values["evaluations"]
     learner.history = values["history"]
     learner.epochs_done, learner.steps_done = values["epochs_before"], values["steps_before"]
