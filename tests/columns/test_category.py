@@ -1,5 +1,6 @@
 import datetime
 import json
+import time
 
 import numpy as np
 import pytest
@@ -80,3 +81,12 @@ def test_a_vocabulary_that_cannot_be_is_refused(vocab, words):
 
 def test_a_cell_is_escaped():
     assert Category().show_html("<b>") == "&lt;b&gt;"
+
+
+def test_a_vocabulary_of_a_hundred_thousand_words_is_checked_at_once():
+    started = time.monotonic()
+    words = tuple(f"w{i}" for i in range(100_000))
+    assert len(Category(vocab=words).vocab) == 100_000
+    with pytest.raises(ConfigError, match="names 'w5' twice"):
+        Category(vocab=(*words, "w5"))
+    assert time.monotonic() - started < 10  # comparing each with each took minutes

@@ -1,5 +1,7 @@
 """Runs and polygons, against pycocotools' twin and Pillow."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,3 +113,11 @@ def test_polygons_far_outside_fill_what_is_inside():
     assert fill_polygons([[-1e9, -1e9, 1e9, -1e9, 1e9, 1e9, -1e9, 1e9]], (4, 5)).all()
     assert not fill_polygons([[10, 10, 20, 10, 20, 20]], (4, 5)).any()
     assert not fill_polygons([], (4, 5)).any()
+
+
+def test_a_number_without_end_is_refused_at_once_and_not_in_the_square_of_its_length():
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="more than 60 bits"):
+        runs_of_string("P" * 3_000_000)
+    assert time.monotonic() - started < 10
+    assert runs_of_string("P" * 11 + "0") == [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, final
@@ -50,9 +51,9 @@ def checked_vocab(owner: str, vocab: Iterable[Any]) -> tuple[Label, ...]:
     faults = [fault for label in labels if (fault := label_fault(label)) is not None]
     if faults:
         raise ConfigError(f"{owner}.vocab: {'; '.join(faults)}.")
-    twice = [label for i, label in enumerate(labels) if label in labels[:i]]
+    twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
-        raise ConfigError(f"{owner}.vocab names {', '.join(map(repr, twice))} twice.")
+        raise ConfigError(f"{owner}.vocab names {', '.join(map(repr, twice[:5]))} twice.")
     return labels
 
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 __all__ = ["decode_runs", "encode_runs", "fill_polygons", "runs_of_string"]
 
+_MOST_BITS = 60
+
 
 def encode_runs(mask: np.ndarray) -> list[int]:
     """The lengths of a mask's runs, `(H, W)` of any type whose zeros are background.
@@ -54,7 +56,7 @@ def runs_of_string(text: str | bytes) -> list[int]:
     """The runs in COCO's compressed string: 5 bits a character, and from the fourth on differences to the last but one.
 
     Raises:
-        ValueError: the text is cut short, or holds other characters.
+        ValueError: the text is cut short, holds other characters, or a number of more than 60 bits.
 
     Example:
         >>> runs_of_string("52203")
@@ -69,6 +71,8 @@ def runs_of_string(text: str | bytes) -> list[int]:
             raise ValueError(f"the compressed runs hold {chr(code + 48)!r}, which stands for no number")
         value |= (code & 31) << bits
         bits += 5
+        if bits > _MOST_BITS:  # without a bound, a long text of one number takes time as its square
+            raise ValueError(f"the compressed runs hold a number of more than {_MOST_BITS} bits")
         if code & 32:  # more characters of this number follow
             continue
         if code & 16:  # the highest bit is the sign

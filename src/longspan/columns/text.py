@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, final
@@ -45,9 +46,9 @@ class Text(Column):
         long = [each for each in self.vocab if not isinstance(each, str) or len(each) != 1]
         if long:
             raise ConfigError(f"Text.vocab holds single characters, got {', '.join(map(repr, long[:3]))}.")
-        twice = [each for i, each in enumerate(self.vocab) if each in self.vocab[:i]]
+        twice = [each for each, count in Counter(self.vocab).items() if count > 1]
         if twice:
-            raise ConfigError(f"Text.vocab names {', '.join(map(repr, twice))} twice.")
+            raise ConfigError(f"Text.vocab names {', '.join(map(repr, twice[:5]))} twice.")
         if self.max_length is not None and self.max_length < 1:
             raise ConfigError(f"Text.max_length must be at least 1, got {self.max_length!r}.")
         if self.min_steps is not None and self.min_steps < 0:

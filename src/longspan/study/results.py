@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, final
 
 import polars as pl
@@ -14,6 +14,7 @@ from longspan.study.compare import Comparison, compare
 from longspan.study.cost import cost_per_row, cost_table
 from longspan.study.crossover import Crossover, NoCrossover, Over, crossover
 from longspan.study.curves import Curve, NotReached, SizeFor, curves
+from longspan.study.fact_check import fact_faults
 from longspan.study.figures import learning_curves
 from longspan.study.plan import Plan
 from longspan.study.runs import Run
@@ -61,6 +62,9 @@ class StudyResults:
         with StudyFile.open_file(self.path) as file:
             self.facts = file.facts()
             self.described = file.strategies()
+        faults = fact_faults(self.facts)
+        if faults:
+            raise StudyError(f"{self.path} is no study file, or a damaged one: {'; '.join(faults[:5])}.")
         asked: dict[str, Any] = {name: tuple(values) for name, values in self.facts["plan"].items()}
         self.plan = plan or Plan(**asked)
         self.targets: list[str] = list(self.facts["task"]["targets"])
@@ -190,7 +194,7 @@ class StudyResults:
                 f"{', '.join(map(str, self.plan.seeds))}."
             )
         name = models[run]
-        if name is None or not (self.path.parent / name).is_file():
+        if name is None or not _lies_beside(name) or not (self.path.parent / name).is_file():
             raise StudyError(f"The model of {run} {_NOT_KEPT}")
         return self.path.parent / name
 
@@ -241,3 +245,9 @@ class StudyResults:
     def _asked_for(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         runs = set(self.plan.runs())
         return [row for row in rows if Run(row["strategy"], row["size"], row["seed"]) in runs]
+
+
+def _lies_beside(name: str) -> bool:
+    """Whether a path in the file stays within the file's folder."""
+    path = PurePath(name)
+    return "\0" not in name and not path.is_absolute() and ".." not in path.parts

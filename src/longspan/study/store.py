@@ -14,30 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
+from longspan.data.plain_json import parse_json
 from longspan.errors import StudyError
 from longspan.study.runs import Failure, Run, RunResult
+from longspan.study.store_check import SCHEMA, guard, schema_fault, value_fault
 from longspan.version import __version__
 
 __all__ = ["FORMAT_VERSION", "StudyFile", "StudyLock"]
 
 FORMAT_VERSION = 1
 _APPLICATION_ID = 0x6C735374  # "lsSt": what tells a study from any other SQLite file
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE strategies (name TEXT PRIMARY KEY, described TEXT NOT NULL);
-CREATE TABLE runs (
-    strategy TEXT NOT NULL, size INTEGER NOT NULL, seed INTEGER NOT NULL, steps INTEGER NOT NULL,
-    seconds REAL NOT NULL, model TEXT, at TEXT NOT NULL, PRIMARY KEY (strategy, size, seed)
-);
-CREATE TABLE errors (
-    strategy TEXT NOT NULL, size INTEGER NOT NULL, seed INTEGER NOT NULL, target TEXT NOT NULL, error REAL NOT NULL,
-    PRIMARY KEY (strategy, size, seed, target)
-);
-CREATE TABLE failures (
-    strategy TEXT NOT NULL, size INTEGER NOT NULL, seed INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL,
-    trace TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (strategy, size, seed)
-);
-"""
 
 
 @final
@@ -60,6 +46,10 @@ class StudyFile:
             raise StudyError(f"There is no study file {path}.")
         if not path.stat().st_size:
             raise StudyError(f"{path} is empty: a study was to be begun there, and nothing was written yet.")
+        with _translated(path), path.open("rb") as file:
+            head = file.read(20)
+        if head[:16] == b"SQLite format 3\0" and head[18:] != b"\1\1":  # else SQLite would make files beside it
+            raise StudyError(_damaged(path, "it is kept with a write-ahead log, which studies never are"))
         connection = _connect(path)
         try:
             _check(path, connection)
@@ -85,7 +75,7 @@ class StudyFile:
         study = cls(path, connection)
         try:
             with study._writing():
-                for statement in _SCHEMA.split(";\n"):
+                for statement in SCHEMA.split(";\n"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -109,8 +99,18 @@ class StudyFile:
     # --- what is known of the study ------------------------------------------------------------------------------
 
     def facts(self) -> dict[str, Any]:
-        """Everything kept beside the runs, by name."""
-        return {name: json.loads(value) for name, value in self._all("SELECT name, value FROM facts ORDER BY name")}
+        """Everything kept beside the runs, by name.
+
+        Raises:
+            StudyError: one of them is no JSON.
+        """
+        found = {}
+        for name, value in self._all("SELECT name, value FROM facts ORDER BY name"):
+            try:
+                found[name] = parse_json(value)
+            except ValueError as error:
+                raise StudyError(_damaged(self.path, f"what it says of {name!r:.60} is no JSON: {error}")) from error
+        return found
 
     def set_facts(self, facts: Mapping[str, Any]) -> None:
         """Add or replace facts."""
@@ -229,7 +229,13 @@ def _connect(path: Path, *, new: bool = False) -> sqlite3.Connection:
     """A connection whose transactions are begun by hand; waits for a writer for as long as a write may take."""
     with _translated(path):
         address = f"{path.absolute().as_uri()}?mode={'rwc' if new else 'rw'}"
-        return sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
+        connection = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
+        try:
+            guard(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
@@ -244,9 +250,15 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
                 f"{path} is a study of format {version}; this longspan ({__version__}) reads format {FORMAT_VERSION}. "
                 "Use the version that made it, or begin a new file: path=."
             )
+        fault = schema_fault(connection)  # first: an index over an expression is computed when it is checked
+        if fault is not None:
+            raise StudyError(_damaged(path, fault))
         faults = [line for (line,) in connection.execute("PRAGMA integrity_check(3)").fetchall() if line != "ok"]
         if faults:
             raise StudyError(_damaged(path, "; ".join(faults)))
+        fault = value_fault(connection)
+        if fault is not None:
+            raise StudyError(_damaged(path, fault))
 
 
 @contextlib.contextmanager
@@ -256,7 +268,7 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise StudyError(f"{path} cannot be read or written: {error}. Make room, or see who holds it.") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, MemoryError) as error:  # a page that says it holds gigabytes
         raise StudyError(_damaged(path, str(error))) from error
     except OSError as error:
         raise StudyError(f"{path} cannot be read or written: {error.strerror or error}.") from error

@@ -51,7 +51,7 @@ def refuse_by_head(path: Path) -> None:
         raise ModelFileError(f"{path} is a pickle by its content, whatever its name, and {_WAY_OUT}")
     if MAX_HEADER_BYTES < length <= rest:
         raise ModelFileError(
-            f"{path} has a header of {length:,} bytes, more than the {MAX_HEADER_BYTES:,} that a description of a model "
-            "can need. Do not trust it."
+            f"{path} has a header of {length:,} bytes, more than the {MAX_HEADER_BYTES:,} that describe any "
+            "model. Do not trust it."
         )
     raise ModelFileError(f"{path} is cut short, damaged or no safetensors file. Copy or download it again.")

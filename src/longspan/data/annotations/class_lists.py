@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def class_names(given: str | Path | Sequence[str] | Mapping[int, str]) -> dict[i
         names = {int(k): str(v) for k, v in given.items()} if isinstance(given, Mapping) else dict(enumerate(given))
     if not names:
         raise DataError(f"{source} names no class; a text file should have one name a line.")
-    twice = [name for name in names.values() if list(names.values()).count(name) > 1]
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
     if twice:
         raise DataError(f"{source} names {twice[0]!r} twice; give each class a name of its own.")
     return dict(sorted(names.items()))

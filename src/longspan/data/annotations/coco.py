@@ -7,7 +7,6 @@ that is neither to be found nor wrong to be found. Results files (a bare list of
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,13 @@ from longspan.data.annotations.geometry import (
     numbers_of,
     size_fault,
 )
+from longspan.data.plain_json import parse_json
 from longspan.data.table import Table
 from longspan.errors import DataError, unknown_name
 
 __all__ = ["read_coco"]
 
 _LIMIT_BYTES = 4 << 30  # the largest public files of this format have about 1 GB
-_ENDLESS = re.compile("[P-o]{12}")  # twelve characters of one number, each saying that more follow
 _XYWH = "COCO's boxes are [x, y, width, height] in pixels."
 
 
@@ -134,14 +133,12 @@ def _read(path: Path) -> dict[str, list[Any]]:
         DataError: no file, no JSON (with the line), or another kind of JSON.
     """
     try:
-        content = json.loads(read_text(path, limit_bytes=_LIMIT_BYTES))
+        content = parse_json(read_text(path, limit_bytes=_LIMIT_BYTES))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}, line {error.lineno}, column {error.colno}: this is no JSON ({error.msg}). "
             "Is the file cut short? Export or copy it again."
         ) from None
-    except RecursionError:
-        raise DataError(f"{path} is nested too deeply to be a COCO file.") from None
     except ValueError as error:
         raise DataError(f"{path}: {error}.") from None
     if isinstance(content, list):
@@ -226,8 +223,6 @@ def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
         )
     counts = value["counts"]
     if isinstance(counts, str):
-        if _ENDLESS.search(counts):
-            raise ValueError("the compressed runs of its mask hold a number of more than 60 bits")
         counts = runs_of_string(counts)
     if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("the counts of its mask are no list of whole numbers from 0 on")
