@@ -79,7 +79,7 @@ def _run(system: System, options: object, out: str, seed: int, force: bool, quie
     from longspan.systems import SystemRun
 
     started = SystemRun(system.name, out, seed=seed, force=force, quiet=quiet)
-    with interruptible(lambda: started.when_stopped):
+    with interruptible(lambda: started.when_stopped), started.lock():
         system.run(options, started)
 
 

@@ -16,6 +16,7 @@ from longspan.errors import ConfigError
 if TYPE_CHECKING:
     from longspan.report import Document
     from longspan.train import Learner
+    from longspan.train.lock import FolderLock
 
 __all__ = ["MODEL", "REPORT", "RESULT", "SystemRun"]
 
@@ -63,6 +64,12 @@ class SystemRun:
             raise ConfigError(f"--out {self.folder} cannot be made: {error.strerror or error}.") from error
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise ConfigError(f"--out {self.folder} cannot be written to. Name another folder.")
+
+    def lock(self) -> FolderLock:
+        """For `with`, around the run: a second one into the same folder is refused while it lasts."""
+        from longspan.train.lock import FolderLock
+
+        return FolderLock(self.folder, ".run.lock", what=f"--out {self.folder}")
 
     def say(self, line: str) -> None:
         """Print a line, unless the run is quiet."""

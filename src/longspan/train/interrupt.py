@@ -18,8 +18,9 @@ _SAID = b"\nStopping after this step, with a checkpoint. Ctrl-C again stops at o
 def interrupts_noted() -> Iterator[Callable[[], bool]]:
     """Inside, the first Ctrl-C is only noted, for a place where nothing is half done; gives whether there was one.
 
-    The second raises KeyboardInterrupt wherever the program is, as Python does by itself. Programs with a handler of
-    their own for Ctrl-C, and threads, which have none, keep theirs.
+    The second raises KeyboardInterrupt wherever the program is, as Python does by itself; so does the end of the block
+    after one that nobody asked about. Programs with a handler of their own for Ctrl-C, and threads, which have none,
+    keep theirs.
     """
     noted: list[bool] = []
     main = threading.current_thread() is threading.main_thread()
@@ -39,3 +40,5 @@ def interrupts_noted() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(noted)
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if noted:  # after the last place that asks
+        raise KeyboardInterrupt
