@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PILImage
 
 from longspan.columns import Categories, Category, Image, Number
-from longspan.data import Table
+from longspan.data import Table, readers
 from longspan.errors import ConfigError, DataError, UnknownNameError
 
 
@@ -113,6 +113,9 @@ def test_csv_gz_and_nan(tmp_path):
         (b"a,b\n", "has no rows"),
         (b"a,b\n1,2,3\n", "more fields than"),
         (b"a,b\n\xff\xfe,1\n", "utf-8"),
+        (b"a,\xee\nx,1\n", "first line is no UTF-8"),
+        (gzip.compress(bytes(200_000_000)), "unpacks to more than"),
+        (b"\x28\xb5\x2f\xfd" + bytes(50), "packed with zstandard; unpack it first"),
         (b"a,a\n1,2\n", "several columns called 'a'; rename"),
     ],
 )
@@ -264,6 +267,21 @@ def test_idx_numbers_are_big_endian(tmp_path):
     (tmp_path / "x").write_bytes(idx(pictures, 0x08))
     (tmp_path / "y").write_bytes(idx(np.array([1, 70000], np.int32), 0x0C))
     assert Table.from_idx(tmp_path / "x", tmp_path / "y").column_values("label") == [1, 70000]
+
+
+def test_an_idx_bomb_is_stopped_by_what_comes_out(tmp_path):
+    head = bytes((0, 0, 8, 3)) + (1_000_000).to_bytes(4, "big") + (20).to_bytes(4, "big") * 2
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(head + bytes(400_000_000), compresslevel=1))
+    with pytest.raises(DataError, match="unpacks to more than"):
+        Table.from_idx(tmp_path / "bomb.gz")
+
+
+def test_a_parquet_file_of_more_cells_than_can_be_in_it_is_refused_by_its_header(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "_CELLS_FROM", 1000)
+    monkeypatch.setattr(readers, "_CELLS_PER_BYTE", 1)
+    pl.DataFrame({"x": [0] * 100_000}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"claims 100,000 rows of 1 column in [\d,]+ bytes"):
+        Table.from_parquet(tmp_path / "a.parquet")
 
 
 def test_idx_faults_name_the_file(tmp_path):

@@ -144,3 +144,19 @@ def test_a_folder_that_is_there_is_not_touched(tmp_path):
     with pytest.raises(ArchiveError, match="exists already"):
         unpack(_tar(tmp_path / "x.tar", CONTENT, "w"), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_hundreds_of_megabytes_is_refused_before_it_is_read(tmp_path, kind):
+    header = tarfile.TarInfo("long")
+    header.type, header.size = kind, 200_000_000
+    with gzip.open(tmp_path / "x.tar.gz", "wb", compresslevel=1) as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(1_000_000))
+    _refused(tmp_path, tmp_path / "x.tar.gz", "header of 200,000,256 bytes|header of 200,000,512 bytes|header of")
+
+
+def test_a_small_archive_of_very_many_files_is_refused_unless_it_is_asked_for(tmp_path):
+    archive = _tar(tmp_path / "x.tar.xz", [("same", b"")] * 10_001, "w:xz")
+    assert archive.stat().st_size < 80_000
+    _refused(tmp_path, archive, "more than 10,000 files")
+    assert len(list(unpack(archive, tmp_path / "out", max_files=20_000).iterdir())) == 1

@@ -20,6 +20,9 @@ from longspan.errors import ConfigError, DataError, unknown_name
 
 __all__ = ["read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
 
+_GZIP = b"\x1f\x8b"
+_UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
+_CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
 _IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
 
 
@@ -70,9 +73,13 @@ def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: st
     texts = {name: pl.String for name, column in (columns or {}).items() if isinstance(column, Text)}
     try:
         # A row that fits only after ten thousand others is still read as a whole: types come from all rows.
-        frame = pl.read_csv(path, infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
+        frame = pl.read_csv(_unpacked(path), infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as CSV: {_first_line(error)} Is it comma-separated UTF-8?") from error
+    if any(
+        "\ufffd" in name for name in frame.columns
+    ):  # polars puts it in place of what it cannot read in the first line
+        raise DataError(f"{path} cannot be read as CSV: its first line is no UTF-8. Save the file as UTF-8.")
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
@@ -84,6 +91,7 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
     """See `Table.from_parquet`."""
     path = _existing(path)
     try:
+        _check_cells(path)
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
@@ -145,9 +153,8 @@ def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label
 def _idx_array(path: Path) -> np.ndarray:
     """The array in an idx file: magic number (0, 0, type, axes), big-endian sizes, values."""
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+        with path.open("rb") as file:
+            content = _gunzipped(path) if file.read(2) == _GZIP else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES or not 1 <= content[3] <= 4:
@@ -170,6 +177,46 @@ def _typed(frame: pl.DataFrame, columns: Mapping[str, Column] | None, *, root: P
     frame = pl.DataFrame([missing_nan(series) for series in frame])
     typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
     return Table(frame, typed, root=root, source=source)
+
+
+def _unpacked(path: Path) -> Path | bytes:
+    """The file itself, or what is packed in it; polars would unpack without a bound.
+
+    Raises:
+        DataError: it is packed in another way than by gzip, damaged, or unpacks to unreasonably much.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == b"\x28\xb5\x2f\xfd" or head[:2] in (b"x\x01", b"x\x9c", b"x\xda"):
+        raise DataError(f"{path} is packed with {'zlib' if head[:1] == b'x' else 'zstandard'}; unpack it first.")
+    if head[:2] != _GZIP:
+        return path
+    try:
+        return _gunzipped(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
+
+
+def _gunzipped(path: Path) -> bytes:
+    most = max(_UNPACKED_FROM, _RATIO * path.stat().st_size)
+    with gzip.open(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DataError(
+            f"{path} unpacks to more than {most:,} bytes, which is unreasonable; if it is right, unpack it."
+        )
+    return content
+
+
+def _check_cells(path: Path) -> None:
+    """Refuse a Parquet file whose header claims so many cells that they cannot be in it: a run takes a few bytes."""
+    lazy = pl.scan_parquet(path)
+    rows, columns = lazy.select(pl.len()).collect().item(), len(lazy.collect_schema())
+    if rows * columns > max(_CELLS_FROM, _CELLS_PER_BYTE * path.stat().st_size):
+        raise DataError(
+            f"{path} claims {rows:,} rows of {columns} column{'s' if columns > 1 else ''} in {path.stat().st_size:,} bytes. "
+            "If it is right, read it with polars and give the frame: Table.from_frame."
+        )
 
 
 def _existing(path: str | Path) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import shutil
 import stat
@@ -19,6 +21,8 @@ __all__ = ["unpack"]
 
 _MB = 1024 * 1024
 _RATIO_FROM = 100 * _MB
+_FILES_FROM, _FILES_MOST = 10_000, 5_000_000
+_LARGEST_READ = 2 * _MB
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -27,7 +31,7 @@ def unpack(
     target: str | Path,
     *,
     max_bytes: int = 64 * 1024 * _MB,
-    max_files: int = 5_000_000,
+    max_files: int | None = None,
     max_ratio: int = 200,
 ) -> Path:
     """Unpack tar (plain, gz, bz2, xz), zip or gz into a new folder `target`; any other file is copied into it.
@@ -39,7 +43,8 @@ def unpack(
         archive: The file; read only.
         target: A folder that does not exist yet.
         max_bytes: Most bytes to write.
-        max_files: Most files and folders to make.
+        max_files: Most files and folders to make. None: one for every 8 bytes of the archive, which is less than a
+            member takes however well it is packed; at least 10,000 and at most 5 million.
         max_ratio: Most bytes to write per byte of the archive (from 100 MB on; text packs to about a tenth).
 
     Raises:
@@ -53,13 +58,14 @@ def unpack(
         size = archive.stat().st_size
     except OSError as error:
         raise ArchiveError(f"{archive} cannot be read: {error}.") from error
-    budget = _Budget(archive, min(max_bytes, max(_RATIO_FROM, max_ratio * size)), max_files)
+    most_files = max_files or min(_FILES_MOST, max(_FILES_FROM, size // 8))
+    budget = _Budget(archive, min(max_bytes, max(_RATIO_FROM, max_ratio * size)), most_files)
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:
         try:
             _unpack_into(archive, folder, budget)
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
             raise ArchiveError(f"{archive} is damaged or cut short ({error}). Fetch it again.") from error
         except (OSError, ValueError, RuntimeError, NotImplementedError, UnicodeError) as error:
             raise ArchiveError(f"{archive} cannot be unpacked: {type(error).__name__}: {error}.") from error
@@ -105,10 +111,42 @@ class _Budget:
                 sink.write(chunk)
 
 
+@final
+class _Guarded:
+    """A tar file that gives no more than some megabytes at once.
+
+    tarfile reads the extended headers, in which long names stand, in one piece of whatever size the file claims; data
+    are asked for in small pieces.
+    """
+
+    def __init__(self, content: IO[bytes], archive: Path) -> None:
+        self._content, self._archive = content, archive
+        self.name = str(archive)
+        self.seek, self.tell = content.seek, content.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0 or size > _LARGEST_READ:
+            raise ArchiveError(
+                f"{self._archive} has a header of {size:,} bytes, which no name needs; do not trust this archive."
+            )
+        return self._content.read(size)
+
+
+def _plain_tar(archive: Path) -> IO[bytes]:
+    """The tar within its packing, which is told by the first bytes."""
+    with archive.open("rb") as file:
+        head = file.read(6)
+    if head[:2] == b"\x1f\x8b":
+        return gzip.open(archive)  # type: ignore[return-value]
+    if head[:3] == b"BZh":
+        return bz2.open(archive)  # type: ignore[return-value]
+    return lzma.open(archive) if head == b"\xfd7zXZ\0" else archive.open("rb")  # type: ignore[return-value]
+
+
 def _unpack_into(archive: Path, folder: Path, budget: _Budget) -> None:
     lower = archive.name.lower()
     if lower.endswith(_TAR):
-        with tarfile.open(archive) as tar:
+        with _plain_tar(archive) as content, tarfile.open(fileobj=_Guarded(content, archive), mode="r:") as tar:  # type: ignore[arg-type]
             for member in tar:
                 _tar_member(tar, member, folder, budget)
             _expect_end(tar, budget)
