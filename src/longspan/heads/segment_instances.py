@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from longspan.columns import Draws, Instances
-from longspan.columns.base import Column
+from longspan.columns import Instances
 from longspan.columns.packed import boxes_in, masks_in, packed
 from longspan.columns.rle import encode_runs
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, Reads
+from longspan.heads.base import Answer, Metric
 from longspan.heads.coco_metrics import mask_figures
-from longspan.heads.detect import answers_of, check_detector, detector_fault, refuse_views, two_stage
+from longspan.heads.detector import Detector
 from longspan.models import FeatureShapes
 from longspan.nn.mask_branch import MaskBranch
 from longspan.nn.two_stage import TwoStageOutputs
@@ -28,20 +27,17 @@ _SCORE_LAST = [0, 1, 2, 3, 5, 4]  # detections have the score before the class, 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SegmentInstances(Head):
+class SegmentInstances(Detector):
     """Boxes with classes and masks, by Mask R-CNN on a feature pyramid; targets are `Instances` as encoded.
 
     Outputs are a `TwoStageOutputs`; activated outputs are `(B, max_detections, 24 + H * ceil(W / 8))` uint8: six
-    float32 x0, y0, x1, y1, class, score, then the mask, eight pixels to a byte; the surest first, the rest zeros. They
-    are no averages of anything, so views and ensembles are refused.
+    float32 x0, y0, x1, y1, class, score, then the mask, eight pixels to a byte; the surest first, the rest zeros.
 
     Sources and differences: `TwoStage` and `MaskBranch`.
     """
 
     kind: ClassVar[str] = "segment_instances"
     column_kinds: ClassVar[tuple[str, ...]] = ("instances",)
-    reads: ClassVar[Reads] = "maps"
-    averages: ClassVar[bool] = False
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("mask_map", "higher"),
         Metric("mask_ap50", "higher"),
@@ -50,39 +46,14 @@ class SegmentInstances(Head):
         Metric("ap75", "higher"),
     )
 
-    channels: int = 128
-    """Of every level of the pyramid (paper: 256)."""
-    representation: int = 512
-    """Width of the two layers that look at a region (paper: 1024)."""
     mask_width: int = 64
     """Channels of the branch that draws masks (paper: 256)."""
     mask_depth: int = 4
     """Convolutions of that branch before the two that draw."""
-    finest_stride: int | None = None
-    """Of the finest map that is used; None: 4. 8 is several times quicker, and will do where nothing is smaller than
-    32 px."""
-    anchor_side_px: float | None = None
-    """See `Detect`, as of the fields below."""
-    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """Height to width of the anchors."""
-    samples: int = 128
-    """Regions of a picture that one step learns from, a quarter of them with their masks."""
-    proposals: int = 300
-    """Regions of a picture that the second stage looks at."""
-    score_threshold: float = 0.05
-    """Less sure detections are left out, and count for nothing in the metrics."""
-    nms: float = 0.5
-    """Of two detections of one class whose boxes overlap by more, the surer one stays."""
-    max_detections: int = 100
-    """Of one picture."""
-    answer_score: float = 0.5
-    """Detections at least this sure are given as answers; the metrics look at all."""
-    column: Column | None = None
-    """The fitted instances; handed over by the learner."""
 
     def __post_init__(self) -> None:
         """Check every value."""
-        check_detector(self)
+        super().__post_init__()
         if not isinstance(self.mask_width, int) or self.mask_width < 1:
             raise ConfigError(f"SegmentInstances.mask_width must be at least 1, got {self.mask_width!r}.")
         if not isinstance(self.mask_depth, int) or self.mask_depth < 0:
@@ -111,11 +82,11 @@ class SegmentInstances(Head):
         """
         classes = len(self._instances.vocab)
         masks = MaskBranch(self.channels, classes, width=self.mask_width, depth=self.mask_depth)
-        return two_stage(self, shapes, classes, masks)
+        return self.two_stage(shapes, classes, masks)
 
     def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than an object of detectors with masks, or for another number of rows."""
-        fault = detector_fault(outputs, rows)
+        fault = super().outputs_fault(outputs, rows)
         if fault is None and not hasattr(outputs, "mask_detections"):
             fault = (
                 f"whose head needs an object for {rows} pictures that also has the method mask_detections(detections), "
@@ -136,10 +107,6 @@ class SegmentInstances(Head):
         found = outputs.detections()
         return packed(found[:, :, _SCORE_LAST], outputs.mask_detections(found))
 
-    def undo(self, activated: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """Detections of several views cannot be averaged: ConfigError."""
-        raise refuse_views()
-
     def compact(self, activated: torch.Tensor) -> torch.Tensor:
         """As bytes again, since the mean over one view is a float."""
         return activated.to(torch.uint8)
@@ -149,7 +116,7 @@ class SegmentInstances(Head):
 
         Those below `answer_score` are left out, and those of whose mask nothing is left.
         """
-        answers = answers_of(boxes_in(activated)[:, :, _SCORE_LAST], self._instances.vocab, self.answer_score)
+        answers = self.answers(boxes_in(activated)[:, :, _SCORE_LAST], self._instances.vocab)
         decoded = []
         for row, things in zip(activated, answers, strict=True):
             masks = masks_in(row[: len(things)], self._size_px).numpy()
