@@ -108,7 +108,7 @@ def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Docume
             "it, a function without training: the labels of this data have no markings, so nothing measures them here."
         )
         page.pictures([Picture(legend(LANES, _COLOURS))])
-        rows = task.split.vault.rows_for_leak_check()
+        rows = task.split.vault.opened_rows()
         rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
         shown = task.table.take(rows).with_column("free", Mask(vocab=LANES, colours=_COLOURS))
         said = pipeline.predict(shown.select("image"))

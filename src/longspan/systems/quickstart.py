@@ -73,7 +73,7 @@ def _run(options: QuickstartOptions, run: SystemRun) -> None:
     finish_study(run, results, task, options=asdict(options), seconds=seconds)
 
     # A user's first prediction: a file, and the saved model alone.
-    row = int(task.split.vault.rows_for_leak_check()[0])
+    row = int(task.open_vault("the picture of a first prediction")[0])
     picture, truth = run.folder / "number.png", task.table.value(row, "number")
     PILImage.fromarray(task.table.value(row, "image")).save(picture)
     answer = load_with_given(run.folder / MODEL).predict(picture)["number"]
