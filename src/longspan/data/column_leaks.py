@@ -92,7 +92,7 @@ def time_leak(split: Split, parts: Mapping[str, np.ndarray], column: str) -> Col
     return ColumnLeak("time", column, f"column {column!r}: parts overlap in time: {'; '.join(overlaps)}", certain=True)
 
 
-def suggested_groups(split: Split, parts: Mapping[str, np.ndarray], except_for: Collection[str]) -> list[ColumnLeak]:
+def suggested_groups(split: Split, parts: Mapping[str, np.ndarray], except_for: Collection[object]) -> list[ColumnLeak]:
     """Columns that look like groups nobody named: many values, few rows each, standing in several parts.
 
     Text and classes alone, for a quantity has as many values as there are rows. To be one, a column needs twice as

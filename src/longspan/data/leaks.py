@@ -184,8 +184,10 @@ def find_leaks(
     pairs = []
     for one, other in order:
         kind, column = found[one, other]
-        names = (name(row, column) for row in (one, other))
-        pairs.append(Leak(one, str(part_of[one]), other, str(part_of[other]), kind, *names, column))
+        parts_here = (str(part_of[one]), str(part_of[other]))
+        pairs.append(
+            Leak(one, parts_here[0], other, parts_here[1], kind, name(one, column), name(other, column), column)
+        )
     how = split.how
     group = group if group is not None or how["kind"] != "group" else str(how["column"])
     time = time if time is not None or how["kind"] != "time" else str(how["column"])
