@@ -1,6 +1,8 @@
 import io
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from PIL import Image as PILImage
 from PIL import ImageOps
 
-from longspan.columns import Draws, Image
+from longspan.columns import Draws, Image, pictures
 from longspan.columns.pictures import MAX_PIXELS
 from longspan.errors import ConfigError, DataError
 
@@ -195,7 +197,13 @@ def test_a_large_jpeg_is_not_decoded_whole(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.jpg", PILImage.fromarray(ramp(256, 256)))
     sizes = []
     transpose = ImageOps.exif_transpose
-    monkeypatch.setattr(ImageOps, "exif_transpose", lambda picture: (sizes.append(picture.size), transpose(picture))[1])
+
+    def seen(picture, **options):
+        transposed = transpose(picture, **options)
+        sizes.append(picture.size)
+        return transposed
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", seen)
     Image(size_px=(32, 32), channels=3).encode(path)
     assert sizes == [(32, 32)]
 
@@ -364,3 +372,37 @@ def test_a_cell_shows_a_thumbnail_with_its_pixels_inside(tmp_path):
     assert cell.startswith('<img alt="" src="data:image/png;base64,')
     (tmp_path / "a<b.png").write_text("nothing")
     assert Image().show_html(tmp_path / "a<b.png") == "(this is no picture in a format that can be read)"
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16", "F"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_changed_strip_by_strip_are_those_changed_as_a_whole(tmp_path, monkeypatch, mode, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 23, 4)).astype(np.uint8)
+    picture = PILImage.fromarray(pixels).convert(mode) if mode != "I;16" else None
+    picture = picture or PILImage.fromarray(pixels[..., 0].astype(np.uint16) * 200)
+    whole = Image(size_px=16, channels=channels).pixels(picture)
+    monkeypatch.setattr(pictures, "_STRIP_PIXELS", 23 * 5)
+    assert np.array_equal(Image(size_px=16, channels=channels).pixels(picture), whole)
+
+
+def test_enormous_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "_ENORMOUS_PIXELS", 100)
+    running, most, convert = [0], [0], pictures._to_mode
+
+    def watched(picture, mode):
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        time.sleep(0.02)
+        running[0] -= 1
+        return convert(picture, mode)
+
+    monkeypatch.setattr(pictures, "_to_mode", watched)
+    path = saved(tmp_path / "a.png", PILImage.fromarray(ramp(16, 16)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: Image(size_px=(8, 8), channels=3).encode(path), range(6)))
+    assert most[0] == 1
+
+
+def test_a_frame_that_no_network_could_take_is_refused():
+    with pytest.raises(ConfigError, match="more than the 16,777,216 pixels"):
+        Image(size_px=(100_000, 100_000))

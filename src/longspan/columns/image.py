@@ -28,6 +28,7 @@ __all__ = ["Image"]
 _WHOLE_PX = 1 << 20  # a JPEG is not read at one of its smaller scales
 _CACHED = 1 << 18  # floats
 _PEEKED = 64  # pictures looked at to learn the number of channels and the common size
+_MOST_PIXELS = 1 << 24  # of one sample
 
 
 @final
@@ -59,6 +60,11 @@ class Image(Column):
             object.__setattr__(self, "size_px", (self.size_px, self.size_px))
         if self.size_px is not None and (len(self.size_px) != 2 or min(self.size_px) < 1):
             raise ConfigError(f"Image.size_px must be (height, width) of at least 1 pixel, got {self.size_px!r}")
+        if self.size_px is not None and self.size_px[0] * self.size_px[1] > _MOST_PIXELS:  # also in a stranger's file
+            raise ConfigError(
+                f"Image.size_px {self.size_px[0]} x {self.size_px[1]} is more than the {_MOST_PIXELS:,} pixels that one "
+                "sample may have; large pictures are read smaller, or tile by tile (tiles=True)"
+            )
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"Image.channels must be 1 (grey) or 3 (colour), got {self.channels!r}")
         if self.resize not in ("crop", "squish", "pad"):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, ImageOps
 
-from longspan.columns.pictures import open_image
+from longspan.columns.pictures import one_at_a_time, open_image
 
 __all__ = ["read_stored"]
 
@@ -36,10 +36,11 @@ def read_stored(value: Any) -> np.ndarray:
         return plain.astype(np.uint8) if plain.dtype == bool else plain
     picture = open_image(value)
     try:
-        turned = picture
-        if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            turned = ImageOps.exif_transpose(picture)
-        stored, mode = np.asarray(turned), turned.mode
+        with one_at_a_time(picture):
+            turned = picture
+            if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                turned = ImageOps.exif_transpose(picture)
+            stored, mode = np.asarray(turned), turned.mode
     except Exception as error:  # decoders of damaged files raise what they like
         raise ValueError(f"cannot be decoded ({error})") from None
     finally:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +15,15 @@ import torch
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PILImage
 
-__all__ = ["MAX_PIXELS", "Resize", "look", "open_image", "read_pixels", "resize"]
+__all__ = ["MAX_PIXELS", "Resize", "look", "one_at_a_time", "open_image", "read_pixels", "resize"]
 
 Resize = Literal["crop", "squish", "pad"]
 MAX_PIXELS = 178_956_970
 """Larger pictures are refused by their header: twice the size at which Pillow warns of a decompression bomb."""
 
+_ENORMOUS_PIXELS = 1 << 25
+_ENORMOUS = threading.Lock()
+_STRIP_PIXELS = 1 << 20
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that lie on their side
 
 
@@ -90,9 +96,13 @@ def read_pixels(value: Any, mode: str, side_px: int) -> PILImage.Image:
     """
     picture = open_image(value)
     try:
-        if picture is not value:  # the caller's own picture stays as it is
+        with one_at_a_time(picture):
+            if picture is value:  # the caller's own picture stays as it is
+                return _to_mode(ImageOps.exif_transpose(picture), mode)
             picture.draft(mode, (side_px, side_px))
-        return _to_mode(ImageOps.exif_transpose(picture), mode)
+            ImageOps.exif_transpose(picture, in_place=True)
+            made = _to_mode(picture, mode)
+            return made.copy() if made is picture else made
     except Exception as error:  # decoders of damaged files raise what they like
         raise ValueError(f"cannot be decoded ({error})") from None
     finally:
@@ -100,18 +110,51 @@ def read_pixels(value: Any, mode: str, side_px: int) -> PILImage.Image:
             picture.close()
 
 
+@contextmanager
+def one_at_a_time(picture: PILImage.Image) -> Iterator[None]:
+    """Wait until no other thread decodes an enormous picture: a few small files could fill the memory together."""
+    with _ENORMOUS if picture.width * picture.height > _ENORMOUS_PIXELS else nullcontext():
+        yield
+
+
 def _to_mode(picture: PILImage.Image, mode: str) -> PILImage.Image:
     see_through = "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
     if picture.mode == mode and not see_through:
         return picture
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits: Pillow would clip at 255 instead of scaling
-        values = np.nan_to_num(np.asarray(picture, np.float32))
-        scale = max(float(values.max()) / 255, 1e-9)
-        picture = PILImage.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
+        brightest = max(float(np.nan_to_num(np.asarray(strip, np.float32)).max()) for _, strip in _strips(picture))
+        scale = max(brightest / 255, 1e-9)
+        picture = _by_strips(picture, "L", lambda strip: _scaled(strip, scale))
     elif see_through:
-        rgba = picture.convert("RGBA")
-        picture = PILImage.alpha_composite(PILImage.new("RGBA", rgba.size, "white"), rgba)
+        picture = _by_strips(picture, "RGB", _on_white)
     return picture.convert(mode)
+
+
+def _scaled(strip: PILImage.Image, scale: float) -> PILImage.Image:
+    values = np.nan_to_num(np.asarray(strip, np.float32))
+    return PILImage.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
+
+
+def _on_white(strip: PILImage.Image) -> PILImage.Image:
+    rgba = strip.convert("RGBA")
+    return PILImage.alpha_composite(PILImage.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def _strips(picture: PILImage.Image) -> Iterator[tuple[int, PILImage.Image]]:
+    """Some rows at a time, with the number of the first."""
+    rows = max(1, _STRIP_PIXELS // picture.width)
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _by_strips(
+    picture: PILImage.Image, mode: str, change: Callable[[PILImage.Image], PILImage.Image]
+) -> PILImage.Image:
+    """A picture of `mode`, changed strip by strip: as a whole, each step would take the memory of one more picture."""
+    changed = PILImage.new(mode, picture.size)
+    for top, strip in _strips(picture):
+        changed.paste(change(strip), (0, top))
+    return changed
 
 
 def resize(picture: PILImage.Image, width: int, height: int, how: Resize) -> PILImage.Image:

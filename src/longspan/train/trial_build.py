@@ -14,11 +14,13 @@ import torch
 from torch import nn
 from torch.nn.modules import module as registry
 
+from longspan.columns import Column
 from longspan.errors import ModelFileError
 
-__all__ = ["refuse_unlike"]
+__all__ = ["refuse_unfitted", "refuse_unlike"]
 
 _SHOWN = 5
+_LEARNT = ("size_px", "channels", "mean", "std", "max_length", "max_boxes", "max_instances")
 
 
 def refuse_unlike(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Tensor]) -> None:
@@ -41,6 +43,16 @@ def refuse_unlike(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Te
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise ModelFileError(f"weights and description do not fit together: {'; '.join(faults[:_SHOWN])}{more}")
+
+
+def refuse_unfitted(columns: Mapping[str, Column]) -> None:
+    """ModelFileError for a column that lacks what training rows teach it: size, vocabulary, mean and spread."""
+    for name, column in columns.items():
+        lacking = [field for field in _LEARNT if getattr(column, field, 0) is None]
+        if getattr(column, "vocab", True) == ():
+            lacking.append("vocab")
+        if lacking:
+            raise ModelFileError(f"the column {name!r} ({column.kind}) has no {', '.join(lacking)}")
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from longspan.data.table import Table
 
 __all__ = ["read_instance_masks"]
 
+_MOST_THINGS = 10_000
+
 
 def read_instance_masks(
     images: str | Path,
@@ -58,15 +60,18 @@ def read_instance_masks(
         except ValueError as error:
             faults.add(f"{name} ({path})", error)
             numbers = None
-        found = () if numbers is None else [n for n in np.unique(numbers).tolist() if n and n not in ignored]
-        alone = [numbers == number for number in found]
-        size = None if numbers is None else list(numbers.shape)
-        boxes.append(None if numbers is None else [{"box": mask_box(each), "label": label} for each in alone])
-        things.append(
-            None
-            if numbers is None
-            else [{"rle": {"size": size, "counts": encode_runs(each)}, "label": label} for each in alone]
-        )
+        found = [] if numbers is None else [n for n in np.unique(numbers).tolist() if n and n not in ignored]
+        if numbers is not None and len(found) > _MOST_THINGS:
+            what = f"it holds {len(found):,} numbers, so many things as no mask has: was it scaled, or saved as JPEG?"
+            faults.add(f"{name} ({path})", what)
+            numbers, found = None, []
+        boxes.append(None if numbers is None else [])
+        things.append(None if numbers is None else [])
+        for number in found:  # one mask at a time: of all together, a picture's pixels would count for each thing
+            alone = numbers == number
+            runs = {"size": list(alone.shape), "counts": encode_runs(alone)}
+            boxes[-1].append({"box": mask_box(alone), "label": label})  # type: ignore[union-attr]
+            things[-1].append({"rle": runs, "label": label})  # type: ignore[union-attr]
     faults.close()
     frame = pl.DataFrame(
         [
@@ -87,14 +92,15 @@ def _numbers(mask: Path, size_px: tuple[int, int]) -> np.ndarray:
     """
     picture = open_image(mask)
     try:
-        numbers = np.asarray(picture)
-    except Exception as error:  # decoders of damaged files raise what they like
-        raise ValueError(f"cannot be decoded ({error})") from None
+        if len(picture.getbands()) != 1:
+            raise ValueError(f"its pixels are colours ({picture.mode}), not the numbers of things")
+        if (picture.height, picture.width) != size_px:  # by the header: what is not used is not decoded
+            raise ValueError(
+                f"the mask has {picture.width} x {picture.height} px, its picture {size_px[1]} x {size_px[0]}"
+            )
+        try:
+            return np.asarray(picture)
+        except Exception as error:  # decoders of damaged files raise what they like
+            raise ValueError(f"cannot be decoded ({error})") from None
     finally:
         picture.close()
-    if numbers.ndim != 2:
-        raise ValueError(f"its pixels are colours ({picture.mode}), not the numbers of things")
-    if numbers.shape != size_px:
-        height, width = numbers.shape
-        raise ValueError(f"the mask has {width} x {height} px, its picture {size_px[1]} x {size_px[0]}")
-    return numbers
