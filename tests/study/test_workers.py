@@ -22,7 +22,8 @@ from conftest import NearestMean
 conftest.send_by_value(conftest)
 digits = ls.datasets.load("digits").sample(360, seed=0).split(valid=60, seed=0)
 task = ls.Task(digits, inputs="image", targets="digit", allow_leaks=True)
-Study(task, {"slow": NearestMean(sleep=0.5, log=sys.argv[3])}, [20, 40], 20, path=sys.argv[2], threads=1).run()
+study = Study(task, {"slow": NearestMean(sleep=0.5, log=sys.argv[3])}, [20, 40], 20, path=sys.argv[2], threads=1)
+study.run(int(sys.argv[4]))
 """
 
 
@@ -41,12 +42,30 @@ def wait_until(true, seconds=60):
         time.sleep(0.05)
 
 
+def of_session(number):
+    """The processes that a program in a session of its own has started, and itself."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(session) == number and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def start(tmp_path, jobs):
+    here, file, log = Path(__file__).parent, tmp_path / "s.sqlite", tmp_path / "log"
+    command = [sys.executable, "-c", SCRIPT, *map(str, (here, file, log, jobs))]
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
 @pytest.fixture
 def started(tmp_path):
     """A study in a process of its own, after its first runs; the process, its file, and the worker's number."""
     log = tmp_path / "log"
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tmp_path / "s.sqlite"), str(log)]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start(tmp_path, 1)
     try:
         wait_until(lambda: log.exists() and len(log.read_text().splitlines()) >= 3)
         yield process, tmp_path / "s.sqlite", int(log.read_text().split()[2])
@@ -88,14 +107,24 @@ def test_ctrl_c_keeps_finished_runs_says_so_in_a_line_and_leaves_no_process(star
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals of POSIX")
-def test_a_worker_ends_with_its_parent_however_that_ends(started):
-    process, path, worker = started
-    assert alive(worker)
-    process.kill()
-    process.wait()
-    wait_until(lambda: not alive(worker), 10)
-    assert len(StudyResults(path).frame()) >= 2
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("moment", ["within runs", "while the workers start"])
+def test_workers_end_with_their_parent_when_it_is_killed(tmp_path, moment):
+    process, log = start(tmp_path, 2), tmp_path / "log"
+    try:
+        if moment == "within runs":  # of both workers
+            wait_until(lambda: log.exists() and len({line.split()[2] for line in log.read_text().splitlines()}) == 2)
+        else:
+            wait_until(lambda: len(of_session(process.pid)) > 2)
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not of_session(process.pid), 10)
+    finally:
+        for number in of_session(process.pid):
+            os.kill(number, signal.SIGKILL)
+    runs = log.read_text() if log.exists() else ""
+    time.sleep(1)
+    assert (log.read_text() if log.exists() else "") == runs
 
 
 def test_what_a_dead_process_leaves_is_its_exit_code():
