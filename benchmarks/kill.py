@@ -15,6 +15,8 @@ The killed processes are forks of this one, which has imported everything: so ki
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
 import os
 import random
@@ -24,6 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -83,6 +87,22 @@ def make_data(folder: Path) -> None:
     write_coco(folder / "coco.json", files, scenes.column_values("boxes"), labels=SHAPES)
     task = ls.Task(digits.split(seed=0), "image", "digit", size_px=28, allow_leaks=True)
     ls.Learner(task, "lenet5", progress=False).fit(1).save(folder / "source.safetensors")
+    for name, words in commands(folder).items():  # what a training imports on its way
+        train([*words, "--out", f"{folder}/warm-{name}", "--quiet"])
+    names = [name for name in sys.modules if name.partition(".")[0] not in ("__main__", "__mp_main__")]
+    (folder / "modules.json").write_text(json.dumps(names))
+
+
+def train(words: list[str]) -> None:
+    """`longspan train ...` in this process."""
+    from longspan.cli import main
+
+    sys.argv = ["longspan", "train", *words]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def start(words: list[str], log: Path) -> int:
@@ -95,16 +115,10 @@ def start(words: list[str], log: Path) -> int:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        sys.argv = ["longspan", "train", *words]
-        from longspan.cli import main
-
-        main()
-    except SystemExit as end:
+        train(words)
         sys.stdout.flush()
-        os._exit(int(end.code or 0))
+        os._exit(0)
     except BaseException:
-        import traceback
-
         traceback.print_exc()
     finally:
         sys.stderr.flush()
@@ -243,18 +257,11 @@ def cost(folder: Path) -> dict[str, Any]:
     write = CheckpointWriter._write
     CheckpointWriter._write = lambda self, state: (files.append(""), write(self, state))[1]  # type: ignore[method-assign]
     Learner.run = timed("training", Learner.run)  # type: ignore[method-assign]
-    from longspan.cli import main
-
     result = {}
     for name, command in commands(folder / "data", longer=6).items():
         spent.update(writing=0.0, training=0.0)
         files.clear()
-        sys.argv = ["longspan", "train", *command, "--out", f"{folder}/cost-{name}", "--quiet"]
-        try:
-            main()
-        except SystemExit as end:
-            if end.code:
-                raise
+        train([*command, "--out", f"{folder}/cost-{name}", "--quiet"])
         result[name] = {
             "training_seconds": round(spent["training"], 2),
             "checkpoints": len(files),
@@ -279,16 +286,15 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # before numpy starts threads, which do not survive a fork
     begun = time.monotonic()
+    warnings.filterwarnings("ignore")  # of modules that are imported out of their order
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "data").mkdir()
         # In a process of its own: threads that making data starts would be missing in the forks.
         subprocess.run([sys.executable, __file__, "--data", str(folder / "data")], check=True)
-        import longspan.cli.training
-        import longspan.heads
-        import longspan.report
-        import longspan.train  # noqa: F401
-
+        for name in json.loads((folder / "data" / "modules.json").read_text()):
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
         result = cost(folder) if options.cost else attack(folder, options.kills, options.seed)
     from longspan.report import describe_environment
 
