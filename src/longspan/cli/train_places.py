@@ -87,9 +87,13 @@ class Places:
             "seconds": {"training": round(seconds, 3)},
             "environment": describe_environment(device=str(learner.device), precision=precision),
         }
-        text = json.dumps(plain(values), indent=1, allow_nan=False)
+        text = json.dumps(plain(values), indent=1, allow_nan=False) + "\n"
+
+        def write(part: Path) -> None:
+            part.write_text(text, encoding="utf-8")
+
         with writing(self.result, "--out"):
-            write_whole(self.result, lambda part: part.write_text(text + "\n", encoding="utf-8") and None)
+            write_whole(self.result, write)
 
     def interrupted(self) -> str:
         """What a person reads after Ctrl-C."""
