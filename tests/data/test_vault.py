@@ -64,3 +64,35 @@ def test_openings_go_on_where_an_earlier_run_stopped():
     after.open("second run")
     assert [opening["count"] for opening in after.openings] == [1, 2]
     assert after.to_json() == {"rows": 1, "openings": after.openings}
+
+
+def test_an_opening_after_training_is_marked_and_the_first_look_is_not():
+    vault = Vault([1, 2])
+    vault.note_training()
+    vault.open("a first look")
+    vault.open("the same weights")
+    vault.note_training()
+    vault.open("a second look")
+    assert [opening["after_training"] for opening in vault.openings] == [False, False, True]
+    # A run that goes on knows of the openings before it: what it trains now is trained after them.
+    after = vault.continued(vault.openings[:1])
+    after.note_training()
+    after.open("after the kill")
+    assert [opening["after_training"] for opening in after.openings] == [False, True]
+
+
+def test_rows_that_were_seen_can_be_looked_at_again_and_others_not():
+    vault = Vault([5, 1])
+    with pytest.raises(VaultError, match="sealed"):
+        vault.opened_rows()
+    vault.open("a look")
+    assert vault.opened_rows().tolist() == [1, 5]
+    assert len(vault.openings) == 1
+
+
+def test_rows_leave_a_vault_only_before_it_is_opened():
+    vault = Vault([1, 2, 3])
+    assert len(vault.without([2, 9])) == 2
+    vault.open("a look")
+    with pytest.raises(VaultError, match="can no longer move"):
+        vault.without([2])
