@@ -62,8 +62,8 @@ class Image(Column):
             raise ConfigError(f"Image.size_px must be (height, width) of at least 1 pixel, got {self.size_px!r}")
         if self.size_px is not None and self.size_px[0] * self.size_px[1] > _MOST_PIXELS:  # also in a stranger's file
             raise ConfigError(
-                f"Image.size_px {self.size_px[0]} x {self.size_px[1]} is more than the {_MOST_PIXELS:,} pixels that one "
-                "sample may have; large pictures are read smaller, or tile by tile (tiles=True)"
+                f"Image.size_px {self.size_px[0]} x {self.size_px[1]} is more than the {_MOST_PIXELS:,} pixels that "
+                "one sample may have; large pictures are read smaller, or tile by tile (tiles=True)"
             )
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"Image.channels must be 1 (grey) or 3 (colour), got {self.channels!r}")

@@ -28,6 +28,7 @@ from longspan.train.scores import Scores, join_target
 from longspan.train.show import batch_pictures, result_pictures
 
 if TYPE_CHECKING:
+    from longspan.data import Task
     from longspan.train.learner import Learner
 
 __all__ = ["compose_report", "write_report"]
@@ -77,13 +78,24 @@ def compose_report(
     for note in task.leaks.notes if task.leaks is not None else ():
         page.text(f"To judge: {note}.")
     if task.skipped:
-        page.text(f"{len(task.skipped)} rows were left out because they could not be used:")
-        page.table([{"where": f.where, "what": f.what} for f in task.skipped[:_FAULTS_SHOWN]])
+        _left_out(page, task)
     add_openings(page, task.split.vault.openings, len(task.split.vault))
     page.section("Settings").settings(learner.settings())
     precision = str(learner.dtype).removeprefix("torch.")
     page.section("Environment").environment(describe_environment(device=str(learner.device), precision=precision))
     return page
+
+
+def _left_out(page: Document, task: Task) -> None:
+    """Files and values that could not be used, by name and reason; of very many the first, and a count."""
+    count, of = len(task.skipped), len(task.split.train) + len(task.split.valid) + len(task.split.vault)
+    page.text(
+        f"{count} of {of:,} rows ({count / of:.1%}) {'was' if count == 1 else 'were'} left out, for training and figures "
+        "alike, because they could not be used:"
+    )
+    page.table([{"where": fault.where, "what": fault.what} for fault in task.skipped[:_FAULTS_SHOWN]])
+    if count > _FAULTS_SHOWN:
+        page.text(f"... and {count - _FAULTS_SHOWN} more.")
 
 
 def _subtitle(learner: Learner) -> str:

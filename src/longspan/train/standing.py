@@ -13,6 +13,7 @@ import torch
 
 from longspan.errors import CheckpointError
 from longspan.train.callbacks import TrainState
+from longspan.train.checkpoint_values import misfit_named, refuse_odd_values
 from longspan.train.config import Phase
 from longspan.version import __version__
 
@@ -39,6 +40,7 @@ def identity(learner: Learner) -> dict[str, Any]:
 
 def refuse_another(learner: Learner, values: dict[str, Any], folder: str | Path) -> None:
     """CheckpointError if `values` are of another training than this learner's; it names every difference."""
+    refuse_odd_values(values)
     changes = list(_changes("", values["identity"], identity(learner)))
     if changes:
         raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(changes[:10])}.")
@@ -82,6 +84,7 @@ def collect(
     return tensors, values
 
 
+@misfit_named()
 def go_back(learner: Learner, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> list[Phase]:
     """Weights, history and openings of the vault as `collect` found them; gives all phases of the training."""
     task = learner.task
@@ -96,6 +99,7 @@ def go_back(learner: Learner, values: dict[str, Any], tensors: dict[str, torch.T
     return [Phase(**phase) for phase in values["phases"]]
 
 
+@misfit_named()
 def restore(learner: Learner, state: TrainState, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     """Put a phase that has just been set up where `collect` found it; weights and history are the learner's part."""
     state.epoch, state.batch = values["epoch"], values["batch"]
