@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 import polars as pl
 
-from longspan.data.splits import moments_of, present_values
+from longspan.data.moments import moments_of
+from longspan.data.splits import present_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

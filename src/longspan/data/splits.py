@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import torch
 
+from longspan.data.moments import moments_of
 from longspan.data.part_names import PARTS, part_of_value, read_naming
 from longspan.data.random import uniform
 from longspan.data.shares import checked_share, counts_of
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from longspan.data.leaks import Leaks
     from longspan.data.table import Table
 
-__all__ = ["Split", "make_split", "moments_of", "present_values"]
+__all__ = ["Split", "make_split", "present_values"]
 
 
 @final
@@ -249,25 +248,6 @@ def _by_time(values: list[object], name: str, valid: float, test: float) -> tupl
         np.flatnonzero((ranks >= first_valid) & (ranks < first_test)),
         np.flatnonzero(ranks >= first_test),
     )
-
-
-def moments_of(values: list[object], name: str) -> list[object]:
-    """Text as datetimes, anything else as it is; text that would sort wrongly as time is refused."""
-    if not any(isinstance(value, str) for value in values):
-        return values
-    parsed: dict[object, object] = {}
-    for value in set(values):
-        text = str(value).strip()
-        if re.fullmatch(r"\d{4}(-\d{2})?", text):
-            text = f"{text}-01" if "-" in text else f"{text}-01-01"
-        try:
-            parsed[value] = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise SplitError(
-                f"Column {name!r}, row {values.index(value)}: {value!r} is no date that sorts by time. "
-                "Write dates as 2026-01-31 or 2026-01-31T12:00 (ISO 8601), or as numbers."
-            ) from error
-    return [parsed[value] for value in values]
 
 
 def _by_group(

@@ -13,6 +13,7 @@ import torch
 
 from longspan.columns import Category, Column, Image, Located
 from longspan.data.column_leaks import group_rows
+from longspan.data.input_statistics import with_statistics
 from longspan.data.leaks import Leaks, find_leaks, parts_of
 from longspan.data.samples import Samples, encode_rows, picture_of
 from longspan.data.splits import Split
@@ -32,8 +33,6 @@ from longspan.errors import (
 )
 
 __all__ = ["Task"]
-
-_STATISTICS_ROWS = 2048  # pictures that mean and spread are taken from: their error is then below 1 % of the spread
 
 
 @final
@@ -162,7 +161,7 @@ class Task:
         self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
         for name, column in inputs.items():
             if isinstance(column, Image) and column.mean is None:
-                inputs[name] = _with_statistics(column, samples, name, self.train)
+                inputs[name] = with_statistics(column, samples, name, self.train)
         self.inputs, self.targets = inputs, targets
         self.leaks = self._find_leaks(samples)
         if self.move_leaks and self.leaks.pairs and (self.time is not None or self.split.how["kind"] == "time"):
@@ -376,26 +375,6 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
     if not several or len(set(several)) < len(several):
         raise ConfigError(f"Inputs and targets are names of columns, each once and at least one, got {list(several)}.")
     return several
-
-
-def _with_statistics(column: Image, samples: Samples, name: str, rows: torch.Tensor) -> Image:
-    """Mean and spread per channel, from evenly spaced training pictures and of large ones every few pixels."""
-    chosen = rows[torch.linspace(0, len(rows) - 1, min(len(rows), _STATISTICS_ROWS)).long()]
-    counts = np.zeros((column.shape[2], 256), np.int64)
-    stride = max(1, min(column.shape[:2]) // 64)
-    for part in chosen.split(256):
-        pixels = samples.inputs[name].read(part)[:, ::stride, ::stride].numpy()
-        for channel in range(len(counts)):
-            counts[channel] += np.bincount(pixels[..., channel].ravel(), minlength=256)
-    levels = np.arange(256) / 255
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    mean = shares @ levels
-    std = np.sqrt(np.maximum(shares @ levels**2 - mean**2, 0))
-    return replace(
-        column,
-        mean=tuple(round(float(m), 4) for m in mean),
-        std=tuple(round(float(s), 4) or 1.0 for s in std),  # a constant picture has no spread to divide by
-    )
 
 
 def _brief(value: Any) -> str:

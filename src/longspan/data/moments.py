@@ -1,0 +1,29 @@
+"""When something was: values of a column as moments that sort by time."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from longspan.errors import SplitError
+
+__all__ = ["moments_of"]
+
+
+def moments_of(values: list[object], name: str) -> list[object]:
+    """Text as datetimes, anything else as it is; text that would sort wrongly as time is refused."""
+    if not any(isinstance(value, str) for value in values):
+        return values
+    parsed: dict[object, object] = {}
+    for value in set(values):
+        text = str(value).strip()
+        if re.fullmatch(r"\d{4}(-\d{2})?", text):
+            text = f"{text}-01" if "-" in text else f"{text}-01-01"
+        try:
+            parsed[value] = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise SplitError(
+                f"Column {name!r}, row {values.index(value)}: {value!r} is no date that sorts by time. "
+                "Write dates as 2026-01-31 or 2026-01-31T12:00 (ISO 8601), or as numbers."
+            ) from error
+    return [parsed[value] for value in values]
