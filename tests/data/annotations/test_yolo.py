@@ -76,6 +76,7 @@ def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(wri
         ("0.5 0.5 0.5 0.2 0.4", "the class '0.5' is no whole number"),
         ("-1 0.5 0.5 0.2 0.4", "the class '-1' is no whole number"),
         ("cat 0.5 0.5 0.2 0.4", "'cat' is no finite number"),
+        ("100000000000000000000 0.5 0.5 0.2 0.4", "the class '100000000000000000000' is no whole number"),
         ("0 0.5 nan 0.2 0.4", "'nan' is no finite number"),
         ("0 0.5 0.5 0.2 0.4 0.99", "is the last a score"),
         ("0 0.5 0.5 0.2", "3 numbers behind the class"),

@@ -23,6 +23,7 @@ from longspan.errors import ConfigError, DataError
 __all__ = ["read_yolo"]
 
 _LIMIT_BYTES = 16 << 20
+_MOST_CLASSES = 1 << 31  # above, a number is an accident
 _NO_LABELS = ("classes.txt", "labels.txt", "readme.txt", "notes.txt")  # what annotating tools leave beside the labels
 
 
@@ -126,8 +127,8 @@ def _row(
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Box and instance of one line."""
     key, values = number_of(parts[0]), [number_of(part) for part in parts[1:]]
-    if not key.is_integer() or key < 0:
-        raise ValueError(f"the class {parts[0]!r} is no whole number from 0 on")
+    if not key.is_integer() or not 0 <= key < _MOST_CLASSES:
+        raise ValueError(f"the class {parts[0]!r:.40} is no whole number from 0 on")
     if name_of is not None and int(key) not in name_of:
         raise ValueError(f"there is no class {int(key)}: the list has {len(name_of)}, {min(name_of)} to {max(name_of)}")
     label = int(key) if name_of is None else name_of[int(key)]
