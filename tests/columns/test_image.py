@@ -334,12 +334,13 @@ def test_values_that_are_no_pictures_say_what_would_do(value, words):
 # --- for networks and people -----------------------------------------------------------------------------------------
 
 
-def test_prepare_normalises_by_channel():
-    column = Image(size_px=(8, 8), channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
-    batch = torch.from_numpy(np.stack([ramp(8, 8), 255 - ramp(8, 8)]))
+@pytest.mark.parametrize("size_px", [(8, 8), (300, 320)])  # both at once; one after the other
+def test_prepare_normalises_by_channel(size_px):
+    column = Image(size_px=size_px, channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    batch = torch.from_numpy(np.stack([ramp(*size_px), 255 - ramp(*size_px)]))
     expected = (batch.double() / 255 - torch.tensor([0.1, 0.2, 0.3])) / torch.tensor([0.5, 0.6, 0.7])
     found = column.prepare(batch)
-    assert found.shape == (2, 3, 8, 8)
+    assert found.shape == (2, 3, *size_px)
     assert found.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(found, expected.permute(0, 3, 1, 2).float())
 
