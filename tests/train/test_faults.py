@@ -1,5 +1,8 @@
 """Losses that are no numbers, half precision that overflows, and memory that does not suffice."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -202,3 +205,35 @@ def test_halves_are_tried_down_to_two_and_other_faults_come_through():
 
     with pytest.raises(ValueError, match="18"):
         largest_that_fits(broken, 37, CPU)
+
+
+LIMITED = """
+import resource, sys
+import numpy as np, torch, sklearn.metrics, torch._dynamo
+import longspan as ls
+torch.set_num_threads(1)
+pixels = np.random.default_rng(0).integers(0, 256, (600, 32, 32, 3), dtype=np.uint8)
+table = ls.Table.from_arrays({"x": pixels, "y": [i % 2 for i in range(600)]}, {"x": ls.Image(), "y": ls.Category()})
+task = ls.Task(table.split(valid=40, seed=0), "x", "y", allow_leaks=True)
+config = ls.TrainConfig(batch_size=int(sys.argv[1]), precision="float32")
+learner = ls.Learner(task, "resnet20", config=config, progress=False)
+used = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) << 10
+resource.setrlimit(resource.RLIMIT_AS, (used + (500 << 20),) * 2)
+try:
+    learner.fit(1)
+except ls.errors.TrainingError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a limit that Linux keeps")
+def test_the_batch_size_that_is_said_to_fit_does():
+    def run(batch_size):
+        done = subprocess.run([sys.executable, "-c", LIMITED, str(batch_size)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    said = run(280)
+    assert said.startswith("Memory does not suffice for a training step of 280 rows (DefaultCPUAllocator: ")
+    assert run(int(said.split("batch_size=")[1].split()[0])) == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,10 +10,13 @@ import torch
 
 from longspan.data.samples import Batch
 from longspan.errors import TrainingError
+from longspan.train.memory import give_back_freed_memory
 
 __all__ = ["first_rows", "is_out_of_memory", "largest_that_fits", "memory_named", "no_number", "out_of_memory"]
 
 _SHOWN = 8
+# Of PyTorch's allocators, of C++, and of oneDNN, which says no more when there is no room for its working memory.
+_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "could not create a primitive")
 _ADVICE = (
     'Try a smaller lr (learner.lr_find() suggests one), clip_norm=1.0, or precision="float32"; and look at these rows.'
 )
@@ -46,8 +48,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory did not suffice, on the processor or on a GPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY)
 
 
 @contextlib.contextmanager
@@ -70,6 +71,7 @@ def largest_that_fits(attempt: Callable[[int], None], size: int, device: torch.d
     Call it when the exception that told of the fault is gone: its frames hold on to what was computed.
     """
     while size > 2:
+        give_back_freed_memory(device)
         size = max(size // 2, 2)
         fits = True
         try:
@@ -78,9 +80,6 @@ def largest_that_fits(attempt: Callable[[int], None], size: int, device: torch.d
             if not is_out_of_memory(error):
                 raise
             fits = False
-        gc.collect()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
         if fits:
             return size
     return 0
@@ -114,7 +113,9 @@ def out_of_memory(what: str, rows: int, fits: int, accumulate: int, told: str) -
 
 
 def _first_line(told: str) -> str:
-    return next(iter(told.strip().splitlines()), "the system says no more")
+    """What the system said, without where in PyTorch's source it did."""
+    line = next(iter(told.strip().splitlines()), "the system says no more")
+    return line[max(line.find("DefaultCPUAllocator"), 0) :].rstrip(".")
 
 
 def first_rows(batch: Batch, count: int) -> Batch:

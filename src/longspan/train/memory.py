@@ -1,12 +1,15 @@
-"""Memory that a step frees is kept for the next one."""
+"""Memory that a step frees is kept for the next one, or given back."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import sys
 
-__all__ = ["keep_freed_memory"]
+import torch
+
+__all__ = ["give_back_freed_memory", "keep_freed_memory"]
 
 # From mallopt(3): blocks come from the heap and not from the kernel (a threshold stops at 32 MiB, and a batch of photos
 # is more); free memory at its top that is kept; memory that is asked for in advance.
@@ -25,3 +28,14 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and all([mallopt(option, value) == 1 for option, value in _OPTIONS.items()])
+
+
+def give_back_freed_memory(device: torch.device) -> None:
+    """What tensors do not use any more goes back to the system, or on a GPU to its driver."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

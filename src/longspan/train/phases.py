@@ -89,7 +89,8 @@ def train_phases(
     stored, rested = _stored_layers(learner), 1.0
     last = None if values is None else name_of(values)
     best = None if checkpoints is None else BestModel(learner, checkpoints.path)
-    with own_randomness(learner.device):  # dropout seeds torch anew in every step; the caller's state stays
+    # Dropout seeds torch anew in every step; the caller's state stays.
+    with memory_named(), own_randomness(learner.device):
         for index in range(first, len(phases)):
             phase, network = phases[index], learner.network
             if phase.frozen > rested:  # layers that have learnt since then say something else now
@@ -104,7 +105,7 @@ def train_phases(
                 values = None
             callbacks: list[Callback] = [*learner.callbacks, *bars]
             try:
-                with memory_named(), contextlib.ExitStack() as stack:
+                with contextlib.ExitStack() as stack:
                     source = _source(learner, phase, phases[index + 1 :], stored)
                     if checkpoints is not None:
                         writer = CheckpointWriter(
