@@ -135,8 +135,9 @@ def read_case(cases: Cases, kind: str, number: int, scratch: Path) -> Outcome:
     after = _tree(root)
     if (folder / CANARY).exists() or (root / CANARY).exists():
         ended, what = "ran", "code in the file was run"
-    changed = [name for name, digest in before.items() if after.get(name) != digest]
-    made = [name for name in after if name not in before and not name.startswith(("work/target/", *_OURS))]
+    theirs = [name for name in {**before, **after} if not name.startswith(("work/target/", *_OURS))]
+    changed = [name for name in theirs if name in before and after.get(name) != before[name]]
+    made = [name for name in theirs if name not in before]
     if changed or made or _outside() != elsewhere:
         ended, what = "escaped", f"changed {changed[:3]}, made {made[:3]} outside the target"
     shutil.rmtree(root, ignore_errors=True)

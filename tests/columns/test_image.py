@@ -259,6 +259,9 @@ def test_if_no_picture_can_be_opened_all_are_named(tmp_path):
         ({"resize": "zoom"}, "'crop', 'squish' or 'pad'"),
         ({"mean": (0.5,)}, "go together"),
         ({"mean": (0.5,), "std": (0.0,)}, "above 0"),
+        ({"mean": ("x",), "std": (0.5,)}, "finite numbers"),
+        ({"mean": (0.5,), "std": (float("inf"),)}, "finite numbers"),
+        ({"size_px": (8.5, 8)}, "height, width"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, words):

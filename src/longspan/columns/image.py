@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +59,9 @@ class Image(Column):
         """Check size, channels and statistics."""
         if isinstance(self.size_px, int):
             object.__setattr__(self, "size_px", (self.size_px, self.size_px))
-        if self.size_px is not None and (len(self.size_px) != 2 or min(self.size_px) < 1):
+        if self.size_px is not None and (
+            len(self.size_px) != 2 or not all(isinstance(side, int) and side >= 1 for side in self.size_px)
+        ):
             raise ConfigError(f"Image.size_px must be (height, width) of at least 1 pixel, got {self.size_px!r}")
         if self.size_px is not None and self.size_px[0] * self.size_px[1] > _MOST_PIXELS:  # also in a stranger's file
             raise ConfigError(
@@ -69,6 +72,9 @@ class Image(Column):
             raise ConfigError(f"Image.channels must be 1 (grey) or 3 (colour), got {self.channels!r}")
         if self.resize not in ("crop", "squish", "pad"):
             raise ConfigError(f"Image.resize must be 'crop', 'squish' or 'pad', got {self.resize!r}")
+        numbers = (*(self.mean or ()), *(self.std or ()))
+        if not all(isinstance(each, int | float) and math.isfinite(each) for each in numbers):
+            raise ConfigError(f"Image.mean and Image.std are finite numbers, got {self.mean!r} and {self.std!r}")
         if (self.mean is None) != (self.std is None) or len(self.mean or ()) != len(self.std or ()):
             raise ConfigError(f"Image.mean and Image.std go together, got {self.mean!r} and {self.std!r}")
         if self.std is not None and not min(self.std) > 0:
