@@ -103,3 +103,12 @@ def test_facts_are_checked_before_they_are_used(place, value, words):
     facts = {**FACTS, "created": "now", "library": "0"}
     assert fact_faults(json.loads(json.dumps(facts))) == []
     assert words in "; ".join(fact_faults({**facts, place: value}))
+
+
+def test_flipped_bits_in_the_schema_are_a_study_error(path):
+    whole = path.read_bytes()
+    start = whole.index(b"CREATE TABLE facts")
+    for place in range(start, start + 60):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x94]) + whole[place + 1 :])
+        with pytest.raises(StudyError):
+            StudyResults(path)

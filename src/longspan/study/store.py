@@ -268,7 +268,11 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise StudyError(f"{path} cannot be read or written: {error}. Make room, or see who holds it.") from error
-    except (sqlite3.Error, MemoryError) as error:  # a page that says it holds gigabytes
+    except (
+        sqlite3.Error,
+        MemoryError,
+        UnicodeError,
+    ) as error:  # the last two: of damaged lengths, and of damaged words
         raise StudyError(_damaged(path, str(error))) from error
     except OSError as error:
         raise StudyError(f"{path} cannot be read or written: {error.strerror or error}.") from error
