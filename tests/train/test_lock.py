@@ -28,9 +28,11 @@ def test_the_second_is_refused_by_name_and_the_file_is_gone_afterwards(tmp_path)
             pass
         with FolderLock(tmp_path / "new", ".other", what="another name"):
             pass
-    assert list((tmp_path / "new").iterdir()) == []
-    with FolderLock(tmp_path / "new", ".lock", what="--out new"):
-        pass
+    assert not (tmp_path / "new").exists(), "it was made for nothing"
+    (tmp_path / "old").mkdir()
+    with FolderLock(tmp_path / "old", ".lock", what="--out old"):
+        assert (tmp_path / "old" / ".lock").exists()
+    assert list((tmp_path / "old").iterdir()) == []
 
 
 def test_another_process_has_it_until_it_is_killed(tmp_path):
