@@ -160,3 +160,8 @@ def test_a_small_archive_of_very_many_files_is_refused_unless_it_is_asked_for(tm
     assert archive.stat().st_size < 80_000
     _refused(tmp_path, archive, "more than 10,000 files")
     assert len(list(unpack(archive, tmp_path / "out", max_files=20_000).iterdir())) == 1
+
+
+def test_a_member_without_a_name_is_refused(tmp_path):
+    _refused(tmp_path, _zip(tmp_path / "x.zip", [("", b"1")]), "member without a name")
+    _refused(tmp_path, _tar(tmp_path / "x.tar", [("", b"1")], "w"), "member without a name|damaged")

@@ -8,6 +8,7 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -67,7 +68,7 @@ def unpack(
             _unpack_into(archive, folder, budget)
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
             raise ArchiveError(f"{archive} is damaged or cut short ({error}). Fetch it again.") from error
-        except (OSError, ValueError, RuntimeError, NotImplementedError, UnicodeError) as error:
+        except (OSError, ValueError, RuntimeError, LookupError, ArithmeticError, struct.error) as error:
             raise ArchiveError(f"{archive} cannot be unpacked: {type(error).__name__}: {error}.") from error
         folder.chmod(0o755)
         try:
@@ -226,6 +227,8 @@ def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path, bu
 
 def _inside(archive: Path, folder: Path, name: str) -> Path:
     """Where a member goes; refused if that is not inside `folder` on any platform."""
+    if not name:
+        raise ArchiveError(f"{archive} holds a member without a name. Nothing was kept; pack it again.")
     if name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
         raise _escapes(archive, name, "has an absolute path")
     if ".." in _parts(name):
