@@ -163,5 +163,11 @@ def test_a_small_archive_of_very_many_files_is_refused_unless_it_is_asked_for(tm
 
 
 def test_a_member_without_a_name_is_refused(tmp_path):
-    _refused(tmp_path, _zip(tmp_path / "x.zip", [("", b"1")]), "member without a name")
+    whole = _zip(tmp_path / "x.zip", [("xx", b"1")]).read_bytes()
+    directory = whole.rindex(b"PK\x01\x02")
+    nameless = bytearray(whole)
+    nameless[directory + 28] = 0  # the length of the name; its two letters become an extra field, which is skipped
+    nameless[directory + 30] = 2
+    (tmp_path / "x.zip").write_bytes(nameless)
+    _refused(tmp_path, tmp_path / "x.zip", "member without a name|damaged|cannot be unpacked")
     _refused(tmp_path, _tar(tmp_path / "x.tar", [("", b"1")], "w"), "member without a name|damaged")
