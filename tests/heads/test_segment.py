@@ -52,6 +52,18 @@ def test_a_row_where_all_is_ignored_loses_nothing_and_has_no_gradient():
     assert not gradient[1].any()
 
 
+def test_answers_take_the_class_weights_back():
+    logits = torch.randn(2, 3, 4, 5)
+    weights = (1.0, 0.25, 0.0)
+    plain = Segment(class_weights=weights, column=MASK).activate(logits)
+    taken = Segment(class_weights=weights, logit_adjustment=0.5, column=MASK).activate(logits)
+    expected = plain / torch.tensor([1.0, 0.5, 1.0]).view(1, 3, 1, 1)  # square roots of the weights; 0 is left alone
+    torch.testing.assert_close(taken, expected / expected.sum(dim=1, keepdim=True))
+    torch.testing.assert_close(Segment(logit_adjustment=0.5, column=MASK).activate(logits), plain)
+    with pytest.raises(ConfigError, match="logit_adjustment must be at least 0 and at most 1, got 2"):
+        Segment(logit_adjustment=2)
+
+
 def test_class_weights_say_what_a_pixel_counts_and_not_what_it_is_divided_by():
     outputs, targets = logits(), truth()
     weighted = Segment(class_weights=(1.0, 0.5, 4.0), column=MASK).loss(outputs, targets)
