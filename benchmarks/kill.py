@@ -35,6 +35,9 @@ from typing import Any
 EVERY = {"digits": "3", "fine-tuned": "2", "numbers": "3", "scenes": "3"}
 """Steps between checkpoints."""
 
+LONGER = {"digits": 80, "fine-tuned": 80, "numbers": 60, "scenes": 10}
+"""Times as many epochs when the cost of checkpoints is measured: half a minute and more."""
+
 
 def commands(data: Path, longer: int = 1) -> dict[str, list[str]]:
     """The words of every training, `longer` times as long, without its folder."""
@@ -258,7 +261,10 @@ def cost(folder: Path) -> dict[str, Any]:
     CheckpointWriter._write = lambda self, state: (files.append(""), write(self, state))[1]  # type: ignore[method-assign]
     Learner.run = timed("training", Learner.run)  # type: ignore[method-assign]
     result = {}
-    for name, command in commands(folder / "data", longer=6).items():
+    for name, times in LONGER.items():
+        command = commands(folder / "data", longer=times)[name]
+        if "--early-stopping" in command:
+            command[command.index("--early-stopping") + 1] = "10000"
         spent.update(writing=0.0, training=0.0)
         files.clear()
         train([*command, "--out", f"{folder}/cost-{name}", "--quiet"])

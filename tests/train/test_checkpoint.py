@@ -21,9 +21,9 @@ def collect(state):
     return {"w": torch.tensor([float(state.steps)])}, values
 
 
-def writer_in(folder, *, best=None, last=None, interrupted=lambda: False, **settings):
+def writer_in(folder, *, best=None, **settings):
     settings = {"steps": 10**9} | settings  # at the end of epochs, however short they are
-    return CheckpointWriter(Checkpoints(folder, **settings), collect, best=best, last=last, interrupted=interrupted)
+    return CheckpointWriter(Checkpoints(folder, **settings), collect, best=best)
 
 
 def names(folder):
@@ -97,7 +97,8 @@ class Best:
 
 def test_asked_to_stop_it_writes_and_then_does(tmp_path):
     asked, best = [], Best()
-    writer = writer_in(tmp_path, interrupted=lambda: bool(asked), best=best)
+    writer = writer_in(tmp_path, best=best)
+    writer.interrupted = lambda: bool(asked)
     writer.step_end(state_at(1))
     asked.append(True)
     with pytest.raises(KeyboardInterrupt):

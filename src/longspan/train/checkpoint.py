@@ -86,7 +86,6 @@ class CheckpointWriter(Callback):
         *,
         best: BestModel | None = None,
         last: str | None = None,
-        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         """Write what `collect` gives.
 
@@ -95,14 +94,14 @@ class CheckpointWriter(Callback):
             collect: Tensors and JSON values of the whole training.
             best: The model of the best epoch, written at the same moments.
             last: Name of the checkpoint that this training goes on from.
-            interrupted: Asked after each step: whether to write and then stop, by KeyboardInterrupt.
         """
         self.settings = settings
         self.folder = settings.path
         self.collect = collect
         self.best = best
         self.last = last
-        self.interrupted = interrupted
+        self.interrupted: Callable[[], bool] = lambda: False
+        """Asked after each step: whether to write and then stop, by KeyboardInterrupt."""
         self._cost = 0.0
         self._written_at = time.monotonic()
         self._steps_since = 0

@@ -87,8 +87,11 @@ def train_phases(
     metrics = [join_target(name, metric.name, len(heads)) for name, head in heads.items() for metric in head.metrics]
     bars = [ProgressBar(metrics)] if learner.progress else []
     stored, rested = _stored_layers(learner), 1.0
-    last = None if values is None else name_of(values)
-    best = None if checkpoints is None else BestModel(learner, checkpoints.path)
+    writer = None
+    if checkpoints is not None:
+        last = None if values is None else name_of(values)
+        best = BestModel(learner, checkpoints.path)
+        writer = CheckpointWriter(checkpoints, lambda s: collect(learner, s, phases), best=best, last=last)
     # Dropout seeds torch anew in every step; the caller's state stays.
     with memory_named(), own_randomness(learner.device):
         for index in range(first, len(phases)):
@@ -107,11 +110,8 @@ def train_phases(
             try:
                 with contextlib.ExitStack() as stack:
                     source = _source(learner, phase, phases[index + 1 :], stored)
-                    if checkpoints is not None:
-                        writer = CheckpointWriter(
-                            checkpoints, lambda s: collect(learner, s, phases), best=best, last=last,
-                            interrupted=stack.enter_context(interrupts_noted()),
-                        )  # fmt: skip
+                    if writer is not None:
+                        writer.interrupted = stack.enter_context(interrupts_noted())
                         stack.callback(writer.close)
                         callbacks.append(writer)
                     train_phase(_make_run(learner, source), state, callbacks)
