@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import longspan as ls
 from longspan.errors import CheckpointError, ConfigError
 from longspan.train import checkpoint
 from longspan.train.checkpoint import Checkpoints, CheckpointWriter, latest_steps, read_latest
+from longspan.train.files import read_tensors
 
 
 def state_at(steps, epoch=0, phase=0):
@@ -206,6 +208,8 @@ def test_a_real_limit_on_the_size_of_files(tmp_path):
 import resource, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import torch
+
+import longspan as ls
 from test_checkpoint import Checkpoints, CheckpointWriter, collect, state_at, read_latest
 numbers = 10
 def large(state):
@@ -233,3 +237,28 @@ def test_folders_that_cannot_be(tmp_path):
             Checkpoints(tmp_path, **wrong)
     with pytest.raises(CheckpointError, match="There is no checkpoint to go on from"):
         read_latest(tmp_path / "nowhere")
+
+
+def test_the_best_epochs_model_is_the_file_that_save_would_have_written_then(small, tmp_path):
+    losses = iter([3.0, 1.0, 2.0, 0.5, 0.9])
+    saved = {}
+
+    class Pretend(ls.Callback):
+        """Says of each epoch what it lost, and saves the network after it."""
+
+        def epoch_end(self, state):
+            state.history[-1]["valid_loss"] = next(losses)
+            learner.save(tmp_path / f"{len(state.history)}.safetensors")
+            saved[len(state.history)] = read_tensors(tmp_path / f"{len(state.history)}.safetensors")
+
+    learner = small.learner(callbacks=[Pretend()])
+    learner.fit(3, checkpoints=Checkpoints(tmp_path / "run", steps=2))
+
+    def best():
+        return read_tensors(tmp_path / "run" / "best.safetensors")
+
+    assert small.same(best()[0], saved[2][0])
+    assert best()[1] == saved[2][1]
+    assert ls.load(tmp_path / "run" / "best.safetensors").info["training"]["last_epoch"]["epoch"] == 2
+    learner.fit(2, checkpoints=Checkpoints(tmp_path / "run", steps=2))
+    assert small.same(best()[0], saved[4][0])

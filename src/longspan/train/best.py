@@ -10,7 +10,7 @@ import torch
 
 from longspan.train.callbacks import TrainState
 from longspan.train.files import write_tensors
-from longspan.train.predictor import MODEL_FORMAT
+from longspan.train.predictor import MODEL_FORMAT, Predictor
 
 if TYPE_CHECKING:
     from longspan.train.learner import Learner
@@ -33,15 +33,26 @@ class BestModel:
         self._learner = learner
         known = [record["valid_loss"] for record in learner.history if record.get("valid_loss") is not None]
         self._loss = min(known, default=math.inf) if self.path.is_file() else math.inf
-        self._unwritten: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None
+        self._predictor: Predictor | None = None
+        self._weights: dict[str, torch.Tensor] = {}
+        self._described: dict[str, Any] | None = None
+        """Of weights that are not written yet."""
 
     def look(self, state: TrainState) -> None:
-        """Remember the weights if the epoch that has just ended is the best so far."""
+        """Remember the weights if the epoch that has just ended is the best so far; it may have been a short one."""
         loss = state.history[-1].get("valid_loss", math.inf)
-        if loss < self._loss:
-            self._loss = loss
-            weights = {name: tensor.detach().clone() for name, tensor in state.evaluated.state_dict().items()}
-            self._unwritten = weights, {**MODEL_FORMAT, **self._learner.predictor().describe()}
+        if loss >= self._loss:
+            return
+        self._loss = loss
+        weights = state.evaluated.state_dict()
+        if self._predictor is None:
+            self._predictor = self._learner.predictor()
+            self._weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
+        else:
+            kept = list(self._weights.values())
+            torch._foreach_copy_(kept, list(weights.values()))  # pyright: ignore[reportPrivateImportUsage]
+            self._predictor.info = self._learner.info()
+        self._described = {**MODEL_FORMAT, **self._predictor.describe()}
 
     def write(self) -> None:
         """Write what is not written yet.
@@ -49,6 +60,6 @@ class BestModel:
         Raises:
             ModelFileError: the file cannot be written.
         """
-        if self._unwritten is not None:
-            write_tensors(self.path, *self._unwritten)
-            self._unwritten = None
+        if self._described is not None:
+            write_tensors(self.path, self._weights, self._described)
+            self._described = None

@@ -302,7 +302,7 @@ class Learner:
             self.inputs,
             self.heads,
             augment=self.config.augment,
-            info=self._info(),
+            info=self.info(),
             device=str(self.device),
             precision=self.config.precision,
         )
@@ -311,7 +311,8 @@ class Learner:
         """One safetensors file with everything needed to use the model; `ls.load` reads it."""
         return self.predictor().save(path)
 
-    def _info(self) -> dict[str, Any]:
+    def info(self) -> dict[str, Any]:
+        """What a model file says of its training, as JSON values."""
         last = {k: v for k, v in (self.history[-1] if self.history else {}).items() if k != "step_losses"}
         return {
             "task": {"inputs": list(self.inputs), "targets": list(self.heads), "split": self.task.split.how},
