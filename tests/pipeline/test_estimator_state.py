@@ -154,3 +154,12 @@ def test_a_fitted_part_that_cannot_be_stored_is_not_left_out():
     fitted[0].scores_ = object()
     with pytest.raises(PipelineError, match=r"steps.0.1.scores_"):
         describe_estimator(fitted, "s")
+
+
+@pytest.mark.parametrize("name", ["predict", "__class__", "__dict__", "fit"])
+def test_a_file_puts_nothing_in_place_of_methods(name):
+    fitted = LinearSVC().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    described, tensors = describe_estimator(fitted, "s")
+    described["state"][name] = "x"
+    with pytest.raises(ModelFileError, match=f"in place of '{name}'"):
+        restore_estimator(LinearSVC(), described, tensors)

@@ -148,6 +148,8 @@ def _restore(
         )
     estimator: Any = clone(prototype)
     for name, value in described["state"].items():
+        if name.startswith("__") or callable(getattr(type(estimator), name, None)):
+            raise ModelFileError(f"it would put something in place of {name!r}, which is no value that is learnt")
         setattr(estimator, name, _decoded(value, getattr(estimator, name, None), tensors, known))
     return estimator
 
