@@ -143,7 +143,10 @@ class Fault:
 
     def __repr__(self) -> str:
         """One line, as shown in messages."""
-        return f"{self.where}: {self.what}" + (f" {self.cure}" if self.cure else "")
+        said = f"{self.where}: {self.what}"
+        if not self.cure:
+            return said
+        return f"{said}{'' if said[-1] in '.?!:;' else '.'} {self.cure}"
 
 
 def data_error(headline: str, faults: Sequence[Fault], cure: str = "", *, shown: int = 10) -> DataError:
