@@ -66,7 +66,7 @@ def test_within_an_epoch_it_writes_every_so_many_steps_or_minutes(tmp_path, monk
     assert [int(name[5:13]) for name in names(tmp_path / "minutes")] == [3, 6]
 
 
-def test_checkpoints_take_a_hundredth_of_the_time_however_short_the_epochs(tmp_path, monkeypatch):
+def test_checkpoints_take_half_a_percent_of_the_time_however_short_the_epochs(tmp_path, monkeypatch):
     clock, written = [0.0], []
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: clock[0])
 
@@ -80,8 +80,8 @@ def test_checkpoints_take_a_hundredth_of_the_time_however_short_the_epochs(tmp_p
         clock[0] += 1.0
         writer.step_end(state_at(epoch, epoch))
         writer.epoch_end(state_at(epoch, epoch + 1))
-    assert written[:3] == [0, 50, 100]
-    assert 0.5 * len(written) / clock[0] <= 0.01
+    assert written[:3] == [0, 100, 200]
+    assert 0.5 * len(written) / clock[0] <= 0.0055
 
 
 class Best:

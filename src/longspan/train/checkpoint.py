@@ -27,7 +27,7 @@ __all__ = ["CheckpointWriter", "Checkpoints", "latest_steps", "name_of", "read_l
 _PREFIX = "step-"
 _NAME = re.compile(_PREFIX + r"\d{8,}-\d+-\d+")
 _STATE = "state.safetensors"
-_RARER = 100  # times as long as writing one took: at most about 1 % of the time goes into them
+_RARER = 200  # times as long as writing one took: at most about 0.5 % of the time goes into them
 
 
 @final
