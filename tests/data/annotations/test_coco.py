@@ -97,7 +97,7 @@ def test_a_file_without_masks_can_still_be_asked_for_instances(coco, images):
         ({"bbox": [25, 2, 10, 4]}, "reaches 5 px out of the picture, which is 30 x 20 px"),
         ({"bbox": [1, 2, 3]}, "no list of 4 numbers"),
         ({"bbox": [1, 2, None, 3]}, "None is no finite number"),
-        ({"bbox": [1, 2, 3, 4], "category_id": 2}, r"no category with the id 2 Known: 1 \(cat\), 3 \(dog\)"),
+        ({"bbox": [1, 2, 3, 4], "category_id": 2}, r"no category with the id 2\. Known: 1 \(cat\), 3 \(dog\)"),
         ({"bbox": [1, 2, 3, 4], "category_id": [1]}, r"no category with the id \[1\]"),
         ({"bbox": [1, 2, 3, 4], "image_id": 5}, "no picture with the id 5"),
         ({"bbox": [1, 2, 3, 4], "image_id": {}}, "no picture with the id {}"),
@@ -171,7 +171,7 @@ def test_an_annotation_without_a_picture(coco, images):
     content["annotations"] = [{"bbox": [1, 2, 3, 4], "category_id": 1}]
     path.write_text(json.dumps(content))
     assert faults(path, images) == [
-        "instances.json, annotation number 0: there is no picture with the id None Mend image_id."
+        "instances.json, annotation number 0: there is no picture with the id None. Mend image_id."
     ]
 
 

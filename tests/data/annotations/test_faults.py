@@ -13,7 +13,7 @@ def test_all_faults_are_raised_at_once():
     with pytest.raises(DataError) as caught:
         faults.close()
     message = str(caught.value)
-    assert message.startswith("12 faults in a.json:\n  annotation 0: has no area Delete it.\n")
+    assert message.startswith("12 faults in a.json:\n  annotation 0: has no area. Delete it.\n")
     assert "... and 2 more" in message
     assert 'on_error="skip"' in message
     assert len(caught.value.faults) == 12

@@ -97,7 +97,7 @@ def test_bad_lines_are_named_and_left_out(write, line, words):
 def test_boxes_among_polygons_have_no_mask(write):
     places = write("0 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.5 0.1 0.5 0.5\n")
     assert faults(*places) == [
-        "a.txt, line 1 (a.png): it is a box, while other lines are polygons Make it one, or delete it."
+        "a.txt, line 1 (a.png): it is a box, while other lines are polygons. Make it one, or delete it."
     ]
     with pytest.warns(UserWarning, match="1 fault"):
         table = read_yolo(*places, on_error="skip")
@@ -109,7 +109,7 @@ def test_files_without_a_picture_or_with_two(write, picture):
     picture("b.jpg")
     write("0 0.5 0.5 1 1\n", "b.txt")
     found = faults(*write("0 0.5 0.5 1 1\n", "c.txt"))
-    assert "b.txt: may be about b.jpg or b.png Keep one of them." in found
+    assert "b.txt: may be about b.jpg or b.png. Keep one of them." in found
     assert any("c.txt: there is no picture c.* in" in fault for fault in found)
 
 
