@@ -50,10 +50,24 @@ def test_a_run_that_fails_leaves_the_earlier_result_whole(tmp_path, learner, mon
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ls.Learner, "report", full)
+    monkeypatch.setattr(ls.Learner, "save", full)
     with pytest.raises(ConfigError, match="No space left"):
         SystemRun("one", tmp_path, quiet=True).finish(learner, {"a": 2.0}, train_seconds=0, options={})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_report_that_fails_loses_no_training(tmp_path, learner):
+    SystemRun("one", tmp_path, quiet=True).finish(learner, {"a": 1.0}, train_seconds=0, options={})
+
+    def broken():
+        raise ZeroDivisionError
+
+    run = SystemRun("one", tmp_path, quiet=True)
+    with pytest.raises(ZeroDivisionError):
+        run.finish(learner, {"a": 2.0}, train_seconds=0, options={}, report=broken)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "result.json"]
+    assert json.loads((tmp_path / "result.json").read_text())["metrics"] == {"a": 2.0}
+    assert "only the report is not" in run.when_stopped
 
 
 def test_a_folder_that_cannot_be_is_refused_before_training(tmp_path):

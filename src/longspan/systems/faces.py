@@ -74,7 +74,7 @@ def _run(options: FacesOptions, run: SystemRun) -> None:
         {**figures, "pictures a second": trained.pictures_per_second},
         train_seconds=trained.seconds,
         options=asdict(options),
-        report=_report(trained, held_out, figures),
+        report=lambda: _report(trained, held_out, figures),
     )
 
 

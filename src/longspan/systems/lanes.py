@@ -77,7 +77,7 @@ def _run(options: LanesOptions, run: SystemRun) -> None:
             },
             train_seconds=trained.seconds,
             options=asdict(options),
-            report=_report(trained.learner, pipeline, task),
+            report=lambda: _report(trained.learner, pipeline, task),
             details={"test": test},
         )
     finally:

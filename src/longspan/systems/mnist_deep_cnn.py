@@ -13,6 +13,7 @@ from longspan.systems.system import System
 
 if TYPE_CHECKING:
     from longspan.report import Document
+    from longspan.train.scores import Scores
 
 __all__ = ["MNIST_DEEP_CNN", "MnistOptions"]
 
@@ -90,16 +91,20 @@ def _run(options: MnistOptions, run: SystemRun) -> None:
     learner.fit_one_cycle(options.epochs or recipe.epochs, recipe.lr)
     seconds = time.perf_counter() - started
     valid = learner.evaluate("valid")
-    misread, test = _open_the_vault(learner)
+    misread, tested, test = _open_the_vault(learner)
     metrics = {"valid_accuracy": valid["accuracy"], "test_accuracy": test["accuracy"]}
-    run.finish(learner, metrics, train_seconds=seconds, options=asdict(options), report=misread)
+    run.finish(
+        learner,
+        metrics,
+        train_seconds=seconds,
+        options=asdict(options),
+        report=lambda: _report(learner, misread, tested),
+    )
 
 
-def _open_the_vault(learner: ls.Learner) -> tuple[Document, dict[str, float]]:
-    """The report with the misread test digits, and the test figures: one opening for both."""
-    from longspan.train.learner_report import compose_report
+def _open_the_vault(learner: ls.Learner) -> tuple[Scores, int, dict[str, float]]:
+    """The misread test digits, how many were read, and the test figures: one opening for all."""
     from longspan.train.scores import Scores, score_rows
-    from longspan.train.show import result_pictures
 
     task = learner.task
     rows = task.open_vault("mnist-deep-cnn: the test figure, and which digits are misread")
@@ -115,11 +120,18 @@ def _open_the_vault(learner: ls.Learner) -> tuple[Document, dict[str, float]]:
             for part in (scores.activated, scores.targets, scores.present, scores.losses)
         ),
     )
+    return misread, len(rows), figures
+
+
+def _report(learner: ls.Learner, misread: Scores, tested: int) -> Document:
+    from longspan.train.learner_report import compose_report
+    from longspan.train.show import result_pictures
+
     page = compose_report(learner, title="MNIST, read by the deep CNN").section("Misread test digits")
-    page.text(f"{len(misread.rows):,} of {len(rows):,} test digits are misread; the surest of these mistakes first.")
+    page.text(f"{len(misread.rows):,} of {tested:,} test digits are misread; the surest of these mistakes first.")
     if len(misread.rows):
         page.pictures(result_pictures(learner, misread, _SHOWN))
-    return page, figures
+    return page
 
 
 MNIST_DEEP_CNN = System(

@@ -62,7 +62,7 @@ def _run(options: ObjectsOptions, run: SystemRun) -> None:
         {**metrics, "pictures a second": trained.pictures_per_second},
         train_seconds=trained.seconds,
         options=asdict(options),
-        report=_report(trained, task, known, new),
+        report=lambda: _report(trained, task, known, new),
     )
 
 

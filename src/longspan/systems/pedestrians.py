@@ -88,7 +88,7 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
         metrics,
         train_seconds=sum(each.seconds for each in trained.values()),
         options=asdict(options),
-        report=_report(trained, figures),
+        report=lambda: _report(trained, figures),
     )
 
 

@@ -96,7 +96,7 @@ def _run(options: RcnnToFasterOptions, run: SystemRun) -> None:
             {**metrics, **bounds},
             train_seconds=sum(way.train_seconds for way in ways.values()),
             options=asdict(options),
-            report=_report(task, learner, ways, bounds, times, ceiling, held_out),
+            report=lambda: _report(task, learner, ways, bounds, times, ceiling, held_out),
             details={"ceiling": ceiling.to_json(), "seconds by stage of R-CNN": times},
         )
     finally:

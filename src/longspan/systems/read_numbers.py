@@ -159,11 +159,10 @@ def finish_study(
         _add_ceiling(page, results, test)
         _add_readings(page, results, test)
 
-    page = compose_report(results, add_sections)
     metrics = {f"right, {name}, {largest} pictures": 1 - error for name, error in errors.items()}
     run.finish(
-        results.best(), metrics, train_seconds=seconds, options=options, report=page,
-        details={"study": results.to_json()},
+        results.best(), metrics, train_seconds=seconds, options=options,
+        report=lambda: compose_report(results, add_sections), details={"study": results.to_json()},
     )  # fmt: skip
 
 

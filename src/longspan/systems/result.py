@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -27,8 +27,8 @@ RESULT, REPORT, MODEL = "result.json", "report.html", "model.safetensors"
 class SystemRun:
     """Where one run writes, with which seed, and how it talks.
 
-    The folder gets `result.json`, `report.html` and `model.safetensors` together, when the run is finished: until then
-    an earlier result of the same system stays as it is.
+    The folder gets `result.json`, `report.html` and `model.safetensors` when the run is finished: until then an earlier
+    result of the same system stays as it is.
     """
 
     def __init__(
@@ -83,17 +83,20 @@ class SystemRun:
         *,
         train_seconds: float,
         options: Mapping[str, Any],
-        report: Document | None = None,
+        report: Callable[[], Document] | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write model, report and result, all three or none.
+        """Write model, report and result.
+
+        Where the report cannot be made, model and result are written all the same before the error goes on: hours of
+        training are not lost for a picture of them.
 
         Args:
             model: A trained learner, or the file of a saved model.
             metrics: The system's figures, finite numbers by name.
             train_seconds: Wall-clock time of the training alone.
             options: The system's options, as JSON values.
-            report: A report of the system's own; else the learner's.
+            report: Makes a report of the system's own; else it is the learner's.
             details: More JSON values for the result.
 
         Raises:
@@ -122,14 +125,19 @@ class SystemRun:
                     shutil.copyfile(model, part / MODEL)
                 else:
                     model.save(part / MODEL)
-                if report is not None:
-                    report.save(part / REPORT)
-                else:
-                    assert not isinstance(model, Path)
-                    model.report(part / REPORT)
                 (part / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-                for name in (MODEL, REPORT, RESULT):  # the result last: who reads it finds the other two
-                    os.replace(part / name, self.folder / name)
+                self.when_stopped = f"Model and result are in {self.folder}; only the report is not."
+                try:
+                    if report is not None:
+                        report().save(part / REPORT)
+                    else:
+                        assert not isinstance(model, Path)
+                        model.report(part / REPORT)
+                finally:
+                    (self.folder / REPORT).unlink(missing_ok=True)  # it was of an earlier model
+                    for name in (MODEL, REPORT, RESULT):  # the result last: who reads it finds the others
+                        if (part / name).exists():
+                            os.replace(part / name, self.folder / name)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
         except OSError as error:

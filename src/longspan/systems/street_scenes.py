@@ -113,7 +113,7 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
         metrics,
         train_seconds=sum(each.seconds for each in trained.values()),
         options=asdict(options),
-        report=_report(task, trained, tests, in_views, best),
+        report=lambda: _report(task, trained, tests, in_views, best),
         details={"test": tests, f"test, {options.views} views": in_views},
     )
 
