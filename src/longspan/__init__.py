@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from longspan.train import (
         Budget,
         Callback,
+        Checkpoints,
         EarlyStopping,
         Ensemble,
         Learner,
@@ -86,6 +87,7 @@ __all__ = [
     "Categories",
     "Category",
     "Ceiling",
+    "Checkpoints",
     "Classify",
     "ClassifyMany",
     "DeepCNNConfig",
@@ -185,6 +187,7 @@ _HOMES = {
     "train": (
         "Budget",
         "Callback",
+        "Checkpoints",
         "EarlyStopping",
         "Ensemble",
         "Learner",
