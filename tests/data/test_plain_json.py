@@ -42,3 +42,10 @@ def test_what_is_no_json_is_a_value_error():
     for text in ("", "{", "1" * 5000, '"\\', "[1,"):
         with pytest.raises(ValueError):  # noqa: PT011 - the standard library's own words
             parse_json(text)
+
+
+def test_half_a_character_is_refused_and_a_whole_one_is_not():
+    for text in (r'"\ud800"', r'{"a\udfff": 1}', r'["\ud83d x \ude00"]', '"\ud800"'):
+        with pytest.raises(ValueError, match="half of a character"):
+            parse_json(text)
+    assert parse_json(r'"\ud83d\ude00 \\ud800"') == "\U0001f600 \\ud800"

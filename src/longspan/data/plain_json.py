@@ -14,6 +14,7 @@ DEEPEST = 64
 """Lists and objects within each other; what longspan writes has about ten."""
 
 _CHUNK = 1 << 22
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # pairs of them are whole characters
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -22,7 +23,8 @@ def parse_json(text: str) -> Any:
 
     Raises:
         json.JSONDecodeError: it is no JSON, with the place.
-        ValueError: it is nested more than `DEEPEST` deep, or holds a number of thousands of digits.
+        ValueError: it is nested more than `DEEPEST` deep, or holds a number of thousands of digits, or half a character,
+            which no file name, table or terminal takes.
 
     Example:
         >>> parse_json('{"a": [1, null]}')
@@ -34,7 +36,13 @@ def parse_json(text: str) -> Any:
     # Brackets within strings count too in the quick look; only where there are many of them are strings taken out.
     if _depth(text) > DEEPEST and _depth(_STRING.sub('""', text)) > DEEPEST:
         raise ValueError(f"lists and objects stand more than {DEEPEST} deep within each other")
-    return json.loads(text)
+    value = json.loads(text)
+    if _SURROGATE.search(text) is not None:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a text in it holds half of a character (an unpaired surrogate)") from None
+    return value
 
 
 def _depth(text: str) -> int:

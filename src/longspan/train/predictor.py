@@ -25,7 +25,7 @@ from longspan.train.precision import Precision, pick_device, pick_dtype
 from longspan.train.scores import activate_rows, score_rows
 from longspan.train.step import Source, whole_source
 from longspan.train.tiled_predictions import predict_tiled
-from longspan.train.trial_build import refuse_unfitted, refuse_unlike
+from longspan.train.trial_build import refuse_other_inputs, refuse_unfitted, refuse_unlike
 from longspan.version import __version__
 
 __all__ = ["MODEL_FORMAT", "Predictor", "encode_truth"]
@@ -169,6 +169,7 @@ class Predictor:
             heads = {name: head_from_json(fields) for name, fields in described["heads"].items()}
             inputs = {name: column_from_json(fields) for name, fields in described["inputs"].items()}
             refuse_unfitted({**inputs, **{name: _column(head) for name, head in heads.items()}})
+            refuse_other_inputs(described["model"], inputs)
             if described["model"].get("name") is None and model is None:
                 raise ModelFileError(
                     f"it holds the weights of your own class {described['model'].get('class')!r}, and a file "

@@ -9,15 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules import module as registry
 
-from longspan.columns import Column
+from longspan.columns import Column, Image
 from longspan.errors import ModelFileError
 
-__all__ = ["refuse_unfitted", "refuse_unlike"]
+__all__ = ["refuse_other_inputs", "refuse_unfitted", "refuse_unlike"]
 
 _SHOWN = 5
 _LEARNT = ("size_px", "channels", "mean", "std", "max_length", "max_boxes", "max_instances")
@@ -53,6 +54,24 @@ def refuse_unfitted(columns: Mapping[str, Column]) -> None:
             lacking.append("vocab")
         if lacking:
             raise ModelFileError(f"the column {name!r} ({column.kind}) has no {', '.join(lacking)}")
+
+
+def refuse_other_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) -> None:
+    """ModelFileError unless the inputs are what the described network reads: of one with a name, one picture."""
+    if not inputs:
+        raise ModelFileError("it describes no input")
+    if model.get("name") is None:
+        return
+    column = next(iter(inputs.values()))
+    if len(inputs) != 1 or not isinstance(column, Image):
+        raise ModelFileError(
+            f"its network {model['name']!r:.60} reads one picture, its inputs are {list(inputs)!r:.80}"
+        )
+    if column.channels != model["in_channels"] or column.size_px != tuple(model["size_px"]):
+        raise ModelFileError(
+            f"its network reads {model['in_channels']!r:.20} channels of {model['size_px']!r:.40} px, its pictures have "
+            f"{column.channels} of {column.size_px}"
+        )
 
 
 @contextmanager
