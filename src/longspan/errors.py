@@ -162,7 +162,8 @@ def data_error(headline: str, faults: Sequence[Fault], cure: str = "", *, shown:
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name most like `name`, or None if nothing is near."""
     by_lower = {each.lower(): each for each in valid}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    # Of the word itself only its beginning: what a file gives may be of any length, or no word at all.
+    found = difflib.get_close_matches(str(name)[:100].lower(), by_lower, n=1, cutoff=0.5)
     return by_lower[found[0]] if found else None
 
 
@@ -172,4 +173,4 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError
     near = nearest(name, names)
     hint = f" Did you mean {near!r}?" if near else ""
     listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
-    return UnknownNameError(f"There is no {kind} {name!r}.{hint} Valid: {listed}.")
+    return UnknownNameError(f"There is no {kind} {name!r:.200}.{hint} Valid: {listed}.")

@@ -202,6 +202,7 @@ def test_a_key_that_is_missing_is_a_model_file_error(path, key):
         (lambda d: d["augment"].update(flip=3), "flip"),
         (lambda d: d["augment"].update(zoom=3), "zoom"),
         (lambda d: d.update(precision="float8"), "float8"),
+        (lambda d: d.update(precision=[0.5]), "no precision"),
         (lambda d: d.update(heads=[]), "do not fit together"),
         (lambda d: d.update(model=None), "do not fit together"),
         (lambda d: d.update(format="longspan recipe"), "of kind 'longspan recipe', not a model"),

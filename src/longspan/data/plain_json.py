@@ -23,8 +23,8 @@ def parse_json(text: str) -> Any:
 
     Raises:
         json.JSONDecodeError: it is no JSON, with the place.
-        ValueError: it is nested more than `DEEPEST` deep, or holds a number of thousands of digits, or half a character,
-            which no file name, table or terminal takes.
+        ValueError: it is nested more than `DEEPEST` deep, or holds a number of thousands of digits, or half a
+            character, which no file name, table or terminal takes.
 
     Example:
         >>> parse_json('{"a": [1, null]}')

@@ -69,8 +69,8 @@ def refuse_other_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) 
         )
     if column.channels != model["in_channels"] or column.size_px != tuple(model["size_px"]):
         raise ModelFileError(
-            f"its network reads {model['in_channels']!r:.20} channels of {model['size_px']!r:.40} px, its pictures have "
-            f"{column.channels} of {column.size_px}"
+            f"its network reads {model['in_channels']!r:.20} channels of {model['size_px']!r:.40} px, "
+            f"its pictures have {column.channels} of {column.size_px}"
         )
 
 
