@@ -51,6 +51,8 @@ any part. Measured: of 3,960 held-out rows of MNIST samples of 300 to 2,000, 2 a
 _NEIGHBOUR = 5
 _CLIPPED = (8, 235)
 """Grey levels outside of which large pictures may have been clipped, or hold pixels that were."""
+_PAIRS = 16_384
+"""Of thumbnails compared at a time."""
 _GREY = (0.299, 0.587, 0.114)
 _FLAT = 2.0
 """Standard deviation in grey levels below which a picture has nothing to compare."""
@@ -205,31 +207,42 @@ def _near_pairs(one: _Look, other: _Look, crowd: tuple[Tensor, Tensor], neighbou
         neighbour: Which nearest picture of the crowd a copy in small pictures must be far nearer than.
     """
     fine_one, fine_other, large = one.fine.flatten(1), other.fine.flatten(1), one.large
-    j, i = _candidates(_unit(other.coarse), _unit(one.coarse))
+    coarse_one, coarse_other = _unit(one.coarse), _unit(other.coarse)
+    j, i = _candidates(coarse_other, coarse_one)
     if not len(i):
         return []
     _, least, most = _LARGE if large else _SMALL
     unit_one, unit_other = _unit(fine_one), _unit(fine_other)
-    kept_i, kept_j, kept_r = [], [], []
-    for at in range(0, len(i), 65_536):
-        some_i, some_j = i[at : at + 65_536], j[at : at + 65_536]
-        r = (unit_one[some_i] * unit_other[some_j]).sum(1)
-        if large:
-            r = torch.maximum(r, _unclipped(fine_one[some_i], fine_other[some_j]))
-        spread = (fine_one[some_i].std(1) * fine_other[some_j].std(1)).sqrt()
-        # What is left, in grey levels, once brightness and contrast agree.
-        difference = spread * (2 * (1 - r)).clamp_min(0).sqrt()
-        good = (r > least) & (difference < most)
-        kept_i.append(some_i[good])
-        kept_j.append(some_j[good])
-        kept_r.append(r[good])
-    i, j, r = torch.cat(kept_i), torch.cat(kept_j), torch.cat(kept_r)
-    if not large and len(i):
-        good = _stands_out(one.coarse[i], other.coarse, j, crowd[0], neighbour, _STANDS_OUT[0])
-        good &= _stands_out(fine_one[i], fine_other, j, crowd[1], neighbour, _STANDS_OUT[1])
-        good |= r > _CERTAIN
-        i, j = i[good], j[good]
-    return list(zip(i.tolist(), j.tolist(), strict=True))
+    r = _correlations(unit_one, unit_other, i, j)
+    if large:
+        clipped = [
+            _unclipped(fine_one[some_i], fine_other[some_j])
+            for some_i, some_j in zip(i.split(_PAIRS), j.split(_PAIRS), strict=True)
+        ]
+        r = torch.maximum(r, torch.cat(clipped))
+    spread = (fine_one.std(1)[i] * fine_other.std(1)[j]).sqrt()
+    # What is left, in grey levels, once brightness and contrast agree.
+    difference = spread * (2 * (1 - r)).clamp_min(0).sqrt()
+    good = (r > least) & (difference < most)
+    i, j, r = i[good], j[good], r[good]
+    if large:
+        return list(zip(i.tolist(), j.tolist(), strict=True))
+    sure = r > _CERTAIN
+    found = {*zip(i[sure].tolist(), j[sure].tolist(), strict=True)}
+    i, j = i[~sure], j[~sure]
+    for units, vectors, share in (
+        ((coarse_one, coarse_other), crowd[0], _STANDS_OUT[0]),
+        ((unit_one, unit_other), crowd[1], _STANDS_OUT[1]),
+    ):
+        out = _stands_out(*units, i, j, vectors, neighbour, share)
+        i, j = i[out], j[out]
+    return sorted(found | {*zip(i.tolist(), j.tolist(), strict=True)}, key=lambda pair: pair[::-1])
+
+
+def _correlations(one: Tensor, other: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """`(P,)` products of unit vectors `one[i[p]]` and `other[j[p]]`, so many at a time that memory stays flat."""
+    pairs = zip(i.split(_PAIRS), j.split(_PAIRS), strict=True)
+    return torch.cat([(one[some_i] * other[some_j]).sum(1) for some_i, some_j in pairs])
 
 
 def _unclipped(one: Tensor, other: Tensor) -> Tensor:
@@ -247,16 +260,19 @@ def _unclipped(one: Tensor, other: Tensor) -> Tensor:
     return torch.where(varied, r, 0.0)
 
 
-def _stands_out(one: Tensor, other: Tensor, j: Tensor, crowd: Tensor, neighbour: int, share: float) -> Tensor:
-    """`(P,)` bool: is `one[p]` nearer to `other[j[p]]` than `share` of the latter's distance to its `neighbour`-th?"""
-    if len(crowd) < neighbour:
+def _stands_out(
+    one: Tensor, other: Tensor, i: Tensor, j: Tensor, crowd: Tensor, neighbour: int, share: float
+) -> Tensor:
+    """`(P,)` bool: is `one[i[p]]` nearer to `other[j[p]]` than `share` of the latter's distance to its `neighbour`-th?
+
+    All are unit vectors `(N, D)`; the neighbours are those in the crowd.
+    """
+    if len(crowd) < neighbour or not len(j):
         return torch.ones(len(j), dtype=torch.bool)
     rows, back = j.unique(return_inverse=True)
-    units = _unit(other[rows])
-    nearest = [(some @ crowd.T).topk(neighbour).values[:, -1] for some in units.split(256)]
-    r = (_unit(one) * units[back]).sum(1)
+    nearest = [(some @ crowd.T).topk(neighbour).values[:, -1] for some in other[rows].split(64)]
     # Distances between unit vectors: sqrt(2 (1 - r)).
-    return (1 - r) < share**2 * (1 - torch.cat(nearest)[back])
+    return (1 - _correlations(one, other, i, j)) < share**2 * (1 - torch.cat(nearest)[back])
 
 
 def _candidates(held: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
