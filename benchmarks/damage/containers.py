@@ -84,7 +84,7 @@ def damage_study(content: bytes, rng: random.Random) -> bytes:
         path = Path(folder) / "study.sqlite"
         path.write_bytes(content)
         connection = sqlite3.connect(path, isolation_level=None)
-        with contextlib.suppress(sqlite3.Error, OverflowError, ValueError, IndexError):
+        with contextlib.suppress(sqlite3.Error, OverflowError, ValueError, IndexError, RecursionError):
             for _ in range(rng.choice((1, 1, 2))):
                 _disturb(connection, rng)
         connection.close()

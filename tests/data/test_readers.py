@@ -112,8 +112,9 @@ def test_csv_gz_and_nan(tmp_path):
         (b"", "cannot be read as CSV: empty CSV"),
         (b"a,b\n", "has no rows"),
         (b"a,b\n1,2,3\n", "more fields than"),
-        (b"a,b\n\xff\xfe,1\n", "utf-8"),
-        (b"a,\xee\nx,1\n", "first line is no UTF-8"),
+        (b"a,b\n\xff\xfe,1\n", "line 2: byte 0xff is no UTF-8"),
+        (b"a,b\n" + "é,1\n".encode() * 700_000 + b"x,\xc3", "line 700002: byte 0xc3 is no UTF-8"),
+        (b"a,\xee\nx,1\n", "line 1: byte 0xee is no UTF-8"),
         (gzip.compress(bytes(200_000_000)), "unpacks to more than"),
         (b"\x28\xb5\x2f\xfd" + bytes(50), "packed with zstandard; unpack it first"),
         (b"a,a\n1,2\n", "several columns called 'a'; rename"),
@@ -267,6 +268,19 @@ def test_idx_numbers_are_big_endian(tmp_path):
     (tmp_path / "x").write_bytes(idx(pictures, 0x08))
     (tmp_path / "y").write_bytes(idx(np.array([1, 70000], np.int32), 0x0C))
     assert Table.from_idx(tmp_path / "x", tmp_path / "y").column_values("label") == [1, 70000]
+
+
+def test_a_panic_of_polars_is_a_data_error(tmp_path, monkeypatch):
+    def panics(*_, **__):
+        raise pl.exceptions.PanicException("entered unreachable code")  # no Exception: it passes by `except Exception`
+
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "a.parquet")
+    monkeypatch.setattr(readers.pl, "read_csv", panics)
+    monkeypatch.setattr(readers.pl, "read_parquet", panics)
+    for read, name in ((Table.from_csv, "a.csv"), (Table.from_parquet, "a.parquet")):
+        with pytest.raises(DataError, match="unreachable"):
+            read(tmp_path / name)
 
 
 def test_an_idx_bomb_is_stopped_by_what_comes_out(tmp_path):

@@ -33,6 +33,7 @@ def test_an_unchanged_one_goes_on(small, state):
     [
         (lambda v, t: v.pop("phases"), "'phases' is missing"),
         (lambda v, t: v.update(epoch="1"), "'epoch' cannot be '1'"),
+        (lambda v, t: v.update(float32_steps={}), "'float32_steps' is no number"),
         (lambda v, t: v.update(phase_index={}), "'phase_index' cannot be"),
         (lambda v, t: v.update(phase_index=7), "'phase_index' is 7 of 1 phases"),
         (lambda v, t: v.update(losses=["x"]), "'losses' cannot be"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import io
 import math
 import re
 import zlib
@@ -23,6 +25,7 @@ __all__ = ["read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "r
 _GZIP = b"\x1f\x8b"
 _UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
 _CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
+_PART = 1 << 20
 _IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
 
 
@@ -73,13 +76,11 @@ def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: st
     texts = {name: pl.String for name, column in (columns or {}).items() if isinstance(column, Text)}
     try:
         # A row that fits only after ten thousand others is still read as a whole: types come from all rows.
-        frame = pl.read_csv(_unpacked(path), infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        content = _unpacked(path)
+        _check_utf8(path, content)
+        frame = pl.read_csv(content, infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataError(f"{path} cannot be read as CSV: {_first_line(error)} Is it comma-separated UTF-8?") from error
-    if any(
-        "\ufffd" in name for name in frame.columns
-    ):  # polars puts it in place of what it cannot read in the first line
-        raise DataError(f"{path} cannot be read as CSV: its first line is no UTF-8. Save the file as UTF-8.")
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
@@ -93,7 +94,7 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
     try:
         _check_cells(path)
         frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:  # the second is no Exception
         raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
 
@@ -195,6 +196,22 @@ def _unpacked(path: Path) -> Path | bytes:
         return _gunzipped(path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
+
+
+def _check_utf8(path: Path, content: Path | bytes) -> None:
+    """DataError for a file that is no UTF-8, with line and byte; polars does not look at every byte."""
+    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        while True:
+            part = file.read(_PART)
+            try:
+                decoder.decode(part, final=not part)
+            except UnicodeDecodeError as error:
+                line, byte = lines + error.object.count(b"\n", 0, error.start), error.object[error.start]
+                raise DataError(f"{path}, line {line}: byte {byte:#04x} is no UTF-8; save the file as UTF-8.") from None
+            if not part:
+                return
+            lines += part.count(b"\n")
 
 
 def _gunzipped(path: Path) -> bytes:

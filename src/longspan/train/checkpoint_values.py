@@ -20,6 +20,8 @@ def refuse_odd_values(values: Mapping[str, Any]) -> None:
         for name, check in _EXPECTED.items()
         if name not in values or not check(values[name])
     ]
+    if not _is_count(values.get("float32_steps", 0)):  # checkpoints of the first versions do not count them
+        faults.append("'float32_steps' is no number of steps")
     if not faults and not values["phase_index"] < len(values["phases"]):
         faults = [f"'phase_index' is {values['phase_index']} of {len(values['phases'])} phases"]
     if faults:
