@@ -52,10 +52,13 @@ def test_a_layer_of_terabytes_and_layers_without_end_are_refused_at_once():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
-def test_a_network_that_needs_numbers_while_it_is_built_is_compared_too():
+def test_a_network_that_needs_numbers_while_it_is_built_is_compared_too(monkeypatch):
     def counted():
         return nn.Linear(2, int(torch.tensor([3]).tolist()[0]))
 
     refuse_unlike(counted, {"weight": torch.zeros(3, 2), "bias": torch.zeros(3)})
-    with pytest.raises(ModelFileError, match="too large"):
+    with pytest.raises(ModelFileError, match=r"weight is \[1\], the network has \[3, 2\]"):
         refuse_unlike(counted, {"weight": torch.zeros(1)})
+    monkeypatch.setattr("longspan.train.trial_build._LEFT_OUT", 5)
+    with pytest.raises(ModelFileError, match="too large; bias of a Linear"):
+        refuse_unlike(counted, {"weight": torch.zeros(3)})

@@ -21,6 +21,9 @@ from longspan.errors import ModelFileError
 __all__ = ["refuse_other_inputs", "refuse_unfitted", "refuse_unlike"]
 
 _SHOWN = 5
+_LEFT_OUT = 130_000_000
+"""Weights of the last layers for ImageNet's classes, which a network below other heads is built with and then loses:
+VGG has 124 million of them."""
 _LEARNT = ("size_px", "channels", "mean", "std", "max_length", "max_boxes", "max_instances")
 
 
@@ -76,19 +79,21 @@ def refuse_other_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) 
 
 @contextmanager
 def _no_more_than(tensors: Mapping[str, torch.Tensor]) -> Iterator[None]:
-    """Meanwhile no parameter is made in this thread that is larger than all of `tensors`, nor many more than those.
+    """Meanwhile no more is made in this thread than `tensors` hold, and what torchvision makes and we leave out.
 
     A parameter is counted before it is filled, so even on a device with memory nothing large is touched.
     """
-    most, largest = 2 * len(tensors) + 100, max((tensor.numel() for tensor in tensors.values()), default=0)
+    most = 2 * len(tensors) + 100
+    room = sum(tensor.numel() for tensor in tensors.values()) + _LEFT_OUT
     made, mine = 0, threading.get_ident()
 
     def counted(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        nonlocal made
+        nonlocal made, room
         if threading.get_ident() != mine or parameter is None:
             return
         made += 1
-        if made > most or parameter.numel() > largest:
+        room -= parameter.numel()
+        if made > most or room < 0:
             what = (
                 f"{name} of a {type(module).__name__} is {list(parameter.shape)}" if made <= most else "it has no end"
             )
