@@ -16,6 +16,14 @@ from longspan.train.lock import FolderLock
 PATTERN = r"(?P<breed>.+)_\d+\.png"
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Whatever started the tests: a shell lets what runs in its background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def told(longspan, pets, tmp_path, monkeypatch):
     """The command without its folder; run in an empty one."""
