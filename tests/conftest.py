@@ -1,6 +1,7 @@
 """Fixtures for every test: seeds, and the folder with real data packs."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,11 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("needs real data: set LONGSPAN_DATA to the folder of data packs")
     return Path(folder)
+
+
+@pytest.fixture
+def ctrl_c_is_heard():
+    """Whatever started the tests: a shell lets what runs in its background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

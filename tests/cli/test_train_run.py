@@ -13,15 +13,9 @@ from longspan.train import loop
 from longspan.train.files import read_tensors
 from longspan.train.lock import FolderLock
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
+
 PATTERN = r"(?P<breed>.+)_\d+\.png"
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c_is_heard():
-    """Whatever started the tests: a shell lets what runs in its background ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 
 from longspan.train.interrupt import interrupts_noted
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
+
 
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
