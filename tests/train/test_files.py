@@ -186,3 +186,10 @@ def test_a_flipped_bit_anywhere_in_the_values_is_noticed_and_older_files_are_rea
             read_tensors(whole)
     save_file(TENSORS, tmp_path / "older.safetensors", metadata={"longspan": "{}"})
     assert read_tensors(tmp_path / "older.safetensors")[1] == {}
+
+
+def test_one_value_that_was_broadcast_is_written_like_any_other(tmp_path):
+    spread = torch.tensor(2.5, dtype=torch.float64).expand(1)
+    assert spread.stride() == (0,)
+    write_tensors(tmp_path / "a.safetensors", {"a": spread, "none": torch.empty(0, 3)}, {})
+    assert read_tensors(tmp_path / "a.safetensors")[0]["a"].tolist() == [2.5]

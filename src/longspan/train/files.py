@@ -74,7 +74,10 @@ def _checksum(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
     crc = zlib.crc32(text.encode())
     for name, tensor in sorted(tensors.items()):
         crc = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), crc)
-        crc = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data, crc)
+        values = tensor.contiguous().reshape(-1)
+        if values.stride(0) != 1:  # one value that was broadcast counts as contiguous
+            values = values.clone(memory_format=torch.contiguous_format)
+        crc = zlib.crc32(values.view(torch.uint8).numpy().data, crc)
     return f"{crc:08x}"
 
 
