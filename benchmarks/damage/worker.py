@@ -60,7 +60,11 @@ class Reader:
         self._pipe: Connection | None = None
 
     def read(self, kind: str, number: int) -> Outcome:
-        """Read one case; ends after `HANG_S` seconds, whatever happens."""
+        """Read one case. Where memory was short, once more in a new process: an old one has less room for addresses."""
+        outcome = self._read(kind, number)
+        return self._read(kind, number) if outcome.ended == "memory" else outcome
+
+    def _read(self, kind: str, number: int) -> Outcome:
         if self._process is None:
             context = get_context("spawn")  # threads of polars and torch do not live on in a fork
             self._pipe, theirs = context.Pipe()

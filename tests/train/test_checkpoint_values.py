@@ -41,6 +41,8 @@ def test_an_unchanged_one_goes_on(small, state):
         (lambda v, t: v.update(evaluations=[]), "'evaluations' cannot be"),
         (lambda v, t: v["phases"][0].update(more=1), "more"),
         (lambda v, t: t.update({"optimizer.999.exp_avg": t["network.backbone.stem.0.weight"].clone()}), "does not fit"),
+        (lambda v, t: t.pop("optimizer.0.exp_avg_sq"), "the optimizer knows"),
+        (lambda v, t: t.update({"optimizer.0.exp_avg": t["optimizer.0.step"].clone()}), "the optimizer knows"),
         (lambda v, t: t.pop("network.backbone.stem.0.weight"), "does not fit"),
     ],
 )

@@ -110,12 +110,25 @@ def restore(learner: Learner, state: TrainState, values: dict[str, Any], tensors
     for name, tensor in below(tensors, "optimizer.").items():
         index, key = name.split(".", 1)
         optimizer_state.setdefault(int(index), {})[key] = _laid_out(tensor, learning[int(index)])
+    _check_optimizer_state(state.optimizer, optimizer_state, learning)
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": optimizer_state})
     parameters = dict(learner.network.named_parameters())
     for name, tensor in below(tensors, "gradient.").items():
         parameters[name].grad = _laid_out(tensor, parameters[name])
     for index, (callback, its_values) in enumerate(zip(learner.callbacks, values["callbacks"], strict=True)):
         callback.load_state_dict(below(tensors, f"callback.{index}."), its_values)
+
+
+def _check_optimizer_state(
+    optimizer: torch.optim.Optimizer, entries: Mapping[int, Mapping[str, torch.Tensor]], learning: Sequence[Any]
+) -> None:
+    """ValueError for what the optimizer would stumble over in its first step."""
+    wanted = {"step", "exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.AdamW) else {"momentum_buffer"}
+    for index, entry in entries.items():
+        shapes = {name: () if name == "step" else learning[index].shape for name in wanted}
+        if set(entry) != wanted or any(tensor.shape != shapes[name] for name, tensor in entry.items()):
+            found = {name: list(tensor.shape) for name, tensor in entry.items()}
+            raise ValueError(f"the optimizer knows {found} of parameter {index}")
 
 
 def below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
