@@ -93,6 +93,7 @@ def test_a_crash_is_recorded_the_rest_goes_on_and_figures_are_those_of_this_proc
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals of POSIX")
+@pytest.mark.usefixtures("ctrl_c_is_heard")  # by this process, and so by the one it starts
 def test_ctrl_c_keeps_finished_runs_says_so_in_a_line_and_leaves_no_process(started):
     process, path, worker = started
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
