@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -17,7 +17,10 @@ from longspan.report import Picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PlacesOptions", "Trained", "parse_networks", "parse_size", "sheet", "train_on_places"]
+__all__ = [
+    "PlacesOptions", "Trained", "detector_training", "first_of_parts", "parse_networks", "parse_size", "sheet",
+    "train_on_places", "unsure",
+]  # fmt: skip
 
 _TIMED_PICTURES = 16
 
@@ -98,6 +101,30 @@ def parse_networks(text: str, known: Collection[str]) -> list[str]:
     if set(names) - set(known) or len(set(names)) < len(names):
         raise ConfigError(f"--networks are some of {', '.join(known)}, each once; got {text!r}.")
     return names
+
+
+def first_of_parts(table: ls.Table, limit: int | None) -> ls.Table:
+    """The first `limit` rows of each official part, "train" and "valid" in the column `part`; all where it is None."""
+    if limit is None:
+        return table
+    parts = np.asarray(table.column_values("part"))
+    return table.take(np.concatenate([np.flatnonzero(parts == part)[:limit] for part in ("train", "valid")]))
+
+
+def detector_training(
+    batch_size: int, *, scale: float = 0.2, shift: float = 0.08, contrast: float = 0.2
+) -> ls.TrainConfig:
+    """How detectors learn from photos of people and faces: mirrored, zoomed and shifted ones, lit differently."""
+    augment = ls.Augment(flip=True, scale=scale, shift=shift, brightness=0.1, contrast=contrast)
+    return ls.TrainConfig(batch_size=batch_size, weight_decay=0.02, clip_norm=5.0, augment=augment)
+
+
+def unsure(learner: ls.Learner, target: str = "boxes") -> ls.Predictor:
+    """The same detector, whose answers are all that it found; average precision looks at these."""
+    predictor = learner.predictor()
+    head = predictor.heads[target]
+    assert isinstance(head, ls.Detect)
+    return ls.Predictor(predictor.network, predictor.inputs, {target: replace(head, answer_score=0.0)})
 
 
 def train_on_places(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 
 import longspan as ls
-from longspan.systems.dense import PlacesOptions, Trained, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, Trained, first_of_parts, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -25,11 +25,13 @@ _SHOWN = 6
 class ObjectsOptions(PlacesOptions):
     """What may be changed."""
 
-    design: str = "faster_rcnn"
-    """faster_rcnn or retinanet."""
+    design: Literal["faster_rcnn", "retinanet"] = "faster_rcnn"
+    """Two stages or one."""
+    channels: int = 64
+    """Of every level of the pyramid; 128 take more than twice as long."""
     size: str = "320x320"
     """Height and width of the frame; photos are padded to it, not cut."""
-    epochs: int = 60
+    epochs: int = 40
     """Passes over the 128 training photos."""
     lr: float = 1.5e-3
     """Peak learning rate of the new layers."""
@@ -37,16 +39,15 @@ class ObjectsOptions(PlacesOptions):
 
 def _run(options: ObjectsOptions, run: SystemRun) -> None:
     photos = ls.datasets.load("coco128").with_column("image", ls.Image(resize="pad"))
-    if options.limit is not None:
-        parts = np.asarray(photos.column_values("part"))
-        photos = photos.take(np.concatenate([np.flatnonzero(parts == p)[: options.limit] for p in ("train", "valid")]))
+    photos = first_of_parts(photos, options.limit)
     task = ls.Task(photos.split(column="part"), inputs="image", targets="boxes", size_px=options.size_px)
     task.prepare()
     run.say(f"{len(task.train)} photos to learn by heart, {len(task.valid)} that it has not seen.")
     trained = train_on_places(
         task,
-        f"{options.design}:{options.backbone}",
+        options.backbone,
         weights=options.start,
+        heads={"boxes": ls.Detect(design=options.design, channels=options.channels)},
         epochs=options.epochs,
         lr=options.lr,
         config=ls.TrainConfig(batch_size=options.batch_size, weight_decay=0.0, clip_norm=5.0),

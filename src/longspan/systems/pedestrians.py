@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.dense import PlacesOptions, Trained, parse_networks, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, Trained, detector_training, parse_networks, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -70,12 +70,7 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
             heads={target: head},
             epochs=options.epochs,
             lr=options.lr,
-            config=ls.TrainConfig(
-                batch_size=options.batch_size,
-                weight_decay=0.02,
-                clip_norm=5.0,
-                augment=ls.Augment(flip=True, scale=0.2, shift=0.08, brightness=0.1, contrast=0.2),
-            ),
+            config=detector_training(options.batch_size),
             seed=run.seed,
             progress=not run.quiet,
         )

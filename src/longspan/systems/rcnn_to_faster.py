@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -13,7 +13,7 @@ import longspan as ls
 from longspan.columns.agreement import box_overlaps
 from longspan.errors import ConfigError
 from longspan.pipeline.network_features import NetworkFeatures
-from longspan.systems.dense import PlacesOptions, sheet, train_on_places
+from longspan.systems.dense import PlacesOptions, detector_training, sheet, train_on_places, unsure
 from longspan.systems.pedestrians import penn_fudan_split
 from longspan.systems.rcnn_labels import with_true_regions
 from longspan.systems.rcnn_stages import join_regions, rcnn
@@ -157,22 +157,14 @@ def _train_faster(
         heads={"boxes": ls.Detect(ratios=_STANDING, finest_stride=8, max_detections=30)},
         epochs=options.epochs,
         lr=options.lr,
-        config=ls.TrainConfig(
-            batch_size=options.batch_size,
-            weight_decay=0.02,
-            clip_norm=5.0,
-            augment=ls.Augment(flip=True, scale=0.2, shift=0.08, brightness=0.1, contrast=0.2),
-        ),
+        config=detector_training(options.batch_size),
         seed=run.seed,
         progress=not run.quiet,
     )
-    predictor = trained.learner.predictor()
-    head = predictor.heads["boxes"]
-    assert isinstance(head, ls.Detect)
     # Answers are what is at least half sure; the figures look at all that was found, as they do with R-CNN.
-    unsure = ls.Predictor(predictor.network, predictor.inputs, {"boxes": replace(head, answer_score=0.0)})
-    found = [each["boxes"] for each in unsure.predict(held_out.select("image"))]
+    found = [each["boxes"] for each in unsure(trained.learner).predict(held_out.select("image"))]
     figures = value_figures(held_out.column_values("boxes"), found)
+    predictor = trained.learner.predictor()
     return trained.learner, _Way(predictor, figures, trained.seconds, _seconds_each(predictor, held_out))
 
 
