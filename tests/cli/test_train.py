@@ -246,6 +246,30 @@ def test_copies_on_both_sides_of_the_split_are_named_and_refused_moved_or_allowe
     assert ls.load("model.safetensors").info["leaks"]["allowed"] is True
 
 
+@pytest.mark.parametrize("command", ["train", "study"])
+def test_groups_and_time_that_the_split_breaks_are_refused_with_the_split_that_keeps_them(longspan, pets, work, command):
+    pattern = r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png"
+    model = QUICK if command == "train" else ("--model", "lenet5", "--backend", "inline", "--threads", "1")
+    told = (command, pets, "--pattern", pattern, "--target", "breed", *model)
+    answer = longspan(*told, "--group", "owner")
+    assert answer.code == 2
+    assert "groups stand in several parts" in answer.err
+    assert "(--split-by group:owner)" in answer.err
+    answer = longspan(*told, "--time", "owner")
+    assert answer.code == 2
+    assert "(--split-by time:owner)" in answer.err
+    answer = longspan(*told, "--group", "ower")
+    assert answer.code == 2
+    assert "Did you mean 'owner'?" in answer.err
+    assert list(work.iterdir()) == []
+
+
+def test_groups_that_the_split_keeps_train(longspan, pets, work):
+    told = ("train", pets, "--pattern", r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png", "--target", "breed", *QUICK)
+    answer = longspan(*told, "--group", "owner", "--split-by", "group:owner")
+    assert (answer.code, answer.err) == (0, "")
+
+
 def test_an_existing_model_is_not_replaced_unless_told(longspan, pets, work):
     (work / "model.safetensors").write_text("precious")
     told = ("train", pets, "--pattern", PATTERN, *QUICK, "--quiet")

@@ -55,7 +55,7 @@ def evaluate(
         if isinstance(predictor, Pipeline):
             raise ConfigError(f"{model} is a pipeline; measure it from Python: longspan.load(...).evaluate(table).")
         pictures = image or _picture_input(predictor, source)
-        table = read_source(source, pattern=pattern, image=pictures, columns=_texts(predictor), annotated=annotated)
+        table = read_source(source, pattern=pattern, image=pictures, columns=_kinds(predictor, source), annotated=annotated)
         if where is not None:
             table = _only(table, where)
         wanted = _picture_input(predictor, "")
@@ -84,12 +84,14 @@ def _picture_input(model: Predictor | Ensemble, source: str) -> str | None:
     return pictures[0]
 
 
-def _texts(model: Predictor | Ensemble) -> list[str]:
-    """The targets that are texts, as `--column` has it: their cells are read as they are written."""
+def _kinds(model: Predictor | Ensemble, source: str) -> list[str]:
+    """The targets whose cells do not say what they are, as `--column` has it: texts; in a file, what lies in pictures."""
     from longspan.train import Ensemble
 
     member = model.members[0] if isinstance(model, Ensemble) else model
-    return [f"{name}=text" for name, head in member.heads.items() if "text" in head.column_kinds]
+    kinds = {name: head.column_kinds[0] for name, head in member.heads.items()}
+    silent = ("text", "mask", "boxes", "instances") if Path(source).expanduser().is_file() else ("text",)
+    return [f"{name}={kind}" for name, kind in kinds.items() if kind in silent]
 
 
 def _only(table: Any, where: str) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["image_column", "read_source"]
 
-_TYPES = ("category", "categories", "image", "number", "text")
+_TYPES = ("boxes", "category", "categories", "image", "instances", "mask", "number", "text")
 
 
 def read_source(
@@ -65,7 +65,7 @@ def read_source(
             raise ConfigError(_pattern_wanted(path))
         table = Table.from_files(path, pattern, image=image or "image")
     elif path.is_file():
-        table = _from_table(path, {name: column for name, column in typed if column.kind == "text"})
+        table = _from_table(path, {name: column for name, column in typed if column.kind == "text" or column.json_cells})
     else:
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():
@@ -93,7 +93,7 @@ def image_column(table: Table) -> str:
 
 
 def _from_table(path: Path, texts: dict[str, Column]) -> Table:
-    """The rows of a file; columns in `texts` are read as they are written, others by their values."""
+    """The rows of a file; columns in `texts` are read as they are written or as JSON, others by their values."""
     from longspan.data import Table
 
     ending = path.suffix.lower()
@@ -132,7 +132,7 @@ def _pattern_wanted(folder: Path) -> str:
 
 def _typed(words: str) -> tuple[str, Column]:
     """`age=number`, `age=number:months` (its unit), `tags=categories:;` (what stands between labels)."""
-    from longspan.columns import Categories, Category, Image, Number, Text
+    from longspan.columns import COLUMNS, Categories, Number
 
     name, equals, kind = words.rpartition("=")
     kind, _, detail = kind.partition(":")
@@ -146,4 +146,4 @@ def _typed(words: str) -> tuple[str, Column]:
         return name, Categories(separator=detail or None)
     if detail:
         raise ConfigError(f"--column {words}: {kind} takes nothing behind a colon.")
-    return name, {"category": Category, "image": Image, "text": Text}[kind]()
+    return name, COLUMNS[kind]()

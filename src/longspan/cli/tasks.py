@@ -148,7 +148,7 @@ def make_task(split: Split, image: str, options: TrainOptions) -> Task:
     return Task(
         split, inputs=image, targets=options.target, size_px=options.size_px,
         on_error="skip" if options.on_error == "skip" else "raise",
-        allow_leaks=leaks == "allow", move_leaks=leaks == "move",
+        allow_leaks=leaks == "allow", move_leaks=leaks == "move", group=options.group, time=options.time,
     )  # fmt: skip
 
 

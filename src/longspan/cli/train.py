@@ -42,6 +42,8 @@ def train(
         str | None,
         Opt(metavar="REASON", help="Measure on the sealed test rows at the end; counted, and kept in the model file."),
     ] = None,
+    group: told.Group = None,
+    time: told.Time = None,
     leaks: told.Leaks = None,
     # the network
     model: Annotated[

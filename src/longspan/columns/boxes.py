@@ -71,6 +71,7 @@ class Boxes(Located):
     """
 
     kind: ClassVar[str] = "boxes"
+    json_cells: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the class numbers; learnt from training rows, sorted, when empty."""

@@ -70,6 +70,7 @@ class Instances(Located):
     """
 
     kind: ClassVar[str] = "instances"
+    json_cells: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the class numbers; learnt from training rows, sorted, when empty."""

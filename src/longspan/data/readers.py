@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Category, Column, Image, Text
-from longspan.data.cells import cells_of, missing_nan, series_of
+from longspan.data.cells import cells_of, lists_in_text, missing_nan, series_of
 from longspan.data.table import Table, infer_column
 from longspan.errors import ConfigError, DataError, unknown_name
 
@@ -177,6 +177,8 @@ def _typed(frame: pl.DataFrame, columns: Mapping[str, Column] | None, *, root: P
         raise DataError(f"{source} has no rows.")
     frame = pl.DataFrame([missing_nan(series) for series in frame])
     typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
+    for name in (name for name, column in typed.items() if column.json_cells):
+        frame = frame.with_columns(lists_in_text(frame[name], source))
     return Table(frame, typed, root=root, source=source)
 
 

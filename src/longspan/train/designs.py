@@ -107,7 +107,11 @@ def resolve_design(model: Any, targets: Mapping[str, Column], heads: Mapping[str
     served = [target for target, column in targets.items() if column.kind in head.column_kinds]
     if not served:
         kinds = ", ".join(f"{target!r} is of kind {column.kind}" for target, column in targets.items())
-        raise ConfigError(f"{name} predicts {' and '.join(head.column_kinds)} columns, but {kinds}.")
+        wanted = " and ".join(head.column_kinds)
+        raise ConfigError(
+            f"{name} predicts {wanted} columns, but {kinds}. If one holds {wanted}, say so: "
+            f"--column {next(iter(targets), 'NAME')}={head.column_kinds[0]}, or table.with_column."
+        )
     for target in served:
         chosen.setdefault(target, head)
     return backbone or design.backbone, chosen
