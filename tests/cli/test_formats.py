@@ -182,7 +182,8 @@ def test_bad_annotations_are_refused_by_name_or_left_out_and_told(scenes, tmp_pa
     table, _, _, told = rows(scenes, "coco", tmp_path / "bad.json", target=("boxes",), on_error="skip")
     assert len(table) == 12
     assert len(told) == 1
-    assert "Left out because of 1 fault" in told[0]
+    assert told[0].startswith("what has 1 fault in ")
+    assert "\n  " in told[0]
 
 
 def test_empty_and_unannotated_pictures_are_counted(scenes, tmp_path):

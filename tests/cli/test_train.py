@@ -174,7 +174,7 @@ PETS = ("PETS", "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1")
         (("PETS", "--pattern", ".*"), "the pattern has no named group"),
         (("PETS", "--pattern", r"(?P<breed>.+)_(?P<number>\d+)\.png"), "--target with one or more of: breed, number"),
         ((*PETS, "--target", "bread"), "Did you mean 'breed'?"),
-        ((*PETS, "--column", "breed=word"), "Valid: categories, category, image, number"),
+        ((*PETS, "--column", "breed=word"), "Valid: boxes, categories, category, image"),
         ((*PETS, "--column", "breed=number"), "needs a finite number"),
         ((*PETS, "--model", "resnet43"), "Did you mean 'resnet"),
         ((*PETS, "--weights", "nothere.safetensors"), "There is no weights file nothere.safetensors"),
@@ -222,6 +222,17 @@ def test_all_bad_files_are_named_at_once(longspan, pets, work):
     assert list(work.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "words", [("--lr", "-1"), ("--optimizer", "adam"), ("--device", "gpu"), ("--average", "2"), ("--epochs", "0")]
+)
+def test_a_slip_in_the_options_is_told_before_the_pictures_are_read(longspan, pets, work, words):
+    (pets / "pug_3.png").write_bytes(b"")
+    answer = longspan("train", pets, "--pattern", PATTERN, *words)
+    assert answer.code == 2
+    assert "pug_3.png" not in answer.err
+    assert answer.out == ""
+
+
 def test_a_class_with_one_sample_is_refused_by_name(longspan, pets, work):
     (pets / "pug_1.png").rename(pets / "poodle_1.png")
     answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
@@ -247,7 +258,9 @@ def test_copies_on_both_sides_of_the_split_are_named_and_refused_moved_or_allowe
 
 
 @pytest.mark.parametrize("command", ["train", "study"])
-def test_groups_and_time_that_the_split_breaks_are_refused_with_the_split_that_keeps_them(longspan, pets, work, command):
+def test_groups_and_time_that_the_split_breaks_are_refused_with_the_split_that_keeps_them(
+    longspan, pets, work, command
+):
     pattern = r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png"
     model = QUICK if command == "train" else ("--model", "lenet5", "--backend", "inline", "--threads", "1")
     told = (command, pets, "--pattern", pattern, "--target", "breed", *model)

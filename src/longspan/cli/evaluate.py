@@ -55,7 +55,9 @@ def evaluate(
         if isinstance(predictor, Pipeline):
             raise ConfigError(f"{model} is a pipeline; measure it from Python: longspan.load(...).evaluate(table).")
         pictures = image or _picture_input(predictor, source)
-        table = read_source(source, pattern=pattern, image=pictures, columns=_kinds(predictor, source), annotated=annotated)
+        table = read_source(
+            source, pattern=pattern, image=pictures, columns=_kinds(predictor, source), annotated=annotated
+        )
         if where is not None:
             table = _only(table, where)
         wanted = _picture_input(predictor, "")
@@ -85,7 +87,7 @@ def _picture_input(model: Predictor | Ensemble, source: str) -> str | None:
 
 
 def _kinds(model: Predictor | Ensemble, source: str) -> list[str]:
-    """The targets whose cells do not say what they are, as `--column` has it: texts; in a file, what lies in pictures."""
+    """The targets whose cells do not say what they are, as `--column` has it: texts; in a file also masks and boxes."""
     from longspan.train import Ensemble
 
     member = model.members[0] if isinstance(model, Ensemble) else model

@@ -110,7 +110,7 @@ class AnnotationFormat:
             warnings.simplefilter("always")
             table = self._read(folder, pattern, {"image": image, "on_error": on_error})
         for warning in caught:
-            tell(str(warning.message))
+            tell(str(warning.message).removeprefix("Left out: "))
         return table
 
     def _read(self, folder: Path, pattern: str | None, said: dict[str, Any]) -> Table:

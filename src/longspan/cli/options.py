@@ -160,7 +160,9 @@ Group = Annotated[
 ]
 Time = Annotated[
     str | None,
-    Opt(metavar="COLUMN", help="The parts must lie in this order: what trains before what validates before what tests."),
+    Opt(
+        metavar="COLUMN", help="The parts must lie in this order: what trains before what validates before what tests."
+    ),
 ]
 Leaks = Annotated[
     str | None,

@@ -65,7 +65,9 @@ def read_source(
             raise ConfigError(_pattern_wanted(path))
         table = Table.from_files(path, pattern, image=image or "image")
     elif path.is_file():
-        table = _from_table(path, {name: column for name, column in typed if column.kind == "text" or column.json_cells})
+        table = _from_table(
+            path, {name: column for name, column in typed if column.kind == "text" or column.json_cells}
+        )
     else:
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():

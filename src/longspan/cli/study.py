@@ -65,8 +65,9 @@ def study(
     epochs: Annotated[
         int | None,
         Opt(
+            metavar="N",
             help="Passes over the training rows, without a budget.  [default: 10; 3 from weights; 20 for masks, boxes "
-            "and instances]"
+            "and instances]",
         ),
     ] = None,
     freeze_epochs: told.FreezeEpochs = None,
@@ -106,7 +107,8 @@ def study(
     options = TrainOptions(
         source=source, pattern=pattern, image=image, target=tuple(target or ()), column=tuple(column or ()),
         format=format, annotations=annotations, classes=classes, mask_name=mask_name, ignored=tuple(ignored or ()),
-        on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by, size=size, resize=resize,
+        on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by,
+        size=size, resize=resize,
         epochs=epochs, freeze_epochs=freeze_epochs, lr=lr, batch_size=batch_size, augment=augment, seed=seed,
         quiet=quiet,
     )  # fmt: skip

@@ -80,8 +80,9 @@ def train(
     epochs: Annotated[
         int | None,
         Opt(
+            metavar="N",
             help="Passes over the training rows.  [default: 3 for fine-tune, after those of the new layers; else 10; "
-            "20 for masks, boxes and instances]"
+            "20 for masks, boxes and instances]",
         ),
     ] = None,
     freeze_epochs: told.FreezeEpochs = None,

@@ -107,10 +107,11 @@ def lists_in_text(series: pl.Series, source: str) -> pl.Series:
     values: list[Any] = []
     faults: list[Fault] = []
     for row, cell in enumerate(series.to_list()):
+        text = (cell or "").strip()
         try:
-            values.append(None if cell is None or not cell.strip() else parse_json(cell))
+            values.append(parse_json(text) if text else None)
         except ValueError as error:
-            faults.append(Fault(f"row {row}", f"{cell[:60]!r} is no JSON ({error})"))
+            faults.append(Fault(f"row {row}", f"{text[:60]!r} is no JSON ({error})"))
     if faults:
         raise data_error(
             f"Column {series.name!r} of {source} cannot be read:",

@@ -39,7 +39,7 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"The pattern {pattern!r} is no regular expression: {error}.") from None
+        raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
     if image in compiled.groupindex:
         raise ConfigError(f"The group {image!r} has the name of the picture column; give image= another name.")
     paths = sorted(
@@ -61,7 +61,7 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
 def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[str]) -> str:
     if not paths:
         return f"The folder {root} holds no files."
-    message = f"The pattern {pattern!r} matches none of the {len(paths)} files below {root}, such as "
+    message = f"The pattern '{pattern}' matches none of the {len(paths)} files below {root}, such as "
     message += ", ".join(repr(path) for path in paths[:3]) + ". "
     inside = next((path for path in paths if compiled.search(path)), None)
     if inside is not None:
@@ -80,7 +80,7 @@ def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: st
         _check_utf8(path, content)
         frame = pl.read_csv(content, infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise DataError(f"{path} cannot be read as CSV: {_first_line(error)} Is it comma-separated UTF-8?") from error
+        raise DataError(f"{path} cannot be read as CSV: {_first_line(error)}. Is it comma-separated UTF-8?") from error
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
@@ -95,7 +95,9 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
         _check_cells(path)
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:  # the second is no Exception
-        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
+        raise DataError(
+            f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
+        ) from error
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
 
 
@@ -248,4 +250,4 @@ def _existing(path: str | Path) -> Path:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
