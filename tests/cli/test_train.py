@@ -207,7 +207,7 @@ def test_bad_input_is_told_in_words_and_leaves_nothing(longspan, pets, work, wor
     assert answer.err.startswith("longspan: error: ")
     assert said in answer.err
     assert "Traceback" not in answer.err
-    assert [path.name for path in work.rglob("*") if path.name not in ("ck", "run.json")] == []
+    assert list(work.iterdir()) == []
 
 
 def test_all_bad_files_are_named_at_once(longspan, pets, work):
@@ -231,6 +231,24 @@ def test_a_slip_in_the_options_is_told_before_the_pictures_are_read(longspan, pe
     assert answer.code == 2
     assert "pug_3.png" not in answer.err
     assert answer.out == ""
+
+
+def test_a_link_that_leads_nowhere_is_a_bad_file(longspan, pets, work):
+    try:
+        (pets / "pug_99.png").symlink_to(pets / "gone.png")
+    except OSError:
+        pytest.skip("this system makes no links")
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
+    assert answer.code == 2
+    assert "pug_99.png: the file does not exist" in answer.err
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(longspan, pets, work):
+    told = ("train", pets, "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1", "--mode", "fit", "--out", "run")
+    answer = longspan(*told, "--lr", "1e38")
+    assert (answer.code, "loss became" in answer.err) == (2, True)
+    assert list(work.iterdir()) == []
+    assert longspan(*told, "--lr", "0.001").code == 0, "the same folder again, without --force"
 
 
 def test_a_class_with_one_sample_is_refused_by_name(longspan, pets, work):

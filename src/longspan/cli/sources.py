@@ -26,6 +26,7 @@ def read_source(
     image: str | None,
     columns: Sequence[str],
     annotated: AnnotationFormat | None = None,
+    targets: Sequence[str] = (),
     on_error: str = "raise",
     tell: Callable[[str], None] = lambda line: None,
 ) -> Table:
@@ -37,6 +38,7 @@ def read_source(
         image: Column with the pictures: their files' paths in a table, the name it gets in a folder.
         columns: Types, each as NAME=TYPE, in place of those that the values suggest.
         annotated: For a folder of pictures: what is in them, and in which format that is written down.
+        targets: What will be predicted, if that is known.
         on_error: "raise" or "skip": what becomes of bad annotations.
         tell: Called with a sentence about annotations that were left out.
 
@@ -57,7 +59,9 @@ def read_source(
     if pattern is not None and (named or path.is_file()):
         raise ConfigError(f"--pattern says what the files in a folder are called; {source} is no folder.")
     if annotated is not None and path.exists():
-        table = annotated.read(path, pattern=pattern, image=image or "image", on_error=on_error, tell=tell)
+        table = annotated.read(
+            path, pattern=pattern, image=image or "image", on_error=on_error, tell=tell, targets=targets
+        )
     elif named:
         table = datasets.load(source)
     elif path.is_dir():

@@ -35,7 +35,7 @@ def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table
     """
     table = read_source(
         options.source, pattern=options.pattern, image=options.image, columns=options.column,
-        annotated=options.annotation_format, on_error=options.on_error, tell=tell,
+        annotated=options.annotation_format, targets=options.target, on_error=options.on_error, tell=tell,
     )  # fmt: skip
     image = image_column(table)
     names = _choose_targets(table, image, options.target)

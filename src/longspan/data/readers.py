@@ -42,10 +42,12 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
         raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
     if image in compiled.groupindex:
         raise ConfigError(f"The group {image!r} has the name of the picture column; give image= another name.")
+    # A link that leads nowhere is told as a missing file when the rows are read, not dropped in silence.
     paths = sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        if (path.is_file() or not path.exists())
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
     matches = [(path, match) for path in paths if (match := compiled.fullmatch(path))]
     if not matches:

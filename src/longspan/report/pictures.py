@@ -128,7 +128,15 @@ def contact_sheet(
         _draw_legend(sheet.add_axes(room), legend, across, (width_px - 2 * gap_px, foot_px))
     if title:
         top = 1 - gap_px / height_px
-        sheet.text(gap_px / width_px, top, plain(title), color=INK, size=13, weight="bold", va="top")
+        sheet.text(
+            gap_px / width_px,
+            top,
+            plain(title),
+            color=INK,
+            size=min(13, width_px / (0.68 * len(title))),
+            weight="bold",
+            va="top",
+        )
     return sheet
 
 
