@@ -24,7 +24,8 @@ def rows(scenes, name, path, **said):
 @pytest.mark.parametrize(
     ("name", "path", "said", "columns"),
     [
-        ("coco", "coco.json", {"target": ("boxes",)}, {"boxes": Boxes, "instances": Instances}),
+        ("coco", "coco.json", {"target": ("instances",)}, {"instances": Instances, "boxes": Boxes}),
+        ("coco", "coco.json", {"target": ("boxes",)}, {"boxes": Boxes}),
         ("voc", "voc", {}, {"boxes": Boxes}),
         ("yolo", "yolo", {"classes": "yolo/classes.txt"}, {"boxes": Boxes}),
         ("masks", "masks", {"mask_name": "{stem}_m.png", "classes": "codes.txt"}, {"mask": Mask}),
@@ -182,7 +183,18 @@ def test_bad_annotations_are_refused_by_name_or_left_out_and_told(scenes, tmp_pa
     table, _, _, told = rows(scenes, "coco", tmp_path / "bad.json", target=("boxes",), on_error="skip")
     assert len(table) == 12
     assert len(told) == 1
-    assert "Left out because of 1 fault" in told[0]
+    assert told[0].startswith("what has 1 fault in ")
+    assert "\n  " in told[0]
+
+
+def test_masks_that_are_not_predicted_need_not_be_there(scenes, tmp_path):
+    content = json.loads((scenes / "coco.json").read_text())
+    del content["annotations"][0]["segmentation"]
+    (tmp_path / "some.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"it has no segmentation, though others have.*--target boxes"):
+        rows(scenes, "coco", tmp_path / "some.json", target=("instances",))
+    table = rows(scenes, "coco", tmp_path / "some.json", target=("boxes",))[0]
+    assert list(table.columns) == ["image", "boxes"]
 
 
 def test_empty_and_unannotated_pictures_are_counted(scenes, tmp_path):

@@ -70,6 +70,26 @@ def test_boxes_are_learnt(run, tmp_path):
     assert ls.load(tmp_path / "model.safetensors").heads["boxes"].design == "faster_rcnn"
 
 
+def test_boxes_and_masks_are_read_from_a_table(run, tmp_path, scenes):
+    table = ls.Table.from_coco(scenes / "coco.json", scenes / "images")
+    rows = ["photo;boxes;mask".replace(";", ",")]
+    for row in range(len(table)):
+        photo = table.value(row, "image")
+        boxes = json.dumps(table.value(row, "boxes")).replace('"', '""')
+        rows.append(f'{photo},"{boxes}",{scenes}/masks/scene_{row:02}_m.png')
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    told = ("train", "rows.csv", "--image", "photo", "--target", "boxes", "--target", "mask", "--epochs", "1")
+    kinds = ("--column", "boxes=boxes", "--column", "mask=mask")
+    answer = run(*told, *kinds, "--model", "faster_rcnn:resnet20", "--size", "32", "--out", "m.safetensors")
+    assert (answer.code, answer.err) == (0, "")
+    assert "boxes of 3 classes" in answer.out
+    answer = run("evaluate", "m.safetensors", "rows.csv", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    assert {"boxes.map", "mask.mean_iou", "rows"} <= json.loads(answer.out).keys()
+    answer = run(*told, "--model", "faster_rcnn:resnet20")
+    assert "If one holds boxes, say so: --column boxes=boxes" in answer.err
+
+
 def test_an_interrupted_training_goes_on_by_its_folder_alone(run, tmp_path, monkeypatch):
     from longspan.train.checkpoint import CheckpointWriter
 

@@ -174,7 +174,7 @@ PETS = ("PETS", "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1")
         (("PETS", "--pattern", ".*"), "the pattern has no named group"),
         (("PETS", "--pattern", r"(?P<breed>.+)_(?P<number>\d+)\.png"), "--target with one or more of: breed, number"),
         ((*PETS, "--target", "bread"), "Did you mean 'breed'?"),
-        ((*PETS, "--column", "breed=word"), "Valid: categories, category, image, number"),
+        ((*PETS, "--column", "breed=word"), "Valid: boxes, categories, category, image"),
         ((*PETS, "--column", "breed=number"), "needs a finite number"),
         ((*PETS, "--model", "resnet43"), "Did you mean 'resnet"),
         ((*PETS, "--weights", "nothere.safetensors"), "There is no weights file nothere.safetensors"),
@@ -207,7 +207,7 @@ def test_bad_input_is_told_in_words_and_leaves_nothing(longspan, pets, work, wor
     assert answer.err.startswith("longspan: error: ")
     assert said in answer.err
     assert "Traceback" not in answer.err
-    assert [path.name for path in work.rglob("*") if path.name not in ("ck", "run.json")] == []
+    assert list(work.iterdir()) == []
 
 
 def test_all_bad_files_are_named_at_once(longspan, pets, work):
@@ -220,6 +220,35 @@ def test_all_bad_files_are_named_at_once(longspan, pets, work):
     for name in ("pug_3.png", "pug_4.png", "bengal_5.png", "--on-error skip"):
         assert name in answer.err
     assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [("--lr", "-1"), ("--optimizer", "adam"), ("--device", "gpu"), ("--average", "2"), ("--epochs", "0")]
+)
+def test_a_slip_in_the_options_is_told_before_the_pictures_are_read(longspan, pets, work, words):
+    (pets / "pug_3.png").write_bytes(b"")
+    answer = longspan("train", pets, "--pattern", PATTERN, *words)
+    assert answer.code == 2
+    assert "pug_3.png" not in answer.err
+    assert answer.out == ""
+
+
+def test_a_link_that_leads_nowhere_is_a_bad_file(longspan, pets, work):
+    try:
+        (pets / "pug_99.png").symlink_to(pets / "gone.png")
+    except OSError:
+        pytest.skip("this system makes no links")
+    answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
+    assert answer.code == 2
+    assert "pug_99.png: the file does not exist" in answer.err
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(longspan, pets, work):
+    told = ("train", pets, "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1", "--mode", "fit", "--out", "run")
+    answer = longspan(*told, "--lr", "1e38")
+    assert (answer.code, "loss became" in answer.err) == (2, True)
+    assert list(work.iterdir()) == []
+    assert longspan(*told, "--lr", "0.001").code == 0, "the same folder again, without --force"
 
 
 def test_a_class_with_one_sample_is_refused_by_name(longspan, pets, work):
@@ -244,6 +273,32 @@ def test_copies_on_both_sides_of_the_split_are_named_and_refused_moved_or_allowe
     assert leaks["moved_to_train"] > 0
     assert longspan(*told, "--force", "--leaks", "allow").code == 0
     assert ls.load("model.safetensors").info["leaks"]["allowed"] is True
+
+
+@pytest.mark.parametrize("command", ["train", "study"])
+def test_groups_and_time_that_the_split_breaks_are_refused_with_the_split_that_keeps_them(
+    longspan, pets, work, command
+):
+    pattern = r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png"
+    model = QUICK if command == "train" else ("--model", "lenet5", "--backend", "inline", "--threads", "1")
+    told = (command, pets, "--pattern", pattern, "--target", "breed", *model)
+    answer = longspan(*told, "--group", "owner")
+    assert answer.code == 2
+    assert "groups stand in several parts" in answer.err
+    assert "(--split-by group:owner)" in answer.err
+    answer = longspan(*told, "--time", "owner")
+    assert answer.code == 2
+    assert "(--split-by time:owner)" in answer.err
+    answer = longspan(*told, "--group", "ower")
+    assert answer.code == 2
+    assert "Did you mean 'owner'?" in answer.err
+    assert list(work.iterdir()) == []
+
+
+def test_groups_that_the_split_keeps_train(longspan, pets, work):
+    told = ("train", pets, "--pattern", r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png", "--target", "breed", *QUICK)
+    answer = longspan(*told, "--group", "owner", "--split-by", "group:owner")
+    assert (answer.code, answer.err) == (0, "")
 
 
 def test_an_existing_model_is_not_replaced_unless_told(longspan, pets, work):

@@ -3,6 +3,8 @@ import json
 
 import pytest
 
+import longspan as ls
+
 PATTERN = r"(?P<breed>.+)_\d+\.png"
 
 
@@ -124,3 +126,17 @@ def test_a_source_without_the_models_columns(longspan, trained, pets):
     answer = longspan("evaluate", trained, pets, "--pattern", r"(?P<bred>.+)_\d+\.png")
     assert answer.code == 2
     assert "There is no column 'breed'. Did you mean 'bred'?" in answer.err
+
+
+def test_a_pipeline_is_measured(longspan, pets, tmp_path):
+    table = ls.Table.from_files(pets, PATTERN)
+    recipe = ls.Recipe("lenet5", epochs=1, config=ls.TrainConfig(batch_size=8))
+    stage = ls.Stage("tell", recipe, reads="image", adds={"breed": ls.Category()})
+    pipeline = ls.Pipeline([stage]).fit(table)
+    pipeline.save(tmp_path / "tell.safetensors")
+    answer = longspan("evaluate", tmp_path / "tell.safetensors", pets, "--pattern", PATTERN, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    said = json.loads(answer.out)
+    assert (said["rows"], said["error"]) == (24, pytest.approx(pipeline.evaluate(table)["error"]))
+    answer = longspan("evaluate", tmp_path / "tell.safetensors", pets, "--pattern", PATTERN, "--views", "3")
+    assert (answer.code, "this model is a pipeline" in answer.err) == (2, True)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image as PILImage
 
 from longspan.columns import Category, Image
-from longspan.data.cells import cells_of, missing_nan, series_of
+from longspan.data.cells import cells_of, lists_in_text, missing_nan, series_of
 from longspan.errors import DataError
 
 
@@ -110,3 +110,17 @@ def test_things_may_be_outlined_in_several_ways():
     first, second = series_of("things", [[runs], [corners]]).to_list()
     assert first[0]["rle"] == runs["rle"]
     assert second[0]["polygons"] == corners["polygons"]
+
+
+def test_json_in_text_is_read_as_lists():
+    cells = pl.Series("b", ['[{"box": [1, 2, 3, 4], "label": "cat"}]', "[]", "", None, "null"])
+    entry = {"box": [1, 2, 3, 4], "label": "cat"}
+    assert lists_in_text(cells, "x.csv").to_list() == [[entry], [], None, None, None]
+    lists = pl.Series("b", [[1.0], None])
+    assert lists_in_text(lists, "x.csv") is lists
+
+
+def test_text_that_is_no_json_is_refused_all_rows_at_once():
+    with pytest.raises(DataError, match=r"'b' of x.csv.*\n.*row 0: '\[1, 2' is no JSON.*\n.*row 2.*64 deep") as error:
+        lists_in_text(pl.Series("b", ["[1, 2", "[]", "[" * 99 + "]" * 99]), "x.csv")
+    assert len(error.value.faults) == 2

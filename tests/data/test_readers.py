@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image as PILImage
 
-from longspan.columns import Categories, Category, Image, Number
+from longspan.columns import Boxes, Categories, Category, Image, Number
 from longspan.data import Table, readers
 from longspan.errors import ConfigError, DataError, UnknownNameError
 
@@ -176,6 +176,15 @@ def test_any_data_frame_gives_the_same_rows(make):
         {"n": None, "word": None, "tags": ["b", "c"], "yes": False},
     ]
     assert [column.kind for column in table.columns.values()] == ["number", "category", "categories", "category"]
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, lambda rows: pytest.importorskip("pandas").DataFrame(rows)])
+def test_boxes_stand_as_json_in_frames_and_csv_files(make, tmp_path):
+    frame = make({"photo": ["a.png", "b.png", "c.png"], "boxes": ["[[1, 2, 3.5, 4]]", "[]", None]})
+    (tmp_path / "boxes.csv").write_text('photo,boxes\na.png,"[[1, 2, 3.5, 4]]"\nb.png,[]\nc.png,\n')
+    meant = {"photo": Image(), "boxes": Boxes()}
+    for table in (Table.from_frame(frame, meant), Table.from_csv(tmp_path / "boxes.csv", meant)):
+        assert table.column_values("boxes") == [[[1.0, 2.0, 3.5, 4.0]], [], None]
 
 
 def test_pandas_needs_no_pyarrow(monkeypatch):

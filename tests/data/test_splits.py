@@ -154,6 +154,12 @@ def test_time_as_text_is_read_as_dates_or_refused():
         make_split(_Table(t=["2026-01-05", "2026-01-05T10:00+02:00", "2025-01-01"]), time="t", valid=1)
 
 
+def test_numbers_of_frames_in_file_names_are_an_order_in_time():
+    split = make_split(_Table(frame=["10", "9", "0002", "100"]), time="frame", valid=1)
+    assert split.valid.tolist() == [3]
+    assert split.train.tolist() == [0, 1, 2]
+
+
 def test_too_few_moments_are_refused():
     with pytest.raises(SplitError, match="2 different moments; 3 parts need 3"):
         make_split(_Table(t=[1, 1, 2, 2]), time="t", valid=0.25, test=0.25)

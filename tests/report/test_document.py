@@ -146,3 +146,11 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         Document("t").save(tmp_path / "x" / "report.html")
+
+
+def test_colours_in_pictures_are_explained():
+    picture = Picture(np.zeros((4, 4, 3), np.uint8))
+    page = Document("t").pictures([picture], legend=[("a <road>", (1, 2, 3)), (7, (4, 5, 6))]).to_html()
+    assert '<i style="background: rgb(1, 2, 3)"></i>a &lt;road&gt;</li>' in page
+    assert '<i style="background: rgb(4, 5, 6)"></i>7</li>' in page
+    assert '<ul class="legend">' not in Document("t").pictures([picture]).to_html()

@@ -51,6 +51,11 @@ def test_a_contact_sheet_holds_every_picture_and_caption():
     words = [text.get_text() for axes in sheet.axes for text in axes.texts]
     assert r"digit \$3" in words
     assert any(word.endswith("…") for word in words)
+    legend = [(f"class {number}", (number, 0, 255)) for number in range(9)]
+    keyed = contact_sheet(pictures, legend=legend)
+    assert [text.get_text() for text in keyed.axes[-1].texts] == [word for word, _ in legend]
+    assert keyed.axes[-1].lines[3].get_color() == "#0300ff"
+    assert keyed.get_figheight() > contact_sheet(pictures).get_figheight()
     with pytest.raises(ConfigError, match="at least one picture"):
         contact_sheet([])
     with pytest.raises(ConfigError, match="at least one column"):

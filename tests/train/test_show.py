@@ -2,7 +2,8 @@ import numpy as np
 
 import longspan as ls
 from longspan.datasets import make_scenes
-from longspan.train.show import result_pictures
+from longspan.train.learner_report import compose_report
+from longspan.train.show import batch_pictures, legend_of, result_pictures
 
 
 def test_a_mask_says_how_much_of_it_is_right_and_stands_beside_the_truth():
@@ -20,3 +21,9 @@ def test_a_mask_says_how_much_of_it_is_right_and_stands_beside_the_truth():
     assert sorted(picture.caption for picture in pictures) == shares
     height, width = learner.task.targets["mask"].size_px
     assert {picture.image.shape for picture in pictures} == {(height, 2 * width + 4, 3)}
+    assert [word for word, _ in legend_of(learner)] == ["ground", "rectangle", "disc", "triangle"]
+    assert all(picture.note.startswith("loss ") for picture in pictures)
+    assert {picture.caption for picture in batch_pictures(learner, 2)} == {""}
+    page = compose_report(learner).to_html()
+    assert page.count('<ul class="legend">') == 2
+    assert "Left the answer, right the truth." in page

@@ -14,6 +14,7 @@ from longspan.cli.shell import interruptible
 from longspan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from longspan.pipeline import Pipeline
     from longspan.train import Ensemble, Predictor
 
 __all__ = ["evaluate"]
@@ -52,16 +53,22 @@ def evaluate(
 
     with interruptible(lambda: "Nothing was written."):
         predictor = load_with_given(model, device=device)
-        if isinstance(predictor, Pipeline):
-            raise ConfigError(f"{model} is a pipeline; measure it from Python: longspan.load(...).evaluate(table).")
+        if isinstance(predictor, Pipeline) and views > 1:
+            raise ConfigError("--views is for single networks; this model is a pipeline.")
         pictures = image or _picture_input(predictor, source)
-        table = read_source(source, pattern=pattern, image=pictures, columns=_texts(predictor), annotated=annotated)
+        table = read_source(
+            source, pattern=pattern, image=pictures, columns=_kinds(predictor, source), annotated=annotated,
+            targets=predictor.answers if isinstance(predictor, Pipeline) else tuple(_member(predictor).heads),
+        )  # fmt: skip
         if where is not None:
             table = _only(table, where)
         wanted = _picture_input(predictor, "")
         if wanted is not None and wanted not in table.columns:
             table = table.with_column(wanted, Image(), table.column_values(image_column(table)))
-        figures = predictor.evaluate(table, views=views, batch_size=batch_size_for(predictor))
+        if isinstance(predictor, Pipeline):
+            figures = predictor.evaluate(table)
+        else:
+            figures = predictor.evaluate(table, views=views, batch_size=batch_size_for(predictor))
     if as_json:
         print(json.dumps({"model": model, "source": source, "rows": len(table), **figures}, indent=2))
     else:
@@ -71,25 +78,39 @@ def evaluate(
             print(f"{name:<{width}}  {figure:.4f}")
 
 
-def _picture_input(model: Predictor | Ensemble, source: str) -> str | None:
+def _member(model: Predictor | Ensemble) -> Predictor:
+    """The network, or one of several that read and answer the same."""
+    from longspan.train import Ensemble
+
+    return model.members[0] if isinstance(model, Ensemble) else model
+
+
+def _picture_input(model: Predictor | Ensemble | Pipeline, source: str) -> str | None:
     """The model's only picture input; None for a source that brings its own column of pictures, or several inputs."""
     from longspan import datasets
     from longspan.columns import Image
-    from longspan.train import Ensemble
+    from longspan.pipeline import Pipeline
 
-    member = model.members[0] if isinstance(model, Ensemble) else model
-    pictures = [name for name, column in member.inputs.items() if isinstance(column, Image)]
+    if isinstance(model, Pipeline):
+        pictures = list(model.inputs)
+    else:
+        pictures = [name for name, column in _member(model).inputs.items() if isinstance(column, Image)]
     if len(pictures) != 1 or (source in datasets.names() and not Path(source).exists()):
         return None
     return pictures[0]
 
 
-def _texts(model: Predictor | Ensemble) -> list[str]:
-    """The targets that are texts, as `--column` has it: their cells are read as they are written."""
-    from longspan.train import Ensemble
+def _kinds(model: Predictor | Ensemble | Pipeline, source: str) -> list[str]:
+    """The targets whose cells do not say what they are, as `--column` has it: texts; in a file also masks and boxes."""
+    from longspan.pipeline import Pipeline
 
-    member = model.members[0] if isinstance(model, Ensemble) else model
-    return [f"{name}=text" for name, head in member.heads.items() if "text" in head.column_kinds]
+    if isinstance(model, Pipeline):
+        columns = {name: column for stage in model.stages for name, column in stage.columns.items()}
+        kinds = {name: columns[name].kind for name in model.answers if name in columns}
+    else:
+        kinds = {name: head.column_kinds[0] for name, head in _member(model).heads.items()}
+    silent = ("text", "mask", "boxes", "instances") if Path(source).expanduser().is_file() else ("text",)
+    return [f"{name}={kind}" for name, kind in kinds.items() if kind in silent]
 
 
 def _only(table: Any, where: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -86,7 +86,14 @@ class AnnotationFormat:
             raise ConfigError(f"--ignored {words[0]} is a name: say with --classes FILE which number it has.")
 
     def read(
-        self, folder: Path, *, pattern: str | None, image: str, on_error: str, tell: Callable[[str], None]
+        self,
+        folder: Path,
+        *,
+        pattern: str | None,
+        image: str,
+        on_error: str,
+        tell: Callable[[str], None],
+        targets: Sequence[str] = (),
     ) -> Table:
         """The pictures of `folder` with what is in them.
 
@@ -96,6 +103,7 @@ class AnnotationFormat:
             image: Name of the column of pictures.
             on_error: "raise" or "skip".
             tell: Called with a sentence about what was left out.
+            targets: What will be predicted, if that is known: other faults than theirs do not matter.
 
         Raises:
             DataError: files that are not there, or faults in them, all by name.
@@ -108,9 +116,12 @@ class AnnotationFormat:
             raise ConfigError(f"--pattern does not go with --format {self.name}, whose files name the pictures.")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            table = self._read(folder, pattern, {"image": image, "on_error": on_error})
+            said = {"image": image, "on_error": on_error}
+            if self.name == "coco" and targets and "instances" not in targets:
+                said["instances"] = False
+            table = self._read(folder, pattern, said)
         for warning in caught:
-            tell(str(warning.message))
+            tell(str(warning.message).removeprefix("Left out: "))
         return table
 
     def _read(self, folder: Path, pattern: str | None, said: dict[str, Any]) -> Table:

@@ -49,10 +49,8 @@ def leaks(
     target: Annotated[
         list[str] | None, Opt(metavar="COLUMN", help="What it would predict: does an input give it away? Repeatable.")
     ] = None,
-    group: Annotated[
-        str | None, Opt(metavar="COLUMN", help="Names persons, patients, scenes: none may stand in two parts.")
-    ] = None,
-    time: Annotated[str | None, Opt(metavar="COLUMN", help="The parts must lie in this order.")] = None,
+    group: told.Group = None,
+    time: told.Time = None,
     valid: told.ValidRows = 0.2,
     test: told.TestRows = 0.0,
     split_by: told.SplitBy = None,

@@ -17,6 +17,7 @@ __all__ = [
     "Force",
     "Format",
     "FreezeEpochs",
+    "Group",
     "Ignored",
     "Leaks",
     "MaskName",
@@ -32,6 +33,7 @@ __all__ = [
     "SplitBy",
     "Targets",
     "TestRows",
+    "Time",
     "ValidRows",
     "Views",
 ]
@@ -66,7 +68,7 @@ Columns = Annotated[
     Opt(
         metavar="NAME=TYPE",
         help="Type of a column where its values mislead: category, number[:unit], categories[:separator], text, "
-        "image. Repeatable.",
+        "image, mask (files), boxes or instances (JSON). Repeatable.",
     ),
 ]
 OnError = Annotated[
@@ -147,6 +149,19 @@ SplitBy = Annotated[
         metavar="HOW:COLUMN",
         help="time:COLUMN (the last rows validate), group:COLUMN (a group is never parted), or column:COLUMN (it "
         "says train, valid or test). Default: at random, in equal shares of every class.",
+    ),
+]
+Group = Annotated[
+    str | None,
+    Opt(
+        metavar="COLUMN",
+        help="Names persons, patients, scenes: none may stand in two parts, however the split is made.",
+    ),
+]
+Time = Annotated[
+    str | None,
+    Opt(
+        metavar="COLUMN", help="The parts must lie in this order: what trains before what validates before what tests."
     ),
 ]
 Leaks = Annotated[

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["image_column", "read_source"]
 
-_TYPES = ("category", "categories", "image", "number", "text")
+_TYPES = ("boxes", "category", "categories", "image", "instances", "mask", "number", "text")
 
 
 def read_source(
@@ -26,6 +26,7 @@ def read_source(
     image: str | None,
     columns: Sequence[str],
     annotated: AnnotationFormat | None = None,
+    targets: Sequence[str] = (),
     on_error: str = "raise",
     tell: Callable[[str], None] = lambda line: None,
 ) -> Table:
@@ -37,6 +38,7 @@ def read_source(
         image: Column with the pictures: their files' paths in a table, the name it gets in a folder.
         columns: Types, each as NAME=TYPE, in place of those that the values suggest.
         annotated: For a folder of pictures: what is in them, and in which format that is written down.
+        targets: What will be predicted, if that is known.
         on_error: "raise" or "skip": what becomes of bad annotations.
         tell: Called with a sentence about annotations that were left out.
 
@@ -57,7 +59,9 @@ def read_source(
     if pattern is not None and (named or path.is_file()):
         raise ConfigError(f"--pattern says what the files in a folder are called; {source} is no folder.")
     if annotated is not None and path.exists():
-        table = annotated.read(path, pattern=pattern, image=image or "image", on_error=on_error, tell=tell)
+        table = annotated.read(
+            path, pattern=pattern, image=image or "image", on_error=on_error, tell=tell, targets=targets
+        )
     elif named:
         table = datasets.load(source)
     elif path.is_dir():
@@ -65,7 +69,9 @@ def read_source(
             raise ConfigError(_pattern_wanted(path))
         table = Table.from_files(path, pattern, image=image or "image")
     elif path.is_file():
-        table = _from_table(path, {name: column for name, column in typed if column.kind == "text"})
+        table = _from_table(
+            path, {name: column for name, column in typed if column.kind == "text" or column.json_cells}
+        )
     else:
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():
@@ -93,7 +99,7 @@ def image_column(table: Table) -> str:
 
 
 def _from_table(path: Path, texts: dict[str, Column]) -> Table:
-    """The rows of a file; columns in `texts` are read as they are written, others by their values."""
+    """The rows of a file; columns in `texts` are read as they are written or as JSON, others by their values."""
     from longspan.data import Table
 
     ending = path.suffix.lower()
@@ -132,7 +138,7 @@ def _pattern_wanted(folder: Path) -> str:
 
 def _typed(words: str) -> tuple[str, Column]:
     """`age=number`, `age=number:months` (its unit), `tags=categories:;` (what stands between labels)."""
-    from longspan.columns import Categories, Category, Image, Number, Text
+    from longspan.columns import COLUMNS, Categories, Number
 
     name, equals, kind = words.rpartition("=")
     kind, _, detail = kind.partition(":")
@@ -146,4 +152,4 @@ def _typed(words: str) -> tuple[str, Column]:
         return name, Categories(separator=detail or None)
     if detail:
         raise ConfigError(f"--column {words}: {kind} takes nothing behind a colon.")
-    return name, {"category": Category, "image": Image, "text": Text}[kind]()
+    return name, COLUMNS[kind]()

@@ -33,6 +33,8 @@ def study(
     valid: told.ValidRows = _defaults.valid,
     test: told.TestRows = _defaults.test,
     split_by: told.SplitBy = None,
+    group: told.Group = None,
+    time: told.Time = None,
     leaks: told.Leaks = None,
     evaluate_on: Annotated[
         str, Opt(metavar="valid|test", help="test opens the vault once, and the study file says when and why.")
@@ -63,8 +65,9 @@ def study(
     epochs: Annotated[
         int | None,
         Opt(
+            metavar="N",
             help="Passes over the training rows, without a budget.  [default: 10; 3 from weights; 20 for masks, boxes "
-            "and instances]"
+            "and instances]",
         ),
     ] = None,
     freeze_epochs: told.FreezeEpochs = None,
@@ -104,7 +107,8 @@ def study(
     options = TrainOptions(
         source=source, pattern=pattern, image=image, target=tuple(target or ()), column=tuple(column or ()),
         format=format, annotations=annotations, classes=classes, mask_name=mask_name, ignored=tuple(ignored or ()),
-        on_error=on_error, leaks=leaks, valid=valid, test=test, split_by=split_by, size=size, resize=resize,
+        on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by,
+        size=size, resize=resize,
         epochs=epochs, freeze_epochs=freeze_epochs, lr=lr, batch_size=batch_size, augment=augment, seed=seed,
         quiet=quiet,
     )  # fmt: skip

@@ -60,6 +60,10 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     table, image, options = read_rows(options, lambda line: _say(options.quiet, "left out", line))
     for model, _ in named.values():
         backbone_of(model, {name: table.columns[name] for name in options.target})
+    # Before the pictures are read: a slip in the options is told at once.
+    strategies = {name: _recipe(*what, options) for name, what in named.items()}
+    budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
+    _sizes(told.sizes, len(table))
     task = make_task(split_table(table, options), image, options)
     _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
     task.prepare()
@@ -68,13 +72,13 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
         if count:
             _say(options.quiet, "", f"{count} {what}")
     sizes = _sizes(told.sizes, len(task.train))
-    budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
     spent = "each strategy's own epochs" if budget is None else f"{budget.describe()} a run"
-    plan = f"{', '.join(named)}\nsizes {', '.join(map(str, sizes))}; {told.seeds} seeds; {spent}"
+    seeds = f"{told.seeds} seed{'s' if told.seeds != 1 else ''}"
+    plan = f"{', '.join(named)}\nsizes {', '.join(map(str, sizes))}; {seeds}; {spent}"
     _say(options.quiet, "study", plan)
     study = Study(
-        task, {name: _recipe(*what, options) for name, what in named.items()}, sizes, told.seeds, budget=budget,
-        path=folder / "study.sqlite", evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
+        task, strategies, sizes, told.seeds, budget=budget, path=folder / "study.sqlite",
+        evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
         study.run(told.jobs, told.backend, progress=not options.quiet)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table
     """
     table = read_source(
         options.source, pattern=options.pattern, image=options.image, columns=options.column,
-        annotated=options.annotation_format, on_error=options.on_error, tell=tell,
+        annotated=options.annotation_format, targets=options.target, on_error=options.on_error, tell=tell,
     )  # fmt: skip
     image = image_column(table)
     names = _choose_targets(table, image, options.target)
@@ -148,7 +148,7 @@ def make_task(split: Split, image: str, options: TrainOptions) -> Task:
     return Task(
         split, inputs=image, targets=options.target, size_px=options.size_px,
         on_error="skip" if options.on_error == "skip" else "raise",
-        allow_leaks=leaks == "allow", move_leaks=leaks == "move",
+        allow_leaks=leaks == "allow", move_leaks=leaks == "move", group=options.group, time=options.time,
     )  # fmt: skip
 
 

@@ -42,6 +42,8 @@ def train(
         str | None,
         Opt(metavar="REASON", help="Measure on the sealed test rows at the end; counted, and kept in the model file."),
     ] = None,
+    group: told.Group = None,
+    time: told.Time = None,
     leaks: told.Leaks = None,
     # the network
     model: Annotated[
@@ -78,8 +80,9 @@ def train(
     epochs: Annotated[
         int | None,
         Opt(
+            metavar="N",
             help="Passes over the training rows.  [default: 3 for fine-tune, after those of the new layers; else 10; "
-            "20 for masks, boxes and instances]"
+            "20 for masks, boxes and instances]",
         ),
     ] = None,
     freeze_epochs: told.FreezeEpochs = None,

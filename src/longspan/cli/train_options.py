@@ -42,6 +42,8 @@ class TrainOptions:
     ignored: tuple[str, ...] = ()
     on_error: str = "raise"
     leaks: str | None = None
+    group: str | None = None
+    time: str | None = None
     valid: float = 0.2
     test: float = 0.0
     split_by: str | None = None

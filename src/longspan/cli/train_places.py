@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from dataclasses import dataclass, replace
@@ -105,6 +106,15 @@ class Places:
             return f"There was no checkpoint yet in {self.home}; begin again with: {self.go_on}"
         return "Nothing had begun yet."
 
+    def undo(self) -> None:
+        """Take back what `begin` wrote, where no checkpoint was made: there is nothing to go on from."""
+        if self.home is None or self.resumed or self.has_checkpoints:
+            return
+        (self.home / "run.json").unlink(missing_ok=True)  # the lock takes an empty folder away
+        if self.checkpoints is not None and self.checkpoints.path != self.home:
+            with contextlib.suppress(OSError):  # it was not made yet
+                self.checkpoints.path.rmdir()
+
     @property
     def go_on(self) -> str:
         """The command that goes on."""
@@ -113,6 +123,7 @@ class Places:
     def failed(self, error: TrainingError, learner: Learner) -> TrainingError:
         """The same error, with the file that the last good weights were saved in, if epochs were finished."""
         if not learner.history:
+            self.undo()
             return error
         kept = self.model.with_name(f"{self.model.stem}.last_good.safetensors")
         with writing(kept, "--out"):

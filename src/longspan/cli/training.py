@@ -53,6 +53,7 @@ def _train_in(places: Places, options: TrainOptions, say: Any) -> None:
     from longspan.columns import Located
 
     table, image, options = read_rows(options, lambda line: say(label("left out", line)))
+    _check(options)
     say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
     split = split_table(table, options)
     task = make_task(split, image, options)
@@ -69,7 +70,7 @@ def _train_in(places: Places, options: TrainOptions, say: Any) -> None:
         say(label("copies", "\n".join([_COPIES, *task.moved[:_SHOWN], *_rest(task.moved)])))
     learner, options = _learner(task, options, say)
     options = _planned(options)
-    say(label("model", f"{_model(options, learner)}, {_parameters(learner):,} parameters, {_start(options)}"))
+    say(label("model", f"{learner.full_name}, {_parameters(learner):,} parameters, {_start(options)}"))
     say(label("training", _training_words(options, learner)))
     places.begin(options)
     started = time.perf_counter()
@@ -159,6 +160,16 @@ def _callbacks(options: TrainOptions) -> list[Callback]:
     return callbacks if options.early_stopping is None else [*callbacks, EarlyStopping(patience=options.early_stopping)]
 
 
+def _check(options: TrainOptions) -> None:
+    """A slip in the options is told before a thousand photos are read, not after."""
+    from longspan.train.precision import pick_device
+
+    train_config(options)
+    _callbacks(options)
+    _planned(replace(options, mode=options.mode or "fit"))
+    pick_device(options.device)
+
+
 def _planned(options: TrainOptions) -> TrainOptions:
     """The options with epochs and rate, checked before anything is written."""
     from longspan.train import Phase
@@ -192,16 +203,6 @@ def _aloud(line: str) -> None:
 
 def _silent(line: str) -> None:
     del line
-
-
-def _model(options: TrainOptions, learner: Learner) -> str:
-    """The network by name, with the design that it is part of."""
-    from longspan.train.designs import DESIGNS
-
-    design = (options.model or "").partition(":")[0]
-    return (
-        f"{design}:{learner.model_name}" if design in DESIGNS and design != learner.model_name else learner.model_name
-    )
 
 
 def _parameters(learner: Learner) -> int:

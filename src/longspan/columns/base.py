@@ -32,6 +32,8 @@ class Column(ABC):
     """Whether its values can stand in a batch."""
     in_files: ClassVar[bool] = False
     """Whether a cell may be the path of a file, or the position in an array of pictures held in memory."""
+    json_cells: ClassVar[bool] = False
+    """Whether text in the cell of a CSV file or data frame is JSON: there is no other way to write lists there."""
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> Self:

@@ -13,7 +13,7 @@ import torch
 
 from longspan.columns.agreement import box_overlaps, unmatched_share
 from longspan.columns.category import Category, Label, checked_vocab
-from longspan.columns.drawing import draw_boxes, palette
+from longspan.columns.drawing import Colour, draw_boxes, palette
 from longspan.columns.draws import warp_points
 from longspan.columns.located import Located, checked_frame
 from longspan.columns.pictures import Resize
@@ -71,6 +71,7 @@ class Boxes(Located):
     """
 
     kind: ClassVar[str] = "boxes"
+    json_cells: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the class numbers; learnt from training rows, sorted, when empty."""
@@ -174,6 +175,11 @@ class Boxes(Located):
             [colours[names.index(label_of(each))] for each in entries],
             dashed=[bool(each.get("ignore")) for each in entries],
         )
+
+    @property
+    def legend(self) -> tuple[tuple[Label, Colour], ...]:
+        """Nothing: each bears its label."""
+        return ()
 
     @property
     def error_name(self) -> str:

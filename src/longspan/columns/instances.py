@@ -13,7 +13,7 @@ import torch
 
 from longspan.columns.agreement import mask_overlaps, unmatched_share
 from longspan.columns.category import Category, Label, checked_vocab
-from longspan.columns.drawing import draw_boxes, draw_masks, palette
+from longspan.columns.drawing import Colour, draw_boxes, draw_masks, palette
 from longspan.columns.draws import warp_masks
 from longspan.columns.located import Located, checked_frame
 from longspan.columns.outlines import mask_of, outline_faults, size_of
@@ -70,6 +70,7 @@ class Instances(Located):
     """
 
     kind: ClassVar[str] = "instances"
+    json_cells: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the class numbers; learnt from training rows, sorted, when empty."""
@@ -206,6 +207,11 @@ class Instances(Located):
             colours,
             dashed=[bool(each.get("ignore")) for each in entries],
         )
+
+    @property
+    def legend(self) -> tuple[tuple[Label, Colour], ...]:
+        """Nothing: each bears its label."""
+        return ()
 
     @property
     def error_name(self) -> str:

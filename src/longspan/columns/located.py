@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from longspan.columns.base import Column
+from longspan.columns.category import Label
+from longspan.columns.drawing import Colour
 from longspan.columns.image import Image
 from longspan.columns.pictures import Resize
 from longspan.columns.placement import Placement
@@ -71,6 +73,11 @@ class Located(Column, ABC):
     @abstractmethod
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
         """The value drawn on a picture `(H, W, 3)` uint8 in whose pixels it lies: a new array of the same shape."""
+
+    @property
+    @abstractmethod
+    def legend(self) -> tuple[tuple[Label, Colour], ...]:
+        """What each colour of `draw` means; empty where words beside the things say it."""
 
     @property
     @abstractmethod

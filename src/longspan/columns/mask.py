@@ -199,6 +199,11 @@ class Mask(Located):
         return draw_classes(pixels, self._drawable(value), self.palette)
 
     @property
+    def legend(self) -> tuple[tuple[Label, Colour], ...]:
+        """Every class with its colour."""
+        return tuple(zip(self.vocab, self.palette, strict=True))
+
+    @property
     def error_name(self) -> str:
         """Share of pixels."""
         return "share of wrong pixels"

@@ -13,9 +13,10 @@ import torch
 from PIL import Image as PILImage
 
 from longspan.columns import Column
-from longspan.errors import DataError
+from longspan.data.plain_json import parse_json
+from longspan.errors import DataError, Fault, data_error
 
-__all__ = ["cells_of", "missing_nan", "series_of"]
+__all__ = ["cells_of", "lists_in_text", "missing_nan", "series_of"]
 
 
 def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndarray | None]:
@@ -93,6 +94,32 @@ def missing_nan(series: pl.Series) -> pl.Series:
     if series.dtype.is_float():
         return series.fill_nan(None)
     return series.cast(pl.String) if series.dtype in (pl.Categorical, pl.Enum) else series
+
+
+def lists_in_text(series: pl.Series, source: str) -> pl.Series:
+    """What the JSON in each cell says; a series of anything but text as it is.
+
+    Raises:
+        DataError: cells that are no JSON, all of them by row.
+    """
+    if series.dtype != pl.String:
+        return series
+    values: list[Any] = []
+    faults: list[Fault] = []
+    for row, cell in enumerate(series.to_list()):
+        text = (cell or "").strip()
+        try:
+            values.append(parse_json(text) if text else None)
+        except ValueError as error:
+            faults.append(Fault(f"row {row}", f"{text[:60]!r} is no JSON ({error})"))
+    if faults:
+        raise data_error(
+            f"Column {series.name!r} of {source} cannot be read:",
+            faults,
+            'Write lists as JSON: [[x0, y0, x1, y1], ...], or [{"box": [x0, y0, x1, y1], "label": "cat"}, ...]; [] for '
+            "a picture with nothing in it, and nothing at all where nobody looked.",
+        )
+    return series_of(series.name, values)
 
 
 def _plain(value: Any) -> Any:

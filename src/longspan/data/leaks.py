@@ -30,8 +30,8 @@ __all__ = ["Leak", "Leaks", "find_leaks", "parts_of"]
 
 _RANKS = {"train": 0, "valid": 1, "test": 2}
 _CURES = {
-    "group": "Keep each group in one part: split(group={column!r}).",
-    "time": "Let the past train and the future test: split(time={column!r}).",
+    "group": "Keep each group in one part: split(group={column!r}) (--split-by group:{column}).",
+    "time": "Let the past train and the future test: split(time={column!r}) (--split-by time:{column}).",
     "target": "Leave {column!r} out of the inputs, unless it is known before the answer is.",
 }
 

@@ -11,9 +11,15 @@ __all__ = ["moments_of"]
 
 
 def moments_of(values: list[object], name: str) -> list[object]:
-    """Text as datetimes, anything else as it is; text that would sort wrongly as time is refused."""
+    """Text as datetimes, or as numbers if all of it is digits; anything else as it is.
+
+    Raises:
+        SplitError: text that would sort wrongly as time.
+    """
     if not any(isinstance(value, str) for value in values):
         return values
+    if all(isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value) for value in values):
+        return [int(str(value)) for value in values]  # the numbers of frames, as file names have them
     parsed: dict[object, object] = {}
     for value in set(values):
         text = str(value).strip()

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Category, Column, Image, Text
-from longspan.data.cells import cells_of, missing_nan, series_of
+from longspan.data.cells import cells_of, lists_in_text, missing_nan, series_of
 from longspan.data.table import Table, infer_column
 from longspan.errors import ConfigError, DataError, unknown_name
 
@@ -39,13 +39,15 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"The pattern {pattern!r} is no regular expression: {error}.") from None
+        raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
     if image in compiled.groupindex:
         raise ConfigError(f"The group {image!r} has the name of the picture column; give image= another name.")
+    # A link that leads nowhere is told as a missing file when the rows are read, not dropped in silence.
     paths = sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        if (path.is_file() or not path.exists())
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
     matches = [(path, match) for path in paths if (match := compiled.fullmatch(path))]
     if not matches:
@@ -61,7 +63,7 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
 def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[str]) -> str:
     if not paths:
         return f"The folder {root} holds no files."
-    message = f"The pattern {pattern!r} matches none of the {len(paths)} files below {root}, such as "
+    message = f"The pattern '{pattern}' matches none of the {len(paths)} files below {root}, such as "
     message += ", ".join(repr(path) for path in paths[:3]) + ". "
     inside = next((path for path in paths if compiled.search(path)), None)
     if inside is not None:
@@ -80,7 +82,7 @@ def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: st
         _check_utf8(path, content)
         frame = pl.read_csv(content, infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise DataError(f"{path} cannot be read as CSV: {_first_line(error)} Is it comma-separated UTF-8?") from error
+        raise DataError(f"{path} cannot be read as CSV: {_first_line(error)}. Is it comma-separated UTF-8?") from error
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
@@ -95,7 +97,9 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
         _check_cells(path)
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:  # the second is no Exception
-        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
+        raise DataError(
+            f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
+        ) from error
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
 
 
@@ -177,6 +181,8 @@ def _typed(frame: pl.DataFrame, columns: Mapping[str, Column] | None, *, root: P
         raise DataError(f"{source} has no rows.")
     frame = pl.DataFrame([missing_nan(series) for series in frame])
     typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
+    for name in (name for name, column in typed.items() if column.json_cells):
+        frame = frame.with_columns(lists_in_text(frame[name], source))
     return Table(frame, typed, root=root, source=source)
 
 
@@ -246,4 +252,4 @@ def _existing(path: str | Path) -> Path:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -41,7 +41,8 @@ class TableSources:
     ) -> Table:
         """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories.
 
-        Texts have to be named (`{"plate": Text()}`): then "007" keeps its zeros.
+        Texts have to be named (`{"plate": Text()}`): then "007" keeps its zeros. Cells of `Boxes` and `Instances` are
+        JSON: `[{"box": [x0, y0, x1, y1], "label": "cat"}]`, or bare boxes.
         """
         from longspan.data.readers import read_csv
 

@@ -18,7 +18,7 @@ import numpy as np
 from longspan.errors import DataError
 from longspan.report.environment import describe_environment
 from longspan.report.page_style import PAGE_STYLE
-from longspan.report.pictures import Picture, data_uri
+from longspan.report.pictures import Legend, Picture, data_uri
 from longspan.report.svg import inline_svg
 
 if TYPE_CHECKING:
@@ -132,8 +132,14 @@ class Document:
             self._add(_HALVES + part + "</div>")
         return self
 
-    def pictures(self, pictures: Sequence[Picture], *, caption: str = "") -> Document:
-        """Pictures with captions in a grid that fits the screen; good and bad ones differ in colour and by a mark."""
+    def pictures(self, pictures: Sequence[Picture], *, caption: str = "", legend: Legend = ()) -> Document:
+        """Pictures with captions in a grid that fits the screen; good and bad ones differ in colour and by a mark.
+
+        Args:
+            pictures: what is shown.
+            caption: stands above.
+            legend: what colours in the pictures mean; stands above, too.
+        """
         items = []
         for picture in pictures:
             shown = f"<b>{_MARKS[picture.tone]}{_escape(picture.caption)}</b>" if picture.caption else ""
@@ -148,6 +154,8 @@ class Document:
         wide = min(max(168, width), round(168 * max(1, width / height)))
         cell = 116 if pictures and all(picture.small for picture in pictures) else wide
         above = f'<p class="caption">{_escape(caption)}</p>' if caption else ""
+        if legend:
+            above += f'<ul class="legend">{"".join(_swatch(word, colour) for word, colour in legend)}</ul>'
         self._add(
             f'{above}<ul class="pictures" style="--cell: {cell}px; --shape: {width} / {height}">\n'
             + "\n".join(items)
@@ -288,9 +296,14 @@ def _looks_numeric(cells: Sequence[str]) -> bool:
     return any(cells) and all(re.fullmatch(r"[-+]?[\d.,]+(e[-+]?\d+)?\s?%?|nan|-?inf|", cell) for cell in cells)
 
 
+def _swatch(word: object, colour: tuple[int, int, int]) -> str:
+    """An entry of a legend."""
+    return f'<li><i style="background: rgb{tuple(map(int, colour))}"></i>{_escape(str(word))}</li>'
+
+
 def _pair(name: str, value: object) -> str:
     """One line of the settings."""
-    shown = "none" if value is None else _format(value)
+    shown = "none" if value is None or value == [] else _format(value)
     return f"<div><dt>{_escape(name)}</dt><dd>{_escape(shown)}</dd></div>"
 
 

@@ -74,6 +74,10 @@ th, td { padding: 9px 18px; text-align: left; vertical-align: top; border-bottom
 thead th { color: var(--soft); font-size: 13px; font-weight: 550; white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 12px 0 0; padding: 0; list-style: none;
+  font-size: 13.5px; }
+.legend li { display: flex; align-items: center; gap: 7px; }
+.legend i { width: 14px; height: 14px; border: 1px solid var(--soft); border-radius: 3px; print-color-adjust: exact; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--cell)), 1fr)); gap: 14px;
   margin: 16px 0 0; padding: 0; list-style: none; }
 .picture { overflow: hidden; }

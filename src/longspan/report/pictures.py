@@ -16,10 +16,13 @@ from longspan.errors import ConfigError, ShapeError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "Tone", "contact_sheet", "data_uri"]
+__all__ = ["Legend", "Picture", "Tone", "contact_sheet", "data_uri"]
 
 Tone = Literal["neutral", "good", "bad"]
+Legend = Sequence[tuple[object, tuple[int, int, int]]]
+"""Words, each with the colour (0..255) that stands for it in pictures."""
 
+_LEGEND_LINE_PX = 22
 _SMALL_PX = 96
 """Up to this side a picture is kept as it is (PNG) and shown with its pixels; above, as a photograph (JPEG)."""
 
@@ -75,7 +78,7 @@ def data_uri(image: np.ndarray, *, most_px: int = 360) -> str:
 
 
 def contact_sheet(
-    pictures: Sequence[Picture], *, columns: int | None = None, title: str = "", cell_px: int = 130
+    pictures: Sequence[Picture], *, columns: int | None = None, title: str = "", cell_px: int = 130, legend: Legend = ()
 ) -> Figure:
     """All pictures in rows, each above its caption, as one figure.
 
@@ -84,6 +87,7 @@ def contact_sheet(
         columns: pictures in a row; about as wide as high, and at most 8, if None.
         title: stands above; nothing if empty.
         cell_px: width of one cell on the page; it is as high as the highest picture needs, but no higher than wide.
+        legend: what colours in the pictures mean; stands below.
 
     Raises:
         ConfigError: no pictures, or fewer than one column.
@@ -102,7 +106,8 @@ def contact_sheet(
     high_px = round(cell_px * min(1, max(picture.image.shape[0] / picture.image.shape[1] for picture in pictures)))
     step_px = high_px + lines * line_px + gap_px
     width_px = columns * (cell_px + gap_px) + gap_px
-    height_px = rows * step_px + gap_px + head_px
+    across, foot_px = _legend_size(legend, width_px - 2 * gap_px)
+    height_px = rows * step_px + gap_px + head_px + foot_px
     sheet = Sheet(figsize=inches(width_px, height_px), facecolor="white")
     colours = {"neutral": INK, "good": GOOD, "bad": BAD}
     room = max(8, int(cell_px / 5.5))
@@ -118,10 +123,44 @@ def contact_sheet(
         for line, (text, colour, weight) in enumerate(shown):
             spot = (0, -4 - line * line_px)
             axes.annotate(plain(_shorten(text, room)), (0.5, 0), spot, color=colour, weight=weight, size=10, **below)
+    if legend:
+        room = (gap_px / width_px, 0, 1 - 2 * gap_px / width_px, foot_px / height_px)
+        _draw_legend(sheet.add_axes(room), legend, across, (width_px - 2 * gap_px, foot_px))
     if title:
         top = 1 - gap_px / height_px
-        sheet.text(gap_px / width_px, top, plain(title), color=INK, size=13, weight="bold", va="top")
+        sheet.text(
+            gap_px / width_px,
+            top,
+            plain(title),
+            color=INK,
+            size=min(13, width_px / (0.68 * len(title))),
+            weight="bold",
+            va="top",
+        )
     return sheet
+
+
+def _legend_size(legend: Legend, width_px: int) -> tuple[int, int]:
+    """Entries in a line, and the height of all lines."""
+    if not legend:
+        return 1, 0
+    widest = max(len(str(word)) for word, _ in legend)
+    across = max(1, width_px // int(widest * 6.5 + 36))
+    return across, -(-len(legend) // across) * _LEGEND_LINE_PX + 8
+
+
+def _draw_legend(axes: Any, legend: Legend, across: int, size_px: tuple[int, int]) -> None:
+    """Squares of colour with their words, in columns of one width."""
+    from longspan.report.canvas import INK, plain
+
+    width_px, height_px = size_px
+    axes.set_axis_off()
+    axes.set(xlim=(0, width_px), ylim=(height_px, 0))
+    for number, (word, colour) in enumerate(legend):
+        x, y = number % across * width_px / across, (number // across + 0.5) * _LEGEND_LINE_PX
+        shade = "#{:02x}{:02x}{:02x}".format(*colour)
+        axes.plot([x + 7], [y], "s", color=shade, markersize=12, markeredgecolor=INK, markeredgewidth=0.5)
+        axes.text(x + 20, y, plain(str(word)), color=INK, size=10, va="center")
 
 
 def _shorten(text: str, room: int) -> str:

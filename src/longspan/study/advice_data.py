@@ -134,4 +134,4 @@ def _hardly(curve: Curve) -> bool:
 
 def _share(value: float) -> str:
     """A share as percent without digits that mean nothing."""
-    return f"{value * 100:.2g} %"
+    return f"{value * 100:,.0f} %" if abs(value) >= 1 else f"{value * 100:.2g} %"

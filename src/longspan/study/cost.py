@@ -67,7 +67,7 @@ def cost_per_row(
     ]
     if faults:
         lines = [faults[0]] if len(faults) == 1 else ["", *(f"  {fault}" for fault in faults)]
-        raise StudyError("Labelling cost cannot be reckoned: " + "\n".join(lines))
+        raise StudyError("Labelling cost cannot be reckoned:" + (" " if len(faults) == 1 else "") + "\n".join(lines))
     return {name: float(sum(prices[column] for column in dict.fromkeys(_listed(needs[name])))) for name in names}
 
 

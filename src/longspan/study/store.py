@@ -66,11 +66,13 @@ class StudyFile:
             StudyError: there is a file already, or none can be written there.
         """
         if path.exists() and (not path.is_file() or path.stat().st_size):
-            raise StudyError(f"{path} exists already and is never overwritten. Name another file: path=.")
+            raise StudyError(f"{path} exists already and is never overwritten. Name another file: path= (--out).")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StudyError(f"{path.parent} cannot be made: {error.strerror}. Name another place: path=.") from error
+            raise StudyError(
+                f"{path.parent} cannot be made: {error.strerror}. Name another place: path= (--out)."
+            ) from error
         connection = _connect(path, new=True)
         study = cls(path, connection)
         try:
@@ -216,7 +218,7 @@ class StudyLock:
                     f"{path} is being run already, by another process or another Study. Wait for it, or look at what "
                     "is finished meanwhile: Study.open(path)."
                 ) from error
-            raise StudyError(f"{beside} cannot be locked: {error}. Name another place: path=.") from error
+            raise StudyError(f"{beside} cannot be locked: {error}. Name another place: path= (--out).") from error
 
     def __enter__(self) -> StudyLock:
         return self
@@ -244,11 +246,11 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != _APPLICATION_ID:
-            raise StudyError(f"{path} is a SQLite file, but not one of a study. Name another file: path=.")
+            raise StudyError(f"{path} is a SQLite file, but not one of a study. Name another file: path= (--out).")
         if version != FORMAT_VERSION:
             raise StudyError(
                 f"{path} is a study of format {version}; this longspan ({__version__}) reads format {FORMAT_VERSION}. "
-                "Use the version that made it, or begin a new file: path=."
+                "Use the version that made it, or begin a new file: path= (--out)."
             )
         fault = schema_fault(connection)  # first: an index over an expression is computed when it is checked
         if fault is not None:
@@ -281,7 +283,7 @@ def _translated(path: Path) -> Iterator[None]:
 def _damaged(path: Path, why: str) -> str:
     return (
         f"{path} is no study file, or a damaged one ({why}). It is left as it is: put a copy in its place, or begin a "
-        "new file: path=."
+        "new file: path= (--out)."
     )
 
 

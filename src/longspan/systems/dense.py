@@ -183,4 +183,4 @@ def sheet(
         drawn = pixels if truth is None else column.draw(pixels, truth)
         pictures.append(Picture(drawn, caption="truth"))
         pictures += [Picture(said[row].draw(pixels), caption=name) for name, said in answers.items()]
-    return contact_sheet(pictures, columns=2 + len(answers), title=title, cell_px=cell_px)
+    return contact_sheet(pictures, columns=2 + len(answers), title=title, cell_px=cell_px, legend=column.legend)

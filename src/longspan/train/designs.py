@@ -11,7 +11,7 @@ from longspan.errors import ConfigError, unknown_name
 from longspan.heads import HEADS, Head
 from longspan.models import model_names
 
-__all__ = ["DESIGNS", "Design", "resolve_design"]
+__all__ = ["DESIGNS", "Design", "full_name", "resolve_design"]
 
 
 @final
@@ -107,7 +107,17 @@ def resolve_design(model: Any, targets: Mapping[str, Column], heads: Mapping[str
     served = [target for target, column in targets.items() if column.kind in head.column_kinds]
     if not served:
         kinds = ", ".join(f"{target!r} is of kind {column.kind}" for target, column in targets.items())
-        raise ConfigError(f"{name} predicts {' and '.join(head.column_kinds)} columns, but {kinds}.")
+        wanted = " and ".join(head.column_kinds)
+        raise ConfigError(
+            f"{name} predicts {wanted} columns, but {kinds}. If one holds {wanted}, say so: "
+            f"--column {next(iter(targets), 'NAME')}={head.column_kinds[0]}, or table.with_column."
+        )
     for target in served:
         chosen.setdefault(target, head)
     return backbone or design.backbone, chosen
+
+
+def full_name(model: Any, backbone: str) -> str:
+    """What people call the network: `unet:resnet18` where `model` is a design on a backbone, else the backbone."""
+    design = model.partition(":")[0] if isinstance(model, str) else ""
+    return f"{design}:{backbone}" if design in DESIGNS and design != backbone else backbone

@@ -19,7 +19,7 @@ from longspan.train.building import make_backbone, normalised_for
 from longspan.train.callbacks import Callback
 from longspan.train.checkpoint import Checkpoints, latest_steps, name_of, read_latest
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
-from longspan.train.designs import resolve_design
+from longspan.train.designs import full_name, resolve_design
 from longspan.train.lr_find import LRFind, range_test
 from longspan.train.network import Network, evaluating, place
 from longspan.train.phases import check_trainable, own_randomness, train_phases
@@ -94,6 +94,7 @@ class Learner:
             raise ConfigError("weights= and pool= are for networks by name; a module of yours comes with its own.")
         if self.config.mixup and any(column.kind == "category" for column in task.inputs.values()):
             raise ConfigError("MixUp blends inputs, and a class cannot be blended: mixup=0 for tasks with such inputs.")
+        wanted = model
         model, chosen = resolve_design(model, task.targets, heads or {})
         self.heads = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
         self.inputs = normalised_for(weights, task.inputs)
@@ -102,6 +103,7 @@ class Learner:
             torch.manual_seed(step_seed(seed, "weights", 0))
             backbone = model if isinstance(model, nn.Module) else make_backbone(model, self.inputs, weights, pool)
             self.network = place(Network(backbone, self.heads), self.device).eval()
+            self.full_name = full_name(wanted, self.model_name)
             few = next(task.samples.batches(task.train[:2], 2)).to(self.device)
             self.network.check(prepare_inputs(few, self.inputs), self.heads)
 

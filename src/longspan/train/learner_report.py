@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from longspan.columns import Category, Image, Number, Text
+from longspan.columns import Category, Image, Located, Number, Text
 from longspan.heads import Head, edit_distance
 from longspan.report import (
     Document,
@@ -25,7 +25,7 @@ from longspan.report import (
 )
 from longspan.train.schedules import lr_factor
 from longspan.train.scores import Scores, join_target
-from longspan.train.show import batch_pictures, result_pictures
+from longspan.train.show import batch_pictures, legend_of, result_pictures
 
 if TYPE_CHECKING:
     from longspan.data import Task
@@ -59,7 +59,8 @@ def compose_report(
     for name in learner.heads:
         _target(page, learner, scores, name, pictured=pictured)
     if pictured:
-        page.section("Training pictures, as the network gets them").pictures(batch_pictures(learner, _SHOWN))
+        page.section("Training pictures, as the network gets them")
+        page.pictures(batch_pictures(learner, _SHOWN), legend=legend_of(learner))
     page.section("Data").settings(
         {
             "rows": {"train": len(task.train), "valid": len(task.valid), "test, in the vault": len(task.split.vault)},
@@ -100,9 +101,10 @@ def _left_out(page: Document, task: Task) -> None:
 
 def _subtitle(learner: Learner) -> str:
     parameters = sum(p.numel() for p in learner.network.parameters())
+    epochs = f"{learner.epochs_done} epoch{'s' if learner.epochs_done != 1 else ''}"
     start = f"started from {learner.weights} weights" if learner.weights else "trained from scratch"
     return (
-        f"{learner.model_name} with {parameters:,} parameters, {start}, {learner.epochs_done} epochs on "
+        f"{learner.full_name} with {parameters:,} parameters, {start}, {epochs} on "
         f"{len(learner.task.train):,} rows; figures on {len(learner.task.valid):,} validation rows."
     )
 
@@ -174,7 +176,13 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pict
         page.section(f"Worst mistakes{several}")
         page.pictures(
             result_pictures(learner, scores, _SHOWN, target=name),
-            caption="Validation rows with the largest loss. A confident wrong answer is often a wrong label.",
+            caption="Validation rows with the largest loss. "
+            + (
+                "Left the answer, right the truth."
+                if isinstance(column, Located)
+                else "A confident wrong answer is often a wrong label."
+            ),
+            legend=legend_of(learner, name),
         )
 
 

@@ -17,7 +17,7 @@ from longspan.errors import ConfigError
 from longspan.heads import Answer, Head
 from longspan.heads.pixel_counts import IGNORED
 from longspan.report import Picture, contact_sheet
-from longspan.report.pictures import Tone
+from longspan.report.pictures import Legend, Tone
 from longspan.train.scores import Scores
 
 if TYPE_CHECKING:
@@ -25,18 +25,27 @@ if TYPE_CHECKING:
 
     from longspan.train.learner import Learner
 
-__all__ = ["batch_figure", "batch_pictures", "result_pictures", "results_figure"]
+__all__ = ["batch_figure", "batch_pictures", "legend_of", "result_pictures", "results_figure"]
 
 
 def batch_figure(learner: Learner, n: int) -> Figure:
     """See `Learner.show_batch`."""
-    return contact_sheet(batch_pictures(learner, n), title="Training pictures, as the network gets them")
+    title = "Training pictures, as the network gets them"
+    return contact_sheet(batch_pictures(learner, n), title=title, legend=legend_of(learner))
 
 
 def results_figure(learner: Learner, n: int) -> Figure:
     """See `Learner.show_results`."""
     pictures = result_pictures(learner, learner.scores(), n)
-    return contact_sheet(pictures, title="Validation pictures: prediction, and the truth below; worst first")
+    where = "beside it" if any(isinstance(column, Located) for column in learner.task.targets.values()) else "below"
+    title = f"Validation pictures: prediction, and the truth {where}; worst first"
+    return contact_sheet(pictures, title=title, legend=legend_of(learner))
+
+
+def legend_of(learner: Learner, target: str | None = None) -> Legend:
+    """What the colours of drawn answers mean; of all targets, or of one."""
+    columns = learner.task.targets if target is None else {target: learner.task.targets[target]}
+    return [entry for column in columns.values() if isinstance(column, Located) for entry in column.legend]
 
 
 def batch_pictures(learner: Learner, n: int) -> list[Picture]:
@@ -83,7 +92,7 @@ def result_pictures(learner: Learner, scores: Scores, n: int, *, target: str | N
                 image=_compared(pixels[place], learner.task.targets, answers, truths, place),
                 caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, truths),
                 tone=_tone(learner, heads, scores, row, answers, place),
-                note=f"{_true(learner, heads, scores, row)} · loss {float(losses[row]):.2f}",
+                note=" · ".join([*_true(learner, heads, scores, row), f"loss {float(losses[row]):.2f}"]),
             )
         )
     return pictures
@@ -132,7 +141,7 @@ def _picture_input(learner: Learner) -> str:
 def _truths(learner: Learner, batch: Batch, place: int) -> str:
     words = []
     for name, column in learner.task.targets.items():
-        if bool(batch.present[name][place]):
+        if column.kind != "mask" and bool(batch.present[name][place]):  # a map of classes says nothing in words
             words.append(_word(column.decode(batch.targets[name][place].numpy()), name, len(learner.heads)))
     return ", ".join(words)
 
@@ -141,21 +150,25 @@ def _said(heads: Mapping[str, Head], answers: Mapping[str, Answer], truths: Mapp
     words = []
     for name, answer in answers.items():
         truth = truths[name]
-        if isinstance(truth, np.ndarray):
-            counts = truth != IGNORED
-            words.append(f"{name} {(answer.value == truth)[counts].mean():.0%} right" if counts.any() else name)
+        if isinstance(answer.value, np.ndarray):  # a map of classes says nothing in words
+            counts = None if truth is None else truth != IGNORED
+            if counts is not None and counts.any():
+                words.append(f"{name} {(answer.value == truth)[counts].mean():.0%} right")
             continue
         sure = "" if answer.probability is None else f" {answer.probability:.0%}"
         words.append(_word(answer.value, name, len(heads)) + sure)
     return ", ".join(words)
 
 
-def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int) -> str:
-    words = []
-    for name in heads:
-        value = _truth(learner, scores, name, row)
-        words.append(_word("unknown" if value is None else value, name, len(heads)))
-    return "true: " + ", ".join(words)
+def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int) -> list[str]:
+    """The truth in words, if there is any that words can say."""
+    truths = {name: _truth(learner, scores, name, row) for name in heads}
+    words = [
+        _word("unknown" if value is None else value, name, len(heads))
+        for name, value in truths.items()
+        if not isinstance(value, np.ndarray)
+    ]
+    return ["true: " + ", ".join(words)] if words else []
 
 
 def _tone(
@@ -175,8 +188,6 @@ def _tone(
 
 
 def _word(value: Any, name: str, num_targets: int) -> str:
-    if isinstance(value, np.ndarray):  # a map of classes says nothing in words
-        return name
     if isinstance(value, list) and all(isinstance(each, dict) for each in value):
         return _counted(value)
     if value == "":

@@ -111,7 +111,11 @@ def read_coco(
             continue
         boxes[row].append({"box": box, **marks})  # type: ignore[union-attr]
         if masks and mask is None:
-            faults.add(here, "it has no segmentation, though others have", "Add one, or read boxes: instances=False.")
+            faults.add(
+                here,
+                "it has no segmentation, though others have",
+                "Add one, or read boxes alone: instances=False (--target boxes).",
+            )
         elif masks:
             things[row].append({**mask, **marks})  # type: ignore[union-attr, dict-item]
     faults.close()

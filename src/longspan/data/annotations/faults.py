@@ -47,9 +47,9 @@ class Faults:
             raise data_error(
                 f"{count} in {self.source}:",
                 self.found,
-                'Mend the files, or leave out what is bad: on_error="skip".',
+                'Mend the files, or leave out what is bad: on_error="skip" (--on-error skip).',
             )
-        listed = "; ".join(repr(fault) for fault in self.found[:_SHOWN])
-        more = f"; and {len(self.found) - _SHOWN} more" if len(self.found) > _SHOWN else ""
+        listed = "".join(f"\n  {fault!r}" for fault in self.found[:_SHOWN])
+        more = f"\n  ... and {len(self.found) - _SHOWN} more" if len(self.found) > _SHOWN else ""
         # 1 is here, 2 the reader, 3 the class method of Table, 4 who called it.
-        warnings.warn(f"Left out because of {count} in {self.source}: {listed}{more}", stacklevel=4)
+        warnings.warn(f"Left out: what has {count} in {self.source}:{listed}{more}", stacklevel=4)

@@ -96,7 +96,9 @@ def inside(name: object) -> PurePosixPath:
 def files_below(folder: Path, endings: Iterable[str]) -> list[str]:
     """Paths of the files with these endings below a folder, relative to it, sorted; hidden ones are left out."""
     wanted = frozenset(endings)
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file())
+    # A link that leads nowhere is a file that cannot be read, which is told; dropped, nobody would miss it.
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in wanted)
+    paths = (path.relative_to(folder) for path in found if path.is_file() or not path.exists())
     return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
 
 

@@ -45,7 +45,7 @@ def mask_of_each(
         found = {path: each for path, each in found.items() if path not in wanted}
     if not found:
         raise DataError(
-            f"The pattern {pattern!r} matches none of the {len(pictures.paths)} pictures below {pictures.folder}, such "
+            f"The pattern '{pattern}' matches none of the {len(pictures.paths)} pictures below {pictures.folder}, such "
             f"as {pictures.paths[0]!r}. It must match the whole path below the folder, with forward slashes."
         )
     if not any(mask for mask, _ in found.values()):
@@ -66,7 +66,7 @@ def _compiled(pattern: str, mask_name: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"The pattern {pattern!r} is no regular expression: {error}.") from None
+        raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
     used = re.findall(r"\{(\w+)\}", mask_name)
     for name in used:
         if name not in compiled.groupindex:
