@@ -86,7 +86,7 @@ def contact_sheet(
         pictures: at least one.
         columns: pictures in a row; about as wide as high, and at most 8, if None.
         title: stands above; nothing if empty.
-        cell_px: width of one cell on the page; it is as high as the highest picture needs, but no higher than wide.
+        cell_px: width of one cell on the page; a row is as high as its highest picture needs, but no higher than that.
         legend: what colours in the pictures mean; stands below.
 
     Raises:
@@ -100,21 +100,24 @@ def contact_sheet(
     if columns < 1:
         raise ConfigError(f"A contact sheet needs at least one column, got {columns}.")
     columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
     lines = 2 if any(picture.note for picture in pictures) else 1 if any(picture.caption for picture in pictures) else 0
     gap_px, line_px, head_px = 12, 15, 34 if title else 0
-    high_px = round(cell_px * min(1, max(picture.image.shape[0] / picture.image.shape[1] for picture in pictures)))
-    step_px = high_px + lines * line_px + gap_px
+    shapes = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
+    highs_px = [
+        round(cell_px * min(1, max(shapes[first : first + columns]))) for first in range(0, len(shapes), columns)
+    ]
+    steps_px = [high_px + lines * line_px + gap_px for high_px in highs_px]
     width_px = columns * (cell_px + gap_px) + gap_px
     across, foot_px = _legend_size(legend, width_px - 2 * gap_px)
-    height_px = rows * step_px + gap_px + head_px + foot_px
+    height_px = sum(steps_px) + gap_px + head_px + foot_px
     sheet = Sheet(figsize=inches(width_px, height_px), facecolor="white")
     colours = {"neutral": INK, "good": GOOD, "bad": BAD}
     room = max(8, int(cell_px / 5.5))
     below: dict[str, Any] = {"ha": "center", "va": "top", "xycoords": "axes fraction", "textcoords": "offset points"}
     for place, picture in enumerate(pictures):
-        left = gap_px + place % columns * (cell_px + gap_px)
-        bottom = height_px - head_px - gap_px - place // columns * step_px - high_px
+        row = place // columns
+        left, high_px = gap_px + place % columns * (cell_px + gap_px), highs_px[row]
+        bottom = height_px - head_px - gap_px - sum(steps_px[:row]) - high_px
         axes = sheet.add_axes((left / width_px, bottom / height_px, cell_px / width_px, high_px / height_px))
         axes.set_axis_off()
         image = picture.image[..., 0] if picture.image.shape[2:] == (1,) else picture.image
