@@ -66,8 +66,8 @@ def test_a_row_of_a_contact_sheet_is_as_high_as_its_highest_picture():
     wide, high = Picture(np.zeros((100, 400), np.uint8)), Picture(np.zeros((300, 200), np.uint8))
     sheet = contact_sheet([wide, wide, wide, high], columns=2, cell_px=200)
     points = sheet.get_figheight() * 72
-    heights = [axes.get_position().height * points for axes in sheet.axes]
+    heights = [axes.get_position(original=True).height * points for axes in sheet.axes]
     assert heights[2] == pytest.approx(4 * heights[0])
-    bottoms = [axes.get_position().y0 * points for axes in sheet.axes]
+    bottoms = [axes.get_position(original=True).y0 * points for axes in sheet.axes]
     assert bottoms[2] + heights[2] < bottoms[0]
     assert bottoms[2] > 0
