@@ -96,7 +96,7 @@ def test_files_of_somebody_else_are_not_written_over(run, tmp_path):
     (tmp_path / "out" / "report.html").write_text("mine")
     answer = run("--model", "lenet5")
     assert answer.code == 2
-    assert "exists already" in answer.err
+    assert "exists already. Move it away, or name another folder." in answer.err
 
 
 def test_nothing_to_report_on(longspan, run):

@@ -102,6 +102,11 @@ def test_a_model_file_that_is_none(longspan, trained, pets, tmp_path, kind):
         assert answer.err.startswith("longspan: error: ")
 
 
+def test_a_run_folder_is_no_model_but_holds_one(longspan, trained, pets):
+    answer = longspan("predict", trained.parent, pets / "pug_1.png")
+    assert (answer.code, f"Did you mean {trained}?" in answer.err) == (2, True)
+
+
 def test_measures_on_a_folder(longspan, trained, pets):
     answer = longspan("evaluate", trained, pets, "--pattern", PATTERN)
     assert (answer.code, answer.err) == (0, "")

@@ -34,17 +34,25 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Se
         print("  ".join(cells).rstrip())
 
 
-def new_file(path: str | Path, option: str, *, force: bool) -> Path:
+def new_file(path: str | Path, option: str, *, force: bool | None) -> Path:
     """`path`, if a file can be written there without losing one; checked before the work that it is for.
 
+    Args:
+        path: The file.
+        option: That names it, for messages.
+        force: Whether an existing file may be replaced; None where the command has no --force.
+
     Raises:
-        ConfigError: it exists and `force` is not given, it is a folder, or its folder cannot be written to.
+        ConfigError: it exists and may not be replaced, it is a folder, or its folder cannot be written to.
     """
     path = Path(path).expanduser()
     if path.is_dir():
         raise ConfigError(f"{option} {path} is a folder. Name a file in it, for example {path / _example(option)}.")
     if path.exists() and not force:
-        raise ConfigError(f"{option} {path} exists already. Name another file, or replace it with --force.")
+        cure = "Name another file, or replace it with --force."
+        if force is None:
+            cure = "Move it away, or name another folder."
+        raise ConfigError(f"{option} {path} exists already. {cure}")
     _check_writable(path.absolute().parent, f"{option} {path}", "Name a file in a folder that can.")
     return path
 

@@ -195,7 +195,7 @@ def _refuse_others(folder: Path) -> None:
     """Files of somebody else's in the folder would be written over at the end: better said before."""
     if not (folder / "study.sqlite").exists():
         for name in ("report.html", "study.json"):
-            new_file(folder / name, "--out", force=False)
+            new_file(folder / name, "--out", force=None)
 
 
 def _say(quiet: bool, name: str, text: Any) -> None:

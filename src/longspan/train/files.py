@@ -100,7 +100,9 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     refuse_by_name(path)
     if path.is_dir():
-        raise ModelFileError(f"{path} is a folder; a model is one .safetensors file.")
+        inside = next(iter(sorted(path.glob("*.safetensors"))), None)
+        hint = "" if inside is None else f" Did you mean {inside}?"
+        raise ModelFileError(f"{path} is a folder; a model is one .safetensors file.{hint}")
     if not path.is_file():
         raise ModelFileError(f"The model file {path} does not exist.")
     try:
