@@ -116,7 +116,7 @@ class AnnotationFormat:
             raise ConfigError(f"--pattern does not go with --format {self.name}, whose files name the pictures.")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            said = {"image": image, "on_error": on_error}
+            said: dict[str, Any] = {"image": image, "on_error": on_error}
             if self.name == "coco" and targets and "instances" not in targets:
                 said["instances"] = False
             table = self._read(folder, pattern, said)
