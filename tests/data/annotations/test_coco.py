@@ -128,6 +128,22 @@ def test_bad_annotations_are_named_and_left_out(coco, images, annotation, words)
         assert re.search(words, text), text
 
 
+def test_a_picture_with_bad_annotations_alone_is_not_an_empty_one(coco, images):
+    pictures = [(1, "a.png", 20, 30), (2, "b.png", 20, 30)]
+    (images / "b.png").write_bytes((images / "a.png").read_bytes())
+    path = coco(
+        [{"bbox": [1, 2, 3, 4], "image_id": 2}, {"bbox": [1, 2, 0, 4]}, {"bbox": [1, 2, 3, 4], "segmentation": SQUARE}],
+        pictures=pictures,
+    )
+    with pytest.warns(UserWarning, match="2 faults"):
+        table = read_coco(path, images, on_error="skip")
+    assert [len(each) for each in table.column_values("boxes")] == [1, 1]
+    assert [each and len(each) for each in table.column_values("instances")] == [1, None]
+    with pytest.warns(UserWarning, match="1 fault"):
+        table = read_coco(coco([{"bbox": [1, 2, 0, 4]}]), images, on_error="skip")
+    assert table.column_values("boxes") == [None]
+
+
 def test_all_faults_come_at_once(coco, images):
     path = coco([{"bbox": [1, 2, 0, 4]}, {"bbox": [1, 2, 3, 4], "image_id": 7}, "nothing", {"bbox": [9, 9, 90, 9]}])
     found = faults(path, images)

@@ -96,6 +96,13 @@ def test_files_that_belong_nowhere_or_to_two_pictures(write, tmp_path, picture):
     assert [len(boxes) for boxes in table.column_values("boxes")] == [0, 0, 1, 0]
 
 
+def test_a_picture_with_bad_objects_alone_is_not_an_empty_one(write, tmp_path):
+    folder = write("a.xml", voc([("dog", 5, 1, 3, 3, 0)]))
+    with pytest.warns(UserWarning, match="1 fault"):
+        table = read_voc(folder, tmp_path / "images", on_error="skip")
+    assert table.column_values("boxes")[0] is None
+
+
 def test_two_files_for_one_picture(write, tmp_path):
     write("a.xml", voc([]))
     folder = write("b.xml", voc([], filename="a.png"))

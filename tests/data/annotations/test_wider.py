@@ -46,6 +46,12 @@ def test_faces_without_area_are_faults_and_can_be_left_out(write):
     assert len(table[0]["boxes"]) == 1
 
 
+def test_a_photo_with_bad_faces_alone_is_not_one_without_faces(write):
+    places = write("0--Parade/a.jpg\n1\n1 2 0 4 0 0 0 0 0 0\n")
+    with pytest.warns(UserWarning, match="1 fault"):
+        assert read_wider(*places, on_error="skip").column_values("boxes") == [None]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

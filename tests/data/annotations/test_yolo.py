@@ -54,6 +54,25 @@ def test_empty_files_are_empty_and_missing_files_as_asked(write, picture):
     assert read_yolo(*places, no_file="missing").column_values("boxes") == [[], None]
 
 
+def test_a_picture_with_bad_lines_alone_is_not_an_empty_one(write, picture):
+    picture("b.png")
+    write("0 0.5 0.5 0.2 0.4\n0 0.5 0.5 -0.2 0.4\n", "b.txt")
+    places = write("0 0.5 0.5 -0.2 0.4\n")
+    with pytest.warns(UserWarning, match="2 faults"):
+        none, one = read_yolo(*places, ["cat"], on_error="skip").column_values("boxes")
+    assert none is None
+    assert len(one) == 1
+
+
+def test_a_picture_without_outlines_is_not_one_without_instances(write, picture):
+    picture("b.png")
+    write("0 0.1 0.1 0.5 0.1 0.5 0.5\n", "b.txt")
+    with pytest.warns(UserWarning, match="while other lines are polygons"):
+        table = read_yolo(*write("0 0.5 0.5 0.2 0.4\n"), ["cat"], on_error="skip")
+    assert [None if each is None else len(each) for each in table.column_values("boxes")] == [1, 1]
+    assert [None if each is None else len(each) for each in table.column_values("instances")] == [None, 1]
+
+
 def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(write, picture):
     picture("s/a.png", (10, 10))
     write("cat\ndog\n", "classes.txt")

@@ -16,7 +16,7 @@ import polars as pl
 from longspan.columns import Boxes, Image, Instances
 from longspan.columns.rle import decode_runs, runs_of_string
 from longspan.data.annotations.cells import boxes_cells, instances_cells
-from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import Pictures, read_text
 from longspan.data.annotations.geometry import (
     checked_box,
@@ -82,6 +82,7 @@ def read_coco(
     masks = masks or instances is True
     boxes: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
     things: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
+    bad_boxes, bad_things = [0] * len(rows), [0] * len(rows)
     for number, record in enumerate(records):
         if not isinstance(record, dict):
             faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is no annotation")
@@ -98,6 +99,7 @@ def read_coco(
         category = record.get("category_id")
         if not isinstance(category, Hashable) or category not in label_of:
             faults.add(here, f"there is no category with the id {category!r:.40}", f"Known: {_some(label_of)}.")
+            bad_boxes[row], bad_things[row] = bad_boxes[row] + 1, bad_things[row] + 1
             continue
         label = label_of[category]
         if labels is not None and label not in labels:
@@ -108,6 +110,7 @@ def read_coco(
             box = _box(record.get("bbox"), mask, size)
         except ValueError as error:
             faults.add(here, error)
+            bad_boxes[row], bad_things[row] = bad_boxes[row] + 1, bad_things[row] + 1
             continue
         boxes[row].append({"box": box, **marks})  # type: ignore[union-attr]
         if masks and mask is None:
@@ -116,11 +119,14 @@ def read_coco(
                 "it has no segmentation, though others have",
                 "Add one, or read boxes alone: instances=False (--target boxes).",
             )
+            bad_things[row] += 1
         elif masks:
             things[row].append({**mask, **marks})  # type: ignore[union-attr, dict-item]
     faults.close()
     if not rows:
         raise DataError(f"{path} lists no picture that is in {pictures.folder}.")
+    boxes = [None if each is None else left_of(each, bad) for each, bad in zip(boxes, bad_boxes, strict=True)]
+    things = [None if each is None else left_of(each, bad) for each, bad in zip(things, bad_things, strict=True)]
     frame = pl.DataFrame([pl.Series(image, [pictures.full(name) for name, _ in rows]), boxes_cells("boxes", boxes)])
     vocab = vocab if labels is None else tuple(labels)
     columns: dict[str, Any] = {image: Image(), "boxes": Boxes(vocab=vocab)}

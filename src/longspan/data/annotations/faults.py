@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal, final
+from typing import Any, Literal, final
 
 from longspan.errors import ConfigError, Fault, data_error
 
-__all__ = ["Faults", "OnError"]
+__all__ = ["Faults", "OnError", "left_of"]
 
 OnError = Literal["raise", "skip"]
 _SHOWN = 3  # in the warning; the error shows ten
+
+
+def left_of(things: list[Any], left_out: int) -> list[Any] | None:
+    """A picture's things without the bad ones; None, so that it teaches nothing, where all that was there is bad.
+
+    An empty list would say that somebody looked and there is nothing.
+    """
+    return None if left_out and not things else things
 
 
 @final

@@ -15,7 +15,7 @@ import polars as pl
 
 from longspan.columns import Boxes, Image
 from longspan.data.annotations.cells import boxes_cells
-from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import Pictures, existing_folder, files_below, inside, stem_of
 from longspan.data.annotations.geometry import checked_box, number_of, size_fault
 from longspan.data.annotations.xml_tree import Element, parse_xml
@@ -144,7 +144,7 @@ def _objects(
     first: int,
     faults: Faults,
 ) -> list[dict[str, Any]] | None:
-    """The boxes; None where the picture is not the one that was annotated."""
+    """The boxes; None where the picture is not the one that was annotated, or where all of them are bad."""
     size_element = top.first("size")
     try:
         size = pictures.size_px(path)
@@ -156,27 +156,30 @@ def _objects(
         line = f", line {size_element.line}" if size_element is not None else ""
         faults.add(f"{xml}{line} ({path})", what)
         return None
-    found = []
+    found, bad = [], 0
     for number, thing in enumerate(top.all("object")):
         label = thing.said("name")
         here = f"{xml}, line {thing.line}, object {number + 1}" + (f" ({label!r})" if label else "")
         if not label:
             faults.add(here, "it has no <name>", "Name its class.")
+            bad += 1
             continue
         if labels is not None and label not in labels:
             continue
         bounds = thing.first("bndbox")
         if bounds is None:
             faults.add(here, "it has no <bndbox>", "Add its box, or delete the object.")
+            bad += 1
             continue
         try:
             x0, y0, x1, y1 = (_coordinate(bounds, name) for name in ("xmin", "ymin", "xmax", "ymax"))
             box = checked_box([x0 - first, y0 - first, x1, y1], size)
         except ValueError as error:
             faults.add(here, error)
+            bad += 1
             continue
         found.append({"box": box, "label": label, "ignore": thing.said("difficult").lower() in ("1", "true")})
-    return found
+    return left_of(found, bad)
 
 
 def _coordinate(bounds: Element, name: str) -> float:

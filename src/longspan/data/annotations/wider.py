@@ -13,7 +13,7 @@ import polars as pl
 
 from longspan.columns import Boxes, Image
 from longspan.data.annotations.cells import boxes_cells
-from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import PICTURE_ENDINGS, Pictures, read_text
 from longspan.data.annotations.geometry import checked_box, number_of
 from longspan.data.table import Table
@@ -47,7 +47,7 @@ def read_wider(
         raise DataError(f"{path}: {error}.") from None
     faults = Faults(str(path), on_error)
     pictures = Pictures(images)
-    cells: dict[str, list[dict[str, object]]] = {}
+    cells: dict[str, list[dict[str, object]] | None] = {}
     place = 0
     while place < len(lines):
         name, start = lines[place].strip(), place + 1
@@ -80,12 +80,13 @@ def read_wider(
         if found in cells:
             faults.add(f"{path.name}, line {start}", f"the picture {found!r} is there twice", "Delete one of them.")
             continue
-        cells[found] = []
+        good: list[dict[str, object]] = []
         for number, parts in faces:
             try:
-                cells[found].append(_face(parts, size))
+                good.append(_face(parts, size))
             except ValueError as error:
                 faults.add(f"{path.name}, line {number} ({name})", error)
+        cells[found] = left_of(good, len(faces) - len(good))
     faults.close()
     if not cells:
         raise DataError(f"{path} lists no picture that is in {pictures.folder}.")

@@ -14,7 +14,7 @@ import polars as pl
 from longspan.columns import Boxes, Image, Instances
 from longspan.data.annotations.cells import boxes_cells, instances_cells
 from longspan.data.annotations.class_lists import class_names
-from longspan.data.annotations.faults import Faults, OnError
+from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import Pictures, existing_folder, files_below, read_text, stem_of
 from longspan.data.annotations.geometry import checked_box, checked_polygons, number_of
 from longspan.data.table import Table
@@ -84,7 +84,8 @@ def read_yolo(
             continue
         rows = _read(folder / text, text, picture, pictures, name_of, faults)
         boxes.append(None if rows is None else [row[1] for row in rows])
-        things.append(None if rows is None else [row[2] for row in rows if row[2] is not None])
+        outlined = [row[2] for row in rows or () if row[2] is not None]
+        things.append(None if rows is None else left_of(outlined, len(rows) - len(outlined)))
         bare += [(row[0], picture) for row in rows or () if row[2] is None]
     polygons = any(things)
     for where, picture in bare if polygons else ():
@@ -102,14 +103,14 @@ def read_yolo(
 def _read(
     path: Path, text: str, picture: str, pictures: Pictures, name_of: dict[int, str] | None, faults: Faults
 ) -> list[tuple[str, dict[str, Any], dict[str, Any] | None]] | None:
-    """Place, box and, where it is a polygon, instance of each line; None where the file cannot be read."""
+    """Place, box and, where it is a polygon, instance of each line; None where file or all lines cannot be read."""
     try:
         lines = read_text(path, limit_bytes=_LIMIT_BYTES).splitlines()
         size = pictures.size_px(picture) if any(line.strip() for line in lines) else (1, 1)
     except ValueError as error:
         faults.add(f"{text} ({picture})", error)
         return None
-    rows = []
+    rows, bad = [], 0
     for number, line in enumerate(lines, 1):
         parts = line.split()
         if not parts:
@@ -119,7 +120,8 @@ def _read(
             rows.append((where, *_row(parts, size, name_of)))
         except ValueError as error:
             faults.add(f"{where} ({picture})", error)
-    return rows
+            bad += 1
+    return left_of(rows, bad)
 
 
 def _row(
