@@ -43,6 +43,15 @@ def test_means_have_the_t_interval():
     assert narrower.high == pytest.approx(0.2 + 0.8165 * 0.1 / math.sqrt(3), abs=1e-5)
 
 
+def test_intervals_of_shares_end_at_one():
+    frame = pl.DataFrame(
+        {"strategy": ["a"] * 2, "size": [100] * 2, "seed": [0, 1], "target": ["y"] * 2, "error": [0.7, 0.9]}
+    )
+    assert curves(frame)["a"].points[0].high > 2
+    (point,) = curves(frame, largest=1.0)["a"].points
+    assert (point.low, point.mean, point.high) == (0.0, pytest.approx(0.8), 1.0)
+
+
 def test_a_law_is_found_and_goes_on_beyond_the_sizes():
     curve = curves(runs(noise=1e-4))["a"]
     assert curve.law is not None

@@ -4,7 +4,7 @@ import pytest
 
 import longspan as ls
 from longspan.errors import StudyError
-from longspan.study.scoring import measure_for
+from longspan.study.scoring import largest_error, measure_for
 
 DIGIT = ls.Category(vocab=(0, 1, 2))
 
@@ -27,6 +27,14 @@ def test_numbers_count_by_mean_absolute_error_in_their_unit():
 def test_sets_of_labels_are_right_as_a_whole_in_any_order_and_form():
     measure = measure_for("tags", ls.Categories(vocab=("a", "b", "c"), separator=" "))
     assert measure(["a b", "c", ""], [["b", "a"], ["c", "a"], []]) == pytest.approx(1 / 3)
+
+
+def test_shares_end_at_one_and_other_errors_nowhere():
+    boxes = ls.Boxes(vocab=("a",), max_boxes=1, size_px=(8, 8))
+    for column in (DIGIT, boxes, ls.Text(vocab=("1",), max_length=2)):
+        assert largest_error(measure_for("y", column).name) == 1
+    for column, error in ((ls.Number(), None), (ls.Text(vocab=("1",), max_length=2), "character"), (DIGIT, max)):
+        assert largest_error(measure_for("y", column, error).name) == float("inf")
 
 
 def test_strings_count_whole_or_by_characters():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ _CONTENDERS = 3
 def advice(
     frame: Any, *, target: str | None = None, wanted_error: float | None = None,
     prices: Mapping[str, float] | None = None, needs: Mapping[str, Sequence[str]] | None = None,
-    level: float = 0.95, seed: int = 0, unit: str = "",
+    level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf,
 ) -> list[str]:  # fmt: skip
     """A few sentences about one target: who wins and how surely, from which size on, and what more data would bring.
 
@@ -40,12 +41,13 @@ def advice(
         level: of all intervals.
         seed: of the bootstrap, where there are more than six seeds.
         unit: of the error, for the sentences; "%" if it is a share, to be shown as percent.
+        largest: error there can be; see `longspan.study.curves.curves`.
 
     Raises:
         StudyError: prices that do not fit; see `longspan.study.cost.cost_per_row`.
     """
     cells = cells_of(frame, target=target)
-    found = curves(frame, target=cells.target, level=level, seed=seed)
+    found = curves(frame, target=cells.target, level=level, seed=seed, largest=largest)
     costs = None if prices is None else cost_per_row(prices, needs or {}, strategies=found)
     size = _largest_common(found)
     ranked = _ranked(found, size)

@@ -181,7 +181,7 @@ class Curve:
 
 def curves(
     frame: Any, *, target: str | None = None, level: float = 0.95, seed: int = 0,
-    strategies: Sequence[str] | None = None,
+    strategies: Sequence[str] | None = None, largest: float = math.inf,
 ) -> dict[str, Curve]:  # fmt: skip
     """The learning curve of every strategy, by name.
 
@@ -194,6 +194,7 @@ def curves(
         level: of the intervals.
         seed: of the bootstrap, where there are more than six seeds.
         strategies: only these, in this order; all if None.
+        largest: error there can be, such as 1 for a share; intervals end there.
     """
     cells = cells_of(frame, target=target, strategies=strategies)
     check_level(level)
@@ -202,7 +203,7 @@ def curves(
     for strategy in cells.strategies:
         errors = cells.of(strategy)
         fit = fit_curve(cells.sizes, errors, drawn)
-        points = [_point(int(size), cell, level) for size, cell in zip(cells.sizes, errors, strict=True)]
+        points = [_point(int(size), cell, level, largest) for size, cell in zip(cells.sizes, errors, strict=True)]
         found[strategy] = Curve(
             strategy=strategy,
             target=cells.target,
@@ -215,7 +216,7 @@ def curves(
     return found
 
 
-def _point(size: int, errors: np.ndarray, level: float) -> Point | None:
+def _point(size: int, errors: np.ndarray, level: float, largest: float) -> Point | None:
     """The mean of one cell with its t-interval; None if it has no run."""
     known = errors[np.isfinite(errors)]
     if not len(known):
@@ -224,7 +225,7 @@ def _point(size: int, errors: np.ndarray, level: float) -> Point | None:
     if len(known) == 1:
         return Point(size=size, mean=mean, low=None, high=None, runs=1)
     half = t_quantile((1 + level) / 2, len(known) - 1) * float(known.std(ddof=1)) / math.sqrt(len(known))
-    return Point(size=size, mean=mean, low=max(0.0, mean - half), high=mean + half, runs=len(known))
+    return Point(size=size, mean=mean, low=max(0.0, mean - half), high=min(largest, mean + half), runs=len(known))
 
 
 def _estimate(value: float, half: np.ndarray | None, *, extrapolated: bool) -> Estimate:

@@ -18,7 +18,7 @@ from longspan.study.fact_check import fact_faults
 from longspan.study.figures import learning_curves
 from longspan.study.plan import Plan
 from longspan.study.runs import Run
-from longspan.study.scoring import SHARES
+from longspan.study.scoring import SHARES, largest_error
 from longspan.study.store import StudyFile
 from longspan.study.summary import summarise
 
@@ -100,7 +100,10 @@ class StudyResults:
 
     def curves(self, target: str | None = None, *, level: float = 0.95) -> dict[str, Curve]:
         """The learning curve of every strategy: means with intervals, and the power law through them."""
-        return curves(self._runs(), target=self._target(target), level=level)
+        target = self._target(target)
+        return curves(
+            self._runs(), target=target, level=level, largest=largest_error(self.facts["measures"][target])
+        )  # fmt: skip
 
     def crossover(
         self, first: str, second: str, *, target: str | None = None, level: float = 0.95, over: Over = "size"
@@ -148,10 +151,10 @@ class StudyResults:
 
     def advice(self, *, target: str | None = None, wanted_error: float | None = None) -> list[str]:
         """A few sentences that follow from the figures."""
-        prices, needs = self._prices()
+        (prices, needs), target = self._prices(), self._target(target)
         return advice(
-            self._runs(), target=self._target(target), wanted_error=wanted_error, prices=prices or None,
-            needs=needs or None, unit=self.unit(self._target(target)),
+            self._runs(), target=target, wanted_error=wanted_error, prices=prices or None, needs=needs or None,
+            unit=self.unit(target), largest=largest_error(self.facts["measures"][target]),
         )  # fmt: skip
 
     def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:

@@ -14,10 +14,12 @@ from typing import Any, final
 from longspan.columns import Column, Located, Number
 from longspan.errors import StudyError
 
-__all__ = ["SHARES", "ErrorFunction", "Measure", "measure_for"]
+__all__ = ["SHARES", "ErrorFunction", "Measure", "largest_error", "measure_for"]
 
 SHARES = ("share of wrong", "edits per character")
 """Errors that are shown as percent."""
+
+_OVER_PICTURES = ", mean over pictures"
 
 ErrorFunction = Callable[[Sequence[Any], Sequence[Any]], float]
 """Truths and predictions of the rows that have a truth, in the same order, to one number; lower is better."""
@@ -90,11 +92,16 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
     if column.kind == "text":
         return Measure(target=target, name="share of wrong", of=_wrong)
     if isinstance(column, Located):
-        return Measure(target=target, name=f"{column.error_name}, mean over pictures", of=_placed(column))
+        return Measure(target=target, name=f"{column.error_name}{_OVER_PICTURES}", of=_placed(column))
     raise StudyError(
         f"A study has no error of its own for target {target!r}, a column of kind {column.kind}. Give one: "
         "error=function of truths and predictions, lower is better."
     )
+
+
+def largest_error(name: str) -> float:
+    """The largest that an error of this name can be: 1 for a share, infinity for edits, differences and your own."""
+    return 1.0 if name == "share of wrong" or name.endswith(_OVER_PICTURES) else math.inf
 
 
 def _wrong(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
