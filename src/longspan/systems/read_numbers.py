@@ -1,4 +1,4 @@
-"""Reading handwritten numbers, four ways: in stages, sliding, end to end, and from single digits on."""
+"""Reading handwritten numbers, five ways: in stages, sliding, end to end, from single digits on, all stages learned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import longspan as ls
 from longspan.errors import ConfigError, StudyError
 from longspan.systems.given import load_with_given
-from longspan.systems.numbers_ways import NEEDS, STAGED, ways_to_read
+from longspan.systems.numbers_ways import LEARNED_STAGES, NEEDS, STAGED, ways_to_read
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -27,6 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 STUDY = "study.sqlite"
+SOURCES = "sources"
 PRICES = {"number": 1.0, "boxes": 6.0}
 """What a label costs: typing a number, and drawing a box around each of its digits."""
 _SHOWN = 24
@@ -45,11 +46,11 @@ class ReadNumbersOptions:
     seeds: int = 3
     """Trainings of each way at each size."""
     steps: int = 1500
-    """Batches that each training may take, the same for every way; the source training of the last way comes on top."""
+    """Batches that each training may take, the same for every way; the source trainings come on top."""
     pictures: int = 1000
     """Test pictures, made of digits that no training picture has."""
     source: int = 8000
-    """Pictures of single digits that the last way learns first."""
+    """Single digits that the last two ways learn first, alone in a picture or put together to numbers."""
     jobs: int | None = None
     """Trainings at a time; as many as there are cores where it is not said."""
 
@@ -167,19 +168,20 @@ def finish_study(
 
 
 def _add_ceiling(page: Document, results: StudyResults, test: ls.Table) -> None:
-    """Which stage of the staged way is to blame, at the largest size."""
-    if STAGED not in results.plan.strategies:
-        return
+    """Which stage of each way in stages is to blame, at the largest size."""
     size, seed = results.plan.sizes[-1], results.plan.seeds[0]
-    if not any(run.strategy == STAGED and run.size == size and run.seed == seed for run in results.missing()):
-        pipeline = load_with_given(results.model(STAGED, size, seed))
+    missing = {run.strategy for run in results.missing() if run.size == size and run.seed == seed}
+    ways = [name for name in (STAGED, LEARNED_STAGES) if name in results.plan.strategies and name not in missing]
+    for number, name in enumerate(ways):
+        pipeline = load_with_given(results.model(name, size, seed))
         assert isinstance(pipeline, ls.Pipeline)
         ceiling = pipeline.ceiling(test.take(np.arange(min(len(test), _CEILING_ROWS))))
-        page.section("Which stage is to blame")
-        page.text(
-            f"The pipeline {STAGED!r}, trained on {size:,} pictures (seed {seed}): its error, and what is left of it "
-            "when the output of each stage in turn is replaced by the truth."
-        )
+        if not number:
+            page.section("Which stage is to blame").text(
+                "The error of a pipeline, and what is left of it when the output of each stage in turn is replaced by "
+                "the truth."
+            )
+        page.text(f"{name!r}, trained on {size:,} pictures (seed {seed}):")
         page.figure(ceiling.figure())
         page.table(ceiling.frame().to_dicts())
         if ceiling.notes:
@@ -208,7 +210,7 @@ def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None
 def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
     task, digits = numbers_task(options.data, sizes[-1], options.pictures, run.seed)
-    strategies = ways_to_read(digits, source=options.source, seed=run.seed)
+    strategies = ways_to_read(digits, source=options.source, seed=run.seed, keep_in=run.folder / SOURCES)
     run.say(
         f"{sizes[-1]:,} training pictures of numbers of 3 to 6 digits, {options.pictures:,} test pictures sealed;\n"
         f"{len(strategies)} ways x {len(sizes)} sizes x {options.seeds} seeds, {options.steps:,} steps each."
@@ -224,7 +226,7 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
 
 READ_NUMBERS = System(
     name="read-numbers",
-    summary="Reads handwritten numbers of 3 to 6 digits, four ways, and says which wins at which amount of data.",
+    summary="Reads handwritten numbers of 3 to 6 digits, five ways, and says which wins at which amount of data.",
     needs="no network (--data mnist: the data set mnist, 12 MB), and about an hour on two cores",
     options=ReadNumbersOptions,
     run=_run,
