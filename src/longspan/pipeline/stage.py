@@ -70,8 +70,8 @@ class Stage:
                 With it the table needs no column of what the stage adds.
             method: Of a scikit-learn estimator that answers: its label or number, the probabilities of its classes, or
                 its distances to their borders. With another than "predict", `label` says what it learns.
-            views: Of a network that reads pictures: more than 1 averages its answers over so many augmented views of each
-                (see `Augment.views`).
+            views: Of a network that reads pictures: more than 1 averages its answers over so many augmented views (see
+                `Augment.views`).
             size_px: Height and width, or one side of a square, of the pictures that the stage's network sees.
             columns: What columns that the stage reads mean to it, where neither the data nor an earlier stage says so,
                 or says otherwise; with `each`, of one element.

@@ -17,6 +17,7 @@ from longspan.systems.find_digits import cut_out, find_digits, join_digits
 __all__ = ["cut_digits", "learned_stages", "staged_pipeline"]
 
 _NUMBERS_A_DIGIT = 2 / 4.5  # digits are drawn by chance: from twice as many draws few are left out
+_VIEWS = 8  # over which the network of digits averages what it says of a crop
 _OFF_PX = 0.5  # standard deviation of the sides of the boxes that the source digits are cut out by
 _FIND = ls.TrainConfig(
     batch_size=32,
@@ -68,7 +69,7 @@ def learned_stages(digits: ls.Table, *, source: int, seed: int, keep_in: Path | 
     # Trained on predicted boxes too: these are a little off, and it is these that it will see.
     classify = ls.Stage(
         "classify", _classifier(numbers, seed, keep_in), reads="crops", adds={"digits": ls.Category()}, each="crops",
-        train_on="both",
+        train_on="both", views=_VIEWS,
     )  # fmt: skip
     return ls.Pipeline(
         [
@@ -85,7 +86,7 @@ def _finder(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
     recipe = ls.Recipe(
         ls.UnshuffleCNNConfig(),
         epochs=4,
-        lr=3e-3,
+        lr=2e-3,
         config=_FIND,
         heads={"halves": ls.Segment(decoder="unet", width=16)},
         average=0.98,
@@ -100,7 +101,7 @@ def _finder(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
 
 def _classifier(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
     recipe = ls.Recipe(
-        ls.UnshuffleCNNConfig(widths=(24, 48, 96, 96), dropout=0.2), epochs=5, lr=2e-3, config=_CROPS, average=0.98
+        ls.UnshuffleCNNConfig(widths=(24, 48, 96, 96), dropout=0.2), epochs=5, lr=1e-3, config=_CROPS, average=0.98
     )
     task = ls.Task(cut_digits(numbers, seed=seed).split(valid=0), inputs="crops", targets="digits")
     source_recipe = replace(recipe, phases=(), lr=1.2e-2, average=0.99)
