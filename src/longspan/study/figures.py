@@ -76,7 +76,8 @@ def _draw(axes: Axes, curve: Curve, colour: str, scale: float, beyond: float) ->
     means = np.array([point.mean for point in curve.points])
     low = np.array([np.nan if point.low is None else point.low for point in curve.points])
     high = np.array([np.nan if point.high is None else point.high for point in curve.points])
-    axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+    if len(x) > 1:  # a band has a width; matplotlib warns of one that has none
+        axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
     axes.plot(
         x, means, "o", color=colour, markersize=7, markeredgecolor=ON_COLOUR, markeredgewidth=1.2, zorder=4
     )  # fmt: skip
