@@ -78,7 +78,10 @@ def test_the_learned_stages_learn_from_boxes_and_are_one_file(world, tmp_path):
     assert np.array_equal(again.run(rows)["halves"], trained.run(rows)["halves"])
 
 
-@pytest.mark.parametrize(("wrong", "words"), [({"source": 3}, "--source"), ({"sizes": "5"}, "at least 20")])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"source": 3}, "--source"), ({"sizes": "5"}, "at least 20"), ({"ways": "in stagse"}, "did you mean 'in stages'")],
+)
 def test_options_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(ConfigError, match=words):
         ReadNumbersOptions(**wrong)

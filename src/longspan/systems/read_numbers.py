@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError, StudyError
+from longspan.errors import ConfigError, StudyError, unknown_name
 from longspan.systems.given import load_with_given
 from longspan.systems.numbers_ways import LEARNED_STAGES, NEEDS, STAGED, ways_to_read
 from longspan.systems.result import SystemRun
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "READ_NUMBERS", "STUDY", "ReadNumbersOptions", "check_study_options", "finish_study", "numbers_task", "parse_sizes",
-    "run_study",
+    "parse_ways", "run_study",
 ]  # fmt: skip
 
 STUDY = "study.sqlite"
@@ -51,6 +51,8 @@ class ReadNumbersOptions:
     """Test pictures, made of digits that no training picture has."""
     source: int = 8000
     """Single digits that the last two ways learn first, alone in a picture or put together to numbers."""
+    ways: str = "all"
+    """Which ways, by their names with commas between."""
     jobs: int | None = None
     """Trainings at a time; as many as there are cores where it is not said."""
 
@@ -59,6 +61,22 @@ class ReadNumbersOptions:
         if self.source < 20:
             raise ConfigError(f"--source must be at least 20, got {self.source}.")
         check_study_options(self.sizes, self.seeds, self.steps, self.pictures, self.jobs)
+        parse_ways(self.ways)
+
+
+def parse_ways(text: str) -> list[str]:
+    """Names of ways, in the order in which they are always named.
+
+    Raises:
+        UnknownNameError: there is no such way.
+    """
+    if text == "all":
+        return list(NEEDS)
+    asked = [each.strip() for each in text.split(",")]
+    for name in asked:
+        if name not in NEEDS:
+            raise unknown_name("way", name, NEEDS)
+    return [name for name in NEEDS if name in asked]
 
 
 def check_study_options(sizes: str, seeds: int, steps: int, pictures: int, jobs: int | None) -> None:
@@ -210,7 +228,8 @@ def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None
 def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
     task, digits = numbers_task(options.data, sizes[-1], options.pictures, run.seed)
-    strategies = ways_to_read(digits, source=options.source, seed=run.seed, keep_in=run.folder / SOURCES)
+    ways = ways_to_read(digits, source=options.source, seed=run.seed, keep_in=run.folder / SOURCES)
+    strategies = {name: ways[name] for name in parse_ways(options.ways)}
     run.say(
         f"{sizes[-1]:,} training pictures of numbers of 3 to 6 digits, {options.pictures:,} test pictures sealed;\n"
         f"{len(strategies)} ways x {len(sizes)} sizes x {options.seeds} seeds, {options.steps:,} steps each."
