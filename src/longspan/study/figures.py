@@ -49,6 +49,10 @@ def learning_curves(
         raise StudyError("There is no curve to draw: no strategy has a result.")
     sheet, (axes,) = new_axes(width_px=760, height_px=420)
     axes.set_xscale("log")
+    tried = {point.size * scales[name] for name, curve in found.items() for point in curve.points}
+    if len(tried) == 1:  # said before anything is drawn: matplotlib finds no limits around one place, and warns
+        (only,) = tried
+        axes.set_xlim(only / 2, only * 2)
     ends: list[tuple[str, str, float, float]] = []
     for place, (name, curve) in enumerate(found.items()):
         if curve.points:
@@ -117,8 +121,6 @@ def _scale_sizes(axes: Axes, found: Mapping[str, Curve], scales: Mapping[str, fl
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     tried = sorted({point.size * scales[name] for name, curve in found.items() for point in curve.points})
-    if len(tried) == 1:
-        axes.set_xlim(tried[0] / 2, tried[0] * 2)
     apart = np.diff(np.log(tried)).min(initial=np.inf) / max(np.log(tried[-1] / tried[0]), 1e-9)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if over_cost or apart < 0.06 else FixedLocator(tried))
     axes.xaxis.set_minor_locator(NullLocator())

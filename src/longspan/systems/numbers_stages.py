@@ -13,6 +13,7 @@ from longspan.data.random import step_seed
 from longspan.datasets import make_numbers
 from longspan.systems.digit_halves import HALVES, boxes_of_halves, halves_of_boxes
 from longspan.systems.find_digits import cut_out, find_digits, join_digits
+from longspan.train import Phase
 
 __all__ = ["cut_digits", "learned_stages", "staged_pipeline"]
 
@@ -94,9 +95,8 @@ def _finder(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
     masks = [halves_of_boxes({}, numbers[row]) for row in range(len(numbers))]
     marked = numbers.select("image").with_column("halves", HALVES, masks)
     task = ls.Task(marked.split(valid=0), inputs="image", targets="halves")
-    return ls.Transfer(
-        recipe, task, source_recipe=replace(recipe, phases=(), lr=1e-2), source_seed=seed, keep_in=keep_in
-    )
+    source_recipe = replace(recipe, phases=(Phase(epochs=4, lr=1e-2), Phase(epochs=4, lr=6e-3)))
+    return ls.Transfer(recipe, task, source_recipe=source_recipe, source_seed=seed, keep_in=keep_in)
 
 
 def _classifier(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:

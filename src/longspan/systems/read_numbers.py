@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -232,7 +232,8 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     strategies = {name: ways[name] for name in parse_ways(options.ways)}
     run.say(
         f"{sizes[-1]:,} training pictures of numbers of 3 to 6 digits, {options.pictures:,} test pictures sealed;\n"
-        f"{len(strategies)} ways x {len(sizes)} sizes x {options.seeds} seeds, {options.steps:,} steps each."
+        f"{_count(strategies, 'way')} x {_count(sizes, 'size')} x {_count(range(options.seeds), 'seed')}, "
+        f"{options.steps:,} steps each."
     )
     started = time.perf_counter()
     budget = ls.Budget(steps=options.steps)
@@ -241,6 +242,10 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     for sentence in results.advice():
         run.say(sentence)
     finish_study(run, results, task, options=asdict(options), seconds=seconds)
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 READ_NUMBERS = System(
