@@ -80,7 +80,7 @@ def test_the_learned_stages_learn_from_boxes_and_are_one_file(world, tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"source": 3}, "--source"), ({"sizes": "5"}, "at least 20"), ({"ways": "in stagse"}, "did you mean 'in stages'")],
+    [({"source": 3}, "--source"), ({"sizes": "5"}, "at least 20"), ({"ways": "in stagse"}, "Did you mean 'in stages'")],
 )
 def test_options_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(ConfigError, match=words):
