@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import longspan as ls
-from longspan.errors import ConfigError
+from longspan.errors import LongspanError
 from longspan.systems import SystemRun, find_system
 from longspan.systems.find_digits import cut_out
 from longspan.systems.given import load_with_given
@@ -83,7 +83,7 @@ def test_the_learned_stages_learn_from_boxes_and_are_one_file(world, tmp_path):
     [({"source": 3}, "--source"), ({"sizes": "5"}, "at least 20"), ({"ways": "in stagse"}, "Did you mean 'in stages'")],
 )
 def test_options_that_cannot_be_are_refused(wrong, words):
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(LongspanError, match=words):
         ReadNumbersOptions(**wrong)
 
 
