@@ -257,3 +257,18 @@ def test_networks_whose_tensors_are_gone_are_refused(pulses, tmp_path):
     )
     with pytest.raises(ModelFileError, match="weights and description do not fit together"):
         load(path)
+
+
+def test_a_stage_averages_over_as_many_views_as_it_says(pulses, tmp_path):
+    config = ls.TrainConfig(batch_size=8, precision="float32", augment=ls.Augment(shift=0.4, fill=0.0))
+    recipe = ls.Recipe(pulses.RECIPE.model, epochs=2, lr=1e-2, config=config)
+    table = pulses.picture_table()
+    one, four = (
+        Pipeline([Stage("look", recipe, reads="image", adds="side", views=views)]).fit(table) for views in (1, 4)
+    )
+    expected = [each.probability for each in four.model("look").predict(table, views=4)]
+    assert [each.probability for each in four.predict(table)] == expected
+    assert [each.probability for each in one.predict(table)] != expected
+    again = load(four.save(tmp_path / "p.safetensors"))
+    assert [each.probability for each in again.predict(table)] == expected
+    assert four.to_json() != one.to_json()

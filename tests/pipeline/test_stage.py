@@ -69,6 +69,10 @@ def test_learned_stages_have_faults_of_their_own():
         Stage("s", LinearSVC(), reads="a", adds="b", method="predict_proba")
     with pytest.raises(PipelineError, match="method='predict_proba' is nothing that what is no scikit-learn estimator"):
         Stage("s", len, reads="a", adds="b", method="predict_proba")
+    with pytest.raises(PipelineError, match="views must be a whole number of at least 1, got 0"):
+        Stage("s", LogisticRegression(), reads="a", adds="b", views=0)
+    with pytest.raises(PipelineError, match="views= is for stages with a network"):
+        Stage("s", LogisticRegression(), reads="a", adds="b", views=2)
     with pytest.raises(PipelineError, match="estimator adds one column"):
         Stage("s", LogisticRegression(), reads="a", adds=["b", "c"])
 

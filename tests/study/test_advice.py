@@ -81,6 +81,14 @@ def test_one_strategy_has_nothing_to_beat():
     assert not any("cross" in sentence for sentence in said)
 
 
+def test_one_size_is_told_once_to_be_too_few():
+    prices = {"prices": {"y": 1.0}, "needs": {name: ["y"] for name in "abcd"}}
+    said = advice(runs(dict(zip("abcd", (level, steep, shallow, steep), strict=True)), sizes=(300,)), **prices)
+    assert [each for each in said if "crossover" in each] == [
+        "With one size no crossover can be looked for: run two or more."
+    ]
+
+
 def test_a_single_seed_is_warned_of_and_claims_nothing():
     said = advice(runs(BOTH, seeds=1))
     assert said[0].startswith("There is a single seed")
@@ -158,7 +166,7 @@ def test_no_law_no_extrapolation():
     assert "The errors of a do not follow a power law, so what more data brings is not extrapolated." in said
     assert not any("needs about" in sentence for sentence in said)
     one = advice(runs(BOTH, sizes=(100,)))
-    assert "whole and staged were not run" in " ".join(one) or "staged and whole were not run" in " ".join(one)
+    assert "With one size no crossover can be looked for: run two or more." in one
     assert any("cannot be said: a curve needs runs at two sizes or more" in sentence for sentence in one)
 
 

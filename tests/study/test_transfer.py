@@ -109,3 +109,25 @@ def test_a_source_that_trains_on_held_out_rows_is_refused(target):
     whole = ls.Task(target.table.split(valid=0), inputs="image", targets="kind")
     with pytest.raises(StudyError, match="holds out"):
         ls.Transfer(RECIPE, whole).check(target)
+
+
+def test_a_kept_source_network_is_trained_once_and_found_again(source, target, tmp_path):
+    first = ls.Transfer(RECIPE, source, keep_in=tmp_path / "kept")
+    expected = weights(first.train(target, budget=ls.Budget(steps=2)))
+    (file,) = (tmp_path / "kept").iterdir()
+    written = file.stat().st_mtime_ns
+    again = ls.Transfer(RECIPE, source, keep_in=tmp_path / "kept")
+    assert torch.equal(weights(again.train(target, budget=ls.Budget(steps=2))), expected)
+    assert again.source_steps == first.source_steps > 0
+    assert again.conditions(target) == first.conditions(target)
+    assert file.stat().st_mtime_ns == written
+    assert first.to_json() == ls.Transfer(RECIPE, source).to_json()  # where it is kept changes nothing
+    ls.Transfer(RECIPE, source, source_seed=1, keep_in=tmp_path / "kept").check(target)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_sources_of_stages_are_trained_before_a_study_begins(source, target, tmp_path):
+    stage = ls.Stage("look", ls.Transfer(RECIPE, source), reads="image", adds="kind")
+    assert stage.what.source_steps == 0
+    ls.Study(target, {"staged": ls.Pipeline([stage])}, [8], 2, path=tmp_path / "s.sqlite", budget=ls.Budget(steps=1))
+    assert stage.what.source_steps > 0

@@ -30,6 +30,7 @@ def describe_stage(stage: Stage) -> dict[str, Any]:
         "size_px": None if stage.size_px is None else list(stage.size_px),
         # Only where it is another than ever: what studies have kept stays comparable.
         **({} if stage.method == "predict" else {"method": stage.method}),
+        **({} if stage.views == 1 else {"views": stage.views}),
     }
 
 

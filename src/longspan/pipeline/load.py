@@ -128,6 +128,7 @@ def _pipeline(
                 train_on=fields["train_on"] if what["kind"] not in ("function", "features") else "truth",
                 size_px=None if fields["size_px"] is None else tuple(fields["size_px"]),
                 method=fields.get("method", "predict"),
+                views=fields.get("views", 1),
             )
         )
     return Pipeline.restored(stages, fitted, answers=described["answers"], notes=notes)

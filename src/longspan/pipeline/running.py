@@ -147,7 +147,7 @@ def _answers(stage: Stage, model: Any, calls: Sequence[Call]) -> list[tuple[Answ
     if isinstance(model, Learner | Predictor | Ensemble):
         inputs, targets = inputs_and_targets(stage, model)
         names = [inputs[name] for name in stage.reads]
-        found = model.predict([dict(zip(names, call.values, strict=True)) for call in calls])
+        found = model.predict([dict(zip(names, call.values, strict=True)) for call in calls], views=stage.views)
         return [tuple(prediction.answers[targets[name]] for name in stage.adds) for prediction in found]
     assert isinstance(model, Taught)
     values = zip(*(call.values for call in calls), strict=True)

@@ -52,6 +52,7 @@ def write_pipeline(
                 "label": None if stage.label is None else qualified_name(stage.label),
                 "size_px": stage.size_px,
                 "method": stage.method,
+                "views": stage.views,
                 "model": what,
             }
         )

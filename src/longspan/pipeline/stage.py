@@ -43,6 +43,7 @@ class Stage:
         train_on: TrainOn = "truth",
         label: Callable[..., Any] | None = None,
         method: Method = "predict",
+        views: int = 1,
         size_px: int | tuple[int, int] | None = None,
         columns: Mapping[str, Column] | None = None,
     ) -> None:
@@ -69,6 +70,8 @@ class Stage:
                 With it the table needs no column of what the stage adds.
             method: Of a scikit-learn estimator that answers: its label or number, the probabilities of its classes, or
                 its distances to their borders. With another than "predict", `label` says what it learns.
+            views: Of a network that reads pictures: more than 1 averages its answers over so many augmented views (see
+                `Augment.views`).
             size_px: Height and width, or one side of a square, of the pictures that the stage's network sees.
             columns: What columns that the stage reads mean to it, where neither the data nor an earlier stage says so,
                 or says otherwise; with `each`, of one element.
@@ -85,6 +88,7 @@ class Stage:
         self.train_on = train_on
         self.label = label
         self.method = method
+        self.views = views
         self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
         if not isinstance(name, str) or not name:
             raise PipelineError(f"A stage has a name, a word that is not empty, got {name!r}.")
@@ -142,6 +146,10 @@ class Stage:
         elif self.method != "predict" and not (self.kind == "estimator" and hasattr(self.what, self.method)):
             what = type(self.what).__name__ if self.kind == "estimator" else "what is no scikit-learn estimator"
             faults.append(f"method={self.method!r} is nothing that {what} has")
+        if not isinstance(self.views, int) or self.views < 1:
+            faults.append(f"views must be a whole number of at least 1, got {self.views!r}")
+        elif self.views > 1 and self.kind not in ("strategy", "trained"):
+            faults.append("views= is for stages with a network")
         return faults
 
 

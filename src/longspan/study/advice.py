@@ -58,9 +58,13 @@ def advice(
     }
     said = [*_about_missing(cells), *_about_seeds(cells)]
     said += _about_winner(found, size, best, held, level=level, unit=unit)
-    said += [
-        _about_crossover(crossover(frame, best, name, target=cells.target, level=level, seed=seed)) for name in rivals
-    ]
+    if several := len({point.size for curve in found.values() for point in curve.points}) > 1:
+        said += [
+            _about_crossover(crossover(frame, best, name, target=cells.target, level=level, seed=seed))
+            for name in rivals
+        ]
+    elif rivals:
+        said.append("With one size no crossover can be looked for: run two or more.")
     open_race = [best, *(name for name in rivals if not _told(held[name], level))][:_CONTENDERS]
     said += data_sentences(found, open_race, wanted_error=wanted_error, unit=unit)
     if costs is not None:
@@ -70,7 +74,7 @@ def advice(
             if costs[best] > 0 and costs[name] > 0
         ]
         said += cost_sentences(found, costs, size, wanted_error=wanted_error, unit=unit)
-        said += [_about_crossover(each) for each in crossed]
+        said += [_about_crossover(each) for each in crossed if several]
     return said
 
 

@@ -13,6 +13,7 @@ from longspan.pipeline import Pipeline
 from longspan.study.cost import cost_per_row
 from longspan.study.identity import rows_digest, shared_rows
 from longspan.study.scoring import measure_for
+from longspan.study.transfer import Transfer
 from longspan.train import Budget, Learner, Recipe
 
 __all__ = [
@@ -119,11 +120,19 @@ def check_strategies(
                 ready[name].learner(task)  # its weights can be had, and its network fits inputs and targets
             elif isinstance(strategy, Pipeline):
                 strategy.check(task.table.select(*task.input_names))
+                _train_sources(strategy)
             elif callable(getattr(ready[name], "check", None)):
                 ready[name].check(task)
         except LongspanError as error:
             faults.append(f"strategy {name!r}: {error}")
     return ready, faults
+
+
+def _train_sources(pipeline: Pipeline) -> None:
+    """The source networks that stages start from: before a study begins, not in its middle."""
+    for stage in pipeline.stages:
+        if isinstance(stage.what, Transfer):
+            _ = stage.what.starting_point
 
 
 def refuse(faults: Sequence[str]) -> None:

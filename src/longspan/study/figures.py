@@ -49,6 +49,10 @@ def learning_curves(
         raise StudyError("There is no curve to draw: no strategy has a result.")
     sheet, (axes,) = new_axes(width_px=760, height_px=420)
     axes.set_xscale("log")
+    tried = {point.size * scales[name] for name, curve in found.items() for point in curve.points}
+    if len(tried) == 1:  # said before anything is drawn: matplotlib finds no limits around one place, and warns
+        (only,) = tried
+        axes.set_xlim(only / 2, only * 2)
     ends: list[tuple[str, str, float, float]] = []
     for place, (name, curve) in enumerate(found.items()):
         if curve.points:
@@ -76,7 +80,8 @@ def _draw(axes: Axes, curve: Curve, colour: str, scale: float, beyond: float) ->
     means = np.array([point.mean for point in curve.points])
     low = np.array([np.nan if point.low is None else point.low for point in curve.points])
     high = np.array([np.nan if point.high is None else point.high for point in curve.points])
-    axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+    if len(x) > 1:  # a band has a width; matplotlib warns of one that has none
+        axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
     axes.plot(
         x, means, "o", color=colour, markersize=7, markeredgecolor=ON_COLOUR, markeredgewidth=1.2, zorder=4
     )  # fmt: skip
@@ -116,8 +121,6 @@ def _scale_sizes(axes: Axes, found: Mapping[str, Curve], scales: Mapping[str, fl
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     tried = sorted({point.size * scales[name] for name, curve in found.items() for point in curve.points})
-    if len(tried) == 1:
-        axes.set_xlim(tried[0] / 2, tried[0] * 2)
     apart = np.diff(np.log(tried)).min(initial=np.inf) / max(np.log(tried[-1] / tried[0]), 1e-9)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if over_cost or apart < 0.06 else FixedLocator(tried))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -81,7 +81,7 @@ def _headlines(page: Document, results: StudyResults, target: str) -> None:
     for each in crossed[:2]:
         note = f"{each.interval()}: {each.below} below, {each.above} above"
         page.headline(f"crossover{of}", f"{say_size(each.size)} rows", note)
-    if len(found) > 1 and not crossed:
+    if len(found) > 1 and not crossed and len(results.plan.sizes) > 1:
         sizes = results.plan.sizes
         page.headline(f"crossover{of}", "none", f"within {min(sizes):,} to {max(sizes):,} rows")
 
@@ -92,13 +92,18 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
     page.section(f"What follows{of}").text("\n\n".join(results.advice(target=target)))
     page.section(f"Learning curves{of}").figure(results.figure(target), caption=_bands(results))
     page.table(means_by_size(found, unit), caption=f"Mean {measure}, its {percent(0.95)} interval over seeds, and runs")
-    laws = [_law(curve, unit) for curve in found.values()]
-    page.table(laws, caption="Power law through the means: error = a n^-b + c; c is what no amount of data would mend")
+    sizes = len({point.size for curve in found.values() for point in curve.points})
+    if sizes > 1:
+        laws = [_law(curve, unit) for curve in found.values()]
+        page.table(
+            laws, caption="Power law through the means: error = a n^-b + c; c is what no amount of data would mend"
+        )
     pairs = list(itertools.combinations(found, 2))
-    if pairs:
+    if pairs and sizes > 1:
         page.section(f"Crossovers{of}").table(
             [{"strategies": " and ".join(pair), "says": str(results.crossover(*pair, target=target))} for pair in pairs]
         )
+    if pairs:
         page.table(_probabilities(results, target), caption="How probable it is that the first errs less")
     if results.facts["prices"] is not None:
         _costs(page, results, target, of)
@@ -122,7 +127,7 @@ def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:
         ]
     )
     paid = [pair for pair in itertools.combinations(results.curves(target), 2) if costs[pair[0]] and costs[pair[1]]]
-    if paid:
+    if paid and len({row["size"] for row in table.to_dicts()}) > 1:
         page.table(
             [
                 {"strategies": " and ".join(pair), "says": str(results.crossover(*pair, target=target, over="cost"))}

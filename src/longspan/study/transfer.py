@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -14,7 +17,7 @@ from longspan.data import Table, Task
 from longspan.errors import ConfigError, StudyError
 from longspan.study.identity import rows_digest, shared_rows, tensors_digest
 from longspan.study.scoring import measure_for
-from longspan.train import Budget, Learner, Predictor, Recipe
+from longspan.train import Budget, Learner, Predictor, Recipe, load
 
 __all__ = ["Conditions", "Transfer"]
 
@@ -60,6 +63,7 @@ class Transfer:
         *,
         source_recipe: Recipe | None = None,
         source_seed: int = 0,
+        keep_in: str | Path | None = None,
         frozen: float | None = None,
         lower_rate: float | None = None,
     ) -> None:
@@ -70,6 +74,8 @@ class Transfer:
             source: The task that the network is trained on first, or a network that already was.
             source_recipe: Of the source task; the same recipe if None. The network must be the same.
             source_seed: Of everything random in the source training.
+            keep_in: Folder in which the trained source network is kept, and found again by a later call: a study that
+                goes on does not train it twice. Its file is named by the source rows and recipe.
             frozen: Share of the layer groups, lowest first, that keep what they learnt on the source task; None: as the
                 recipe's phases say.
             lower_rate: Learning rate of the lowest layers as a share of the heads'; None: as the recipe's phases say.
@@ -83,6 +89,7 @@ class Transfer:
         self._cleared: set[int] = set()
         """Tables of target tasks whose held-out rows were looked for in the source task."""
         self.source_seed = source_seed
+        self.keep_in = None if keep_in is None else Path(keep_in)
         self.source_steps = source.steps_done if isinstance(source, Learner) else 0
         self._trained: Predictor | None = None
         self._source_rows: int | None = None
@@ -102,9 +109,18 @@ class Transfer:
         """The network as the source task left it; trained now if it was not yet."""
         if self._trained is None:
             assert self.source is not None
+            kept = None if self.keep_in is None else self.keep_in / f"source-{self._digest()}.safetensors"
+            self._source_rows = len(self.source.train)
+            if kept is not None and kept.exists():
+                found = load(kept)
+                assert isinstance(found, Predictor)
+                self._trained, self.source_steps = found, found.info["training"]["steps"]
+                return found
             learner = self.source_recipe.train(self.source, seed=self.source_seed)
-            self._trained, self._source_rows = learner.predictor(), len(self.source.train)
-            self.source_steps = learner.steps_done
+            self._trained, self.source_steps = learner.predictor(), learner.steps_done
+            if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                learner.save(kept)
         return self._trained
 
     def check(self, task: Task) -> None:
@@ -193,6 +209,11 @@ class Transfer:
             return rows_digest(source.table, source.train.numpy(), [*source.input_names, *source.target_names])
         assert self._trained is not None
         return tensors_digest(self._trained.network.state_dict())
+
+    def _digest(self) -> str:
+        """What tells this source network from another."""
+        described = {name: value for name, value in self.to_json().items() if name.startswith("source")}
+        return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to a worker process: the trained source network in place of its task."""

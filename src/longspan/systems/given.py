@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from longspan.pipeline import Pipeline, functions_needed, load
+from longspan.systems.digit_halves import boxes_of_halves
 from longspan.systems.find_digits import cut_out, find_digits, join_digits
 from longspan.systems.lane_markings import mark_lanes
 from longspan.systems.rcnn_regions import find_regions, warp_regions
@@ -18,7 +19,7 @@ __all__ = ["GIVEN", "load_with_given"]
 GIVEN: dict[str, Callable[..., Any]] = {
     f"{function.__module__}.{function.__qualname__}": function
     for function in (
-        find_digits, cut_out, join_digits, mark_lanes,
+        find_digits, boxes_of_halves, cut_out, join_digits, mark_lanes,
         find_regions, warp_regions, scale_features, join_regions, decide_boxes,
     )
 }  # fmt: skip

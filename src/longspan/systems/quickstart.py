@@ -11,7 +11,8 @@ from PIL import Image as PILImage
 
 import longspan as ls
 from longspan.systems.given import load_with_given
-from longspan.systems.numbers_ways import END_TO_END, STAGED, line_reader, staged_pipeline
+from longspan.systems.numbers_stages import staged_pipeline
+from longspan.systems.numbers_ways import END_TO_END, STAGED, line_reader
 from longspan.systems.read_numbers import check_study_options, finish_study, numbers_task, parse_sizes, run_study
 from longspan.systems.result import MODEL, REPORT, SystemRun
 from longspan.systems.system import System

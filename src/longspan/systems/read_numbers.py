@@ -1,18 +1,18 @@
-"""Reading handwritten numbers, four ways: in stages, sliding, end to end, and from single digits on."""
+"""Reading handwritten numbers, five ways: in stages, sliding, end to end, from single digits on, all stages learned."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError, StudyError
+from longspan.errors import ConfigError, StudyError, unknown_name
 from longspan.systems.given import load_with_given
-from longspan.systems.numbers_ways import NEEDS, STAGED, ways_to_read
+from longspan.systems.numbers_ways import LEARNED_STAGES, NEEDS, STAGED, ways_to_read
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "READ_NUMBERS", "STUDY", "ReadNumbersOptions", "check_study_options", "finish_study", "numbers_task", "parse_sizes",
-    "run_study",
+    "parse_ways", "run_study",
 ]  # fmt: skip
 
 STUDY = "study.sqlite"
+SOURCES = "sources"
 PRICES = {"number": 1.0, "boxes": 6.0}
 """What a label costs: typing a number, and drawing a box around each of its digits."""
 _SHOWN = 24
@@ -45,11 +46,13 @@ class ReadNumbersOptions:
     seeds: int = 3
     """Trainings of each way at each size."""
     steps: int = 1500
-    """Batches that each training may take, the same for every way; the source training of the last way comes on top."""
+    """Batches that each training may take, the same for every way; the source trainings come on top."""
     pictures: int = 1000
     """Test pictures, made of digits that no training picture has."""
     source: int = 8000
-    """Pictures of single digits that the last way learns first."""
+    """Single digits that the last two ways learn first, alone in a picture or put together to numbers."""
+    ways: str = "all"
+    """Which ways, by their names with commas between."""
     jobs: int | None = None
     """Trainings at a time; as many as there are cores where it is not said."""
 
@@ -58,6 +61,22 @@ class ReadNumbersOptions:
         if self.source < 20:
             raise ConfigError(f"--source must be at least 20, got {self.source}.")
         check_study_options(self.sizes, self.seeds, self.steps, self.pictures, self.jobs)
+        parse_ways(self.ways)
+
+
+def parse_ways(text: str) -> list[str]:
+    """Names of ways, in the order in which they are always named.
+
+    Raises:
+        UnknownNameError: there is no such way.
+    """
+    if text == "all":
+        return list(NEEDS)
+    asked = [each.strip() for each in text.split(",")]
+    for name in asked:
+        if name not in NEEDS:
+            raise unknown_name("way", name, NEEDS)
+    return [name for name in NEEDS if name in asked]
 
 
 def check_study_options(sizes: str, seeds: int, steps: int, pictures: int, jobs: int | None) -> None:
@@ -167,19 +186,20 @@ def finish_study(
 
 
 def _add_ceiling(page: Document, results: StudyResults, test: ls.Table) -> None:
-    """Which stage of the staged way is to blame, at the largest size."""
-    if STAGED not in results.plan.strategies:
-        return
+    """Which stage of each way in stages is to blame, at the largest size."""
     size, seed = results.plan.sizes[-1], results.plan.seeds[0]
-    if not any(run.strategy == STAGED and run.size == size and run.seed == seed for run in results.missing()):
-        pipeline = load_with_given(results.model(STAGED, size, seed))
+    missing = {run.strategy for run in results.missing() if run.size == size and run.seed == seed}
+    ways = [name for name in (STAGED, LEARNED_STAGES) if name in results.plan.strategies and name not in missing]
+    for number, name in enumerate(ways):
+        pipeline = load_with_given(results.model(name, size, seed))
         assert isinstance(pipeline, ls.Pipeline)
         ceiling = pipeline.ceiling(test.take(np.arange(min(len(test), _CEILING_ROWS))))
-        page.section("Which stage is to blame")
-        page.text(
-            f"The pipeline {STAGED!r}, trained on {size:,} pictures (seed {seed}): its error, and what is left of it "
-            "when the output of each stage in turn is replaced by the truth."
-        )
+        if not number:
+            page.section("Which stage is to blame").text(
+                "The error of a pipeline, and what is left of it when the output of each stage in turn is replaced by "
+                "the truth."
+            )
+        page.text(f"{name!r}, trained on {size:,} pictures (seed {seed}):")
         page.figure(ceiling.figure())
         page.table(ceiling.frame().to_dicts())
         if ceiling.notes:
@@ -208,10 +228,12 @@ def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None
 def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
     task, digits = numbers_task(options.data, sizes[-1], options.pictures, run.seed)
-    strategies = ways_to_read(digits, source=options.source, seed=run.seed)
+    ways = ways_to_read(digits, source=options.source, seed=run.seed, keep_in=run.folder / SOURCES)
+    strategies = {name: ways[name] for name in parse_ways(options.ways)}
     run.say(
         f"{sizes[-1]:,} training pictures of numbers of 3 to 6 digits, {options.pictures:,} test pictures sealed;\n"
-        f"{len(strategies)} ways x {len(sizes)} sizes x {options.seeds} seeds, {options.steps:,} steps each."
+        f"{_count(strategies, 'way')} x {_count(sizes, 'size')} x {_count(range(options.seeds), 'seed')}, "
+        f"{options.steps:,} steps each."
     )
     started = time.perf_counter()
     budget = ls.Budget(steps=options.steps)
@@ -222,9 +244,13 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     finish_study(run, results, task, options=asdict(options), seconds=seconds)
 
 
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
 READ_NUMBERS = System(
     name="read-numbers",
-    summary="Reads handwritten numbers of 3 to 6 digits, four ways, and says which wins at which amount of data.",
+    summary="Reads handwritten numbers of 3 to 6 digits, five ways, and says which wins at which amount of data.",
     needs="no network (--data mnist: the data set mnist, 12 MB), and about an hour on two cores",
     options=ReadNumbersOptions,
     run=_run,

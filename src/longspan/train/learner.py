@@ -322,6 +322,7 @@ class Learner:
                 "seed": self.seed,
                 "config": self.config.to_json(),
                 "phases": [phase.to_json() for phase in self.phases],
+                "steps": self.steps_done,
                 "weights": self.weights and Path(self.weights).name,
                 "rows": {"train": len(self.task.train), "valid": len(self.task.valid)},
                 "skipped_rows": len(self.task.skipped),
