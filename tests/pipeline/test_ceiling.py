@@ -7,7 +7,7 @@ from scipy import stats
 
 import longspan as ls
 from longspan.errors import ConfigError, PipelineError, UnknownNameError
-from longspan.pipeline import Ceiling, Pipeline, Stage
+from longspan.pipeline import Ceiling, Pipeline, Stage, StageCeiling
 from longspan.pipeline.ceiling import _intervals
 
 
@@ -287,3 +287,14 @@ def test_it_can_be_read_as_frame_json_text_and_picture(pulses, test_table):
     assert widths == pytest.approx(frame["gain"].drop_nulls().to_list())
     spans = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() == "|"]
     assert spans[0] == pytest.approx([frame["gain_low"][0], frame["gain_high"][0]])
+
+
+def test_a_first_stage_without_a_figure_has_its_row():
+    stages = (
+        StageCeiling(stage="look", adds=("a",), note="no truth for 'a' in the table"),
+        StageCeiling(stage="find", adds=("b",), error=0.1, gain=0.2, gain_low=0.1, gain_high=0.3),
+    )
+    found = Ceiling(target="b", measure="error", error=0.3, stages=stages, level=0.95, num_rows=10)
+    (axes,) = found.figure().axes
+    bottom, top = axes.get_ylim()
+    assert top < 0 < 1 < bottom

@@ -37,10 +37,10 @@ def draw_ceiling(ceiling: Ceiling) -> Figure:
                       va="center", fontsize=SMALL, color=INK)  # fmt: skip
     axes.set_yticks(places, [plain(stage.stage) for stage in ceiling.stages])
     axes.tick_params(axis="y", labelcolor=INK)
-    axes.invert_yaxis()
     axes.grid(False)
     axes.axvline(0, color=FAINT, linewidth=1)
-    axes.margins(x=0.3, y=0.06)
+    axes.margins(x=0.3)
+    axes.set_ylim(len(places) - 0.4, -0.6)  # from the top down, stages without a bar too
     heading(axes, f"What each stage costs: {ceiling.target}", f"{ceiling.measure} {ceiling.error:.3g}")
     axes.set_xlabel(f"{ceiling.measure} less with the truth in its place, {ceiling.level:.0%} interval")
     return sheet
