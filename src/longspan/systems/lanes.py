@@ -31,7 +31,7 @@ class LanesOptions(PlacesOptions):
 
     size: str = "180x240"
     """Height and width of the pictures that the network sees."""
-    epochs: int = 12
+    epochs: int = 8
     """Passes over the 367 training pictures."""
     batch_size: int = 8
     """Pictures in a step."""
