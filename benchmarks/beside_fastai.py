@@ -148,9 +148,8 @@ def main() -> None:
     from longspan.report import describe_environment
 
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    found["environment"] = describe_environment()
-    for part in arguments.parts:
-        found[part] = PARTS[part](arguments)
+    for part in arguments.parts:  # each with its machine: parts may be of several runs, the two sides of one are not
+        found[part] = {**PARTS[part](arguments), "environment": describe_environment()}
         print(part, json.dumps(found[part]), flush=True)
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
