@@ -90,7 +90,7 @@ def _report(trained: Trained, task: ls.Task, known: dict[str, float], new: dict[
 OBJECTS = System(
     name="objects",
     summary="Learns 80 kinds of things on 128 photos by heart: the check that a detector is sound.",
-    needs="the data set coco128 (12 MB), ImageNet weights of the backbone, and about an hour on two cores",
+    needs="the data set coco128 (12 MB), ImageNet weights of the backbone, and about a quarter of an hour on two cores",
     options=ObjectsOptions,
     run=_run,
 )
