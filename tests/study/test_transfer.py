@@ -111,7 +111,7 @@ def test_a_source_that_trains_on_held_out_rows_is_refused(target):
         ls.Transfer(RECIPE, whole).check(target)
 
 
-def test_a_kept_source_network_is_trained_once_and_found_again(source, target, tmp_path):
+def test_a_kept_source_network_is_trained_once_and_found_again(source, target, tmp_path, monkeypatch):
     first = ls.Transfer(RECIPE, source, keep_in=tmp_path / "kept")
     expected = weights(first.train(target, budget=ls.Budget(steps=2)))
     (file,) = (tmp_path / "kept").iterdir()
@@ -124,6 +124,9 @@ def test_a_kept_source_network_is_trained_once_and_found_again(source, target, t
     assert first.to_json() == ls.Transfer(RECIPE, source).to_json()  # where it is kept changes nothing
     ls.Transfer(RECIPE, source, source_seed=1, keep_in=tmp_path / "kept").check(target)
     assert len(list((tmp_path / "kept").iterdir())) == 2
+    monkeypatch.setattr("longspan.study.transfer.load", lambda path: object())
+    with pytest.raises(StudyError, match="is no source network that was kept here"):
+        _ = ls.Transfer(RECIPE, source, keep_in=tmp_path / "kept").starting_point
 
 
 def test_sources_of_stages_are_trained_before_a_study_begins(source, target, tmp_path):

@@ -86,7 +86,7 @@ def contact_sheet(
         pictures: at least one.
         columns: pictures in a row; about as wide as high, and at most 8, if None.
         title: stands above; nothing if empty.
-        cell_px: width of one cell on the page; a row is as high as its highest picture needs, but no higher than that.
+        cell_px: width of one cell on the page; a row is as high as its highest picture needs, at most `cell_px`.
         legend: what colours in the pictures mean; stands below.
 
     Raises:

@@ -113,7 +113,10 @@ class Transfer:
             self._source_rows = len(self.source.train)
             if kept is not None and kept.exists():
                 found = load(kept)
-                assert isinstance(found, Predictor)
+                if not isinstance(found, Predictor) or "steps" not in found.info.get("training", {}):
+                    raise StudyError(
+                        f"{kept} is no source network that was kept here. Move it away; it is trained again."
+                    )
                 self._trained, self.source_steps = found, found.info["training"]["steps"]
                 return found
             learner = self.source_recipe.train(self.source, seed=self.source_seed)

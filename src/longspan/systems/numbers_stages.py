@@ -15,7 +15,7 @@ from longspan.systems.digit_halves import HALVES, boxes_of_halves, halves_of_box
 from longspan.systems.find_digits import cut_out, find_digits, join_digits
 from longspan.train import Phase
 
-__all__ = ["cut_digits", "learned_stages", "staged_pipeline"]
+__all__ = ["SINGLE_DIGITS", "cut_digits", "learned_stages", "staged_pipeline"]
 
 _NUMBERS_A_DIGIT = 2 / 4.5  # digits are drawn by chance: from twice as many draws few are left out
 _VIEWS = 8  # over which the network of digits averages what it says of a crop
@@ -30,16 +30,17 @@ _CROPS = ls.TrainConfig(
     weight_decay=0.02,
     augment=ls.Augment(rotate_deg=8, shear_deg=10, shift=0.05, scale=0.1, brightness=0.1, contrast=0.3, fill="border"),
 )
-_CLASSIFY = ls.TrainConfig(
+SINGLE_DIGITS = ls.TrainConfig(
     batch_size=64,
     weight_decay=0.02,
     augment=ls.Augment(rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border"),
 )
+"""How pictures of one digit each are learnt."""
 
 
 def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
     """Find each digit, cut it out, classify it, join: all but the classifier are given functions."""
-    config = replace(_CLASSIFY, batch_size=32) if small else _CLASSIFY
+    config = replace(SINGLE_DIGITS, batch_size=32) if small else SINGLE_DIGITS
     classifier = ls.Recipe("unshuffle_cnn" if small else "deep_cnn", epochs=10, lr=4e-3, config=config)
     return ls.Pipeline(
         [

@@ -8,7 +8,7 @@ from pathlib import Path
 import longspan as ls
 from longspan.datasets import NumbersConfig, make_numbers
 from longspan.systems.numbers_sliding import WINDOW_PX, ReadBySliding
-from longspan.systems.numbers_stages import learned_stages, staged_pipeline
+from longspan.systems.numbers_stages import SINGLE_DIGITS, learned_stages, staged_pipeline
 from longspan.train import Strategy
 
 __all__ = [
@@ -38,11 +38,6 @@ _LINES = ls.TrainConfig(
     weight_decay=0.02,
     augment=ls.Augment(rotate_deg=3, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border"),
 )
-_DIGITS = ls.TrainConfig(
-    batch_size=64,
-    weight_decay=0.02,
-    augment=ls.Augment(rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border"),
-)
 
 
 def ways_to_read(
@@ -59,7 +54,7 @@ def ways_to_read(
     reader = line_reader()
     single = make_numbers(digits, source, seed=seed, config=NumbersConfig(size_px=(32, WINDOW_PX), lengths=(1, 1)))
     task = ls.Task(single.split(valid=0), inputs="image", targets="number")
-    source_recipe = ls.Recipe(reader.model, epochs=_SOURCE_EPOCHS, lr=reader.lr, config=_DIGITS)
+    source_recipe = ls.Recipe(reader.model, epochs=_SOURCE_EPOCHS, lr=reader.lr, config=SINGLE_DIGITS)
     return {
         STAGED: staged_pipeline(),
         SLIDING: ReadBySliding(),
