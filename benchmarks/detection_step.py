@@ -29,7 +29,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from longspan.models import Backbone, Maps, create
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.two_stage import TwoStage, TwoStageConfig
+from longspan.nn.faster_rcnn import TwoStage, TwoStageConfig
 from longspan.version import __version__
 
 RESULTS = Path(__file__).parent / "results" / "detection_step.json"

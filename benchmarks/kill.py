@@ -144,7 +144,7 @@ def finish(words: list[str], log: Path) -> None:
 
 def what_came_out(run: Path) -> dict[str, Any]:
     """Everything that must be the same: weights by their bytes, metrics and history without what a clock says."""
-    from longspan.train.files import read_tensors
+    from longspan.storage.files import read_tensors
 
     result = json.loads((run / "result.json").read_text())
     found: dict[str, Any] = {"metrics": result["metrics"], "steps": result["steps"]}
@@ -240,7 +240,7 @@ def attack(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 def cost(folder: Path) -> dict[str, Any]:
     """Seconds within the writer of checkpoints, beside those of the whole training, at the default settings."""
     from longspan.train import Learner
-    from longspan.train.checkpoint import CheckpointWriter
+    from longspan.train.checkpoints.checkpoint import CheckpointWriter
 
     spent = {"writing": 0.0, "training": 0.0}
     files: list[str] = []

@@ -30,7 +30,7 @@ from PIL import Image as PILImage
 from PIL import ImageEnhance, ImageOps
 
 import longspan as ls
-from longspan.data.leaks import Leaks
+from longspan.data.leakage.leaks import Leaks
 from longspan.report import describe_environment
 
 KINDS = ("exact", "jpeg 50", "half size", "mirrored", "brightened")

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from longspan.study.cells import cells_of
-from longspan.study.crossover import Crossover, NoCrossover, crossover
-from longspan.study.curve_fit import CurveFit, fit_curve
-from longspan.study.curves import curves
-from longspan.study.power_law import power_laws_at
-from longspan.study.resample import Resamples, resamples
-from longspan.study.size_for import SizeFor
+from longspan.study.run_grid import cells_of
+from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
+from longspan.study.statistics.curve_fit import CurveFit, fit_curve
+from longspan.study.statistics.curves import curves
+from longspan.study.statistics.power_law import power_laws_at
+from longspan.study.statistics.resample import Resamples, resamples
+from longspan.study.statistics.sample_size import SizeFor
 
 RESULTS = Path(__file__).parent / "results" / "study_coverage.json"
 STRATEGIES = ("first", "second")

@@ -24,7 +24,7 @@ import torch
 
 import longspan as ls
 from longspan.report import describe_environment
-from longspan.study.runs import study_rows
+from longspan.study.runs.runs import study_rows
 
 SIZES, SEEDS = (200, 400, 800), 4
 

@@ -18,10 +18,10 @@ import torch
 from PIL import Image as PILImage
 
 import longspan as ls
-from longspan.columns.rle import encode_runs
+from longspan.vision.rle import encode_runs
 from longspan.data.annotations import write_coco, write_voc, write_yolo
-from longspan.study.runs import Failure, Run, RunResult
-from longspan.study.store import StudyFile
+from longspan.study.runs.runs import Failure, Run, RunResult
+from longspan.study.runs.store import StudyFile
 
 __all__ = ["WIDTH_HEIGHT", "Seed", "make_corpus", "resumable"]
 

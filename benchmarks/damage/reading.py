@@ -194,7 +194,7 @@ def _masks(folder: Path, name: str) -> None:
 
 
 def _compare_mask(path: Path) -> None:
-    from longspan.columns.mask_files import read_stored
+    from longspan.vision.mask_files import read_stored
 
     reference = _pillow(path)
     if reference is None:

@@ -91,7 +91,7 @@ def test_boxes_and_masks_are_read_from_a_table(run, tmp_path, scenes):
 
 
 def test_an_interrupted_training_goes_on_by_its_folder_alone(run, tmp_path, monkeypatch):
-    from longspan.train.checkpoint import CheckpointWriter
+    from longspan.train.checkpoints.checkpoint import CheckpointWriter
 
     write = CheckpointWriter._write
 

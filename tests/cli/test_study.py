@@ -5,7 +5,7 @@ import json
 import pytest
 
 import longspan as ls
-from longspan.study.store import StudyFile
+from longspan.study.runs.store import StudyFile
 
 PATTERN = r"(?P<breed>.+)_\d+\.png"
 

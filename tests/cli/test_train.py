@@ -9,7 +9,7 @@ import torch
 from PIL import Image as PILImage
 
 import longspan as ls
-from longspan.train.checkpoint import CheckpointWriter
+from longspan.train.checkpoints.checkpoint import CheckpointWriter
 
 PATTERN = r"(?P<breed>.+)_\d+\.png"
 QUICK = ("--model", "lenet5", "--epochs", "2", "--batch-size", "8")

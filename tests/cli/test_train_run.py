@@ -10,8 +10,8 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError, TrainingError
 from longspan.train import loop
-from longspan.train.files import read_tensors
-from longspan.train.lock import FolderLock
+from longspan.storage.files import read_tensors
+from longspan.storage.lock import FolderLock
 
 pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
 
@@ -187,7 +187,7 @@ def test_a_full_disk_at_the_first_checkpoint_is_told_before_hours_are_lost(longs
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("longspan.train.files.save_file", full)
+    monkeypatch.setattr("longspan.storage.files.save_file", full)
     answer = longspan(*told, "--out", "run")
     assert answer.code == 2
     assert "cannot be written: [Errno 28] No space left on device. Make room or choose another folder" in answer.err

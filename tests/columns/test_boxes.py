@@ -9,7 +9,7 @@ import torch
 
 import longspan as ls
 from longspan.columns import Boxes, Image, Placement, column_from_json
-from longspan.columns.draws import Draws
+from longspan.vision.augment_params import Draws
 from longspan.errors import ConfigError, DataError
 
 CAT = {"box": [20.0, 10.0, 60.0, 90.0], "label": "cat"}

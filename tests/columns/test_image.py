@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 from PIL import ImageOps
 
 from longspan.columns import Draws, Image, pictures
-from longspan.columns.pictures import MAX_PIXELS
+from longspan.vision.image_io import MAX_PIXELS
 from longspan.errors import ConfigError, DataError
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import longspan as ls
 from longspan.columns import Image, Instances, Placement, column_from_json
-from longspan.columns.draws import Draws, warp_masks
-from longspan.columns.packed import _from_bits, _to_bits, areas, boxes_in, masks_in, packed, tight_boxes
-from longspan.columns.rle import encode_runs
+from longspan.vision.augment_params import Draws, warp_masks
+from longspan.vision.instance_encoding import _from_bits, _to_bits, areas, boxes_in, masks_in, packed, tight_boxes
+from longspan.vision.rle import encode_runs
 from longspan.errors import ConfigError, DataError, ShapeError
 
 MASK = np.zeros((12, 20), bool)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image as PILImage
 
 from longspan.columns import Image, Mask, Placement, column_from_json
-from longspan.columns.draws import Draws
+from longspan.vision.augment_params import Draws
 from longspan.errors import ConfigError, DataError, ShapeError
 
 STORED = np.array([[0, 7, 7, 255], [7, 0, 255, 255], [0, 0, 0, 7]], np.uint8)

@@ -14,7 +14,7 @@ from longspan.columns import Categories, Category, Column, Number, Text
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import HEADS, Head, head_for, head_from_json
 from longspan.models import FeatureShapes
-from longspan.train.step import sum_losses
+from longspan.inference.source import sum_losses
 
 ROWS = 6
 STEPS = 7

@@ -10,7 +10,7 @@ import longspan as ls
 from longspan.columns import Located
 from longspan.datasets import make_scenes
 from longspan.heads import HEADS, head_from_json
-from longspan.train.step import prepare_inputs, sum_losses
+from longspan.inference.source import prepare_inputs, sum_losses
 
 TARGETS = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {

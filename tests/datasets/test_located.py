@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import longspan as ls
-from longspan.columns.rle import decode_runs
+from longspan.vision.rle import decode_runs
 
 
 def counted(table, name):

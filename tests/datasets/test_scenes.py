@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from longspan.columns.rle import decode_runs
+from longspan.vision.rle import decode_runs
 from longspan.datasets import ScenesConfig, make_scenes
 from longspan.datasets.scenes import SHAPES, shape_mask
 from longspan.errors import ConfigError

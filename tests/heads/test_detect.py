@@ -10,8 +10,8 @@ from longspan.columns import Boxes, Draws
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import Detect, head_from_json
 from longspan.models import FeatureShapes, Maps
-from longspan.nn.one_stage import OneStage
-from longspan.nn.two_stage import TwoStage
+from longspan.nn.retinanet import OneStage
+from longspan.nn.faster_rcnn import TwoStage
 
 COLUMN = Boxes(vocab=("cat", "dog"), max_boxes=5, size_px=(64, 96))
 SMALL = Detect(channels=8, representation=16, samples=16, proposals=30, max_detections=12, column=COLUMN)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from longspan.columns import Draws, Mask
-from longspan.columns.draws import affine_matrices, warp_images
+from longspan.vision.augment_params import affine_matrices, warp_images
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import Segment, head_for, head_from_json
 from longspan.models import FeatureShapes, Maps

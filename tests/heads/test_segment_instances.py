@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from longspan.columns import Draws, Instances
-from longspan.columns.packed import boxes_in, masks_in, packed
-from longspan.columns.rle import decode_runs
+from longspan.vision.instance_encoding import boxes_in, masks_in, packed
+from longspan.vision.rle import decode_runs
 from longspan.errors import ConfigError
 from longspan.heads import SegmentInstances, head_from_json
 from longspan.models import FeatureShapes, Maps

@@ -5,7 +5,7 @@ from torchvision import models as published
 
 from longspan.errors import WeightsError
 from longspan.models import DeepCNNConfig, create, load_weights
-from longspan.models.torchvision_nets import TorchvisionNet
+from longspan.models.vision.torchvision_nets import TorchvisionNet
 from longspan.models.weights import _resized_embedding, to_channels
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from longspan.errors import ConfigError
-from longspan.nn.enlarge import enlarge
+from longspan.nn.upsample import enlarge
 from longspan.nn.fcn import FCNDecoder, bilinear_deconvolution, fcn_head
 
 CHANNELS, STRIDES = (6, 4, 5, 8), (4, 8, 16, 32)

@@ -4,7 +4,7 @@ from torchvision.models.detection.roi_heads import maskrcnn_loss, paste_masks_in
 from torchvision.ops import roi_align
 
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.truth import Truth
+from longspan.nn.detection_targets import Truth
 
 SIZE_PX = (60, 90)
 

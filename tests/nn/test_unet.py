@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from longspan.models import create
-from longspan.models.torchvision_nets import without_memory
+from longspan.models.vision.torchvision_nets import without_memory
 from longspan.nn.unet import UNetDecoder
 
 EVERY_KIND = [

@@ -13,7 +13,7 @@ from torch import nn
 import longspan as ls
 from longspan.errors import ConfigError, ModelFileError, PipelineError
 from longspan.pipeline import Pipeline, Stage, functions_needed, load
-from longspan.train.files import read_tensors, write_tensors
+from longspan.storage.files import read_tensors, write_tensors
 
 
 def functions(pulses):

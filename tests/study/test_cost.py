@@ -6,7 +6,7 @@ import pytest
 
 from longspan.errors import StudyError, UnknownNameError
 from longspan.study.cost import cost_crossover, cost_per_row, cost_table
-from longspan.study.crossover import Crossover, NoCrossover, crossover
+from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
 
 PRICES = {"number": 1, "boxes": 6}
 NEEDS = {"whole": ["number"], "staged": ["number", "boxes"]}

@@ -9,7 +9,7 @@ import pytest
 import longspan as ls
 from longspan.errors import StudyError, UnknownNameError
 from longspan.study import Study, StudyResults
-from longspan.study.runs import study_rows
+from longspan.study.runs.runs import study_rows
 
 SIZES = [20, 40]
 
@@ -296,7 +296,7 @@ def test_a_file_of_something_else_is_refused_and_left(make, tmp_path):
 
 
 def test_a_study_of_another_version_of_the_library_is_read_but_not_gone_on_with(make, tmp_path):
-    from longspan.study.store import StudyFile
+    from longspan.study.runs.store import StudyFile
 
     run(make())
     with StudyFile.open_file(tmp_path / "s.sqlite") as file:

@@ -8,9 +8,9 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.dense import parse_size
+from longspan.systems.vision_common import parse_size
 from longspan.systems.faces import face_areas
-from longspan.systems.given import load_with_given
+from longspan.systems.function_registry import load_with_given
 from longspan.systems.lane_markings import mark_lanes
 
 QUICK = {

@@ -8,7 +8,7 @@ from torch import nn
 import longspan as ls
 from longspan.errors import ConfigError, ShapeError, UnknownNameError, VaultError
 from longspan.train import Callback, Learner, WeightAverage
-from longspan.train.stored import StoredLayers
+from longspan.train.feature_cache import StoredLayers
 
 ALL = ["side", "light", "lit"]
 
@@ -360,7 +360,7 @@ def test_pretrained_layers_get_the_statistics_they_know(small, monkeypatch):
 
         return real(model, **{**options, "weights": None})
 
-    monkeypatch.setattr("longspan.train.building.create", create)
+    monkeypatch.setattr("longspan.train.backbone_factory.create", create)
     task = small.task(size_px=32)
     learner = small.learner(task, weights="imagenet")
     assert asked["weights"] == "imagenet"

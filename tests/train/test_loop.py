@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import longspan as ls
-from longspan.data.random import permutation
+from longspan.randomness import permutation
 from longspan.errors import TrainingError
 from longspan.train import Callback
 from longspan.train.schedules import lr_factor, momentum_at

@@ -6,7 +6,7 @@ from longspan.columns import Category
 from longspan.heads import Classify
 from longspan.models import SmallResNetConfig, create
 from longspan.train import Phase, TrainConfig
-from longspan.train.network import Network
+from longspan.inference.network import Network
 from longspan.train.optimizer import make_optimizer
 
 HEADS = {"y": Classify(hidden=(5,), column=Category(vocab=("a", "b")))}

@@ -9,7 +9,7 @@ import longspan as ls
 from longspan.columns import Text
 from longspan.errors import ConfigError, DataError, ShapeError
 from longspan.heads import Transcribe
-from longspan.train.show import _word
+from longspan.train.reports.show import _word
 
 TEXTS = ["abc", "cab", "bb", "a", "", "accb", "ba", "cc", "bca", "ab", "caa", "c"]
 SMALL = ls.models.LineCNNConfig(channels=(8, 12, 16, 16), num_features=24, dropout=0.0)

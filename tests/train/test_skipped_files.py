@@ -13,7 +13,7 @@ from PIL import Image as PILImage
 import longspan as ls
 from longspan.errors import DataError, Fault
 from longspan.report import Document
-from longspan.train.learner_report import _left_out
+from longspan.train.reports.learner_report import _left_out
 
 
 def bomb():

@@ -25,7 +25,7 @@ def doctor() -> None:
     import torch
 
     from longspan.report import describe_environment
-    from longspan.train.precision import native_bfloat16, pick_device, pick_dtype
+    from longspan.inference.precision import native_bfloat16, pick_device, pick_dtype
 
     device = pick_device()
     facts = describe_environment(device=str(device))
@@ -77,7 +77,7 @@ def _gpus() -> str:
 def _data() -> str:
     """Where data is looked for, and what is there."""
     from longspan import datasets
-    from longspan.data.cache_dir import cache_dir
+    from longspan.storage.cache_dir import cache_dir
 
     mirror = os.environ.get("LONGSPAN_DATA", "").strip()
     lines = [f"cache {cache_dir()}{'' if cache_dir().is_dir() else ' (not made yet)'}"]
@@ -107,7 +107,7 @@ def _data() -> str:
 def _weights() -> str:
     """ImageNet weights that need no network."""
     from longspan.models import model_names
-    from longspan.models.imagenet import weights_cache
+    from longspan.models.vision.imagenet import weights_cache
 
     mirror = os.environ.get("LONGSPAN_DATA", "").strip()
     places = [weights_cache(), *([Path(mirror).expanduser() / "weights"] if mirror else [])]

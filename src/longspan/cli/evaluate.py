@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from longspan.cli import options as told
-from longspan.cli.answers import batch_size_for
+from longspan.cli.prediction_format import batch_size_for
 from longspan.cli.formats import annotation_format
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible
@@ -49,7 +49,7 @@ def evaluate(
     from longspan.cli.sources import image_column, read_source
     from longspan.columns import Image
     from longspan.pipeline import Pipeline
-    from longspan.systems.given import load_with_given
+    from longspan.systems.function_registry import load_with_given
 
     with interruptible(lambda: "Nothing was written."):
         predictor = load_with_given(model, device=device)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from longspan.cli import options as told
-from longspan.cli.answer_files import AnswerFiles
-from longspan.cli.answers import answer_words, batch_size_for, leave_out_below, located_answers
+from longspan.cli.prediction_writer import AnswerFiles
+from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible
 from longspan.errors import ConfigError, DataError, Fault, data_error
@@ -75,7 +75,7 @@ def predict(
         )
     places = AnswerFiles(pictures=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
 
-    from longspan.systems.given import load_with_given
+    from longspan.systems.function_registry import load_with_given
 
     with interruptible(lambda: "No half-written file is left behind."):
         network = load_with_given(model, device=device)

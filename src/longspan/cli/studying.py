@@ -102,7 +102,7 @@ def report_on(out: str, *, quiet: bool) -> None:
 
 def _finish(results: StudyResults, folder: Path, *, quiet: bool) -> None:
     """The table and the advice, and both files."""
-    from longspan.study.summary import means_by_size
+    from longspan.study.reports.summary import means_by_size
 
     report, values = folder / "report.html", folder / "study.json"
     with writing(report, "--out"):

@@ -87,7 +87,7 @@ def _choose_targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[st
 
 def _picture_side(table: Table, image: str) -> tuple[int, bool]:
     """Longer side of the first picture that opens, and whether pictures are files, whose sizes may differ."""
-    from longspan.columns.pictures import open_image
+    from longspan.vision.image_io import open_image
 
     if image in table.arrays:
         return max(table.arrays[image].shape[1:3]), False
@@ -194,7 +194,7 @@ def _counted(counts: Counter[Any]) -> str:
 
 def _things(rows: Sequence[Sequence[Any]]) -> str:
     """How many of each label lie in the pictures, and in how many there is nothing."""
-    from longspan.columns.things import label_of
+    from longspan.columns.annotations import label_of
 
     counts = Counter(label_of(each) if isinstance(each, dict) else "object" for row in rows for each in row)
     empty = sum(not row for row in rows)

@@ -166,7 +166,7 @@ class TrainOptions:
 
     def save(self, folder: Path) -> None:
         """Keep the options in `folder`, with paths that hold from anywhere, so that `--resume` needs no others."""
-        from longspan.train.files import write_whole
+        from longspan.storage.files import write_whole
 
         kept = asdict(self)
         for name in _PATHS:

@@ -21,7 +21,7 @@ from longspan.cli.tasks import (
     train_config,
 )
 from longspan.cli.train_options import TrainOptions
-from longspan.cli.train_places import Places, places_for
+from longspan.cli.output_paths import Places, places_for
 from longspan.errors import ConfigError, FetchError, TrainingError, WeightsError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _callbacks(options: TrainOptions) -> list[Callback]:
 
 def _check(options: TrainOptions) -> None:
     """A slip in the options is told before a thousand photos are read, not after."""
-    from longspan.train.precision import pick_device
+    from longspan.inference.precision import pick_device
 
     train_config(options)
     _callbacks(options)
@@ -232,7 +232,7 @@ def _epochs(count: int | None) -> str:
 
 def _figures(learner: Learner, figures: dict[str, float]) -> str:
     """The first metric of every target; rows in which nothing is to be found may give none."""
-    from longspan.train.scores import join_target
+    from longspan.inference.scores import join_target
 
     names = [join_target(name, head.metrics[0].name, len(learner.heads)) for name, head in learner.heads.items()]
     return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures) or "no figure"

@@ -6,16 +6,16 @@ from typing import Any
 
 from longspan.columns.base import Column
 from longspan.columns.boxes import Boxes
-from longspan.columns.categories import Categories
+from longspan.columns.multi_label import Categories
 from longspan.columns.category import Category
-from longspan.columns.draws import Draws
+from longspan.vision.augment_params import Draws
 from longspan.columns.image import Image
 from longspan.columns.instances import Instances
-from longspan.columns.located import Located
+from longspan.columns.spatial import Located
 from longspan.columns.mask import Mask
 from longspan.columns.number import Number
-from longspan.columns.placement import Placement
-from longspan.columns.plain import Plain
+from longspan.vision.resize_transform import Placement
+from longspan.columns.raw import Plain
 from longspan.columns.text import Text
 from longspan.errors import unknown_name
 

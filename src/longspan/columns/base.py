@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 if TYPE_CHECKING:
-    from longspan.columns.draws import Draws
+    from longspan.vision.augment_params import Draws
 
 __all__ = ["Column"]
 

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.columns.agreement import box_overlaps, unmatched_share
+from longspan.metrics.overlap import box_overlaps, unmatched_share
 from longspan.columns.category import Category, Label, checked_vocab
-from longspan.columns.drawing import Colour, draw_boxes, palette
-from longspan.columns.draws import warp_points
-from longspan.columns.located import Located, checked_frame
-from longspan.columns.pictures import Resize
-from longspan.columns.placement import Placement
-from longspan.columns.things import (
+from longspan.vision.drawing import Colour, draw_boxes, palette
+from longspan.vision.augment_params import warp_points
+from longspan.columns.spatial import Located, checked_frame
+from longspan.vision.image_io import Resize
+from longspan.vision.resize_transform import Placement
+from longspan.columns.annotations import (
     LEAST_LEFT,
     LEAST_SIDE_PX,
     are_numbers,
@@ -35,7 +35,7 @@ from longspan.columns.things import (
 from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from longspan.columns.draws import Draws
+    from longspan.vision.augment_params import Draws
 
 __all__ = ["Boxes"]
 

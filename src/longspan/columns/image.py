@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 
 from longspan.columns.base import Column
-from longspan.columns.draws import warp_images
-from longspan.columns.pictures import Resize, look, read_pixels, resize
-from longspan.columns.placement import Placement
+from longspan.vision.augment_params import warp_images
+from longspan.vision.image_io import Resize, look, read_pixels, resize
+from longspan.vision.resize_transform import Placement
 from longspan.errors import ConfigError, Fault, data_error
 
 if TYPE_CHECKING:
-    from longspan.columns.draws import Draws
+    from longspan.vision.augment_params import Draws
 
 __all__ = ["Image"]
 

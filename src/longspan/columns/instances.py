@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.columns.agreement import mask_overlaps, unmatched_share
+from longspan.metrics.overlap import mask_overlaps, unmatched_share
 from longspan.columns.category import Category, Label, checked_vocab
-from longspan.columns.drawing import Colour, draw_boxes, draw_masks, palette
-from longspan.columns.draws import warp_masks
-from longspan.columns.located import Located, checked_frame
-from longspan.columns.outlines import mask_of, outline_faults, size_of
-from longspan.columns.packed import areas, boxes_in, masks_in, packed, tight_boxes
-from longspan.columns.pictures import Resize
-from longspan.columns.placement import Placement
-from longspan.columns.rle import encode_runs
-from longspan.columns.things import (
+from longspan.vision.drawing import Colour, draw_boxes, draw_masks, palette
+from longspan.vision.augment_params import warp_masks
+from longspan.columns.spatial import Located, checked_frame
+from longspan.vision.contours import mask_of, outline_faults, size_of
+from longspan.vision.instance_encoding import areas, boxes_in, masks_in, packed, tight_boxes
+from longspan.vision.image_io import Resize
+from longspan.vision.resize_transform import Placement
+from longspan.vision.rle import encode_runs
+from longspan.columns.annotations import (
     LEAST_LEFT,
     caption,
     common_faults,
@@ -35,7 +35,7 @@ from longspan.columns.things import (
 from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from longspan.columns.draws import Draws
+    from longspan.vision.augment_params import Draws
 
 __all__ = ["Instances"]
 

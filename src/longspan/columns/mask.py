@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.columns.agreement import wrong_pixels
+from longspan.metrics.overlap import wrong_pixels
 from longspan.columns.category import Label, checked_vocab
-from longspan.columns.drawing import Colour, draw_classes, palette, picture_html
-from longspan.columns.draws import warp_masks
-from longspan.columns.located import Located, checked_frame
-from longspan.columns.mask_files import read_stored
-from longspan.columns.pictures import Resize
-from longspan.columns.placement import Placement
+from longspan.vision.drawing import Colour, draw_classes, palette, picture_html
+from longspan.vision.augment_params import warp_masks
+from longspan.columns.spatial import Located, checked_frame
+from longspan.vision.mask_files import read_stored
+from longspan.vision.image_io import Resize
+from longspan.vision.resize_transform import Placement
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
-    from longspan.columns.draws import Draws
+    from longspan.vision.augment_params import Draws
 
 __all__ = ["Mask"]
 
@@ -223,7 +223,7 @@ class Mask(Located):
 
     @property
     def palette(self) -> tuple[Colour, ...]:
-        """The colour of each class: those that were given, else those of `longspan.columns.drawing.palette`."""
+        """The colour of each class: those that were given, else those of `longspan.vision.drawing.palette`."""
         return palette(len(self.vocab)) if self.colours is None else self.colours[: len(self.vocab)]
 
     def show_html(self, value: Any) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from longspan.data.augment import Augment
-from longspan.data.leaks import Leaks
-from longspan.data.samples import Batch, Samples, encode_rows
-from longspan.data.splits import Split
-from longspan.data.store import Store
+from longspan.vision.augment import Augment
+from longspan.data.leakage.leaks import Leaks
+from longspan.data.batches.samples import Batch, Samples, encode_rows
+from longspan.data.splits.split import Split
+from longspan.data.batches.store import Store
 from longspan.data.table import Table
 from longspan.data.task import Task
-from longspan.data.vault import Vault
+from longspan.data.splits.vault import Vault
 
 __all__ = ["Augment", "Batch", "Leaks", "Samples", "Split", "Store", "Table", "Task", "Vault", "encode_rows"]

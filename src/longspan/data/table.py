@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Categories, Category, Column, Number, Plain
-from longspan.data.cells import cells_of
-from longspan.data.random import permutation
-from longspan.data.table_sources import TableSources
+from longspan.data.readers.series import cells_of
+from longspan.randomness import permutation
+from longspan.data.readers.table_sources import TableSources
 from longspan.errors import ConfigError, DataError, unknown_name
 
 if TYPE_CHECKING:
-    from longspan.data.splits import Split
+    from longspan.data.splits.split import Split
 
 __all__ = ["Table"]
 
@@ -261,8 +261,8 @@ class Table(TableSources):
         group: str | None = None,
         column: Any = None,
     ) -> Split:
-        """Which rows train, validate and test; see `longspan.data.splits.make_split`."""
-        from longspan.data.splits import make_split
+        """Which rows train, validate and test; see `longspan.data.splits.split.make_split`."""
+        from longspan.data.splits.split import make_split
 
         return make_split(
             self, valid=valid, test=test, seed=seed, stratify=stratify, time=time, group=group, column=column

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from longspan.columns import Category, Column, Image, Located
-from longspan.data.column_leaks import group_rows
-from longspan.data.input_statistics import with_statistics
-from longspan.data.leaks import Leaks, find_leaks, parts_of
-from longspan.data.samples import Samples, encode_rows, picture_of
-from longspan.data.splits import Split
-from longspan.data.store import encode_value
+from longspan.data.leakage.column_leaks import group_rows
+from longspan.data.batches.input_statistics import with_statistics
+from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
+from longspan.data.batches.samples import Samples, encode_rows, picture_of
+from longspan.data.splits.split import Split
+from longspan.data.batches.store import encode_value
 from longspan.data.table import Table
-from longspan.data.vault import Vault
+from longspan.data.splits.vault import Vault
 from longspan.errors import (
     ConfigError,
     DataError,
@@ -74,7 +74,7 @@ class Task:
             on_error: "raise" refuses bad files and values, all at once and by name; "skip" leaves their rows out and
                 keeps the list in `skipped`.
             allow_leaks: Train although something of the held-out rows is known in training, such as the same or nearly
-                the same sample (see `longspan.data.leaks`); noted in the model file.
+                the same sample (see `longspan.data.leakage.leaks`); noted in the model file.
             move_leaks: Let held-out copies of training rows train too, so that no sample is on both sides; `moved`
                 keeps their names. For splits drawn at random, where a row more or less in a part does not matter; of a
                 split by group, the rest of the group follows. A split by time is not touched.

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from longspan.data.cache_dir import cache_dir
+from longspan.storage.cache_dir import cache_dir
 from longspan.datasets.named import NamedData, RemoteFile
 from longspan.datasets.unpack import unpack
 from longspan.errors import ChecksumError, FetchError, LongspanError

@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 
 from longspan.columns import Image, Plain, Text
 from longspan.data import Table
-from longspan.data.random import step_seed
+from longspan.randomness import step_seed
 from longspan.errors import ConfigError
 
 __all__ = ["NumbersConfig", "make_numbers"]

@@ -11,11 +11,11 @@ import polars as pl
 from PIL import Image as PILImage
 
 from longspan.columns import Boxes, Category, Image, Instances, Mask, Number
-from longspan.columns.rle import encode_runs
+from longspan.vision.rle import encode_runs
 from longspan.data import Table
-from longspan.data.annotations.cells import boxes_cells, instances_cells
+from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.geometry import mask_box
-from longspan.data.random import step_seed
+from longspan.randomness import step_seed
 from longspan.errors import ConfigError
 
 __all__ = ["SHAPES", "ScenesConfig", "make_scenes"]

@@ -9,8 +9,8 @@ from longspan.errors import ConfigError, unknown_name
 from longspan.heads.base import Answer, Head, Metric, Reads
 from longspan.heads.classify import Classify, ClassifyMany
 from longspan.heads.detect import Detect
-from longspan.heads.edit_distance import edit_distance
-from longspan.heads.pixel_counts import class_counts, median_frequency_weights
+from longspan.metrics.edit_distance import edit_distance
+from longspan.metrics.pixel_counts import class_counts, median_frequency_weights
 from longspan.heads.regress import Regress
 from longspan.heads.segment import Segment
 from longspan.heads.segment_instances import SegmentInstances

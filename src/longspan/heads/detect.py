@@ -11,11 +11,11 @@ from torch import nn
 from longspan.columns import Boxes
 from longspan.errors import unknown_name
 from longspan.heads.base import Answer, Metric
-from longspan.heads.coco_metrics import box_figures
+from longspan.metrics.average_precision import box_figures
 from longspan.heads.detector import Detector
 from longspan.models import FeatureShapes
 from longspan.nn.detections import DetectorOutputs
-from longspan.nn.one_stage import OneStage, OneStageConfig
+from longspan.nn.retinanet import OneStage, OneStageConfig
 
 __all__ = ["Design", "Detect"]
 

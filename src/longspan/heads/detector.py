@@ -14,7 +14,7 @@ from longspan.heads.base import Head, Reads
 from longspan.models import FeatureShapes
 from longspan.nn.detections import DetectorOutputs
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.two_stage import TwoStage, TwoStageConfig
+from longspan.nn.faster_rcnn import TwoStage, TwoStageConfig
 
 __all__ = ["Detector"]
 

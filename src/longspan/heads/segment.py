@@ -11,14 +11,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from longspan.columns import Column, Draws, Mask
-from longspan.columns.draws import warp_images
+from longspan.vision.augment_params import warp_images
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads.base import Answer, Head, Metric, Reads, shape_of
-from longspan.heads.pixel_counts import IGNORED, confusion, intersection_over_union
+from longspan.metrics.pixel_counts import IGNORED, confusion, intersection_over_union
 from longspan.models import FeatureShapes, Maps
 from longspan.nn.deeplab import DeepLabHead
 from longspan.nn.fcn import FCNDecoder, fcn_head
-from longspan.nn.one_map import OneMapDecoder
+from longspan.nn.single_scale_decoder import OneMapDecoder
 from longspan.nn.unet import UNetDecoder
 
 __all__ = ["Decoder", "Segment"]

@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from longspan.columns import Instances
-from longspan.columns.packed import boxes_in, masks_in, packed
-from longspan.columns.rle import encode_runs
+from longspan.vision.instance_encoding import boxes_in, masks_in, packed
+from longspan.vision.rle import encode_runs
 from longspan.errors import ConfigError
 from longspan.heads.base import Answer, Metric
-from longspan.heads.coco_metrics import mask_figures
+from longspan.metrics.average_precision import mask_figures
 from longspan.heads.detector import Detector
 from longspan.models import FeatureShapes
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.two_stage import TwoStageOutputs
+from longspan.nn.faster_rcnn import TwoStageOutputs
 
 __all__ = ["SegmentInstances"]
 

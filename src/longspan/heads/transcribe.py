@@ -13,7 +13,7 @@ from longspan.columns.base import Column
 from longspan.errors import ConfigError
 from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, shape_of
 from longspan.heads.ctc import beam_search, best_paths, pad_texts, text_losses
-from longspan.heads.edit_distance import edit_distance
+from longspan.metrics.edit_distance import edit_distance
 from longspan.models import FeatureShapes
 
 __all__ = ["Transcribe"]

@@ -16,10 +16,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from longspan.models.catalogue import TABLE_NAME, ModelInfo
-from longspan.models.families import FAMILIES
+from longspan.models.vision.families import FAMILIES
 from longspan.models.registry import OWN_MODELS, create
-from longspan.models.torchvision_nets import build_published, without_memory
-from longspan.models.vgg16 import FromPublished
+from longspan.models.vision.torchvision_nets import build_published, without_memory
+from longspan.models.vision.vgg16 import FromPublished
 
 __all__ = ["measure_own", "measure_published", "write_table"]
 

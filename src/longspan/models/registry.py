@@ -11,16 +11,16 @@ from typing import Any
 
 from longspan.errors import ConfigError, ModelFileError, unknown_name
 from longspan.models.backbone import Backbone
-from longspan.models.deep_cnn import DeepCNN, DeepCNNConfig
-from longspan.models.families import FAMILIES
-from longspan.models.fcn_vgg import FCNVGG, FCNVGGConfig
-from longspan.models.lenet import LeNet5
-from longspan.models.line_cnn import LineCNN, LineCNNConfig
-from longspan.models.segnet import SegNet, SegNetConfig
-from longspan.models.slid_lenet import SlidLeNet5, SlidLeNet5Config
-from longspan.models.small_resnet import SmallResNet, SmallResNetConfig
-from longspan.models.torchvision_nets import TorchvisionNet
-from longspan.models.unshuffle_cnn import UnshuffleCNN, UnshuffleCNNConfig
+from longspan.models.vision.deep_cnn import DeepCNN, DeepCNNConfig
+from longspan.models.vision.families import FAMILIES
+from longspan.models.vision.fcn_vgg import FCNVGG, FCNVGGConfig
+from longspan.models.vision.lenet import LeNet5
+from longspan.models.vision.line_cnn import LineCNN, LineCNNConfig
+from longspan.models.vision.segnet import SegNet, SegNetConfig
+from longspan.models.vision.space_displacement_lenet import SlidLeNet5, SlidLeNet5Config
+from longspan.models.vision.small_resnet import SmallResNet, SmallResNetConfig
+from longspan.models.vision.torchvision_nets import TorchvisionNet
+from longspan.models.vision.space_to_depth_cnn import UnshuffleCNN, UnshuffleCNNConfig
 from longspan.nn import PoolName
 
 __all__ = ["OWN_MODELS", "ModelConfig", "OwnModel", "create", "from_json", "model_names", "to_json"]

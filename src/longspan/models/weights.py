@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from longspan.errors import WeightsError
 from longspan.models.backbone import Backbone
-from longspan.models.imagenet import imagenet_file
+from longspan.models.vision.imagenet import imagenet_file
 from longspan.models.pth import read_pth
-from longspan.models.torchvision_nets import TorchvisionNet
-from longspan.models.vgg16 import FIRST_CONV, FromPublished
+from longspan.models.vision.torchvision_nets import TorchvisionNet
+from longspan.models.vision.vgg16 import FIRST_CONV, FromPublished
 
 __all__ = ["load_weights", "to_channels"]
 

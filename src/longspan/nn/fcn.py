@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError
-from longspan.nn.enlarge import enlarge, fit
+from longspan.nn.upsample import enlarge, fit
 
 __all__ = ["FCNDecoder", "bilinear_deconvolution", "fcn_head"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longspan.nn.regions import pool_regions
-from longspan.nn.truth import Truth
+from longspan.nn.detection_targets import Truth
 
 __all__ = ["MaskBranch"]
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.nn.enlarge import enlarge, fit
+from longspan.nn.upsample import enlarge, fit
 
 __all__ = ["UNetDecoder"]
 

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from longspan.data import Table
-from longspan.data.random import step_seed
+from longspan.randomness import step_seed
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.pipeline.flow import Flow
 from longspan.pipeline.network_features import FeaturesOf

@@ -14,7 +14,7 @@ from longspan.data import Table
 from longspan.errors import PipelineError, nearest
 from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
-from longspan.pipeline.running import Taught, inputs_and_targets
+from longspan.pipeline.execution import Taught, inputs_and_targets
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Learner, Predictor
 

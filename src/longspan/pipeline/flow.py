@@ -8,7 +8,7 @@ from typing import Any, final
 from longspan.columns import Image
 from longspan.data import Table
 from longspan.heads import Answer
-from longspan.pipeline.running import run_stage
+from longspan.pipeline.execution import run_stage
 from longspan.pipeline.stage import Stage
 
 __all__ = ["Flow", "Rows"]

@@ -19,9 +19,9 @@ from longspan.pipeline.pipeline import Pipeline
 from longspan.pipeline.save import PIPELINE_FORMAT
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Predictor
-from longspan.train.files import read_tensors
-from longspan.train.load import from_file
-from longspan.train.standing import below
+from longspan.storage.files import read_tensors
+from longspan.inference.load import from_file
+from longspan.train.checkpoints.checkpoint_state import below
 from longspan.version import __version__
 
 __all__ = ["functions_needed", "load"]

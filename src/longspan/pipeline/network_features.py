@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from longspan.data import encode_rows
 from longspan.errors import ConfigError, PipelineError, data_error
 from longspan.models import Backbone
-from longspan.pipeline.cells import table_of
+from longspan.pipeline.stage_tables import table_of
 from longspan.train import Learner, Predictor
-from longspan.train.network import Network, evaluating
-from longspan.train.step import autocast
+from longspan.inference.network import Network, evaluating
+from longspan.inference.source import autocast
 
 if TYPE_CHECKING:
     from longspan.columns import Column

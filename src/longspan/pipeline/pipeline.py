@@ -18,11 +18,11 @@ from longspan.pipeline.flow import Flow, Rows
 from longspan.pipeline.identity import describe_stage
 from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
 from longspan.pipeline.plan import assign, check_training, is_trained
-from longspan.pipeline.running import Taught
+from longspan.pipeline.execution import Taught
 from longspan.pipeline.save import write_pipeline
 from longspan.pipeline.scoring import measure_errors
 from longspan.pipeline.stage import Stage
-from longspan.pipeline.teach import teach
+from longspan.pipeline.stage_training import teach
 from longspan.train import Budget, Prediction
 
 __all__ = ["Pipeline"]

@@ -15,10 +15,10 @@ from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.estimator_state import describe_estimator
 from longspan.pipeline.identity import qualified_name
 from longspan.pipeline.network_features import FeaturesOf
-from longspan.pipeline.running import Taught
+from longspan.pipeline.execution import Taught
 from longspan.pipeline.stage import Stage
 from longspan.train import Ensemble, Learner, Predictor
-from longspan.train.files import write_tensors
+from longspan.storage.files import write_tensors
 from longspan.version import __version__
 
 __all__ = ["PIPELINE_FORMAT", "write_pipeline"]

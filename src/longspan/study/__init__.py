@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from longspan.study.results import StudyResults
-from longspan.study.separate import Separate
+from longspan.study.single_task import Separate
 from longspan.study.study import Study
 from longspan.study.transfer import Conditions, Transfer
 

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from longspan.errors import StudyError, nearest, unknown_name
-from longspan.study.cells import cells_of
-from longspan.study.crossover import Crossover, NoCrossover, crossover
-from longspan.study.curves import curves
+from longspan.study.run_grid import cells_of
+from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
+from longspan.study.statistics.curves import curves
 
 __all__ = ["cost_crossover", "cost_per_row", "cost_table"]
 
@@ -78,7 +78,7 @@ def cost_table(
     """The points of every curve with their cost: `strategy, size, cost, error, low, high, runs`.
 
     Args:
-        frame: the runs; see `longspan.study.cells.cells_of`, whose errors are raised here too.
+        frame: the runs; see `longspan.study.run_grid.cells_of`, whose errors are raised here too.
         prices: the price of one label, by column.
         needs: the label columns that each strategy trains on.
         target: whose error; may be left out where there is only one.
@@ -107,7 +107,7 @@ def cost_crossover(
 ) -> Crossover | NoCrossover:  # fmt: skip
     """The labelling cost at which one strategy overtakes the other, within the costs that both were tried at.
 
-    Its arguments are those of `cost_table` and of `longspan.study.crossover.crossover`, and so are its errors.
+    Its arguments are those of `cost_table` and of `longspan.study.statistics.crossover.crossover`, and so are its errors.
     """
     cells = cells_of(frame, target=target)
     for name in (first, second):

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from longspan.study.runs import Run
+from longspan.study.runs.runs import Run
 
 __all__ = ["Plan", "make_plan"]
 

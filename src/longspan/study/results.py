@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, final
 import polars as pl
 
 from longspan.errors import StudyError, unknown_name
-from longspan.study.advice import advice
-from longspan.study.compare import Comparison, compare
+from longspan.study.reports.advice import advice
+from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.cost import cost_per_row, cost_table
-from longspan.study.crossover import Crossover, NoCrossover, Over, crossover
-from longspan.study.curves import Curve, NotReached, SizeFor, curves
-from longspan.study.fact_check import fact_faults
-from longspan.study.figures import learning_curves
+from longspan.study.statistics.crossover import Crossover, NoCrossover, Over, crossover
+from longspan.study.statistics.curves import Curve, NotReached, SizeFor, curves
+from longspan.study.runs.metadata_validation import fact_faults
+from longspan.study.reports.figures import learning_curves
 from longspan.study.plan import Plan
-from longspan.study.runs import Run
+from longspan.study.runs.runs import Run
 from longspan.study.scoring import SHARES, largest_error
-from longspan.study.store import StudyFile
-from longspan.study.summary import summarise
+from longspan.study.runs.store import StudyFile
+from longspan.study.reports.summary import summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -174,7 +174,7 @@ class StudyResults:
 
     def report(self, path: str | Path) -> Path:
         """One self-contained HTML file: curves, crossovers, probabilities, costs, failures, and how it was measured."""
-        from longspan.study.study_report import compose_report
+        from longspan.study.reports.study_report import compose_report
 
         return compose_report(self).save(path)
 

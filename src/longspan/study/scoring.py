@@ -159,7 +159,7 @@ def _placed(column: Located) -> ErrorFunction:
 
 
 def _character_error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-    from longspan.heads.edit_distance import edit_distance
+    from longspan.metrics.edit_distance import edit_distance
 
     edits = sum(edit_distance(truth, said or "") for truth, said in zip(truths, predictions, strict=True))
     return edits / max(1, sum(len(truth) for truth in truths))

@@ -23,18 +23,18 @@ from longspan.study.checks import (
     check_truths,
     refuse,
 )
-from longspan.study.compare import Comparison
-from longspan.study.continuing import refuse_another_study
-from longspan.study.crossover import Crossover, NoCrossover, Over
-from longspan.study.curves import Curve, NotReached, SizeFor
+from longspan.study.statistics.compare import Comparison
+from longspan.study.runs.resume_check import refuse_another_study
+from longspan.study.statistics.crossover import Crossover, NoCrossover, Over
+from longspan.study.statistics.curves import Curve, NotReached, SizeFor
 from longspan.study.identity import describe_strategy, task_identity
 from longspan.study.plan import make_plan
-from longspan.study.progress import StudyProgress
+from longspan.study.runs.progress import StudyProgress
 from longspan.study.results import StudyResults
-from longspan.study.runs import Context, Run
+from longspan.study.runs.runs import Context, Run
 from longspan.study.scoring import ErrorFunction, measure_for
-from longspan.study.store import StudyFile, StudyLock
-from longspan.study.workers import Ended, run_here, run_in_processes
+from longspan.study.runs.store import StudyFile, StudyLock
+from longspan.study.runs.workers import Ended, run_here, run_in_processes
 from longspan.train import Budget
 from longspan.train.strategy import Strategy
 from longspan.version import __version__
@@ -351,7 +351,7 @@ def _backend(context: Context, runs: list[Run], jobs: int, backend: str) -> Gene
     if backend == "inline":
         return run_here(context, runs)
     if backend == "ray":
-        from longspan.study.ray_workers import run_on_ray
+        from longspan.study.runs.ray_workers import run_on_ray
 
         return run_on_ray(context, runs, jobs)
     return run_in_processes(context, runs, jobs)

@@ -9,9 +9,9 @@ from longspan.systems.lanes import LANES_SYSTEM
 from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
 from longspan.systems.objects import OBJECTS
 from longspan.systems.pedestrians import PEDESTRIANS
-from longspan.systems.quickstart import QUICKSTART
-from longspan.systems.rcnn_to_faster import RCNN_TO_FASTER
-from longspan.systems.read_numbers import READ_NUMBERS
+from longspan.systems.numbers.quickstart import QUICKSTART
+from longspan.systems.rcnn.rcnn_to_faster import RCNN_TO_FASTER
+from longspan.systems.numbers.read_numbers import READ_NUMBERS
 from longspan.systems.result import SystemRun
 from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System

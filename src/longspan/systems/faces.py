@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.dense import (
+from longspan.systems.vision_common import (
     PlacesOptions,
     Trained,
     detector_training,
@@ -85,7 +85,7 @@ def _run(options: FacesOptions, run: SystemRun) -> None:
 
 def _by_size(learner: ls.Learner, held_out: ls.Table) -> dict[str, float]:
     """Average precision in pixels of the photos, all detections with their scores."""
-    from longspan.heads.coco_metrics import value_figures
+    from longspan.metrics.average_precision import value_figures
 
     # Answers are what is at least half sure; the figures look at all that was found.
     said = [each["boxes"] for each in unsure(learner).predict(held_out.select("image"))]
@@ -93,7 +93,7 @@ def _by_size(learner: ls.Learner, held_out: ls.Table) -> dict[str, float]:
 
 
 def _report(trained: Trained, held_out: ls.Table, figures: dict[str, float]) -> Document:
-    from longspan.train.learner_report import compose_report
+    from longspan.train.reports.learner_report import compose_report
 
     def begin(page: Document) -> None:
         sides = [0, *_SIDES_PX]

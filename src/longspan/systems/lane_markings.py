@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from longspan.columns.pictures import read_pixels
+from longspan.vision.image_io import read_pixels
 
 __all__ = ["FREE_SPACE", "LANES", "mark_lanes"]
 

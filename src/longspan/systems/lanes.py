@@ -9,7 +9,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.columns import Mask
-from longspan.systems.dense import PlacesOptions, sheet, train_on_places
+from longspan.systems.vision_common import PlacesOptions, sheet, train_on_places
 from longspan.systems.lane_markings import FREE_SPACE, LANES, mark_lanes
 from longspan.systems.result import SystemRun
 from longspan.systems.street_scenes import camvid_task
@@ -98,9 +98,9 @@ def _with_free_space(table: ls.Table) -> ls.Table:
 
 
 def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Document:
-    from longspan.columns.drawing import legend
+    from longspan.vision.drawing import legend
     from longspan.report import Picture
-    from longspan.train.learner_report import compose_report
+    from longspan.train.reports.learner_report import compose_report
 
     def begin(page: Document) -> None:
         page.section("Free space and markings").text(

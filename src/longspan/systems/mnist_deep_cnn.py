@@ -13,7 +13,7 @@ from longspan.systems.system import System
 
 if TYPE_CHECKING:
     from longspan.report import Document
-    from longspan.train.scores import Scores
+    from longspan.inference.scores import Scores
 
 __all__ = ["MNIST_DEEP_CNN", "MnistOptions"]
 
@@ -104,7 +104,7 @@ def _run(options: MnistOptions, run: SystemRun) -> None:
 
 def _open_the_vault(learner: ls.Learner) -> tuple[Scores, int, dict[str, float]]:
     """The misread test digits, how many were read, and the test figures: one opening for all."""
-    from longspan.train.scores import Scores, score_rows
+    from longspan.inference.scores import Scores, score_rows
 
     task = learner.task
     rows = task.open_vault("mnist-deep-cnn: the test figure, and which digits are misread")
@@ -124,8 +124,8 @@ def _open_the_vault(learner: ls.Learner) -> tuple[Scores, int, dict[str, float]]
 
 
 def _report(learner: ls.Learner, misread: Scores, tested: int) -> Document:
-    from longspan.train.learner_report import compose_report
-    from longspan.train.show import result_pictures
+    from longspan.train.reports.learner_report import compose_report
+    from longspan.train.reports.show import result_pictures
 
     page = compose_report(learner, title="MNIST, read by the deep CNN").section("Misread test digits")
     page.text(f"{len(misread.rows):,} of {tested:,} test digits are misread; the surest of these mistakes first.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.dense import PlacesOptions, Trained, first_of_parts, sheet, train_on_places
+from longspan.systems.vision_common import PlacesOptions, Trained, first_of_parts, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -67,7 +67,7 @@ def _run(options: ObjectsOptions, run: SystemRun) -> None:
 
 
 def _report(trained: Trained, task: ls.Task, known: dict[str, float], new: dict[str, float]) -> Document:
-    from longspan.train.learner_report import compose_report
+    from longspan.train.reports.learner_report import compose_report
 
     def begin(page: Document) -> None:
         page.section("Known by heart, and new").text(

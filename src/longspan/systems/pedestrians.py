@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.dense import PlacesOptions, Trained, detector_training, parse_networks, sheet, train_on_places
+from longspan.systems.vision_common import PlacesOptions, Trained, detector_training, parse_networks, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -88,7 +88,7 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
 
 
 def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -> Document:
-    from longspan.train.learner_report import compose_report
+    from longspan.train.reports.learner_report import compose_report
 
     learner = list(trained.values())[-1].learner
 

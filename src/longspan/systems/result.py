@@ -16,7 +16,7 @@ from longspan.errors import ConfigError
 if TYPE_CHECKING:
     from longspan.report import Document
     from longspan.train import Learner
-    from longspan.train.lock import FolderLock
+    from longspan.storage.lock import FolderLock
 
 __all__ = ["MODEL", "REPORT", "RESULT", "SystemRun"]
 
@@ -67,7 +67,7 @@ class SystemRun:
 
     def lock(self) -> FolderLock:
         """For `with`, around the run: a second one into the same folder is refused while it lasts."""
-        from longspan.train.lock import FolderLock
+        from longspan.storage.lock import FolderLock
 
         return FolderLock(self.folder, ".run.lock", what=f"--out {self.folder}")
 
@@ -103,7 +103,7 @@ class SystemRun:
             ConfigError: the folder cannot be written to any more.
         """
         from longspan.report import describe_environment
-        from longspan.train.precision import pick_device, pick_dtype
+        from longspan.inference.precision import pick_device, pick_dtype
 
         bad = [name for name, figure in metrics.items() if not math.isfinite(figure)]
         assert not bad, f"figures that are no numbers: {bad}"

@@ -10,7 +10,7 @@ import numpy as np
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.heads.segment import Decoder
-from longspan.systems.dense import PlacesOptions, Trained, parse_networks, sheet, train_on_places
+from longspan.systems.vision_common import PlacesOptions, Trained, parse_networks, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -135,9 +135,9 @@ def _report(
     in_views: dict[str, dict[str, float]],
     best: str,
 ) -> Document:
-    from longspan.columns.drawing import legend
+    from longspan.vision.drawing import legend
     from longspan.report import Picture
-    from longspan.train.learner_report import compose_report
+    from longspan.train.reports.learner_report import compose_report
 
     column = task.targets["mask"]
     assert isinstance(column, ls.Mask)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from longspan.train.budget import Budget
 from longspan.train.callbacks import Callback, EarlyStopping, TrainState, WeightAverage
-from longspan.train.checkpoint import Checkpoints
+from longspan.train.checkpoints.checkpoint import Checkpoints
 from longspan.train.config import Phase, TrainConfig
-from longspan.train.ensemble import Ensemble
+from longspan.inference.ensemble import Ensemble
 from longspan.train.learner import Learner
-from longspan.train.load import load
-from longspan.train.prediction import Prediction, predictions_to_frame
-from longspan.train.predictor import Predictor
+from longspan.inference.load import load
+from longspan.inference.prediction import Prediction, predictions_to_frame
+from longspan.inference.predictor import Predictor
 from longspan.train.recipe import Recipe
-from longspan.train.slide import slide
+from longspan.inference.sliding_windows import slide
 from longspan.train.strategy import Strategy, Trained
 
 __all__ = [

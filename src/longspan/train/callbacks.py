@@ -11,7 +11,7 @@ import torch
 
 from longspan.errors import ConfigError, unknown_name
 from longspan.train.config import Phase
-from longspan.train.network import Network
+from longspan.inference.network import Network
 
 __all__ = ["Callback", "EarlyStopping", "TrainState", "WeightAverage"]
 

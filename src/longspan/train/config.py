@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, final
 
-from longspan.data.augment import Augment
+from longspan.vision.augment import Augment
 from longspan.errors import ConfigError, unknown_name
-from longspan.train.precision import PRECISIONS, Precision
+from longspan.inference.precision import PRECISIONS, Precision
 from longspan.train.schedules import SCHEDULES, Schedule
 
 __all__ = ["OPTIMIZERS", "Phase", "TrainConfig", "fine_tune_phases"]

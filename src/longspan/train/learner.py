@@ -11,23 +11,23 @@ import torch
 from torch import nn
 
 from longspan.data import Table, Task
-from longspan.data.random import step_seed
+from longspan.randomness import step_seed
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.heads import Head, head_for
 from longspan.models import Backbone, ModelConfig
-from longspan.train.building import make_backbone, normalised_for
+from longspan.train.backbone_factory import make_backbone, normalised_for
 from longspan.train.callbacks import Callback
-from longspan.train.checkpoint import Checkpoints, latest_steps, name_of, read_latest
+from longspan.train.checkpoints.checkpoint import Checkpoints, latest_steps, name_of, read_latest
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import full_name, resolve_design
 from longspan.train.lr_find import LRFind, range_test
-from longspan.train.network import Network, evaluating, place
+from longspan.inference.network import Network, evaluating, place
 from longspan.train.phases import check_trainable, own_randomness, train_phases
-from longspan.train.precision import pick_device, pick_dtype
-from longspan.train.predictor import Predictor
-from longspan.train.scores import Scores, score_rows
-from longspan.train.standing import go_back, refuse_another
-from longspan.train.step import prepare_inputs, whole_source
+from longspan.inference.precision import pick_device, pick_dtype
+from longspan.inference.predictor import Predictor
+from longspan.inference.scores import Scores, score_rows
+from longspan.train.checkpoints.checkpoint_state import go_back, refuse_another
+from longspan.inference.source import prepare_inputs, whole_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -263,13 +263,13 @@ class Learner:
 
     def show_batch(self, n: int = 9) -> Figure:
         """Training pictures as the network gets them, augmented, with their targets."""
-        from longspan.train.show import batch_figure
+        from longspan.train.reports.show import batch_figure
 
         return batch_figure(self, n)
 
     def show_results(self, n: int = 9) -> Figure:
         """Validation pictures with what the network says and what is true; the worst mistakes first."""
-        from longspan.train.show import results_figure
+        from longspan.train.reports.show import results_figure
 
         return results_figure(self, n)
 
@@ -279,7 +279,7 @@ class Learner:
 
     def report(self, path: str | Path) -> Path:
         """One self-contained HTML file: curves, confusion, worst mistakes, samples, settings, environment."""
-        from longspan.train.learner_report import write_report
+        from longspan.train.reports.learner_report import write_report
 
         return write_report(self, Path(path))
 

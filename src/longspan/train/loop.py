@@ -10,14 +10,14 @@ from typing import final
 import torch
 
 from longspan.columns import Column
-from longspan.data.random import permutation
-from longspan.data.samples import epoch_draws, split_evenly
+from longspan.randomness import permutation
+from longspan.data.batches.samples import epoch_draws, split_evenly
 from longspan.heads import Head
 from longspan.train.callbacks import Callback, TrainState
 from longspan.train.config import TrainConfig
-from longspan.train.gradients import Kept, learn_from
+from longspan.train.train_step import Kept, learn_from
 from longspan.train.schedules import lr_factor, momentum_at
-from longspan.train.step import Source
+from longspan.inference.source import Source
 from longspan.train.validation import validate
 
 __all__ = ["Run", "train_phase"]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import torch
 
-from longspan.data.random import permutation, step_seed
-from longspan.data.samples import Batch
+from longspan.randomness import permutation, step_seed
+from longspan.data.batches.samples import Batch
 from longspan.errors import ConfigError, TrainingError
 from longspan.train.config import Phase
 from longspan.train.optimizer import make_optimizer
-from longspan.train.step import batch_loss, whole_source
+from longspan.inference.source import batch_loss, whole_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

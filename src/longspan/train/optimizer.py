@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from longspan.train.config import Phase, TrainConfig
-from longspan.train.network import Network
+from longspan.inference.network import Network
 
 __all__ = ["make_optimizer"]
 

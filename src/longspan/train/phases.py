@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from longspan.data.samples import split_evenly
+from longspan.data.batches.samples import split_evenly
 from longspan.errors import ConfigError
-from longspan.train.best import BestModel
+from longspan.train.checkpoints.best import BestModel
 from longspan.train.callbacks import Callback, TrainState
-from longspan.train.checkpoint import Checkpoints, CheckpointWriter, name_of
+from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, name_of
 from longspan.train.config import Phase
-from longspan.train.faults import memory_named
+from longspan.train.training_errors import memory_named
 from longspan.train.interrupt import interrupts_noted
 from longspan.train.loop import Run, train_phase
 from longspan.train.memory import keep_freed_memory
 from longspan.train.optimizer import make_optimizer
 from longspan.train.progress import ProgressBar
-from longspan.train.scores import join_target
-from longspan.train.standing import collect, restore
-from longspan.train.step import Source, frozen_source, whole_source
-from longspan.train.stored import StoredLayers
+from longspan.inference.scores import join_target
+from longspan.train.checkpoints.checkpoint_state import collect, restore
+from longspan.inference.source import Source, frozen_source, whole_source
+from longspan.train.feature_cache import StoredLayers
 
 if TYPE_CHECKING:
     from longspan.train.learner import Learner

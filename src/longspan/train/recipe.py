@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from longspan.data import Task
-from longspan.data.random import step_seed
-from longspan.data.samples import split_evenly
+from longspan.randomness import step_seed
+from longspan.data.batches.samples import split_evenly
 from longspan.errors import ConfigError
 from longspan.heads import Head
 from longspan.models import Backbone, ModelConfig

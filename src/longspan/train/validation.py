@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from longspan.errors import TrainingError
 from longspan.train.callbacks import TrainState
-from longspan.train.faults import is_out_of_memory, largest_that_fits, out_of_memory
-from longspan.train.gradients import Kept
-from longspan.train.network import Network
-from longspan.train.scores import score_rows
-from longspan.train.step import Source
+from longspan.train.training_errors import is_out_of_memory, largest_that_fits, out_of_memory
+from longspan.train.train_step import Kept
+from longspan.inference.network import Network
+from longspan.inference.scores import score_rows
+from longspan.inference.source import Source
 
 if TYPE_CHECKING:
     from longspan.train.loop import Run

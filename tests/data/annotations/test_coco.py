@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from longspan.columns.rle import decode_runs
+from longspan.vision.rle import decode_runs
 from longspan.data.annotations import read_coco
 from longspan.errors import ConfigError, DataError, UnknownNameError
 

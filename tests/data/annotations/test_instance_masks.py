@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from longspan.columns.rle import decode_runs
+from longspan.vision.rle import decode_runs
 from longspan.data.annotations import read_instance_masks
 from longspan.errors import DataError
 

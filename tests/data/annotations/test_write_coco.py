@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from longspan.columns.rle import decode_runs, encode_runs, fill_polygons
+from longspan.vision.rle import decode_runs, encode_runs, fill_polygons
 from longspan.data.annotations import read_coco, write_coco
 from longspan.errors import ConfigError, DataError
 

@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
-from longspan.columns.rle import decode_runs, runs_of_string
-from longspan.data.annotations.cells import boxes_cells, instances_cells
+from longspan.vision.rle import decode_runs, runs_of_string
+from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import Pictures, read_text
 from longspan.data.annotations.geometry import (
@@ -26,7 +26,7 @@ from longspan.data.annotations.geometry import (
     numbers_of,
     size_fault,
 )
-from longspan.data.plain_json import parse_json
+from longspan.storage.plain_json import parse_json
 from longspan.data.table import Table
 from longspan.errors import DataError, unknown_name
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import final
 
-from longspan.columns.pictures import look
+from longspan.vision.image_io import look
 from longspan.errors import DataError
 
 __all__ = [

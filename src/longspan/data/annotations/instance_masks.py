@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
-from longspan.columns.pictures import open_image
-from longspan.columns.rle import encode_runs
-from longspan.data.annotations.cells import boxes_cells, instances_cells
+from longspan.vision.image_io import open_image
+from longspan.vision.rle import encode_runs
+from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import Pictures, existing_folder
 from longspan.data.annotations.geometry import mask_box
-from longspan.data.annotations.pairs import STEM, mask_of_each
+from longspan.data.annotations.mask_pairing import STEM, mask_of_each
 from longspan.data.table import Table
 
 __all__ = ["read_instance_masks"]

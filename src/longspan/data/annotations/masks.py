@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from longspan.columns import Category, Column, Image, Mask
-from longspan.columns.pictures import look
+from longspan.vision.image_io import look
 from longspan.data.annotations.class_lists import class_colours, class_names
 from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import Pictures, existing_folder
-from longspan.data.annotations.pairs import STEM, mask_of_each
+from longspan.data.annotations.mask_pairing import STEM, mask_of_each
 from longspan.data.table import Table
 from longspan.errors import ConfigError, unknown_name
 

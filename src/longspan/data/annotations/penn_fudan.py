@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from longspan.columns import Boxes
-from longspan.data.annotations.cells import boxes_cells
+from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import Pictures, read_text, stem_of
 from longspan.data.annotations.geometry import checked_box, size_fault

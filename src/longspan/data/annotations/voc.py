@@ -14,7 +14,7 @@ from typing import Any, Literal
 import polars as pl
 
 from longspan.columns import Boxes, Image
-from longspan.data.annotations.cells import boxes_cells
+from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import Pictures, existing_folder, files_below, inside, stem_of
 from longspan.data.annotations.geometry import checked_box, number_of, size_fault

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from longspan.columns import Boxes, Image
-from longspan.data.annotations.cells import boxes_cells
+from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import PICTURE_ENDINGS, Pictures, read_text
 from longspan.data.annotations.geometry import checked_box, number_of

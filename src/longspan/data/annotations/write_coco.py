@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from longspan.columns.pictures import look
-from longspan.columns.rle import decode_runs, fill_polygons
+from longspan.vision.image_io import look
+from longspan.vision.rle import decode_runs, fill_polygons
 from longspan.data.annotations.geometry import mask_box
 from longspan.data.annotations.writing import labels_of, names_below, plain, refuse_existing, things_of, write_bytes
 from longspan.errors import ConfigError, DataError, Fault, data_error

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.sax.saxutils import escape
 
-from longspan.columns.pictures import look
+from longspan.vision.image_io import look
 from longspan.data.annotations.writing import beside, names_below, refuse_existing, things_of, write_bytes
 from longspan.errors import ConfigError, Fault, data_error
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from longspan.columns.pictures import look
+from longspan.vision.image_io import look
 from longspan.data.annotations.writing import (
     beside,
     labels_of,

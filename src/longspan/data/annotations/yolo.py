@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
-from longspan.data.annotations.cells import boxes_cells, instances_cells
+from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.class_lists import class_names
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import Pictures, existing_folder, files_below, read_text, stem_of

@@ -1,0 +1,163 @@
+"""Where answers go beside the screen: a table, a file that other programs read, pictures with the answers drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from longspan.cli.shell import new_file, new_files, writing
+from longspan.errors import ConfigError, unknown_name
+
+if TYPE_CHECKING:
+    from longspan.columns import Located
+    from longspan.train import Prediction
+
+__all__ = ["FORMATS", "AnswerFiles"]
+
+FORMATS = ("csv", "coco", "voc", "yolo", "masks")
+_ENDINGS = {"voc": ".xml", "yolo": ".txt", "masks": ".png"}
+_KINDS = {format: ("boxes", "instances") for format in ("coco", "voc", "yolo")} | {"masks": ("mask",)}
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerFiles:
+    """What --out, --format, --target, --draw and --force say; making one checks that nothing will be lost."""
+
+    pictures: tuple[str, ...]
+    """The files that are predicted."""
+    out: str | None = None
+    """A file for csv and coco, else a folder."""
+    format: str = "csv"
+    """One of `FORMATS`."""
+    target: str | None = None
+    """Whose answers are written, where several would fit the format."""
+    draw: str | None = None
+    """Folder for drawn pictures."""
+    force: bool = False
+    """Whether files that exist may be replaced."""
+
+    def __post_init__(self) -> None:
+        """Check names before the work begins."""
+        if self.format not in FORMATS:
+            raise unknown_name("--format called", self.format, FORMATS)
+        if self.format != "csv" and self.out is None:
+            what = "FILE.json" if self.format == "coco" else "DIR"
+            raise ConfigError(f"--format {self.format} writes files: say where with --out {what}.")
+        if self.target is not None and self.format == "csv":
+            raise ConfigError("--target chooses what --format coco, voc, yolo or masks writes; csv holds everything.")
+        if self.draw is not None:
+            new_files(self.draw, self.pictures, ".png", "--draw", force=self.force)
+        if self.out is None:
+            return
+        if self.format in _ENDINGS:
+            beside = ("classes.txt",) if self.format == "yolo" else ()
+            new_files(self.out, self.pictures, _ENDINGS[self.format], "--out", force=self.force, beside=beside)
+            return
+        new_file(self.out, "--out", force=self.force)
+        names = [Path(picture).name for picture in self.pictures]
+        if self.format == "coco" and (twice := next((name for name in names if names.count(name) > 1), None)):
+            raise ConfigError(
+                f"--format coco tells pictures apart by their names, and several are called {twice}. Give them to "
+                "several calls, each with a file of its own."
+            )
+
+    def check(self, located: Mapping[str, Located]) -> None:
+        """Refuse what these answers cannot be written as.
+
+        Args:
+            located: Targets whose answers lie in the picture, with their columns.
+
+        Raises:
+            ConfigError: nothing to draw, or no target, or several, for the format.
+        """
+        if self.draw is not None and not located:
+            raise ConfigError("--draw: nothing that this model predicts lies in the picture. Leave it out.")
+        if self.format != "csv":
+            self._chosen(located)
+
+    def write(self, predictions: Sequence[Prediction], located: Mapping[str, Located]) -> list[str]:
+        """Write everything; gives a sentence about each place.
+
+        Raises:
+            LongspanError: a file cannot be written; those that are there are whole.
+        """
+        told = []
+        if self.draw is not None:
+            self._draw(Path(self.draw).expanduser(), predictions)
+            told.append(f"{len(predictions)} pictures drawn in {self.draw}")
+        if self.out is not None:
+            path = Path(self.out).expanduser()
+            if self.format == "csv":
+                _write_csv(path, predictions)
+            else:
+                self._write(path, predictions, self._chosen(located), located)
+            told.append(f"{len(predictions)} predictions in {self.out}")
+        return told
+
+    def _chosen(self, located: Mapping[str, Located]) -> str:
+        """The target that the format can hold."""
+        kinds = _KINDS[self.format]
+        fitting = [name for name, column in located.items() if column.kind in kinds]
+        if self.target is not None:
+            if self.target not in fitting:
+                raise unknown_name(f"target that --format {self.format} could write, called", self.target, fitting)
+            return self.target
+        if not fitting:
+            said = ", ".join(f"{name} ({column.kind})" for name, column in located.items()) or "nothing in the picture"
+            raise ConfigError(f"--format {self.format} writes {' or '.join(kinds)}; this model predicts {said}.")
+        if len(fitting) > 1:
+            raise ConfigError(f"--format {self.format}: which target? --target with one of {', '.join(fitting)}.")
+        return fitting[0]
+
+    def _draw(self, folder: Path, predictions: Sequence[Prediction]) -> None:
+        from PIL import Image
+
+        from longspan.storage.files import write_whole
+
+        files = new_files(folder, self.pictures, ".png", "--draw", force=self.force)
+        for file, prediction in zip(files, predictions, strict=True):
+            drawn = Image.fromarray(prediction.draw())
+            with writing(file, "--draw"):
+                write_whole(file, lambda part, drawn=drawn: drawn.save(part, "PNG"))
+
+    def _write(
+        self, path: Path, predictions: Sequence[Prediction], target: str, located: Mapping[str, Located]
+    ) -> None:
+        from longspan.columns import Mask
+        from longspan.data.annotations import write_coco, write_masks, write_voc, write_yolo
+
+        column = located[target]
+        values = [prediction.answers[target].value for prediction in predictions]
+        if isinstance(column, Mask):
+            write_masks(path, self.pictures, values, column=column, overwrite=self.force)
+            return
+        labels = getattr(column, "vocab", ())
+        if self.format == "coco":
+            write_coco(path, self.pictures, values, labels=labels, overwrite=self.force)
+        elif self.format == "voc":
+            write_voc(path, self.pictures, [_boxes(value) for value in values], overwrite=self.force)
+        else:
+            boxes = [_boxes(value) for value in values]
+            write_yolo(path, self.pictures, boxes, labels=labels, overwrite=self.force)
+
+
+def _boxes(value: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The things without their masks, which VOC's and YOLO's files have no room for."""
+    return [{key: part for key, part in thing.items() if key not in ("rle", "polygons")} for thing in value]
+
+
+def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
+    """One row per file; lists of labels as text, since CSV has no lists."""
+    import polars as pl
+
+    from longspan.train import predictions_to_frame
+    from longspan.storage.files import write_whole
+
+    frame = predictions_to_frame(predictions)
+    lists = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    flat = frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists)
+    with writing(path, "--out"):
+        write_whole(path, lambda part: flat.write_csv(part))

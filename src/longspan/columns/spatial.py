@@ -1,0 +1,105 @@
+"""Values that lie in a picture and follow it: masks, boxes, instances."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+
+from longspan.columns.base import Column
+from longspan.columns.category import Label
+from longspan.vision.drawing import Colour
+from longspan.columns.image import Image
+from longspan.vision.image_io import Resize
+from longspan.vision.resize_transform import Placement
+from longspan.errors import ConfigError
+
+__all__ = ["Located", "checked_frame"]
+
+
+class Located(Column, ABC):
+    """A kind of value that lies in the picture of its row, and goes wherever the picture goes.
+
+    Raw values are in pixels of the source, the upright picture as it lies on disk; encoded ones in pixels of the frame,
+    which is what the network sees. Boxes and polygons are in edge coordinates: pixel i covers i to i + 1.
+
+    Example:
+        >>> from longspan.columns import Boxes
+        >>> picture = np.zeros((100, 200), np.uint8)
+        >>> image = Image(size_px=(50, 50), channels=1)  # shows the middle 100 x 100, at half its size
+        >>> boxes = Boxes(vocab=("cat",), max_boxes=3).in_frame(image)
+        >>> placement = image.placement(picture)
+        >>> framed = boxes.decode(boxes.encode_in([{"box": [60, 0, 80, 10], "label": "cat"}], placement))
+        >>> framed
+        [{'box': [5.0, 0.0, 15.0, 5.0], 'label': 'cat'}]
+        >>> boxes.to_source(framed, placement)
+        [{'box': [60.0, 0.0, 80.0, 10.0], 'label': 'cat'}]
+    """
+
+    size_px: tuple[int, int] | None
+    """Height and width of the frame; taken from the picture that the value lies in."""
+    resize: Resize
+    """How the picture was brought into its frame."""
+
+    def in_frame(self, image: Image) -> Self:
+        """The same column for the frame of this fitted picture column."""
+        assert image.size_px is not None
+        assert dataclasses.is_dataclass(self)
+        return dataclasses.replace(self, size_px=image.size_px, resize=image.resize)
+
+    def encode(self, value: Any) -> np.ndarray:
+        """A value whose picture has the size of the frame already.
+
+        Raises:
+            ValueError: all that is wrong with the value.
+        """
+        assert self.size_px is not None
+        return self.encode_in(value, Placement(self.size_px, self.size_px, self.resize))
+
+    @abstractmethod
+    def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
+        """A value of the source, encoded in the frame where `placement` puts it.
+
+        Raises:
+            ValueError: all that is wrong with the value: what `check` says, and what does not fit its picture.
+        """
+
+    @abstractmethod
+    def to_source(self, value: Any, placement: Placement) -> Any:
+        """A decoded value or answer (frame) as it lies in the source picture."""
+
+    @abstractmethod
+    def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
+        """The value drawn on a picture `(H, W, 3)` uint8 in whose pixels it lies: a new array of the same shape."""
+
+    @property
+    @abstractmethod
+    def legend(self) -> tuple[tuple[Label, Colour], ...]:
+        """What each colour of `draw` means; empty where words beside the things say it."""
+
+    @property
+    @abstractmethod
+    def error_name(self) -> str:
+        """What `error` is, in words for axes and tables."""
+
+    @abstractmethod
+    def error(self, truth: Any, said: Any) -> float:
+        """How wrong an answer about one picture is, from 0 to 1; both are raw values in pixels of the source."""
+
+    @abstractmethod
+    def json_value(self, value: Any) -> Any:
+        """An answer as JSON can hold it, for people and programs to read."""
+
+
+def checked_frame(column: Located) -> None:
+    """Bring a column's frame into its usual form (one number is a square), or raise the ConfigError."""
+    name, size = type(column).__name__, column.size_px
+    if isinstance(size, int):
+        size = (size, size)
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ConfigError(f"{name}.size_px must be (height, width) of at least 1 pixel, got {size!r}.")
+    if column.resize not in ("crop", "squish", "pad"):
+        raise ConfigError(f"{name}.resize must be 'crop', 'squish' or 'pad', got {column.resize!r}.")
+    object.__setattr__(column, "size_px", None if size is None else (int(size[0]), int(size[1])))

@@ -1,0 +1,1 @@
+"""Encoded rows, and the batches they come in."""

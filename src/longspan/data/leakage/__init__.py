@@ -1,0 +1,1 @@
+"""What training would know of held-out rows: found before the first step."""

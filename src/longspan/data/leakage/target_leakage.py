@@ -1,0 +1,146 @@
+"""Inputs that give the answer away: a column that alone predicts a target on rows it was not fitted to.
+
+A renamed target, a number that is computed from it, or rows sorted by class with their number among the inputs: with
+such a column a network is perfect until it meets data where the column is not known yet.
+
+Each column of numbers, classes or texts is judged alone, on training rows that were left out of the fit (five folds):
+classes and texts by the most frequent target of each value (of a number, its median), numbers by a decision tree or,
+for numbers, a line. The score is the share of the errors of the best constant answer that this does away with, so
+that it means the same where one class is rare.
+
+Source: the idea of one score for each column is that of Wetschoreck 2020, "Predictive Power Score". Differs: errors
+instead of F1, deeper trees, a line beside the tree, medians of values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from longspan.data.leakage.column_leaks import ColumnLeak
+from longspan.randomness import permutation
+
+if TYPE_CHECKING:
+    from longspan.data.table import Table
+
+__all__ = ["telltale_score", "telltales"]
+
+# N rows that have a value and a target
+CERTAIN = 0.999
+"""Scores from here on are refused. Measured on data sets of scikit-learn and adult: the best honest column is the width
+of iris petals at 0.93; copies and renamings of a target score 1."""
+SUSPECT = 0.95
+"""Scores from here on are told."""
+_MIN_ROWS = 50
+_MAX_ROWS = 20_000
+_FOLDS = 5
+_KINDS = ("category", "number", "text")
+
+
+def telltales(table: Table, rows: np.ndarray, inputs: Sequence[str], targets: Sequence[str]) -> list[ColumnLeak]:
+    """Inputs that predict a target nearly by themselves, those that are refused first.
+
+    Where there is one input, predicting the target from it is the task, and nothing is judged.
+
+    Args:
+        table: Where the cells are.
+        rows: Training rows; held-out targets are not looked at. At most 20,000 of them are drawn.
+        inputs: Names of the inputs; pictures and what lies in them are left out.
+        targets: Names of the targets: classes, numbers and texts.
+    """
+    kinds = {name: column.kind for name, column in table.columns.items()}
+    judged = [name for name in inputs if kinds[name] in _KINDS]
+    wanted = [name for name in targets if kinds[name] in _KINDS]
+    if len(inputs) < 2 or not judged or not wanted or len(rows) < _MIN_ROWS:
+        return []
+    if len(rows) > _MAX_ROWS:
+        rows = np.sort(rows[permutation(0, "telltales", 0, len(rows))[:_MAX_ROWS].numpy()])
+    found = []
+    for target in wanted:
+        for name in judged:
+            score = telltale_score(
+                table.frame[name][rows],
+                table.frame[target][rows],
+                ordered=kinds[name] == "number",
+                numbers=kinds[target] == "number",
+            )
+            if score < SUSPECT:
+                continue
+            what = (
+                f"input {name!r} alone predicts {target!r}: on rows left out it does away with {score:.1%} of the "
+                f"errors of the best constant answer"
+            )
+            found.append(ColumnLeak("target", name, what, certain=score >= CERTAIN, score=round(score, 4)))
+    return sorted(found, key=lambda leak: not leak.certain)
+
+
+def telltale_score(cells: pl.Series, answers: pl.Series, *, ordered: bool, numbers: bool) -> float:
+    """Share of the errors of the best constant answer that the cells alone do away with, cross-validated; 0 to 1.
+
+    Rows without a cell or an answer are left out; fewer than fifty of them, or one answer only, score 0.
+
+    Args:
+        cells: The column, N rows.
+        answers: The target.
+        ordered: The cells are numbers; else classes or texts.
+        numbers: The answers are numbers, of which errors are differences; else classes.
+    """
+    there = (cells.is_not_null() & answers.is_not_null()).to_numpy()
+    cells, answers = cells.filter(there), answers.filter(there)
+    if len(cells) < _MIN_ROWS or answers.n_unique() < 2 or cells.n_unique() < 2:
+        return 0.0
+    x, y = _values_of(cells, ordered), _values_of(answers, numbers)
+    fold = permutation(1, "telltales", 0, len(cells)).numpy() % _FOLDS
+    ways = [_by_value] if not ordered else [_by_tree, _by_line] if numbers else [_by_tree]
+    scores = []
+    for way in ways:
+        errors, constant = 0.0, 0.0
+        for k in range(_FOLDS):
+            known, left_out = fold != k, fold == k
+            said = way(x[known], y[known], x[left_out], numbers)
+            usual = _usual(y[known], numbers)
+            errors += np.abs(said - y[left_out]).sum() if numbers else (said != y[left_out]).sum()
+            constant += np.abs(usual - y[left_out]).sum() if numbers else (usual != y[left_out]).sum()
+        scores.append(1 - errors / constant if constant else 0.0)
+    return float(max(0.0, *scores))
+
+
+def _values_of(cells: pl.Series, numbers: bool) -> np.ndarray:
+    """`(N,)`: numbers as they are, classes and texts as the number of their value."""
+    if numbers:
+        return cells.cast(pl.Float64).fill_nan(0).to_numpy()
+    return cells.cast(pl.String).rank("dense").to_numpy()
+
+
+def _by_value(known: np.ndarray, answers: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
+    """The usual answer of each value; that of all rows for a value never seen."""
+    usual = _usual(answers, numbers)
+    by_value: dict[Any, list[Any]] = defaultdict(list)
+    for value, answer in zip(known.tolist(), answers.tolist(), strict=True):
+        by_value[value].append(answer)
+    said: Mapping[Any, Any] = {value: _usual(np.asarray(some), numbers) for value, some in by_value.items()}
+    return np.asarray([said.get(value, usual) for value in asked.tolist()])
+
+
+def _by_tree(known: np.ndarray, answers: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
+    """What a decision tree over one number says; leaves of two rows at least."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    make = DecisionTreeRegressor if numbers else DecisionTreeClassifier
+    return make(min_samples_leaf=2, random_state=0).fit(known[:, None], answers).predict(asked[:, None])
+
+
+def _by_line(known: np.ndarray, answers: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
+    """What the straight line through one number says."""
+    spread = known.std() or 1.0
+    slope = ((known - known.mean()) * (answers - answers.mean())).mean() / spread**2
+    return answers.mean() + slope * (asked - known.mean())
+
+
+def _usual(answers: np.ndarray, numbers: bool) -> Any:
+    """The best constant answer: the median of numbers, the most frequent class."""
+    return float(np.median(answers)) if numbers else Counter(answers.tolist()).most_common(1)[0][0]

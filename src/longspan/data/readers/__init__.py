@@ -1,0 +1,1 @@
+"""Tables from files, data frames and arrays."""

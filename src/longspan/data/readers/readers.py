@@ -1,0 +1,255 @@
+"""Tables from files, CSV, Parquet, data frames, arrays and MNIST's idx files."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import math
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Category, Column, Image, Text
+from longspan.data.readers.series import cells_of, lists_in_text, missing_nan, series_of
+from longspan.data.table import Table, infer_column
+from longspan.errors import ConfigError, DataError, unknown_name
+
+__all__ = ["read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
+
+_GZIP = b"\x1f\x8b"
+_UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
+_CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
+_PART = 1 << 20
+_IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
+
+
+def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
+    """See `Table.from_files`."""
+    root = Path(folder)
+    if not root.exists():
+        raise DataError(f"The folder {root} does not exist.")
+    if not root.is_dir():
+        raise DataError(f"{root} is a file; from_files wants the folder that holds the pictures.")
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
+    if image in compiled.groupindex:
+        raise ConfigError(f"The group {image!r} has the name of the picture column; give image= another name.")
+    # A link that leads nowhere is told as a missing file when the rows are read, not dropped in silence.
+    paths = sorted(
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*")
+        if (path.is_file() or not path.exists())
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+    matches = [(path, match) for path in paths if (match := compiled.fullmatch(path))]
+    if not matches:
+        raise DataError(_no_match(root, pattern, compiled, paths))
+    cells: dict[str, list[Any]] = {image: [path for path, _ in matches]}
+    for group in compiled.groupindex:
+        cells[group] = [match[group] for _, match in matches]
+    frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
+    columns: dict[str, Column] = {image: Image(), **{group: Category() for group in compiled.groupindex}}
+    return Table(frame, columns, root=root, source=str(root))
+
+
+def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[str]) -> str:
+    if not paths:
+        return f"The folder {root} holds no files."
+    message = f"The pattern '{pattern}' matches none of the {len(paths)} files below {root}, such as "
+    message += ", ".join(repr(path) for path in paths[:3]) + ". "
+    inside = next((path for path in paths if compiled.search(path)), None)
+    if inside is not None:
+        return message + f"It matches a part of {inside!r}; it must match the whole path, so begin or end it with '.*'."
+    return message + "It must match the whole path below the folder, with forward slashes."
+
+
+def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+    """See `Table.from_csv`."""
+    path = _existing(path)
+    # Read as a number, "007" would lose its zeros.
+    texts = {name: pl.String for name, column in (columns or {}).items() if isinstance(column, Text)}
+    try:
+        # A row that fits only after ten thousand others is still read as a whole: types come from all rows.
+        content = _unpacked(path)
+        _check_utf8(path, content)
+        frame = pl.read_csv(content, infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError(f"{path} cannot be read as CSV: {_first_line(error)}. Is it comma-separated UTF-8?") from error
+    for name in frame.columns:
+        original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
+        if original != name and original in frame.columns:
+            raise DataError(f"{path} has several columns called {original!r}; rename them.")
+    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+
+
+def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+    """See `Table.from_parquet`."""
+    path = _existing(path)
+    try:
+        _check_cells(path)
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:  # the second is no Exception
+        raise DataError(
+            f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
+        ) from error
+    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+
+
+def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+    """See `Table.from_frame`."""
+    import narwhals as nw
+
+    try:
+        native = nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataError(f"{type(frame).__name__} is no data frame that narwhals knows: {_first_line(error)}") from error
+    try:
+        cells = native.to_polars()
+    except Exception:  # pandas without pyarrow, or a column of mixed values: one by one, which names what is wrong
+        cells = pl.DataFrame([series_of(name, native[name].to_list()) for name in native.columns])
+    return _typed(cells, columns, root=Path(root) if root else None, source="data frame")
+
+
+def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
+    """See `Table.from_arrays`."""
+    for name in columns:
+        if name not in arrays:
+            raise unknown_name("column", name, arrays)
+    lengths = {name: len(arrays[name]) for name in columns}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"The arrays have different lengths: {lengths}.")
+    unused = [name for name in arrays if name not in columns]
+    if unused:
+        raise ConfigError(f"from_arrays: {unused} are given, but columns= does not say what they mean.")
+    series, pictures = [], {}
+    for name, column in columns.items():
+        cells, pixels = cells_of(name, column, arrays[name])
+        series.append(cells)
+        if pixels is not None:
+            pictures[name] = pixels
+    return Table(pl.DataFrame(series), columns, arrays=pictures, source="arrays")
+
+
+def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label: str) -> Table:
+    """See `Table.from_idx`."""
+    pictures = _idx_array(_existing(images))
+    if pictures.ndim != 3 or pictures.dtype != np.uint8:
+        raise DataError(f"{images} holds {pictures.dtype} {pictures.shape}, not pictures (N, H, W) of bytes.")
+    arrays: dict[str, Any] = {image: pictures}
+    columns: dict[str, Column] = {image: Image()}
+    if labels is not None:
+        classes = _idx_array(_existing(labels))
+        if classes.ndim != 1:
+            raise DataError(f"{labels} holds an array {classes.shape}, not one label per picture.")
+        if len(classes) != len(pictures):
+            raise DataError(f"{labels} has {len(classes)} labels for {len(pictures)} pictures in {images}.")
+        arrays[label], columns[label] = classes, Category()
+    return read_arrays(arrays, columns)
+
+
+def _idx_array(path: Path) -> np.ndarray:
+    """The array in an idx file: magic number (0, 0, type, axes), big-endian sizes, values."""
+    try:
+        with path.open("rb") as file:
+            content = _gunzipped(path) if file.read(2) == _GZIP else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES or not 1 <= content[3] <= 4:
+        raise DataError(f"{path} is no idx file (MNIST's format): it begins with {content[:4].hex(' ')!r}.")
+    dtype, axes = np.dtype(_IDX_DTYPES[content[2]]).newbyteorder(">"), content[3]
+    shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes))
+    expected = 4 + 4 * axes + math.prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        raise DataError(f"{path} has {len(content):,} bytes, but its header {shape} needs {expected:,}.")
+    # A copy in the machine's own byte order, which torch can share without another one.
+    return np.frombuffer(content, dtype, offset=4 + 4 * axes).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _typed(frame: pl.DataFrame, columns: Mapping[str, Column] | None, *, root: Path | None, source: str) -> Table:
+    for name in columns or {}:
+        if name not in frame.columns:
+            raise unknown_name(f"column (in {source})", name, frame.columns)
+    if frame.height == 0:
+        raise DataError(f"{source} has no rows.")
+    frame = pl.DataFrame([missing_nan(series) for series in frame])
+    typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
+    for name in (name for name, column in typed.items() if column.json_cells):
+        frame = frame.with_columns(lists_in_text(frame[name], source))
+    return Table(frame, typed, root=root, source=source)
+
+
+def _unpacked(path: Path) -> Path | bytes:
+    """The file itself, or what is packed in it; polars would unpack without a bound.
+
+    Raises:
+        DataError: it is packed in another way than by gzip, damaged, or unpacks to unreasonably much.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == b"\x28\xb5\x2f\xfd" or head[:2] in (b"x\x01", b"x\x9c", b"x\xda"):
+        raise DataError(f"{path} is packed with {'zlib' if head[:1] == b'x' else 'zstandard'}; unpack it first.")
+    if head[:2] != _GZIP:
+        return path
+    try:
+        return _gunzipped(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
+
+
+def _check_utf8(path: Path, content: Path | bytes) -> None:
+    """DataError for a file that is no UTF-8, with line and byte; polars does not look at every byte."""
+    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        while True:
+            part = file.read(_PART)
+            try:
+                decoder.decode(part, final=not part)
+            except UnicodeDecodeError as error:
+                line, byte = lines + error.object.count(b"\n", 0, error.start), error.object[error.start]
+                raise DataError(f"{path}, line {line}: byte {byte:#04x} is no UTF-8; save the file as UTF-8.") from None
+            if not part:
+                return
+            lines += part.count(b"\n")
+
+
+def _gunzipped(path: Path) -> bytes:
+    most = max(_UNPACKED_FROM, _RATIO * path.stat().st_size)
+    with gzip.open(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DataError(
+            f"{path} unpacks to more than {most:,} bytes, which is unreasonable; if it is right, unpack it."
+        )
+    return content
+
+
+def _check_cells(path: Path) -> None:
+    """Refuse a Parquet file whose header claims so many cells that they cannot be in it: a run takes a few bytes."""
+    lazy = pl.scan_parquet(path)
+    rows, columns = lazy.select(pl.len()).collect().item(), len(lazy.collect_schema())
+    if rows * columns > max(_CELLS_FROM, _CELLS_PER_BYTE * path.stat().st_size):
+        raise DataError(
+            f"{path} claims {rows:,} rows of {columns} column{'s' if columns > 1 else ''} in "
+            f"{path.stat().st_size:,} bytes. If it is right, read it with polars and give the frame: Table.from_frame."
+        )
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; pictures in folders are read with Table.from_files.")
+    if not path.is_file():
+        raise DataError(f"The file {path} does not exist.")
+    return path
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

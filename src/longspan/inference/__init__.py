@@ -1,0 +1,1 @@
+"""Trained models as they are used: predicting, measuring, saving, loading."""

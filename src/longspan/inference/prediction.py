@@ -1,0 +1,126 @@
+"""What a model says about one sample."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Located
+from longspan.vision.image_io import read_pixels
+from longspan.errors import ConfigError, DataError, unknown_name
+from longspan.heads import Answer
+
+__all__ = ["Prediction", "predictions_to_frame"]
+
+
+_WHOLE_PX = 1 << 20  # a JPEG is read at its full size
+
+
+@final
+@dataclass(frozen=True, slots=True, repr=False)
+class Prediction:
+    """Answers by target. `prediction["breed"]` is a value; with one target `.value` and `.probability` are shorter."""
+
+    answers: dict[str, Answer]
+    """The answer of every target, with its probabilities."""
+    source: str | None = None
+    """The file it is about, if it came from one."""
+    located: Mapping[str, Located] = field(default_factory=dict)
+    """The columns of the targets that lie in the picture."""
+
+    def __getitem__(self, target: str) -> Any:
+        """The predicted value of a target."""
+        if target not in self.answers:
+            raise unknown_name("target", target, self.answers)
+        return self.answers[target].value
+
+    @property
+    def value(self) -> Any:
+        """The predicted value of the only target."""
+        return self._only().value
+
+    @property
+    def probability(self) -> float | None:
+        """How sure the model is of the only target; None for quantities."""
+        return self._only().probability
+
+    @property
+    def probabilities(self) -> dict[Any, float] | None:
+        """Of every class of the only target; None for quantities."""
+        return self._only().probabilities
+
+    def draw(self, picture: Any = None) -> np.ndarray:
+        """The picture with every answer that lies in it, `(H, W, 3)` uint8.
+
+        Args:
+            picture: A path, an array or a Pillow image; None: the file that was predicted.
+
+        Raises:
+            ConfigError: no answer lies in the picture, or there is neither file nor `picture`.
+            DataError: the picture cannot be read.
+        """
+        if not self.located:
+            raise ConfigError(f"Nothing of this prediction lies in the picture: it says {', '.join(self.answers)}.")
+        if picture is None and self.source is None:
+            raise ConfigError("The picture was not predicted from a file: give it, prediction.draw(picture).")
+        try:
+            pixels = np.asarray(read_pixels(self.source if picture is None else picture, "RGB", _WHOLE_PX))
+        except ValueError as error:
+            raise DataError(f"{self.source if picture is None else 'The picture'}: {error}") from error
+        for target, column in self.located.items():
+            pixels = column.draw(pixels, self.answers[target].value)
+        return pixels
+
+    def _only(self) -> Answer:
+        if len(self.answers) != 1:
+            raise ConfigError(
+                f"This prediction has several targets; ask for one: prediction[{next(iter(self.answers))!r}]."
+            )
+        return next(iter(self.answers.values()))
+
+    def __repr__(self) -> str:
+        """`Prediction(cat=True, probability=0.98)`."""
+        parts = []
+        for target, answer in self.answers.items():
+            value = f"{answer.value:.4g}" if isinstance(answer.value, float) else repr(answer.value)
+            if isinstance(answer.value, np.ndarray):
+                value = f"<mask {answer.value.shape[0]} x {answer.value.shape[1]}>"
+            parts.append(f"{target}={value}")
+            if answer.probability is not None:
+                name = "probability" if len(self.answers) == 1 else f"{target}_probability"
+                parts.append(f"{name}={answer.probability:.2f}")
+        return f"Prediction({', '.join(parts)})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: the file, each target's value, probability and probabilities of all classes."""
+        fields: dict[str, Any] = {} if self.source is None else {"file": self.source}
+        for target, answer in self.answers.items():
+            located = self.located.get(target)
+            fields[target] = answer.value if located is None else located.json_value(answer.value)
+            prefix = "" if len(self.answers) == 1 else f"{target}_"
+            if answer.probability is not None:
+                fields[f"{prefix}probability"] = round(answer.probability, 6)
+            if answer.probabilities is not None:
+                fields[f"{prefix}probabilities"] = {str(k): round(p, 6) for k, p in answer.probabilities.items()}
+        return fields
+
+
+def predictions_to_frame(predictions: Sequence[Prediction]) -> pl.DataFrame:
+    """One row per prediction, in order: the file where there is one, each value and its probability."""
+    rows = []
+    for prediction in predictions:
+        fields: dict[str, Any] = {} if prediction.source is None else {"file": prediction.source}
+        for target, answer in prediction.answers.items():
+            if target not in prediction.located:
+                fields[target] = answer.value
+            else:
+                fields[target] = json.dumps(prediction.located[target].json_value(answer.value), ensure_ascii=False)
+            if answer.probability is not None:
+                fields[f"{target}_probability"] = answer.probability
+        rows.append(fields)
+    return pl.DataFrame(rows, infer_schema_length=None)

@@ -1,0 +1,257 @@
+"""A trained model as it is used: predicts and measures, is saved as one file and loaded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import nn
+
+from longspan.columns import Column, Image, Located, column_from_json
+from longspan.data import Augment, Samples, Store, Table, encode_rows
+from longspan.data.batches.samples import picture_of
+from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
+from longspan.heads import Head, head_from_json
+from longspan.models import Backbone
+from longspan.models import from_json as backbone_from_json
+from longspan.models import to_json as backbone_to_json
+from longspan.inference.predictions import Answers, path_of, picture_in
+from longspan.storage.files import write_tensors
+from longspan.inference.network import Network, evaluating, place
+from longspan.inference.precision import Precision, pick_device, pick_dtype
+from longspan.inference.scores import activate_rows, score_rows
+from longspan.inference.source import Source, whole_source
+from longspan.inference.tiled_predictions import predict_tiled
+from longspan.inference.model_file_validation import refuse_other_inputs, refuse_unfitted, refuse_unlike
+from longspan.version import __version__
+
+__all__ = ["MODEL_FORMAT", "Predictor", "encode_truth"]
+
+MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
+"""What marks the header of a model file; `load` refuses higher versions."""
+
+_MISFIT = (KeyError, TypeError, AttributeError, RuntimeError, ValueError, IndexError, ArithmeticError, AssertionError)
+"""What constructors raise over values of a wrong type or size."""
+
+_OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment", "precision")
+
+
+@final
+class Predictor:
+    """A network, what its inputs and targets mean, and where it comes from. `ls.load` gives one."""
+
+    def __init__(
+        self,
+        network: Network,
+        inputs: Mapping[str, Column],
+        heads: Mapping[str, Head],
+        *,
+        augment: Augment | None = None,
+        info: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        """Put the parts together; a Learner and `load` do.
+
+        Args:
+            network: Trained; its mode stays.
+            inputs: Fitted input columns by name, in the network's order.
+            heads: Heads with their columns, by target.
+            augment: What it was trained with; test-time augmentation draws from it.
+            info: JSON values that travel in the file: library version, task, training, metrics, vault.
+            device: Where it runs.
+            precision: As it was trained; see `TrainConfig.precision`.
+        """
+        self.device = pick_device(device)
+        self.precision: Precision = precision
+        self.dtype = pick_dtype(precision, self.device)
+        # The memory format of training: in another one sums are taken in another order, and the last digit differs.
+        self.network = place(network, self.device)
+        self.inputs = dict(inputs)
+        self.heads = dict(heads)
+        self.augment = augment or Augment()
+        self.info = dict(info or {})
+
+    def __repr__(self) -> str:
+        backbone = self.network.backbone
+        model = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
+        return f"Predictor({model}: {', '.join(self.inputs)} -> {', '.join(self.heads)})"
+
+    def predict(self, data: Any, *, views: int = 1, tiles: bool = False, batch_size: int = 64) -> Any:
+        """Answers for one sample, several, or a table; in order.
+
+        Args:
+            data: One value of the input column (a path, an array, a Pillow image), or a dict by input where there are
+                several; a list of such; or a Table with the input columns.
+            views: More than 1 averages over augmented views of each picture (see `Augment.views`).
+            tiles: For masks: look at each picture at its own size, a tile of the training's size at a time, and not at
+                the whole of it made smaller (see `segment_tiled`).
+            batch_size: Rows at a time.
+
+        Returns:
+            One `Prediction`, or a list of them, as many as samples.
+
+        Raises:
+            DataError: inputs that cannot be read, all of them by name.
+        """
+        if tiles:
+            if views > 1:
+                raise ConfigError("views= and tiles= exclude each other.")
+            return predict_tiled(self, data, batch_size=min(batch_size, 8))
+        return self.answer(data, views=views, batch_size=batch_size).predictions(self.heads, data)
+
+    def answer(self, data: Any, *, views: int = 1, batch_size: int = 64, compact: bool = True) -> Answers:
+        """What the network says to what `predict` takes; see `activate_rows` for `compact`."""
+        picture = (
+            picture_of(self.inputs) if any(isinstance(head.column, Located) for head in self.heads.values()) else None
+        )
+        if isinstance(data, Table):
+            for name in self.inputs:
+                data.column(name)
+            rows = np.arange(len(data))
+            samples = encode_rows(data, rows, self.inputs, {})
+            faults = list(samples.faults().values())
+            values = [data.value(int(row), picture[0] if picture else next(iter(self.inputs))) for row in rows]
+        else:
+            values = list(data) if isinstance(data, list | tuple) else [data]
+            samples, faults = self._encode(values)
+        if faults:
+            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+        sources = [path_of(value) for value in values]
+        if not sources:
+            return Answers({}, [], [])
+        placements = [None if picture is None else picture[1].placement(picture_in(v, picture[0])) for v in values]
+        rows = torch.arange(len(sources))
+        activated = self.activate(samples, rows, views=views, batch_size=batch_size, compact=compact)
+        return Answers(activated, sources, placements)
+
+    def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
+        """Metrics over the rows of a table that has the targets; missing values count for nothing.
+
+        The loss is among them, unless it is the mean over several views that is measured.
+        """
+        samples = encode_truth(table, self.inputs, self.heads)
+        rows = torch.arange(len(table))
+        columns = {name: _column(head) for name, head in self.heads.items()}
+        with evaluating(self.network):
+            scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
+        if views == 1:
+            return scores.figures(self.heads)
+        return scores.with_activated(self.activate(samples, rows, views=views, batch_size=batch_size), self.heads)
+
+    def source(self, samples: Samples) -> Source:
+        """These samples as this model reads them."""
+        return whole_source(samples, self.inputs, self.device, self.dtype)
+
+    def activate(
+        self, samples: Samples, rows: torch.Tensor, *, views: int = 1, batch_size: int = 64, compact: bool = True
+    ) -> dict[str, torch.Tensor]:
+        """Probabilities and quantities of encoded rows, by target; see `activate_rows`."""
+        drawn, source = self._views(views), self.source(samples)
+        with evaluating(self.network):
+            return activate_rows(source, self.network, rows, self.heads, batch_size, drawn, compact=compact)
+
+    def save(self, path: str | Path) -> Path:
+        """One safetensors file: weights, and as JSON everything needed to use them. It holds no code."""
+        path = Path(path)
+        write_tensors(path, self.network.state_dict(), {**MODEL_FORMAT, **self.describe()})
+        return path
+
+    @classmethod
+    def from_parts(
+        cls, tensors: dict[str, torch.Tensor], described: Mapping[str, Any], *, model: nn.Module | None, device: str
+    ) -> Predictor:
+        """The model that `describe` described; ModelFileError if weights and description do not fit together."""
+        try:
+            heads = {name: head_from_json(fields) for name, fields in described["heads"].items()}
+            inputs = {name: column_from_json(fields) for name, fields in described["inputs"].items()}
+            refuse_unfitted({**inputs, **{name: _column(head) for name, head in heads.items()}})
+            refuse_other_inputs(described["model"], inputs)
+            if described["model"].get("name") is None and model is None:
+                raise ModelFileError(
+                    f"it holds the weights of your own class {described['model'].get('class')!r}, and a file "
+                    "cannot hold its code. Pass a new instance: load(path, model=...)."
+                )
+
+            def build() -> Network:
+                named = described["model"].get("name") is not None
+                return Network(backbone_from_json(described["model"]) if named else model, heads)  # type: ignore[arg-type]
+
+            with torch.random.fork_rng(devices=[]):  # the first weights, soon overwritten, draw random numbers
+                refuse_unlike(build, tensors)
+                network = build()
+            network.load_state_dict(tensors)
+            augment = Augment.from_json(described["augment"])
+            precision = described["precision"]
+        except _MISFIT as error:
+            raise ModelFileError(f"weights and description do not fit together: {error!r:.500}") from error
+        info = {k: v for k, v in described.items() if k not in _OWN_KEYS}
+        network.eval()
+        return cls(network, inputs, heads, augment=augment, info=info, device=device, precision=precision)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything needed to use the weights, as JSON values."""
+        backbone = self.network.backbone
+        model = (
+            backbone_to_json(backbone)
+            if isinstance(backbone, Backbone)
+            else {"name": None, "class": type(backbone).__name__}
+        )
+        return {
+            **self.info,
+            "library_version": __version__,
+            "model": model,
+            "inputs": {name: column.to_json() for name, column in self.inputs.items()},
+            "heads": {name: head.to_json() for name, head in self.heads.items()},
+            "augment": self.augment.to_json(),
+            "precision": self.precision,
+        }
+
+    # --- helpers -------------------------------------------------------------------------------------------------
+
+    def _encode(self, values: Sequence[Any]) -> tuple[Samples, list[Fault]]:
+        stores, faults = {}, []
+        for name, column in self.inputs.items():
+            encoded = np.zeros((len(values), *column.shape), column.dtype)
+            for i, value in enumerate(values):
+                if isinstance(value, dict):
+                    if name not in value:
+                        raise unknown_name("input", name, value)
+                    value = value[name]
+                elif len(self.inputs) > 1:
+                    raise ConfigError(f"This model reads {sorted(self.inputs)}: give each sample as a dict of them.")
+                try:
+                    encoded[i] = column.encode(value)
+                except ValueError as error:
+                    faults.append(Fault(path_of(value) or f"sample {i}", str(error)))
+            stores[name] = Store(torch.from_numpy(encoded), np.arange(len(values)), {})
+        return Samples(stores, {}), faults
+
+    def _views(self, views: int) -> Callable[[torch.Tensor], Sequence[Any]]:
+        if views == 1:
+            return lambda rows: [None]
+        if not self.augment.active:
+            raise ConfigError(f"views={views} needs a model trained with augmentation: the views are drawn from it.")
+        sizes = [column.size_px for column in self.inputs.values() if isinstance(column, Image)]
+        if not sizes or sizes[0] is None:
+            raise ConfigError(f"views={views} needs a model that reads pictures.")
+        size_px = sizes[0]
+        return lambda rows: self.augment.views(views, rows, size_px)
+
+
+def encode_truth(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
+    """All rows of a table with inputs and targets; DataError if any cannot be used."""
+    for name in (*inputs, *heads):
+        table.column(name)
+    samples = encode_rows(table, np.arange(len(table)), inputs, {name: _column(head) for name, head in heads.items()})
+    if samples.faults():
+        raise data_error("Nothing was measured, because some rows cannot be used:", list(samples.faults().values()))
+    return samples
+
+
+def _column(head: Head) -> Column:
+    assert head.column is not None
+    return head.column

@@ -1,0 +1,62 @@
+"""Masks of whole pictures, whatever their size: a tile at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from longspan.columns import Mask
+from longspan.data import Table
+from longspan.data.batches.samples import picture_of
+from longspan.errors import ConfigError, Fault, data_error
+from longspan.inference.predictions import path_of, picture_in
+from longspan.inference.network import evaluating
+from longspan.inference.prediction import Prediction
+from longspan.inference.source import autocast
+from longspan.inference.tiles import segment_tiled
+
+if TYPE_CHECKING:
+    from longspan.inference.predictor import Predictor
+
+__all__ = ["predict_tiled"]
+
+
+def predict_tiled(predictor: Predictor, data: Any, *, batch_size: int) -> Any:
+    """`Predictor.predict` of masks at the pictures' own sizes."""
+    (target, head), *others = predictor.heads.items()
+    picture = picture_of(predictor.inputs)
+    if others or not isinstance(head.column, Mask) or picture is None or len(predictor.inputs) > 1:
+        raise ConfigError("tiles=True is for models that read one picture and predict one mask.")
+    name, column = picture
+    assert column.size_px is not None
+    if isinstance(data, Table):
+        values = data.column_values(name)
+    else:
+        values = [picture_in(value, name) for value in (data if isinstance(data, list | tuple) else [data])]
+
+    def probabilities_of(tiles: torch.Tensor) -> torch.Tensor:
+        inputs = column.prepare(tiles.to(predictor.device))
+        with autocast(predictor.device, predictor.dtype):
+            outputs = predictor.network(inputs)
+        return head.activate(outputs[target]).cpu()
+
+    activated, faults = [], []
+    with torch.no_grad(), evaluating(predictor.network):
+        for number, value in enumerate(values):
+            try:
+                pixels = column.pixels(value)
+            except ValueError as error:
+                faults.append(Fault(path_of(value) or f"sample {number}", str(error)))
+                continue
+            probabilities = segment_tiled(
+                probabilities_of, torch.from_numpy(pixels), column.size_px, batch_size=batch_size
+            )
+            activated.append(head.compact(probabilities[None]))
+    if faults:
+        raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+    predictions = [
+        Prediction({target: head.decode(each)[0]}, path_of(value), {target: head.column})
+        for each, value in zip(activated, values, strict=True)
+    ]
+    return predictions if isinstance(data, Table | list | tuple) else predictions[0]

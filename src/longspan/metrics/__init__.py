@@ -1,0 +1,1 @@
+"""Every measure once: pure functions of targets and predictions."""

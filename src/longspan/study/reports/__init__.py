@@ -1,0 +1,1 @@
+"""What a study says: advice, figures, its report."""

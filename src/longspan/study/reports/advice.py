@@ -1,0 +1,203 @@
+"""What follows from a study, in sentences: none claims more than its interval allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from longspan.study.reports.advice_data import cost_sentences, data_sentences
+from longspan.study.run_grid import Cells, cells_of
+from longspan.study.statistics.compare import Comparison, compare
+from longspan.study.cost import cost_per_row
+from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
+from longspan.study.statistics.curves import Curve, Point, curves
+from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
+
+__all__ = ["advice"]
+
+_RIVALS = 4
+"""At most so many strategies are held against the best one, nearest first."""
+_CONTENDERS = 3
+"""Of at most so many strategies that may be the best it is said what more data would bring."""
+
+
+def advice(
+    frame: Any, *, target: str | None = None, wanted_error: float | None = None,
+    prices: Mapping[str, float] | None = None, needs: Mapping[str, Sequence[str]] | None = None,
+    level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf,
+) -> list[str]:  # fmt: skip
+    """A few sentences about one target: who wins and how surely, from which size on, and what more data would bring.
+
+    A difference counts as told where its interval at `level` excludes 0; otherwise the sentence says that it cannot be
+    told, and how probable it is.
+
+    Args:
+        frame: the runs; see `longspan.study.run_grid.cells_of`, whose errors are raised here too.
+        target: whose error; may be left out where there is only one.
+        wanted_error: an error to reach; half the best one so far if None.
+        prices: the price of one label, by column; then costs are spoken of too.
+        needs: the label columns that each strategy trains on; goes with `prices`.
+        level: of all intervals.
+        seed: of the bootstrap, where there are more than six seeds.
+        unit: of the error, for the sentences; "%" if it is a share, to be shown as percent.
+        largest: error there can be; see `longspan.study.statistics.curves.curves`.
+
+    Raises:
+        StudyError: prices that do not fit; see `longspan.study.cost.cost_per_row`.
+    """
+    cells = cells_of(frame, target=target)
+    found = curves(frame, target=cells.target, level=level, seed=seed, largest=largest)
+    costs = None if prices is None else cost_per_row(prices, needs or {}, strategies=found)
+    size = _largest_common(found)
+    ranked = _ranked(found, size)
+    best, rivals = ranked[0], ranked[1 : 1 + _RIVALS]
+    held = {
+        name: next(each for each in compare(frame, best, name, target=cells.target, level=level) if each.size == size)
+        for name in rivals
+    }
+    said = [*_about_missing(cells), *_about_seeds(cells)]
+    said += _about_winner(found, size, best, held, level=level, unit=unit)
+    if several := len({point.size for curve in found.values() for point in curve.points}) > 1:
+        said += [
+            _about_crossover(crossover(frame, best, name, target=cells.target, level=level, seed=seed))
+            for name in rivals
+        ]
+    elif rivals:
+        said.append("With one size no crossover can be looked for: run two or more.")
+    open_race = [best, *(name for name in rivals if not _told(held[name], level))][:_CONTENDERS]
+    said += data_sentences(found, open_race, wanted_error=wanted_error, unit=unit)
+    if costs is not None:
+        crossed = [
+            crossover(frame, best, name, target=cells.target, level=level, seed=seed, cost_per_row=costs)
+            for name in rivals
+            if costs[best] > 0 and costs[name] > 0
+        ]
+        said += cost_sentences(found, costs, size, wanted_error=wanted_error, unit=unit)
+        said += [_about_crossover(each) for each in crossed if several]
+    return said
+
+
+def _largest_common(found: Mapping[str, Curve]) -> int:
+    """The largest size with results of two strategies or more; of one, if there is no such size."""
+    sizes = [point.size for curve in found.values() for point in curve.points]
+    return max((size for size in sizes if sizes.count(size) > 1), default=max(sizes))
+
+
+def _at(curve: Curve, size: int) -> Point | None:
+    return next((point for point in curve.points if point.size == size), None)
+
+
+def _ranked(found: Mapping[str, Curve], size: int) -> list[str]:
+    """The strategies with a result at `size`, lowest mean error first."""
+    means = {name: point.mean for name, curve in found.items() if (point := _at(curve, size)) is not None}
+    return sorted(means, key=lambda name: means[name])
+
+
+def _told(comparison: Comparison, level: float) -> bool:
+    """Whether it can be told which of two errs less."""
+    probability = comparison.probability
+    return probability is not None and max(probability, 1 - probability) >= (1 + level) / 2
+
+
+def _about_missing(cells: Cells) -> list[str]:
+    """Runs without a result, named by cell."""
+    missing = cells.missing()
+    if not missing:
+        return []
+    named = [f"{count} of {name} at {say_size(size)}" for (name, size), count in missing.items()]
+    shown = ", ".join(named[:5]) + (f", and in {len(named) - 5} more cells" if len(named) > 5 else "")
+    text = (
+        f"{sum(missing.values())} of {cells.errors.size} runs have no result ({shown}); the figures stand on the rest."
+    )
+    return [text]
+
+
+def _about_seeds(cells: Cells) -> list[str]:
+    """What so few seeds cannot say."""
+    if len(cells.seeds) == 1:
+        return [
+            "There is a single seed, so there are no intervals and no probabilities: a difference may be chance. "
+            "Run three seeds or more."
+        ]
+    if len(cells.seeds) == 2:
+        return ["There are two seeds, so intervals are very wide. A third one makes them much narrower."]
+    return []
+
+
+def _about_winner(
+    found: Mapping[str, Curve], size: int, best: str, held: Mapping[str, Comparison], *, level: float, unit: str
+) -> list[str]:
+    """Who errs least at the largest size, and against whom that can be told."""
+
+    def error_of(name: str) -> str:
+        point = _at(found[name], size)
+        return "" if point is None else say_error(point.mean, unit)
+
+    point = _at(found[best], size)
+    interval = ""
+    if point is not None and point.low is not None and point.high is not None:
+        interval = f" ({percent(level)}: {say_interval(point.low, point.high, unit)})"
+    if not held:
+        alone = "only strategy" if len(found) == 1 else "only strategy with a result there"
+        return [f"At {say_size(size)} training rows {best}, the {alone}, has an error of {error_of(best)}{interval}."]
+    told = {name: each for name, each in held.items() if _told(each, level)}
+    said: list[str] = []
+    if told:
+        against = _joined(
+            f"{name} ({error_of(name)}, {say_probability(each.probability or 0)})" for name, each in told.items()
+        )
+        said.append(f"At {say_size(size)} training rows {best} errs less, {error_of(best)}{interval}, than {against}.")
+    for name, each in held.items():
+        if name in told:
+            continue
+        pair = f"{best} ({error_of(best)}) and {name} ({error_of(name)})"
+        if each.probability is None:
+            kind = "by a single seed" if each.pairs == 1 else "without a seed in common"
+            said.append(
+                f"At {say_size(size)} training rows {best} has {error_of(best)} and {name} {error_of(name)}, {kind}: "
+                "that may be chance."
+            )
+        elif each.difference == 0 and each.probability == 0.5:
+            said.append(f"At {say_size(size)} training rows {best} and {name} have the same error, {error_of(best)}.")
+        else:
+            text = f"No difference can be told at {say_size(size)} training rows between {pair}: "
+            said.append(text + f"{say_probability(each.probability)} that {best} errs less.")
+    absent = [name for name in found if _at(found[name], size) is None]
+    if absent:
+        said.append(f"{_joined(absent)} {'has' if len(absent) == 1 else 'have'} no result at {say_size(size)}.")
+    return said
+
+
+def _about_crossover(found: Crossover | NoCrossover) -> str:
+    """Where two strategies change places, or that they do not, or that it cannot be told."""
+    pair = f"{found.first} and {found.second}"
+    axis = "labelling cost" if found.over == "cost" else "size"
+    if isinstance(found, NoCrossover):
+        if found.tried is None:
+            return f"{pair} were not run at overlapping ranges of {axis}, so no crossover can be looked for."
+        tried = f"{say_size(found.tried[0])} and {say_size(found.tried[1])}"
+        if found.over == "cost":
+            tried = f"labelling costs of {tried}"
+        if found.reason == "same":
+            return f"Between {tried} {pair} have the same curve."
+        if found.reason == "undecided":
+            return f"Between {tried} the mean curves of {pair} cross, but not surely enough to name a place."
+        return f"Between {tried} {pair} do not cross: {str(found).partition(': ')[2]}."
+    at = (
+        f"a labelling cost of about {say_size(found.size)}" if found.over == "cost" else f"about {say_size(found.size)}"
+    )
+    text = (
+        f"The curves of {pair} cross at {at} ({found.interval()}): {found.below} errs less below, {found.above} above"
+    )
+    if found.seeds > 1 and found.high is None:
+        text += f"; but that {found.above} is better at {say_size(found.tried[1])} is not settled"
+    if found.seeds > 1 and found.low is None:
+        text += f"; but that {found.below} is better at {say_size(found.tried[0])} is not settled"
+    return text + "."
+
+
+def _joined(names: Any) -> str:
+    """Names with commas, and "and" before the last."""
+    listed = list(names)
+    return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " and " + listed[-1]

@@ -1,0 +1,209 @@
+"""The report of a study: which strategy wins at which amount of data, how sure that is, and how it was measured."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from longspan.report import Document, add_openings
+from longspan.study.statistics.compare import compare_all
+from longspan.study.statistics.crossover import Crossover
+from longspan.study.runs.progress import duration
+from longspan.study.reports.summary import means_by_size
+from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
+
+if TYPE_CHECKING:
+    from longspan.study.statistics.curves import Curve
+    from longspan.study.results import StudyResults
+
+__all__ = ["compose_report"]
+
+_FAILURES_SHOWN = 100
+
+
+def compose_report(results: StudyResults, more: Callable[[Document], None] | None = None) -> Document:
+    """The report as a document; `more` may add sections before those that say how it was measured."""
+    facts, plan = results.facts, results.plan
+    page = Document(" or ".join(plan.strategies), subtitle=_subtitle(results))
+    frame = results.frame()
+    done = len(frame.unique(["strategy", "size", "seed"], maintain_order=True))
+    if done:
+        for target in results.targets:
+            _headlines(page, results, target)
+    failures = results.failures()
+    page.headline("runs", f"{done} of {len(plan.runs())}", f"{len(failures)} failed" if len(failures) else "finished")
+    if done:
+        page.headline(
+            "computing",
+            duration(float(frame.unique(["strategy", "size", "seed"], maintain_order=True)["seconds"].sum())),
+        )
+        for target in results.targets:
+            _target(page, results, target)
+    else:
+        page.section("Results").text("No run is finished, so there is nothing to compare yet.")
+    if len(failures):
+        page.section("Failures").text("Runs that failed are tried again by the next call of run().")
+        shown = failures.head(_FAILURES_SHOWN).drop("trace")
+        first = f"The first {len(shown)} of {len(failures)}." if len(failures) > len(shown) else ""
+        page.table(shown.to_dicts(), caption=first)
+    if more is not None:
+        more(page)
+    _how(page, results)
+    page.section("Environment").environment({**facts["environment"], "threads": facts["settings"]["threads"]})
+    return page
+
+
+def _subtitle(results: StudyResults) -> str:
+    facts, plan = results.facts, results.plan
+    seeds = "one seed" if len(plan.seeds) == 1 else f"{len(plan.seeds)} seeds"
+    rows = facts["task"]["rows"]["evaluated"]
+    kind = "test" if facts["settings"]["evaluate_on"] == "test" else "validation"
+    return (
+        f"{len(plan.strategies)} {'strategy' if len(plan.strategies) == 1 else 'strategies'}, "
+        f"{len(plan.sizes)} training {'size' if len(plan.sizes) == 1 else 'sizes'}, {seeds}, measured on the same "
+        f"{rows:,} {kind} rows. {facts['task_words']}."
+    )
+
+
+def _headlines(page: Document, results: StudyResults, target: str) -> None:
+    found, unit = results.curves(target), results.unit(target)
+    last = max(point.size for curve in found.values() for point in curve.points)
+    ends = {name: curve.points[-1] for name, curve in found.items() if curve.points and curve.points[-1].size == last}
+    best = min(ends, key=lambda name: ends[name].mean)
+    of = f" of {target}" if len(results.targets) > 1 else ""
+    page.headline(f"lowest error{of}, {last:,} rows", say_error(ends[best].mean, unit), best)
+    pairs = itertools.combinations(found, 2)
+    crossed = [each for pair in pairs if isinstance(each := results.crossover(*pair, target=target), Crossover)]
+    for each in crossed[:2]:
+        note = f"{each.interval()}: {each.below} below, {each.above} above"
+        page.headline(f"crossover{of}", f"{say_size(each.size)} rows", note)
+    if len(found) > 1 and not crossed and len(results.plan.sizes) > 1:
+        sizes = results.plan.sizes
+        page.headline(f"crossover{of}", "none", f"within {min(sizes):,} to {max(sizes):,} rows")
+
+
+def _target(page: Document, results: StudyResults, target: str) -> None:
+    of = f" of {target}" if len(results.targets) > 1 else ""
+    found, unit, measure = results.curves(target), results.unit(target), results.facts["measures"][target]
+    page.section(f"What follows{of}").text("\n\n".join(results.advice(target=target)))
+    page.section(f"Learning curves{of}").figure(results.figure(target), caption=_bands(results))
+    page.table(means_by_size(found, unit), caption=f"Mean {measure}, its {percent(0.95)} interval over seeds, and runs")
+    sizes = len({point.size for curve in found.values() for point in curve.points})
+    if sizes > 1:
+        laws = [_law(curve, unit) for curve in found.values()]
+        page.table(
+            laws, caption="Power law through the means: error = a n^-b + c; c is what no amount of data would mend"
+        )
+    pairs = list(itertools.combinations(found, 2))
+    if pairs and sizes > 1:
+        page.section(f"Crossovers{of}").table(
+            [{"strategies": " and ".join(pair), "says": str(results.crossover(*pair, target=target))} for pair in pairs]
+        )
+    if pairs:
+        page.table(_probabilities(results, target), caption="How probable it is that the first errs less")
+    if results.facts["prices"] is not None:
+        _costs(page, results, target, of)
+
+
+def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:
+    unit, costs, table = results.unit(target), results.cost_per_row(), results.cost_table(target=target)
+    page.section(f"Over labelling cost{of}")
+    page.text("What the labels of one training row cost: " + ", ".join(f"{n} {c:g}" for n, c in costs.items()) + ".")
+    if any(costs.values()):
+        page.figure(results.figure(target, over="cost"), caption=_bands(results))
+    page.table(
+        [
+            {
+                "strategy": row["strategy"],
+                "rows": row["size"],
+                "cost": row["cost"],
+                "error": say_error(row["error"], unit),
+            }
+            for row in table.to_dicts()
+        ]
+    )
+    paid = [pair for pair in itertools.combinations(results.curves(target), 2) if costs[pair[0]] and costs[pair[1]]]
+    if paid and len({row["size"] for row in table.to_dicts()}) > 1:
+        page.table(
+            [
+                {"strategies": " and ".join(pair), "says": str(results.crossover(*pair, target=target, over="cost"))}
+                for pair in paid
+            ]
+        )
+
+
+def _how(page: Document, results: StudyResults) -> None:
+    facts, plan = results.facts, results.plan
+    settings = facts["settings"]
+    page.section("How it was measured").text(
+        "For each seed the training rows were put in an order of their own, and each size is the first so many of "
+        "them: subsets are nested, and the same for every strategy. A prediction is made from the task's inputs alone, "
+        f"and its values are compared with the truth. {_budget(settings['budget'])} Each run computed with "
+        f"{settings['threads']} {'thread' if settings['threads'] == 1 else 'threads'}."
+    )
+    rows = {f"rows, {part}": count for part, count in facts["task"]["rows"].items()}
+    page.settings({"sizes": list(plan.sizes), "seeds": list(plan.seeds), **rows, "errors": facts["measures"]})
+    spent = (
+        results.frame()
+        .unique(["strategy", "size", "seed"], maintain_order=True)
+        .group_by("strategy", "size", maintain_order=True)
+    )
+    means = spent.agg(pl.col("steps").mean().round(0).cast(pl.Int64), pl.col("seconds").mean())
+    if len(means):
+        page.table(
+            means.sort("size", maintain_order=True).rename({"size": "training rows"}).to_dicts(),
+            caption="What a run took, mean",
+        )
+    add_openings(page, facts["vault"])
+    page.section("Strategies").settings({name: _described(results.described[name]) for name in plan.strategies})
+
+
+def _budget(budget: dict[str, Any] | None) -> str:
+    if budget is None:
+        return "No equal budget was set: each strategy spent what it is set to spend."
+    amount = f"{budget['steps']:,} steps" if budget["steps"] is not None else f"{budget['seconds']:g} seconds"
+    return f"Every run had the same budget, {amount} of training."
+
+
+def _described(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    return value if isinstance(value, dict) else {"description": value}
+
+
+def _bands(results: StudyResults) -> str:
+    if len(results.plan.seeds) == 1:
+        return "One seed, so no intervals."
+    return f"Bands are {percent(0.95)} intervals of the mean over {len(results.plan.seeds)} seeds."
+
+
+def _law(curve: Curve, unit: str) -> dict[str, object]:
+    if curve.law is None:
+        return {"strategy": curve.strategy, "law": f"none: {curve.no_law}"}
+    floor, half = curve.floor(), curve.gain(2.0)
+    sure = "" if floor.low is None or floor.high is None else f" ({say_interval(floor.low, floor.high, unit)})"
+    return {
+        "strategy": curve.strategy,
+        "law": f"{curve.law.a:.3g} n^-{curve.law.b:.3g} + {curve.law.c:.3g}" + ("" if curve.fits else ", fits badly"),
+        "floor c": say_error(floor.value, unit) + sure,
+        "gain by twice the data, extrapolated": f"{half.value * 100:.2g} % of the error" if curve.fits else None,
+    }
+
+
+def _probabilities(results: StudyResults, target: str) -> list[dict[str, object]]:
+    rows = compare_all(results.frame(), target=target).to_dicts()
+    return [
+        {
+            "first": row["first"],
+            "second": row["second"],
+            "training rows": row["size"],
+            "probability": "one seed: none" if row["probability"] is None else say_probability(row["probability"]),
+        }
+        for row in rows
+    ]

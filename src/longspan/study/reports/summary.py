@@ -1,0 +1,74 @@
+"""Everything that a study says as one JSON value, and its errors as a table."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from longspan.study.statistics.compare import compare_all
+from longspan.study.runs.store import FORMAT_VERSION
+from longspan.study.formatting import say_error, say_interval
+
+if TYPE_CHECKING:
+    from longspan.study.statistics.curves import Curve
+    from longspan.study.results import StudyResults
+
+__all__ = ["means_by_size", "summarise"]
+
+_KEPT = ("created", "library", "task_words", "measures", "settings", "prices", "vault", "environment")
+
+
+def summarise(results: StudyResults) -> dict[str, Any]:
+    """The plan, what was held equal, every run and failure, and for each target what follows.
+
+    A target without any finished run has no figures; nothing else is left out for want of runs.
+    """
+    frame, failures = results.frame(), results.failures()
+    return {
+        "format": f"longspan study {FORMAT_VERSION}",
+        "study": results.path.name,
+        "plan": results.plan.to_json(),
+        **{name: results.facts[name] for name in _KEPT},
+        "rows": results.facts["task"]["rows"],
+        "missing": [list(run) for run in results.missing()],
+        "runs": frame.to_dicts(),
+        "failures": failures.drop("trace").to_dicts(),
+        "targets": {} if frame.is_empty() else {name: _target(results, name) for name in results.targets},
+    }
+
+
+def _target(results: StudyResults, target: str) -> dict[str, Any]:
+    found = results.curves(target)
+    pairs = list(itertools.combinations(found, 2))
+    said: dict[str, Any] = {
+        "curves": {name: curve.to_json() for name, curve in found.items()},
+        "crossovers": [results.crossover(*pair, target=target).to_json() for pair in pairs],
+        "comparisons": compare_all(results.frame(), target=target).to_dicts(),
+        "advice": results.advice(target=target),
+    }
+    if results.facts["prices"] is not None:
+        costs = results.cost_per_row()
+        paid = [pair for pair in pairs if costs[pair[0]] > 0 and costs[pair[1]] > 0]
+        said["cost_per_row"] = costs
+        said["cost"] = results.cost_table(target=target).to_dicts()
+        said["cost_crossovers"] = [results.crossover(*p, target=target, over="cost").to_json() for p in paid]
+    return said
+
+
+def means_by_size(found: dict[str, Curve], unit: str) -> list[dict[str, object]]:
+    """A row for each size, a cell for each strategy: mean error, its interval where there is one, and how many runs."""
+    sizes = sorted({point.size for curve in found.values() for point in curve.points})
+    rows = []
+    for size in sizes:
+        row: dict[str, object] = {"training rows": size}
+        for name, curve in found.items():
+            point = next((each for each in curve.points if each.size == size), None)
+            if point is None:
+                row[name] = None
+                continue
+            shown = say_error(point.mean, unit)
+            if point.low is not None and point.high is not None:
+                shown += f" ({say_interval(point.low, point.high, unit)})"
+            row[name] = f"{shown}, {point.runs} {'run' if point.runs == 1 else 'runs'}"
+        rows.append(row)
+    return rows

@@ -1,0 +1,1 @@
+"""The mathematics of studies: curves, intervals, crossovers."""

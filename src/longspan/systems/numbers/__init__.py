@@ -1,0 +1,1 @@
+"""Reading handwritten numbers: the strategies, and the quickstart."""

@@ -1,0 +1,73 @@
+"""Five ways to read a handwritten number: in stages, sliding, end to end, from single digits on, all stages learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import longspan as ls
+from longspan.datasets import NumbersConfig, make_numbers
+from longspan.systems.numbers.sliding import WINDOW_PX, ReadBySliding
+from longspan.systems.numbers.stages import SINGLE_DIGITS, learned_stages, staged_pipeline
+from longspan.train import Strategy
+
+__all__ = [
+    "END_TO_END",
+    "FROM_DIGITS",
+    "LEARNED_STAGES",
+    "NEEDS",
+    "SLIDING",
+    "STAGED",
+    "ways_to_read",
+]
+
+STAGED, SLIDING, LEARNED_STAGES = "in stages", "sliding LeNet", "all stages learned"
+END_TO_END, FROM_DIGITS = "end to end", "from single digits"
+NEEDS = {
+    STAGED: ("number", "boxes"),
+    SLIDING: ("number", "boxes"),
+    END_TO_END: ("number",),
+    FROM_DIGITS: ("number",),
+    LEARNED_STAGES: ("number", "boxes"),
+}
+"""The labels that each way learns from: boxes say where each digit is."""
+
+_SOURCE_EPOCHS = 5
+_LINES = ls.TrainConfig(
+    batch_size=32,
+    weight_decay=0.02,
+    augment=ls.Augment(rotate_deg=3, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border"),
+)
+
+
+def ways_to_read(
+    digits: ls.Table, *, source: int = 8_000, seed: int = 0, keep_in: Path | None = None
+) -> dict[str, Strategy]:
+    """The five strategies by name.
+
+    Args:
+        digits: Pictures of single digits that training may see: the last two ways start from them.
+        source: How many digits these two learn first: in pictures of one each, or in numbers put together from them.
+        seed: Of their source trainings.
+        keep_in: Folder for the networks that these give, so that a study that goes on finds them there.
+    """
+    reader = line_reader()
+    single = make_numbers(digits, source, seed=seed, config=NumbersConfig(size_px=(32, WINDOW_PX), lengths=(1, 1)))
+    task = ls.Task(single.split(valid=0), inputs="image", targets="number")
+    source_recipe = ls.Recipe(reader.model, epochs=_SOURCE_EPOCHS, lr=reader.lr, config=SINGLE_DIGITS)
+    return {
+        STAGED: staged_pipeline(),
+        SLIDING: ReadBySliding(),
+        END_TO_END: reader,
+        FROM_DIGITS: ls.Transfer(reader, source=task, source_recipe=source_recipe, source_seed=seed, keep_in=keep_in),
+        LEARNED_STAGES: learned_stages(digits, source=source, seed=seed, keep_in=keep_in),
+    }
+
+
+def line_reader(*, small: bool = False) -> ls.Recipe:
+    """Convolutions over the whole picture and CTC."""
+    channels = (16, 32, 64, 96) if small else (24, 48, 96, 128)
+    model = ls.LineCNNConfig(channels=channels, num_features=channels[-1])
+    # CTC needs some hundreds of steps before it spells anything, so small budgets want small batches.
+    config = replace(_LINES, batch_size=16) if small else _LINES
+    return ls.Recipe(model, epochs=20, lr=8e-3 if small else 6e-3, config=config)

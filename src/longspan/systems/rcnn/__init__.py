@@ -1,0 +1,1 @@
+"""R-CNN in stages beside Faster R-CNN."""

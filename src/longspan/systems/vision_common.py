@@ -1,0 +1,186 @@
+"""What the systems that say something about places have in common: training, times, sheets of pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.columns import Located
+from longspan.errors import ConfigError
+from longspan.report import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "PlacesOptions", "Trained", "detector_training", "first_of_parts", "parse_networks", "parse_size", "sheet",
+    "train_on_places", "unsure",
+]  # fmt: skip
+
+_TIMED_PICTURES = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacesOptions:
+    """What may be changed in each of these systems; they set other defaults and add their own."""
+
+    backbone: str = "squeezenet1_1"
+    """What the networks stand on."""
+    weights: str = "imagenet"
+    """What the backbone starts from: imagenet, none, or a file."""
+    size: str = "224"
+    """Height and width of the pictures that a network sees."""
+    epochs: int = 10
+    """Passes over the training pictures."""
+    batch_size: int = 4
+    """Pictures in a step."""
+    lr: float = 1e-3
+    """Peak learning rate of the new layers."""
+    limit: int | None = None
+    """Use only so many pictures of each part, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with ConfigError."""
+        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 10)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
+        parse_size(self.size)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width."""
+        return parse_size(self.size)
+
+    @property
+    def start(self) -> str | None:
+        """`weights` as a learner takes it."""
+        return None if self.weights == "none" else self.weights
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network, and what it took."""
+
+    learner: ls.Learner
+    seconds: float
+    """Of the training, validation included."""
+    pictures_per_second: float
+    """Read from files, looked at, and answered, one after another."""
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from "180x240", or from "224" for a square.
+
+    Raises:
+        ConfigError: they are none, or below 32 pixels.
+    """
+    parts = text.lower().split("x")
+    try:
+        sides = [int(part) for part in parts]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or min(sides) < 32:
+        raise ConfigError(f"--size is HEIGHTxWIDTH or one side, of at least 32 pixels, like 180x240; got {text!r}.")
+    return (sides[0], sides[-1])
+
+
+def parse_networks(text: str, known: Collection[str]) -> list[str]:
+    """The names of networks in "unet,segnet", each once.
+
+    Raises:
+        ConfigError: none, an unknown one, or one named twice.
+    """
+    names = text.split(",")
+    if set(names) - set(known) or len(set(names)) < len(names):
+        raise ConfigError(f"--networks are some of {', '.join(known)}, each once; got {text!r}.")
+    return names
+
+
+def first_of_parts(table: ls.Table, limit: int | None) -> ls.Table:
+    """The first `limit` rows of each official part, "train" and "valid" in the column `part`; all where it is None."""
+    if limit is None:
+        return table
+    parts = np.asarray(table.column_values("part"))
+    return table.take(np.concatenate([np.flatnonzero(parts == part)[:limit] for part in ("train", "valid")]))
+
+
+def detector_training(
+    batch_size: int, *, scale: float = 0.2, shift: float = 0.08, contrast: float = 0.2
+) -> ls.TrainConfig:
+    """How detectors learn from photos of people and faces: mirrored, zoomed and shifted ones, lit differently."""
+    augment = ls.Augment(flip=True, scale=scale, shift=shift, brightness=0.1, contrast=contrast)
+    return ls.TrainConfig(batch_size=batch_size, weight_decay=0.02, clip_norm=5.0, augment=augment)
+
+
+def unsure(learner: ls.Learner, target: str = "boxes") -> ls.Predictor:
+    """The same detector, whose answers are all that it found; average precision looks at these."""
+    predictor = learner.predictor()
+    head = predictor.heads[target]
+    assert isinstance(head, ls.Detect)
+    return ls.Predictor(predictor.network, predictor.inputs, {target: replace(head, answer_score=0.0)})
+
+
+def train_on_places(
+    task: ls.Task,
+    model: str | ls.SegNetConfig,
+    *,
+    weights: str | None,
+    heads: Mapping[str, ls.Head] | None = None,
+    epochs: int,
+    lr: float,
+    config: ls.TrainConfig,
+    lower_rate: float = 0.3,
+    seed: int = 0,
+    progress: bool = True,
+) -> Trained:
+    """Train all layers in one cycle, those of ImageNet with smaller rates; keep a running average of the weights."""
+    learner = ls.Learner(
+        task, model, weights=weights, heads=heads, config=config, callbacks=[ls.WeightAverage(0.98)], seed=seed,
+        progress=progress,
+    )  # fmt: skip
+    started = time.perf_counter()
+    learner.run([ls.Phase(epochs=epochs, lr=lr, lower_rate=1.0 if weights is None else lower_rate)])
+    seconds = time.perf_counter() - started
+    rows = task.valid if len(task.valid) else task.train
+    table = task.table.take(rows[:_TIMED_PICTURES].numpy()).select(*task.input_names)
+    predictor = learner.predictor()
+    predictor.predict(table.take([0]))
+    started = time.perf_counter()
+    for row in range(len(table)):
+        predictor.predict(table.take([row]))
+    return Trained(learner, seconds, len(table) / (time.perf_counter() - started))
+
+
+def sheet(
+    table: ls.Table, target: str, answers: Mapping[str, Sequence[ls.Prediction]], *, title: str, cell_px: int = 190
+) -> Figure:
+    """A row for each picture of a table: as it is, with the truth, and with what each model answered.
+
+    Args:
+        table: With the pictures in `image` and the truth in `target`.
+        target: A column whose values lie in the picture; fitted.
+        answers: By model, a prediction for each row.
+        title: Stands above.
+        cell_px: Width of one picture on the page.
+    """
+    from longspan.vision.image_io import read_pixels
+    from longspan.report import contact_sheet
+
+    column = table.columns[target]
+    assert isinstance(column, Located)
+    pictures = []
+    for row in range(len(table)):
+        pixels = np.asarray(read_pixels(table.value(row, "image"), "RGB", 1 << 20))
+        pictures.append(Picture(pixels, caption="picture"))
+        truth = table.value(row, target)
+        drawn = pixels if truth is None else column.draw(pixels, truth)
+        pictures.append(Picture(drawn, caption="truth"))
+        pictures += [Picture(said[row].draw(pixels), caption=name) for name, said in answers.items()]
+    return contact_sheet(pictures, columns=2 + len(answers), title=title, cell_px=cell_px, legend=column.legend)

@@ -1,0 +1,109 @@
+"""What frozen layers say of each row, computed once: without augmentation it is the same in every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from longspan.data.batches.samples import Samples
+from longspan.data.batches.store import Store
+from longspan.models.backbone import Map
+from longspan.inference.network import Features, Network
+from longspan.inference.source import Inputs, Source, autocast
+
+__all__ = ["StoredLayers"]
+
+
+@final
+class StoredLayers:
+    """Outputs of the frozen lower layers of one network for all rows that train or validate.
+
+    What one phase stored serves the next: where a phase trains the heads alone and a later one the upper layers too,
+    the layers that rest in both run over each row once.
+    """
+
+    def __init__(
+        self, whole: Source, network: Network, rows: torch.Tensor, *, batch_size: int, memory_gb: float
+    ) -> None:
+        """Nothing is computed yet.
+
+        Args:
+            whole: The rows as the whole network reads them.
+            network: Its frozen layers must not change as long as this is used.
+            rows: `(N,)` all rows that will be asked for.
+            batch_size: Rows at a time.
+            memory_gb: Outputs that need more are not stored.
+        """
+        self._whole = whole
+        self._network = network
+        self._rows = rows
+        self._batch_size = batch_size
+        self._memory_bytes = int(memory_gb * 2**30)
+        self._stores: dict[int, Store] = {}
+
+    def source(self, frozen: float, upcoming: Sequence[float] = ()) -> Source | None:
+        """Batches of stored outputs, and the rest of the network on them; None where that cannot be.
+
+        Args:
+            frozen: Share of the layer groups that rest in this phase.
+            upcoming: The same of later phases: what they will need is stored on the way.
+        """
+        groups = self._network.frozen_groups(frozen)
+        if not groups or self._network.parts(groups) is None:
+            return None
+        for below in sorted({self._network.frozen_groups(share) for share in upcoming}, reverse=True):
+            if 0 < below < groups and self._network.parts(below) is not None and self._store(below, 0) is not None:
+                break
+        lower = max((known for known in self._stores if known < groups), default=0)
+        whole = groups == self._network.frozen_groups(1.0)
+        store = self._store(groups, lower if whole else 0)
+        if store is None:
+            return None
+        at = self._whole
+        samples = Samples({"outputs": store}, at.samples.targets)
+
+        def run(network: Network, inputs: Inputs) -> dict[str, Any]:
+            parts = network.parts(groups)  # of the network that is asked: a running average may stand in
+            assert parts is not None
+            return network.from_features(Features(parts[1](*inputs)))
+
+        return Source(samples, lambda batch: (batch.inputs["outputs"],), run, at.device, at.dtype)
+
+    @torch.no_grad()
+    def _store(self, groups: int, below: int) -> Store | None:
+        """Outputs of the lowest `groups` groups, from those of the lowest `below` if there are any."""
+        if groups in self._stores:
+            return self._stores[groups]
+        parts = self._network.parts(groups)
+        assert parts is not None
+        run: Map = parts[0]
+        at, samples = self._whole, self._whole.samples
+        prepare = at.prepare
+        if below:
+            from_below = self._network.parts(below)
+            assert from_below is not None
+            run = from_below[1]
+            samples = Samples({"outputs": self._stores[below]}, {})
+            prepare = lambda batch: (batch.inputs["outputs"],)  # noqa: E731
+        self._network.eval()
+        outputs: torch.Tensor | None = None
+        done = 0
+        for batch in samples.batches(self._rows, self._batch_size):
+            with autocast(at.device, at.dtype):
+                values = run(*prepare(batch.to(at.device))).float().cpu()
+            if outputs is None:
+                if values[0].numel() * 4 * len(self._rows) > self._memory_bytes:
+                    return None
+                outputs = torch.empty(len(self._rows), *values.shape[1:])
+                if values.ndim == 4:  # as the next layers like it
+                    outputs = outputs.to(memory_format=torch.channels_last)
+            outputs[done : done + len(batch)] = values
+            done += len(batch)
+        assert outputs is not None
+        slots = np.full(int(self._rows.max()) + 1, -1, np.int64)
+        slots[self._rows.numpy()] = np.arange(len(self._rows))
+        self._stores[groups] = Store(outputs, slots, {})
+        return self._stores[groups]

@@ -1,0 +1,1 @@
+"""What a learner shows people: its report and its figures."""

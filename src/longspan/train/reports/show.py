@@ -1,0 +1,203 @@
+"""What a learner sees and says, as pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from longspan.columns import Column, Image, Located
+from longspan.randomness import permutation
+from longspan.data.batches.samples import Batch, epoch_draws
+from longspan.errors import ConfigError
+from longspan.heads import Answer, Head
+from longspan.metrics.pixel_counts import IGNORED
+from longspan.report import Picture, contact_sheet
+from longspan.report.pictures import Legend, Tone
+from longspan.inference.scores import Scores
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from longspan.train.learner import Learner
+
+__all__ = ["batch_figure", "batch_pictures", "legend_of", "result_pictures", "results_figure"]
+
+
+def batch_figure(learner: Learner, n: int) -> Figure:
+    """See `Learner.show_batch`."""
+    title = "Training pictures, as the network gets them"
+    return contact_sheet(batch_pictures(learner, n), title=title, legend=legend_of(learner))
+
+
+def results_figure(learner: Learner, n: int) -> Figure:
+    """See `Learner.show_results`."""
+    pictures = result_pictures(learner, learner.scores(), n)
+    where = "beside it" if any(isinstance(column, Located) for column in learner.task.targets.values()) else "below"
+    title = f"Validation pictures: prediction, and the truth {where}; worst first"
+    return contact_sheet(pictures, title=title, legend=legend_of(learner))
+
+
+def legend_of(learner: Learner, target: str | None = None) -> Legend:
+    """What the colours of drawn answers mean; of all targets, or of one."""
+    columns = learner.task.targets if target is None else {target: learner.task.targets[target]}
+    return [entry for column in columns.values() if isinstance(column, Located) for entry in column.legend]
+
+
+def batch_pictures(learner: Learner, n: int) -> list[Picture]:
+    """`n` training pictures after augmentation, with the values of all targets."""
+    task, name = learner.task, _picture_input(learner)
+    column = learner.inputs[name]
+    assert isinstance(column, Image)
+    rows = task.train[permutation(learner.seed, "show", 0, len(task.train))][:n]
+    draws = epoch_draws(learner.config.augment, learner.inputs, rows, 0, learner.seed)
+    batch = next(task.samples.batches(rows, n, draws=draws))
+    # Without mean and spread `prepare` gives plain brightness, which is what a person wants to see.
+    plain = replace(column, mean=(0.0,) * len(column.mean or ()), std=(1.0,) * len(column.std or ()))
+    pixels = (plain.prepare(batch.inputs[name], batch.draws).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+    pictures = pixels.contiguous().numpy()
+    for target, located in task.targets.items():
+        if isinstance(located, Located):
+            moved = located.prepare(batch.targets[target], batch.draws).numpy()
+            there = batch.present[target].tolist()
+            pictures = [_drawn(p, located, located.decode(moved[i])) if there[i] else p for i, p in enumerate(pictures)]
+    return [Picture(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(pictures)]
+
+
+def result_pictures(learner: Learner, scores: Scores, n: int, *, target: str | None = None) -> list[Picture]:
+    """The `n` rows with the largest loss, as pictures with prediction and truth.
+
+    Args:
+        learner: Whose inputs the pictures are.
+        scores: Of the rows to choose from.
+        n: How many.
+        target: The one whose loss counts; the sum of all if None.
+    """
+    name = _picture_input(learner)
+    losses = sum(scores.losses.values()) if target is None else scores.losses[target]
+    assert isinstance(losses, torch.Tensor)
+    worst = losses.argsort(descending=True)[:n]
+    heads = learner.heads if target is None else {target: learner.heads[target]}
+    answers = {t: head.decode(scores.activated[t][worst]) for t, head in heads.items()}
+    pixels = learner.task.samples.inputs[name].read(scores.rows[worst]).numpy()
+    pictures = []
+    for place, row in enumerate(worst.tolist()):
+        truths = {t: _truth(learner, scores, t, row) for t in heads}
+        pictures.append(
+            Picture(
+                image=_compared(pixels[place], learner.task.targets, answers, truths, place),
+                caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, truths),
+                tone=_tone(learner, heads, scores, row, answers, place),
+                note=" · ".join([*_true(learner, heads, scores, row), f"loss {float(losses[row]):.2f}"]),
+            )
+        )
+    return pictures
+
+
+def _drawn(pixels: np.ndarray, column: Located, value: Any) -> np.ndarray:
+    """The value on its picture, in colour."""
+    return column.draw(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels, value)
+
+
+def _compared(
+    pixels: np.ndarray,
+    columns: Mapping[str, Column],
+    answers: Mapping[str, Sequence[Answer]],
+    truths: Mapping[str, Any],
+    place: int,
+) -> np.ndarray:
+    """Where targets lie in the picture: the answers drawn on it, and beside them the truth; else the picture."""
+    said = true = pixels
+    for target, truth in truths.items():
+        column = columns[target]
+        if isinstance(column, Located):
+            said = _drawn(said, column, answers[target][place].value)
+            true = true if truth is None else _drawn(true, column, truth)
+    if said is pixels:
+        return pixels
+    if true is pixels:  # there is no truth to compare with
+        return said
+    return np.concatenate([said, np.full((len(said), 4, 3), 255, np.uint8), true], axis=1)
+
+
+def _truth(learner: Learner, scores: Scores, target: str, row: int) -> Any:
+    """The decoded truth of a row; None where it is missing."""
+    if not bool(scores.present[target][row]):
+        return None
+    return learner.task.targets[target].decode(scores.targets[target][row].numpy())
+
+
+def _picture_input(learner: Learner) -> str:
+    for name, column in learner.inputs.items():
+        if isinstance(column, Image):
+            return name
+    raise ConfigError(f"There are no pictures to show: the inputs are {', '.join(learner.inputs)}.")
+
+
+def _truths(learner: Learner, batch: Batch, place: int) -> str:
+    words = []
+    for name, column in learner.task.targets.items():
+        if column.kind != "mask" and bool(batch.present[name][place]):  # a map of classes says nothing in words
+            words.append(_word(column.decode(batch.targets[name][place].numpy()), name, len(learner.heads)))
+    return ", ".join(words)
+
+
+def _said(heads: Mapping[str, Head], answers: Mapping[str, Answer], truths: Mapping[str, Any]) -> str:
+    words = []
+    for name, answer in answers.items():
+        truth = truths[name]
+        if isinstance(answer.value, np.ndarray):  # a map of classes says nothing in words
+            counts = None if truth is None else truth != IGNORED
+            if counts is not None and counts.any():
+                words.append(f"{name} {(answer.value == truth)[counts].mean():.0%} right")
+            continue
+        sure = "" if answer.probability is None else f" {answer.probability:.0%}"
+        words.append(_word(answer.value, name, len(heads)) + sure)
+    return ", ".join(words)
+
+
+def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int) -> list[str]:
+    """The truth in words, if there is any that words can say."""
+    truths = {name: _truth(learner, scores, name, row) for name in heads}
+    words = [
+        _word("unknown" if value is None else value, name, len(heads))
+        for name, value in truths.items()
+        if not isinstance(value, np.ndarray)
+    ]
+    return ["true: " + ", ".join(words)] if words else []
+
+
+def _tone(
+    learner: Learner,
+    heads: Mapping[str, Head],
+    scores: Scores,
+    row: int,
+    answers: Mapping[str, Sequence[Answer]],
+    place: int,
+) -> Tone:
+    """Good or bad where answers are right or wrong; quantities are neither."""
+    right = []
+    for name in heads:
+        if bool(scores.present[name][row]) and answers[name][place].probability is not None:
+            right.append(_truth(learner, scores, name, row) == answers[name][place].value)
+    return "neutral" if not right else "good" if all(right) else "bad"
+
+
+def _word(value: Any, name: str, num_targets: int) -> str:
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return _counted(value)
+    if value == "":
+        value = "(empty)"
+    text = f"{value:.4g}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else ""
+    text = text or (f"{'' if value else 'not '}{name}" if isinstance(value, bool | np.bool_) else str(value))
+    return text if num_targets == 1 or isinstance(value, bool | np.bool_) else f"{name} {text}"
+
+
+def _counted(things: Sequence[Mapping[str, Any]]) -> str:
+    """How many of each label there are: 2 person, 1 car."""
+    counts = Counter(str(thing["label"]) for thing in things)
+    return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"

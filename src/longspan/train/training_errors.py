@@ -1,0 +1,126 @@
+"""What is said when a training cannot go on: a loss that is no number, or memory that does not suffice."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from longspan.data.batches.samples import Batch
+from longspan.errors import TrainingError
+from longspan.train.memory import give_back_freed_memory
+
+__all__ = ["first_rows", "is_out_of_memory", "largest_that_fits", "memory_named", "no_number", "out_of_memory"]
+
+_SHOWN = 8
+# Of PyTorch's allocators, of C++, and of oneDNN, which says no more when there is no room for its working memory.
+_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "could not create a primitive")
+_ADVICE = (
+    'Try a smaller lr (learner.lr_find() suggests one), clip_norm=1.0, or precision="float32"; and look at these rows.'
+)
+
+
+def no_number(
+    what: str, *, step: int, place: str, lr: float, rows: Sequence[int], names: Sequence[str], weights: str
+) -> TrainingError:
+    """The error for a loss or gradient that is no finite number.
+
+    Args:
+        what: "The loss became nan".
+        step: Of the whole training, from 0.
+        place: "epoch 2, batch 3".
+        lr: Learning rate of the step.
+        rows: Row numbers of the batch in the table.
+        names: Where the first of these rows stand: files, where there are some.
+        weights: What the weights are now, as a sentence.
+    """
+    more = ", ..." if len(rows) > _SHOWN else ""
+    numbers = ", ".join(map(str, rows[:_SHOWN])) + more
+    files = f" Rows: {', '.join(names[:_SHOWN])}{more}." if names else ""
+    return TrainingError(
+        f"{what} at step {step} ({place}, learning rate {lr:.3g}, table rows {numbers}). {weights} {_ADVICE}{files}"
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory did not suffice, on the processor or on a GPU."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY)
+
+
+@contextlib.contextmanager
+def memory_named() -> Iterator[None]:
+    """What the system says about memory outside of steps and validation, as an error of ours."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"Memory does not suffice ({_first_line(str(error))}). Take a smaller batch_size, or smaller pictures "
+            "(size_px); or let the encoded rows lie in a file instead, with a smaller memory_gb of the Task."
+        ) from error
+
+
+def largest_that_fits(attempt: Callable[[int], None], size: int, device: torch.device) -> int:
+    """The largest of `size` / 2, / 4 ... for which `attempt` has memory; 0 if none of 2 or more has.
+
+    Call it when the exception that told of the fault is gone: its frames hold on to what was computed.
+    """
+    while size > 2:
+        give_back_freed_memory(device)
+        size = max(size // 2, 2)
+        fits = True
+        try:
+            attempt(size)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            fits = False
+        if fits:
+            return size
+    return 0
+
+
+def out_of_memory(what: str, rows: int, fits: int, accumulate: int, told: str) -> TrainingError:
+    """The error for a batch that is too large.
+
+    Args:
+        what: "a training step", "validation".
+        rows: That it took at a time.
+        fits: How many were possible when half, a quarter ... were tried; 0: not even two.
+        accumulate: Batches in a step now.
+        told: The system's own words.
+    """
+    head = f"Memory does not suffice for {what} of {rows} rows ({_first_line(told)})."
+    if not fits:
+        return TrainingError(
+            f"{head} Not even 2 rows fit when fewer were tried: take smaller pictures (size_px) or a smaller network."
+        )
+    if what == "validation":
+        return TrainingError(
+            f"{head} {fits} rows at a time fit when half, a quarter and so on were tried, and validation takes twice "
+            f"the batch size: take batch_size={max(fits // 2, 1)}. The weights are those after this epoch."
+        )
+    times = math.ceil(rows / fits) * accumulate
+    return TrainingError(
+        f"{head} batch_size={fits} fits: half of the rows, a quarter and so on were tried until a step was possible. "
+        f"With accumulate={times} a step still learns from as many rows. The weights are those before this step."
+    )
+
+
+def _first_line(told: str) -> str:
+    """What the system said, without where in PyTorch's source it did."""
+    line = next(iter(told.strip().splitlines()), "the system says no more")
+    return line[max(line.find("DefaultCPUAllocator"), 0) :].rstrip(".")
+
+
+def first_rows(batch: Batch, count: int) -> Batch:
+    """The first `count` rows of a batch."""
+    parts = [
+        {name: value[:count] for name, value in part.items()} for part in (batch.inputs, batch.targets, batch.present)
+    ]
+    return Batch(batch.rows[:count], *parts, draws=None if batch.draws is None else batch.draws.take(slice(0, count)))

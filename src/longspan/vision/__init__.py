@@ -1,0 +1,1 @@
+"""Images: files, resizing, warps, boxes, masks, run lengths, drawing."""

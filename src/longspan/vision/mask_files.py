@@ -1,0 +1,55 @@
+"""The numbers that a mask stores, from a file, a Pillow image or an array: never scaled, blended or converted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import ExifTags, ImageOps
+
+from longspan.vision.image_io import one_at_a_time, open_image
+
+__all__ = ["read_stored"]
+
+_WHOLE = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of one whole number for each pixel
+
+
+def read_stored(value: Any) -> np.ndarray:
+    """Whole numbers `(h, w)`, or colours `(h, w, 3)` uint8; turned upright by an EXIF note, as pictures are.
+
+    Of a palette picture the positions in the palette count, not its colours. What says how see-through a pixel is, is
+    left out.
+
+    Raises:
+        ValueError: no mask, with the reason.
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.cpu().numpy()
+    if isinstance(value, np.ndarray):
+        plain = value[..., 0] if value.ndim == 3 and value.shape[-1] == 1 else value
+        whole = plain.ndim == 2 and plain.dtype.kind in "iub"
+        if not (whole or (plain.ndim == 3 and plain.shape[-1] == 3 and plain.dtype == np.uint8)):
+            raise ValueError(f"an array mask holds whole numbers (h, w), got {value.dtype} {value.shape}")
+        if not plain.size:
+            raise ValueError(f"the array {value.shape} holds no pixel")
+        return plain.astype(np.uint8) if plain.dtype == bool else plain
+    picture = open_image(value)
+    try:
+        with one_at_a_time(picture):
+            turned = picture
+            if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                turned = ImageOps.exif_transpose(picture)
+            stored, mode = np.asarray(turned), turned.mode
+    except Exception as error:  # decoders of damaged files raise what they like
+        raise ValueError(f"cannot be decoded ({error})") from None
+    finally:
+        if picture is not value:
+            picture.close()
+    if mode in _WHOLE:
+        return stored.astype(np.uint8) if mode == "1" else stored
+    if mode in ("LA", "PA"):
+        return stored[..., 0]
+    if mode in ("RGB", "RGBA"):
+        return stored[..., :3]
+    raise ValueError(f"a mask is a grey, palette or RGB picture, this one is {mode}; save it as PNG")

@@ -1,0 +1,209 @@
+"""Advice: each constructed study gets the sentences that follow from it, and none that do not."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from longspan.errors import StudyError
+from longspan.study.reports.advice import advice
+
+SIZES = (100, 300, 1000, 3000)
+
+
+def steep(n):
+    return 2.0 * n**-0.5 + 0.01
+
+
+def shallow(n):
+    return 0.35 * n**-0.2
+
+
+def level(n):
+    return 0.1
+
+
+def runs(truths, *, sizes=SIZES, seeds=3, noise=0.02, draw=0):
+    rng = np.random.default_rng(draw)
+    return pl.DataFrame(
+        [
+            {
+                "strategy": name, "size": size, "seed": seed, "target": "y",
+                "error": float(truth(size) * (1 + noise * rng.normal())),
+            }
+            for seed in range(seeds)
+            for size in sizes
+            for name, truth in truths.items()
+        ]
+    )  # fmt: skip
+
+
+BOTH = {"whole": steep, "staged": shallow}
+
+
+def test_a_clear_study():
+    said = advice(runs(BOTH), unit="%")
+    assert said[0].startswith("At 3,000 training rows whole errs less, 4.")
+    assert "than staged (7" in said[0]
+    assert "P > 0.99" in said[0]
+    assert said[1].startswith("The curves of whole and staged cross at about 4")
+    assert "staged errs less below, whole above" in said[1]
+    assert said[2].startswith("More data still helps whole: twice as much (6,000)")
+    assert said[2].endswith("extrapolated.")
+    assert said[3].startswith("To halve its error to 2.")
+    assert len(said) == 4
+
+
+def test_no_difference_is_no_win():
+    said = " ".join(advice(runs({"a": steep, "b": lambda n: 1.005 * steep(n)}, noise=0.05)))
+    assert "No difference can be told at 3,000 training rows between" in said
+    assert "P = 0." in said
+    assert "errs less, " not in said
+
+
+def test_what_was_better_before_is_not_claimed_at_an_open_end():
+    truths = {"a": lambda n: 0.1 * (n / 2300) ** -0.5, "b": lambda n: 0.1 * (n / 2300) ** -0.3}
+    said = " ".join(advice(runs(truths, noise=0.04, seeds=4, draw=1)))
+    assert "to above 3,000" in said
+    assert "that a is better at 3,000 is not settled" in said
+    assert "No difference can be told at 3,000" in said
+
+
+def test_a_tie_is_called_one():
+    frame = runs({"a": steep})
+    said = advice(pl.concat([frame, frame.with_columns(strategy=pl.lit("b"))]))
+    assert said[0].startswith("At 3,000 training rows a and b have the same error, 0.04")
+    assert said[1] == "Between 100 and 3,000 a and b have the same curve."
+
+
+def test_one_strategy_has_nothing_to_beat():
+    said = advice(runs({"whole": steep}))
+    assert said[0].startswith("At 3,000 training rows whole, the only strategy, has an error of 0.04")
+    assert not any("cross" in sentence for sentence in said)
+
+
+def test_one_size_is_told_once_to_be_too_few():
+    prices = {"prices": {"y": 1.0}, "needs": {name: ["y"] for name in "abcd"}}
+    said = advice(runs(dict(zip("abcd", (level, steep, shallow, steep), strict=True)), sizes=(300,)), **prices)
+    assert [each for each in said if "crossover" in each] == [
+        "With one size no crossover can be looked for: run two or more."
+    ]
+
+
+def test_a_single_seed_is_warned_of_and_claims_nothing():
+    said = advice(runs(BOTH, seeds=1))
+    assert said[0].startswith("There is a single seed")
+    assert "by a single seed: that may be chance" in said[1]
+    text = " ".join(said)
+    assert "P =" not in text
+    assert "P >" not in text
+    assert "95 %" not in text
+    assert "errs less, " not in text
+
+
+def test_two_seeds_are_warned_of():
+    assert "two seeds" in advice(runs(BOTH, seeds=2))[0]
+
+
+def test_failed_runs_are_counted_and_named():
+    frame = runs(BOTH, seeds=4)
+    failed = frame.with_columns(
+        error=pl.when((pl.col("strategy") == "staged") & (pl.col("size") == 3000) & (pl.col("seed") < 3))
+        .then(float("nan"))
+        .otherwise("error")
+    )
+    said = advice(failed)
+    assert said[0] == "3 of 32 runs have no result (3 of staged at 3,000); the figures stand on the rest."
+    assert "by a single seed" in said[1]
+    assert said == advice(
+        frame.filter(~((pl.col("strategy") == "staged") & (pl.col("size") == 3000) & (pl.col("seed") < 3)))
+    )
+    gone = advice(frame.filter((pl.col("strategy") == "whole") | (pl.col("size") < 3000)))
+    assert "At 1,000 training rows whole errs less" in " ".join(gone)
+    never = failed.with_columns(error=pl.when(pl.col("strategy") == "staged").then(None).otherwise("error"))
+    text = " ".join(advice(never))
+    assert "whole, the only strategy with a result there" in text
+
+
+def test_a_strategy_without_a_result_at_the_largest_size_is_named():
+    frame = runs(BOTH | {"rule": level})
+    text = " ".join(advice(frame.filter((pl.col("strategy") != "rule") | (pl.col("size") < 3000))))
+    assert "rule has no result at 3,000." in text
+
+
+def test_an_error_that_does_not_fall_is_not_promised_to():
+    text = " ".join(advice(runs({"rule": level}, noise=0.001, draw=3)))
+    assert "did not fall" in text or "More data hardly helps rule" in text
+    assert "halve" not in text
+
+
+def test_a_floor_that_is_near_is_told():
+    text = " ".join(advice(runs({"a": lambda n: 0.1 + 8 * n**-1.2}, noise=0.004)))
+    assert "More data hardly helps a any more" in text
+    assert "at most; extrapolated." in text
+
+
+def test_whether_data_helps_may_be_open():
+    text = " ".join(advice(runs({"a": steep}, seeds=2, noise=0.1, draw=1)))
+    assert "Whether more data still helps a cannot be told" in text
+
+
+def test_a_wanted_error_is_answered_for_every_strategy():
+    text = " ".join(advice(runs(BOTH | {"rule": level}, noise=0.005), wanted_error=0.03))
+    assert "For an error of 0.03, whole needs about 1" in text
+    assert "extrapolated" in text
+    assert "For an error of 0.03, staged needs about 2" in text
+    assert "rule does not come to an error of 0.03" in text or "rule never comes to an error of 0.03" in text
+    inside = " ".join(advice(runs(BOTH, noise=0.005), wanted_error=0.06))
+    (sentence,) = [each for each in inside.split(".  ") if "whole needs about" in each]
+    assert "whole needs about 1," in sentence or "whole needs about 1" in sentence
+
+
+def test_no_law_no_extrapolation():
+    def plateau(n):
+        return 0.9 if n < 500 else 0.9 * (n / 500) ** -2
+
+    said = advice(runs({"a": plateau}, noise=0.005), wanted_error=0.001)
+    assert "The errors of a do not follow a power law, so what more data brings is not extrapolated." in said
+    assert not any("needs about" in sentence for sentence in said)
+    one = advice(runs(BOTH, sizes=(100,)))
+    assert "With one size no crossover can be looked for: run two or more." in one
+    assert any("cannot be said: a curve needs runs at two sizes or more" in sentence for sentence in one)
+
+
+def test_costs_are_spoken_of_where_there_are_prices():
+    prices = {"number": 1, "boxes": 6}
+    needs = {"whole": ["number"], "staged": ["number", "boxes"]}
+    said = advice(runs(BOTH), prices=prices, needs=needs, wanted_error=0.06)
+    assert (
+        "For 3,000 training rows labels cost 1 a row for whole (3,000 in all), 7 a row for staged (21,000 in all)."
+        in said
+    )
+    assert any(sentence.startswith("The cheapest way to an error of 0.06 is whole, for about 1,") for sentence in said)
+    assert said[-1].startswith(
+        "Between labelling costs of 700 and 3,000 whole and staged do not cross: whole has the lower"
+    )
+    free = advice(runs(BOTH), prices={"number": 0, "boxes": 6}, needs={"whole": ["number"], "staged": ["boxes"]})
+    assert "labels cost 0 a row for whole" in " ".join(free)
+    with pytest.raises(StudyError, match="which has no price"):
+        advice(runs(BOTH), prices={"number": 1}, needs=needs)
+
+
+def test_claims_follow_the_level():
+    frame = runs({"a": steep, "b": lambda n: 1.08 * steep(n)}, noise=0.03, draw=4)
+    bold, sober = " ".join(advice(frame, level=0.5)), " ".join(advice(frame, level=0.9999))
+    assert "a errs less, " in bold
+    assert "No difference can be told" in sober
+    assert "99.99 %" not in bold
+
+
+@pytest.mark.parametrize("draw", range(12))
+def test_any_table_of_runs_gets_advice(draw):
+    rng = np.random.default_rng(draw)
+    frame = runs(BOTH | {"rule": level}, sizes=(10, 20, 50, 500), seeds=int(rng.integers(1, 8)), noise=0.4, draw=draw)
+    error = frame["error"].abs().to_numpy() * (rng.random(len(frame)) > 0.1)
+    frame = frame.with_columns(error=pl.Series(np.where(rng.random(len(frame)) < 0.3, np.nan, error)))
+    prices, needs = {"p": 1, "q": 2}, {"whole": ["p"], "staged": ["q"], "rule": ["p", "q"]}
+    said = advice(frame, prices=prices, needs=needs, wanted_error=0.05)
+    assert said
+    assert all(sentence.endswith(".") and "nan" not in sentence and "None" not in sentence for sentence in said)
+    assert said == advice(frame, prices=prices, needs=needs, wanted_error=0.05)

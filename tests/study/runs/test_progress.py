@@ -1,0 +1,36 @@
+"""How long a study will take, worked by hand."""
+
+import pytest
+
+from longspan.study.runs.progress import duration, seconds_left
+from longspan.study.runs.runs import Run
+
+
+def test_a_run_takes_as_long_as_those_of_its_strategy_and_size():
+    done = {Run("a", 10, 0): 2.0, Run("a", 10, 1): 4.0}
+    assert seconds_left([Run("a", 10, 2), Run("a", 10, 3)], done, 1, equal=False) == 6.0
+    assert seconds_left([Run("a", 10, 2), Run("a", 10, 3)], done, 2, equal=False) == 3.0
+    assert seconds_left([Run("a", 10, 2)], done, 2, equal=False) == 3.0, "the last one is not shared"
+
+
+def test_other_sizes_follow_the_rows_unless_budgets_are_equal():
+    done = {Run("a", 10, 0): 2.0, Run("a", 100, 0): 10.0}
+    assert seconds_left([Run("a", 200, 0)], done, 1, equal=False) == 20.0
+    assert seconds_left([Run("a", 200, 0)], done, 1, equal=True) == 10.0
+
+
+def test_other_strategies_are_expected_to_take_as_long_as_the_mean():
+    done = {Run("a", 10, 0): 2.0, Run("b", 20, 0): 8.0}
+    assert seconds_left([Run("c", 10, 0)], done, 1, equal=False) == pytest.approx((2 + 4) / 2)
+
+
+def test_before_the_first_run_nothing_is_known_and_at_the_end_nothing_is_left():
+    assert seconds_left([Run("a", 10, 0)], {}, 1, equal=False) is None
+    assert seconds_left([], {Run("a", 10, 0): 1.0}, 1, equal=False) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (91, "2 min"), (7500, "2 h 05 min")]
+)
+def test_durations_as_people_say_them(seconds, words):
+    assert duration(seconds) == words
