@@ -121,7 +121,7 @@ def reading(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def unet(arguments: argparse.Namespace) -> dict[str, Any]:
-    """U-Net on street scenes, on one core: longspan before and after fastai, which takes 14 seconds for a picture."""
+    """U-Net on street scenes, on one core: longspan before and after fastai, which takes 14 seconds for an image."""
     command = [sys.executable, str(HERE / "unet_speed.py"), "--rows", "16", "--epochs", "2", "--threads", "1"]
     before = json.loads(child(command)[0])
     command_theirs = [arguments.fastai, str(HERE / "peers" / "fastai_unet.py")]

@@ -5,9 +5,9 @@ python benchmarks/ceiling_faulty.py
 Each pipeline finds the digits of a number by the gaps between them, cuts them out, classifies them with a support
 vector machine (trained on other digits than those it is tested on), and joins the classes. Faults, one at a time:
 
-- find: in a known share of the pictures the last digit is not found;
+- find: in a known fraction of the images the last digit is not found;
 - read: the classifier is taught that every 3 is an 8 and every 8 a 3;
-- join: in a known share of the numbers two digits change places.
+- join: in a known fraction of the numbers two digits change places.
 
 `results/ceiling_faulty.json` says, over five seeds, how often the faulty stage is the one with the largest gain, the
 interval of its gain, and what the other stages' gains are. The classifier is not perfect without a fault either: its
@@ -33,7 +33,7 @@ from longspan.report import describe_environment
 
 SEEDS = range(5)
 FAULTS = ("none", "find", "read", "join")
-SHARE = 0.3
+FRACTION = 0.3
 TRAIN, TEST = 250, 300
 LOOK = ls.datasets.NumbersConfig(gap_px=(2, 6), noise=6, specks=0)
 
@@ -52,7 +52,7 @@ def find(image: np.ndarray) -> list[list[int]]:
 
 def find_all_but_one(image: np.ndarray) -> list[list[int]]:
     boxes = find(image)
-    return boxes[:-1] if drawn(image) < SHARE else boxes
+    return boxes[:-1] if drawn(image) < FRACTION else boxes
 
 
 def cut(image: np.ndarray, box: list[float]) -> np.ndarray:
@@ -67,7 +67,7 @@ def join(digits: list[int]) -> str:
 
 
 def join_in_disorder(digits: list[int]) -> str:
-    if len(digits) > 1 and drawn(np.asarray(digits, np.int64)) < SHARE:
+    if len(digits) > 1 and drawn(np.asarray(digits, np.int64)) < FRACTION:
         digits = [digits[1], digits[0], *digits[2:]]
     return join(digits)
 
@@ -77,7 +77,7 @@ def swapped(digits: list[int]) -> list[int]:
 
 
 def pipeline(finder: Callable[..., Any] = find, joiner: Callable[..., Any] = join) -> ls.Pipeline:
-    squished = ls.Image(resize="squish")
+    squished = ls.Image(resize="stretch")
     return ls.Pipeline(
         [
             ls.Stage("find", finder, reads="image", adds="boxes"),
@@ -101,7 +101,7 @@ def measure(seed: int) -> list[dict[str, Any]]:
     for fault in FAULTS:
         reader = pipeline(
             find_all_but_one if fault == "find" else find, join_in_disorder if fault == "join" else join
-        ).fit(train.with_column("digits", ls.Plain(), taught) if fault == "read" else train, seed=seed)
+        ).fit(train.with_column("digits", ls.Raw(), taught) if fault == "read" else train, seed=seed)
         ceiling = reader.ceiling(test, seed=seed)
         found.append({"fault": fault, "printed": repr(ceiling), **ceiling.to_json()})
     return found
@@ -137,7 +137,7 @@ def main() -> None:
         "environment": describe_environment(),
         "seeds": list(SEEDS),
         "rows": {"train": TRAIN, "test": TEST},
-        "faulty": {"find": SHARE, "join": SHARE, "read": "every 3 and every 8"},
+        "faulty": {"find": FRACTION, "join": FRACTION, "read": "every 3 and every 8"},
         "level": 0.95,
         "cpu_seconds": round(time.process_time() - start, 1),
         "faults": faults,

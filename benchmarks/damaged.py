@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from damage.corpus import make_corpus
-from damage.kinds import SHARES, Cases
+from damage.kinds import FRACTIONS, Cases
 from damage.programs import run_programs
 from damage.worker import HANG_S, MEMORY_BYTES, Outcome, Reader, read_case
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--programs", type=int, default=36, help="inputs that go through the command line")
-    parser.add_argument("--kinds", default=",".join(SHARES), help="only these, separated by commas")
+    parser.add_argument("--kinds", default=",".join(FRACTIONS), help="only these, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", metavar="KIND:NUMBER", help="read one case in this process and show what happens")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="with --case: also write its files there")
@@ -98,9 +98,9 @@ def measure(cases: Cases, options: argparse.Namespace, scratch: Path) -> dict[st
 
 
 def _plan(kinds: list[str], inputs: int) -> list[tuple[str, int]]:
-    """So many cases of each kind as its share says, one kind after the other."""
-    total = sum(SHARES[kind] for kind in kinds)
-    ends = [round(inputs * sum(SHARES[each] for each in kinds[: i + 1]) / total) for i in range(len(kinds))]
+    """So many cases of each kind as its fraction says, one kind after the other."""
+    total = sum(FRACTIONS[kind] for kind in kinds)
+    ends = [round(inputs * sum(FRACTIONS[each] for each in kinds[: i + 1]) / total) for i in range(len(kinds))]
     return [(kind, case) for i, kind in enumerate(kinds) for case in range(ends[i] - (ends[i - 1] if i else 0))]
 
 

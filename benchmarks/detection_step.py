@@ -1,11 +1,11 @@
-"""A training step of longspan's detectors beside torchvision's own, with the same layers, pictures and samples.
+"""A training step of longspan's detectors beside torchvision's own, with the same layers, images and samples.
 
     python benchmarks/detection_step.py --threads 2
 
 Both have the same trunk, a pyramid of 256 channels, 1024 features for a region, 2000 proposals and 512 samples, as
 torchvision's reference scripts have them; forward, losses, backward and optimizer in float32. The steps alternate, so
 that both see the same machine. Writes `benchmarks/results/detection_step.json`; times are medians, in seconds a
-picture.
+image.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pathlib import Path
 import torch
 import torchvision
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models import detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from longspan.models import Backbone, Maps, create
+from longspan.models import Backbone, FeatureMaps, create
+from longspan.nn.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.faster_rcnn import TwoStage, TwoStageConfig
 from longspan.version import __version__
 
 RESULTS = Path(__file__).parent / "results" / "detection_step.json"
-CONFIG = TwoStageConfig(channels=256, representation=1024, candidates=2000, proposals=2000, samples=512)
-THINGS = 3  # in every picture
+CONFIG = FasterRCNNConfig(channels=256, box_head_dim=1024, candidates=2000, proposals=2000, samples=512)
+THINGS = 3  # in every image
 
 
 class Pyramid(nn.Module):
@@ -68,12 +68,12 @@ def torchvisions(trunk: str, size_px: tuple[int, int], masks: bool) -> nn.Module
         "box_roi_pool": MultiScaleRoIAlign(names, 7, 2),
     }
     if not masks:
-        return FasterRCNN(backbone, 2, **common).train()
-    return MaskRCNN(backbone, 2, mask_roi_pool=MultiScaleRoIAlign(names, 14, 2), **common).train()
+        return detection.FasterRCNN(backbone, 2, **common).train()
+    return detection.MaskRCNN(backbone, 2, mask_roi_pool=MultiScaleRoIAlign(names, 14, 2), **common).train()
 
 
 def made_up(rows: int, size_px: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures of noise, boxes `(B, 3, 6)` and masks that fill them."""
+    """Images of noise, boxes `(B, 3, 6)` and masks that fill them."""
     height, width = size_px
     targets, masks = torch.zeros(rows, THINGS, 6), torch.zeros(rows, THINGS, height, width, dtype=torch.bool)
     for row in range(rows):
@@ -99,12 +99,12 @@ def stepper(network: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None
 
 
 def measure(trunk: str, size_px: tuple[int, int], rows: int, masks: bool, steps: int) -> dict[str, object]:
-    """Seconds a picture of either side, alternating."""
+    """Seconds an image of either side, alternating."""
     torch.manual_seed(0)
     images, targets, drawn = made_up(rows, size_px)
     backbone = create(trunk, size_px=size_px)
     branch = MaskBranch(CONFIG.channels, 1, width=256, depth=4) if masks else None
-    network = TwoStage(
+    network = FasterRCNN(
         CONFIG, num_classes=1, channels=backbone.channels, strides=backbone.strides, size_px=size_px, masks=branch
     )
     both = nn.ModuleList([backbone, network]).to(memory_format=torch.channels_last)  # as longspan places networks
@@ -116,7 +116,10 @@ def measure(trunk: str, size_px: tuple[int, int], rows: int, masks: bool, steps:
     ]
     sides = {
         "longspan": stepper(
-            both, lambda: network(Maps(last, backbone.features(last))).losses(targets, drawn if masks else None).mean()
+            both,
+            lambda: (
+                network(FeatureMaps(last, backbone.features(last))).losses(targets, drawn if masks else None).mean()
+            ),
         ),
         "torchvision": stepper(reference, lambda: torch.stack([*reference(list(images), wanted).values()]).sum()),
     }
@@ -132,7 +135,7 @@ def measure(trunk: str, size_px: tuple[int, int], rows: int, masks: bool, steps:
         "network": "Mask R-CNN" if masks else "Faster R-CNN",
         "trunk": trunk,
         "size_px": size_px,
-        "seconds_a_picture": medians,
+        "seconds_a_image": medians,
         "ratio": round(medians["longspan"] / medians["torchvision"], 3),
         "all": {name: [round(each, 4) for each in times] for name, times in seconds.items()},
     }

@@ -9,7 +9,8 @@ start and its usual end, or as soon as a checkpoint is seen being written, and f
 Weights, the best epoch's weights, metrics and history must then equal those of the undisturbed training, bit for bit.
 
 The killed processes are forks of this one, which has imported everything: so kills meet trainings, not imports.
-`--cost` measures instead what share of a training's time its checkpoints take, as often as they are written by default.
+`--cost` measures instead what fraction of a training's time its checkpoints take, as often as they are written by
+default.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def commands(data: Path, longer: int = 1) -> dict[str, list[str]]:
 
 
 def make_data(folder: Path) -> None:
-    """Pictures and tables of all trainings, and the network that one of them starts from."""
+    """Images and tables of all trainings, and the network that one of them starts from."""
     from PIL import Image
 
     import longspan as ls

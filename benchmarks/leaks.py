@@ -2,7 +2,7 @@
 
 python benchmarks/leaks.py --out benchmarks/results/leaks.json            (--parts pets,cifar10,mnist,adult,million)
 
-Pictures: copies of training pictures are planted among the held-out ones, exact, re-encoded as JPEG of quality 50, at
+Images: copies of training images are planted among the held-out ones, exact, re-encoded as JPEG of quality 50, at
 half the size, mirrored and brightened. A planted row is found if it is told as a copy of the row it was made from, or
 of one that is told as a copy of that. Every other held-out row that is told is listed: pets and CIFAR-10 hold real
 copies, so each such pair has to be looked at (`--sheet '{}.png'` draws them side by side).
@@ -56,23 +56,23 @@ def main() -> None:
             options.out.write_text(json.dumps(result, indent=2) + "\n")
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- images --------------------------------------------------------------------------------------------------------
 
 
-def changed(picture: PILImage.Image, kind: str) -> PILImage.Image:
-    """A copy as people and programs make them; the size of the picture stays, as in an array it has to."""
+def changed(image: PILImage.Image, kind: str) -> PILImage.Image:
+    """A copy as people and programs make them; the size of the image stays, as in an array it has to."""
     if kind == "exact":
-        return picture
+        return image
     if kind == "jpeg 50":
         buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=50)
-        return PILImage.open(io.BytesIO(buffer.getvalue())).convert(picture.mode)
+        image.save(buffer, "JPEG", quality=50)
+        return PILImage.open(io.BytesIO(buffer.getvalue())).convert(image.mode)
     if kind == "half size":
-        half = picture.resize((max(1, picture.width // 2), max(1, picture.height // 2)), PILImage.Resampling.BILINEAR)
-        return half.resize(picture.size, PILImage.Resampling.BILINEAR)
+        half = image.resize((max(1, image.width // 2), max(1, image.height // 2)), PILImage.Resampling.BILINEAR)
+        return half.resize(image.size, PILImage.Resampling.BILINEAR)
     if kind == "mirrored":
-        return ImageOps.mirror(picture)
-    return ImageEnhance.Brightness(picture).enhance(1.2)
+        return ImageOps.mirror(image)
+    return ImageEnhance.Brightness(image).enhance(1.2)
 
 
 def planted_count(found: Leaks, source_of: dict[int, int], kind_of: dict[int, str]) -> dict[str, Any]:
@@ -94,27 +94,27 @@ def planted_count(found: Leaks, source_of: dict[int, int], kind_of: dict[int, st
 
 
 def plant(
-    name: str, pictures: list[PILImage.Image], held_out: np.ndarray, each: int, sheet: Path | None, seed: int = 0
+    name: str, images: list[PILImage.Image], held_out: np.ndarray, each: int, sheet: Path | None, seed: int = 0
 ) -> dict[str, Any]:
     """Plant `each` copies of every kind of rows that train among those that test, and look."""
-    train = np.setdiff1d(np.arange(len(pictures)), held_out)
+    train = np.setdiff1d(np.arange(len(images)), held_out)
     drawn = np.random.default_rng(seed).choice(train, each * len(KINDS), replace=each * len(KINDS) > len(train))
     copies, source_of, kind_of = [], {}, {}
     for k, kind in enumerate(KINDS):
         for source in drawn[k * each : (k + 1) * each].tolist():
-            row = len(pictures) + len(copies)
-            copies.append(changed(pictures[source], kind))
+            row = len(images) + len(copies)
+            copies.append(changed(images[source], kind))
             source_of[row], kind_of[row] = source, kind
-    part = np.full(len(pictures) + len(copies), "test", dtype=object)
+    part = np.full(len(images) + len(copies), "test", dtype=object)
     part[train] = "train"
     with tempfile.TemporaryDirectory() as folder:
-        if len({picture.size for picture in pictures}) == 1:
-            stack: Any = np.stack([np.asarray(picture) for picture in (*pictures, *copies)])
+        if len({image.size for image in images}) == 1:
+            stack: Any = np.stack([np.asarray(image) for image in (*images, *copies)])
         else:
             stack = []
-            for row, picture in enumerate((*pictures, *copies)):
+            for row, image in enumerate((*images, *copies)):
                 stack.append(f"{folder}/{row}.{'png' if kind_of.get(row) in (None, 'exact') else 'jpg'}")
-                picture.save(stack[-1], quality=90) if stack[-1].endswith("jpg") else picture.save(stack[-1])
+                image.save(stack[-1], quality=90) if stack[-1].endswith("jpg") else image.save(stack[-1])
         table = ls.Table.from_arrays(
             {"image": stack, "part": part.tolist()}, {"image": ls.Image(), "part": ls.Category()}
         )
@@ -125,9 +125,7 @@ def plant(
     strangers = [leak for leak in found.pairs if leak.other_row not in source_of]
     accused = {leak.other_row for leak in strangers}
     if sheet is not None and strangers:
-        draw(
-            Path(str(sheet).replace("{}", name)), [(pictures[leak.row], pictures[leak.other_row]) for leak in strangers]
-        )
+        draw(Path(str(sheet).replace("{}", name)), [(images[leak.row], images[leak.other_row]) for leak in strangers])
     return {
         "rows": {"train": len(train), "held out": len(held_out), "planted": len(copies)},
         "found": counts,
@@ -144,9 +142,9 @@ def draw(path: Path, pairs: list[tuple[PILImage.Image, PILImage.Image]], side: i
     pairs = pairs[:96]
     canvas = PILImage.new("RGB", (8 * (2 * side + 8), -(-len(pairs) // 8) * (side + 4)), "white")
     for i, pair in enumerate(pairs):
-        for k, picture in enumerate(pair):
+        for k, image in enumerate(pair):
             canvas.paste(
-                picture.convert("RGB").resize((side, side)), (i % 8 * (2 * side + 8) + k * side, i // 8 * (side + 4))
+                image.convert("RGB").resize((side, side)), (i % 8 * (2 * side + 8) + k * side, i // 8 * (side + 4))
             )
     canvas.save(path)
 
@@ -154,23 +152,23 @@ def draw(path: Path, pairs: list[tuple[PILImage.Image, PILImage.Image]], side: i
 def pets(sheet: Path | None) -> dict[str, Any]:
     table = ls.datasets.load("oxford-pets")
     split = table.split(valid=0.2, seed=0)
-    pictures = [PILImage.open(table.value(row, "image")).convert("RGB") for row in range(len(table))]
-    return plant("pets", pictures, split.valid, 160, sheet)
+    images = [PILImage.open(table.value(row, "image")).convert("RGB") for row in range(len(table))]
+    return plant("pets", images, split.valid, 160, sheet)
 
 
 def cifar10(sheet: Path | None) -> dict[str, Any]:
     table = ls.datasets.load("cifar10")
     held_out = np.flatnonzero([part != "train" for part in table.column_values("part")])
-    pictures = [PILImage.open(table.value(row, "image")).convert("RGB") for row in range(len(table))]
-    return plant("cifar10", pictures, held_out, 1000, sheet)
+    images = [PILImage.open(table.value(row, "image")).convert("RGB") for row in range(len(table))]
+    return plant("cifar10", images, held_out, 1000, sheet)
 
 
 def mnist(sheet: Path | None) -> dict[str, Any]:
-    """Nothing can be told apart here but by its strokes: the control for false alarms among small pictures."""
+    """Nothing can be told apart here but by its strokes: the control for false alarms among small images."""
     table = ls.datasets.load("mnist")
     held_out = np.flatnonzero([part != "train" for part in table.column_values("part")])
-    pictures = [PILImage.fromarray(pixels) for pixels in table.column_values("image")]
-    return plant("mnist", pictures, held_out, 200, sheet)
+    images = [PILImage.fromarray(pixels) for pixels in table.column_values("image")]
+    return plant("mnist", images, held_out, 200, sheet)
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -234,8 +232,8 @@ def adult(sheet: Path | None) -> dict[str, Any]:
     salary = frame["salary"].to_numpy()
     flip = {"<=50K": ">50K", ">50K": "<=50K"}
 
-    def telling(share_wrong: float) -> pl.DataFrame:
-        wrong = rng.random(n) < share_wrong
+    def telling(fraction_wrong: float) -> pl.DataFrame:
+        wrong = rng.random(n) < fraction_wrong
         return frame.with_columns(band=pl.Series([flip[s] if w else s for s, w in zip(salary, wrong, strict=True)]))
 
     tax = np.where(salary == ">50K", rng.uniform(51, 200, n), rng.uniform(5, 50, n))

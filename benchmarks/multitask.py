@@ -50,7 +50,7 @@ def main() -> None:
     strategies = {}
     for name, width in WIDTHS.items():
         recipe = ls.Recipe(ls.SmallResNetConfig(blocks=1, width=width), lr=5e-3, config=ls.TrainConfig(batch_size=32))
-        strategies |= {f"together, {name}": recipe, f"apart, {name}": ls.Separate(recipe)}
+        strategies |= {f"together, {name}": recipe, f"apart, {name}": ls.SingleTask(recipe)}
     task = make_task()
     with tempfile.TemporaryDirectory() as folder:
         path = (arguments.scratch or Path(folder)) / "multitask.sqlite"

@@ -100,7 +100,7 @@ def holds(low: float | None, high: float | None, truth: float, digits: float = 0
     return (low is None or low * (1 - digits) <= truth) and (high is None or truth <= high * (1 + digits))
 
 
-def share(values: Iterable[bool]) -> float | None:
+def fraction(values: Iterable[bool]) -> float | None:
     """How many of the values are true."""
     kept = [bool(each) for each in values]
     return round(float(np.mean(kept)), 3) if kept else None
@@ -123,13 +123,13 @@ def crossings(worlds: list[World], level: float) -> dict[str, Any]:
 
     return {
         "studies": len(worlds),
-        "held": share(covered(world) for world in worlds),
-        "held_where_a_crossover_is_reported": share(right.values()),
-        "held_or_not_ruled_out": share(not_ruled_out(answer, world) for world, answer in answers),
-        "held_by_seeds": {n: share(covered(w) for w in worlds if w.seeds == n) for n in (3, 4, 5)},
-        "held_by_sizes": {n: share(covered(w) for w in worlds if len(w.sizes) == n) for n in (4, 5, 6)},
-        "no_crossover_reported": share(not isinstance(each, Crossover) for _, each in answers),
-        "one_end_open": share(each.low is None or each.high is None for _, each in found),
+        "held": fraction(covered(world) for world in worlds),
+        "held_where_a_crossover_is_reported": fraction(right.values()),
+        "held_or_not_ruled_out": fraction(not_ruled_out(answer, world) for world, answer in answers),
+        "held_by_seeds": {n: fraction(covered(w) for w in worlds if w.seeds == n) for n in (3, 4, 5)},
+        "held_by_sizes": {n: fraction(covered(w) for w in worlds if len(w.sizes) == n) for n in (4, 5, 6)},
+        "no_crossover_reported": fraction(not isinstance(each, Crossover) for _, each in answers),
+        "one_end_open": fraction(each.low is None or each.high is None for _, each in found),
         "median_high_over_low": round(float(np.median([width for _, width in widths])), 2),
         "median_high_over_low_by_seeds": {
             n: round(float(np.median([width for w, width in widths if w.seeds == n])), 2) for n in (3, 4, 5)
@@ -142,11 +142,11 @@ def none_there(worlds: list[World], level: float) -> dict[str, Any]:
     answers = [crossover(world.frame, *STRATEGIES, level=level) for world in worlds]
     return {
         "studies": len(worlds),
-        "crossover_reported": share(isinstance(each, Crossover) for each in answers),
-        "crossover_reported_with_both_ends_closed": share(
+        "crossover_reported": fraction(isinstance(each, Crossover) for each in answers),
+        "crossover_reported_with_both_ends_closed": fraction(
             isinstance(each, Crossover) and each.low is not None and each.high is not None for each in answers
         ),
-        "one_better_throughout_and_sure": share(
+        "one_better_throughout_and_sure": fraction(
             isinstance(each, NoCrossover) and each.reason == "one is better" and each.doubt is None for each in answers
         ),
     }
@@ -173,7 +173,7 @@ def reaching(worlds: list[World], level: float) -> dict[str, Any]:
                 held.setdefault(f"size_for_error_at_{times:g}_times_the_largest_size", []).append(
                     room and holds(answer.low, high, size)
                 )
-    return {name: share(values) for name, values in held.items()}
+    return {name: fraction(values) for name, values in held.items()}
 
 
 # --- other ways to an interval, which were tried and are not used ----------------------------------------------------
@@ -190,7 +190,7 @@ def percentiles(world: World, level: float, kind: str) -> bool:
         flips = np.flatnonzero(np.diff(np.sign(row)))
         places.append(x[flips[0]] if len(flips) else x[0] / 2 if abs(row[0]) < abs(row[-1]) else x[-1] * 2)
     order = np.argsort(places)
-    below = np.cumsum(drawn.shares[order])
+    below = np.cumsum(drawn.fractions[order])
     low, high = (
         np.array(places)[order][min(int(np.searchsorted(below, q)), len(order) - 1)]
         for q in ((1 - level) / 2, (1 + level) / 2)
@@ -215,8 +215,8 @@ def _apart(errors: np.ndarray, sizes: np.ndarray, drawn: Resamples, x: np.ndarra
 def others(worlds: list[World], level: float) -> dict[str, Any]:
     """Coverage of the ways that are not used."""
     return {
-        "percentiles_of_crossings_of_fitted_laws": share(percentiles(world, level, "law") for world in worlds),
-        "percentiles_of_crossings_of_straight_lines_in_log_log": share(
+        "percentiles_of_crossings_of_fitted_laws": fraction(percentiles(world, level, "law") for world in worlds),
+        "percentiles_of_crossings_of_straight_lines_in_log_log": fraction(
             percentiles(world, level, "straight") for world in worlds
         ),
     }

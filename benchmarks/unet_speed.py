@@ -17,7 +17,7 @@ from longspan.systems.street_scenes import scenes_training
 
 
 def main() -> None:
-    """Train on some pictures of the training part; the first pass, which loads libraries, is not counted."""
+    """Train on some images of the training part; the first pass, which loads libraries, is not counted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=48)
     parser.add_argument("--epochs", type=int, default=2)

@@ -18,10 +18,10 @@ import torch
 from PIL import Image as PILImage
 
 import longspan as ls
-from longspan.vision.rle import encode_runs
 from longspan.data.annotations import write_coco, write_voc, write_yolo
 from longspan.study.runs.runs import Failure, Run, RunResult
 from longspan.study.runs.store import StudyFile
+from longspan.vision.rle import encode_runs
 
 __all__ = ["WIDTH_HEIGHT", "Seed", "make_corpus", "resumable"]
 
@@ -100,9 +100,9 @@ def _encoded(photos: list[PILImage.Image]) -> dict[str, list[bytes]]:
     }
 
 
-def _saved(picture: PILImage.Image, kind: str, **options: Any) -> bytes:
+def _saved(image: PILImage.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -143,7 +143,7 @@ def _parquet() -> list[Seed]:
 
 
 def _annotations(photos: list[PILImage.Image]) -> dict[str, list[Seed]]:
-    """Every format that longspan writes, and WIDER FACE's text, about the same four pictures."""
+    """Every format that longspan writes, and WIDER FACE's text, about the same four images."""
     names = [f"images/{i}.jpg" for i in range(len(photos))]
     pictures = {name: _saved(photo, "JPEG") for name, photo in zip(names, photos, strict=True)}
     boxes = [
@@ -260,7 +260,7 @@ def _study() -> Seed:
                 "rows": {"train": 20, "valid": 5, "evaluated": 5},
             },
             "task_words": "Task(image -> side; 20 train, 5 valid)",
-            "measures": {"side": "share of wrong"},
+            "measures": {"side": "fraction of wrong"},
             "settings": {"budget": None, "evaluate_on": "valid", "error": None, "threads": 1, "torch": "2.11.0"},
             "prices": None,
             "vault": [],

@@ -9,12 +9,12 @@ from typing import final
 from damage.bytes import damage_bytes
 from damage.containers import damage_pth, damage_safetensors, damage_study, hostile_tar, hostile_zip
 from damage.corpus import Seed
-from damage.pictures import damage_bmp, damage_idx, damage_jpeg, damage_png
+from damage.images import damage_bmp, damage_idx, damage_jpeg, damage_png
 from damage.values import damage_csv, damage_json, damage_tokens, damage_xml
 
-__all__ = ["SHARES", "Cases"]
+__all__ = ["FRACTIONS", "Cases"]
 
-SHARES = {
+FRACTIONS = {
     "jpeg": 8,
     "png": 9,
     "webp": 5,

@@ -1,4 +1,4 @@
-"""Damage to pictures that their checksums do not give away: sizes, depths and chunks, with the checksums made right."""
+"""Damage to images that their checksums do not give away: sizes, depths and chunks, with the checksums made right."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Wrong(Exception):  # noqa: N818 - what is wrong is the result
     """longspan read the input, and what it says is not what is there."""
 
 
-def _picture(folder: Path, name: str) -> None:
+def _image(folder: Path, name: str) -> None:
     """Through a task, as training reads it, and whole, as predicting reads it."""
     path = folder / name
     good = [folder / f"good{i}.png" for i in range(6)]
@@ -54,7 +54,7 @@ def _picture(folder: Path, name: str) -> None:
     task.prepare()
     reference = _pillow(path)
     if reference is None:
-        raise Wrong("longspan reads a picture that Pillow does not")
+        raise Wrong("longspan reads an image that Pillow does not")
     if reference.width * reference.height > _COMPARED_PIXELS:
         return
     pixels = ls.Image(size_px=16, channels=3).pixels(str(path))
@@ -69,9 +69,9 @@ def _pillow(path: Path) -> PILImage.Image | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = PILImage.open(path)
-            picture.load()
-            return ImageOps.exif_transpose(picture)
+            image = PILImage.open(path)
+            image.load()
+            return ImageOps.exif_transpose(image)
     except Exception:
         return None
 
@@ -130,7 +130,7 @@ def _boxes_of(table: Any) -> int:
         for thing in cell or ():
             x0, y0, x1, y1 = thing["box"]
             if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-                raise Wrong(f"the box {thing['box']} is not in a picture of {WIDTH_HEIGHT}")
+                raise Wrong(f"the box {thing['box']} is not in an image of {WIDTH_HEIGHT}")
             count += 1
     return count
 
@@ -283,7 +283,7 @@ def _pth(folder: Path, name: str) -> None:
 
 
 READERS: dict[str, Callable[[Path, str], None]] = {
-    **dict.fromkeys(("jpeg", "png", "webp", "bmp", "gif", "tiff"), _picture),
+    **dict.fromkeys(("jpeg", "png", "webp", "bmp", "gif", "tiff"), _image),
     "idx": _idx,
     "csv": _csv,
     "parquet": _parquet,

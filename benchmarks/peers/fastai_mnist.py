@@ -1,6 +1,6 @@
 """fastai on MNIST: the deep CNN of *Deep Learning from Scratch*, ch. 8, eight one-cycle epochs from memory.
 
-Written as a careful fastai user would: pictures as uint8 in memory, a batch sliced and normalised at once (no transform
+Written as a careful fastai user would: images as uint8 in memory, a batch sliced and normalised at once (no transform
 per item, no worker processes), `Learner.fit_one_cycle` with fastai's own Adam (weight decay 0.01) and schedule. Trains
 on all 60,000 rows, measures accuracy once on the 10,000. Differs from the book: one-cycle learning rate, batch 128, and
 no dropout on the logits unless `--logit-dropout` (it only hurts); dropout 0.5 stays after the 50 units.

@@ -1,8 +1,8 @@
-"""fastai, street scenes: how fast `unet_learner` trains on CamVid's 367 training pictures at 180 x 240.
+"""fastai, street scenes: how fast `unet_learner` trains on CamVid's 367 training images at 180 x 240.
 
 As in fastai's own tutorial for CamVid, with SqueezeNet 1.1 as the network below:
 `SegmentationDataLoaders.from_label_func`, `Resize`, `aug_transforms()`, `unet_learner(..., squeezenet1_1)`, all layers
-trained. No picture validates. The first pass, which loads libraries, is not counted.
+trained. No image validates. The first pass, which loads libraries, is not counted.
 
     python benchmarks/peers/fastai_unet.py --rows 48 --epochs 2
 """
@@ -37,7 +37,7 @@ model_meta[_pretrained_squeezenet] = model_meta[squeezenet1_1]
 
 
 class Passes(Callback):
-    """Seconds of every pass over the training pictures."""
+    """Seconds of every pass over the training images."""
 
     def __init__(self) -> None:
         """None yet."""
@@ -55,7 +55,7 @@ class Passes(Callback):
 def main() -> None:
     """Runs the benchmark and prints one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=48, help="pictures in a pass")
+    parser.add_argument("--rows", type=int, default=48, help="images in a pass")
     parser.add_argument("--epochs", type=int, default=2, help="passes that count")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2, help="loader processes; fastai's default is one per core")
@@ -63,11 +63,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        pictures, classes = packs.unpack_street_scenes(Path(folder))
+        images, classes = packs.unpack_street_scenes(Path(folder))
         loaders = SegmentationDataLoaders.from_label_func(
             Path(folder),
-            pictures[: options.rows],
-            lambda picture: picture.parents[1] / "labels" / f"{picture.stem}_P.png",
+            images[: options.rows],
+            lambda image: image.parents[1] / "labels" / f"{image.stem}_P.png",
             codes=np.array(classes),
             valid_pct=0,
             item_tfms=Resize(SIZE_PX),

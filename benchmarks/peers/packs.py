@@ -26,7 +26,7 @@ def data_folder() -> Path:
 
 
 def mnist(part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures `(N, 28, 28)` uint8 and labels `(N,)` int64 of "train" (60,000) or "t10k" (10,000)."""
+    """Images `(N, 28, 28)` uint8 and labels `(N,)` int64 of "train" (60,000) or "t10k" (10,000)."""
     folder = data_folder() / "mnist"
     with gzip.open(folder / f"{part}-images-idx3-ubyte.gz") as file:
         images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
@@ -43,7 +43,7 @@ def unpack_pets(target: Path) -> list[Path]:
 
 
 def unpack_street_scenes(target: Path) -> tuple[list[Path], list[str]]:
-    """Unpacks CamVid below `target`: the 367 pictures of its training part in order, and the names of its classes.
+    """Unpacks CamVid below `target`: the 367 images of its training part in order, and the names of its classes.
 
     The mask of `images/NAME.jpg` is `labels/NAME_P.png`, whose numbers are the classes in their order; the colours of
     its palette are left out, because fastai would read those.

@@ -15,41 +15,37 @@ if TYPE_CHECKING:
     from longspan import datasets, models
     from longspan.columns import (
         Boxes,
-        Categories,
         Category,
         Image,
         Instances,
         Mask,
+        MultiLabel,
         Number,
-        Plain,
+        Raw,
         Text,
     )
-    from longspan.data import (
-        Augment,
-        Split,
-        Table,
-        Task,
-    )
+    from longspan.data import Split, Table, Task
     from longspan.errors import (
         LongspanError,
     )
     from longspan.heads import (
         Classify,
-        ClassifyMany,
         Detect,
         Head,
+        MultiLabelClassify,
         Regress,
         Segment,
         SegmentInstances,
         Transcribe,
     )
+    from longspan.inference import Ensemble, Prediction, Predictor, slide
     from longspan.models import (
         DeepCNNConfig,
         LineCNNConfig,
         SegNetConfig,
-        SlidLeNet5Config,
         SmallResNetConfig,
-        UnshuffleCNNConfig,
+        SpaceDisplacementLeNetConfig,
+        SpaceToDepthCNNConfig,
     )
     from longspan.pipeline import (
         Ceiling,
@@ -59,7 +55,7 @@ if TYPE_CHECKING:
         load,
     )
     from longspan.study import (
-        Separate,
+        SingleTask,
         Study,
         Transfer,
     )
@@ -68,28 +64,23 @@ if TYPE_CHECKING:
         Callback,
         Checkpoints,
         EarlyStopping,
-        Ensemble,
         Learner,
         Phase,
-        Prediction,
-        Predictor,
         Recipe,
         TrainConfig,
         WeightAverage,
-        slide,
     )
+    from longspan.vision import Augment
 
 __all__ = [
     "Augment",
     "Boxes",
     "Budget",
     "Callback",
-    "Categories",
     "Category",
     "Ceiling",
     "Checkpoints",
     "Classify",
-    "ClassifyMany",
     "DeepCNNConfig",
     "Detect",
     "EarlyStopping",
@@ -102,20 +93,23 @@ __all__ = [
     "LineCNNConfig",
     "LongspanError",
     "Mask",
+    "MultiLabel",
+    "MultiLabelClassify",
     "Number",
     "Phase",
     "Pipeline",
-    "Plain",
     "Prediction",
     "Predictor",
+    "Raw",
     "Recipe",
     "Regress",
     "SegNetConfig",
     "Segment",
     "SegmentInstances",
-    "Separate",
-    "SlidLeNet5Config",
+    "SingleTask",
     "SmallResNetConfig",
+    "SpaceDisplacementLeNetConfig",
+    "SpaceToDepthCNNConfig",
     "Split",
     "Stage",
     "Study",
@@ -125,7 +119,6 @@ __all__ = [
     "TrainConfig",
     "Transcribe",
     "Transfer",
-    "UnshuffleCNNConfig",
     "WeightAverage",
     "__version__",
     "datasets",
@@ -138,17 +131,16 @@ __all__ = [
 _HOMES = {
     "columns": (
         "Boxes",
-        "Categories",
+        "MultiLabel",
         "Category",
         "Image",
         "Instances",
         "Mask",
         "Number",
-        "Plain",
+        "Raw",
         "Text",
     ),
     "data": (
-        "Augment",
         "Split",
         "Table",
         "Task",
@@ -156,7 +148,7 @@ _HOMES = {
     "errors": ("LongspanError",),
     "heads": (
         "Classify",
-        "ClassifyMany",
+        "MultiLabelClassify",
         "Detect",
         "Head",
         "Regress",
@@ -164,13 +156,19 @@ _HOMES = {
         "SegmentInstances",
         "Transcribe",
     ),
+    "inference": (
+        "Ensemble",
+        "Prediction",
+        "Predictor",
+        "slide",
+    ),
     "models": (
         "DeepCNNConfig",
         "LineCNNConfig",
         "SegNetConfig",
-        "SlidLeNet5Config",
+        "SpaceDisplacementLeNetConfig",
         "SmallResNetConfig",
-        "UnshuffleCNNConfig",
+        "SpaceToDepthCNNConfig",
     ),
     "pipeline": (
         "Ceiling",
@@ -180,7 +178,7 @@ _HOMES = {
         "load",
     ),
     "study": (
-        "Separate",
+        "SingleTask",
         "Study",
         "Transfer",
     ),
@@ -189,16 +187,13 @@ _HOMES = {
         "Callback",
         "Checkpoints",
         "EarlyStopping",
-        "Ensemble",
         "Learner",
         "Phase",
-        "Prediction",
-        "Predictor",
         "Recipe",
         "TrainConfig",
         "WeightAverage",
-        "slide",
     ),
+    "vision": ("Augment",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

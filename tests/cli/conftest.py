@@ -1,4 +1,4 @@
-"""A folder of made-up pictures, a model trained on it, and the command line as a function."""
+"""A folder of made-up images, a model trained on it, and the command line as a function."""
 
 import sys
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PATTERN = r"(?P<breed>.+)_\d+\.png"
 
 
 @dataclass(frozen=True)
-class Answer:
+class TargetPrediction:
     code: int
     out: str
     err: str
@@ -24,20 +24,20 @@ class Answer:
 def longspan(capsys, monkeypatch):
     """`longspan("train", "pets")` as if typed; gives the exit code and what was printed."""
 
-    def run(*words: str | Path) -> Answer:
+    def run(*words: str | Path) -> TargetPrediction:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["longspan", *map(str, words)])
         with pytest.raises(SystemExit) as end:
             main()
         out, err = capsys.readouterr()
         assert isinstance(end.value.code, int)
-        return Answer(end.value.code, out, err)
+        return TargetPrediction(end.value.code, out, err)
 
     return run
 
 
 def draw(folder: Path, label: str, number: int, level: int) -> None:
-    """A noisy grey picture of 28 x 28 pixels, brighter or darker."""
+    """A noisy grey image of 28 x 28 pixels, brighter or darker."""
     rng = np.random.default_rng([level, number])
     noise = rng.integers(0, 60, (28, 28))
     PILImage.fromarray((noise + level).astype(np.uint8)).save(folder / f"{label}_{number}.png")
@@ -71,7 +71,7 @@ def trained(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory) -> Path:
-    """Twelve pictures of drawn shapes, and what is in them in every format: coco.json, voc, yolo, masks, codes.txt."""
+    """Twelve images of drawn shapes, and what is in them in every format: coco.json, voc, yolo, masks, codes.txt."""
     from longspan.data.annotations import write_coco, write_voc, write_yolo
     from longspan.datasets.scenes import SHAPES, ScenesConfig, make_scenes
 

@@ -64,18 +64,18 @@ def test_faces_are_read_from_a_list(scenes, tmp_path):
         ("instances", "mask_rcnn:resnet18", "instances"),
     ],
 )
-def test_defaults_suit_what_lies_in_the_picture(scenes, target, model, kind):
+def test_defaults_suit_what_lies_in_the_image(scenes, target, model, kind):
     if kind == "mask":
         table, image, options, _ = rows(scenes, "masks", "masks", mask_name="{stem}_m.png")
     else:
         table, image, options, _ = rows(scenes, "coco", "coco.json", target=(target,))
     assert options.model == model
     assert (options.batch_size, options.epochs, options.freeze_epochs, options.resize) == (8, 20, 1, "pad")
-    assert (options.size, options.weights) == (None, "none"), "pictures of 40 pixels stay as they are"
+    assert (options.size, options.weights) == (None, "none"), "images of 40 pixels stay as they are"
     assert table.columns[image].resize == "pad"
 
 
-def test_large_pictures_get_a_side_and_are_padded_unless_told_otherwise(tmp_path):
+def test_large_images_get_a_side_and_are_padded_unless_told_otherwise(tmp_path):
     for part in ("images", "masks"):
         (tmp_path / part).mkdir()
     for number in range(2):
@@ -88,17 +88,17 @@ def test_large_pictures_get_a_side_and_are_padded_unless_told_otherwise(tmp_path
         "masks",
         "masks",
         size="35x50",
-        resize="squish",
+        resize="stretch",
         batch_size=3,
         epochs=2,
         freeze_epochs=4,
         model="segnet",
     )
-    assert (options.size_px, table.columns[image].resize) == ((35, 50), "squish")
+    assert (options.size_px, table.columns[image].resize) == ((35, 50), "stretch")
     assert (options.batch_size, options.epochs, options.freeze_epochs, options.model) == (3, 2, 4, "segnet")
 
 
-def test_classes_of_pictures_keep_their_defaults(pets):
+def test_classes_of_images_keep_their_defaults(pets):
     options = TrainOptions(source=str(pets), pattern=r"(?P<breed>.+)_\d+\.png")
     table, image, options = read_rows(options, print)
     assert (options.model, options.batch_size, options.epochs, options.freeze_epochs) == ("resnet20", 64, None, 5)
@@ -137,7 +137,7 @@ def test_options_that_do_not_belong_together(said, message):
     assert message in str(error.value)
 
 
-def test_a_format_is_for_a_folder_of_pictures(scenes):
+def test_a_format_is_for_a_folder_of_images(scenes):
     with pytest.raises(ConfigError, match="--pattern does not go with --format coco"):
         rows(scenes, "coco", "coco.json", pattern=".*")
     options = {"format": "coco", "annotations": str(scenes / "coco.json")}
@@ -197,7 +197,7 @@ def test_masks_that_are_not_predicted_need_not_be_there(scenes, tmp_path):
     assert list(table.columns) == ["image", "boxes"]
 
 
-def test_empty_and_unannotated_pictures_are_counted(scenes, tmp_path):
+def test_empty_and_unannotated_images_are_counted(scenes, tmp_path):
     folder = tmp_path / "voc"
     shutil.copytree(scenes / "voc", folder)
     xml = sorted(folder.iterdir())
@@ -205,7 +205,7 @@ def test_empty_and_unannotated_pictures_are_counted(scenes, tmp_path):
         file.write_text("<annotation></annotation>")
     table, *_, options, _ = rows(scenes, "voc", folder)
     empty = sum(not value for value in table.column_values("boxes"))
-    assert f", {empty} pictures with none" in describe_targets(table, options.target)
+    assert f", {empty} images with none" in describe_targets(table, options.target)
 
 
 def test_options_are_kept_for_resume_with_paths_that_hold_from_anywhere(scenes, tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def test_boxes_are_learnt(run, tmp_path):
     )
     assert (answer.code, answer.err) == (0, "")
     assert "boxes: boxes of 3 classes (" in answer.out
-    assert "pictures with none" in answer.out
+    assert "images with none" in answer.out
     assert "result    map 0." in answer.out
     assert "faster_rcnn:resnet20" in answer.out
     assert "batches of 5" in answer.out
@@ -132,7 +132,7 @@ def test_an_interrupted_training_goes_on_by_its_folder_alone(run, tmp_path, monk
         ((*MASKS, "--model", "segnet:resnet18"), "segnet has a backbone of its own"),
         ((*MASKS, "--label-smoothing", "0.1"), "--label-smoothing is for classes"),
         ((*COCO, "--target", "boxes", "--dropout", "0.1"), "--dropout is for classes, numbers, texts and masks"),
-        ((*MASKS, "--resize", "fill"), "Valid: crop, pad, squish"),
+        ((*MASKS, "--resize", "fill"), "Valid: crop, pad, stretch"),
         ((*MASKS, "--size", "32,32"), "--size 32,32: write a side such as 224, or height and width such as 180x240"),
         ((*MASKS, "--batch-size", "0"), "batch_size must be a whole number of at least 1"),
         ((*MASKS, "--freeze-epochs", "0"), "--freeze-epochs must be at least 1"),
@@ -237,7 +237,7 @@ def test_weights_are_looked_up_for_the_backbone_behind_the_colon(run, tmp_path, 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys.modules["longspan.train"], "Learner", noted)
-    # Pictures of at most 64 pixels start from scratch; these are told to be larger.
+    # Images of at most 64 pixels start from scratch; these are told to be larger.
     monkeypatch.setattr("longspan.cli.tasks._SMALL_PX", 16)
     for model in ("unet:resnet18", "unet:resnet20", "fcn8s"):
         assert run("train", *MASKS, "--model", model, "--size", "32").code == 130
@@ -245,7 +245,7 @@ def test_weights_are_looked_up_for_the_backbone_behind_the_colon(run, tmp_path, 
 
 
 def test_json_of_a_trained_model_says_what_it_was_made_of(run, tmp_path, scenes, finders):
-    picture = sorted((scenes / "images").iterdir())[0]
-    answer = json.loads(run("predict", finders["instances"], picture, "--json", "--score", "0.1").out)
-    assert answer["file"] == str(picture)
+    image = sorted((scenes / "images").iterdir())[0]
+    answer = json.loads(run("predict", finders["instances"], image, "--json", "--score", "0.1").out)
+    assert answer["file"] == str(image)
     assert {"label", "score", "box", "rle"} <= answer["instances"][0].keys()

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from longspan.cli.prediction_writer import AnswerFiles
 from longspan.cli.prediction_format import answer_words
+from longspan.cli.prediction_writer import AnswerFiles
 from longspan.columns import Boxes, Instances, Mask
-from longspan.vision.rle import encode_runs
 from longspan.data.annotations import read_coco, read_masks, read_voc, read_yolo
 from longspan.errors import ConfigError, LongspanError, UnknownNameError
-from longspan.heads import Answer
-from longspan.train import Prediction
+from longspan.heads import TargetPrediction
+from longspan.inference import Prediction
+from longspan.vision.rle import encode_runs
 
 BOXES = Boxes(vocab=("car", "person"), max_boxes=4, size_px=(12, 16))
 MASK = Mask(vocab=("road", "sky"), values=(3, 7), colours=((200, 0, 0), (0, 0, 200)), size_px=(12, 16))
@@ -30,7 +30,7 @@ FOUND = [
 
 @pytest.fixture
 def photos(tmp_path) -> list[str]:
-    """Two grey pictures, 12 px high and 16 px wide."""
+    """Two grey images, 12 px high and 16 px wide."""
     (tmp_path / "photos").mkdir()
     files = [str(tmp_path / "photos" / f"{name}.jpg") for name in ("a", "b")]
     for file in files:
@@ -41,7 +41,7 @@ def photos(tmp_path) -> list[str]:
 def said(photos, column, values, name="where"):
     """Predictions of the photos, as a network gives them, and the columns of what lies in them."""
     located = {name: column}
-    answers = [{name: Answer(value)} for value in values]
+    answers = [{name: TargetPrediction(value)} for value in values]
     return [Prediction(each, file, located) for each, file in zip(answers, photos, strict=True)], located
 
 
@@ -72,7 +72,9 @@ def test_things_are_counted_by_label_and_areas_told_in_percent(photos):
         "where=road 75 %, sky 25 %",
         "where=road 62 %, sky 25 %, not looked at 12 %",
     ]
-    several = Prediction({"breed": Answer("pug", 0.875), "where": Answer(FOUND[:1])}, photos[0], {"where": BOXES})
+    several = Prediction(
+        {"breed": TargetPrediction("pug", 0.875), "where": TargetPrediction(FOUND[:1])}, photos[0], {"where": BOXES}
+    )
     assert answer_words(several) == "breed=pug  0.88  where=1 person"
 
 
@@ -91,7 +93,7 @@ def test_things_are_counted_by_label_and_areas_told_in_percent(photos):
 def test_boxes_come_back_from_every_format(photos, tmp_path, name, out, read, column):
     values = [FOUND, []] if column is BOXES else [outlined(), []]
     predictions, located = said(photos, column, values)
-    places = AnswerFiles(pictures=tuple(photos), out=str(tmp_path / out), format=name)
+    places = AnswerFiles(images=tuple(photos), out=str(tmp_path / out), format=name)
     places.check(located)
     assert places.write(predictions, located) == [f"2 predictions in {tmp_path / out}"]
     table = read(tmp_path / out, tmp_path / "photos")
@@ -107,7 +109,7 @@ def test_boxes_come_back_from_every_format(photos, tmp_path, name, out, read, co
 def test_classes_that_were_not_found_are_in_the_files_too(photos, tmp_path):
     predictions, located = said(photos, BOXES, [FOUND[:2], []])
     for name, out in (("coco", "a.json"), ("yolo", "a")):
-        AnswerFiles(pictures=tuple(photos), out=str(tmp_path / out), format=name).write(predictions, located)
+        AnswerFiles(images=tuple(photos), out=str(tmp_path / out), format=name).write(predictions, located)
     categories = json.loads((tmp_path / "a.json").read_text())["categories"]
     assert [each["name"] for each in categories] == ["car", "person"]
     assert (tmp_path / "a" / "classes.txt").read_text() == "car\nperson\n"
@@ -115,7 +117,7 @@ def test_classes_that_were_not_found_are_in_the_files_too(photos, tmp_path):
 
 def test_masks_come_back_as_the_numbers_of_the_training_files(photos, tmp_path):
     predictions, located = said(photos, MASK, masked())
-    AnswerFiles(pictures=tuple(photos), out=str(tmp_path / "m"), format="masks").write(predictions, located)
+    AnswerFiles(images=tuple(photos), out=str(tmp_path / "m"), format="masks").write(predictions, located)
     stored = np.asarray(PILImage.open(tmp_path / "m" / "b.png"))
     assert (stored == np.choose(np.minimum(masked()[1], 2), [3, 7, 255])).all()
     table = read_masks(tmp_path / "photos", tmp_path / "m", codes={3: "road", 7: "sky"})
@@ -124,7 +126,7 @@ def test_masks_come_back_as_the_numbers_of_the_training_files(photos, tmp_path):
 
 def test_csv_holds_everything_as_text(photos, tmp_path):
     predictions, located = said(photos, BOXES, [FOUND, []])
-    AnswerFiles(pictures=tuple(photos), out=str(tmp_path / "a.csv")).write(predictions, located)
+    AnswerFiles(images=tuple(photos), out=str(tmp_path / "a.csv")).write(predictions, located)
     rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
     assert [row["file"] for row in rows] == photos
     assert json.loads(rows[0]["where"])[2] == {"label": "car", "score": 0.6, "box": [8.0, 4.0, 12.0, 8.0]}
@@ -133,12 +135,12 @@ def test_csv_holds_everything_as_text(photos, tmp_path):
 @pytest.mark.parametrize(
     ("column", "values"), [(BOXES, [FOUND, []]), (MASK, masked()), (THINGS, [outlined(), []])], ids=["b", "m", "i"]
 )
-def test_drawn_pictures_show_the_answer_and_pictures_stay_as_they_are(photos, tmp_path, column, values):
+def test_drawn_images_show_the_answer_and_images_stay_as_they_are(photos, tmp_path, column, values):
     before = [Path(file).read_bytes() for file in photos]
     predictions, located = said(photos, column, values)
-    places = AnswerFiles(pictures=tuple(photos), draw=str(tmp_path / "new" / "drawn"))
+    places = AnswerFiles(images=tuple(photos), draw=str(tmp_path / "new" / "drawn"))
     places.check(located)
-    assert places.write(predictions, located) == [f"2 pictures drawn in {tmp_path / 'new' / 'drawn'}"]
+    assert places.write(predictions, located) == [f"2 images drawn in {tmp_path / 'new' / 'drawn'}"]
     assert sorted(path.name for path in (tmp_path / "new" / "drawn").iterdir()) == ["a.png", "b.png"]
     plain = np.asarray(PILImage.open(photos[0]))
     drawn = np.asarray(PILImage.open(tmp_path / "new" / "drawn" / "a.png"))
@@ -153,45 +155,45 @@ def test_drawn_pictures_show_the_answer_and_pictures_stay_as_they_are(photos, tm
 def test_nothing_that_exists_is_lost(photos, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "b.png").write_text("precious")
-    pictures = tuple(photos)
+    images = tuple(photos)
     with pytest.raises(ConfigError, match=r"b\.png exists already.*--force"):
-        AnswerFiles(pictures=pictures, draw=str(tmp_path / "d"))
+        AnswerFiles(images=images, draw=str(tmp_path / "d"))
     with pytest.raises(ConfigError, match=r"b\.png exists already.*--force"):
-        AnswerFiles(pictures=pictures, out=str(tmp_path / "d"), format="masks")
+        AnswerFiles(images=images, out=str(tmp_path / "d"), format="masks")
     (tmp_path / "a.json").write_text("precious")
     with pytest.raises(ConfigError, match=r"a\.json exists already.*--force"):
-        AnswerFiles(pictures=pictures, out=str(tmp_path / "a.json"), format="coco")
+        AnswerFiles(images=images, out=str(tmp_path / "a.json"), format="coco")
     (tmp_path / "y").mkdir()
     (tmp_path / "y" / "classes.txt").write_text("precious")
     with pytest.raises(ConfigError, match=r"classes\.txt exists already.*--force"):
-        AnswerFiles(pictures=pictures, out=str(tmp_path / "y"), format="yolo")
+        AnswerFiles(images=images, out=str(tmp_path / "y"), format="yolo")
 
     predictions, located = said(photos, BOXES, [FOUND, []])
     forced = {"draw": str(tmp_path / "d"), "out": str(tmp_path / "y"), "format": "yolo", "force": True}
-    AnswerFiles(pictures=pictures, **forced).write(predictions, located)
+    AnswerFiles(images=images, **forced).write(predictions, located)
     assert (tmp_path / "y" / "classes.txt").read_text() == "car\nperson\n"
     with PILImage.open(tmp_path / "d" / "b.png") as drawn:
         assert drawn.size == (16, 12)
 
 
-def test_the_pictures_themselves_are_never_replaced(photos, tmp_path):
+def test_the_images_themselves_are_never_replaced(photos, tmp_path):
     png = tmp_path / "photos" / "c.png"
     PILImage.fromarray(np.zeros((4, 4), np.uint8)).save(png)
     for said in ({"draw": str(tmp_path / "photos")}, {"out": str(tmp_path / "photos"), "format": "masks"}):
-        with pytest.raises(ConfigError, match="is one of the pictures themselves"):
-            AnswerFiles(pictures=(str(png),), force=True, **said)
+        with pytest.raises(ConfigError, match="is one of the images themselves"):
+            AnswerFiles(images=(str(png),), force=True, **said)
 
 
-def test_two_pictures_with_one_name_are_refused(tmp_path):
-    pictures = ("x/cat.jpg", "y/cat.png")
+def test_two_images_with_one_name_are_refused(tmp_path):
+    images = ("x/cat.jpg", "y/cat.png")
     with pytest.raises(ConfigError, match=r"x/cat\.jpg and y/cat\.png would both be .*cat\.png"):
-        AnswerFiles(pictures=pictures, draw=str(tmp_path / "d"))
+        AnswerFiles(images=images, draw=str(tmp_path / "d"))
     with pytest.raises(ConfigError, match=r"would both be .*cat\.xml"):
-        AnswerFiles(pictures=pictures, out=str(tmp_path / "d"), format="voc")
+        AnswerFiles(images=images, out=str(tmp_path / "d"), format="voc")
     with pytest.raises(ConfigError, match=r"several are called cat\.jpg"):
-        AnswerFiles(pictures=("x/cat.jpg", "y/cat.jpg"), out=str(tmp_path / "a.json"), format="coco")
+        AnswerFiles(images=("x/cat.jpg", "y/cat.jpg"), out=str(tmp_path / "a.json"), format="coco")
     with pytest.raises(ConfigError, match=r"classes\.txt and x/classes\.jpg would both be"):
-        AnswerFiles(pictures=("x/classes.jpg",), out=str(tmp_path / "d"), format="yolo")
+        AnswerFiles(images=("x/classes.jpg",), out=str(tmp_path / "d"), format="yolo")
 
 
 @pytest.mark.parametrize(
@@ -208,25 +210,25 @@ def test_two_pictures_with_one_name_are_refused(tmp_path):
 def test_wrong_places(photos, tmp_path, words, message):
     words = {key: value.replace("FILE", photos[0]) for key, value in words.items()}
     with pytest.raises(LongspanError) as error:
-        AnswerFiles(pictures=tuple(photos), **words)
+        AnswerFiles(images=tuple(photos), **words)
     assert message in str(error.value)
 
 
 def test_what_a_format_cannot_hold(photos, tmp_path):
     out = str(tmp_path / "x")
     with pytest.raises(ConfigError, match=r"writes mask; this model predicts where \(boxes\)"):
-        AnswerFiles(pictures=tuple(photos), out=out, format="masks").check({"where": BOXES})
-    with pytest.raises(ConfigError, match="this model predicts nothing in the picture"):
-        AnswerFiles(pictures=tuple(photos), out=out, format="voc").check({})
-    with pytest.raises(ConfigError, match="nothing that this model predicts lies in the picture"):
-        AnswerFiles(pictures=tuple(photos), draw=out).check({})
+        AnswerFiles(images=tuple(photos), out=out, format="masks").check({"where": BOXES})
+    with pytest.raises(ConfigError, match="this model predicts nothing in the image"):
+        AnswerFiles(images=tuple(photos), out=out, format="voc").check({})
+    with pytest.raises(ConfigError, match="nothing that this model predicts lies in the image"):
+        AnswerFiles(images=tuple(photos), draw=out).check({})
     both = {"boxes": BOXES, "things": THINGS, "mask": MASK}
     with pytest.raises(ConfigError, match="--target with one of boxes, things"):
-        AnswerFiles(pictures=tuple(photos), out=out, format="coco").check(both)
-    AnswerFiles(pictures=tuple(photos), out=out, format="coco", target="things").check(both)
-    AnswerFiles(pictures=tuple(photos), out=out, format="masks").check(both)
+        AnswerFiles(images=tuple(photos), out=out, format="coco").check(both)
+    AnswerFiles(images=tuple(photos), out=out, format="coco", target="things").check(both)
+    AnswerFiles(images=tuple(photos), out=out, format="masks").check(both)
     with pytest.raises(UnknownNameError, match="Did you mean 'things'"):
-        AnswerFiles(pictures=tuple(photos), out=out, format="coco", target="thing").check(both)
+        AnswerFiles(images=tuple(photos), out=out, format="coco", target="thing").check(both)
 
 
 def test_a_full_disk_leaves_whole_files_only(photos, tmp_path, monkeypatch):
@@ -241,7 +243,7 @@ def test_a_full_disk_leaves_whole_files_only(photos, tmp_path, monkeypatch):
 
     monkeypatch.setattr(PILImage.Image, "save", full)
     with pytest.raises(ConfigError, match=r"b\.png could not be written: No space left on device"):
-        AnswerFiles(pictures=tuple(photos), draw=str(tmp_path / "d")).write(predictions, located)
+        AnswerFiles(images=tuple(photos), draw=str(tmp_path / "d")).write(predictions, located)
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["a.png"]
 
 
@@ -255,7 +257,7 @@ def test_a_network_finds_boxes(longspan, finders, scenes, tmp_path):
         *told, "--score", "0.1", "--draw", tmp_path / "d", "--out", tmp_path / "a.json", "--format", "coco"
     )
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out == f"3 pictures drawn in {tmp_path / 'd'}\n3 predictions in {tmp_path / 'a.json'}\n"
+    assert answer.out == f"3 images drawn in {tmp_path / 'd'}\n3 predictions in {tmp_path / 'a.json'}\n"
     written = json.loads((tmp_path / "a.json").read_text())["annotations"]
     assert len({each["image_id"] for each in written}) == 3
     assert min(each["score"] for each in written) >= 0.1
@@ -278,13 +280,13 @@ def test_a_network_segments(longspan, finders, scenes, tmp_path):
     first, second, drawn = answer.out.splitlines()
     assert first.startswith(f"{files[0]}  mask=")
     assert " %" in second
-    assert drawn == f"2 pictures drawn in {tmp_path / 'd'}"
+    assert drawn == f"2 images drawn in {tmp_path / 'd'}"
     assert longspan(*told, "--out", tmp_path / "m", "--format", "masks").code == 0
-    shares = json.loads(longspan("predict", finders["mask"], files[0], "--json").out)["mask"]["share"]
+    fractions = json.loads(longspan("predict", finders["mask"], files[0], "--json").out)["mask"]["share"]
     stored = np.asarray(PILImage.open(tmp_path / "m" / files[0].name))
     assert stored.shape == (32, 40)
     for number, label in enumerate(("ground", "rectangle", "disc", "triangle")):
-        assert shares.get(label, 0) == pytest.approx((stored == number).mean(), abs=1e-4)
+        assert fractions.get(label, 0) == pytest.approx((stored == number).mean(), abs=1e-4)
     assert longspan(*told, "--out", tmp_path / "m", "--format", "masks").code == 2, "the files are there"
 
 
@@ -307,7 +309,7 @@ def test_networks_are_measured_on_annotations(longspan, finders, scenes):
     [
         (("--score", "1.5"), "--score must be at least 0 and at most 1, got 1.5"),
         (("--score", "0.4"), "--score is for networks that find boxes or instances; this model predicts breed"),
-        (("--draw", "d"), "--draw: nothing that this model predicts lies in the picture"),
+        (("--draw", "d"), "--draw: nothing that this model predicts lies in the image"),
         (("--format", "voc", "--out", "d"), "--format voc writes boxes or instances"),
     ],
 )

@@ -225,7 +225,7 @@ def test_all_bad_files_are_named_at_once(longspan, pets, work):
 @pytest.mark.parametrize(
     "words", [("--lr", "-1"), ("--optimizer", "adam"), ("--device", "gpu"), ("--average", "2"), ("--epochs", "0")]
 )
-def test_a_slip_in_the_options_is_told_before_the_pictures_are_read(longspan, pets, work, words):
+def test_a_slip_in_the_options_is_told_before_the_images_are_read(longspan, pets, work, words):
     (pets / "pug_3.png").write_bytes(b"")
     answer = longspan("train", pets, "--pattern", PATTERN, *words)
     assert answer.code == 2
@@ -312,7 +312,7 @@ def test_an_existing_model_is_not_replaced_unless_told(longspan, pets, work):
     assert ls.load("model.safetensors")
 
 
-def test_a_table_without_pictures_is_told_what_is_missing(longspan, work):
+def test_a_table_without_images_is_told_what_is_missing(longspan, work):
     (work / "rows.csv").write_text(
         textwrap.dedent("""\
         file,age

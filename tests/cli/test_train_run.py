@@ -9,9 +9,9 @@ import pytest
 
 import longspan as ls
 from longspan.errors import ConfigError, TrainingError
-from longspan.train import loop
 from longspan.storage.files import read_tensors
 from longspan.storage.lock import FolderLock
+from longspan.train import loop
 
 pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
 
@@ -41,15 +41,15 @@ class Steps:
     """Lets so many steps pass, then calls something instead of, or after, the next."""
 
     def __init__(self, patch, steps, then):
-        self.left, learn_from = steps, loop.learn_from
+        self.left, train_step = steps, loop.train_step
 
         def counted(*words, **named):
             self.left -= 1
             if self.left < 0:
                 then()
-            learn_from(*words, **named)
+            train_step(*words, **named)
 
-        patch.setattr(loop, "learn_from", counted)
+        patch.setattr(loop, "train_step", counted)
 
 
 def interrupt(times=1):

@@ -48,7 +48,7 @@ def test_more_files_than_are_held_at_once(longspan, trained, pets, monkeypatch):
     monkeypatch.setattr(predict, "_AT_A_TIME", 2)
     assert longspan("predict", trained, *files).out == together
     files[0].write_bytes(b"")
-    files[4].write_bytes(b"no picture")
+    files[4].write_bytes(b"no image")
     answer = longspan("predict", trained, *files)
     assert answer.code == 2
     assert answer.out == ""
@@ -77,7 +77,7 @@ def test_every_file_that_cannot_be_read_is_named(longspan, trained, pets, tmp_pa
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_a_folder_is_no_picture(longspan, trained, pets):
+def test_a_folder_is_no_image(longspan, trained, pets):
     answer = longspan("predict", trained, pets)
     assert answer.code == 2
     assert f"{pets} is a folder; name the files in it" in answer.err

@@ -8,18 +8,19 @@ import pytest
 import torch
 
 import longspan as ls
-from longspan.columns import Boxes, Image, Placement, column_from_json
-from longspan.vision.augment_params import Draws
+from longspan.columns import Boxes, Image, column_from_json
 from longspan.errors import ConfigError, DataError
+from longspan.vision import ResizeTransform
+from longspan.vision.augment_params import AugmentParams
 
 CAT = {"box": [20.0, 10.0, 60.0, 90.0], "label": "cat"}
 DOG = {"box": [100.0, 50.0, 180.0, 95.0], "label": "dog", "ignore": True}
 COLUMN = Boxes(vocab=("cat", "dog"), max_boxes=4, size_px=(100, 200))
-SAME = Placement((100, 200), (100, 200), "crop")
+SAME = ResizeTransform((100, 200), (100, 200), "crop")
 
 
-def draws_of(*matrix) -> Draws:
-    return Draws(torch.tensor([matrix]).view(1, 2, 3), torch.ones(1), torch.zeros(1))
+def draws_of(*matrix) -> AugmentParams:
+    return AugmentParams(torch.tensor([matrix]).view(1, 2, 3), torch.ones(1), torch.zeros(1))
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -95,9 +96,9 @@ def test_settings_survive_json():
 # --- the frame -------------------------------------------------------------------------------------------------------
 
 
-def test_boxes_are_scaled_clipped_and_dropped_with_the_picture():
+def test_boxes_are_scaled_clipped_and_dropped_with_the_image():
     column = Boxes(max_boxes=9, vocab=("object",), size_px=(50, 50))
-    placement = Placement((100, 200), (50, 50), "crop")  # columns 50 to 150, at half the size
+    transform = ResizeTransform((100, 200), (50, 50), "crop")  # columns 50 to 150, at half the size
     boxes = [
         [60, 10, 80, 30],  # inside
         [40, 10, 60, 30],  # half of it left
@@ -107,11 +108,11 @@ def test_boxes_are_scaled_clipped_and_dropped_with_the_picture():
         [60, 10, 61, 30],  # half a pixel wide in the frame
         [60, 10, 62, 12],  # a pixel
     ]
-    kept = [each["box"] for each in column.decode(column.encode_in(boxes, placement))]
+    kept = [each["box"] for each in column.decode(column.encode_in(boxes, transform))]
     assert kept == [[5, 5, 15, 15], [0, 5, 5, 15], [0, 5, 3, 15], [5, 5, 6, 6]]
 
 
-def test_in_frame_takes_the_pictures_size_and_way():
+def test_in_frame_takes_the_images_size_and_way():
     column = Boxes(vocab=("a",)).in_frame(Image(size_px=(7, 9), channels=3, resize="pad"))
     assert (column.size_px, column.resize) == ((7, 9), "pad")
 
@@ -119,7 +120,7 @@ def test_in_frame_takes_the_pictures_size_and_way():
 def test_without_geometry_the_batch_is_left_alone():
     batch = torch.from_numpy(COLUMN.encode([CAT, DOG]))[None]
     assert COLUMN.prepare(batch) is batch
-    assert COLUMN.prepare(batch, Draws.identity(1)) is batch
+    assert COLUMN.prepare(batch, AugmentParams.identity(1)) is batch
 
 
 def test_mirrored_boxes_are_exact_in_edge_coordinates():
@@ -174,9 +175,9 @@ ORDER = "; boxes are x0, y0, x1, y1, not widths and heights"
         ([{"box": [1, 2, 3, 4], "label": ["a"]}], "box 0: ['a'] (list) is no label: labels are words, whole numbers,"),
         ([1, 2, 3, 4], "[1, 2, 3, 4] is one box, not a list of boxes"),
         (["x"], "box 0: 'x' is no dict with 'box' and 'label'"),
-        ("x", "'x' is no list of boxes; a picture with nothing in it has []"),
-        (3, "3 is no list of boxes; a picture with nothing in it has []"),
-        (None, "None is no list of boxes; a picture with nothing in it has []"),
+        ("x", "'x' is no list of boxes; an image with nothing in it has []"),
+        (3, "3 is no list of boxes; an image with nothing in it has []"),
+        (None, "None is no list of boxes; an image with nothing in it has []"),
     ],
 )
 def test_what_is_wrong_with_a_box(value, fault):
@@ -200,20 +201,20 @@ def test_all_faults_of_a_value_are_said_at_once_and_very_many_are_counted():
     assert many.endswith("; and 22 more")
 
 
-def test_a_pixel_outside_the_picture_is_clipped_and_more_is_a_fault():
+def test_a_pixel_outside_the_image_is_clipped_and_more_is_a_fault():
     column = Boxes(vocab=("object",), max_boxes=3, size_px=(10, 20))
     fine = [[-1, -0.5, 5, 5], [15, 5, 21, 11]]
     assert [each["box"] for each in column.decode(column.encode(fine))] == [[0, 0, 5, 5], [15, 5, 20, 10]]
-    assert column.check([[-5, 0, 5, 30]]) is None  # without the picture nobody knows
+    assert column.check([[-5, 0, 5, 30]]) is None  # without the image nobody knows
     with pytest.raises(ValueError, match="px") as caught:
         column.encode([[-5, 0, 5, 30], [22, 12, 25, 9]])
     assert str(caught.value) == (
-        "box 0 [-5, 0, 5, 30]: it reaches 5 px beyond the left and 20 px beyond the bottom of its picture, which is "
+        "box 0 [-5, 0, 5, 30]: it reaches 5 px beyond the left and 20 px beyond the bottom of its image, which is "
         "10 px high and 20 px wide; "
         f"box 1 [22, 12, 25, 9]: y1=9 lies above y0=12{ORDER}; it reaches 5 px beyond the right and 2 px beyond the "
-        "bottom of its picture, which is 10 px high and 20 px wide"
+        "bottom of its image, which is 10 px high and 20 px wide"
     )
-    with pytest.raises(ValueError, match=r"box 0 \[20, 0, 20.5, 5\]: it lies outside its picture"):
+    with pytest.raises(ValueError, match=r"box 0 \[20, 0, 20.5, 5\]: it lies outside its image"):
         column.encode([[20, 0, 20.5, 5]])
 
 
@@ -221,10 +222,10 @@ def test_a_pixel_outside_the_picture_is_clipped_and_more_is_a_fault():
 
 
 def test_answers_come_back_into_the_source_with_their_scores():
-    placement = Placement((100, 200), (40, 40), "pad")  # rows 10 to 30 show the picture
+    transform = ResizeTransform((100, 200), (40, 40), "pad")  # rows 10 to 30 show the image
     answers = [{"box": [10.0, 15.0, 20.0, 40.0], "label": "cat", "score": 0.9}, {"box": [0, 0, 9, 9], "label": "dog"}]
-    assert COLUMN.to_source(answers, placement) == [{"box": [50, 25, 100, 100], "label": "cat", "score": 0.9}]
-    assert COLUMN.to_source([], placement) == []
+    assert COLUMN.to_source(answers, transform) == [{"box": [50, 25, 100, 100], "label": "cat", "score": 0.9}]
+    assert COLUMN.to_source([], transform) == []
 
 
 def test_json_is_rounded_and_leaves_out_what_is_not_there():
@@ -256,8 +257,8 @@ def test_cells_count_by_label():
 
 def test_boxes_survive_a_table_and_a_file(tmp_path):
     rows = [[], [{**CAT, "ignore": False}, DOG], [{**CAT, "box": [1, 2, 3, 4], "ignore": False}]]
-    pictures = np.zeros((3, 100, 200, 3), np.uint8)
-    table = ls.Table.from_arrays({"image": pictures, "boxes": rows}, {"image": Image(), "boxes": Boxes()})
+    images = np.zeros((3, 100, 200, 3), np.uint8)
+    table = ls.Table.from_arrays({"image": images, "boxes": rows}, {"image": Image(), "boxes": Boxes()})
     assert [table.value(row, "boxes") for row in range(3)] == rows
     table.frame.select(pl.col("boxes")).write_parquet(tmp_path / "a.parquet")
     read = ls.Table.from_parquet(tmp_path / "a.parquet", {"boxes": Boxes()})

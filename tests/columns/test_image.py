@@ -10,20 +10,21 @@ import torch
 from PIL import Image as PILImage
 from PIL import ImageOps
 
-from longspan.columns import Draws, Image, pictures
-from longspan.vision.image_io import MAX_PIXELS
+from longspan.columns import Image, images
 from longspan.errors import ConfigError, DataError
+from longspan.vision import AugmentParams
+from longspan.vision.image_io import MAX_PIXELS
 
 
 def ramp(height, width, channels=3):
-    """A smooth picture, different along both sides and in every channel."""
+    """A smooth image, different along both sides and in every channel."""
     y, x = np.mgrid[0:height, 0:width]
     planes = [x * 255 / max(width - 1, 1), y * 255 / max(height - 1, 1), (x + y) * 255 / max(width + height - 2, 1)]
     return np.stack(planes[:channels], axis=-1).round().astype(np.uint8)
 
 
-def saved(path, picture, **options):
-    picture.save(path, **options)
+def saved(path, image, **options):
+    image.save(path, **options)
     return str(path)
 
 
@@ -45,7 +46,7 @@ GREY = Image(size_px=(8, 8), channels=1)
 
 
 @pytest.mark.parametrize("form", ["path", "text", "bytes", "pillow", "array", "tensor"])
-def test_every_form_of_one_picture_gives_the_same_pixels(tmp_path, form):
+def test_every_form_of_one_image_gives_the_same_pixels(tmp_path, form):
     pixels = ramp(8, 8)
     path = saved(tmp_path / "a.png", PILImage.fromarray(pixels))
     forms = {
@@ -81,10 +82,10 @@ def test_colour_read_as_grey_follows_pillow():
 
 
 def test_a_palette_gives_its_colours(tmp_path):
-    picture = PILImage.fromarray(ramp(8, 8)).quantize(16)
-    path = saved(tmp_path / "p.png", picture)
-    assert picture.mode == "P"
-    assert np.array_equal(COLOUR.encode(path), np.asarray(picture.convert("RGB")))
+    image = PILImage.fromarray(ramp(8, 8)).quantize(16)
+    path = saved(tmp_path / "p.png", image)
+    assert image.mode == "P"
+    assert np.array_equal(COLOUR.encode(path), np.asarray(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
@@ -96,10 +97,10 @@ def test_see_through_parts_show_white(tmp_path, mode):
         pixels[:, 4:] = 0
         path = saved(tmp_path / "a.png", PILImage.fromarray(pixels), transparency=(9, 9, 9))
     elif mode == "P":
-        picture = PILImage.new("P", (8, 8), 0)
-        picture.putpalette([9, 9, 9, 0, 0, 0])
-        picture.paste(1, (4, 0, 8, 8))
-        path = saved(tmp_path / "a.png", picture, transparency=0)
+        image = PILImage.new("P", (8, 8), 0)
+        image.putpalette([9, 9, 9, 0, 0, 0])
+        image.paste(1, (4, 0, 8, 8))
+        path = saved(tmp_path / "a.png", image, transparency=0)
     else:
         path = saved(tmp_path / "a.png", PILImage.fromarray(rgba).convert(mode))
     encoded = COLOUR.encode(path)
@@ -115,19 +116,19 @@ def test_half_see_through_is_blended_with_white():
 def test_sixteen_bits_are_scaled_to_the_brightest(tmp_path):
     values = (ramp(8, 8, 1)[..., 0].astype(np.uint16) * 8).clip(0, 2040)  # 0..2040, far below 65535
     path = saved(tmp_path / "a.png", PILImage.fromarray(values))
-    with PILImage.open(path) as picture:
-        assert picture.mode.startswith("I")
+    with PILImage.open(path) as image:
+        assert image.mode.startswith("I")
     assert np.array_equal(GREY.encode(path)[..., 0], ramp(8, 8, 1)[..., 0])
     dark = saved(tmp_path / "dark.png", PILImage.fromarray(np.zeros((8, 8), np.uint16)))
     assert not GREY.encode(dark).any()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_upright_as_their_exif_note_says(tmp_path, orientation):
-    picture = PILImage.fromarray(ramp(8, 16))
+def test_images_are_turned_upright_as_their_exif_note_says(tmp_path, orientation):
+    image = PILImage.fromarray(ramp(8, 16))
     exif = PILImage.Exif()
     exif[0x0112] = orientation
-    path = saved(tmp_path / "a.png", picture, exif=exif)
+    path = saved(tmp_path / "a.png", image, exif=exif)
     with PILImage.open(path) as opened:
         upright = np.asarray(ImageOps.exif_transpose(opened))
     column = Image().fit([path])
@@ -143,8 +144,8 @@ def test_only_the_first_frame_of_several_is_read(tmp_path):
 
 def test_cmyk_jpeg_follows_pillow(tmp_path):
     path = saved(tmp_path / "a.jpg", PILImage.fromarray(ramp(8, 8)).convert("CMYK"))
-    with PILImage.open(path) as picture:
-        expected = np.asarray(picture.convert("RGB"))
+    with PILImage.open(path) as image:
+        expected = np.asarray(image.convert("RGB"))
     assert np.array_equal(COLOUR.encode(path), expected)
 
 
@@ -157,29 +158,29 @@ def test_crop_cuts_the_middle_of_the_longer_side():
 
 
 def test_crop_of_another_scale_equals_pillow_fit():
-    picture = PILImage.fromarray(ramp(60, 90))
-    expected = np.asarray(ImageOps.fit(picture, (30, 40), PILImage.Resampling.BILINEAR))
-    found = Image(size_px=(40, 30), channels=3).encode(picture)
+    image = PILImage.fromarray(ramp(60, 90))
+    expected = np.asarray(ImageOps.fit(image, (30, 40), PILImage.Resampling.BILINEAR))
+    found = Image(size_px=(40, 30), channels=3).encode(image)
     assert found.shape == (40, 30, 3)
     assert np.abs(found.astype(int) - expected).max() <= 2
 
 
 def test_squish_equals_pillow_resize():
-    picture = PILImage.fromarray(ramp(20, 12))
-    expected = np.asarray(picture.resize((16, 10), PILImage.Resampling.BILINEAR))
-    assert np.array_equal(Image(size_px=(10, 16), channels=3, resize="squish").encode(picture), expected)
+    image = PILImage.fromarray(ramp(20, 12))
+    expected = np.asarray(image.resize((16, 10), PILImage.Resampling.BILINEAR))
+    assert np.array_equal(Image(size_px=(10, 16), channels=3, resize="stretch").encode(image), expected)
 
 
 def test_pad_equals_pillow_pad_and_fills_with_black():
-    picture = PILImage.fromarray(np.maximum(ramp(20, 10), 1))
-    expected = np.asarray(ImageOps.pad(picture, (16, 16), PILImage.Resampling.BILINEAR))
-    found = Image(size_px=(16, 16), channels=3, resize="pad").encode(picture)
+    image = PILImage.fromarray(np.maximum(ramp(20, 10), 1))
+    expected = np.asarray(ImageOps.pad(image, (16, 16), PILImage.Resampling.BILINEAR))
+    found = Image(size_px=(16, 16), channels=3, resize="pad").encode(image)
     assert np.array_equal(found, expected)
     assert not found[:, :4].any()
     assert found[:, 4:12].all()
 
 
-@pytest.mark.parametrize("how", ["crop", "squish", "pad"])
+@pytest.mark.parametrize("how", ["crop", "stretch", "pad"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3, 7)])
 def test_odd_shapes_become_the_size_asked_for(how, size):
     column = Image(size_px=(9, 5), channels=3, resize=how)
@@ -187,9 +188,9 @@ def test_odd_shapes_become_the_size_asked_for(how, size):
 
 
 def test_a_large_jpeg_read_at_a_smaller_scale_of_its_own_looks_the_same(tmp_path):
-    picture = PILImage.fromarray(ramp(256, 512))
-    path = saved(tmp_path / "a.jpg", picture, quality=95)
-    expected = np.asarray(ImageOps.fit(picture, (32, 32), PILImage.Resampling.BILINEAR)).astype(int)
+    image = PILImage.fromarray(ramp(256, 512))
+    path = saved(tmp_path / "a.jpg", image, quality=95)
+    expected = np.asarray(ImageOps.fit(image, (32, 32), PILImage.Resampling.BILINEAR)).astype(int)
     assert np.abs(Image(size_px=(32, 32), channels=3).encode(path) - expected).max() <= 6
 
 
@@ -198,9 +199,9 @@ def test_a_large_jpeg_is_not_decoded_whole(tmp_path, monkeypatch):
     sizes = []
     transpose = ImageOps.exif_transpose
 
-    def seen(picture, **options):
-        transposed = transpose(picture, **options)
-        sizes.append(picture.size)
+    def seen(image, **options):
+        transposed = transpose(image, **options)
+        sizes.append(image.size)
         return transposed
 
     monkeypatch.setattr(ImageOps, "exif_transpose", seen)
@@ -208,13 +209,13 @@ def test_a_large_jpeg_is_not_decoded_whole(tmp_path, monkeypatch):
     assert sizes == [(32, 32)]
 
 
-def test_the_callers_own_picture_stays_as_it_is(tmp_path):
+def test_the_callers_own_image_stays_as_it_is(tmp_path):
     path = saved(tmp_path / "a.jpg", PILImage.fromarray(ramp(256, 256)))
-    with PILImage.open(path) as picture:
-        Image(size_px=(8, 8), channels=1).encode(picture)
-        Image().show_html(picture)
-        assert (picture.size, picture.mode) == ((256, 256), "RGB")
-        assert np.asarray(picture).shape == (256, 256, 3)  # still open
+    with PILImage.open(path) as image:
+        Image(size_px=(8, 8), channels=1).encode(image)
+        Image().show_html(image)
+        assert (image.size, image.mode) == ((256, 256), "RGB")
+        assert np.asarray(image).shape == (256, 256, 3)  # still open
 
 
 # --- learning channels and size --------------------------------------------------------------------------------------
@@ -230,19 +231,19 @@ def test_channels_and_size_are_learnt_from_headers(tmp_path):
 
 
 def test_different_sizes_need_size_px():
-    pictures = [ramp(6, 9), ramp(9, 6)]
+    images = [ramp(6, 9), ramp(9, 6)]
     with pytest.raises(ConfigError, match=r"different sizes \(6x9, 9x6 pixels ...\). Say size_px="):
-        Image().fit(pictures)
-    assert Image(size_px=(4, 4)).fit(pictures).channels == 3
+        Image().fit(images)
+    assert Image(size_px=(4, 4)).fit(images).channels == 3
 
 
-def test_pictures_that_cannot_be_opened_teach_nothing_and_stop_nothing(tmp_path):
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+def test_images_that_cannot_be_opened_teach_nothing_and_stop_nothing(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no image")
     bad = [str(tmp_path / "bad.png")] * 100
     assert Image().fit([*bad, ramp(6, 9)]).size_px == (6, 9)
 
 
-def test_if_no_picture_can_be_opened_all_are_named(tmp_path):
+def test_if_no_image_can_be_opened_all_are_named(tmp_path):
     (tmp_path / "empty.png").touch()
     with pytest.raises(DataError) as caught:
         Image().fit([str(tmp_path / "empty.png"), str(tmp_path / "gone.png")])
@@ -256,7 +257,7 @@ def test_if_no_picture_can_be_opened_all_are_named(tmp_path):
         ({"size_px": (0, 4)}, "at least 1 pixel"),
         ({"size_px": (4, 4, 3)}, "height, width"),
         ({"channels": 2}, "1 .grey. or 3"),
-        ({"resize": "zoom"}, "'crop', 'squish' or 'pad'"),
+        ({"resize": "zoom"}, "'crop', 'stretch' or 'pad'"),
         ({"mean": (0.5,)}, "go together"),
         ({"mean": (0.5,), "std": (0.0,)}, "above 0"),
         ({"mean": ("x",), "std": (0.5,)}, "finite numbers"),
@@ -287,8 +288,8 @@ def test_faults_are_told_apart(tmp_path):
     (tmp_path / "head.png").write_bytes(png_header(8, 8))
     assert "truncated" in COLOUR.check(str(tmp_path / "cut.jpg"))
     assert COLOUR.check(str(tmp_path / "empty.jpg")) == "the file is empty"
-    assert COLOUR.check(str(tmp_path / "text.jpg")) == "this is no picture in a format that can be read"
-    assert COLOUR.check(str(tmp_path / "folder.jpg")) == "this is a folder, not a picture"
+    assert COLOUR.check(str(tmp_path / "text.jpg")) == "this is no image in a format that can be read"
+    assert COLOUR.check(str(tmp_path / "folder.jpg")) == "this is a folder, not an image"
     assert COLOUR.check(str(tmp_path / "gone.jpg")) == "the file does not exist"
     assert "pixels" in COLOUR.check(str(tmp_path / "bomb.png"))
     assert COLOUR.check(str(tmp_path / "head.png")) is not None
@@ -298,7 +299,7 @@ def test_faults_are_told_apart(tmp_path):
     assert COLOUR.check(ramp(4, 4)) is None
 
 
-def test_a_picture_is_read_by_its_content_not_its_name(tmp_path):
+def test_an_image_is_read_by_its_content_not_its_name(tmp_path):
     PILImage.fromarray(ramp(8, 8)).save(tmp_path / "a.jpg", "PNG")
     assert np.array_equal(COLOUR.encode(tmp_path / "a.jpg"), ramp(8, 8))
 
@@ -306,7 +307,7 @@ def test_a_picture_is_read_by_its_content_not_its_name(tmp_path):
 def test_a_bomb_is_refused_by_its_header_even_where_pillow_was_told_not_to_care(tmp_path, monkeypatch):
     monkeypatch.setattr(PILImage, "MAX_IMAGE_PIXELS", None)
     (tmp_path / "bomb.png").write_bytes(png_header(60_000, 60_000))
-    assert COLOUR.check(tmp_path / "bomb.png") == f"the picture claims 60000 x 60000 pixels, more than {MAX_PIXELS:,}"
+    assert COLOUR.check(tmp_path / "bomb.png") == f"the image claims 60000 x 60000 pixels, more than {MAX_PIXELS:,}"
 
 
 @pytest.mark.parametrize("cut", [10, 50, 120, 200, 300])
@@ -315,21 +316,21 @@ def test_a_file_cut_anywhere_is_a_value_error_or_read_and_nothing_else(kind, cut
     whole = io.BytesIO()
     PILImage.fromarray(ramp(32, 32)).save(whole, kind)
     fault = COLOUR.check(whole.getvalue()[:cut])
-    assert fault is None or fault.startswith(("cannot be", "this is no picture"))
+    assert fault is None or fault.startswith(("cannot be", "this is no image"))
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         (np.zeros((8, 8), np.float32), "must be uint8"),
-        (np.zeros((5, 8, 8), np.uint8), "several pictures are a list"),
-        (np.zeros((2, 8, 8, 3), np.uint8), "several pictures are a list"),
+        (np.zeros((5, 8, 8), np.uint8), "several images are a list"),
+        (np.zeros((2, 8, 8, 3), np.uint8), "several images are a list"),
         (np.zeros((0, 8, 3), np.uint8), "no pixel"),
         (3, "not int"),
         (None, "not NoneType"),
     ],
 )
-def test_values_that_are_no_pictures_say_what_would_do(value, words):
+def test_values_that_are_no_images_say_what_would_do(value, words):
     with pytest.raises(ValueError, match=words):
         COLOUR.encode(value)
 
@@ -351,23 +352,25 @@ def test_prepare_normalises_by_channel(size_px):
 def test_prepare_with_draws_that_change_nothing_changes_nothing():
     column = Image(size_px=(8, 8), channels=1, mean=(0.4,), std=(0.3,))
     batch = torch.from_numpy(ramp(8, 8, 1)[None])
-    eye = Draws(torch.eye(2, 3)[None], torch.ones(1), torch.zeros(1))
+    eye = AugmentParams(torch.eye(2, 3)[None], torch.ones(1), torch.zeros(1))
     torch.testing.assert_close(column.prepare(batch, eye), column.prepare(batch), atol=1e-4, rtol=0)
-    torch.testing.assert_close(column.prepare(batch, Draws.identity(1)), column.prepare(batch), atol=0, rtol=0)
+    torch.testing.assert_close(column.prepare(batch, AugmentParams.identity(1)), column.prepare(batch), atol=0, rtol=0)
 
 
 def test_prepare_leaves_the_stored_pixels_alone():
     column = Image(size_px=(8, 8), channels=1, mean=(0.4,), std=(0.3,))
     batch = torch.from_numpy(ramp(8, 8, 1)[None])
     before = batch.clone()
-    column.prepare(batch, Draws(torch.eye(2, 3)[None], torch.full((1,), 1.5), torch.zeros(1)))
+    column.prepare(batch, AugmentParams(torch.eye(2, 3)[None], torch.full((1,), 1.5), torch.zeros(1)))
     assert torch.equal(batch, before)
 
 
-def test_a_mirrored_draw_mirrors_the_picture():
+def test_a_mirrored_draw_mirrors_the_image():
     column = Image(size_px=(8, 8), channels=1, mean=(0.0,), std=(1.0,))
     batch = torch.from_numpy(ramp(8, 8, 1)[None])
-    mirror = Draws(torch.tensor([[[-1.0, 0, 7], [0, 1, 0]]]), torch.ones(1), torch.zeros(1), "flip", colour=False)
+    mirror = AugmentParams(
+        torch.tensor([[[-1.0, 0, 7], [0, 1, 0]]]), torch.ones(1), torch.zeros(1), "flip", colour=False
+    )
     torch.testing.assert_close(column.prepare(batch, mirror), column.prepare(batch).flip(-1))
 
 
@@ -375,32 +378,32 @@ def test_a_cell_shows_a_thumbnail_with_its_pixels_inside(tmp_path):
     cell = Image().show_html(ramp(200, 300))
     assert cell.startswith('<img alt="" src="data:image/png;base64,')
     (tmp_path / "a<b.png").write_text("nothing")
-    assert Image().show_html(tmp_path / "a<b.png") == "(this is no picture in a format that can be read)"
+    assert Image().show_html(tmp_path / "a<b.png") == "(this is no image in a format that can be read)"
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16", "F"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_changed_strip_by_strip_are_those_changed_as_a_whole(tmp_path, monkeypatch, mode, channels):
+def test_images_changed_strip_by_strip_are_those_changed_as_a_whole(tmp_path, monkeypatch, mode, channels):
     pixels = np.random.default_rng(0).integers(0, 256, (37, 23, 4)).astype(np.uint8)
-    picture = PILImage.fromarray(pixels).convert(mode) if mode != "I;16" else None
-    picture = picture or PILImage.fromarray(pixels[..., 0].astype(np.uint16) * 200)
-    whole = Image(size_px=16, channels=channels).pixels(picture)
-    monkeypatch.setattr(pictures, "_STRIP_PIXELS", 23 * 5)
-    assert np.array_equal(Image(size_px=16, channels=channels).pixels(picture), whole)
+    image = PILImage.fromarray(pixels).convert(mode) if mode != "I;16" else None
+    image = image or PILImage.fromarray(pixels[..., 0].astype(np.uint16) * 200)
+    whole = Image(size_px=16, channels=channels).pixels(image)
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 23 * 5)
+    assert np.array_equal(Image(size_px=16, channels=channels).pixels(image), whole)
 
 
-def test_enormous_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "_ENORMOUS_PIXELS", 100)
-    running, most, convert = [0], [0], pictures._to_mode
+def test_enormous_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_ENORMOUS_PIXELS", 100)
+    running, most, convert = [0], [0], images._to_mode
 
-    def watched(picture, mode):
+    def watched(image, mode):
         running[0] += 1
         most[0] = max(most[0], running[0])
         time.sleep(0.02)
         running[0] -= 1
-        return convert(picture, mode)
+        return convert(image, mode)
 
-    monkeypatch.setattr(pictures, "_to_mode", watched)
+    monkeypatch.setattr(images, "_to_mode", watched)
     path = saved(tmp_path / "a.png", PILImage.fromarray(ramp(16, 16)))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: Image(size_px=(8, 8), channels=3).encode(path), range(6)))

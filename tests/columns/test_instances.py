@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import longspan as ls
-from longspan.columns import Image, Instances, Placement, column_from_json
-from longspan.vision.augment_params import Draws, warp_masks
+from longspan.columns import Image, Instances, column_from_json
+from longspan.errors import ConfigError, DataError, ShapeError
+from longspan.vision import ResizeTransform
+from longspan.vision.augment_params import AugmentParams, warp_masks
 from longspan.vision.instance_encoding import _from_bits, _to_bits, areas, boxes_in, masks_in, packed, tight_boxes
 from longspan.vision.rle import encode_runs
-from longspan.errors import ConfigError, DataError, ShapeError
 
 MASK = np.zeros((12, 20), bool)
 MASK[3:9, 2:7] = MASK[5, 7:11] = True
@@ -59,9 +60,9 @@ def test_a_gpu_gives_the_same_bytes():
     batch = torch.from_numpy(np.stack([COLUMN.encode([CAT, SQUARE]), COLUMN.encode([]), COLUMN.encode([SQUARE])]))
     matrix = torch.tensor([[0.8, -0.3, 3.03], [0.3, 0.8, -2.02]]).repeat(3, 1, 1)
     for geometry in ("flip", "affine"):
-        draws = Draws(matrix, torch.ones(3), torch.zeros(3), geometry=geometry)
-        moved = COLUMN.prepare(batch.cuda(), draws.to("cuda"))
-        assert torch.equal(moved.cpu(), COLUMN.prepare(batch, draws))
+        augment_params = AugmentParams(matrix, torch.ones(3), torch.zeros(3), geometry=geometry)
+        moved = COLUMN.prepare(batch.cuda(), augment_params.to("cuda"))
+        assert torch.equal(moved.cpu(), COLUMN.prepare(batch, augment_params))
         assert torch.equal(COLUMN.masks_of(moved).cpu(), COLUMN.masks_of(moved.cpu()))
 
 
@@ -102,14 +103,14 @@ def test_cocos_compressed_strings_are_read():
 
 def test_masks_go_into_the_frame_and_what_is_cut_off_is_dropped():
     column = Instances(vocab=("dog",), max_instances=5, size_px=(12, 12))
-    placement = Placement((12, 20), (12, 12), "crop")  # columns 4 to 16
+    transform = ResizeTransform((12, 20), (12, 12), "crop")  # columns 4 to 16
     things = [
         {"label": "dog", "polygons": [[x0, 0, x1, 0, x1, 12, x0, 12]]} for x0, x1 in ((0, 4), (0, 5), (0, 8), (10, 20))
     ]
-    kept = column.decode(column.encode_in(things, placement))
+    kept = column.decode(column.encode_in(things, transform))
     assert [each["box"] for each in kept] == [[0, 0, 1, 12], [0, 0, 4, 12], [6, 0, 12, 12]]
     wide = [{"label": "dog", "polygons": [[0, 0, 4.4, 0, 4.4, 12, 0, 12]]}]
-    assert column.decode(column.encode_in(wide, placement)) == []
+    assert column.decode(column.encode_in(wide, transform)) == []
 
 
 def test_vocabulary_and_room_are_learnt():
@@ -180,46 +181,48 @@ def test_all_faults_of_a_value_are_said_at_once():
         "instance 2: 3 is no dict with 'label' and 'rle'"
     )
     for value in (None, "x", 3):
-        assert str(COLUMN.check(value)).endswith("is no list of instances; a picture with nothing in it has []")
+        assert str(COLUMN.check(value)).endswith("is no list of instances; an image with nothing in it has []")
 
 
-def test_what_does_not_fit_the_picture_is_a_fault():
+def test_what_does_not_fit_the_image_is_a_fault():
     with pytest.raises(ValueError, match="px") as caught:
-        COLUMN.encode_in([CAT, SQUARE], Placement((20, 12), (12, 20), "crop"))
+        COLUMN.encode_in([CAT, SQUARE], ResizeTransform((20, 12), (12, 20), "crop"))
     assert str(caught.value) == (
-        "instance 0: its mask is 12 px high and 20 px wide, its picture 20 px high and 12 px wide: one of them lies on "
-        "its side; instance 1: polygon 0 reaches 4 px beyond the right of its picture, which is 20 px high and 12 px "
+        "instance 0: its mask is 12 px high and 20 px wide, its image 20 px high and 12 px wide: one of them lies on "
+        "its side; instance 1: polygon 0 reaches 4 px beyond the right of its image, which is 20 px high and 12 px "
         "wide"
     )
     slack = {"label": "cat", "polygons": [[-1, -1, 21, -1, 21, 13, -1, 13]]}
     assert COLUMN.decode(COLUMN.encode([slack]))[0]["box"] == [0, 0, 20, 12]
 
 
-# --- following the picture, answers, drawings ------------------------------------------------------------------------
+# --- following the image, answers, drawings ------------------------------------------------------------------------
 
 
 def test_warped_masks_keep_class_and_flag_and_get_new_boxes():
     batch = torch.from_numpy(np.stack([COLUMN.encode([CAT, SQUARE]), COLUMN.encode([]), COLUMN.encode([SQUARE])]))
     assert COLUMN.prepare(batch) is batch
-    assert COLUMN.prepare(batch, Draws.identity(3)) is batch
+    assert COLUMN.prepare(batch, AugmentParams.identity(3)) is batch
     matrix = torch.tensor([[0.8, -0.3, 3.0], [0.3, 0.8, -2.0]]).repeat(3, 1, 1)
-    draws = Draws(matrix, torch.ones(3), torch.zeros(3))
-    moved = COLUMN.prepare(batch, draws)
+    augment_params = AugmentParams(matrix, torch.ones(3), torch.zeros(3))
+    moved = COLUMN.prepare(batch, augment_params)
     assert moved.dtype == torch.uint8
-    expected = warp_masks(COLUMN.masks_of(batch), draws, 0)
+    expected = warp_masks(COLUMN.masks_of(batch), augment_params, 0)
     assert torch.equal(COLUMN.masks_of(moved), expected)
     boxes = COLUMN.boxes_of(moved)
     assert torch.equal(boxes[..., :4], tight_boxes(expected))
     assert boxes[..., 4:].tolist() == COLUMN.boxes_of(batch)[..., 4:].tolist()
     for row in range(3):
-        assert torch.equal(COLUMN.prepare(batch[row : row + 1], draws.take(slice(row, row + 1)))[0], moved[row])
+        assert torch.equal(
+            COLUMN.prepare(batch[row : row + 1], augment_params.take(slice(row, row + 1)))[0], moved[row]
+        )
 
 
 def test_mirroring_twice_gives_the_same_bytes():
     batch = torch.from_numpy(COLUMN.encode([CAT, SQUARE]))[None]
     for geometry in ("flip", "affine"):
         matrix = torch.tensor([[[-1.0, 0.0, 19.0], [0.0, 1.0, 0.0]]])
-        mirror = Draws(matrix, torch.ones(1), torch.zeros(1), geometry=geometry)
+        mirror = AugmentParams(matrix, torch.ones(1), torch.zeros(1), geometry=geometry)
         moved = COLUMN.prepare(batch, mirror)
         assert np.array_equal(COLUMN.masks_of(moved)[0, 0].numpy(), MASK[:, ::-1])
         assert torch.equal(COLUMN.prepare(moved, mirror), batch)
@@ -231,13 +234,15 @@ def test_a_warp_drops_things_of_which_less_than_a_tenth_is_left(shift, left):
     batch = torch.from_numpy(column.encode([{**SQUARE, "ignore": False}]))[None]
     for zoom in (1.0, 2.0):  # a zoomed thing has four times the pixels, of which a tenth must be left
         matrix = torch.tensor([[[1 / zoom, 0.0, shift - 0.5 + 0.5 / zoom], [0.0, 1.0, 0.0]]])
-        moved = column.decode(column.prepare(batch, Draws(matrix, torch.ones(1), torch.zeros(1)))[0])
+        moved = column.decode(column.prepare(batch, AugmentParams(matrix, torch.ones(1), torch.zeros(1)))[0])
         assert [each["box"][2] for each in moved] == ([zoom * left] if left else [])
     taller = Instances(vocab=("dog",), max_instances=2, size_px=(12, 200))
     batch = torch.from_numpy(taller.encode([{"label": "dog", "polygons": [[0, 0, 100, 0, 100, 9, 0, 9]]}]))[None]
     for gone, kept in ((90, 1), (91, 0)):
         matrix = torch.tensor([[[1.0, 0.0, float(gone)], [0.0, 1.0, 0.0]]])
-        assert len(taller.decode(taller.prepare(batch, Draws(matrix, torch.ones(1), torch.zeros(1)))[0])) == kept
+        assert (
+            len(taller.decode(taller.prepare(batch, AugmentParams(matrix, torch.ones(1), torch.zeros(1)))[0])) == kept
+        )
 
 
 @pytest.mark.parametrize(("zoom", "gone", "kept"), [(0.5, 70, 1), (0.5, 92, 0), (2.0, 88, 1), (2.0, 94, 0)])
@@ -246,28 +251,28 @@ def test_what_is_left_is_counted_in_pixels_of_the_same_size(zoom, gone, kept):
     dog = {"label": "dog", "polygons": [[0, 0, 100, 0, 100, 8, 0, 8]]}
     batch = torch.from_numpy(column.encode([dog]))[None]
     matrix = torch.tensor([[[1 / zoom, 0.0, gone - 0.5 + 0.5 / zoom], [0.0, 1 / zoom, 0.5 / zoom - 0.5]]])
-    assert len(column.decode(column.prepare(batch, Draws(matrix, torch.ones(1), torch.zeros(1)))[0])) == kept
+    assert len(column.decode(column.prepare(batch, AugmentParams(matrix, torch.ones(1), torch.zeros(1)))[0])) == kept
 
 
 @pytest.mark.parametrize(("side", "end", "kept"), [(10, 50, 1), (10, 41, 0), (40, 45, 1), (40, 43, 0)])
 def test_what_the_frame_leaves_is_counted_in_pixels_of_the_source(side, end, kept):
     column = Instances(vocab=("dog",), max_instances=2, size_px=(side, side))
     dog = {"label": "dog", "polygons": [[0, 0, end, 0, end, 8, 0, 8]]}
-    encoded = column.encode_in([dog], Placement((20, 100), (side, side), "crop"))  # columns 40 to 60
+    encoded = column.encode_in([dog], ResizeTransform((20, 100), (side, side), "crop"))  # columns 40 to 60
     assert len(column.decode(encoded)) == kept
 
 
 def test_answers_come_back_into_the_source_with_their_scores():
-    placement = Placement((24, 60), (12, 20), "crop")  # columns 10 to 50, at half the size
-    back = COLUMN.to_source([{**CAT, "score": 0.9}, {**SQUARE, "score": 0.5}], placement)
-    whole = Placement((24, 60), (24, 60), "crop")
+    transform = ResizeTransform((24, 60), (12, 20), "crop")  # columns 10 to 50, at half the size
+    back = COLUMN.to_source([{**CAT, "score": 0.9}, {**SQUARE, "score": 0.5}], transform)
+    whole = ResizeTransform((24, 60), (24, 60), "crop")
     large = Instances(vocab=("cat", "dog"), max_instances=4, size_px=(24, 60))
     again = large.decode(large.encode_in(back, whole))
     assert [each["box"] for each in again] == [[14, 6, 32, 18], [30, 4, 42, 16]]
     assert back[0]["box"] == [14, 6, 32, 18]
     assert [each["score"] for each in back] == [0.9, 0.5]
     assert "polygons" not in back[1]
-    padded = Placement((4, 20), (12, 20), "pad")  # rows 4 to 8 show the picture
+    padded = ResizeTransform((4, 20), (12, 20), "pad")  # rows 4 to 8 show the image
     assert COLUMN.to_source([{"label": "dog", "polygons": [[0, 0, 5, 0, 5, 3]]}], padded) == []
 
 
@@ -276,13 +281,13 @@ def test_json_holds_the_mask():
     assert said == [{"label": "cat", "score": 0.9877, "box": CAT["box"], "rle": CAT["rle"]}]
 
 
-def test_things_are_drawn_with_their_outlines_on_a_picture_of_their_size():
+def test_things_are_drawn_with_their_outlines_on_an_image_of_their_size():
     pixels = np.full((12, 20, 3), 100, np.uint8)
     drawn = COLUMN.draw(pixels, [{"label": "cat", "rle": CAT["rle"]}, SQUARE])
     assert (pixels == 100).all()
     assert (drawn != 100).any(-1)[3:9, 2:7].all()
     assert (drawn[10:] == 100).all()
-    with pytest.raises(ShapeError, match="12 px high and 20 px wide, its picture 24 high and 40 wide"):
+    with pytest.raises(ShapeError, match="12 px high and 20 px wide, its image 24 high and 40 wide"):
         COLUMN.draw(np.zeros((24, 40, 3), np.uint8), [CAT])
     assert np.array_equal(COLUMN.draw(pixels, []), pixels)
 
@@ -294,6 +299,6 @@ def test_cells_count_by_label():
 
 def test_instances_survive_a_table():
     rows = [[], [{"label": "cat", "rle": CAT["rle"], "polygons": None, "ignore": False}]]
-    pictures = np.zeros((2, 12, 20, 3), np.uint8)
-    table = ls.Table.from_arrays({"image": pictures, "things": rows}, {"image": Image(), "things": Instances()})
+    images = np.zeros((2, 12, 20, 3), np.uint8)
+    table = ls.Table.from_arrays({"image": images, "things": rows}, {"image": Image(), "things": Instances()})
     assert [COLUMN.decode(COLUMN.encode(table.value(row, "things"))) for row in range(2)] == [[], [CAT]]

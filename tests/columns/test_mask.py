@@ -9,20 +9,21 @@ import pytest
 import torch
 from PIL import Image as PILImage
 
-from longspan.columns import Image, Mask, Placement, column_from_json
-from longspan.vision.augment_params import Draws
+from longspan.columns import Image, Mask, column_from_json
 from longspan.errors import ConfigError, DataError, ShapeError
+from longspan.vision import ResizeTransform
+from longspan.vision.augment_params import AugmentParams
 
 STORED = np.array([[0, 7, 7, 255], [7, 0, 255, 255], [0, 0, 0, 7]], np.uint8)
 CLASSES = np.array([[0, 1, 1, 255], [1, 0, 255, 255], [0, 0, 0, 1]], np.uint8)
 TWO = Mask(vocab=("road", "car"), values=(0, 7), size_px=(3, 4))
-SAME = Placement((3, 4), (3, 4), "crop")
+SAME = ResizeTransform((3, 4), (3, 4), "crop")
 
 
 def palette_file(path, stored):
-    picture = PILImage.frombytes("P", stored.shape[::-1], stored.tobytes())
-    picture.putpalette(list(range(255, -1, -1)) * 3)
-    picture.save(path)
+    image = PILImage.frombytes("P", stored.shape[::-1], stored.tobytes())
+    image.putpalette(list(range(255, -1, -1)) * 3)
+    image.save(path)
     return str(path)
 
 
@@ -90,7 +91,7 @@ def test_colours_name_classes_and_further_ones_are_ignored(tmp_path):
     assert "Mask(vocab=..., colours=...)" in str(Mask(vocab=("a", "b")).check(tmp_path / "rgb.png"))
 
 
-def test_a_mask_with_an_exif_note_is_turned_as_its_picture_is(tmp_path):
+def test_a_mask_with_an_exif_note_is_turned_as_its_image_is(tmp_path):
     exif = PILImage.Exif()
     exif[0x0112] = 6
     PILImage.fromarray(STORED).save(tmp_path / "m.png", exif=exif)
@@ -99,8 +100,8 @@ def test_a_mask_with_an_exif_note_is_turned_as_its_picture_is(tmp_path):
 
 def test_the_frame_takes_the_nearest_number_and_ignores_its_padding():
     big = np.kron(STORED, np.ones((5, 5), np.uint8))
-    assert np.array_equal(TWO.encode_in(big, Placement((15, 20), (3, 4), "crop")), CLASSES)
-    padded = TWO.encode_in(STORED, Placement((3, 4), (8, 8), "pad"))
+    assert np.array_equal(TWO.encode_in(big, ResizeTransform((15, 20), (3, 4), "crop")), CLASSES)
+    padded = TWO.encode_in(STORED, ResizeTransform((3, 4), (8, 8), "pad"))
     assert (padded[[0, 7]] == 255).all()
     assert np.array_equal(padded[1:7:2, ::2], CLASSES)
 
@@ -151,7 +152,7 @@ def test_what_cannot_be_learnt_says_how_to_name_it(tmp_path):
         ({"vocab": ("a",), "colours": ("red",)}, "got 'red'"),
         ({"vocab": tuple(range(256))}, "at most 255 classes, got 256"),
         ({"size_px": (0, 4)}, r"size_px must be \(height, width\)"),
-        ({"resize": "stretch"}, "'crop', 'squish' or 'pad', got 'stretch'"),
+        ({"resize": "stretch"}, "'crop', 'stretch' or 'pad', got 'stretch'"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, fault):
@@ -177,9 +178,9 @@ def test_all_that_is_wrong_with_a_mask_is_said_at_once():
     wrong = STORED.copy()
     wrong[1, 2], wrong[2, :2] = 9, 5
     with pytest.raises(ValueError, match="px") as caught:
-        TWO.encode_in(wrong, Placement((4, 3), (3, 4), "crop"))
+        TWO.encode_in(wrong, ResizeTransform((4, 3), (3, 4), "crop"))
     assert str(caught.value) == (
-        "the mask is 3 px high and 4 px wide, its picture 4 px high and 3 px wide: one of them lies on its side; "
+        "the mask is 3 px high and 4 px wide, its image 4 px high and 3 px wide: one of them lies on its side; "
         "the mask holds 5 (2 pixels), 9 (1 pixel), first at x=2, y=1: neither a class (0, 7) nor ignored (255), "
         "see Mask(values=..., ignored=...)"
     )
@@ -201,7 +202,7 @@ def test_a_jpeg_is_suspected_of_having_blurred_the_numbers(tmp_path):
         (np.zeros((3, 4)), r"an array mask holds whole numbers \(h, w\), got float64 \(3, 4\)"),
         (np.zeros((2, 3, 4), np.uint8), r"got uint8 \(2, 3, 4\)"),
         (np.zeros((0, 4), np.uint8), "holds no pixel"),
-        (PILImage.new("F", (4, 3)), "grey, palette or RGB picture, this one is F"),
+        (PILImage.new("F", (4, 3)), "grey, palette or RGB image, this one is F"),
     ],
 )
 def test_what_is_no_mask_says_so(value, fault):
@@ -210,7 +211,7 @@ def test_what_is_no_mask_says_so(value, fault):
     assert TWO.check(value)
 
 
-# --- following the picture, answers, drawings ------------------------------------------------------------------------
+# --- following the image, answers, drawings ------------------------------------------------------------------------
 
 
 def test_prepare_warps_and_keeps_numbers_exact():
@@ -218,7 +219,7 @@ def test_prepare_warps_and_keeps_numbers_exact():
     column = Mask(vocab=tuple(range(200)), size_px=(9, 14))
     assert column.prepare(batch) is batch
     matrix = torch.tensor([[1.0, 0.0, 3.0], [0.0, 1.0, -2.0]]).repeat(3, 1, 1)  # looks 3 to the right, 2 up
-    moved = column.prepare(batch, Draws(matrix, torch.ones(3), torch.zeros(3)))
+    moved = column.prepare(batch, AugmentParams(matrix, torch.ones(3), torch.zeros(3)))
     assert moved.dtype == torch.uint8
     assert torch.equal(moved[:, 2:, :11], batch[:, :7, 3:])
     assert (moved[:, :2] == 255).all()
@@ -226,9 +227,9 @@ def test_prepare_warps_and_keeps_numbers_exact():
 
 
 def test_answers_come_back_into_the_source():
-    placement = Placement((6, 12), (6, 6), "crop")
+    transform = ResizeTransform((6, 12), (6, 6), "crop")
     answer = np.arange(36, dtype=np.uint8).reshape(6, 6)
-    back = TWO.to_source(answer, placement)
+    back = TWO.to_source(answer, transform)
     assert np.array_equal(back[:, 3:9], answer)
     assert (back[:, :3] == 255).all()
     assert np.array_equal(TWO.decode(torch.from_numpy(answer)), answer)
@@ -244,12 +245,12 @@ def test_a_mask_is_drawn_from_class_numbers_or_its_file(tmp_path):
         TWO.draw(pixels[:2], CLASSES)
 
 
-def test_json_says_the_share_of_each_class():
+def test_json_says_the_fraction_of_each_class():
     assert TWO.json_value(CLASSES) == {"size_px": [3, 4], "share": {"road": 0.4167, "car": 0.3333}, "ignored": 0.25}
     assert json.dumps(TWO.json_value(CLASSES))
 
 
-def test_cells_show_a_small_picture_or_the_fault():
+def test_cells_show_a_small_image_or_the_fault():
     large = np.kron(STORED, np.ones((100, 100), np.uint8))
     for column in (TWO, Mask()):
         shown = column.show_html(large)
@@ -263,14 +264,14 @@ def test_cells_show_a_small_picture_or_the_fault():
 
 def test_camvid_is_read_by_its_palette(data_folder):
     column = Mask(vocab=tuple(range(11)), ignored=(11,)).in_frame(Image(size_px=(90, 120), channels=3))
-    placement = Placement((360, 480), (90, 120), "crop")
+    transform = ResizeTransform((360, 480), (90, 120), "crop")
     with tarfile.open(data_folder / "camvid.tar.gz") as archive:
         labels = (member for member in archive if member.name.endswith("_P.png"))
         for member, _ in zip(labels, range(3), strict=False):
             file = archive.extractfile(member)
             assert file
             label = file.read()
-            with PILImage.open(io.BytesIO(label)) as picture:
-                seen = np.asarray(picture.resize((120, 90), PILImage.Resampling.NEAREST)).copy()
+            with PILImage.open(io.BytesIO(label)) as image:
+                seen = np.asarray(image.resize((120, 90), PILImage.Resampling.NEAREST)).copy()
             seen[seen == 11] = 255
-            assert np.array_equal(column.encode_in(label, placement), seen)
+            assert np.array_equal(column.encode_in(label, transform), seen)

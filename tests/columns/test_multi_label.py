@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from longspan.columns import Categories
+from longspan.columns import MultiLabel
 from longspan.errors import ConfigError, DataError
 
 
 def test_lists_become_zeros_and_ones_and_come_back():
-    column = Categories().fit([["b", "a"], [], ["c"]])
+    column = MultiLabel().fit([["b", "a"], [], ["c"]])
     assert column.vocab == ("a", "b", "c")
     assert column.shape == (3,)
     encoded = column.encode(["c", "a"])
@@ -20,26 +20,26 @@ def test_lists_become_zeros_and_ones_and_come_back():
 
 @pytest.mark.parametrize("value", [["a", "b"], ("b", "a"), {"a", "b"}, np.array(["a", "b"]), ["a", "b", "a"]])
 def test_order_form_and_repeats_do_not_matter(value):
-    assert Categories(vocab=("a", "b", "c")).encode(value).tolist() == [1, 1, 0]
+    assert MultiLabel(vocab=("a", "b", "c")).encode(value).tolist() == [1, 1, 0]
 
 
 def test_a_separator_splits_one_string():
-    column = Categories(separator=",").fit(["cat, dog", "", "eel"])
+    column = MultiLabel(separator=",").fit(["cat, dog", "", "eel"])
     assert column.vocab == ("cat", "dog", "eel")
     assert column.encode("dog ,cat").tolist() == [1, 1, 0]
     assert column.encode("").tolist() == [0, 0, 0]
-    assert Categories(separator=" ").fit(["cat  dog"]).vocab == ("cat", "dog")
+    assert MultiLabel(separator=" ").fit(["cat  dog"]).vocab == ("cat", "dog")
 
 
 def test_a_string_without_separator_is_a_fault_that_names_the_cure():
-    column = Categories(vocab=("cat", "dog"))
-    assert "give Categories(separator=...)" in column.check("cat dog")
+    column = MultiLabel(vocab=("cat", "dog"))
+    assert "give MultiLabel(separator=...)" in column.check("cat dog")
     with pytest.raises(DataError, match="separator"):
-        Categories().fit(["cat dog"])
+        MultiLabel().fit(["cat dog"])
 
 
 def test_unknown_labels_and_what_is_no_label_are_faults():
-    column = Categories(vocab=("a", "b"))
+    column = MultiLabel(vocab=("a", "b"))
     assert column.check(["a", "x", "y"]) == "classes ['x', 'y'] do not occur in the training rows"
     assert "no list of labels" in column.check(3)
     assert "is no label" in column.check([None])
@@ -47,22 +47,22 @@ def test_unknown_labels_and_what_is_no_label_are_faults():
     with pytest.raises(ValueError, match="do not occur"):
         column.encode(["x"])
     with pytest.raises(DataError, match="is no label"):
-        Categories().fit([["a", None]])
+        MultiLabel().fit([["a", None]])
 
 
 def test_no_label_at_all_teaches_nothing():
     with pytest.raises(DataError, match="at least one label in the training rows, found none"):
-        Categories().fit([[], []])
+        MultiLabel().fit([[], []])
 
 
 def test_options_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match="twice"):
-        Categories(vocab=("a", "a"))
+        MultiLabel(vocab=("a", "a"))
     with pytest.raises(ConfigError, match="separator"):
-        Categories(separator="")
+        MultiLabel(separator="")
 
 
 def test_a_cell_shows_labels_side_by_side_and_never_fails():
-    assert Categories().show_html(["a<", "b"]) == "a&lt;, b"
-    assert Categories().show_html("a b") == "a b"
-    assert Categories().show_html([]) == ""
+    assert MultiLabel().show_html(["a<", "b"]) == "a&lt;, b"
+    assert MultiLabel().show_html("a b") == "a b"
+    assert MultiLabel().show_html([]) == ""

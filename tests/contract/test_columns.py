@@ -13,18 +13,18 @@ import torch
 from longspan.columns import (
     COLUMNS,
     Boxes,
-    Categories,
     Category,
     Column,
-    Draws,
     Image,
     Instances,
     Mask,
+    MultiLabel,
     Number,
     Text,
     column_from_json,
 )
 from longspan.errors import LongspanError, UnknownNameError
+from longspan.vision import AugmentParams
 
 CLASSES = np.random.default_rng(1).choice([0, 1, 2, 255], (3, 6, 8)).astype(np.uint8)
 BOX = {"box": [1.0, 2.0, 4.0, 5.0], "label": "a"}
@@ -40,14 +40,14 @@ class Example:
     values: list
     bad: list
     no_training: list
-    """Training values from which nothing can be learnt."""
+    """Training values from which nothing can be learned."""
     comes_back: bool = True
 
 
 EXAMPLES = {
     "image": Example(Image(mean=(0.5,) * 3, std=(0.2,) * 3), list(PIXELS), ["gone.png", 3, b"no"], ["gone.png"]),
     "category": Example(Category(), ["b", "a", "b"], ["x", 3, None, ["a"]], ["a", "a"]),
-    "categories": Example(Categories(), [["a"], ["a", "b"], []], ["a", ["x"], 3, None], [[]]),
+    "categories": Example(MultiLabel(), [["a"], ["a", "b"], []], ["a", ["x"], 3, None], [[]]),
     "number": Example(Number(), [1.5, -2.0, 4.0], ["x", None, float("nan"), [1]], ["x"]),
     "mask": Example(
         Mask(size_px=(6, 8)), list(CLASSES), ["gone.png", 3, CLASSES / 2, CLASSES * 0 + 9], [np.zeros((6, 8), np.uint8)]
@@ -152,7 +152,7 @@ def test_prepare_is_per_row_and_ignores_what_has_no_place_in_it(kind):
     assert len(prepared) == len(batch)
     assert torch.equal(batch, before)
     torch.testing.assert_close(column.prepare(batch[1:2]), prepared[1:2])
-    torch.testing.assert_close(column.prepare(batch, Draws.identity(len(batch))), prepared)
+    torch.testing.assert_close(column.prepare(batch, AugmentParams.identity(len(batch))), prepared)
 
 
 @every

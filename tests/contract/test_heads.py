@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from longspan.columns import Categories, Category, Column, Number, Text
+from longspan.columns import Category, Column, MultiLabel, Number, Text
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import HEADS, Head, head_for, head_from_json
-from longspan.models import FeatureShapes
 from longspan.inference.source import sum_losses
+from longspan.models import FeatureShapes
 
 ROWS = 6
 STEPS = 7
@@ -46,7 +46,7 @@ TEXTS = [[0, 1], [2, 2, 2], [], [1], [0, 0, 1, 2], [2, 0]]
 
 EXAMPLES = {
     "classify": Example(Category(vocab=("a", "b", "c")), LABELS, nn.functional.one_hot(LABELS, 3).float()),
-    "classify_many": Example(Categories(vocab=("a", "b", "c")), SETS, SETS),
+    "classify_many": Example(MultiLabel(vocab=("a", "b", "c")), SETS, SETS),
     "regress": Example(Number(mean=3.0, std=2.0), torch.arange(1.0, 7), torch.arange(1.0, 7)),
     "transcribe": Example(
         Text(vocab=("a", "b", "c"), max_length=STEPS, min_steps=5),

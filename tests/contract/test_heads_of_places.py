@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import longspan as ls
-from longspan.columns import Located
+from longspan.columns import Spatial
 from longspan.datasets import make_scenes
 from longspan.heads import HEADS, head_from_json
 from longspan.inference.source import prepare_inputs, sum_losses
@@ -15,9 +15,9 @@ from longspan.inference.source import prepare_inputs, sum_losses
 TARGETS = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {
     "segment": {"width": 8},
-    "detect": {"channels": 16, "representation": 16, "samples": 16, "proposals": 20},
+    "detect": {"channels": 16, "box_head_dim": 16, "samples": 16, "proposals": 20},
     "segment_instances": {
-        "channels": 16, "representation": 16, "samples": 16, "proposals": 20, "mask_width": 8, "mask_depth": 1
+        "channels": 16, "box_head_dim": 16, "samples": 16, "proposals": 20, "mask_width": 8, "mask_depth": 1
     },
 }  # fmt: skip
 AUGMENT = ls.Augment(flip=True, rotate_deg=10, scale=0.2)
@@ -64,7 +64,7 @@ def test_same_seed_same_weights_whatever_was_looked_at(kind, scenes):
 
 
 @every
-def test_figures_have_their_names_and_answers_lie_in_the_picture(kind, scenes, tmp_path):
+def test_figures_have_their_names_and_answers_lie_in_the_image(kind, scenes, tmp_path):
     learner = make(scenes, kind)
     learner.fit(1, lr=1e-3)
     head = learner.heads[TARGETS[kind]]
@@ -72,7 +72,7 @@ def test_figures_have_their_names_and_answers_lie_in_the_picture(kind, scenes, t
     assert {metric.name for metric in head.metrics} <= set(figures) | {"map", "ap50", "ap75", "mask_map", "mask_ap50"}
     assert all(np.isfinite(figure) for figure in figures.values())
     column = head.column
-    assert isinstance(column, Located)
+    assert isinstance(column, Spatial)
     for prediction in learner.predict(scenes.take([0, 1]).select("image")):
         value = prediction[TARGETS[kind]]
         json.dumps(prediction.to_json())
@@ -123,8 +123,8 @@ def test_an_ensemble_averages_what_has_a_mean(kind, scenes):
             ls.Ensemble(members)
         return
     both = ls.Ensemble(members)
-    pictures = scenes.take([0, 1]).select("image")
-    apart = [each.predictor().answer(pictures, compact=False).activated[TARGETS[kind]] for each in members]
+    images = scenes.take([0, 1]).select("image")
+    apart = [each.predictor().answer(images, compact=False).activated[TARGETS[kind]] for each in members]
     expected = members[0].heads[TARGETS[kind]].compact((apart[0] + apart[1]) / 2)
-    said = both.predict(pictures)
+    said = both.predict(images)
     assert all((one[TARGETS[kind]] == two.numpy()).all() for one, two in zip(said, expected, strict=True))

@@ -104,7 +104,7 @@ def test_odd_and_oblong_sizes(name, channels, size_px):
     assert model(_images(channels, oblong, device="meta")).shape == _shape(model, oblong[1])
     other = _images(channels, (oblong[0] + 2, oblong[1]), device="meta")
     if name in ONE_SIZE | ONE_HEIGHT:
-        with pytest.raises(ShapeError, match="was built for pictures of"):
+        with pytest.raises(ShapeError, match="was built for images of"):
             model(other)
     else:
         assert model(other).shape == _shape(model, oblong[1])

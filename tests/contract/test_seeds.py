@@ -35,7 +35,7 @@ def noise(rows, height, width, channels=1, seed=0):
 
 
 def task_for(target, height=32, width=32, channels=3, rows=ROWS):
-    """A few pictures of noise, with every kind of answer that does not lie in the picture."""
+    """A few images of noise, with every kind of answer that does not lie in the image."""
     labels = ["a", "b"] * (rows // 2)
     cells = {
         "image": noise(rows, height, width, channels),
@@ -44,7 +44,7 @@ def task_for(target, height=32, width=32, channels=3, rows=ROWS):
         "number": np.linspace(0, 9, rows).tolist(),
         "text": ["ab", "b"] * (rows // 2),
     }
-    kinds = {"label": ls.Category(), "labels": ls.Categories(), "number": ls.Number(), "text": ls.Text()}
+    kinds = {"label": ls.Category(), "labels": ls.MultiLabel(), "number": ls.Number(), "text": ls.Text()}
     table = ls.Table.from_arrays(cells, {"image": ls.Image(), **kinds})
     return ls.Task(table.split(valid=2, seed=0, stratify=None), "image", target, allow_leaks=True)
 
@@ -97,20 +97,20 @@ def test_each_network(name):
 
 
 PLAIN = {"classify": "label", "classify_many": "labels", "regress": "number", "transcribe": "text"}
-IN_PICTURES = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
+IN_IMAGES = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {
     "segment": {"width": 8},
-    "detect": {"channels": 16, "representation": 16, "samples": 16, "proposals": 20},
+    "detect": {"channels": 16, "box_head_dim": 16, "samples": 16, "proposals": 20},
     "segment_instances": {
-        "channels": 16, "representation": 16, "samples": 16, "proposals": 20, "mask_width": 8, "mask_depth": 1
+        "channels": 16, "box_head_dim": 16, "samples": 16, "proposals": 20, "mask_width": 8, "mask_depth": 1
     },
 }  # fmt: skip
 
 
 def example(kind):
     """Task, network and heads for a kind of head."""
-    if kind in IN_PICTURES:
-        target = IN_PICTURES[kind]
+    if kind in IN_IMAGES:
+        target = IN_IMAGES[kind]
         return scenes_for(target), "squeezenet1_1", {target: HEADS[kind](**SMALL[kind])}
     target = PLAIN[kind]
     if kind == "transcribe":
@@ -156,7 +156,7 @@ def test_looking_leaves_no_trace(kind, tmp_path):
 
 
 @pytest.mark.parametrize("cores", [1, 2, 5])
-def test_however_many_threads_decode_the_pictures(cores, tmp_path, monkeypatch):
+def test_however_many_threads_decode_the_images(cores, tmp_path, monkeypatch):
     for row, pixels in enumerate(noise(80, 24, 24, 3)):
         PILImage.fromarray(pixels).save(tmp_path / f"{'ab'[row % 2]}_{row:02}.png")
     table = ls.Table.from_files(tmp_path, r"(?P<label>.)_\d+\.png")

@@ -22,17 +22,17 @@ ROWS, TEST = 60, 15
 
 
 def world(poisoned=False):
-    """Noise that is brighter left or right; poisoned, the test rows are other pictures with wrong answers."""
+    """Noise that is brighter left or right; poisoned, the test rows are other images with wrong answers."""
     rng = np.random.default_rng(0)
     side = np.arange(ROWS) % 2
-    pictures = rng.integers(0, 90, (ROWS, 8, 8)).astype(np.uint8)
-    pictures[side == 0, :, :4] += 80
-    pictures[side == 1, :, 4:] += 80
+    images = rng.integers(0, 90, (ROWS, 8, 8)).astype(np.uint8)
+    images[side == 0, :, :4] += 80
+    images[side == 1, :, 4:] += 80
     part = np.repeat(["train", "valid", "test"], [30, 15, TEST])
     if poisoned:
         side = np.where(part == "test", 1 - side, side)
-        pictures[part == "test"] = 255 - pictures[part == "test"]
-    cells = {"image": pictures, "side": ["ab"[s] for s in side], "part": part.tolist()}
+        images[part == "test"] = 255 - images[part == "test"]
+    cells = {"image": images, "side": ["ab"[s] for s in side], "part": part.tolist()}
     table = ls.Table.from_arrays(cells, {"image": ls.Image(), "side": ls.Category(), "part": ls.Category()})
     return ls.Task(table.split(column="part"), "image", "side")
 
@@ -90,7 +90,7 @@ def test_studies_transfer_and_pipelines_do_not_know_the_test_rows(tmp_path):
     for poisoned in (False, True):
         task = world(poisoned)
         source = world()
-        pixels = 255 - source.table.arrays["image"] // 2  # pictures of its own
+        pixels = 255 - source.table.arrays["image"] // 2  # images of its own
         others = ls.Table(source.table.frame, source.table.columns, arrays={"image": pixels})
         first = ls.Task(others.split(valid=0, stratify=None), "image", "side")
         ways = {

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from PIL import Image as PILImage
 
-from longspan.columns import Categories, Category, Image, Number
+from longspan.columns import Category, Image, MultiLabel, Number
 from longspan.data import Table
 from longspan.errors import ConfigError, DataError, UnknownNameError
 
@@ -14,7 +14,7 @@ def words(*rows, name="word"):
     return Table.from_arrays({"n": list(range(len(rows))), name: list(rows)}, {"n": Number(), name: Category()})
 
 
-def pictures(count, first=0, **more):
+def images(count, first=0, **more):
     pixels = np.stack([np.full((2, 3), first + i, np.uint8) for i in range(count)])
     columns = {"image": Image(), **{name: Category() for name in more}}
     return Table.from_arrays({"image": pixels, **more}, columns)
@@ -47,11 +47,11 @@ def test_lists_of_labels_are_lists_by_row_and_by_column():
     assert type(table.value(0, "tags")) is list
 
 
-def test_a_place_is_the_file_of_a_picture_or_row_and_column(folder):
+def test_a_place_is_the_file_of_an_image_or_row_and_column(folder):
     table = Table.from_files(folder, r"(?P<n>\d)\.png")
     assert table.where(1, "image") == str(folder / "1.png")
     assert table.where(1, "n") == f"{folder}, row 1, column 'n'"
-    assert pictures(2).where(1, "image") == "arrays, row 1, column 'image'"
+    assert images(2).where(1, "image") == "arrays, row 1, column 'image'"
 
 
 @pytest.mark.parametrize("look", ["column", "column_values", "select", "with_column"])
@@ -64,7 +64,7 @@ def test_a_column_that_is_not_there_gets_the_nearest_name(look):
         Table(table.frame, {"wrod": Category()})
 
 
-def test_a_notebook_shows_pictures_and_escapes_words(folder):
+def test_a_notebook_shows_images_and_escapes_words(folder):
     table = Table.from_files(folder, r"(?P<n>\d)\.png").with_column("note", Category(), ["<b>", None, "c"])
     page = table._repr_html_()
     assert page.count("<img ") == 3
@@ -78,7 +78,7 @@ def test_a_notebook_shows_pictures_and_escapes_words(folder):
 def test_a_notebook_shows_what_a_value_is_even_where_it_does_not_fit_its_column(folder):
     table = Table.from_arrays(
         {"a": ["x y", "n/a"], "b": ["x y", "z"], "c": ["gone.png", "also"]},
-        {"a": Number(), "b": Categories(), "c": Image()},
+        {"a": Number(), "b": MultiLabel(), "c": Image()},
     )
     page = table._repr_html_()
     assert "x y" in page
@@ -106,15 +106,15 @@ def test_without_values_cells_get_another_meaning():
     assert table.column_values("word") == ["1", "2"]
 
 
-def test_a_column_can_be_replaced_pictures_included():
-    table = pictures(2, label=["a", "b"])
+def test_a_column_can_be_replaced_images_included():
+    table = images(2, label=["a", "b"])
     assert table.with_column("image", Category(), ["x", "y"]).arrays == {}
     crops = table.with_column("image", Image(), lambda row: row["image"][:, :2])
     assert crops.arrays["image"].shape == (2, 2, 2)
     assert table.arrays["image"].shape == (2, 2, 3)
 
 
-def test_a_function_may_give_paths_pictures_or_nothing(folder):
+def test_a_function_may_give_paths_images_or_nothing(folder):
     table = words("0", "1")
     files = table.with_column("photo", Image(), lambda row: folder / f"{row['word']}.png")
     assert files.value(1, "photo") == str(folder / "1.png")
@@ -131,8 +131,8 @@ def test_an_error_in_the_users_function_names_the_row():
     assert isinstance(caught.value.__cause__, AttributeError)
     with pytest.raises(DataError, match=r"row 1: the filter raised AttributeError"):
         table.filter(lambda row: row["word"].isupper())
-    with pytest.raises(DataError, match=r"<picture \(2, 3\)>"):
-        pictures(1).filter(lambda row: 1 / 0)
+    with pytest.raises(DataError, match=r"<image \(2, 3\)>"):
+        images(1).filter(lambda row: 1 / 0)
 
 
 def test_too_few_values_and_values_of_two_types_are_refused():
@@ -154,8 +154,8 @@ def test_filter_by_function_and_by_expression():
         table.filter(pl.col("m") > 0)
 
 
-def test_rows_keep_their_pictures():
-    table = pictures(4, label=list("abcd")).filter(lambda row: row["label"] in "bd")
+def test_rows_keep_their_images():
+    table = images(4, label=list("abcd")).filter(lambda row: row["label"] in "bd")
     assert [int(row["image"][0, 0]) for row in table] == [1, 3]
     assert [int(row["image"][0, 0]) for row in table.take([1, 0, 1])] == [3, 1, 3]
 
@@ -181,8 +181,8 @@ def test_a_sample_is_seeded_without_repeats_and_in_order():
         table.sample(51)
 
 
-def test_select_keeps_columns_and_drops_their_pictures():
-    table = pictures(2, label=["a", "b"]).select("label")
+def test_select_keeps_columns_and_drops_their_images():
+    table = images(2, label=["a", "b"]).select("label")
     assert list(table.columns) == ["label"]
     assert table.arrays == {}
 
@@ -190,8 +190,8 @@ def test_select_keeps_columns_and_drops_their_pictures():
 # --- tables together -------------------------------------------------------------------------------------------------
 
 
-def test_concat_of_arrays_keeps_every_picture_with_its_row():
-    one, two = pictures(2, label=["a", "b"]), pictures(3, first=10, label=["c", "d", "e"])
+def test_concat_of_arrays_keeps_every_image_with_its_row():
+    one, two = images(2, label=["a", "b"]), images(3, first=10, label=["c", "d", "e"])
     both = one.concat(two.take([2, 0]))
     assert both.column_values("label") == ["a", "b", "e", "c"]
     assert [int(row["image"][0, 0]) for row in both] == [0, 1, 12, 10]
@@ -210,10 +210,10 @@ def test_concat_of_files_from_two_folders_keeps_every_path(tmp_path):
     assert both.where(1, "m") == f"{tmp_path / 'a'} + {tmp_path / 'b'}, row 1, column 'm'"
 
 
-def test_concat_with_pictures_in_one_table_only():
-    both = pictures(2, label=["a", "b"]).concat(words("c", name="label"))
+def test_concat_with_images_in_one_table_only():
+    both = images(2, label=["a", "b"]).concat(words("c", name="label"))
     assert [row["image"] is None for row in both] == [False, False, True]
-    assert words("c", name="label").concat(pictures(1, label=["a"])).value(1, "image").tolist() == [[0] * 3] * 2
+    assert words("c", name="label").concat(images(1, label=["a"])).value(1, "image").tolist() == [[0] * 3] * 2
 
 
 @pytest.mark.parametrize(
@@ -229,13 +229,13 @@ def test_concat_refuses_columns_of_another_meaning_or_type(other, message):
         words("a").concat(other())
 
 
-def test_concat_refuses_pictures_that_do_not_fit():
+def test_concat_refuses_images_that_do_not_fit():
     larger = Table.from_arrays({"image": np.zeros((1, 5, 5), np.uint8)}, {"image": Image()})
     with pytest.raises(DataError, match=r"shape \(2, 3\) and \(5, 5\)"):
-        pictures(1).concat(larger)
+        images(1).concat(larger)
     files = Table.from_arrays({"image": ["a.png"]}, {"image": Image()})
     with pytest.raises(DataError, match="files in one table and arrays in the other"):
-        pictures(1).concat(files)
+        images(1).concat(files)
 
 
 def test_join_adds_columns_by_value_and_keeps_order():
@@ -247,10 +247,10 @@ def test_join_adds_columns_by_value_and_keeps_order():
     assert list(joined.columns) == ["n", "word", "age"]
 
 
-def test_join_brings_pictures_along(folder):
+def test_join_brings_images_along(folder):
     photos = Table.from_files(folder, r"(?P<word>\d)\.png")
     assert words("2", "9").join(photos, on="word").column_values("image") == [str(folder / "2.png"), None]
-    arrays = pictures(2, word=["a", "b"])
+    arrays = images(2, word=["a", "b"])
     assert words("b", "a").join(arrays, on="word").value(0, "image")[0, 0] == 1
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image as PILImage
 
-from longspan.columns import Categories, Category, Image, Number
+from longspan.columns import Category, Image, MultiLabel, Number
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, DataError, LeakError, TrainingError, UnknownNameError, VaultError
 
@@ -71,10 +71,10 @@ def test_a_bare_table_is_split_at_random_and_a_split_by_column_is_followed():
     assert task.train.tolist() == list(range(3, 20))
 
 
-# --- what is learnt from training rows -------------------------------------------------------------------------------
+# --- what is learned from training rows -------------------------------------------------------------------------------
 
 
-def test_mean_and_spread_of_pictures_equal_numpy_over_training_rows():
+def test_mean_and_spread_of_images_equal_numpy_over_training_rows():
     task = task_of(table_of())
     task.prepare()
     pixels = NOISE[task.train.numpy()].reshape(-1, 3) / 255
@@ -83,7 +83,7 @@ def test_mean_and_spread_of_pictures_equal_numpy_over_training_rows():
     assert task.inputs["image"].channels == 3
 
 
-def test_constant_pictures_have_a_spread_of_one():
+def test_constant_images_have_a_spread_of_one():
     task = task_of(table_of(pixels=np.full((20, 8, 8), 7, np.uint8)), allow_leaks=True)
     task.prepare()
     assert task.inputs["image"].std == (1.0,)
@@ -144,7 +144,7 @@ def test_all_faults_are_named_at_once_and_nothing_is_kept(folder):
         task.prepare()
     message = str(caught.value)
     assert message.startswith("3 rows cannot be used:")
-    for name, what in (("a_00", "is empty"), ("b_07", "no picture"), ("a_10", "cannot be decoded")):
+    for name, what in (("a_00", "is empty"), ("b_07", "no image"), ("a_10", "cannot be decoded")):
         assert any(name in line and what in line for line in message.splitlines())
     assert 'on_error="skip"' in message
     assert len(caught.value.faults) == 3
@@ -179,7 +179,7 @@ def test_skip_does_not_ask_for_validation_rows_that_nobody_wanted(folder):
 
 def test_a_bad_row_in_the_vault_is_left_out_there_too(folder):
     (folder / "a_00.png").write_bytes(b"")
-    PILImage.new("RGB", (8, 8)).save(folder / "b_01.png")  # black, as the zeros of a picture that cannot be read
+    PILImage.new("RGB", (8, 8)).save(folder / "b_01.png")  # black, as the zeros of an image that cannot be read
     table = Table.from_files(folder, r"(?P<label>.)_\d+\.png")
     parts = ["test", "train", "test", "test", "valid", "valid", *["train"] * 14]
     split = table.with_column("part", Category(), parts).split(column="part")
@@ -221,10 +221,10 @@ def test_ten_faults_are_shown_and_the_rest_counted(folder):
         of_files(folder).prepare()
 
 
-def test_no_picture_that_opens_names_the_column_and_the_files(folder):
+def test_no_image_that_opens_names_the_column_and_the_files(folder):
     for path in folder.glob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"Column 'image': No training picture can be opened") as caught:
+    with pytest.raises(DataError, match=r"Column 'image': No training image can be opened") as caught:
         of_files(folder).prepare()
     assert len(caught.value.faults) == 16
 
@@ -263,7 +263,7 @@ def test_a_target_or_input_without_any_training_value_is_refused():
 
 
 def test_values_that_do_not_fit_their_column_name_it():
-    table = Table.from_arrays({"image": NOISE, "tags": ["cat dog"] * 20}, {"image": Image(), "tags": Categories()})
+    table = Table.from_arrays({"image": NOISE, "tags": ["cat dog"] * 20}, {"image": Image(), "tags": MultiLabel()})
     with pytest.raises(DataError, match=r"Column 'tags': 'cat dog' is one string.*separator"):
         task_of(table).prepare()
 
@@ -299,7 +299,7 @@ def test_a_refused_task_can_be_asked_again():
             task.prepare()
 
 
-def test_equal_rows_without_pictures_are_leaks_too():
+def test_equal_rows_without_images_are_leaks_too():
     reviews = [f"It took me {i} evenings to read it, and I would do so again." for i in (1, 1, *range(2, 20))]
     table = table_of(label=list("ab") * 10, review=reviews)
     split = table.with_column("part", Category(), ["train", "valid", *["train"] * 18]).split(column="part")

@@ -50,7 +50,7 @@ def test_every_length_and_digit_occurs(digits):
     assert set("".join(numbers)) == set("0123456789")
 
 
-def test_wide_digits_are_squeezed_into_the_picture():
+def test_wide_digits_are_squeezed_into_the_image():
     wide = ls.Table.from_arrays(
         {"image": np.full((2, 8, 12), 255, np.uint8), "digit": [0, 1]}, {"image": ls.Image(), "digit": ls.Category()}
     )

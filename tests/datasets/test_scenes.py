@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from longspan.vision.rle import decode_runs
 from longspan.datasets import ScenesConfig, make_scenes
 from longspan.datasets.scenes import SHAPES, shape_mask
 from longspan.errors import ConfigError
+from longspan.vision.rle import decode_runs
 
 
 def test_every_answer_says_the_same():
@@ -109,5 +109,5 @@ def test_columns_take_their_values():
 def test_looks_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(ConfigError, match=words):
         ScenesConfig(**wrong)
-    with pytest.raises(ConfigError, match="at least one picture"):
+    with pytest.raises(ConfigError, match="at least one image"):
         make_scenes(0)

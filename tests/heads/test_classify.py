@@ -3,14 +3,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from longspan.columns import Categories, Category
+from longspan.columns import Category, MultiLabel
 from longspan.errors import ConfigError
-from longspan.heads import Classify, ClassifyMany
+from longspan.heads import Classify, MultiLabelClassify
 
 K = 4
 VOCAB = ("a", "b", "c", "d")
 ONE = Classify(column=Category(vocab=VOCAB))
-MANY = ClassifyMany(column=Categories(vocab=VOCAB))
+MANY = MultiLabelClassify(column=MultiLabel(vocab=VOCAB))
 
 
 def logits(rows=30, classes=K):
@@ -53,7 +53,7 @@ def test_loss_per_row_is_minus_the_log_of_the_true_class_probability():
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 0.3])
-def test_label_smoothing_spreads_a_share_over_all_classes(smoothing):
+def test_label_smoothing_spreads_a_fraction_over_all_classes(smoothing):
     outputs, targets = logits(), one_truth()
     wanted = F.one_hot(targets, K) * (1 - smoothing) + smoothing / K
     expected = -(wanted * outputs.log_softmax(dim=1)).sum(dim=1)
@@ -93,13 +93,13 @@ def test_top5_is_left_out_for_ten_classes_or_fewer():
 def test_answers_are_the_most_probable_class_with_all_probabilities():
     answers = ONE.decode(ONE.activate(torch.tensor([[0.0, 3.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0]])))
     assert [answer.value for answer in answers] == ["b", "a"]
-    share = float(np.exp(3) / (np.exp(3) + 3))
-    assert answers[0].probability == pytest.approx(share)
+    fraction = float(np.exp(3) / (np.exp(3) + 3))
+    assert answers[0].probability == pytest.approx(fraction)
     assert answers[0].probabilities == {
-        "a": pytest.approx((1 - share) / 3),
-        "b": pytest.approx(share),
-        "c": pytest.approx((1 - share) / 3),
-        "d": pytest.approx((1 - share) / 3),
+        "a": pytest.approx((1 - fraction) / 3),
+        "b": pytest.approx(fraction),
+        "c": pytest.approx((1 - fraction) / 3),
+        "d": pytest.approx((1 - fraction) / 3),
     }
 
 
@@ -124,7 +124,7 @@ def test_loss_of_many_is_the_mean_over_classes():
 
 def test_label_smoothing_of_many_draws_towards_one_half():
     outputs, targets = logits(), many_truth()
-    head = ClassifyMany(label_smoothing=0.2, column=MANY.column)
+    head = MultiLabelClassify(label_smoothing=0.2, column=MANY.column)
     expected = F.binary_cross_entropy_with_logits(outputs, targets * 0.8 + 0.1, reduction="none").mean(dim=1)
     torch.testing.assert_close(head.loss(outputs, targets), expected)
 
@@ -153,7 +153,7 @@ def test_classes_that_never_occur_have_no_average_precision_and_cause_no_warning
 
 
 def test_one_label_of_many_is_measured_too():
-    head = ClassifyMany(column=Categories(vocab=("only",)))
+    head = MultiLabelClassify(column=MultiLabel(vocab=("only",)))
     targets, activated = many_truth(50, 1), head.activate(logits(50, 1))
     truth, given = targets.bool(), activated >= 0.5
     found = head.measure(activated, targets)
@@ -171,7 +171,7 @@ def test_answers_of_many_are_the_labels_above_the_threshold():
     assert first.probabilities == {label: pytest.approx(float(p)) for label, p in zip(VOCAB, activated[0], strict=True)}
     assert none.value == []
     assert none.probability == pytest.approx(0.9 * 0.8 * 0.7 * 0.6)
-    strict = ClassifyMany(threshold=0.8, column=MANY.column)
+    strict = MultiLabelClassify(threshold=0.8, column=MANY.column)
     assert strict.decode(activated)[0].value == ["a"]
     assert strict.measure(activated, torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0]]))["exact_match"] == 1.0
 
@@ -183,7 +183,7 @@ def test_answers_of_many_are_the_labels_above_the_threshold():
         (lambda: Classify(dropout=-0.1), "Classify.dropout"),
         (lambda: Classify(hidden=(0,)), r"Classify.hidden must be widths .* got \(0,\)"),
         (lambda: Classify(hidden=64), "such as"),
-        (lambda: ClassifyMany(threshold=1.5), "ClassifyMany.threshold"),
+        (lambda: MultiLabelClassify(threshold=1.5), "MultiLabelClassify.threshold"),
     ],
 )
 def test_options_that_cannot_be_are_refused(make, words):

@@ -6,15 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from longspan.columns import Boxes, Draws
+from longspan.columns import Boxes
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import Detect, head_from_json
-from longspan.models import FeatureShapes, Maps
-from longspan.nn.retinanet import OneStage
-from longspan.nn.faster_rcnn import TwoStage
+from longspan.models import FeatureMaps, FeatureShapes
+from longspan.nn.faster_rcnn import FasterRCNN
+from longspan.nn.retinanet import RetinaNet
+from longspan.vision import AugmentParams
 
 COLUMN = Boxes(vocab=("cat", "dog"), max_boxes=5, size_px=(64, 96))
-SMALL = Detect(channels=8, representation=16, samples=16, proposals=30, max_detections=12, column=COLUMN)
+SMALL = Detect(channels=8, box_head_dim=16, samples=16, proposals=30, max_detections=12, column=COLUMN)
 SHAPES = FeatureShapes(12, channels=(4, 6, 8), strides=(2, 4, 8), size_px=(64, 96))
 
 
@@ -24,7 +25,7 @@ def features(rows=2, size_px=(64, 96)):
         torch.rand(rows, width, size_px[0] // stride, size_px[1] // stride, generator=torch.Generator().manual_seed(2))
         for width, stride in zip(SHAPES.channels, SHAPES.strides, strict=True)
     ]
-    return Maps(images, maps)
+    return FeatureMaps(images, maps)
 
 
 def encoded(*values):
@@ -51,7 +52,7 @@ def test_each_design_gives_losses_and_detections_of_every_row(design):
 
 
 @pytest.mark.parametrize("design", ["faster_rcnn", "retinanet"])
-def test_pictures_of_another_size_than_in_training_are_read_too(design):
+def test_images_of_another_size_than_in_training_are_read_too(design):
     head = dataclasses.replace(SMALL, design=design, score_threshold=0.0, finest_stride=4)
     found = head.layers(SHAPES).eval()(features(1, (96, 128))).detections()
     assert found[..., 2].max() > 96
@@ -138,11 +139,11 @@ def test_figures_are_perfect_for_perfect_answers_and_missing_without_truths():
 
 def test_detections_of_several_views_are_refused():
     with pytest.raises(ConfigError, match="views=1"):
-        SMALL.undo(torch.zeros(1, 3, 6), Draws.identity(1))
+        SMALL.undo(torch.zeros(1, 3, 6), AugmentParams.identity(1))
 
 
 def test_outputs_that_are_no_detector_are_refused_in_words():
-    assert "needs an object for 2 pictures with the methods losses(targets)" in str(
+    assert "needs an object for 2 images with the methods losses(targets)" in str(
         SMALL.outputs_fault(torch.zeros(2, 3), 2)
     )
     outputs = SMALL.layers(SHAPES)(features(3))
@@ -153,7 +154,7 @@ def test_the_options_reach_the_network():
     layers = dataclasses.replace(SMALL, anchor_side_px=20.0, ratios=(1.0, 2.0), nms=0.3, score_threshold=0.2).layers(
         SHAPES
     )
-    assert isinstance(layers, TwoStage)
+    assert isinstance(layers, FasterRCNN)
     assert layers.pyramid.strides == (4, 8, 16)
     assert layers.anchors.generator.sizes == ((20.0,), (40.0,), (80.0,))
     assert layers.anchors.generator.aspect_ratios[0] == (1.0, 2.0)
@@ -161,10 +162,10 @@ def test_the_options_reach_the_network():
     assert isinstance(layers.box_head.fc6, nn.Linear)
     assert layers.box_head.fc6.out_features == 16
     coarse = dataclasses.replace(SMALL, finest_stride=8).layers(SHAPES)
-    assert isinstance(coarse, TwoStage)
+    assert isinstance(coarse, FasterRCNN)
     assert coarse.pyramid.strides == (8, 16, 32)
     single = dataclasses.replace(SMALL, design="retinanet").layers(SHAPES)
-    assert isinstance(single, OneStage)
+    assert isinstance(single, RetinaNet)
     assert single.pyramid.strides == (8, 16, 32)
     assert SMALL.num_outputs == 3
     assert dataclasses.replace(SMALL, design="retinanet").num_outputs == 2
@@ -183,7 +184,7 @@ def test_json_makes_the_same_head_again():
 @pytest.mark.parametrize(
     "options",
     [
-        {"channels": 0}, {"representation": 2.5}, {"samples": 0}, {"proposals": 0}, {"max_detections": 0},
+        {"channels": 0}, {"box_head_dim": 2.5}, {"samples": 0}, {"proposals": 0}, {"max_detections": 0},
         {"finest_stride": 5}, {"anchor_side_px": 0.5}, {"ratios": ()}, {"ratios": (1.0, -1.0)}, {"nms": 1.5},
         {"score_threshold": -0.1}, {"answer_score": 2},
     ],

@@ -7,11 +7,12 @@ from sklearn.metrics import accuracy_score, jaccard_score
 from torch import nn
 from torch.nn import functional as F
 
-from longspan.columns import Draws, Mask
-from longspan.vision.augment_params import affine_matrices, warp_images
+from longspan.columns import Mask
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import Segment, head_for, head_from_json
-from longspan.models import FeatureShapes, Maps
+from longspan.models import FeatureMaps, FeatureShapes
+from longspan.vision import AugmentParams
+from longspan.vision.augment_params import affine_matrices, warp_images
 
 K = 3
 SIZE = (8, 10)
@@ -141,7 +142,7 @@ def drawn(geometry, **changes):
         **changes,
     }
     matrix = affine_matrices((40, 48), **values)
-    return Draws(matrix, torch.full((2,), 1.5), torch.full((2,), 0.2), geometry=geometry)
+    return AugmentParams(matrix, torch.full((2,), 1.5), torch.full((2,), 0.2), geometry=geometry)
 
 
 def smooth_probabilities():
@@ -152,25 +153,27 @@ def smooth_probabilities():
 def test_undoing_a_mirror_is_exact():
     there = smooth_probabilities()
     for geometry in ("flip", "affine"):
-        draws = drawn(geometry)
+        augment_params = drawn(geometry)
         mirrored = torch.stack([there[0].flip(-1), there[1]])
-        back = HEAD.undo(mirrored, draws)
+        back = HEAD.undo(mirrored, augment_params)
         if geometry == "flip":
             assert back.equal(there)
         torch.testing.assert_close(back, there, rtol=1e-4, atol=1e-4)
-    assert HEAD.undo(there, Draws.identity(2)) is there
+    assert HEAD.undo(there, AugmentParams.identity(2)) is there
 
 
 def test_undoing_a_warp_brings_probabilities_back_to_their_pixels():
-    draws = drawn(
+    augment_params = drawn(
         "affine",
         rotate_deg=torch.tensor([12.0, -20.0]),
         zoom=torch.tensor([1.0, 1.2]),
         shift=torch.tensor([[0.05, -0.1], [0.0, 0.1]]),
     )
     there = smooth_probabilities()
-    viewed = warp_images(there, Draws(draws.matrix, draws.gain, draws.bias, colour=False), fill=0.0)
-    back = HEAD.undo(viewed, draws)
+    viewed = warp_images(
+        there, AugmentParams(augment_params.matrix, augment_params.gain, augment_params.bias, colour=False), fill=0.0
+    )
+    back = HEAD.undo(viewed, augment_params)
     torch.testing.assert_close(back[..., 16:24, 19:29], there[..., 16:24, 19:29], rtol=0, atol=0.05)
     assert (viewed[..., 16:24, 19:29] - there[..., 16:24, 19:29]).abs().max() > 0.2
 
@@ -178,7 +181,7 @@ def test_undoing_a_warp_brings_probabilities_back_to_their_pixels():
 def test_pixels_that_a_view_does_not_show_have_no_say():
     shifted = drawn("affine", shift=torch.tensor([[0.5, 0.0], [0.5, 0.0]]), flip=torch.zeros(2, dtype=torch.bool))
     certain = F.one_hot(torch.full((2, 40, 48), 2), K).permute(0, 3, 1, 2).float()
-    back = HEAD.undo(certain, shifted)  # the right half of the picture was moved out of the frame
+    back = HEAD.undo(certain, shifted)  # the right half of the image was moved out of the frame
     torch.testing.assert_close(back[..., 30:], torch.full((2, K, 40, 18), 1 / K))
     torch.testing.assert_close(back[:, 2, :, :20], torch.ones(2, 40, 20))
 
@@ -189,7 +192,9 @@ SHAPES = FeatureShapes(num_features=9, channels=(4, 8, 8), strides=(8, 16, 32), 
 
 
 def maps():
-    return Maps(torch.randn(2, 3, 64, 64), [torch.randn(2, c, 64 // s, 64 // s) for c, s in ((4, 8), (8, 16), (8, 32))])
+    return FeatureMaps(
+        torch.randn(2, 3, 64, 64), [torch.randn(2, c, 64 // s, 64 // s) for c, s in ((4, 8), (8, 16), (8, 32))]
+    )
 
 
 @pytest.mark.parametrize("decoder", ["unet", "fcn8s", "fcn16s", "fcn32s", "fcn", "deeplabv3", "linear"])
@@ -243,7 +248,7 @@ def test_it_is_the_head_of_masks_and_comes_back_from_json():
 
 
 def test_a_network_of_ones_own_can_be_learnt_with_it():
-    """Overfits one picture of two halves by a network that gives the logits itself."""
+    """Overfits one image of two halves by a network that gives the logits itself."""
     net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, K, 1))
     image = torch.zeros(1, 1, *SIZE)
     image[..., 5:] = 1

@@ -5,17 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from longspan.columns import Draws, Instances
-from longspan.vision.instance_encoding import boxes_in, masks_in, packed
-from longspan.vision.rle import decode_runs
+from longspan.columns import Instances
 from longspan.errors import ConfigError
 from longspan.heads import SegmentInstances, head_from_json
-from longspan.models import FeatureShapes, Maps
+from longspan.models import FeatureMaps, FeatureShapes
+from longspan.vision import AugmentParams
+from longspan.vision.instance_encoding import boxes_in, masks_in, packed
+from longspan.vision.rle import decode_runs
 
 SIZE_PX = (48, 60)
 COLUMN = Instances(vocab=("cat", "dog"), max_instances=4, size_px=SIZE_PX)
 SMALL = SegmentInstances(
-    channels=16, representation=32, mask_width=16, mask_depth=2, samples=32, proposals=30, max_detections=12,
+    channels=16, box_head_dim=32, mask_width=16, mask_depth=2, samples=32, proposals=30, max_detections=12,
     column=COLUMN,
 )  # fmt: skip
 SHAPES = FeatureShapes(12, channels=(6, 8), strides=(4, 8), size_px=SIZE_PX)
@@ -38,7 +39,7 @@ def features():
         each[:, 0] += 3 * shapes[:, 0]
         each[:, 1] += 3 * shapes[:, 1]
         maps.append(each)
-    return Maps(torch.zeros(2, 3, *SIZE_PX), maps)
+    return FeatureMaps(torch.zeros(2, 3, *SIZE_PX), maps)
 
 
 def test_it_gives_losses_and_packed_detections_of_every_row():
@@ -73,7 +74,7 @@ def test_a_few_steps_find_the_things_and_their_masks():
 
 
 def test_lines_behind_an_empty_one_are_learnt_too():
-    """Augmentation drops things that left the picture, and leaves holes."""
+    """Augmentation drops things that left the image, and leaves holes."""
     outputs = SMALL.layers(SHAPES).eval()(features())
     moved = torch.zeros_like(TRUTH)
     moved[:, 0], moved[:, 3] = TRUTH[:, 0], TRUTH[:, 1]
@@ -116,8 +117,8 @@ def test_perfect_answers_are_perfect():
 
 def test_views_and_other_outputs_are_refused():
     with pytest.raises(ConfigError, match="views=1"):
-        SMALL.undo(torch.zeros(1, 3, 6), Draws.identity(1))
-    assert "needs an object for 2 pictures" in str(SMALL.outputs_fault(torch.zeros(2), 2))
+        SMALL.undo(torch.zeros(1, 3, 6), AugmentParams.identity(1))
+    assert "needs an object for 2 images" in str(SMALL.outputs_fault(torch.zeros(2), 2))
 
     class Boxes:
         def losses(self, targets):

@@ -45,7 +45,7 @@ def test_what_is_averaged_are_probabilities_of_each_step():
     torch.testing.assert_close(HEAD.activate(outputs.bfloat16()), HEAD.activate(outputs), atol=2e-2, rtol=0.1)
 
 
-def test_figures_are_shares_of_whole_texts_and_of_characters():
+def test_figures_are_fractions_of_whole_texts_and_of_characters():
     #                       abc        ab         (nothing)  cc, read as c
     said = HEAD.activate(certain([1, 2, 3, 0, 0], [1, 2, 0, 0, 0], [0, 0, 0, 0, 0], [3, 3, 0, 0, 0]))
     figures = HEAD.measure(said, encoded("abc", "acb", "", "cc"))
@@ -74,7 +74,7 @@ def test_too_few_steps_for_the_training_texts_are_refused_with_a_cure():
     fault = HEAD.outputs_fault(torch.empty(2, 4, 4), 2)
     assert fault is not None
     assert "the longest training text takes 5 steps" in fault
-    assert "there are 4. Give wider pictures, or a network with fewer pixels to a step" in fault
+    assert "there are 4. Give wider images, or a network with fewer pixels to a step" in fault
 
 
 def test_a_text_that_cannot_be_spelt_counts_as_wrong_and_is_among_the_worst():

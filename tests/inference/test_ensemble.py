@@ -61,15 +61,15 @@ def test_one_file_holds_all_members(ensemble, small, tmp_path):
 def test_one_member_twice_can_be_saved(members, tmp_path, small):
     twice = ls.Ensemble([members[0], members[0]])
     loaded = ls.load(twice.save(tmp_path / "e.safetensors"), device="cpu")
-    picture = small.table()[0]["image"]
-    assert loaded.predict(picture)["light"] == pytest.approx(members[0].predict(picture)["light"], rel=1e-6)
+    image = small.table()[0]["image"]
+    assert loaded.predict(image)["light"] == pytest.approx(members[0].predict(image)["light"], rel=1e-6)
 
 
 def test_members_are_learners_or_loaded_models(members, tmp_path, small):
     loaded = ls.load(members[0].save(tmp_path / "m.safetensors"), device="cpu")
     mixed, plain = ls.Ensemble([loaded, members[1]]), ls.Ensemble(members[:2])
-    picture = small.table()[0]["image"]
-    assert mixed.predict(picture).to_json() == plain.predict(picture).to_json()
+    image = small.table()[0]["image"]
+    assert mixed.predict(image).to_json() == plain.predict(image).to_json()
     assert ls.Ensemble(iter(members)).predict([]) == []
 
 
@@ -94,6 +94,6 @@ def test_views_reach_every_member(small, members):
         ls.Ensemble(members).predict(small.table(), views=2)
     config = ls.TrainConfig(batch_size=5, precision="float32", augment=ls.Augment(flip=True))
     pair = [small.learner(config=config, seed=seed) for seed in (1, 2)]
-    picture = torch.tensor(small.table()[0]["image"])
-    expected = sum(learner.predict(picture, views=2).probabilities["left"] for learner in pair) / 2
-    assert ls.Ensemble(pair).predict(picture, views=2).probabilities["left"] == pytest.approx(expected, abs=1e-6)
+    image = torch.tensor(small.table()[0]["image"])
+    expected = sum(learner.predict(image, views=2).probabilities["left"] for learner in pair) / 2
+    assert ls.Ensemble(pair).predict(image, views=2).probabilities["left"] == pytest.approx(expected, abs=1e-6)

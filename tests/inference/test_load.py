@@ -25,7 +25,7 @@ def path(learner, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def pictures(learner):
+def images(learner):
     return list(learner.task.table.arrays["image"][:7])
 
 
@@ -45,25 +45,25 @@ def answers(model, data):
 # --- the way there and back ------------------------------------------------------------------------------------------
 
 
-def test_a_loaded_model_says_exactly_what_the_learner_says(learner, path, pictures):
+def test_a_loaded_model_says_exactly_what_the_learner_says(learner, path, images):
     loaded = ls.load(path, device="cpu")
-    one, other = learner.predictor().answer(pictures).activated, loaded.answer(pictures).activated
+    one, other = learner.predictor().answer(images).activated, loaded.answer(images).activated
     assert one.keys() == {"side", "light", "lit"}
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert answers(loaded, pictures) == answers(learner, pictures)
+    assert answers(loaded, images) == answers(learner, images)
     # In another memory format sums are taken in another order: the last digits of larger networks would differ.
     kernel = loaded.network.backbone.stages[0][0].conv1.weight
     assert kernel.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("target", ["side", "light", "lit"])
-def test_every_head_comes_back_with_its_options(small, tmp_path, pictures, target):
-    make = {"side": ls.Classify, "light": ls.Regress, "lit": ls.ClassifyMany}[target]
+def test_every_head_comes_back_with_its_options(small, tmp_path, images, target):
+    make = {"side": ls.Classify, "light": ls.Regress, "lit": ls.MultiLabelClassify}[target]
     head = make(hidden=(5,), dropout=0.25)
     learner = small.learner(small.task(target), heads={target: head}).fit(1)
     loaded = ls.load(learner.save(tmp_path / "m.safetensors"), device="cpu")
     assert loaded.heads == learner.heads
-    assert answers(loaded, pictures) == answers(learner, pictures)
+    assert answers(loaded, images) == answers(learner, images)
 
 
 @pytest.mark.parametrize("model", ["deep_cnn", "lenet5", ls.DeepCNNConfig(dropout=0.1)])
@@ -71,8 +71,8 @@ def test_every_sort_of_network_is_built_again(small, tmp_path, model):
     task = small.task(size_px=28)
     learner = small.learner(task, model)
     loaded = ls.load(learner.save(tmp_path / "m.safetensors"), device="cpu")
-    pictures = list(task.table.arrays["image"][:3])
-    again, first = (each.answer(pictures).activated["side"] for each in (loaded, learner.predictor()))
+    images = list(task.table.arrays["image"][:3])
+    again, first = (each.answer(images).activated["side"] for each in (loaded, learner.predictor()))
     assert torch.equal(again, first)
 
 
@@ -90,10 +90,10 @@ def test_what_a_model_is_and_where_it_comes_from_travels_in_the_file(learner, tm
     assert info["leaks"]["allowed"] is False
 
 
-def test_saving_again_after_loading_changes_nothing(path, tmp_path, pictures):
+def test_saving_again_after_loading_changes_nothing(path, tmp_path, images):
     loaded = ls.load(path, device="cpu")
     again = ls.load(loaded.save(tmp_path / "again.safetensors"), device="cpu")
-    assert answers(again, pictures) == answers(loaded, pictures)
+    assert answers(again, images) == answers(loaded, images)
     with safe_open(path, framework="pt") as one, safe_open(tmp_path / "again.safetensors", framework="pt") as other:
         assert json.loads(one.metadata()["longspan"]) == json.loads(other.metadata()["longspan"])
 
@@ -110,7 +110,7 @@ def test_precision_is_that_of_the_training(small, tmp_path):
     assert loaded.dtype == torch.bfloat16
 
 
-def test_a_network_of_the_users_needs_a_new_instance(small, tmp_path, pictures):
+def test_a_network_of_the_users_needs_a_new_instance(small, tmp_path, images):
     learner = small.learner(model=small.Net()).fit(1)
     path = learner.save(tmp_path / "m.safetensors")
     with pytest.raises(
@@ -118,7 +118,7 @@ def test_a_network_of_the_users_needs_a_new_instance(small, tmp_path, pictures):
     ):
         ls.load(path)
     loaded = ls.load(path, model=small.Net(), device="cpu")
-    assert answers(loaded, pictures) == answers(learner, pictures)
+    assert answers(loaded, images) == answers(learner, images)
     with pytest.raises(ModelFileError, match="weights and description do not fit together"):
         ls.load(path, model=small.Net(num_features=7))
 
@@ -146,11 +146,11 @@ def test_tied_weights_of_the_users_are_saved(small, tmp_path):
 
 
 def test_the_file_of_format_version_1_loads_for_ever():
-    """Written by the first version: a small ResNet on 8 x 8 grey pictures with one target of every kind."""
+    """Written by the first version: a small ResNet on 8 x 8 grey images with one target of every kind."""
     model = ls.load(FILES / "model-v1.safetensors", device="cpu")
     expected = json.loads((FILES / "model-v1.json").read_text())
-    picture = np.asarray(expected["picture"], np.uint8)
-    found = model.predict(picture).to_json()
+    image = np.asarray(expected["image"], np.uint8)
+    found = model.predict(image).to_json()
     assert found["side"] == expected["answer"]["side"]
     assert found["lit"] == expected["answer"]["lit"]
     assert found["light"] == pytest.approx(expected["answer"]["light"], rel=1e-3)
@@ -187,7 +187,7 @@ def test_a_key_that_is_missing_is_a_model_file_error(path, key):
         (lambda d: d.update(model={**d["model"], "name": "resnet999", "options": None}), "no model 'resnet999'"),
         (lambda d: d["model"].update(options={"blocks": 0}), "blocks must be at least 1"),
         (lambda d: d["model"].update(options={"blocks": 2, "width": 4}), "do not fit together"),
-        (lambda d: d["model"].update(in_channels=3), "network reads 3 channels of .* its pictures have 1"),
+        (lambda d: d["model"].update(in_channels=3), "network reads 3 channels of .* its images have 1"),
         (lambda d: d["heads"]["side"].update(kind="clasify"), "Did you mean 'classify'"),
         (lambda d: d["heads"]["side"].update(new_option=1), "new_option"),
         (lambda d: d["heads"]["side"]["column"].update(vocab=["a"]), "do not fit together"),
@@ -196,8 +196,8 @@ def test_a_key_that_is_missing_is_a_model_file_error(path, key):
         (lambda d: d["inputs"]["image"].update(size_px=[0, 0]), "size_px"),
         (lambda d: d["inputs"]["image"].update(kind="sound"), "no column kind 'sound'"),
         (lambda d: d.update(inputs={}), "describes no input"),
-        (lambda d: d["inputs"].update(other=d["inputs"]["image"]), "reads one picture"),
-        (lambda d: d["inputs"]["image"].update(size_px=[9, 9]), "channels of .* its pictures have"),
+        (lambda d: d["inputs"].update(other=d["inputs"]["image"]), "reads one image"),
+        (lambda d: d["inputs"]["image"].update(size_px=[9, 9]), "channels of .* its images have"),
         (lambda d: d["inputs"]["image"].update(mean=None, std=None), "has no mean, std"),
         (lambda d: d["augment"].update(flip=3), "flip"),
         (lambda d: d["augment"].update(zoom=3), "zoom"),

@@ -7,12 +7,12 @@ from torch import nn
 from longspan.columns import Category, Number
 from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Classify, Regress
-from longspan.models import SmallResNetConfig, create
 from longspan.inference.network import Network, evaluating, place
+from longspan.models import SmallResNetConfig, create
 
 LABEL = Classify(column=Category(vocab=("a", "b", "c")))
 AGE = Regress(column=Number(mean=0.0, std=1.0))
-PICTURES = torch.randn(2, 1, 8, 8)
+IMAGES = torch.randn(2, 1, 8, 8)
 
 
 def resnet():
@@ -45,7 +45,7 @@ class Whole(nn.Module):
 
 def test_a_backbone_gets_a_head_per_target_whatever_its_name():
     heads = {"values": LABEL, "a.b": AGE}
-    outputs = Network(Features(), heads)(PICTURES)
+    outputs = Network(Features(), heads)(IMAGES)
     assert list(outputs) == ["values", "a.b"]
     assert outputs["values"].shape == (2, 3)
     assert outputs["a.b"].shape == (2, 1)
@@ -54,9 +54,9 @@ def test_a_backbone_gets_a_head_per_target_whatever_its_name():
 def test_a_whole_network_gives_the_outputs_itself():
     single = Network(Whole(lambda x: x), {"y": LABEL})
     assert single.whole
-    assert single(PICTURES)["y"].shape == (2, 3)
+    assert single(IMAGES)["y"].shape == (2, 3)
     several = Network(Whole(lambda x: {"y": x, "z": x[:, :1]}), {"y": LABEL, "z": AGE})
-    several.check((PICTURES,), {"y": LABEL, "z": AGE})
+    several.check((IMAGES,), {"y": LABEL, "z": AGE})
     assert list(several.heads.parameters()) == []
 
 
@@ -68,7 +68,7 @@ def test_several_inputs_reach_the_backbone_in_order():
             return torch.stack([image.mean(dim=(1, 2, 3)), age], dim=1)
 
     net = Network(Two(), {"y": LABEL})
-    inputs = (PICTURES, torch.tensor([3.0, 5.0]))
+    inputs = (IMAGES, torch.tensor([3.0, 5.0]))
     net.check(inputs, {"y": LABEL})
     assert net.backbone(*inputs)[:, 1].tolist() == [3.0, 5.0]
 
@@ -85,7 +85,7 @@ def test_several_inputs_reach_the_backbone_in_order():
 )
 def test_outputs_of_another_shape_say_what_would_fit(backbone, heads, words):
     with pytest.raises(ShapeError, match=words):
-        Network(backbone, heads).check((PICTURES,), heads)
+        Network(backbone, heads).check((IMAGES,), heads)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_outputs_of_another_shape_say_what_would_fit(backbone, heads, words):
 )
 def test_outputs_of_another_kind_say_what_would_fit(give, words):
     with pytest.raises(ConfigError, match=words):
-        Network(Whole(give), {"y": LABEL}).check((PICTURES,), {"y": LABEL})
+        Network(Whole(give), {"y": LABEL}).check((IMAGES,), {"y": LABEL})
 
 
 def test_a_check_leaves_no_trace():
     net = Network(resnet(), {"y": LABEL}).train()
     before = copy.deepcopy(net.state_dict())
-    net.check((PICTURES,), {"y": LABEL})
+    net.check((IMAGES,), {"y": LABEL})
     assert net.training
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
     with pytest.raises(ShapeError):
@@ -119,9 +119,9 @@ def test_groups_go_from_the_lowest_layers_to_the_heads():
 
 
 @pytest.mark.parametrize(("share", "frozen"), [(0.0, 0), (0.25, 1), (0.5, 2), (1.0, 4)])
-def test_a_share_of_the_layers_is_frozen_lowest_first_and_rests(share, frozen):
+def test_a_fraction_of_the_layers_is_frozen_lowest_first_and_rests(fraction, frozen):
     net = Network(resnet(), {"y": LABEL})
-    net.freeze(share)
+    net.freeze(fraction)
     learning = [all(p.requires_grad for p in group) for group in net.groups()]
     assert learning == [False] * frozen + [True] * (5 - frozen)
     net.train_unfrozen()
@@ -155,7 +155,7 @@ def test_evaluating_puts_every_module_back_as_it_was():
     assert [module.training for module in net.modules()] == modes
 
 
-def test_kernels_over_pictures_are_channels_last_and_others_as_they_were():
+def test_kernels_over_images_are_channels_last_and_others_as_they_were():
     class Mixed(nn.Module):
         num_features = 3
 

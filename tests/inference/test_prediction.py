@@ -3,12 +3,12 @@ import json
 import pytest
 
 from longspan.errors import ConfigError, UnknownNameError
-from longspan.heads import Answer
-from longspan.train import Prediction, predictions_to_frame
+from longspan.heads import TargetPrediction
+from longspan.inference import Prediction, predictions_to_frame
 
-CAT = Answer(True, 0.98765, {False: 0.01235, True: 0.98765})
-AGE = Answer(12.3456)
-TAGS = Answer(["a"], 0.5, {"a": 0.9, "b": 0.2})
+CAT = TargetPrediction(True, 0.98765, {False: 0.01235, True: 0.98765})
+AGE = TargetPrediction(12.3456)
+TAGS = TargetPrediction(["a"], 0.5, {"a": 0.9, "b": 0.2})
 
 
 def test_one_target_has_short_names():

@@ -5,7 +5,7 @@ from PIL import Image as PILImage
 
 import longspan as ls
 from longspan.errors import ConfigError, DataError, UnknownNameError
-from longspan.train import Prediction
+from longspan.inference import Prediction
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +20,14 @@ def model(learner):
 
 
 @pytest.fixture(scope="module")
-def pictures(learner):
+def images(learner):
     return list(learner.task.table.arrays["image"])
 
 
 @pytest.fixture
-def files(pictures, tmp_path):
+def files(images, tmp_path):
     paths = [tmp_path / f"{i:02}.png" for i in range(6)]
-    for path, pixels in zip(paths, pictures, strict=False):
+    for path, pixels in zip(paths, images, strict=False):
         PILImage.fromarray(pixels).save(path)
     return paths
 
@@ -39,68 +39,68 @@ def lights(predictions):
 # --- forms of what is asked ------------------------------------------------------------------------------------------
 
 
-def test_one_sample_gives_one_prediction_and_several_as_many(model, pictures):
-    single = model.predict(pictures[3])
+def test_one_sample_gives_one_prediction_and_several_as_many(model, images):
+    single = model.predict(images[3])
     assert isinstance(single, Prediction)
-    many = model.predict(pictures[:5])
+    many = model.predict(images[:5])
     assert isinstance(many, list)
     assert lights([single]) == pytest.approx(lights([many[3]]), rel=1e-5)
-    assert [p.to_json() for p in model.predict(tuple(pictures[:5]))] == [p.to_json() for p in many]
+    assert [p.to_json() for p in model.predict(tuple(images[:5]))] == [p.to_json() for p in many]
     assert model.predict([]) == []
-    assert len(model.predict([pictures[0]])) == 1
+    assert len(model.predict([images[0]])) == 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_order_is_kept_whatever_the_batches(model, pictures, batch_size):
-    one_by_one = [model.predict(picture)["light"] for picture in pictures]
-    assert lights(model.predict(pictures, batch_size=batch_size)) == pytest.approx(one_by_one, rel=1e-4)
-    turned = lights(model.predict(pictures[::-1], batch_size=batch_size))
+def test_order_is_kept_whatever_the_batches(model, images, batch_size):
+    one_by_one = [model.predict(image)["light"] for image in images]
+    assert lights(model.predict(images, batch_size=batch_size)) == pytest.approx(one_by_one, rel=1e-4)
+    turned = lights(model.predict(images[::-1], batch_size=batch_size))
     assert turned == pytest.approx(one_by_one[::-1], rel=1e-4)
 
 
-def test_every_form_of_a_picture_is_understood(model, pictures, files):
-    expected = model.predict(pictures[0])["light"]
-    forms = [files[0], str(files[0]), files[0].read_bytes(), PILImage.fromarray(pictures[0]), torch.tensor(pictures[0])]
+def test_every_form_of_an_image_is_understood(model, images, files):
+    expected = model.predict(images[0])["light"]
+    forms = [files[0], str(files[0]), files[0].read_bytes(), PILImage.fromarray(images[0]), torch.tensor(images[0])]
     assert lights(model.predict(forms)) == pytest.approx([expected] * 5, rel=1e-5)
-    assert model.predict({"image": pictures[0]})["light"] == pytest.approx(expected, rel=1e-5)
+    assert model.predict({"image": images[0]})["light"] == pytest.approx(expected, rel=1e-5)
     assert model.predict(files[0]).source == str(files[0])
-    assert model.predict(pictures[0]).source is None
+    assert model.predict(images[0]).source is None
 
 
-def test_a_table_needs_the_inputs_only(model, pictures, files):
+def test_a_table_needs_the_inputs_only(model, images, files):
     table = ls.Table.from_files(files[0].parent, r"(?P<n>\d+)\.png")
     found = model.predict(table)
-    assert lights(found) == pytest.approx(lights(model.predict(pictures[:6])), rel=1e-4)
+    assert lights(found) == pytest.approx(lights(model.predict(images[:6])), rel=1e-4)
     assert [prediction.source for prediction in found] == [str(path) for path in files]
-    of_arrays = ls.Table.from_arrays({"image": np.stack(pictures[:3])}, {"image": ls.Image()})
+    of_arrays = ls.Table.from_arrays({"image": np.stack(images[:3])}, {"image": ls.Image()})
     assert lights(model.predict(of_arrays)) == pytest.approx(lights(found[:3]), rel=1e-4)
     other = ls.Table.from_files(files[0].parent, r".*png", image="imago")
     with pytest.raises(UnknownNameError, match=r"There is no column 'image'. Did you mean 'imago'"):
         model.predict(other)
 
 
-def test_a_picture_of_another_size_or_colour_is_brought_to_the_models(model, pictures):
-    large = np.asarray(PILImage.fromarray(pictures[0]).resize((16, 16), PILImage.Resampling.NEAREST))
+def test_an_image_of_another_size_or_colour_is_brought_to_the_models(model, images):
+    large = np.asarray(PILImage.fromarray(images[0]).resize((16, 16), PILImage.Resampling.NEAREST))
     colour = np.stack([large] * 3, axis=2)
-    expected = model.predict(pictures[0])["light"]
+    expected = model.predict(images[0])["light"]
     assert lights(model.predict([large, colour])) == pytest.approx([expected] * 2, rel=0.05)
 
 
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 
-def test_all_inputs_that_cannot_be_used_are_named_at_once(model, files, pictures):
+def test_all_inputs_that_cannot_be_used_are_named_at_once(model, files, images):
     files[1].write_bytes(b"")
-    (files[0].parent / "text.png").write_text("no picture")
-    bad = [files[0], files[1], files[0].parent / "text.png", files[0].parent / "gone.png", 3, pictures[0].astype(float)]
+    (files[0].parent / "text.png").write_text("no image")
+    bad = [files[0], files[1], files[0].parent / "text.png", files[0].parent / "gone.png", 3, images[0].astype(float)]
     with pytest.raises(DataError) as caught:
         model.predict(bad)
     assert [fault.what.split(" ", 3)[:3] for fault in caught.value.faults] == [
         ["the", "file", "is"],
         ["this", "is", "no"],
         ["the", "file", "does"],
-        ["a", "picture", "is"],
-        ["an", "array", "picture"],
+        ["a", "image", "is"],
+        ["an", "array", "image"],
     ]
     assert [fault.where for fault in caught.value.faults][3:] == ["sample 4", "sample 5"]
     assert str(caught.value).startswith("Nothing was predicted")
@@ -113,14 +113,14 @@ def test_bad_rows_of_a_table_are_named(model, files):
         model.predict(table)
 
 
-def test_several_pictures_in_one_array_are_not_taken_for_one(model, pictures):
-    with pytest.raises(DataError, match="several pictures are a list of them"):
-        model.predict(np.stack(pictures[:5]))
+def test_several_images_in_one_array_are_not_taken_for_one(model, images):
+    with pytest.raises(DataError, match="several images are a list of them"):
+        model.predict(np.stack(images[:5]))
 
 
-def test_a_dict_without_the_input_names_it(model, pictures):
+def test_a_dict_without_the_input_names_it(model, images):
     with pytest.raises(UnknownNameError, match="There is no input 'image'"):
-        model.predict({"picture": pictures[0]})
+        model.predict({"image": images[0]})
 
 
 # --- several inputs --------------------------------------------------------------------------------------------------
@@ -165,20 +165,20 @@ def test_evaluate_names_rows_and_columns_that_cannot_be_used(model, small):
         model.evaluate(table.with_column("side", ls.Category(), ["top"] + ["left"] * 19))
 
 
-def test_views_average_what_augmented_views_say(model, pictures):
+def test_views_average_what_augmented_views_say(model, images):
     size_px = model.inputs["image"].size_px
     rows = torch.arange(3)
-    draws = model.augment.views(4, rows, size_px)
+    augment_params = model.augment.views(4, rows, size_px)
     expected = 0
-    encoded = torch.from_numpy(np.stack(pictures[:3]))[..., None]
+    encoded = torch.from_numpy(np.stack(images[:3]))[..., None]
     with torch.no_grad():
-        for view in draws:
+        for view in augment_params:
             outputs = model.network(model.inputs["image"].prepare(encoded, view))
             expected = expected + model.heads["side"].activate(outputs["side"]) / 4
-    found = [prediction.answers["side"].probabilities for prediction in model.predict(pictures[:3], views=4)]
+    found = [prediction.answers["side"].probabilities for prediction in model.predict(images[:3], views=4)]
     for answer, row in zip(found, expected, strict=True):
         assert list(answer.values()) == pytest.approx(row.tolist(), abs=1e-5)
-    plain = [prediction.answers["side"].probabilities for prediction in model.predict(pictures[:3])]
+    plain = [prediction.answers["side"].probabilities for prediction in model.predict(images[:3])]
     assert found != plain
 
 
@@ -190,17 +190,17 @@ def test_measured_views_have_no_loss(learner, model, small):
     assert "valid, 3 views" in learner.evaluations
 
 
-def test_views_need_augmentation_and_pictures(small, pictures):
+def test_views_need_augmentation_and_images(small, images):
     plain = small.learner().predictor()
     with pytest.raises(ConfigError, match="views=3 needs a model trained with augmentation"):
-        plain.predict(pictures[0], views=3)
+        plain.predict(images[0], views=3)
 
 
-def test_predicting_and_measuring_leave_the_network_as_it_was(learner, small, pictures):
+def test_predicting_and_measuring_leave_the_network_as_it_was(learner, small, images):
     before, state = small.weights(learner), torch.get_rng_state()
     model = learner.predictor()
     model.network.train()
-    model.predict(pictures)
+    model.predict(images)
     model.evaluate(small.table())
     assert all(module.training for module in model.network.modules())
     model.network.eval()

@@ -16,29 +16,29 @@ CONFIG = ls.TrainConfig(batch_size=16, precision="float32")
 
 
 def line(text, width, seed, first=14):
-    """A noisy picture, 32 px high, with the middles of the characters 26 px apart."""
-    picture = np.random.default_rng([seed, width]).integers(0, 60, (32, width)).astype(np.uint8)
+    """A noisy image, 32 px high, with the middles of the characters 26 px apart."""
+    image = np.random.default_rng([seed, width]).integers(0, 60, (32, width)).astype(np.uint8)
     for place, character in enumerate(text):
         middle = first + 26 * place
-        picture[SIGNS[character], max(middle - 4, 0) : max(middle + 4, 0)] = 220
-    return picture
+        image[SIGNS[character], max(middle - 4, 0) : max(middle + 4, 0)] = 220
+    return image
 
 
 def windows(rows=64):
     """Pieces of lines: a character within 6 px of the middle, or none."""
     rng = np.random.default_rng(5)
-    pictures, labels = [], []
+    images, labels = [], []
     while len(labels) < rows:
         text = rng.choice(list(SIGNS), rng.integers(0, 5))
         middles = 14 + 26 * np.arange(len(text))
         middle = int(rng.integers(0, 120) if len(labels) % 2 or not len(text) else rng.choice(middles))
         away = np.abs(middles - middle)
         if (away <= 6).any() or (away >= 7).all():
-            picture = np.pad(line(text, 120, len(labels)), ((0, 0), (16, 16)), mode="edge")
-            pictures.append(picture[:, middle : middle + 32])
+            image = np.pad(line(text, 120, len(labels)), ((0, 0), (16, 16)), mode="edge")
+            images.append(image[:, middle : middle + 32])
             labels.append(text[away.argmin()] if (away <= 6).any() else "none")
     columns = {"window": ls.Image(), "sign": ls.Category()}
-    return ls.Table.from_arrays({"window": np.stack(pictures), "sign": labels}, columns)
+    return ls.Table.from_arrays({"window": np.stack(images), "sign": labels}, columns)
 
 
 def single(heads=None, table=None, model="lenet5", epochs=0, **options):
@@ -55,12 +55,12 @@ def test_on_each_window_the_reader_says_what_the_single_network_says(head):
             if name.endswith("running_mean"):
                 buffer.normal_()
     reader = slide(learner, width_px=70, target="text", margin_px=0)
-    pictures = np.stack([line("|',", 70, seed) for seed in range(3)])
-    activated = reader.answer(ls.Table.from_arrays({"window": pictures}, {"window": ls.Image()})).activated
+    images = np.stack([line("|',", 70, seed) for seed in range(3)])
+    activated = reader.answer(ls.Table.from_arrays({"window": images}, {"window": ls.Image()})).activated
     assert activated["text"].shape == (3, 11, 4)
     vocab = learner.heads["sign"].column.vocab
     order = [vocab.index("none"), *(i for i, label in enumerate(vocab) if label != "none")]
-    padded = np.pad(pictures, ((0, 0), (0, 0), (0, 2)), mode="edge")
+    padded = np.pad(images, ((0, 0), (0, 0), (0, 2)), mode="edge")
     for step in range(11):
         alone = learner.predictor().answer(list(padded[:, :, 4 * step : 4 * step + 32])).activated
         torch.testing.assert_close(activated["text"][:, step], alone["sign"][:, order], rtol=1e-5, atol=1e-5)

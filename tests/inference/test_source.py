@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from longspan.randomness import permutation, step_seed
 from longspan.inference.source import batch_loss, frozen_source, sum_losses, whole_source
+from longspan.randomness import permutation, step_seed
 
 CPU = torch.device("cpu")
 
@@ -48,15 +48,15 @@ def test_a_batch_without_any_truth_loses_nothing(learner):
 
 
 @pytest.mark.parametrize("step", [0, 7])
-def test_mixup_blends_each_picture_with_a_partner_and_answers_for_both(learner, step):
+def test_mixup_blends_each_image_with_a_partner_and_answers_for_both(learner, step):
     batch = batch_of(learner)
-    share = float(np.random.default_rng(step_seed(5, "mixup", step)).beta(2.0, 2.0))
+    fraction = float(np.random.default_rng(step_seed(5, "mixup", step)).beta(2.0, 2.0))
     partner = permutation(5, "mixup partner", step, len(batch))
-    pictures = learner.inputs["image"].prepare(batch.inputs["image"])
-    outputs = learner.network(share * pictures + (1 - share) * pictures[partner])
+    images = learner.inputs["image"].prepare(batch.inputs["image"])
+    outputs = learner.network(fraction * images + (1 - fraction) * images[partner])
     expected = 0.0
     for name, head in learner.heads.items():
-        for weight, rows in ((share, torch.arange(len(batch))), (1 - share, partner)):
+        for weight, rows in ((fraction, torch.arange(len(batch))), (1 - fraction, partner)):
             losses = head.loss(outputs[name], batch.targets[name][rows])
             expected += weight * losses[batch.present[name][rows]].mean()
     torch.testing.assert_close(loss_of(learner, batch, mixup=2.0, seed=5, step=step), expected)
@@ -67,12 +67,12 @@ def test_mixup_of_classes_equals_blended_targets(small):
     """Zhang et al. 2018, eq. 1: cross-entropy against blended one-hot targets."""
     learner = small.learner(small.task("side"))
     batch = batch_of(learner)
-    share = float(np.random.default_rng(step_seed(0, "mixup", 3)).beta(0.4, 0.4))
+    fraction = float(np.random.default_rng(step_seed(0, "mixup", 3)).beta(0.4, 0.4))
     partner = permutation(0, "mixup partner", 3, len(batch))
-    pictures = learner.inputs["image"].prepare(batch.inputs["image"])
-    outputs = learner.network(share * pictures + (1 - share) * pictures[partner])["side"]
+    images = learner.inputs["image"].prepare(batch.inputs["image"])
+    outputs = learner.network(fraction * images + (1 - fraction) * images[partner])["side"]
     one_hot = torch.nn.functional.one_hot(batch.targets["side"], 2).float()
-    blended = share * one_hot + (1 - share) * one_hot[partner]
+    blended = fraction * one_hot + (1 - fraction) * one_hot[partner]
     expected = torch.nn.functional.cross_entropy(outputs, blended)
     torch.testing.assert_close(loss_of(learner, batch, mixup=0.4, step=3), expected)
 

@@ -7,7 +7,7 @@ from longspan.errors import ConfigError, ShapeError
 from longspan.inference.tiles import segment_tiled
 
 
-def picture(height, width):
+def image(height, width):
     return torch.randint(0, 256, (height, width, 3), generator=torch.Generator().manual_seed(5)).to(torch.uint8)
 
 
@@ -26,14 +26,14 @@ def blurred(tiles):
 @pytest.mark.parametrize("size", [(50, 70), (16, 20), (17, 200), (33, 21)])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.6])
 def test_what_depends_on_each_pixel_alone_is_the_same_as_in_one_piece(size, overlap):
-    whole = picture(*size)
+    whole = image(*size)
     tiled = segment_tiled(by_pixel, whole, (16, 20), overlap=overlap, batch_size=3)
     assert tiled.shape == (2, *size)
     torch.testing.assert_close(tiled, by_pixel(whole[None])[0])
 
 
 def test_the_middle_of_a_tile_counts_and_not_its_edge():
-    whole = picture(96, 96)
+    whole = image(96, 96)
     tiled, wanted = segment_tiled(blurred, whole, (64, 64), overlap=0.5), blurred(whole[None])[0]
     inner = (slice(None), slice(8, 88), slice(8, 88))
     assert (tiled - wanted)[inner].abs().max() < 0.06
@@ -48,7 +48,7 @@ def test_there_is_no_seam_where_tiles_disagree():
     def of_its_own(tiles):
         return torch.stack([torch.full((1, 40, 40), float(next(calls) % 2)) for _ in tiles])
 
-    tiled = segment_tiled(of_its_own, picture(40, 200), (40, 40), overlap=0.5)
+    tiled = segment_tiled(of_its_own, image(40, 200), (40, 40), overlap=0.5)
     steps = (tiled[0, :, 1:] - tiled[0, :, :-1]).abs()
     assert tiled.max() - tiled.min() > 0.9
     assert steps.max() <= 0.06
@@ -68,34 +68,34 @@ def test_tiles_overlap_by_at_least_what_was_asked_and_cover_everything():
     assert len(tops) == 5
 
 
-def test_a_picture_smaller_than_a_tile_is_filled_up_with_its_mirror_image():
+def test_an_image_smaller_than_a_tile_is_filled_up_with_its_mirror_image():
     seen = []
 
     def note(tiles):
         seen.append(tiles)
         return by_pixel(tiles)
 
-    whole = picture(3, 12)
+    whole = image(3, 12)
     assert segment_tiled(note, whole, (8, 10)).shape == (2, 3, 12)
     assert seen[0].shape == (2, 8, 10, 3)
     np.testing.assert_array_equal(seen[0][0].numpy(), np.pad(whole[:, :10], ((0, 5), (0, 0), (0, 0)), mode="reflect"))
-    assert segment_tiled(by_pixel, picture(1, 1), (8, 10)).shape == (2, 1, 1)
+    assert segment_tiled(by_pixel, image(1, 1), (8, 10)).shape == (2, 1, 1)
 
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigError, match="overlap must be at least 0 and below 1"):
-        segment_tiled(by_pixel, picture(9, 9), (8, 8), overlap=1.0)
+        segment_tiled(by_pixel, image(9, 9), (8, 8), overlap=1.0)
     with pytest.raises(ConfigError, match="tile_px must be"):
-        segment_tiled(by_pixel, picture(9, 9), (0, 8))
+        segment_tiled(by_pixel, image(9, 9), (0, 8))
     with pytest.raises(ConfigError, match="batch_size must be"):
-        segment_tiled(by_pixel, picture(9, 9), (8, 8), batch_size=0)
+        segment_tiled(by_pixel, image(9, 9), (8, 8), batch_size=0)
     with pytest.raises(ShapeError, match=r"\(height, width, channels\), got \(9, 9\)"):
-        segment_tiled(by_pixel, picture(9, 9)[..., 0], (8, 8))
+        segment_tiled(by_pixel, image(9, 9)[..., 0], (8, 8))
     with pytest.raises(ShapeError, match=r"gives \(4, 2, 4, 8\) for 4 tiles of 8 x 8 px; \(4, K, 8, 8\) is needed"):
-        segment_tiled(lambda tiles: by_pixel(tiles)[:, :, ::2], picture(9, 9), (8, 8))
+        segment_tiled(lambda tiles: by_pixel(tiles)[:, :, ::2], image(9, 9), (8, 8))
 
 
-def test_a_model_segments_a_picture_larger_than_those_of_its_training(tmp_path):
+def test_a_model_segments_an_image_larger_than_those_of_its_training(tmp_path):
     import longspan as ls
     from longspan.datasets import ScenesConfig, make_scenes
 
@@ -107,7 +107,7 @@ def test_a_model_segments_a_picture_larger_than_those_of_its_training(tmp_path):
     large = make_scenes(1, seed=2).value(0, "image")  # 64 x 64
     whole, tiled = predictor.predict(large), predictor.predict(large, tiles=True)
     assert whole["mask"].shape == tiled["mask"].shape == (64, 64)
-    small = scenes.value(0, "image")  # one tile: the picture itself
+    small = scenes.value(0, "image")  # one tile: the image itself
     assert (predictor.predict(small)["mask"] == predictor.predict(small, tiles=True)["mask"]).all()
     assert len(predictor.predict([small, large], tiles=True)) == 2
     with pytest.raises(ls.LongspanError, match="exclude each other"):
@@ -116,5 +116,5 @@ def test_a_model_segments_a_picture_larger_than_those_of_its_training(tmp_path):
         predictor.predict("nix.jpg", tiles=True)
     both = ls.Task(scenes.split(valid=2), inputs="image", targets=["mask", "boxes"])
     other = ls.Learner(both, "squeezenet1_1", heads=heads, progress=False)
-    with pytest.raises(ls.LongspanError, match="one picture and predict one mask"):
+    with pytest.raises(ls.LongspanError, match="one image and predict one mask"):
         other.predictor().predict(small, tiles=True)

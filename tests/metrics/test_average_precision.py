@@ -7,45 +7,45 @@ import pytest
 import torch
 from faster_coco_eval import COCO, COCOeval_faster
 
-from longspan.vision.instance_encoding import packed
 from longspan.errors import DependencyError
 from longspan.metrics.average_precision import COCO_AREAS, box_figures, mask_figures, value_figures
+from longspan.vision.instance_encoding import packed
 
 
-def made_up(pictures=12, classes=3, size_px=(120, 160), seed=0):
+def made_up(images=12, classes=3, size_px=(120, 160), seed=0):
     """Truths, some of them ignored, and answers near them, elsewhere, and of the wrong class."""
     draw = np.random.default_rng(seed)
-    targets, detections = torch.zeros(pictures, 9, 6), torch.zeros(pictures, 20, 6)
-    for picture in range(pictures):
+    targets, detections = torch.zeros(images, 9, 6), torch.zeros(images, 20, 6)
+    for image in range(images):
         count = int(draw.integers(0, 7))
         corner = draw.uniform(0, [size_px[1] - 60, size_px[0] - 60], (count, 2))
         boxes = np.concatenate([corner, corner + draw.uniform(4, 60, (count, 2))], axis=1)
         kinds = draw.integers(0, classes, (count, 1))
         ignored = draw.uniform(size=(count, 1)) < 0.15
-        targets[picture, 1 : 1 + count] = torch.from_numpy(np.concatenate([boxes, kinds, ignored], axis=1))
+        targets[image, 1 : 1 + count] = torch.from_numpy(np.concatenate([boxes, kinds, ignored], axis=1))
         near = boxes.repeat(2, axis=0) + draw.normal(0, 3, (2 * count, 4))
         near[:, 2:] = np.maximum(near[:, 2:], near[:, :2] + 2)
         said = np.where(draw.uniform(size=(2 * count, 1)) < 0.8, kinds.repeat(2, axis=0), 0)
         found = np.concatenate([near, draw.uniform(0.05, 1, (2 * count, 1)), said], axis=1)
-        detections[picture, : 2 * count] = torch.from_numpy(found[found[:, 4].argsort()[::-1]].copy())
+        detections[image, : 2 * count] = torch.from_numpy(found[found[:, 4].argsort()[::-1]].copy())
     return detections, targets
 
 
 def driven_directly(detections, targets):
     """faster-coco-eval as its own documentation uses it, from dicts as in COCO's JSON files."""
     truths, answers = [], []
-    for picture in range(len(targets)):
-        for x0, y0, x1, y1, label, ignored in targets[picture].tolist():
+    for image in range(len(targets)):
+        for x0, y0, x1, y1, label, ignored in targets[image].tolist():
             if x1 > x0:
                 box, area = [x0, y0, x1 - x0, y1 - y0], (x1 - x0) * (y1 - y0)
                 truths.append({
-                    "id": len(truths) + 1, "image_id": picture + 1, "category_id": int(label) + 1, "bbox": box,
+                    "id": len(truths) + 1, "image_id": image + 1, "category_id": int(label) + 1, "bbox": box,
                     "area": area, "iscrowd": int(ignored),
                 })  # fmt: skip
-        for x0, y0, x1, y1, score, label in detections[picture].tolist():
+        for x0, y0, x1, y1, score, label in detections[image].tolist():
             if score > 0:
                 box = [x0, y0, x1 - x0, y1 - y0]
-                answers.append({"image_id": picture + 1, "category_id": int(label) + 1, "bbox": box, "score": score})
+                answers.append({"image_id": image + 1, "category_id": int(label) + 1, "bbox": box, "score": score})
     images = [{"id": number + 1, "height": 120, "width": 160} for number in range(len(targets))]
     categories = [{"id": number + 1, "name": str(number)} for number in range(3)]
     truth = COCO({"images": images, "categories": categories, "annotations": truths})
@@ -168,9 +168,9 @@ def test_masks_that_fill_their_boxes_are_measured_like_boxes_and_others_are_not(
     assert shapes["ap75"] == 0 < boxes["ap75"]
 
 
-def test_a_hundred_pictures_are_measured_in_less_than_a_second_without_a_word(capfd, caplog):
+def test_a_hundred_images_are_measured_in_less_than_a_second_without_a_word(capfd, caplog):
     caplog.set_level(logging.WARNING)
-    detections, targets = made_up(pictures=100)
+    detections, targets = made_up(images=100)
     box_figures(detections, targets)
     start = time.perf_counter()
     box_figures(detections, targets, {"small": (0.0, 900.0)})
@@ -182,4 +182,4 @@ def test_a_hundred_pictures_are_measured_in_less_than_a_second_without_a_word(ca
 def test_a_missing_library_is_reported_with_its_cure(monkeypatch):
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     with pytest.raises(DependencyError, match=r"python -m pip install 'longspan\[detect\]'"):
-        box_figures(*made_up(pictures=1))
+        box_figures(*made_up(images=1))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longspan.heads import edit_distance
+from longspan.metrics import edit_distance
 
 
 @functools.cache

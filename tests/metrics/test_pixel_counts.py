@@ -38,12 +38,12 @@ def test_a_class_that_neither_occurs_nor_is_said_has_none():
     assert (by_class[:3] > 0).all()
 
 
-def test_a_picture_where_all_is_ignored_adds_nothing():
+def test_an_image_where_all_is_ignored_adds_nothing():
     truth = torch.full((1, 3, 3), 255, dtype=torch.uint8)
     assert not confusion(truth, torch.zeros(1, 3, 3, dtype=torch.uint8), K).any()
 
 
-def test_class_counts_are_by_picture_and_leave_ignored_pixels_out():
+def test_class_counts_are_by_image_and_leave_ignored_pixels_out():
     masks = [np.array([[0, 1], [1, 255]], np.uint8), np.array([[4, 4], [4, 4]], np.uint8)]
     np.testing.assert_array_equal(class_counts(masks, K), [[1, 2, 0, 0, 0], [0, 0, 0, 0, 4]])
     assert class_counts(map(torch.from_numpy, masks), K).sum() == 7
@@ -51,7 +51,7 @@ def test_class_counts_are_by_picture_and_leave_ignored_pixels_out():
 
 
 def test_median_frequency_weights_by_hand():
-    """Class 0: 150 of the 200 pixels of its pictures; class 1: 10 of 100; class 2: 40 of 100; class 3: never."""
+    """Class 0: 150 of the 200 pixels of its images; class 1: 10 of 100; class 2: 40 of 100; class 3: never."""
     weights = median_frequency_weights([[90, 10, 0, 0], [60, 0, 40, 0]])
     assert weights == pytest.approx((0.4 / 0.75, 0.4 / 0.1, 1.0, 1.0), abs=1e-6)
     softer = median_frequency_weights([[90, 10, 0, 0], [60, 0, 40, 0]], power=0.5)
@@ -60,7 +60,7 @@ def test_median_frequency_weights_by_hand():
 
 def test_counts_that_say_nothing_are_refused():
     for counts in ([1, 2], [[0, 0]], [[-1, 2]], np.zeros((0, 3))):
-        with pytest.raises(ConfigError, match=r"needs the pixels of each class in each picture, \(N, K\)"):
+        with pytest.raises(ConfigError, match=r"needs the pixels of each class in each image, \(N, K\)"):
             median_frequency_weights(counts)
     with pytest.raises(ConfigError, match="power must be from 0 to 1"):
         median_frequency_weights([[1, 2]], power=2)

@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from longspan.models import catalogue, model_names
-from longspan.models.vision.families import family_of
 from longspan.models.measure import measure_own, measure_published
 from longspan.models.registry import OWN_MODELS
+from longspan.models.vision.families import family_of
 
 BY_NAME = {info.name: info for info in catalogue()}
 

@@ -39,7 +39,7 @@ def test_squeezenet_gives_the_pooled_features_of_torchvisions_own(data_folder, m
     assert features.std() > 0.1
 
 
-def test_squeezenet_sees_the_same_in_grey_as_in_a_grey_colour_picture(data_folder, monkeypatch, tmp_path):
+def test_squeezenet_sees_the_same_in_grey_as_in_a_grey_colour_image(data_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("LONGSPAN_CACHE", str(tmp_path))
     color = create("squeezenet1_1", weights="imagenet").eval()
     grey = create("squeezenet1_1", in_channels=1, weights="imagenet").eval()
@@ -88,7 +88,7 @@ def test_first_layer_by_channels():
     torch.testing.assert_close(to_channels(kernels, 4), torch.cat([kernels, kernels[:, :1]], dim=1) * 0.75)
 
 
-def test_published_googlenet_reads_pictures_as_torchvisions_does(tmp_path):
+def test_published_googlenet_reads_images_as_torchvisions_does(tmp_path):
     net = published.googlenet(weights=None, aux_logits=False, init_weights=True, transform_input=True).eval()
     state = {**net.state_dict(), "aux1.fc2.weight": torch.zeros(2)}  # the published file holds auxiliary heads
     save_file(_plain(state), tmp_path / "googlenet.safetensors")

@@ -6,7 +6,7 @@ from torchvision.models.detection.image_list import ImageList
 from longspan.nn.anchors import Anchors, anchor_side_px
 
 
-def test_they_are_torchvisions_where_the_strides_divide_the_picture():
+def test_they_are_torchvisions_where_the_strides_divide_the_image():
     maps = [torch.zeros(2, 3, 96 // stride, 128 // stride) for stride in (4, 8, 16)]
     ours = torch.cat(Anchors((4, 8, 16), 20, (0.5, 1.0, 2.0), per_octave=2)(maps))
     sizes = tuple((20.0 * f, 20.0 * f * 2**0.5) for f in (1, 2, 4))
@@ -16,7 +16,7 @@ def test_they_are_torchvisions_where_the_strides_divide_the_picture():
     torch.testing.assert_close(ours, theirs[0])
 
 
-def test_they_stand_a_stride_apart_where_maps_do_not_divide_the_picture():
+def test_they_stand_a_stride_apart_where_maps_do_not_divide_the_image():
     (anchors,) = Anchors((16,), 32, (1.0,))([torch.zeros(1, 3, 3, 2)])  # of 33 to 48 by 17 to 32 px
     middles = (anchors[:, :2] + anchors[:, 2:]) / 2
     assert middles.tolist() == [[x, y] for y in (0, 16, 32) for x in (0, 16)]
@@ -39,5 +39,5 @@ def test_other_sizes_get_other_anchors_and_the_same_size_the_same():
         ((4, 8), (96, 96), 32),
     ],
 )
-def test_sizes_follow_the_picture(strides, size_px, expected):
+def test_sizes_follow_the_image(strides, size_px, expected):
     assert anchor_side_px(strides, size_px, per_octave=1, most=8) == pytest.approx(expected)

@@ -24,7 +24,7 @@ def test_is_torchvisions_head():
     assert ours(maps).shape == (2, 3, 5, 6)
 
 
-def test_a_training_batch_of_one_picture_is_refused_in_words():
+def test_a_training_batch_of_one_image_is_refused_in_words():
     head = DeepLabHead(channels=8, stride=16, num_classes=3)
     with pytest.raises(ShapeError, match="this training batch has one"):
         head.train()(torch.randn(1, 8, 4, 4))

@@ -2,14 +2,14 @@ import pytest
 import torch
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler, Matcher
 
-from longspan.nn.detection_targets import covered_share, draw_samples, match, read_truth
+from longspan.nn.detection_targets import covered_fraction, draw_samples, match, read_truth
 
 BOXES = torch.tensor(
     [[[10.0, 10, 30, 40, 2, 0], [0, 0, 0, 0, 0, 0], [50, 50, 90, 90, 0, 1], [5, 5, 9, 9, 1, 0]], [[0.0] * 6] * 4]
 )
 
 
-def test_boxes_are_read_by_picture_without_empty_lines_and_apart_from_ignored_ones():
+def test_boxes_are_read_by_image_without_empty_lines_and_apart_from_ignored_ones():
     first, second = read_truth(BOXES)
     assert first.boxes.tolist() == [[10, 10, 30, 40], [5, 5, 9, 9]]
     assert first.classes.tolist() == [2, 1]
@@ -30,10 +30,10 @@ def test_without_a_box_everything_is_nothing():
     assert match(Matcher(0.5, 0.5), truth, torch.rand(3, 4)).tolist() == [-1] * 3
 
 
-def test_covered_shares():
+def test_covered_fractions():
     boxes = torch.tensor([[0.0, 0, 10, 10], [5, 5, 5, 5]])
-    shares = covered_share(boxes, torch.tensor([[0.0, 0, 10, 5], [5, 5, 100, 100], [20, 20, 30, 30]]))
-    torch.testing.assert_close(shares, torch.tensor([[0.5, 0.25, 0], [0, 0, 0]]))
+    fractions = covered_fraction(boxes, torch.tensor([[0.0, 0, 10, 5], [5, 5, 100, 100], [20, 20, 30, 30]]))
+    torch.testing.assert_close(fractions, torch.tensor([[0.5, 0.25, 0], [0, 0, 0]]))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -47,7 +47,7 @@ def test_samples_are_as_many_of_either_kind_as_the_sampler_says(training):
     assert 20 <= negative.min() <= negative.max() < 70
 
 
-def test_evaluation_draws_alike_for_a_picture_whatever_is_beside_it_and_leaves_no_trace():
+def test_evaluation_draws_alike_for_an_image_whatever_is_beside_it_and_leaves_no_trace():
     sampler = BalancedPositiveNegativeSampler(8, 0.5)
     labels = [torch.tensor([1, 0] * 20), torch.tensor([0, 1] * 40)]
     state = torch.get_rng_state()

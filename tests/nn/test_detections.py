@@ -1,7 +1,7 @@
 import torch
 from torchvision.ops import nms
 
-from longspan.nn.detections import Precision, keep_best, stack_detections
+from longspan.nn.detections import Precision, class_wise_nms, stack_detections
 
 
 def candidates(count=60):
@@ -13,7 +13,7 @@ def candidates(count=60):
 
 def test_doubles_go_class_by_class_and_the_surest_come_first():
     boxes, scores, classes = candidates()
-    kept, sure, kinds = keep_best(boxes, scores, classes, (200, 200), overlap=0.3, most=1000)
+    kept, sure, kinds = class_wise_nms(boxes, scores, classes, (200, 200), overlap=0.3, most=1000)
     expected = sorted(
         float(scores[classes == k][each])
         for k in (0, 1)
@@ -21,17 +21,17 @@ def test_doubles_go_class_by_class_and_the_surest_come_first():
     )
     assert sure.tolist() == expected[::-1]
     assert len(kept) == len(kinds) < 60
-    assert torch.equal(keep_best(boxes, scores, classes, (200, 200), overlap=0.3, most=7)[1], sure[:7])
+    assert torch.equal(class_wise_nms(boxes, scores, classes, (200, 200), overlap=0.3, most=7)[1], sure[:7])
 
 
-def test_boxes_are_clipped_and_those_outside_the_picture_go():
+def test_boxes_are_clipped_and_those_outside_the_image_go():
     boxes = torch.tensor([[-5.0, 10, 20, 60], [60, 10, 70, 20], [10, 10, 10, 30]])
-    kept, sure, _ = keep_best(boxes, torch.tensor([0.5, 0.9, 0.8]), torch.zeros(3), (40, 50), overlap=0.5, most=9)
+    kept, sure, _ = class_wise_nms(boxes, torch.tensor([0.5, 0.9, 0.8]), torch.zeros(3), (40, 50), overlap=0.5, most=9)
     assert kept.tolist() == [[0, 10, 20, 40]]
     assert sure.tolist() == [0.5]
 
 
-def test_pictures_with_fewer_detections_are_filled_up_with_zeros():
+def test_images_with_fewer_detections_are_filled_up_with_zeros():
     boxes, scores, classes = candidates(2)
     stacked = stack_detections([(boxes, scores, classes), (boxes[:0], scores[:0], classes[:0])], 3)
     assert stacked.shape == (2, 3, 6)

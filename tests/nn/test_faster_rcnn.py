@@ -6,18 +6,18 @@ from collections import OrderedDict
 import pytest
 import torch
 from torch import nn
-from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models import detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 
+from longspan.nn.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.faster_rcnn import TwoStage, TwoStageConfig
 
 SIZE_PX = (64, 96)
 STRIDES = (4, 8)
 CLASSES = 3
-CONFIG = TwoStageConfig(
-    channels=8, representation=16, candidates=60, proposals=80, samples=24, anchor_samples=32, anchor_side_px=16.0,
+CONFIG = FasterRCNNConfig(
+    channels=8, box_head_dim=16, candidates=60, proposals=80, samples=24, anchor_samples=32, anchor_side_px=16.0,
     score_threshold=0.01, overlap=0.4, max_detections=20,
 )  # fmt: skip
 
@@ -57,7 +57,7 @@ class WithPyramid(nn.Module):
 def ours(masks=False):
     torch.manual_seed(7)
     branch = MaskBranch(CONFIG.channels, CLASSES, width=8, depth=2) if masks else None
-    network = TwoStage(CONFIG, num_classes=CLASSES, channels=(6, 6), strides=STRIDES, size_px=SIZE_PX, masks=branch)
+    network = FasterRCNN(CONFIG, num_classes=CLASSES, channels=(6, 6), strides=STRIDES, size_px=SIZE_PX, masks=branch)
     for layer in (network.rpn_head.cls_logits, network.rpn_head.bbox_pred, network.box_predictor.bbox_pred):
         nn.init.normal_(layer.weight, std=0.05)  # proposals that are no mere anchors
     return Trunk(), network
@@ -78,9 +78,9 @@ def theirs(trunk, network):
     }  # fmt: skip
     backbone = WithPyramid(trunk, network.pyramid)
     if network.masks is None:
-        return FasterRCNN(backbone, **options)
+        return detection.FasterRCNN(backbone, **options)
     branch = {"mask_head": network.masks.head, "mask_predictor": network.masks.predictor}
-    return MaskRCNN(backbone, mask_roi_pool=pools["mask"], **branch, **options)
+    return detection.MaskRCNN(backbone, mask_roi_pool=pools["mask"], **branch, **options)
 
 
 def pictures(count=2):
@@ -107,7 +107,7 @@ def as_torchvision_wants(targets, masks):
 
 @pytest.mark.parametrize("with_masks", [False, True])
 def test_losses_and_gradients_are_those_of_torchvision_on_the_same_samples(with_masks):
-    images, targets, masks = pictures(1 if with_masks else 2)  # over several pictures torchvision averages masks
+    images, targets, masks = pictures(1 if with_masks else 2)  # over several images torchvision averages masks
     trunk, network = ours(with_masks)
     reference = theirs(trunk, network).train()
     torch.manual_seed(5)
@@ -168,7 +168,7 @@ def test_loss_and_detections_are_both_there_in_either_mode():
         assert (first[:, :, 4].diff(dim=1) <= 0).all()
 
 
-def test_in_evaluation_the_loss_is_a_function_of_the_picture_alone():
+def test_in_evaluation_the_loss_is_a_function_of_the_image_alone():
     images, targets, masks = pictures()
     trunk, network = ours(masks=True)
     network.eval()
@@ -180,7 +180,7 @@ def test_in_evaluation_the_loss_is_a_function_of_the_picture_alone():
     torch.testing.assert_close(both[1:], alone)
 
 
-def test_pictures_without_boxes_teach_that_nothing_is_there():
+def test_images_without_boxes_teach_that_nothing_is_there():
     images, targets, masks = pictures()
     trunk, network = ours(masks=True)
     losses = network.train()(trunk(images)).losses(targets * 0, masks & False)

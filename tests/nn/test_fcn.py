@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 
 from longspan.errors import ConfigError
-from longspan.nn.upsample import enlarge
 from longspan.nn.fcn import FCNDecoder, bilinear_deconvolution, fcn_head
+from longspan.nn.upsample import enlarge
 
 CHANNELS, STRIDES = (6, 4, 5, 8), (4, 8, 16, 32)
 
@@ -69,7 +69,7 @@ def test_any_size(size_px, stride):
     assert decoder(torch.empty(2, 3, *size_px), maps_of(size_px)).shape == (2, 3, *size_px)
 
 
-def test_maps_smaller_than_the_picture_asks_for_are_brought_together():
+def test_maps_smaller_than_the_image_asks_for_are_brought_together():
     """As those of squeezenet1_1 for 180 x 240 px, which does not pad."""
     decoder = trained(FCNDecoder(channels=(4, 5), strides=(8, 16), num_classes=3, stride=8))
     maps = [torch.randn(1, 4, 22, 29), torch.randn(1, 5, 11, 14)]

@@ -3,8 +3,8 @@ import torch
 from torchvision.models.detection.roi_heads import maskrcnn_loss, paste_masks_in_image
 from torchvision.ops import roi_align
 
+from longspan.nn.detection_targets import DetectionTargets
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.detection_targets import Truth
 
 SIZE_PX = (60, 90)
 
@@ -44,11 +44,11 @@ def test_boxes_beyond_the_border_and_many_at_once():
     assert not masks[:, :, 32:].any()
 
 
-def test_the_loss_of_a_picture_is_torchvisions():
+def test_the_loss_of_an_image_is_torchvisions():
     torch.manual_seed(1)
     masks = torch.stack([torch.stack([disc(20, 20, 9), disc(0, 0, 0), disc(60, 30, 20)])] * 2)
-    truth = Truth(torch.rand(2, 4), torch.tensor([1, 0]), torch.zeros(0, 4), torch.tensor([0, 2]))
-    none = Truth(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0, 4), torch.zeros(0).long())
+    truth = DetectionTargets(torch.rand(2, 4), torch.tensor([1, 0]), torch.zeros(0, 4), torch.tensor([0, 2]))
+    none = DetectionTargets(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0, 4), torch.zeros(0).long())
     regions = torch.tensor([[10.0, 10, 30, 32], [38, 8, 80, 50], [40, 12, 77, 49]])
     numbers, logits = torch.tensor([0, 1, 1]), torch.randn(3, 3, 28, 28, requires_grad=True)
     given = (logits, [truth, none], masks, [regions, regions[:0]], [numbers, numbers[:0]])

@@ -33,7 +33,7 @@ def test_a_single_map_gets_two_coarser_ones():
 
 
 def test_maps_that_lost_their_border_mean_the_same_places_again():
-    """squeezenet1_1: a map's place i looks at the picture's pixel stride * (i + 1) - 1."""
+    """squeezenet1_1: a map's place i looks at the image's pixel stride * (i + 1) - 1."""
     pyramid = Pyramid((4, 4), (4, 8), (97, 98), 4, 4)
     given = features([(23, 24), (11, 12)], (4, 4), size_px=(97, 98))
     levels = pyramid(given)
@@ -45,7 +45,7 @@ def test_maps_that_lost_their_border_mean_the_same_places_again():
     assert not filled[0][:, :, 24].any()
 
 
-def test_maps_larger_than_the_picture_lose_their_border():
+def test_maps_larger_than_the_image_lose_their_border():
     pyramid = Pyramid((4, 4), (4, 8), (96, 96), 4, 4)
     assert pyramid(features([(27, 26), (12, 12)], (4, 4), size_px=(96, 96)))[0].shape[2:] == (24, 24)
 
@@ -59,7 +59,7 @@ def test_maps_of_a_single_place_are_left_out():
     [
         ((1, 2), (96, 96), r"strides of 4 or more.* this network has maps at \(1, 2\)\. Take for instance resnet18"),
         ((), (96, 96), "this network has maps at none"),
-        ((4,), (6, 96), "for pictures of 6 x 96 px of at most 3"),
+        ((4,), (6, 96), "for images of 6 x 96 px of at most 3"),
         ((4, 16), (96, 96), r"whose strides double, got \(4, 16\)"),
     ],
 )

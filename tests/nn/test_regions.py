@@ -15,7 +15,7 @@ def maps(channels=5, dtype=torch.float32):
 
 
 def regions(count=40, far=False):
-    """Regions of all sizes; with `far` also beyond the border of the picture."""
+    """Regions of all sizes; with `far` also beyond the border of the image."""
     generator = torch.Generator().manual_seed(4)
     found = []
     for _ in range(2):
@@ -48,7 +48,7 @@ def test_values_and_gradients_are_those_of_torchvision(side, far, by_level, monk
         torch.testing.assert_close(mine, other, atol=1e-3, rtol=1e-4)
 
 
-def test_regions_of_one_picture_and_none_at_all():
+def test_regions_of_one_image_and_none_at_all():
     levels = maps()
     alone = pool_regions(levels, STRIDES, [torch.zeros(0, 4), regions()[1]], 7)
     torch.testing.assert_close(alone, pool_regions(levels, STRIDES, regions(), 7)[40:])

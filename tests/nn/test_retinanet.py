@@ -6,14 +6,14 @@ from collections import OrderedDict
 import pytest
 import torch
 from torch import nn
-from torchvision.models.detection import RetinaNet
+from torchvision.models import detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
-from longspan.nn.retinanet import OneStage, OneStageConfig
+from longspan.nn.retinanet import RetinaNet, RetinaNetConfig
 
 SIZE_PX = (64, 96)
 CLASSES = 3
-CONFIG = OneStageConfig(
+CONFIG = RetinaNetConfig(
     channels=8, finest_stride=4, anchor_side_px=16.0, candidates=50, score_threshold=0.3, overlap=0.4, max_detections=30
 )
 
@@ -55,12 +55,12 @@ def networks():
     """Ours, its trunk, and torchvision's of the same layers, which are untrained but far from even."""
     torch.manual_seed(7)
     trunk = Trunk()
-    network = OneStage(CONFIG, num_classes=CLASSES, channels=(6, 6), strides=(4, 8), size_px=SIZE_PX)
+    network = RetinaNet(CONFIG, num_classes=CLASSES, channels=(6, 6), strides=(4, 8), size_px=SIZE_PX)
     nn.init.normal_(torch.as_tensor(network.head.classification_head.cls_logits.weight), std=0.1)
     nn.init.normal_(torch.as_tensor(network.head.regression_head.bbox_reg.weight), std=0.03)
     nn.init.zeros_(torch.as_tensor(network.head.classification_head.cls_logits.bias))
     sizes = tuple(tuple(16 * f * 2 ** (step / 3) for step in range(3)) for f in (1, 2, 4))
-    reference = RetinaNet(
+    reference = detection.RetinaNet(
         WithPyramid(trunk, network.pyramid), CLASSES, min_size=SIZE_PX[0], max_size=SIZE_PX[1], image_mean=[0.0] * 3,
         image_std=[1.0] * 3, anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * 3), head=network.head,
         score_thresh=CONFIG.score_threshold, nms_thresh=CONFIG.overlap, detections_per_img=CONFIG.max_detections,
@@ -74,7 +74,7 @@ def pictures():
     targets = torch.zeros(3, 5, 6)
     targets[0, 0] = torch.tensor([4.0, 6, 30, 50, 0, 0])
     targets[0, 2] = torch.tensor([40.0, 10, 90, 40, 2, 0])
-    targets[1, 1] = torch.tensor([20.0, 20, 36, 36, 1, 0])  # the third picture is empty
+    targets[1, 1] = torch.tensor([20.0, 20, 36, 36, 1, 0])  # the third image is empty
     return images, targets
 
 
@@ -110,7 +110,7 @@ def test_detections_are_those_of_torchvision(networks):
         assert not row[count:].any()
 
 
-def test_empty_pictures_have_finite_losses_and_gradients(networks):
+def test_empty_images_have_finite_losses_and_gradients(networks):
     images, targets = pictures()
     trunk, network, _ = networks
     losses = network.train()(trunk(images)).losses(targets * 0)
@@ -122,7 +122,7 @@ def test_empty_pictures_have_finite_losses_and_gradients(networks):
     assert not network.head.regression_head.bbox_reg.weight.grad.any()
 
 
-def test_a_picture_has_the_same_loss_whatever_is_beside_it_in_either_mode(networks):
+def test_an_image_has_the_same_loss_whatever_is_beside_it_in_either_mode(networks):
     images, targets = pictures()
     trunk, network, _ = networks
     both = network.train()(trunk(images)).losses(targets)

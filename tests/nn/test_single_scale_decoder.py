@@ -7,7 +7,7 @@ from longspan.nn.single_scale_decoder import OneMapDecoder
 MAPS = [torch.randn(2, 4, 8, 10), torch.randn(2, 6, 4, 5)]
 
 
-def test_the_layers_read_one_map_and_are_enlarged_to_the_picture():
+def test_the_layers_read_one_map_and_are_enlarged_to_the_image():
     images, layers = torch.empty(2, 3, 32, 40), nn.Conv2d(6, 3, 1)
     got = OneMapDecoder(layers, place=-1, stride=8)(images, MAPS)
     wanted = F.interpolate(layers(MAPS[1]), scale_factor=8, mode="bilinear", align_corners=False)

@@ -34,7 +34,7 @@ def decoder_of(model, num_classes=3, **options):
 
 @pytest.mark.parametrize("name", EVERY_KIND)
 @pytest.mark.parametrize("size_px", [(96, 128), (97, 133)])
-def test_on_any_backbone_the_answer_has_the_size_of_the_picture(name, size_px):
+def test_on_any_backbone_the_answer_has_the_size_of_the_image(name, size_px):
     with without_memory():
         model = create(name, size_px=size_px)
         decoder = decoder_of(model, width=4)
@@ -44,7 +44,7 @@ def test_on_any_backbone_the_answer_has_the_size_of_the_picture(name, size_px):
 
 
 def test_levels_and_widths_are_those_of_the_strides():
-    """SqueezeNet: 512 channels at stride 16 go down to the widths of strides 8, 4, 2; 12 channels are the picture."""
+    """SqueezeNet: 512 channels at stride 16 go down to the widths of strides 8, 4, 2; 12 channels are the image."""
     decoder = UNetDecoder(channels=(64, 128, 256, 512), strides=(2, 4, 8, 16), in_channels=3, num_classes=11, width=32)
     assert decoder.levels == (16, 8, 4, 2)
     joins = [next(layer for layer in join.modules() if isinstance(layer, nn.Conv2d)) for join in decoder.joins]
@@ -56,7 +56,7 @@ def test_levels_and_widths_are_those_of_the_strides():
     assert decoder.classes.out_channels == 4 * 11
 
 
-def test_a_backbone_without_a_map_at_stride_2_gets_the_picture_there():
+def test_a_backbone_without_a_map_at_stride_2_gets_the_image_there():
     decoder = UNetDecoder(channels=(8, 8), strides=(4, 8), in_channels=1, num_classes=2, width=4)
     assert decoder.levels == (8, 4, 2)
     images = torch.randn(1, 1, 21, 30)
@@ -65,7 +65,7 @@ def test_a_backbone_without_a_map_at_stride_2_gets_the_picture_there():
     assert before.shape == (1, 2, 21, 30)
     images[0, 0, 10, 20] += 1
     changed = (decoder(images, maps) - before).abs().sum(dim=(0, 1)).nonzero()
-    assert 0 < len(changed) < 200  # the picture is seen, and only from near
+    assert 0 < len(changed) < 200  # the image is seen, and only from near
     assert (changed - torch.tensor([10, 20])).abs().max() <= 5
 
 
@@ -90,7 +90,7 @@ def test_every_weight_learns():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in decoder.parameters())
 
 
-def test_an_answer_moves_with_its_picture():
+def test_an_answer_moves_with_its_image():
     decoder = UNetDecoder(channels=(4, 8), strides=(2, 4), in_channels=3, num_classes=3, width=4).eval()
     images, maps = torch.randn(1, 3, 32, 64), [torch.randn(1, 4, 16, 32), torch.randn(1, 8, 8, 16)]
     moved = decoder(images.roll(4, 3), [maps[0].roll(2, 3), maps[1].roll(1, 3)])

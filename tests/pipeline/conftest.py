@@ -40,7 +40,7 @@ def make_table(rows=60, seed=0, noise=0.3, lengths=(1, 4)):
         cells["starts"].append(starts)
         cells["names"].append([NAMES[kind] for kind in kinds])
         cells["word"].append("".join(NAMES[kind] for kind in kinds))
-    return ls.Table.from_arrays(cells, dict.fromkeys(cells, ls.Plain()))
+    return ls.Table.from_arrays(cells, dict.fromkeys(cells, ls.Raw()))
 
 
 def classifier():
@@ -97,8 +97,8 @@ class Constant:
         raise NotImplementedError
 
 
-def pictures(rows=24, side=8, seed=0):
-    """Pictures that are lit on the left or on the right."""
+def images(rows=24, side=8, seed=0):
+    """Images that are lit on the left or on the right."""
     generator = np.random.default_rng(seed)
     pixels = generator.integers(0, 60, (rows, side, side)).astype(np.uint8)
     sides = ["left" if i % 2 else "right" for i in range(rows)]
@@ -107,8 +107,8 @@ def pictures(rows=24, side=8, seed=0):
     return pixels, sides
 
 
-def picture_table(rows=24, seed=0):
-    pixels, sides = pictures(rows, seed=seed)
+def image_table(rows=24, seed=0):
+    pixels, sides = images(rows, seed=seed)
     return ls.Table.from_arrays({"image": pixels, "side": sides}, {"image": ls.Image(), "side": ls.Category()})
 
 
@@ -133,6 +133,6 @@ def pulses():
     """Builders of the small world, its functions, and stand-ins for strategies."""
     return SimpleNamespace(
         table=make_table, stages=make_stages, pipeline=make_pipeline, find=find, cut=cut, join=join,
-        classifier=classifier, Majority=Majority, Constant=Constant, pictures=pictures, picture_table=picture_table,
+        classifier=classifier, Majority=Majority, Constant=Constant, images=images, image_table=image_table,
         RECIPE=RECIPE,
     )  # fmt: skip

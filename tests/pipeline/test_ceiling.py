@@ -11,18 +11,18 @@ from longspan.pipeline import Ceiling, Pipeline, Stage, StageCeiling
 from longspan.pipeline.ceiling import _intervals
 
 
-def sometimes(share, right, wrong):
-    """A function that is wrong for about this share of signals, always the same ones."""
+def sometimes(fraction, right, wrong):
+    """A function that is wrong for about this fraction of signals, always the same ones."""
 
     def run(signal, *rest):
         drawn = np.random.default_rng(int(abs(sum(map(float, signal))) * 1e6)).random()
-        return wrong(signal, *rest) if drawn < share else right(signal, *rest)
+        return wrong(signal, *rest) if drawn < fraction else right(signal, *rest)
 
     return run
 
 
-def spoilt_finder(pulses, share=0.3):
-    return sometimes(share, pulses.find, lambda signal: pulses.find(signal)[1:])
+def spoilt_finder(pulses, fraction=0.3):
+    return sometimes(fraction, pulses.find, lambda signal: pulses.find(signal)[1:])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_faulty_finder_is_to_blame(pulses, test_table):
 def test_a_faulty_classifier_is_to_blame(pulses, test_table):
     generator = np.random.default_rng(0)
     spoilt = pulses.table().with_column(
-        "names", ls.Plain(), lambda row: [str(generator.choice(list("abc"))) for _ in row["names"]]
+        "names", ls.Raw(), lambda row: [str(generator.choice(list("abc"))) for _ in row["names"]]
     )
     ceiling = pulses.pipeline().fit(spoilt).ceiling(test_table)
     assert ceiling.worst == "name"
@@ -165,13 +165,13 @@ def test_a_stage_without_truth_says_so_and_the_rest_goes_on(pulses, test_table):
     assert "no truth for 'starts'" in find.note
     assert name.gain == pytest.approx(whole.stages[0].gain + whole.stages[2].gain)
     assert join.gain == whole.stages[3].gain
-    empty = test_table.with_column("starts", ls.Plain(), [None] * 300)
+    empty = test_table.with_column("starts", ls.Raw(), [None] * 300)
     assert "no truth for 'starts'" in pipeline.ceiling(empty).stages[0].note
 
 
 def test_rows_without_truth_are_left_out_of_all_variants(pulses, test_table):
     pipeline = pulses.pipeline(finder=spoilt_finder(pulses)).fit(pulses.table())
-    gone = test_table.with_column("starts", ls.Plain(), [None if i < 40 else s for i, s in enumerate(
+    gone = test_table.with_column("starts", ls.Raw(), [None if i < 40 else s for i, s in enumerate(
         test_table.column_values("starts"))])  # fmt: skip
     ceiling = pipeline.ceiling(gone)
     kept = pipeline.ceiling(test_table.take(range(40, 300)))
@@ -257,7 +257,7 @@ def test_what_cannot_be_measured_is_refused(pulses):
     with pytest.raises(PipelineError, match=r"needs at least two rows .* the table has 1"):
         pipeline.ceiling(pulses.table(1))
     with pytest.raises(PipelineError, match=r"needs at least two rows .* the table has 0"):
-        pipeline.ceiling(pulses.table(3).with_column("word", ls.Plain(), ["a", None, None]).take([1, 2]))
+        pipeline.ceiling(pulses.table(3).with_column("word", ls.Raw(), ["a", None, None]).take([1, 2]))
     with pytest.raises(ConfigError, match="level must lie between 0 and 1, got 95"):
         pipeline.ceiling(pulses.table(5), level=95)
     with pytest.raises(ConfigError, match="bootstrap must be at least 100"):
@@ -266,7 +266,7 @@ def test_what_cannot_be_measured_is_refused(pulses):
         pipeline.ceiling(pulses.table(5).select("word"))
 
 
-def test_it_can_be_read_as_frame_json_text_and_picture(pulses, test_table):
+def test_it_can_be_read_as_frame_json_text_and_image(pulses, test_table):
     ceiling = pulses.pipeline(finder=spoilt_finder(pulses)).fit(pulses.table()).ceiling(test_table)
     assert isinstance(ceiling, Ceiling)
     frame = ceiling.frame()

@@ -23,8 +23,8 @@ def test_an_unmet_need_is_named_with_the_nearest_column():
 
 
 def test_all_faults_are_told_at_once():
-    pipeline = Pipeline([stage("find", "image", "boxes"), stage("cut", ["picture", "sizes"], "cuts")])
-    with pytest.raises(PipelineError, match=r"for 2 reasons:\n.*'picture'.*\n.*'sizes'"):
+    pipeline = Pipeline([stage("find", "image", "boxes"), stage("cut", ["image", "sizes"], "cuts")])
+    with pytest.raises(PipelineError, match=r"for 2 reasons:\n.*'image'.*\n.*'sizes'"):
         pipeline.check({"image"})
 
 
@@ -53,18 +53,18 @@ def test_each_over_what_is_no_list_is_refused(pulses):
     names = [stage("name", "pieces", "names", each="pieces")]
     with pytest.raises(PipelineError, match="once per element of 'pieces', which is no list but image"):
         Pipeline(names).check({"pieces": ls.Image()})
-    with pytest.raises(PipelineError, match=r"no list but image; .*declare it as ls.Plain"):
+    with pytest.raises(PipelineError, match=r"no list but image; .*declare it as ls.Raw"):
         Pipeline([stage("cut", "image", {"pieces": ls.Image()}), *names]).check({"image"})
     with pytest.raises(PipelineError, match="once per element of 'word'"):
         Pipeline([stage("letters", "word", "x", each="word")]).check(pulses.table(3))
-    Pipeline(names).check({"pieces": ls.Plain()})
+    Pipeline(names).check({"pieces": ls.Raw()})
     Pipeline([stage("letters", "names", "x", each="names")]).check(pulses.table(3))
     Pipeline([stage("cut", ["image", "b"], {"pieces": ls.Image()}, each="b"), *names]).check({"image", "b"})
 
 
 @pytest.fixture(scope="module")
 def learner(pulses):
-    task = ls.Task(pulses.picture_table().split(seed=1), "image", "side", allow_leaks=True)
+    task = ls.Task(pulses.image_table().split(seed=1), "image", "side", allow_leaks=True)
     return pulses.RECIPE.train(task)
 
 
@@ -99,8 +99,8 @@ def test_as_many_columns_as_the_model_has(learner):
         Pipeline([stage("name", ["a", "b"], "where", learner)]).check({"a", "b"})
 
 
-def test_an_estimator_remembers_that_it_read_pictures(pulses):
-    table = pulses.picture_table()
+def test_an_estimator_remembers_that_it_read_images(pulses):
+    table = pulses.image_table()
     pipeline = Pipeline([stage("name", "image", "side", LogisticRegression())]).fit(table)
     with pytest.raises(PipelineError, match="reads 'image', which is number, but was trained on image"):
         pipeline.predict(ls.Table.from_arrays({"image": [1, 2]}, {"image": ls.Number()}))

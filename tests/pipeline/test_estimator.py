@@ -16,7 +16,7 @@ def fit(estimator, samples, targets, columns=None, size_px=None, seed=0):
 
 
 def test_the_same_as_scikit_learn_alone(pulses):
-    pixels, sides = pulses.pictures()
+    pixels, sides = pulses.images()
     model = fit(LogisticRegression(), [(p,) for p in pixels], sides, [ls.Image()])
     alone = LogisticRegression().fit(pixels.reshape(len(pixels), -1).astype(float), sides)
     assert np.array_equal(model.estimator.coef_, alone.coef_)
@@ -42,8 +42,8 @@ def test_answers_are_plain_values():
     )
 
 
-def test_pictures_of_several_sizes_are_brought_to_one(pulses):
-    pixels, sides = pulses.pictures()
+def test_images_of_several_sizes_are_brought_to_one(pulses):
+    pixels, sides = pulses.images()
     mixed = [(p if i % 3 else np.kron(p, np.ones((2, 2), np.uint8)),) for i, p in enumerate(pixels)]
     model = fit(LogisticRegression(), mixed, sides, [ls.Image()], size_px=(8, 8))
     assert model.predict(mixed) == sides
@@ -70,7 +70,7 @@ def test_samples_that_are_no_numbers_are_named():
 
 
 def test_the_row_of_a_bad_sample_is_named():
-    table = ls.Table.from_arrays({"x": [[1], [1, 2]], "y": [0, 1]}, {"x": ls.Plain(), "y": ls.Category()})
+    table = ls.Table.from_arrays({"x": [[1], [1, 2]], "y": [0, 1]}, {"x": ls.Raw(), "y": ls.Category()})
     pipeline = Pipeline([Stage("s", LogisticRegression(), reads="x", adds="y")])
     with pytest.raises(PipelineError, match="Stage 's' cannot learn from row 1 of arrays: it has 2 numbers"):
         pipeline.fit(table)

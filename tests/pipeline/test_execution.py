@@ -60,15 +60,15 @@ def test_each_over_a_value_that_is_no_list_names_the_row():
 
 
 def test_a_function_cannot_change_what_others_read():
-    picture, numbers = np.zeros((2, 2), np.uint8), [1, 2]
+    image, numbers = np.zeros((2, 2), np.uint8), [1, 2]
 
-    def spoil(picture, numbers):
-        picture[:] = 9
+    def spoil(image, numbers):
+        image[:] = 9
         numbers.append(3)
-        return int(picture.sum())
+        return int(image.sum())
 
-    assert values(Stage("s", spoil, reads=["p", "n"], adds="y"), [picture], [numbers]) == {"y": [36]}
-    assert picture.sum() == 0
+    assert values(Stage("s", spoil, reads=["p", "n"], adds="y"), [image], [numbers]) == {"y": [36]}
+    assert image.sum() == 0
     assert numbers == [1, 2]
 
 
@@ -96,8 +96,8 @@ def test_a_model_that_fails_on_one_sample_names_its_row(pulses):
 
 
 def test_a_learner_that_fails_on_one_sample_names_its_row(pulses):
-    task = ls.Task(pulses.picture_table().split(seed=1), "image", "side", allow_leaks=True)
+    task = ls.Task(pulses.image_table().split(seed=1), "image", "side", allow_leaks=True)
     pipeline = Pipeline([Stage("name", pulses.RECIPE.train(task), reads="photo", adds="where")])
-    good = pulses.picture_table().value(0, "image")
+    good = pulses.image_table().value(0, "image")
     with pytest.raises(PipelineError, match="'name' failed in sample 1: DataError: the file does not exist"):
         pipeline.predict([good, "gone.png"])

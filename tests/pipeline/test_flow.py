@@ -27,7 +27,7 @@ def make_flow(**columns):
         counted.stage("apart", lambda x: -x, "x", "minus"),
         counted.stage("last", lambda b, minus: (b, minus), ["b", "minus"], "pair"),
     ]
-    table = ls.Table.from_arrays(columns, dict.fromkeys(columns, ls.Plain()))
+    table = ls.Table.from_arrays(columns, dict.fromkeys(columns, ls.Raw()))
     return Flow(stages, lambda stage: stage.what, Rows.of_table(table)), counted.runs
 
 

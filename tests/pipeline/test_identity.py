@@ -16,11 +16,11 @@ from longspan.pipeline.identity import qualified_name
 class Crop:
     size_px: int
 
-    def __call__(self, picture):
-        return picture
+    def __call__(self, image):
+        return image
 
 
-class Plain:
+class Raw:
     def __call__(self, x):
         return x
 
@@ -59,9 +59,9 @@ def test_whatever_is_different_shows(other):
 
 def test_names_hold_no_place_in_memory():
     assert qualified_name(len) == "builtins.len"
-    assert qualified_name(Plain()).endswith("Plain")
+    assert qualified_name(Raw()).endswith("Raw")
     assert qualified_name(functools.partial(round, ndigits=2)) == "builtins.round(ndigits=2)"
-    assert "0x" not in qualified_name(functools.partial(Plain(), Plain()))
+    assert "0x" not in qualified_name(functools.partial(Raw(), Raw()))
 
 
 def describe(what):
@@ -80,7 +80,7 @@ def test_options_of_callables_and_estimators_are_seen():
 
 
 def test_a_trained_model_is_known_by_its_weights(pulses):
-    task = ls.Task(pulses.picture_table().split(seed=1), "image", "side", allow_leaks=True)
+    task = ls.Task(pulses.image_table().split(seed=1), "image", "side", allow_leaks=True)
     one, two = (pulses.RECIPE.learner(task, seed=seed) for seed in (0, 1))
     assert describe(one) == describe(one.predictor()) | {"trained": "Learner"}
     assert describe(one)["weights"] != describe(two)["weights"]

@@ -130,7 +130,7 @@ def answers(model, table):
 
 
 def test_networks_are_stored_whole(pulses, tmp_path):
-    table = pulses.picture_table()
+    table = pulses.image_table()
     pipeline = one_network(pulses).fit(table)
     loaded = load(pipeline.save(tmp_path / "p.safetensors"), device="cpu")
     assert answers(loaded, table) == answers(pipeline, table)
@@ -140,7 +140,7 @@ def test_networks_are_stored_whole(pulses, tmp_path):
 
 
 def test_ensembles_and_several_networks_are_told_apart(pulses, tmp_path):
-    table = pulses.picture_table().with_column("kind", ls.Category(), ["x", "y"] * 12)
+    table = pulses.image_table().with_column("kind", ls.Category(), ["x", "y"] * 12)
     task = ls.Task(table.split(valid=0), "image", "side")
     members = [pulses.RECIPE.train(task, seed=seed) for seed in (1, 2)]
     pipeline = Pipeline(
@@ -166,7 +166,7 @@ class Net(nn.Module):
 
 
 def test_a_network_of_the_user_is_handed_in_again(pulses, tmp_path):
-    table = pulses.picture_table()
+    table = pulses.image_table()
     pipeline = one_network(pulses, ls.Recipe(Net, epochs=1)).fit(table)
     path = pipeline.save(tmp_path / "p.safetensors")
     assert answers(load(path, functions={"all": Net()}, device="cpu"), table) == answers(pipeline, table)
@@ -177,11 +177,11 @@ def test_a_network_of_the_user_is_handed_in_again(pulses, tmp_path):
 
 
 def test_columns_options_and_notes_come_back(pulses, tmp_path):
-    cut = Stage("cut", pulses.cut, reads=["signal", "starts"], adds={"pieces": ls.Plain()}, each="starts")
+    cut = Stage("cut", pulses.cut, reads=["signal", "starts"], adds={"pieces": ls.Raw()}, each="starts")
     name = Stage("name", pulses.classifier(), reads="pieces", adds={"names": ls.Category()}, each="pieces")
     pipeline = Pipeline([cut, name], answers=["pieces", "names"])
     names = pulses.table().column_values("names")
-    pipeline.fit(pulses.table().with_column("names", ls.Plain(), [None, *names[1:]]))
+    pipeline.fit(pulses.table().with_column("names", ls.Raw(), [None, *names[1:]]))
     path = pipeline.save(tmp_path / "p.safetensors")
     loaded = load(path, functions={"cut": pulses.cut, "name": pulses.classifier()})
     assert loaded.answers == ("pieces", "names")
@@ -193,8 +193,8 @@ def test_columns_options_and_notes_come_back(pulses, tmp_path):
     assert later.notes[-1].startswith("name: fitted with scikit-learn 0.1, loaded with")
 
 
-def test_pictures_for_an_estimator_are_read_as_in_training(pulses, tmp_path):
-    table = pulses.picture_table()
+def test_images_for_an_estimator_are_read_as_in_training(pulses, tmp_path):
+    table = pulses.image_table()
     pipeline = one_network(pulses, LogisticRegression()).fit(table)
     loaded = load(pipeline.save(tmp_path / "p.safetensors"), functions={"all": LogisticRegression()})
     assert answers(loaded, table) == answers(pipeline, table)
@@ -217,7 +217,7 @@ def test_what_cannot_be_saved_is_named(pulses, tmp_path):
 
 
 def test_models_and_ensembles_are_loaded_as_ever(pulses, tmp_path):
-    table = pulses.picture_table()
+    table = pulses.image_table()
     learner = pulses.RECIPE.train(ls.Task(table.split(valid=0), "image", "side"))
     path = learner.save(tmp_path / "m.safetensors")
     assert answers(load(path, device="cpu"), table) == answers(learner, table)
@@ -250,7 +250,7 @@ def test_files_of_another_version_or_damaged_are_refused(pulses, saved):
 
 
 def test_networks_whose_tensors_are_gone_are_refused(pulses, tmp_path):
-    path = one_network(pulses).fit(pulses.picture_table()).save(tmp_path / "p.safetensors")
+    path = one_network(pulses).fit(pulses.image_table()).save(tmp_path / "p.safetensors")
     tensors, described = read_tensors(path)
     write_tensors(
         path, {name: t for name, t in tensors.items() if "conv" not in name} | {"x": torch.zeros(1)}, described
@@ -262,7 +262,7 @@ def test_networks_whose_tensors_are_gone_are_refused(pulses, tmp_path):
 def test_a_stage_averages_over_as_many_views_as_it_says(pulses, tmp_path):
     config = ls.TrainConfig(batch_size=8, precision="float32", augment=ls.Augment(shift=0.4, fill=0.0))
     recipe = ls.Recipe(pulses.RECIPE.model, epochs=2, lr=1e-2, config=config)
-    table = pulses.picture_table()
+    table = pulses.image_table()
     one, four = (
         Pipeline([Stage("look", recipe, reads="image", adds="side", views=views)]).fit(table) for views in (1, 4)
     )

@@ -19,12 +19,12 @@ def stages(pulses, of=None, **options):
 
 
 def with_words(table):
-    return table.with_column("word", ls.Plain(), lambda row: row["side"].upper())
+    return table.with_column("word", ls.Raw(), lambda row: row["side"].upper())
 
 
 @pytest.fixture(scope="module")
 def fitted(pulses):
-    return Pipeline(stages(pulses), answers=["word"]).fit(with_words(pulses.picture_table()))
+    return Pipeline(stages(pulses), answers=["word"]).fit(with_words(pulses.image_table()))
 
 
 def by_hand(pipeline, table, grid=None):
@@ -42,14 +42,14 @@ def by_hand(pipeline, table, grid=None):
 
 
 def test_it_gives_what_the_heads_read(pulses, fitted):
-    table = pulses.picture_table(10, seed=3)
+    table = pulses.image_table(10, seed=3)
     seen = fitted.run(table)["seen"]
     assert seen[0].dtype == np.float32
     assert np.stack(seen) == pytest.approx(by_hand(fitted, table), abs=1e-5)
 
 
 def test_a_grid_keeps_what_is_where(pulses):
-    table = with_words(pulses.picture_table())
+    table = with_words(pulses.image_table())
     pipeline = Pipeline(stages(pulses, grid=2)).fit(table)
     seen = np.stack(pipeline.run(table)["seen"])
     assert seen.shape == (24, 4 * 16)
@@ -60,16 +60,16 @@ def test_a_grid_keeps_what_is_where(pulses):
 
 
 def test_stages_after_it_learn_from_its_features(pulses, fitted):
-    table = with_words(pulses.picture_table(20, seed=5))
+    table = with_words(pulses.image_table(20, seed=5))
     assert fitted.evaluate(table) == {"error": 0.0}
     assert fitted.predict(table.value(0, "image")).value == table.value(0, "word")
 
 
 def test_each_element_has_features_of_its_own(pulses):
-    table = pulses.picture_table(24)
+    table = pulses.image_table(24)
     sides = table.column_values("side")
     pairs = [[sides[2 * row], sides[2 * row + 1]] for row in range(12)]
-    lists = ls.Table.from_arrays({"row": list(range(12)), "sides": pairs}, {"row": ls.Plain(), "sides": ls.Plain()})
+    lists = ls.Table.from_arrays({"row": list(range(12)), "sides": pairs}, {"row": ls.Raw(), "sides": ls.Raw()})
     pixels = table.arrays["image"]
     pair = Stage("pair", lambda row: [pixels[2 * row], pixels[2 * row + 1]], reads="row", adds="images")
     see = Stage("see", pulses.RECIPE, reads="images", adds={"sides": ls.Category()}, each="images",
@@ -82,7 +82,7 @@ def test_each_element_has_features_of_its_own(pulses):
 
 
 def test_many_samples_are_looked_at_in_parts(pulses, fitted, monkeypatch):
-    table = pulses.picture_table(10, seed=3)
+    table = pulses.image_table(10, seed=3)
     whole = fitted.run(table)["seen"]
     monkeypatch.setattr("longspan.pipeline.network_features._TOGETHER", 3)
     assert np.stack(fitted.run(table)["seen"]) == pytest.approx(np.stack(whole), abs=1e-5)
@@ -91,7 +91,7 @@ def test_many_samples_are_looked_at_in_parts(pulses, fitted, monkeypatch):
 def test_a_saved_pipeline_needs_no_hand_for_them(pulses, fitted, tmp_path):
     from sklearn.linear_model import LogisticRegression
 
-    table = pulses.picture_table(6, seed=4)
+    table = pulses.image_table(6, seed=4)
     path = fitted.save(tmp_path / "p.safetensors")
     loaded = load(path, functions={"say": LogisticRegression()})
     assert isinstance(loaded, ls.Pipeline)
@@ -104,7 +104,7 @@ def test_a_learner_that_was_trained_before_gives_features_too(pulses, fitted):
     learner = fitted.model("see")
     look = Stage("look", FeaturesOf(stage="see"), reads="image", adds="seen")
     pipeline = Pipeline([Stage("see", learner, reads="image", adds="side"), look])
-    table = pulses.picture_table(4)
+    table = pulses.image_table(4)
     assert np.stack(pipeline.run(table)["seen"]) == pytest.approx(by_hand(fitted, table), abs=1e-5)
 
 
@@ -121,10 +121,10 @@ def test_the_stage_must_be_there_before_and_have_one_network(pulses, fitted):
     learner = fitted.model("see")
     with pytest.raises(PipelineError, match="Stage 'see' holds a Ensemble, of which there are no features"):
         Pipeline([Stage("see", ls.Ensemble([learner, learner]), reads="image", adds="side"), look]).run(
-            pulses.picture_table(4)
+            pulses.image_table(4)
         )
     with pytest.raises(PipelineError, match="is not trained yet"):
-        Pipeline([see, look]).run(pulses.picture_table(4))
+        Pipeline([see, look]).run(pulses.image_table(4))
 
 
 def test_whole_networks_have_no_features(pulses):
@@ -134,7 +134,7 @@ def test_whole_networks_have_no_features(pulses):
     see = Stage("see", ls.Recipe(whole, epochs=1), reads="image", adds={"side": ls.Category()})
     pipeline = Pipeline([see, Stage("look", FeaturesOf(stage="see"), reads="image", adds="seen")])
     with pytest.raises(PipelineError, match="is one whole: it gives answers and no features"):
-        pipeline.fit(pulses.picture_table()).run(pulses.picture_table(4))
+        pipeline.fit(pulses.image_table()).run(pulses.image_table(4))
 
 
 def test_options_are_checked():
@@ -147,14 +147,14 @@ def test_options_are_checked():
     assert repr(Stage("look", FeaturesOf(stage="see"), reads="a", adds="b")) == "Stage(look: a -> b; features of 'see')"
 
 
-def test_pictures_that_cannot_be_read_are_named_with_their_stage(fitted):
+def test_images_that_cannot_be_read_are_named_with_their_stage(fitted):
     table = ls.Table.from_arrays({"image": ["gone.png"]}, {"image": ls.Image()})
     with pytest.raises(PipelineError, match=r"Stage 'look' failed in row 0 .*does not exist"):
         fitted.predict(table)
 
 
 def test_a_ceiling_analysis_says_where_a_network_goes(pulses, fitted):
-    ceiling = fitted.ceiling(with_words(pulses.picture_table(20, seed=6)))
+    ceiling = fitted.ceiling(with_words(pulses.image_table(20, seed=6)))
     assert ceiling.stages[0].note == "what it says is not read: 'look' takes its network's features"
 
 

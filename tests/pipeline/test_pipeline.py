@@ -117,7 +117,7 @@ def test_measuring_without_truth_is_refused():
 def test_probabilities_and_files_come_through(pulses, tmp_path):
     from PIL import Image
 
-    table = pulses.picture_table()
+    table = pulses.image_table()
     pipeline = Pipeline([Stage("name", pulses.RECIPE, reads="image", adds="side")]).fit(table)
     alone = pipeline.model("name").predict(table)
     assert [p.to_json() for p in pipeline.predict(table)] == [p.to_json() for p in alone]
@@ -150,13 +150,13 @@ def test_true_inputs_are_computed_from_the_truth_before_them(pulses):
 def test_a_table_for_each_stage(pulses):
     pieces = ls.Table.from_arrays(
         {"pieces": [[5, 1, 1], [1, 5, 1], [1, 1, 5]] * 2, "names": list("xyzxyz")},
-        {"pieces": ls.Plain(), "names": ls.Plain()},
+        {"pieces": ls.Raw(), "names": ls.Raw()},
     )
     stages = pulses.stages()
     stages[2] = Stage("name", pulses.classifier(), reads="pieces", adds="names", each="pieces")
     nested = ls.Table.from_arrays(
         {"pieces": [[p] for p in pieces.column_values("pieces")], "names": [[n] for n in "xyzxyz"]},
-        {"pieces": ls.Plain(), "names": ls.Plain()},
+        {"pieces": ls.Raw(), "names": ls.Raw()},
     )
     pipeline = Pipeline(stages).fit({"name": nested})
     assert pipeline.predict({"signal": [0, 5, 1, 1, 0, 1, 1, 5]}).value == "xz"
@@ -244,8 +244,8 @@ def test_a_label_function_says_which_truth_is_whose(pulses):
 def test_a_label_is_not_asked_for_where_truth_or_input_is_missing(pulses):
     table = pulses.table(20)
     names, signals = table.column_values("names"), table.column_values("signal")
-    gone = table.with_column("names", ls.Plain(), [None, *names[1:]])
-    gone = gone.with_column("signal", ls.Plain(), [signals[0], None, *signals[2:]])
+    gone = table.with_column("names", ls.Raw(), [None, *names[1:]])
+    gone = gone.with_column("signal", ls.Raw(), [signals[0], None, *signals[2:]])
     asked = []
 
     def label(predicted, truth):
@@ -259,7 +259,7 @@ def test_a_label_is_not_asked_for_where_truth_or_input_is_missing(pulses):
 def test_a_label_for_a_stage_that_runs_once_per_row(pulses):
     table = pulses.table(12).with_column("count", ls.Category(), lambda row: len(row["starts"]))
     stages = [
-        Stage("find", blind_to_rows_of_three, reads="signal", adds={"starts": ls.Plain()}),
+        Stage("find", blind_to_rows_of_three, reads="signal", adds={"starts": ls.Raw()}),
         Stage("n", len, reads="starts", adds={"n": ls.Number()}),
         Stage("count", pulses.Majority(), reads="n", adds="count", train_on="predicted",
               label=lambda predicted, truth: truth["count"] if predicted["n"] == truth["count"] else None),
@@ -285,7 +285,7 @@ def test_a_label_function_that_is_wrong_is_named(pulses):
 def test_a_true_list_of_another_length_is_a_fault_of_the_table(pulses):
     table = pulses.table(4)
     names = table.column_values("names")
-    spoilt = table.with_column("names", ls.Plain(), [*names[:3], [*names[3], "a"]])
+    spoilt = table.with_column("names", ls.Raw(), [*names[:3], [*names[3], "a"]])
     count = len(names[3])
     with pytest.raises(PipelineError, match=f"row 3 of arrays has {count + 1} in 'names' for {count} in 'pieces'"):
         pulses.pipeline().fit(spoilt)
@@ -297,7 +297,7 @@ def test_missing_truth_and_inputs_are_left_out_and_counted(pulses):
     names[0] = None
     names[1] = [None, *names[1][1:]]
     signals[2] = None
-    gone = table.with_column("names", ls.Plain(), names).with_column("signal", ls.Plain(), signals)
+    gone = table.with_column("names", ls.Raw(), names).with_column("signal", ls.Raw(), signals)
     pipeline = pulses.pipeline().fit(gone)
     kept = table.take(range(3, 40))
     pieces = [pulses.cut(r["signal"], s) for r in kept for s in r["starts"]]
@@ -321,7 +321,7 @@ def test_outputs_of_finished_stages_are_computed_once(pulses):
 
     stages = pulses.stages(finder=counted, train_on="predicted")
     again = Stage("again", pulses.classifier(), reads="pieces", adds="others", each="pieces", train_on="predicted")
-    table = pulses.table(30).with_column("others", ls.Plain(), lambda row: row["names"])
+    table = pulses.table(30).with_column("others", ls.Raw(), lambda row: row["names"])
     Pipeline([*stages, again]).fit(table)
     assert len(runs) == 30
 
@@ -356,7 +356,7 @@ def test_what_is_trained_stays_so_when_a_later_stage_fails(pulses):
     fails.broken = False
     pipeline.fit(table, skip_fitted=True, budget=ls.Budget(steps=10))
     assert len(first.calls) == 1
-    assert second.calls[0].budget == ls.Budget(steps=5)  # the share it would have had
+    assert second.calls[0].budget == ls.Budget(steps=5)  # the fraction it would have had
     assert pipeline.fit(table).predict(table)[0]["last"] == "u"
     assert len(first.calls) == 2  # fit always trains anew
 
@@ -451,8 +451,8 @@ def test_what_a_stage_learns_means_what_its_truth_means_to_stages_after_it(pulse
 def test_predicted_classes_are_read_with_all_classes_that_could_have_been(pulses):
     """A network that says the same of every row, and a stage after it that must still know both classes."""
     second = pulses.Majority()
-    pixels, sides = pulses.pictures()
-    table = pulses.picture_table().with_column("kind", ls.Category(), ["x", "y"] * 12)
+    pixels, sides = pulses.images()
+    table = pulses.image_table().with_column("kind", ls.Category(), ["x", "y"] * 12)
     same = table.with_column("image", ls.Image(), np.stack([pixels[0]] * 24))
     stages = [
         Stage("one", pulses.RECIPE, reads="image", adds="side"),
@@ -465,8 +465,8 @@ def test_predicted_classes_are_read_with_all_classes_that_could_have_been(pulses
 
 
 def test_the_pipeline_of_one_stage_is_end_to_end(pulses):
-    """Bit for bit what the recipe alone gives, pictures shared and not copied."""
-    table = pulses.picture_table()
+    """Bit for bit what the recipe alone gives, images shared and not copied."""
+    table = pulses.image_table()
     pipeline = Pipeline([Stage("all", pulses.RECIPE, reads="image", adds="side")]).fit(table, seed=4)
     alone = pulses.RECIPE.train(ls.Task(table.split(valid=0, stratify=None), "image", "side"), seed=4)
     weights = [m.network.state_dict() for m in (pipeline.model("all"), alone)]
@@ -477,14 +477,14 @@ def test_the_pipeline_of_one_stage_is_end_to_end(pulses):
 
 
 def strips(pulses, rows=12):
-    """Pictures side by side, with boxes of several sizes: the cuts are of several sizes too."""
-    pixels, sides = pulses.pictures(2 * rows)
+    """Images side by side, with boxes of several sizes: the cuts are of several sizes too."""
+    pixels, sides = pulses.images(2 * rows)
     cells = {"strip": [], "boxes": [], "sides": []}
     for i in range(rows):
         cells["strip"].append(np.concatenate([pixels[2 * i], pixels[2 * i + 1]], axis=1))
         cells["boxes"].append([[0, 8], [8, 16]] if i % 2 else [[0, 7], [8, 15]])
         cells["sides"].append(sides[2 * i : 2 * i + 2])
-    return ls.Table.from_arrays(cells, {"strip": ls.Image(), "boxes": ls.Plain(), "sides": ls.Plain()})
+    return ls.Table.from_arrays(cells, {"strip": ls.Image(), "boxes": ls.Raw(), "sides": ls.Raw()})
 
 
 def cut_box(strip, box):
@@ -503,9 +503,7 @@ def test_a_network_learns_from_cuts_of_several_sizes(pulses):
     pipeline = Pipeline(strip_stages(pulses)).fit(table, seed=1)
     assert pipeline.evaluate(table) == {"error": 0.0}
     assert pipeline.model("name").inputs["cuts"].size_px == (8, 8)
-    with pytest.raises(
-        PipelineError, match=r"'name' could not be trained: The pictures have different sizes .*size_px="
-    ):
+    with pytest.raises(PipelineError, match=r"'name' could not be trained: The images have different sizes .*size_px="):
         Pipeline(strip_stages(pulses, None)).fit(table)
 
 
@@ -514,7 +512,7 @@ def test_a_network_learns_from_cuts_of_several_sizes(pulses):
 
 @pytest.fixture(scope="module")
 def learner(pulses):
-    return pulses.RECIPE.train(ls.Task(pulses.picture_table().split(valid=0), "image", "side"))
+    return pulses.RECIPE.train(ls.Task(pulses.image_table().split(valid=0), "image", "side"))
 
 
 def test_a_trained_model_is_kept_and_matched_by_order(pulses, learner):
@@ -545,7 +543,7 @@ def test_a_learner_is_trained_again_where_a_table_is_named_for_it(pulses, learne
 
 
 def test_a_learner_trained_again_keeps_its_heads(pulses):
-    table = pulses.picture_table()
+    table = pulses.image_table()
     task = ls.Task(table.split(valid=0), "image", "side")
     recipe = ls.Recipe(pulses.RECIPE.model, epochs=1, heads={"side": ls.Classify(label_smoothing=0.2)})
     stage = Stage("name", recipe.train(task), reads="photo", adds="where")
@@ -558,14 +556,14 @@ def test_a_learner_trained_again_keeps_its_heads(pulses):
 
 
 def test_a_learner_that_was_not_trained_is_refused(pulses):
-    fresh = pulses.RECIPE.learner(ls.Task(pulses.picture_table().split(valid=0), "image", "side"))
+    fresh = pulses.RECIPE.learner(ls.Task(pulses.image_table().split(valid=0), "image", "side"))
     pipeline = Pipeline([Stage("name", fresh, reads="image", adds="side")])
     with pytest.raises(
         PipelineError, match="the Learner of 'name' was not trained yet: train it first, or give a Reci"
     ):
-        pipeline.fit(pulses.picture_table())
+        pipeline.fit(pulses.image_table())
     with pytest.raises(PipelineError, match="'name' is not trained yet"):
-        pipeline.predict(pulses.picture_table())
+        pipeline.predict(pulses.image_table())
 
 
 # --- as a strategy -----------------------------------------------------------------------------------------------
@@ -593,7 +591,7 @@ def test_as_a_strategy_it_trains_a_fresh_copy_on_the_training_rows(pulses):
 
 
 def test_classes_stay_those_of_the_task_in_small_subsets(pulses):
-    table = pulses.picture_table(12)
+    table = pulses.image_table(12)
     task = ls.Task(table.split(valid=0), "image", "side")
     task.prepare()
     one_class = [row for row in task.train.tolist() if table.value(row, "side") == "left"]

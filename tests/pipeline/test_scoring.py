@@ -22,14 +22,14 @@ def test_other_answers_are_right_or_wrong():
     assert errors.tolist()[:2] == [0, 1]
     assert errors.tolist()[3:] == [1, 0]
     assert np.isnan(errors[2])
-    assert measure_of(ls.Plain()) == measure_of(ls.Category()) == "error"
+    assert measure_of(ls.Raw()) == measure_of(ls.Category()) == "error"
 
 
 def test_lists_are_right_as_a_whole_and_in_order():
     truth = [[1, 2], [1, 2], [[1, 2], [3, 4]], [], [1]]
     answers = [(1, 2), [2, 1], np.array([[1, 2], [3, 4]]), [], [1.0]]
-    assert row_errors("x", ls.Plain(), truth, answers).tolist() == [0, 1, 0, 0, 0]
-    assert row_errors("x", ls.Categories(), [["a", "b"], ["a"]], [["b", "a"], ["b"]]).tolist() == [0, 1]
+    assert row_errors("x", ls.Raw(), truth, answers).tolist() == [0, 1, 0, 0, 0]
+    assert row_errors("x", ls.MultiLabel(), [["a", "b"], ["a"]], [["b", "a"], ["b"]]).tolist() == [0, 1]
     assert row_errors("x", ls.Category(), ["a.png", True], [Path("a.png"), np.bool_(True)]).tolist() == [0, 0]
 
 

@@ -10,7 +10,7 @@ from longspan.pipeline import Stage
 
 
 def test_what_it_holds_decides_the_kind(pulses):
-    learner = pulses.RECIPE.learner(ls.Task(pulses.picture_table().split(seed=1), "image", "side", allow_leaks=True))
+    learner = pulses.RECIPE.learner(ls.Task(pulses.image_table().split(seed=1), "image", "side", allow_leaks=True))
     kinds = {
         "function": [len, pulses.cut, lambda x: x],
         "strategy": [pulses.Majority(), pulses.RECIPE],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from longspan.errors import DataError
-from longspan.report import Document, Picture, bars, confusion_matrix, loss_curves
+from longspan.report import CaptionedImage, Document, bars, confusion_matrix, loss_curves
 
 EVIL = "<script>alert(\"1\")</script> & 'quote' $x$"
 VOID = {"meta", "img", "br", "use", "path", "link"}
@@ -57,7 +57,9 @@ def full() -> str:
     page.figure(loss_curves(rng.random(50), [0.5, 0.4], steps_per_epoch=25, lr=rng.random(50)), caption=EVIL)
     page.figure(confusion_matrix(np.array([[5, 1], [0, 4]]), ["cat", EVIL]), label=EVIL)
     page.figure(bars({EVIL: 1.0, "b": 0.5}))
-    page.section("Pictures").pictures([Picture(photo, EVIL, "bad", EVIL), Picture(photo[:28, :28, 0], "3", "good")])
+    page.section("ImageFiles").images(
+        [CaptionedImage(photo, EVIL, "bad", EVIL), CaptionedImage(photo[:28, :28, 0], "3", "good")]
+    )
     page.table([{EVIL: EVIL, "n": 1}, {"n": None}], caption=EVIL)
     return page.settings({EVIL: EVIL, "group": {EVIL: {"deep": 1}}}).environment().to_html()
 
@@ -148,9 +150,9 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
         Document("t").save(tmp_path / "x" / "report.html")
 
 
-def test_colours_in_pictures_are_explained():
-    picture = Picture(np.zeros((4, 4, 3), np.uint8))
-    page = Document("t").pictures([picture], legend=[("a <road>", (1, 2, 3)), (7, (4, 5, 6))]).to_html()
+def test_colours_in_images_are_explained():
+    image = CaptionedImage(np.zeros((4, 4, 3), np.uint8))
+    page = Document("t").images([image], legend=[("a <road>", (1, 2, 3)), (7, (4, 5, 6))]).to_html()
     assert '<i style="background: rgb(1, 2, 3)"></i>a &lt;road&gt;</li>' in page
     assert '<i style="background: rgb(4, 5, 6)"></i>7</li>' in page
-    assert '<ul class="legend">' not in Document("t").pictures([picture]).to_html()
+    assert '<ul class="legend">' not in Document("t").images([image]).to_html()

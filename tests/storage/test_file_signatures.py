@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 import longspan as ls
 from longspan.errors import ModelFileError
-from longspan.storage.file_signatures import MAX_HEADER_BYTES, refuse_by_head, refuse_by_name
+from longspan.storage.file_signatures import MAX_HEADER_BYTES, check_file_header, check_file_name
 
 
 class Runs:
@@ -25,7 +25,7 @@ class Runs:
 @pytest.mark.parametrize("name", ["m.pkl", "m.pt", "m.pth", "M.PTH", "m.ckpt", "m.bin", "m.joblib", "m.pickle"])
 def test_a_pickle_by_name_is_refused_with_the_reason_and_the_way_out(tmp_path, name):
     with pytest.raises(ModelFileError, match=r"pickle by its name, and reading a pickle can run code .* weights="):
-        refuse_by_name(tmp_path / name)
+        check_file_name(tmp_path / name)
     with pytest.raises(ModelFileError, match="pickle by its name"):
         ls.load(tmp_path / name)
 
@@ -52,7 +52,7 @@ def test_a_header_that_begins_like_a_pickle_is_none(tmp_path):
     (length,) = struct.unpack("<Q", path.read_bytes()[:8])
     save_file({"a": torch.zeros(2)}, path, metadata={"x": "y" * (641 - length)})
     assert path.read_bytes()[:2] == b"\x80\x02"
-    refuse_by_head(path)
+    check_file_header(path)
 
 
 def test_a_header_of_enormous_size_is_refused_before_it_is_read(tmp_path):
@@ -68,4 +68,4 @@ def test_a_header_of_enormous_size_is_refused_before_it_is_read(tmp_path):
 def test_other_files_are_no_models(tmp_path, content):
     (tmp_path / "m.safetensors").write_bytes(content)
     with pytest.raises(ModelFileError, match=r"m\.safetensors"):
-        refuse_by_head(tmp_path / "m.safetensors")
+        check_file_header(tmp_path / "m.safetensors")

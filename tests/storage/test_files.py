@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from longspan.errors import ModelFileError
-from longspan.train import files
 from longspan.storage.files import read_tensors, write_tensors, write_whole
+from longspan.train import files
 
 TENSORS = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor(3)}
 
@@ -32,7 +32,7 @@ def test_the_file_is_plain_safetensors_with_json_in_its_header(tmp_path):
         assert set(file.keys()) == set(TENSORS)
 
 
-def test_tensors_lie_as_they_like_and_may_share_memory(tmp_path):
+def test_tensors_lie_as_they_like_and_may_fraction_memory(tmp_path):
     table = torch.arange(24.0).view(1, 2, 3, 4)
     given = {
         "last": table.contiguous(memory_format=torch.channels_last),
@@ -152,9 +152,9 @@ def test_other_files_are_told_apart(tmp_path):
     save_file({"a": torch.zeros(2)}, path, metadata={"format": "pt"})
     with pytest.raises(ModelFileError, match="not a longspan model"):
         read_tensors(path)
-    (tmp_path / "picture.safetensors").write_bytes(b"\x89PNG\r\n\x1a\n" * 100)
+    (tmp_path / "image.safetensors").write_bytes(b"\x89PNG\r\n\x1a\n" * 100)
     with pytest.raises(ModelFileError, match="no safetensors file"):
-        read_tensors(tmp_path / "picture.safetensors")
+        read_tensors(tmp_path / "image.safetensors")
     (tmp_path / "huge.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
     with pytest.raises(ModelFileError, match="cut short"):
         read_tensors(tmp_path / "huge.safetensors")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import longspan as ls
-from longspan.heads import Answer
+from longspan.heads import TargetPrediction
 
 
 class Trained:
-    """Says the class whose mean picture is nearest."""
+    """Says the class whose mean image is nearest."""
 
     def __init__(self, means, labels, target, steps_done):
         self.means, self.labels, self.target, self.steps_done = means, labels, target, steps_done
@@ -21,7 +21,7 @@ class Trained:
         assert list(table.columns) == ["image"], "truths must not be there to be looked up"
         pixels = np.stack(table.column_values("image")).reshape(len(table), -1).astype(float)
         nearest = ((pixels[:, None] - self.means[None]) ** 2).sum(-1).argmin(1)
-        return [ls.Prediction({self.target: Answer(self.labels[k])}) for k in nearest]
+        return [ls.Prediction({self.target: TargetPrediction(self.labels[k])}) for k in nearest]
 
     def save(self, path):
         path.write_text(str(self.labels))

@@ -27,6 +27,6 @@ def test_a_probability_is_never_certainty():
 
 
 @pytest.mark.parametrize("level", [0, 1, 95, -0.5, float("nan")])
-def test_a_level_is_a_share(level):
+def test_a_level_is_a_fraction(level):
     with pytest.raises(ConfigError, match=r"0\.95 for 95 %"):
         check_level(level)

@@ -13,7 +13,7 @@ ROWS = np.arange(6)
 def make_table(**changes):
     pixels = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4)
     cells = {"image": pixels, "digit": [0, 1, 0, 1, 0, 1], "boxes": [[1.5, 2], None, [], [3, 4], [5], [6]], **changes}
-    return ls.Table.from_arrays(cells, {"image": ls.Image(), "digit": ls.Category(), "boxes": ls.Plain()})
+    return ls.Table.from_arrays(cells, {"image": ls.Image(), "digit": ls.Category(), "boxes": ls.Raw()})
 
 
 def test_every_cell_counts_and_so_does_the_order_of_rows():
@@ -32,7 +32,7 @@ def test_every_cell_counts_and_so_does_the_order_of_rows():
     assert rows_digest(make_table(), ROWS, names) != rows_digest(make_table(), ROWS[::-1], names)
 
 
-def test_picture_files_count_by_content_and_not_by_place(tmp_path):
+def test_image_files_count_by_content_and_not_by_place(tmp_path):
     digests = []
     for folder, level in (("here", 10), ("there", 10), ("changed", 11)):
         (tmp_path / folder).mkdir()
@@ -65,16 +65,16 @@ def test_rows_of_another_table_are_found_again_by_their_cells():
     assert shared_rows(table, np.array([0]), other.select("digit"), np.arange(3), ["image"]) == 0
 
 
-class Plain:
+class Raw:
     def __init__(self, width, inner=None):
         self.width, self.inner = width, inner
 
 
 def test_a_strategy_is_known_by_its_json_else_by_its_attributes_and_never_by_its_address():
-    assert describe_strategy(Plain(3, Plain(4))) == describe_strategy(Plain(3, Plain(4)))
-    assert describe_strategy(Plain(3)) != describe_strategy(Plain(4))
-    assert describe_strategy(Plain(3, Plain(4))) != describe_strategy(Plain(3, Plain(5)))
-    assert "0x" not in describe_strategy(Plain(describe_strategy))
+    assert describe_strategy(Raw(3, Raw(4))) == describe_strategy(Raw(3, Raw(4)))
+    assert describe_strategy(Raw(3)) != describe_strategy(Raw(4))
+    assert describe_strategy(Raw(3, Raw(4))) != describe_strategy(Raw(3, Raw(5)))
+    assert "0x" not in describe_strategy(Raw(describe_strategy))
     one, two = ls.Recipe("resnet20", epochs=3), ls.Recipe("resnet20", epochs=4)
     assert describe_strategy(one) == describe_strategy(ls.Recipe("resnet20", epochs=3)) != describe_strategy(two)
 

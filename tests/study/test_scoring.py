@@ -9,11 +9,11 @@ from longspan.study.scoring import largest_error, measure_for
 DIGIT = ls.Category(vocab=(0, 1, 2))
 
 
-def test_classes_count_by_share_of_wrong_and_missing_truths_count_for_nothing():
+def test_classes_count_by_fraction_of_wrong_and_missing_truths_count_for_nothing():
     measure = measure_for("digit", DIGIT)
     assert measure([0, 1, None, 2], [0, 2, 1, 2]) == pytest.approx(1 / 3)
     assert measure([0, 1], [0, None]) == 0.5, "no answer is a wrong one"
-    assert measure.name == "share of wrong"
+    assert measure.name == "fraction of wrong"
 
 
 def test_numbers_count_by_mean_absolute_error_in_their_unit():
@@ -25,11 +25,11 @@ def test_numbers_count_by_mean_absolute_error_in_their_unit():
 
 
 def test_sets_of_labels_are_right_as_a_whole_in_any_order_and_form():
-    measure = measure_for("tags", ls.Categories(vocab=("a", "b", "c"), separator=" "))
+    measure = measure_for("tags", ls.MultiLabel(vocab=("a", "b", "c"), separator=" "))
     assert measure(["a b", "c", ""], [["b", "a"], ["c", "a"], []]) == pytest.approx(1 / 3)
 
 
-def test_shares_end_at_one_and_other_errors_nowhere():
+def test_fractions_end_at_one_and_other_errors_nowhere():
     boxes = ls.Boxes(vocab=("a",), max_boxes=1, size_px=(8, 8))
     for column in (DIGIT, boxes, ls.Text(vocab=("1",), max_length=2)):
         assert largest_error(measure_for("y", column).name) == 1
@@ -43,7 +43,7 @@ def test_strings_count_whole_or_by_characters():
     assert measure_for("number", text)(truths, said) == 0.5
     assert measure_for("number", text, "character")(truths, said) == pytest.approx(2 / 6)
     assert measure_for("number", text, "character")(["12"], [None]) == 1.0
-    assert measure_for("digit", DIGIT, "character").name == "share of wrong", "other kinds keep their own"
+    assert measure_for("digit", DIGIT, "character").name == "fraction of wrong", "other kinds keep their own"
 
 
 def test_a_function_of_ones_own():
@@ -71,6 +71,6 @@ def test_predictions_of_another_number_or_type_are_refused():
 
 def test_what_has_no_error_of_its_own_says_what_to_give():
     with pytest.raises(StudyError, match="no error of its own for target 'boxes', a column of kind plain"):
-        measure_for("boxes", ls.Plain())
+        measure_for("boxes", ls.Raw())
     with pytest.raises(StudyError, match="error='accuracy' is none of"):
         measure_for("digit", DIGIT, "accuracy")

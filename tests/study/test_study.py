@@ -39,7 +39,7 @@ def test_every_strategy_at_every_size_with_every_seed(make):
     assert (frame["seconds"] > 0).all()
     assert study.failures().is_empty()
     means = dict(frame.group_by("size").agg(pl.col("error").mean()).rows())
-    assert means[40] < means[20] < 0.9, "it has learnt, and more from more"
+    assert means[40] < means[20] < 0.9, "it has learned, and more from more"
 
 
 def test_figures_are_those_of_training_by_hand(make, task, fakes):
@@ -212,7 +212,7 @@ def test_everything_that_is_wrong_is_told_at_once(make, fakes):
         "'' is no name",
         "sizes=2.5: whole numbers only",
         "sizes: 20 stands there more than once",
-        "sizes=1: nothing is learnt from fewer than 2 rows",
+        "sizes=1: nothing is learned from fewer than 2 rows",
         "sizes=500, 1000: the task has 240 training rows, so 240 is most",
         "seeds=0: at least 1",
         "threads=0",
@@ -345,10 +345,10 @@ def test_several_targets_give_a_row_each_and_missing_truths_count_for_nothing(di
             inner_predict = inner.predict
 
             def predict(table):
-                from longspan.heads import Answer
+                from longspan.heads import TargetPrediction
 
                 return [
-                    ls.Prediction({"digit": Answer(p.value), "value": Answer(p.value + 1.0)})
+                    ls.Prediction({"digit": TargetPrediction(p.value), "value": TargetPrediction(p.value + 1.0)})
                     for p in inner_predict(table)
                 ]
 

@@ -11,10 +11,10 @@ RECIPE = ls.Recipe(ls.SmallResNetConfig(blocks=1, width=4), epochs=2, lr=5e-3, c
 def make_task(rows, seed, classes=("dark", "light"), valid=8, channels=()):
     rng = np.random.default_rng(seed)
     labels = np.arange(rows) % 2
-    pictures = (
+    images = (
         rng.integers(0, 60, (rows, 8, 8, *channels)) + 120 * labels.reshape(-1, *[1] * (2 + len(channels)))
     ).astype(np.uint8)
-    values = {"image": pictures, "kind": [classes[label] for label in labels]}
+    values = {"image": images, "kind": [classes[label] for label in labels]}
     table = ls.Table.from_arrays(values, {"image": ls.Image(), "kind": ls.Category()})
     return ls.Task(table.split(valid=valid, seed=0), inputs="image", targets="kind", allow_leaks=True)
 
@@ -93,7 +93,7 @@ def test_conditions_say_what_holds(source, target):
 
 def test_every_depth_is_measured(source, target):
     table = target.table.take(target.valid.numpy())
-    depths = ls.Transfer(RECIPE, source).depths(target, table, shares=(0.0, 1.0), seeds=(0, 1))
+    depths = ls.Transfer(RECIPE, source).depths(target, table, fractions=(0.0, 1.0), seeds=(0, 1))
     assert depths.shape == (4, 4)
     assert set(depths["frozen"]) == {0.0, 1.0}
     assert depths["error"].is_between(0, 1).all()

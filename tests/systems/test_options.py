@@ -12,7 +12,7 @@ from longspan.systems.options import describe_options, parse_options
 class Options:
     size_px: int = 28
     """Side of
-    the pictures."""
+    the images."""
     lr: float = 1e-3
     """Rate."""
     preset: Literal["book", "fast"] = "book"
@@ -53,7 +53,7 @@ def test_says_what_is_wrong(words, error, said):
 
 def test_describes_itself():
     assert describe_options(Options) == [
-        ("--size-px N", "Side of the pictures.  [default: 28]"),
+        ("--size-px N", "Side of the images.  [default: 28]"),
         ("--lr X", "Rate.  [default: 0.001]"),
         ("--preset book|fast", "Which.  [default: book]"),
         ("--limit N", "How many."),
@@ -80,7 +80,7 @@ def test_options_of_a_base_keep_their_words_unless_they_are_said_anew():
         """Layers."""
 
     lines = dict(describe_options(More))
-    assert lines["--size-px N"] == "Side of the pictures.  [default: 28]"
+    assert lines["--size-px N"] == "Side of the images.  [default: 28]"
     assert lines["--lr X"] == "Peak rate.  [default: 0.002]"
     assert lines["--depth N"] == "Layers.  [default: 2]"
     assert parse_options(More, ["--depth", "3"]) == More(depth=3)

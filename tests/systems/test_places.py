@@ -8,10 +8,10 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.vision_common import parse_size
 from longspan.systems.faces import face_areas
 from longspan.systems.function_registry import load_with_given
 from longspan.systems.lane_markings import mark_lanes
+from longspan.systems.vision_common import parse_size
 
 QUICK = {
     "street-scenes": ({"limit": 10, "epochs": 1, "size": "64x96", "segnet_width": 4}, "mean_iou, unet"),

@@ -1,4 +1,4 @@
-"""A small task that can be learnt, a small network, and what compares two trainings bit for bit."""
+"""A small task that can be learned, a small network, and what compares two trainings bit for bit."""
 
 from types import SimpleNamespace
 
@@ -34,13 +34,13 @@ def make_table(rows=20, *, missing=False, pixels=None):
     generator = np.random.default_rng(3)
     side = np.arange(rows) % 2
     light = generator.integers(40, 100, rows)
-    pictures = generator.integers(0, 80, (rows, SIDE, SIDE)).astype(np.uint8)
+    images = generator.integers(0, 80, (rows, SIDE, SIDE)).astype(np.uint8)
     for i in range(rows):
         half = slice(0, SIDE // 2) if side[i] else slice(SIDE // 2, SIDE)
-        pictures[i, :, half] += light[i].astype(np.uint8)
-    columns = {"image": ls.Image(), "side": ls.Category(), "light": ls.Number(unit="lx"), "lit": ls.Categories()}
+        images[i, :, half] += light[i].astype(np.uint8)
+    columns = {"image": ls.Image(), "side": ls.Category(), "light": ls.Number(unit="lx"), "lit": ls.MultiLabel()}
     cells = {
-        "image": pictures if pixels is None else pixels,
+        "image": images if pixels is None else pixels,
         "side": ["left" if s else "right" for s in side],
         "light": light.astype(float).tolist(),
         "lit": [
@@ -93,7 +93,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def small():
-    """Builders of small tasks and learners, and comparisons of what they learnt."""
+    """Builders of small tasks and learners, and comparisons of what they learned."""
     return SimpleNamespace(
         Net=Net,
         MODEL=MODEL,

@@ -52,7 +52,7 @@ def test_a_misspelt_choice_gets_the_nearest(options, near):
         ({"epochs": 1, "lr": float("inf")}, "finite"),
         ({"epochs": 1, "warmup": 1.0}, "warmup"),
         ({"epochs": 1, "frozen": 1.5}, "frozen"),
-        ({"epochs": 1, "lower_rate": 0}, "lower_rate"),
+        ({"epochs": 1, "backbone_lr_mult": 0}, "backbone_lr_mult"),
     ],
 )
 def test_phases_that_cannot_be_are_refused(options, words):

@@ -4,7 +4,7 @@ import torch
 
 import longspan as ls
 from longspan.inference.source import whole_source
-from longspan.train.feature_cache import StoredLayers
+from longspan.train.feature_cache import FeatureCache
 
 
 @pytest.fixture(scope="module")
@@ -15,11 +15,11 @@ def learner():
     return ls.Learner(task, "squeezenet1_1", pool="avg_max", progress=False)
 
 
-def layers(learner, dtype=torch.float32, memory_gb=1.0):
+def layers(learner, dtype=torch.float32, cache_gb=1.0):
     task = learner.task
     whole = whole_source(task.samples, learner.inputs, torch.device("cpu"), dtype)
     rows = torch.cat([task.train, task.valid])
-    return StoredLayers(whole, learner.network, rows, batch_size=5, memory_gb=memory_gb), whole, rows
+    return FeatureCache(whole, learner.network, rows, batch_size=5, cache_gb=cache_gb), whole, rows
 
 
 @pytest.mark.parametrize("frozen", [1.0, 0.75, 0.5, 0.25])
@@ -60,11 +60,11 @@ def test_another_network_answers_for_itself(learner):
         assert not torch.allclose(source.forward(other, batch)["kind"], source.forward(learner.network, batch)["kind"])
 
 
-@pytest.mark.parametrize(("frozen", "pool", "memory_gb"), [(0.0, "avg_max", 1), (0.5, None, 1), (0.5, "avg_max", 1e-5)])
-def test_there_is_none_without_frozen_layers_a_chain_or_memory(learner, frozen, pool, memory_gb):
+@pytest.mark.parametrize(("frozen", "pool", "cache_gb"), [(0.0, "avg_max", 1), (0.5, None, 1), (0.5, "avg_max", 1e-5)])
+def test_there_is_none_without_frozen_layers_a_chain_or_memory(learner, frozen, pool, cache_gb):
     if pool is None:
         learner = ls.Learner(learner.task, "squeezenet1_1", progress=False)
-    assert layers(learner, memory_gb=memory_gb)[0].source(frozen) is None
+    assert layers(learner, cache_gb=cache_gb)[0].source(frozen) is None
 
 
 def test_training_on_stored_outputs_gives_the_network_that_running_all_layers_gives(learner, monkeypatch):
@@ -77,7 +77,7 @@ def test_training_on_stored_outputs_gives_the_network_that_running_all_layers_gi
         return trained.network.state_dict(), trained.history[-1]["valid_loss"]
 
     stored, loss = train()
-    monkeypatch.setattr(StoredLayers, "source", lambda *_: None)
+    monkeypatch.setattr(FeatureCache, "source", lambda *_: None)
     running, expected = train()
     assert loss == pytest.approx(expected, rel=1e-4)
     for name, value in running.items():

@@ -8,7 +8,7 @@ from torch import nn
 import longspan as ls
 from longspan.errors import ConfigError, ShapeError, UnknownNameError, VaultError
 from longspan.train import Callback, Learner, WeightAverage
-from longspan.train.feature_cache import StoredLayers
+from longspan.train.feature_cache import FeatureCache
 
 ALL = ["side", "light", "lit"]
 
@@ -36,7 +36,7 @@ def test_several_targets_are_learnt_together(small):
     assert figures["light.r2"] > 0.9
 
 
-def test_what_is_learnt_holds_for_pictures_never_seen(small):
+def test_what_is_learnt_holds_for_images_never_seen(small):
     learner = small.learner(small.task(rows=60, valid=20), batch_size=10).fit_one_cycle(12, lr=1e-2)
     assert learner.evaluate()["accuracy"] == 1.0
     assert learner.history[0]["valid_loss"] > learner.history[-1]["valid_loss"]
@@ -164,7 +164,7 @@ def test_fine_tune_trains_heads_first_then_all_with_smaller_rates_below(small):
             self.low, self.high = sizes["backbone.stages.0.0.conv1.weight"], sizes["backbone.stages.2.0.conv1.weight"]
 
     watch = Watch()
-    learner = small.learner(callbacks=[watch]).fine_tune(2, lr=1e-2, freeze_epochs=1, lower_rate=1e-3)
+    learner = small.learner(callbacks=[watch]).fine_tune(2, lr=1e-2, freeze_epochs=1, backbone_lr_mult=1e-3)
     assert {name.split(".")[0] for name in moved[0]} == {"heads"}  # batch statistics rest too
     assert moved[1] == set(small.weights(learner))
     assert watch.low < watch.high / 5
@@ -174,14 +174,14 @@ def test_fine_tune_trains_heads_first_then_all_with_smaller_rates_below(small):
 
 def test_stored_features_train_the_same_heads_as_the_running_backbone(small, monkeypatch):
     stored = small.learner().run([ls.Phase(epochs=2, lr=0.05, frozen=1.0)])
-    monkeypatch.setattr(StoredLayers, "source", lambda *_: None)
+    monkeypatch.setattr(FeatureCache, "source", lambda *_: None)
     running = small.learner().run([ls.Phase(epochs=2, lr=0.05, frozen=1.0)])
     for name, value in small.weights(running).items():
         torch.testing.assert_close(small.weights(stored)[name], value, atol=1e-5, rtol=1e-4)
     assert stored.history[-1]["valid_loss"] == pytest.approx(running.history[-1]["valid_loss"], rel=1e-4)
 
 
-def test_a_frozen_backbone_runs_once_over_each_row_unless_pictures_change(small, monkeypatch):
+def test_a_frozen_backbone_runs_once_over_each_row_unless_images_change(small, monkeypatch):
     calls = []
     for config in (ls.TrainConfig(batch_size=5), ls.TrainConfig(batch_size=5, augment=ls.Augment(flip=True))):
         learner = small.learner(config=config)
@@ -263,7 +263,7 @@ def test_two_inputs_reach_a_module_of_the_users(small):
     task = ls.Task(small.table().split(valid=6, stratify=None), ["image", "light"], "side")
     learner = small.learner(task, Two()).fit(2)
     assert math.isfinite(learner.evaluate()["loss"])
-    with pytest.raises(ConfigError, match="The named networks read one picture, the task gives image, light"):
+    with pytest.raises(ConfigError, match="The named networks read one image, the task gives image, light"):
         small.learner(task)
 
 
@@ -440,11 +440,11 @@ def test_a_gpu_learns_repeatably_resumes_and_saves(small, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         made(armed=True).fine_tune(2, checkpoints=tmp_path / "steps")
     assert small.same(made().resume(tmp_path / "steps"), first)
-    picture = small.table()[0]["image"]
+    image = small.table()[0]["image"]
     loaded = ls.load(first.save(tmp_path / "m.safetensors"), device="cuda")
-    assert loaded.predict(picture).to_json() == first.predict(picture).to_json()
-    on_cpu = ls.load(tmp_path / "m.safetensors", device="cpu").predict(picture)
-    assert on_cpu["light"] == pytest.approx(first.predict(picture)["light"], rel=1e-2)
+    assert loaded.predict(image).to_json() == first.predict(image).to_json()
+    on_cpu = ls.load(tmp_path / "m.safetensors", device="cpu").predict(image)
+    assert on_cpu["light"] == pytest.approx(first.predict(image)["light"], rel=1e-2)
     assert first.lr_find(steps=5).lrs
 
 

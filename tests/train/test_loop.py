@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 import longspan as ls
-from longspan.randomness import permutation
 from longspan.errors import TrainingError
+from longspan.randomness import permutation
 from longspan.train import Callback
 from longspan.train.schedules import lr_factor, momentum_at
 
@@ -24,8 +24,8 @@ class Rates(Callback):
         self.seen.append((state.lr, [g["lr"] for g in state.optimizer.param_groups], momentum))
 
 
-class Plain(nn.Module):
-    """A linear layer on flat pictures: no batch statistics, no chance."""
+class Raw(nn.Module):
+    """A linear layer on flat images: no batch statistics, no chance."""
 
     def __init__(self, num_features=3):
         super().__init__()
@@ -38,7 +38,7 @@ class Plain(nn.Module):
 
 def plain(seed=0):
     torch.manual_seed(seed)
-    return Plain()
+    return Raw()
 
 
 # --- against a loop written by hand ----------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def test_training_equals_a_loop_written_by_hand(small, optimizer):
     else:
         torch_optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.8, 0.99))
     pixels = torch.from_numpy(task.table.arrays["image"]).float() / 255
-    pictures = (pixels - task.inputs["image"].mean[0]) / task.inputs["image"].std[0]
+    images = (pixels - task.inputs["image"].mean[0]) / task.inputs["image"].std[0]
     truth = torch.tensor([task.targets["side"].vocab.index(v) for v in task.table.column_values("side")])
     done, losses = 0, []
     for epoch in range(2):
@@ -69,7 +69,7 @@ def test_training_equals_a_loop_written_by_hand(small, optimizer):
         for rows in order.tensor_split(3):
             for group in torch_optimizer.param_groups:
                 group["lr"] = 0.05 * (1 - done / 6)
-            loss = nn.functional.cross_entropy(head(by_hand(pictures[rows])), truth[rows])
+            loss = nn.functional.cross_entropy(head(by_hand(images[rows])), truth[rows])
             loss.backward()
             nn.utils.clip_grad_norm_([*by_hand.parameters(), *head.parameters()], 0.5)
             torch_optimizer.step()
@@ -151,7 +151,7 @@ def test_momentum_rests_on_other_schedules_and_lower_layers_learn_slower(small):
     rates = Rates()
     config = ls.TrainConfig(batch_size=14, optimizer="sgd", momentum=0.7, precision="float32")
     learner = small.learner(config=config, callbacks=[rates])
-    learner.run([ls.Phase(epochs=2, lr=0.1, schedule="cosine", warmup=0.0, lower_rate=0.01)])
+    learner.run([ls.Phase(epochs=2, lr=0.1, schedule="cosine", warmup=0.0, backbone_lr_mult=0.01)])
     for step, (lr, groups, momentum) in enumerate(rates.seen):
         assert lr == pytest.approx(0.1 * (1 + math.cos(math.pi * step / 2)) / 2)
         assert min(groups) == pytest.approx(0.01 * lr)

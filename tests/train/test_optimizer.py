@@ -4,9 +4,9 @@ from torch import nn
 
 from longspan.columns import Category
 from longspan.heads import Classify
+from longspan.inference.network import Network
 from longspan.models import SmallResNetConfig, create
 from longspan.train import Phase, TrainConfig
-from longspan.inference.network import Network
 from longspan.train.optimizer import make_optimizer
 
 HEADS = {"y": Classify(hidden=(5,), column=Category(vocab=("a", "b")))}
@@ -49,7 +49,7 @@ def test_settings_reach_torch():
 
 def test_rates_fall_evenly_on_a_log_scale_from_the_heads_to_the_lowest_layers():
     net = network()
-    rates = groups_of(make_optimizer(net, TrainConfig(), Phase(epochs=1, lower_rate=1e-4)))
+    rates = groups_of(make_optimizer(net, TrainConfig(), Phase(epochs=1, backbone_lr_mult=1e-4)))
     by_group = [{rates[id(p)][0] for p in group} for group in net.groups()]
     assert len(by_group) == 5  # stem, three stages, head
     assert [rate for (rate,) in by_group] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
@@ -60,7 +60,7 @@ def test_rates_fall_evenly_on_a_log_scale_from_the_heads_to_the_lowest_layers():
 def test_frozen_parameters_are_not_in_it():
     net = network()
     net.freeze(1.0)
-    made = groups_of(make_optimizer(net, TrainConfig(), Phase(epochs=1, frozen=1.0, lower_rate=0.1)))
+    made = groups_of(make_optimizer(net, TrainConfig(), Phase(epochs=1, frozen=1.0, backbone_lr_mult=0.1)))
     assert made.keys() == {id(p) for p in net.heads.parameters()}
     assert {rate for rate, _ in made.values()} == {1.0}
     net.freeze(0.5)
@@ -70,15 +70,15 @@ def test_frozen_parameters_are_not_in_it():
 
 
 def test_a_plain_module_is_one_group_below_the_heads():
-    class Plain(nn.Module):
+    class Raw(nn.Module):
         num_features = 3
 
         def __init__(self):
             super().__init__()
             self.linear = nn.Linear(4, 3)
 
-    net = Network(Plain(), HEADS)
-    rates = groups_of(make_optimizer(net, TrainConfig(), Phase(epochs=1, lower_rate=0.01)))
+    net = Network(Raw(), HEADS)
+    rates = groups_of(make_optimizer(net, TrainConfig(), Phase(epochs=1, backbone_lr_mult=0.01)))
     assert {rates[id(p)][0] for p in net.backbone.parameters()} == {0.01}
     assert {rates[id(p)][0] for p in net.heads.parameters()} == {1.0}
 

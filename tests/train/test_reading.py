@@ -1,4 +1,4 @@
-"""Texts from pictures to report: a dozen lines are learnt by heart."""
+"""Texts from images to report: a dozen lines are learned by heart."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ SMALL = ls.models.LineCNNConfig(channels=(8, 12, 16, 16), num_features=24, dropo
 
 def line(text, seed, width=72):
     """Bars that are high, low or both, 16 px from one to the next, in noise."""
-    picture = np.random.default_rng([9, seed]).integers(0, 50, (16, width)).astype(np.uint8)
+    image = np.random.default_rng([9, seed]).integers(0, 50, (16, width)).astype(np.uint8)
     for place, character in enumerate(text):
         left = 4 + 16 * place
-        picture[{"a": slice(1, 8), "b": slice(8, 15), "c": slice(1, 15)}[character], left : left + 6] = 230
-    return picture
+        image[{"a": slice(1, 8), "b": slice(8, 15), "c": slice(1, 15)}[character], left : left + 6] = 230
+    return image
 
 
 def lines(texts=TEXTS, **columns):
@@ -51,7 +51,7 @@ def test_a_dozen_lines_are_learnt_by_heart(trained):
     assert all(prediction.probability > 0.5 for prediction in trained.predict(lines()))
 
 
-def test_a_wider_picture_is_read_by_the_same_weights(trained):
+def test_a_wider_image_is_read_by_the_same_weights(trained):
     network = trained.network.eval()
     with torch.no_grad():
         assert network(torch.zeros(1, 1, 16, 200))["text"].shape == (1, 50, 4)
@@ -66,8 +66,8 @@ def test_a_beam_changes_the_answers_not_the_weights(trained):
 def test_saved_and_loaded_it_reads_the_same(trained, tmp_path):
     trained.save(tmp_path / "reader.safetensors")
     again = ls.load(tmp_path / "reader.safetensors")
-    pictures = list(lines().arrays["line"])
-    assert [str(p) for p in again.predict(pictures)] == [str(p) for p in trained.predict(pictures)]
+    images = list(lines().arrays["line"])
+    assert [str(p) for p in again.predict(images)] == [str(p) for p in trained.predict(images)]
     assert again.evaluate(lines())["character_error_rate"] == 0
     together = ls.Ensemble([again, trained])
     assert together.evaluate(lines())["error_rate"] == 0
@@ -82,8 +82,8 @@ def test_a_missing_text_teaches_nothing_and_a_second_target_goes_beside():
             self.line = ls.models.create(SMALL, in_channels=1, size_px=(16, 72))
             self.text, self.long = nn.Linear(24, 4), nn.Linear(24, 2)
 
-        def forward(self, pictures):
-            steps = self.line(pictures)
+        def forward(self, images):
+            steps = self.line(images)
             return {"text": self.text(steps), "long": self.long(steps.mean(dim=1))}
 
     texts = [None if i % 4 == 3 else text for i, text in enumerate(TEXTS)]
@@ -103,7 +103,7 @@ def test_the_report_shows_what_was_misread(tmp_path):
 
 
 def test_a_vector_for_a_text_and_a_sequence_for_a_class_are_refused_with_a_cure():
-    with pytest.raises(ConfigError, match=r"resnet20 gives one vector per picture, but target 'text' .*Take line_cnn"):
+    with pytest.raises(ConfigError, match=r"resnet20 gives one vector per image, but target 'text' .*Take line_cnn"):
         learner(model="resnet20")
     with pytest.raises(ConfigError, match=r"line_cnn gives one vector .*\(without pool=\)"):
         learner(model="line_cnn", pool="avg_max")
@@ -124,12 +124,12 @@ def test_a_module_of_ones_own_says_that_it_gives_a_sequence():
             self.turned = turned
             self.scale = nn.Parameter(torch.ones(1))
 
-        def forward(self, pictures):
-            steps = pictures[:, 0].transpose(1, 2) * self.scale
+        def forward(self, images):
+            steps = images[:, 0].transpose(1, 2) * self.scale
             return steps.transpose(1, 2) if self.turned else steps
 
     assert learner(model=Columns(True)).fit(1).steps_done
-    with pytest.raises(ConfigError, match=r"Columns gives one vector per picture.*sequence = True"):
+    with pytest.raises(ConfigError, match=r"Columns gives one vector per image.*sequence = True"):
         learner(model=Columns(False))
     with pytest.raises(
         ShapeError, match=r"gives \(2, 16, 72\), but with num_features = 16 and sequence = True it must"
@@ -137,7 +137,7 @@ def test_a_module_of_ones_own_says_that_it_gives_a_sequence():
         learner(model=Columns(True, turned=True))
 
 
-def test_pictures_too_narrow_for_the_longest_training_text_are_refused_before_training():
+def test_images_too_narrow_for_the_longest_training_text_are_refused_before_training():
     narrow = ls.Table.from_arrays(
         {"line": lines().arrays["line"][:, :, :24], "text": ["ccccc", *TEXTS[1:]]}, {"line": ls.Image(), "text": Text()}
     )

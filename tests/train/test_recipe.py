@@ -12,9 +12,9 @@ from longspan.train.budget import fit_phases
 def task():
     rng = np.random.default_rng(0)
     labels = np.arange(48) % 2
-    pictures = (rng.integers(0, 60, (48, 8, 8)) + 120 * labels[:, None, None]).astype(np.uint8)
+    images = (rng.integers(0, 60, (48, 8, 8)) + 120 * labels[:, None, None]).astype(np.uint8)
     table = ls.Table.from_arrays(
-        {"image": pictures, "bright": labels.astype(bool)}, {"image": ls.Image(), "bright": ls.Category()}
+        {"image": images, "bright": labels.astype(bool)}, {"image": ls.Image(), "bright": ls.Category()}
     )
     return ls.Task(table.split(valid=8, seed=0), inputs="image", targets="bright")
 
@@ -69,9 +69,9 @@ def test_a_budget_is_one_positive_amount(wrong):
 
 
 def test_a_budget_is_shared_and_described():
-    assert ls.Budget(steps=1000).share(0.25) == ls.Budget(steps=250)
-    assert ls.Budget(steps=2).share(0.1) == ls.Budget(steps=1)
-    assert ls.Budget(seconds=30.0).share(0.5) == ls.Budget(seconds=15.0)
+    assert ls.Budget(steps=1000).fraction(0.25) == ls.Budget(steps=250)
+    assert ls.Budget(steps=2).fraction(0.1) == ls.Budget(steps=1)
+    assert ls.Budget(seconds=30.0).fraction(0.5) == ls.Budget(seconds=15.0)
     assert ls.Budget(steps=1000).describe() == "1,000 steps"
     assert ls.Budget(seconds=30.0).describe() == "30 seconds"
 

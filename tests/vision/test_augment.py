@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longspan.vision.augment_params import warp_images, warp_points
-from longspan.vision.augment import Augment
 from longspan.errors import ConfigError, UnknownNameError
+from longspan.vision.augment import Augment
+from longspan.vision.augment_params import warp_images, warp_points
 
 EVERYTHING = Augment(rotate_deg=20, shift=0.1, scale=0.2, crop=0.6, flip=True, brightness=0.2, contrast=0.3)
 
@@ -38,11 +38,11 @@ def test_epochs_seeds_and_rows_differ():
 
 
 def test_off_by_default():
-    draws = Augment().draw(torch.arange(5), 0, 0, (8, 8))
-    assert (draws.geometry, draws.colour) == ("none", False)
+    augment_params = Augment().draw(torch.arange(5), 0, 0, (8, 8))
+    assert (augment_params.geometry, augment_params.colour) == ("none", False)
     assert not Augment().active
     images = torch.rand(5, 1, 8, 8)
-    assert warp_images(images, draws) is images
+    assert warp_images(images, augment_params) is images
 
 
 def test_draws_fill_their_ranges_and_no_more():
@@ -70,33 +70,33 @@ def test_draws_fill_their_ranges_and_no_more():
     assert lit.gain.max() == pytest.approx(1.5, abs=0.01)
 
 
-def test_crops_lie_inside_the_picture_and_keep_their_share():
-    draws = Augment(crop=0.3).draw(torch.arange(2000), 0, 0, (60, 90))
+def test_crops_lie_inside_the_image_and_keep_their_fraction():
+    augment_params = Augment(crop=0.3).draw(torch.arange(2000), 0, 0, (60, 90))
     corners = torch.tensor([[-0.5, -0.5], [89.5, 59.5]])
     seen = (
-        corners * draws.matrix[:, [0, 1], [0, 1]][:, None, :] + draws.matrix[:, None, :, 2]
+        corners * augment_params.matrix[:, [0, 1], [0, 1]][:, None, :] + augment_params.matrix[:, None, :, 2]
     )  # the frame, in input pixels
     assert seen.min() >= -0.51
     assert seen[..., 0].max() <= 89.51
     assert seen[..., 1].max() <= 59.51
     sides = (seen[:, 1] - seen[:, 0]) / torch.tensor([90.0, 60.0])
-    share = sides.prod(dim=1)
-    assert share.min() == pytest.approx(0.3, abs=0.01)
-    assert share.max() == pytest.approx(1.0, abs=0.01)
+    fraction = sides.prod(dim=1)
+    assert fraction.min() == pytest.approx(0.3, abs=0.01)
+    assert fraction.max() == pytest.approx(1.0, abs=0.01)
     assert (sides[:, 0] / sides[:, 1]).max() <= 4 / 3 + 1e-3
 
 
-def test_points_follow_the_pictures():
+def test_points_follow_the_images():
     """Three bright pixels stay at the points that the draws name."""
     images = torch.zeros(30, 3, 48, 48)
     places = torch.tensor([[20, 22], [28, 25], [24, 30]])
     for channel, (x, y) in enumerate(places.tolist()):
         images[:, channel, y - 1 : y + 2, x - 1 : x + 2] = 1
-    draws = Augment(rotate_deg=20, shift=0.1, scale=0.1, crop=0.7, flip=True, fill=0.0).draw(
+    augment_params = Augment(rotate_deg=20, shift=0.1, scale=0.1, crop=0.7, flip=True, fill=0.0).draw(
         torch.arange(30), 0, 0, (48, 48)
     )
-    warped = warp_images(images, draws)
-    said = warp_points(places[None].expand(30, 3, 2).float(), draws)
+    warped = warp_images(images, augment_params)
+    said = warp_points(places[None].expand(30, 3, 2).float(), augment_params)
     axis = torch.arange(48.0)
     weight = warped.sum(dim=(2, 3))
     seen = torch.stack([(warped.sum(2) * axis).sum(-1) / weight, (warped.sum(3) * axis).sum(-1) / weight], dim=-1)
@@ -110,7 +110,7 @@ def test_presets_hold_what_their_names_promise():
     assert not Augment.digits().flip
 
 
-def test_views_are_fixed_and_start_with_the_picture():
+def test_views_are_fixed_and_start_with_the_image():
     rows = torch.tensor([4, 9])
     views = EVERYTHING.views(4, rows, (10, 12))
     images = torch.rand(2, 3, 10, 12)

@@ -1,4 +1,4 @@
-"""Pictures and points follow their draws."""
+"""Images and points follow their draws."""
 
 import dataclasses
 
@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tv
 
-from longspan.vision.augment_params import Draws, Fill, affine_matrices, warp_images, warp_masks, warp_points
 from longspan.errors import ConfigError, ShapeError
+from longspan.vision.augment_params import AugmentParams, Fill, affine_matrices, warp_images, warp_masks, warp_points
 
 
-def draws_of(size_px, count=1, *, fill: Fill = "border", **changes) -> Draws:
+def draws_of(size_px, count=1, *, fill: Fill = "border", **changes) -> AugmentParams:
     """Draws in which every row has the given geometry."""
     given_values = {
         "rotate_deg": 0.0,
@@ -24,7 +24,7 @@ def draws_of(size_px, count=1, *, fill: Fill = "border", **changes) -> Draws:
     }
     rows = {name: torch.tensor([value] * count) for name, value in (given_values | changes).items()}
     return dataclasses.replace(
-        Draws.identity(count), matrix=affine_matrices(size_px, **rows), geometry="affine", fill=fill
+        AugmentParams.identity(count), matrix=affine_matrices(size_px, **rows), geometry="affine", fill=fill
     )
 
 
@@ -52,9 +52,9 @@ def centre_of(images) -> tuple[float, float]:
     kept=st.floats(0.8, 1),
     flip=st.booleans(),
 )
-def test_pictures_and_points_go_the_same_way(x, y, rotate, zoom, right, down, kept, flip):
+def test_images_and_points_go_the_same_way(x, y, rotate, zoom, right, down, kept, flip):
     size_px = (64, 72)
-    draws = draws_of(
+    augment_params = draws_of(
         size_px,
         rotate_deg=rotate,
         zoom=zoom,
@@ -65,8 +65,8 @@ def test_pictures_and_points_go_the_same_way(x, y, rotate, zoom, right, down, ke
         fill=0.0,
     )
     spot = (36 + x, 32 + y)
-    seen = centre_of(warp_images(blob(size_px, *spot), draws))
-    said = warp_points(torch.tensor([[spot]]), draws)[0, 0]
+    seen = centre_of(warp_images(blob(size_px, *spot), augment_params))
+    said = warp_points(torch.tensor([[spot]]), augment_params)[0, 0]
     assert abs(seen[0] - said[0]) < 0.25
     assert abs(seen[1] - said[1]) < 0.25
 
@@ -110,83 +110,88 @@ def test_zoom_and_crop_enlarge():
 
 @pytest.mark.parametrize("geometry", ["affine", "flip"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
-def test_flipping_twice_gives_the_picture_back(geometry, dtype):
+def test_flipping_twice_gives_the_image_back(geometry, dtype):
     images = (torch.rand(4, 3, 9, 14) * 255).to(dtype)
-    draws = dataclasses.replace(draws_of((9, 14), 4, flip=True), geometry=geometry)
+    augment_params = dataclasses.replace(draws_of((9, 14), 4, flip=True), geometry=geometry)
     before = images.clone()
-    once = warp_images(images, draws)
+    once = warp_images(images, augment_params)
     torch.testing.assert_close(once, images.flip(-1), atol=1e-3, rtol=1e-5)
-    torch.testing.assert_close(warp_images(once, draws), images, atol=1e-3, rtol=1e-5)
+    torch.testing.assert_close(warp_images(once, augment_params), images, atol=1e-3, rtol=1e-5)
     assert torch.equal(images, before)
 
 
 def test_only_the_rows_drawn_are_flipped():
     images = torch.rand(2, 1, 5, 6)
-    both = torch.cat([Draws.identity(1).matrix, draws_of((5, 6), flip=True).matrix])
-    warped = warp_images(images, dataclasses.replace(Draws.identity(2), matrix=both, geometry="flip"))
+    both = torch.cat([AugmentParams.identity(1).matrix, draws_of((5, 6), flip=True).matrix])
+    warped = warp_images(images, dataclasses.replace(AugmentParams.identity(2), matrix=both, geometry="flip"))
     assert torch.equal(warped[0], images[0])
     assert torch.equal(warped[1], images[1].flip(-1))
 
 
 def test_no_draws_no_work():
     images = torch.rand(3, 1, 5, 5)
-    assert warp_images(images, Draws.identity(3)) is images
+    assert warp_images(images, AugmentParams.identity(3)) is images
     torch.testing.assert_close(warp_images(images, draws_of((5, 5), 3)), images)
 
 
 def test_brightness_and_contrast():
     images = torch.rand(2, 3, 4, 4) * 0.2 + 0.4
-    draws = Draws(Draws.identity(2).matrix, torch.tensor([1.5, 1.0]), torch.tensor([0.0, 0.1]), geometry="none")
-    warped = warp_images(images, draws)
+    augment_params = AugmentParams(
+        AugmentParams.identity(2).matrix, torch.tensor([1.5, 1.0]), torch.tensor([0.0, 0.1]), geometry="none"
+    )
+    warped = warp_images(images, augment_params)
     torch.testing.assert_close(warped[0].mean(), images[0].mean())
     torch.testing.assert_close(warped[0].std(), images[0].std() * 1.5)
     torch.testing.assert_close(warped[1], images[1] + 0.1)
-    assert warp_images(images + 0.4, draws).max() <= 1
+    assert warp_images(images + 0.4, augment_params).max() <= 1
 
 
 def test_uint8_equals_float():
     images = torch.randint(0, 256, (3, 3, 12, 12), dtype=torch.uint8)
-    draws = dataclasses.replace(
+    augment_params = dataclasses.replace(
         draws_of((12, 12), 3, rotate_deg=20.0), gain=torch.full((3,), 1.2), bias=torch.full((3,), 0.1), colour=True
     )
-    warped = warp_images(images, draws)
+    warped = warp_images(images, augment_params)
     assert warped.dtype == torch.uint8
-    expected = warp_images(images / 255, draws) * 255
+    expected = warp_images(images / 255, augment_params) * 255
     torch.testing.assert_close(warped.float(), expected, atol=0.51, rtol=0)
 
 
-def test_large_batches_in_parts_equal_single_pictures(monkeypatch):
+def test_large_batches_in_parts_equal_single_images(monkeypatch):
     monkeypatch.setattr("longspan.vision.augment_params._CHUNK_VALUES", 100)
     images = torch.rand(7, 3, 10, 10).to(memory_format=torch.channels_last)
-    draws = draws_of((10, 10), 7)
+    augment_params = draws_of((10, 10), 7)
     turned = draws_of((10, 10), 7, rotate_deg=30.0)
-    draws = dataclasses.replace(
-        draws, matrix=torch.where(torch.arange(7)[:, None, None] % 2 == 0, turned.matrix, draws.matrix)
+    augment_params = dataclasses.replace(
+        augment_params,
+        matrix=torch.where(torch.arange(7)[:, None, None] % 2 == 0, turned.matrix, augment_params.matrix),
     )
-    warped = warp_images(images, draws)
+    warped = warp_images(images, augment_params)
     assert warped.is_contiguous(memory_format=torch.channels_last)
     for row in range(7):
-        alone = dataclasses.replace(Draws.identity(1), matrix=draws.matrix[row : row + 1], geometry="affine")
+        alone = dataclasses.replace(
+            AugmentParams.identity(1), matrix=augment_params.matrix[row : row + 1], geometry="affine"
+        )
         torch.testing.assert_close(warped[row : row + 1], warp_images(images[row : row + 1], alone))
 
 
 def test_errors_say_what_is_wrong():
     with pytest.raises(ShapeError, match=r"\(2, C, H, W\) for 2 draws"):
-        warp_images(torch.rand(3, 1, 4, 4), Draws.identity(2))
+        warp_images(torch.rand(3, 1, 4, 4), AugmentParams.identity(2))
     with pytest.raises(ShapeError, match=r"\(2, N, 2\)"):
-        warp_points(torch.rand(2, 4, 3), Draws.identity(2))
+        warp_points(torch.rand(2, 4, 3), AugmentParams.identity(2))
     with pytest.raises(ShapeError, match="gain"):
-        Draws(torch.eye(2, 3)[None], torch.ones(2), torch.zeros(1))
+        AugmentParams(torch.eye(2, 3)[None], torch.ones(2), torch.zeros(1))
     with pytest.raises(ConfigError, match="'mirror'"):
         warp_images(torch.rand(1, 1, 4, 4), draws_of((4, 4), fill="mirror"))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_batch_can_be_taken_from_the_draws_of_an_epoch():
-    draws = dataclasses.replace(draws_of((4, 4), 5, fill=0.0), gain=torch.arange(5.0))
-    taken = draws.take(torch.tensor([3, 1]))
+    augment_params = dataclasses.replace(draws_of((4, 4), 5, fill=0.0), gain=torch.arange(5.0))
+    taken = augment_params.take(torch.tensor([3, 1]))
     assert taken.gain.tolist() == [3, 1]
     assert (len(taken), taken.geometry, taken.colour, taken.fill) == (2, "affine", False, 0.0)
-    assert draws.take(slice(1, 3)).gain.tolist() == [1, 2]
+    assert augment_params.take(slice(1, 3)).gain.tolist() == [1, 2]
 
 
 # --- masks -----------------------------------------------------------------------------------------------------------
@@ -207,14 +212,14 @@ def test_masks_turned_by_right_angles_equal_rot90(dtype, turns, size_px):
 
 @settings(max_examples=30, deadline=None)
 @given(rotate=st.floats(-180, 180), zoom=st.floats(0.6, 2), right=st.floats(-0.4, 0.4), flip=st.booleans())
-def test_masks_take_the_nearest_number_where_pictures_are_sampled(rotate, zoom, right, flip):
+def test_masks_take_the_nearest_number_where_images_are_sampled(rotate, zoom, right, flip):
     size_px = (9, 14)
-    draws = draws_of(size_px, 2, rotate_deg=rotate, zoom=zoom, shift=(right, 0.0), flip=flip)
+    augment_params = draws_of(size_px, 2, rotate_deg=rotate, zoom=zoom, shift=(right, 0.0), flip=flip)
     masks = torch.randint(0, 255, (2, 1, *size_px))
     # The places themselves, as warp_images reads them off ramps that go on outside.
     y, x = torch.meshgrid(torch.arange(9.0), torch.arange(14.0), indexing="ij")
-    places = draws.matrix[0, :, :2] @ torch.stack([x.flatten(), y.flatten()]) + draws.matrix[0, :, 2:]
-    seen = warp_masks(masks, draws, fill=-7)[0, 0].flatten()
+    places = augment_params.matrix[0, :, :2] @ torch.stack([x.flatten(), y.flatten()]) + augment_params.matrix[0, :, 2:]
+    seen = warp_masks(masks, augment_params, fill=-7)[0, 0].flatten()
     for (at_x, at_y), number in zip(places.T.tolist(), seen.tolist(), strict=True):
         if min(abs(at_x % 1 - 0.5), abs(at_y % 1 - 0.5)) < 1e-3:
             continue  # on the border of two pixels either will do
@@ -222,20 +227,20 @@ def test_masks_take_the_nearest_number_where_pictures_are_sampled(rotate, zoom, 
         assert number == (masks[0, 0, round(at_y), round(at_x)] if inside else -7)
 
 
-def test_masks_and_pictures_agree_on_the_inside_of_an_area():
+def test_masks_and_images_agree_on_the_inside_of_an_area():
     size_px = (40, 50)
     masks = torch.zeros(1, 1, *size_px, dtype=torch.uint8)
     masks[:, :, 10:30, 12:33] = 1
-    draws = draws_of(size_px, rotate_deg=33.0, zoom=1.2, shift=(0.1, -0.1), fill=0.0)
-    picture = warp_images(masks.float(), draws)
-    warped = warp_masks(masks, draws, fill=0)
-    assert (warped[picture > 0.76] == 1).all()
-    assert (warped[picture < 0.24] == 0).all()
+    augment_params = draws_of(size_px, rotate_deg=33.0, zoom=1.2, shift=(0.1, -0.1), fill=0.0)
+    image = warp_images(masks.float(), augment_params)
+    warped = warp_masks(masks, augment_params, fill=0)
+    assert (warped[image > 0.76] == 1).all()
+    assert (warped[image < 0.24] == 0).all()
     assert warped.sum() > 300
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_outside_a_mask_is_the_fill_whatever_the_picture_shows_there(dtype):
+def test_outside_a_mask_is_the_fill_whatever_the_image_shows_there(dtype):
     masks = torch.ones(2, 4, 6, 8).to(dtype)
     for fill in ("border", "reflect", 0.0):
         moved = warp_masks(masks, draws_of((6, 8), 2, shift=(0.5, 0.0), fill=fill), fill=0)
@@ -245,22 +250,22 @@ def test_outside_a_mask_is_the_fill_whatever_the_picture_shows_there(dtype):
 
 def test_nothing_to_do_gives_the_very_same_masks_and_mirroring_moves_whole_pixels():
     masks = torch.randint(0, 255, (2, 1, 5, 7), dtype=torch.uint8)
-    assert warp_masks(masks, Draws.identity(2), fill=255) is masks
-    draws = dataclasses.replace(draws_of((5, 7), 2, flip=True), geometry="flip")
-    assert torch.equal(warp_masks(masks, draws, fill=255), masks.flip(-1))
+    assert warp_masks(masks, AugmentParams.identity(2), fill=255) is masks
+    augment_params = dataclasses.replace(draws_of((5, 7), 2, flip=True), geometry="flip")
+    assert torch.equal(warp_masks(masks, augment_params, fill=255), masks.flip(-1))
 
 
 def test_many_masks_are_warped_as_each_alone():
     size_px = (400, 600)
     masks = torch.randint(0, 255, (7, 1, *size_px), dtype=torch.uint8)
-    draws = draws_of(size_px, 7, rotate_deg=10.0)
-    together = warp_masks(masks, draws, fill=255)
+    augment_params = draws_of(size_px, 7, rotate_deg=10.0)
+    together = warp_masks(masks, augment_params, fill=255)
     for row in (0, 4, 6):
         assert torch.equal(
-            warp_masks(masks[row : row + 1], draws.take(slice(row, row + 1)), fill=255)[0], together[row]
+            warp_masks(masks[row : row + 1], augment_params.take(slice(row, row + 1)), fill=255)[0], together[row]
         )
 
 
 def test_masks_for_other_rows_are_refused():
     with pytest.raises(ShapeError, match=r"warp_masks needs masks \(2, C, H, W\) for 2 draws, got \(3, 1, 4, 4\)"):
-        warp_masks(torch.zeros(3, 1, 4, 4), Draws.identity(2), fill=0)
+        warp_masks(torch.zeros(3, 1, 4, 4), AugmentParams.identity(2), fill=0)

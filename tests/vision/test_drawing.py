@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from longspan.vision.drawing import draw_boxes, draw_classes, draw_masks, legend, palette, picture_html
 from longspan.errors import ShapeError
+from longspan.vision.drawing import draw_boxes, draw_classes, draw_masks, image_html, legend, palette
 
 GROUND = np.full((60, 80, 3), 100, np.uint8)
 
@@ -50,7 +50,7 @@ def test_masks_may_overlap_and_be_empty():
     assert drawn[5, 60].tolist() == [170, 55, 55]
     assert drawn[40, 20].tolist() == [55, 170, 55]
     assert drawn[20, 20].tolist() == [94, 145, 30]  # green over red
-    assert drawn[0, 60].tolist() == [255, 0, 0]  # the picture's edge is part of the outline
+    assert drawn[0, 60].tolist() == [255, 0, 0]  # the image's edge is part of the outline
     assert drawn[49, 20].tolist() == [0, 255, 0]
     assert (drawn[55] == 100).all()
 
@@ -104,15 +104,15 @@ def test_captions_of_any_letters_can_be_drawn(text):
     assert legend([text]).ndim == 3
 
 
-def test_grey_pictures_become_coloured():
+def test_grey_images_become_coloured():
     for grey in (GROUND[..., 0], GROUND[..., :1]):
         assert np.array_equal(draw_classes(grey, np.full((60, 80), 255), []), GROUND)
 
 
-def test_what_is_no_picture_or_of_another_size_is_refused():
+def test_what_is_no_image_or_of_another_size_is_refused():
     with pytest.raises(ShapeError, match=r"\(H, W, 3\) uint8, got \(60, 80, 3\) float64"):
         draw_classes(GROUND / 255, np.zeros((60, 80)), [])
-    with pytest.raises(ShapeError, match=r"shape \(30, 80\), the picture that it is drawn on \(60, 80\)"):
+    with pytest.raises(ShapeError, match=r"shape \(30, 80\), the image that it is drawn on \(60, 80\)"):
         draw_classes(GROUND, np.zeros((30, 80)), [])
     with pytest.raises(ShapeError, match="mask"):
         draw_masks(GROUND, [np.zeros((30, 80), bool)], [(1, 2, 3)])
@@ -123,15 +123,15 @@ def test_a_legend_shows_every_colour_in_lines_of_its_width():
     narrow, wide = legend([f"class {i}" for i in range(12)], width_px=200), legend(["class"] * 12, width_px=2000)
     assert narrow.shape[1] == 200
     assert narrow.shape[0] > wide.shape[0] == 32
-    for picture in (narrow, wide):
+    for image in (narrow, wide):
         for colour in colours:
-            assert (picture == colour).all(-1).sum() > 100
+            assert (image == colour).all(-1).sum() > 100
     assert (legend(["a"], [(9, 8, 7)]) == (9, 8, 7)).all(-1).any()
     assert legend([]).shape == (32, 480, 3)
 
 
-def test_pictures_in_html_hold_their_pixels_and_words():
-    element = picture_html(GROUND, 'a "b" <c>')
+def test_images_in_html_hold_their_pixels_and_words():
+    element = image_html(GROUND, 'a "b" <c>')
     assert 'alt="a &quot;b&quot; &lt;c&gt;"' in element
     inside = re.search(r"base64,([^\"]+)", element)
     assert inside

@@ -60,7 +60,7 @@ corner = st.tuples(st.floats(-4, 24), st.floats(-4, 20))
 
 
 def drawn(polygon, size_px, fine=16):
-    """The share of each pixel inside, by Pillow at `fine` times the size."""
+    """The fraction of each pixel inside, by Pillow at `fine` times the size."""
     big = PILImage.new("L", (size_px[1] * fine, size_px[0] * fine))
     ImageDraw.Draw(big).polygon([(x * fine - 0.5, y * fine - 0.5) for x, y in polygon], fill=1)
     return np.asarray(big).reshape(size_px[0], fine, size_px[1], fine).mean((1, 3))
@@ -70,12 +70,12 @@ def drawn(polygon, size_px, fine=16):
 @given(polygon=st.lists(corner, min_size=3, max_size=3))
 def test_whole_pixels_inside_are_filled_and_those_outside_are_not(polygon):
     mask = fill_polygons([[part for point in polygon for part in point]], (16, 20))
-    share = drawn(polygon, (16, 20))
+    fraction = drawn(polygon, (16, 20))
     # Pillow also draws the outline, so a thin triangle can cover a pixel there.
     (x0, y0), (x1, y1), (x2, y2) = polygon
     area = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) / 2
-    assert mask[share > 0.99].all() or area < 4
-    assert not mask[share == 0].any()
+    assert mask[fraction > 0.99].all() or area < 4
+    assert not mask[fraction == 0].any()
 
 
 @settings(max_examples=60, deadline=None)
@@ -95,7 +95,7 @@ def test_the_filled_pixels_are_those_whose_centre_is_inside_by_crossing_number(p
                 assert mask[y, x] == inside
 
 
-def test_neighbours_share_no_pixel_and_leave_none():
+def test_neighbours_fraction_no_pixel_and_leave_none():
     left, right = [0, 0, 3.5, 0, 5.5, 8, 0, 8], [3.5, 0, 9, 0, 9, 8, 5.5, 8]
     one, other = fill_polygons([left], (8, 9)), fill_polygons([right], (8, 9))
     assert not (one & other).any()

@@ -24,8 +24,8 @@ def doctor() -> None:
     """
     import torch
 
-    from longspan.report import describe_environment
     from longspan.inference.precision import native_bfloat16, pick_device, pick_dtype
+    from longspan.report import describe_environment
 
     device = pick_device()
     facts = describe_environment(device=str(device))

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from longspan.cli import options as told
-from longspan.cli.prediction_format import batch_size_for
 from longspan.cli.formats import annotation_format
 from longspan.cli.options import Opt
+from longspan.cli.prediction_format import batch_size_for
 from longspan.cli.shell import interruptible
 from longspan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from longspan.inference import Ensemble, Predictor
     from longspan.pipeline import Pipeline
-    from longspan.train import Ensemble, Predictor
 
 __all__ = ["evaluate"]
 
@@ -26,7 +26,7 @@ def evaluate(
     pattern: told.Pattern = None,
     image: Annotated[
         str | None,
-        Opt(metavar="COLUMN", help="For a table: the column with the pictures' files.  [default: as in training]"),
+        Opt(metavar="COLUMN", help="For a table: the column with the images' files.  [default: as in training]"),
     ] = None,
     format: told.Format = None,
     annotations: told.Annotations = None,
@@ -55,14 +55,14 @@ def evaluate(
         predictor = load_with_given(model, device=device)
         if isinstance(predictor, Pipeline) and views > 1:
             raise ConfigError("--views is for single networks; this model is a pipeline.")
-        pictures = image or _picture_input(predictor, source)
+        images = image or _image_input(predictor, source)
         table = read_source(
-            source, pattern=pattern, image=pictures, columns=_kinds(predictor, source), annotated=annotated,
+            source, pattern=pattern, image=images, columns=_kinds(predictor, source), annotated=annotated,
             targets=predictor.answers if isinstance(predictor, Pipeline) else tuple(_member(predictor).heads),
         )  # fmt: skip
         if where is not None:
             table = _only(table, where)
-        wanted = _picture_input(predictor, "")
+        wanted = _image_input(predictor, "")
         if wanted is not None and wanted not in table.columns:
             table = table.with_column(wanted, Image(), table.column_values(image_column(table)))
         if isinstance(predictor, Pipeline):
@@ -80,24 +80,24 @@ def evaluate(
 
 def _member(model: Predictor | Ensemble) -> Predictor:
     """The network, or one of several that read and answer the same."""
-    from longspan.train import Ensemble
+    from longspan.inference import Ensemble
 
     return model.members[0] if isinstance(model, Ensemble) else model
 
 
-def _picture_input(model: Predictor | Ensemble | Pipeline, source: str) -> str | None:
-    """The model's only picture input; None for a source that brings its own column of pictures, or several inputs."""
+def _image_input(model: Predictor | Ensemble | Pipeline, source: str) -> str | None:
+    """The model's only image input; None for a source that brings its own column of images, or several inputs."""
     from longspan import datasets
     from longspan.columns import Image
     from longspan.pipeline import Pipeline
 
     if isinstance(model, Pipeline):
-        pictures = list(model.inputs)
+        images = list(model.inputs)
     else:
-        pictures = [name for name, column in _member(model).inputs.items() if isinstance(column, Image)]
-    if len(pictures) != 1 or (source in datasets.names() and not Path(source).exists()):
+        images = [name for name, column in _member(model).inputs.items() if isinstance(column, Image)]
+    if len(images) != 1 or (source in datasets.names() and not Path(source).exists()):
         return None
-    return pictures[0]
+    return images[0]
 
 
 def _kinds(model: Predictor | Ensemble | Pipeline, source: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is in the pictures of a folder, as the files of an annotation format say it."""
+"""What is in the images of a folder, as the files of an annotation format say it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WHERE = {
     "yolo": "the folder of text files",
     "masks": "the folder of masks (PNG), which may be SOURCE itself",
     "instance-masks": "the folder of masks (PNG), which may be SOURCE itself",
-    "wider": "the text file that lists pictures and faces",
+    "wider": "the text file that lists images and faces",
 }
 
 
@@ -62,7 +62,7 @@ class AnnotationFormat:
     classes: str | None = None
     """File with the names of the classes."""
     mask_name: str | None = None
-    """How a mask is called, with {stem} for the picture."""
+    """How a mask is called, with {stem} for the image."""
     ignored: tuple[str, ...] = ()
     """Classes, or numbers, that do not count."""
 
@@ -95,12 +95,12 @@ class AnnotationFormat:
         tell: Callable[[str], None],
         targets: Sequence[str] = (),
     ) -> Table:
-        """The pictures of `folder` with what is in them.
+        """The images of `folder` with what is in them.
 
         Args:
-            folder: Of the pictures.
-            pattern: For the two mask formats: which pictures, see `Table.from_files`.
-            image: Name of the column of pictures.
+            folder: Of the images.
+            pattern: For the two mask formats: which images, see `Table.from_files`.
+            image: Name of the column of images.
             on_error: "raise" or "skip".
             tell: Called with a sentence about what was left out.
             targets: What will be predicted, if that is known: other faults than theirs do not matter.
@@ -111,9 +111,9 @@ class AnnotationFormat:
         """
         if not folder.is_dir():
             what = "is no folder" if folder.exists() else "does not exist"
-            raise DataError(f"{folder} {what}. With --format, SOURCE is the folder of pictures.")
+            raise DataError(f"{folder} {what}. With --format, SOURCE is the folder of images.")
         if pattern is not None and self.name not in _MASKS:
-            raise ConfigError(f"--pattern does not go with --format {self.name}, whose files name the pictures.")
+            raise ConfigError(f"--pattern does not go with --format {self.name}, whose files name the images.")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             said: dict[str, Any] = {"image": image, "on_error": on_error}

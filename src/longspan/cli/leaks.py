@@ -31,7 +31,7 @@ def leaks(
         Opt(metavar="SOURCE", help="A second source, read in the same way: the rows of the first train, these test."),
     ] = None,
     pattern: told.Pattern = None,
-    image: told.PictureColumn = None,
+    image: told.ImageColumn = None,
     column: told.Columns = None,
     format: told.Format = None,
     annotations: told.Annotations = None,
@@ -42,7 +42,7 @@ def leaks(
         list[str] | None,
         Opt(
             metavar="COLUMN",
-            help="What a network would read; repeat it for several.  [default: the pictures; without any, all columns "
+            help="What a network would read; repeat it for several.  [default: the images; without any, all columns "
             "but the targets]",
         ),
     ] = None,

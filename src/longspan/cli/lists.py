@@ -24,7 +24,7 @@ def models(
 ) -> None:
     """List the networks and designs that --model takes.
 
-    Parameters and multiply-adds are those of the published network, for one picture of the size shown; "imagenet" marks
+    Parameters and multiply-adds are those of the published network, for one image of the size shown; "imagenet" marks
     those that --weights imagenet has weights for. A design puts layers for masks, boxes or instances on a network: on
     the one shown, or on another that is named behind a colon, as in unet:squeezenet1_1.
     """

@@ -19,13 +19,13 @@ __all__ = [
     "FreezeEpochs",
     "Group",
     "Ignored",
+    "ImageColumn",
     "Leaks",
     "MaskName",
     "Model",
     "OnError",
     "Opt",
     "Pattern",
-    "PictureColumn",
     "Quiet",
     "Resize",
     "Size",
@@ -40,7 +40,7 @@ __all__ = [
 
 Opt = typer.Option
 
-# --- what is learnt from what ----------------------------------------------------------------------------------------
+# --- what is learned from what ----------------------------------------------------------------------------------------
 
 Source = Annotated[
     str | None, typer.Argument(metavar="SOURCE", help="Folder, .csv or .parquet file, or name of a data set.")
@@ -56,8 +56,8 @@ Pattern = Annotated[
         r"groups become columns: '(?P<breed>.+)_\d+\.jpg', '(?P<digit>\d)/.*\.png'.",
     ),
 ]
-PictureColumn = Annotated[
-    str | None, Opt(metavar="COLUMN", help="For a table: the column with the pictures' files, seen from its folder.")
+ImageColumn = Annotated[
+    str | None, Opt(metavar="COLUMN", help="For a table: the column with the images' files, seen from its folder.")
 ]
 Targets = Annotated[
     list[str] | None,
@@ -75,13 +75,13 @@ OnError = Annotated[
     str, Opt(metavar="raise|skip", help="Bad files and rows: refuse them, all by name, or leave them out.")
 ]
 
-# --- what is in the pictures -----------------------------------------------------------------------------------------
+# --- what is in the images -----------------------------------------------------------------------------------------
 
 Format = Annotated[
     str | None,
     Opt(
         metavar="coco|voc|yolo|masks|instance-masks|wider",
-        help="SOURCE is a folder of pictures, and what is in them stands in files of this format. They become the "
+        help="SOURCE is a folder of images, and what is in them stands in files of this format. They become the "
         "columns boxes, instances or mask.",
     ),
 ]
@@ -105,7 +105,7 @@ MaskName = Annotated[
     str | None,
     Opt(
         metavar="NAME",
-        help="For masks and instance-masks: a mask's path in its folder, made of {stem}, the picture's path without "
+        help="For masks and instance-masks: a mask's path in its folder, made of {stem}, the image's path without "
         "its ending, or of groups of --pattern.  [default: {stem}.png]",
     ),
 ]
@@ -121,15 +121,15 @@ Size = Annotated[
     str | None,
     Opt(
         metavar="PIXELS|HxW",
-        help="Side that pictures get, or height and width such as 180x240.  [default: 224; up to 64 pixels, that of "
-        "the pictures]",
+        help="Side that images get, or height and width such as 180x240.  [default: 224; up to 64 pixels, that of "
+        "the images]",
     ),
 ]
 Resize = Annotated[
     str | None,
     Opt(
-        metavar="crop|squish|pad",
-        help="How pictures of another shape get that size: cut, distorted, or with black around.  [default: pad where "
+        metavar="crop|stretch|pad",
+        help="How images of another shape get that size: cut, distorted, or with black around.  [default: pad where "
         "masks, boxes or instances are predicted, else crop]",
     ),
 ]
@@ -138,17 +138,17 @@ Resize = Annotated[
 
 ValidRows = Annotated[
     float,
-    Opt(metavar="ROWS", help="Rows that validate, on which models are measured: a share below 1, or a number."),
+    Opt(metavar="ROWS", help="Rows that validate, on which models are measured: a fraction below 1, or a number."),
 ]
 TestRows = Annotated[
-    float, Opt(metavar="ROWS", help="Rows that are sealed in the vault: a share or a number; none unless given.")
+    float, Opt(metavar="ROWS", help="Rows that are sealed in the vault: a fraction or a number; none unless given.")
 ]
 SplitBy = Annotated[
     str | None,
     Opt(
         metavar="HOW:COLUMN",
         help="time:COLUMN (the last rows validate), group:COLUMN (a group is never parted), or column:COLUMN (it "
-        "says train, valid or test). Default: at random, in equal shares of every class.",
+        "says train, valid or test). Default: at random, in equal fractions of every class.",
     ),
 ]
 Group = Annotated[
@@ -187,7 +187,7 @@ FreezeEpochs = Annotated[
 BatchSize = Annotated[
     int | None, Opt(metavar="N", help="Rows in a step.  [default: 64; 8 for masks, boxes and instances]")
 ]
-Augmented = Annotated[str, Opt(metavar="none|photos|digits", help="Change training pictures a little in every epoch.")]
+Augmented = Annotated[str, Opt(metavar="none|photos|digits", help="Change training images a little in every epoch.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="File that `longspan train` or `save` wrote.")]
 Views = Annotated[int, Opt(metavar="N", help="Average over N augmented views; for models trained with augmentation.")]
 Device = Annotated[str, Opt(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")]

@@ -14,10 +14,10 @@ from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
-    from longspan.train import Checkpoints, Learner
     from longspan.storage.lock import FolderLock
+    from longspan.train import Checkpoints, Learner
 
-__all__ = ["RUN_FILES", "Places", "places_for"]
+__all__ = ["RUN_FILES", "OutputPaths", "places_for"]
 
 RUN_FILES = ("model.safetensors", "report.html", "result.json")
 """What a finished run leaves in its folder, the last of them last; beside `run.json` and the checkpoints."""
@@ -27,7 +27,7 @@ _CHECKPOINTS = "checkpoints"
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Places:
+class OutputPaths:
     """The files and folders of one call of `longspan train`."""
 
     model: Path
@@ -136,14 +136,14 @@ class Places:
         )
 
 
-def places_for(options: TrainOptions, resume: Path | None) -> Places:
+def places_for(options: TrainOptions, resume: Path | None) -> OutputPaths:
     """Where everything goes, checked before any work is done.
 
     Raises:
         ConfigError: a file or run is there already and is not to be replaced, or a folder cannot be written to.
     """
     if not options.is_run:
-        found = Places(
+        found = OutputPaths(
             model=new_file(options.out, "--out", force=options.force),
             report=new_file(options.report or Path(options.out).with_suffix(".html"), "--report", force=options.force),
             resumed=resume is not None,
@@ -159,7 +159,7 @@ def places_for(options: TrainOptions, resume: Path | None) -> Places:
         return found
     home = resume or Path(options.out).expanduser()
     model, report, result = (home / name for name in RUN_FILES)
-    found = Places(
+    found = OutputPaths(
         model=model, report=Path(options.report) if options.report else report, result=result, home=home,
         checkpoints=_checkpoints(home / _CHECKPOINTS, options), resumed=resume is not None,
     )  # fmt: skip

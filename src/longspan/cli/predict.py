@@ -1,4 +1,4 @@
-"""`longspan predict`: what a saved model thinks of pictures."""
+"""`longspan predict`: what a saved model thinks of images."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from longspan.cli import options as told
-from longspan.cli.prediction_writer import AnswerFiles
-from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
 from longspan.cli.options import Opt
+from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
+from longspan.cli.prediction_writer import AnswerFiles
 from longspan.cli.shell import interruptible
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
+    from longspan.inference import Ensemble, Prediction, Predictor
     from longspan.pipeline import Pipeline
-    from longspan.train import Ensemble, Prediction, Predictor
 
 __all__ = ["predict"]
 
@@ -27,7 +27,7 @@ _AT_A_TIME = 256  # files whose pixels are in memory together
 
 def predict(
     model: told.Model,
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Pictures.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Images.")],
     as_json: Annotated[
         bool, Opt("--json", help="Print JSON: an object for one file, a list of objects for several.")
     ] = False,
@@ -47,24 +47,24 @@ def predict(
         str | None, Opt(metavar="COLUMN", help="Which answers --format writes, where several would fit.")
     ] = None,
     draw: Annotated[
-        str | None, Opt(metavar="DIR", help="Draw masks, boxes and instances: each picture becomes DIR/NAME.png.")
+        str | None, Opt(metavar="DIR", help="Draw masks, boxes and instances: each image becomes DIR/NAME.png.")
     ] = None,
     score: Annotated[
         float | None,
         Opt(metavar="X", help="Leave out boxes and instances that are less sure.  [default: as trained, usually 0.5]"),
     ] = None,
     tiles: Annotated[
-        bool, Opt("--tiles", help="For masks: look at large pictures at their own size, a tile at a time.")
+        bool, Opt("--tiles", help="For masks: look at large images at their own size, a tile at a time.")
     ] = False,
     views: told.Views = 1,
     device: told.Device = "auto",
     force: told.Force = False,
 ) -> None:
-    """Say what a model thinks of pictures.
+    """Say what a model thinks of images.
 
     One line per file: its name, each target with its answer, and how probable the model holds it; of boxes and
-    instances how many there are, of masks the share of each class. If any file cannot be read, all such files are named
-    and nothing is predicted.
+    instances how many there are, of masks the fraction of each class. If any file cannot be read, all such files are
+    named and nothing is predicted.
     """
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
@@ -73,7 +73,7 @@ def predict(
         raise ConfigError(
             f"{folders[0]} is a folder; name the files in it, for example {folders[0].rstrip('/')}/*.jpg."
         )
-    places = AnswerFiles(pictures=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
+    places = AnswerFiles(images=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
 
     from longspan.systems.function_registry import load_with_given
 
@@ -101,8 +101,8 @@ def _predict_all(
     model: Predictor | Ensemble | Pipeline, files: Sequence[str], views: int, tiles: bool
 ) -> list[Prediction]:
     """Predictions in order, some files at a time; DataError with every file that cannot be read."""
+    from longspan.inference import Predictor
     from longspan.pipeline import Pipeline
-    from longspan.train import Predictor
 
     if tiles and not isinstance(model, Predictor):
         raise ConfigError("--tiles is for single networks; this model is an ensemble or a pipeline.")

@@ -1,4 +1,4 @@
-"""What a saved model answers: which of it lies in the picture, how sure it must be, how it is said in words."""
+"""What a saved model answers: which of it lies in the image, how sure it must be, how it is said in words."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from longspan.columns import Located
+    from longspan.columns import Spatial
     from longspan.heads import Head
+    from longspan.inference import Ensemble, Prediction, Predictor
     from longspan.pipeline import Pipeline
-    from longspan.train import Ensemble, Prediction, Predictor
 
 __all__ = ["answer_words", "batch_size_for", "leave_out_below", "located_answers"]
 
-_SHOWN_SHARE = 0.005  # smaller areas of a mask are not worth a word
+_SHOWN_FRACTION = 0.005  # smaller areas of a mask are not worth a word
 _BATCH, _DENSE_BATCH = 64, 8  # what is said of every pixel takes memory
 
 
-def located_answers(model: Predictor | Ensemble | Pipeline) -> dict[str, Located]:
-    """The targets whose answers lie in the picture, with their columns."""
-    from longspan.columns import Located
+def located_answers(model: Predictor | Ensemble | Pipeline) -> dict[str, Spatial]:
+    """The targets whose answers lie in the image, with their columns."""
+    from longspan.columns import Spatial
 
-    return {name: head.column for name, head in _heads(model).items() if isinstance(head.column, Located)}
+    return {name: head.column for name, head in _heads(model).items() if isinstance(head.column, Spatial)}
 
 
 def batch_size_for(model: Predictor | Ensemble | Pipeline) -> int:
-    """How many pictures the model looks at together."""
+    """How many images the model looks at together."""
     return _DENSE_BATCH if located_answers(model) else _BATCH
 
 
@@ -64,8 +64,8 @@ def answer_words(prediction: Prediction) -> str:
 
 def _heads(model: Predictor | Ensemble | Pipeline) -> dict[str, Head]:
     """The heads that answers come from; a pipeline has none of its own."""
+    from longspan.inference import Ensemble
     from longspan.pipeline import Pipeline
-    from longspan.train import Ensemble
 
     if isinstance(model, Pipeline):
         return {}
@@ -78,13 +78,15 @@ def _listed(value: Any) -> str:
     return ",".join(str(each) for each in value) or "none" if isinstance(value, list) else str(value)
 
 
-def _found(column: Located, value: Any) -> str:
-    """`2 person, 1 car`; of a mask the shares of its classes, `road 41 %, sky 30 %`: what there is most of first."""
+def _found(column: Spatial, value: Any) -> str:
+    """`2 person, 1 car`; of a mask the fractions of its classes, `road 41 %, sky 30 %`: what there is most of first."""
     described = column.json_value(value)
     if not isinstance(described, Mapping):
         counts = Counter(str(thing["label"]) for thing in described)
         return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
-    shares = dict(Counter(described["share"]).most_common())
+    fractions = dict(Counter(described["share"]).most_common())
     if described["ignored"]:
-        shares["not looked at"] = described["ignored"]  # what the network's frame cut off
-    return ", ".join(f"{label} {share * 100:.0f} %" for label, share in shares.items() if share >= _SHOWN_SHARE)
+        fractions["not looked at"] = described["ignored"]  # what the network's frame cut off
+    return ", ".join(
+        f"{label} {fraction * 100:.0f} %" for label, fraction in fractions.items() if fraction >= _SHOWN_FRACTION
+    )

@@ -1,4 +1,4 @@
-"""Where answers go beside the screen: a table, a file that other programs read, pictures with the answers drawn."""
+"""Where answers go beside the screen: a table, a file that other programs read, images with the answers drawn."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from longspan.cli.shell import new_file, new_files, writing
 from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from longspan.columns import Located
-    from longspan.train import Prediction
+    from longspan.columns import Spatial
+    from longspan.inference import Prediction
 
 __all__ = ["FORMATS", "AnswerFiles"]
 
@@ -26,7 +26,7 @@ _KINDS = {format: ("boxes", "instances") for format in ("coco", "voc", "yolo")} 
 class AnswerFiles:
     """What --out, --format, --target, --draw and --force say; making one checks that nothing will be lost."""
 
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     """The files that are predicted."""
     out: str | None = None
     """A file for csv and coco, else a folder."""
@@ -35,7 +35,7 @@ class AnswerFiles:
     target: str | None = None
     """Whose answers are written, where several would fit the format."""
     draw: str | None = None
-    """Folder for drawn pictures."""
+    """Folder for drawn images."""
     force: bool = False
     """Whether files that exist may be replaced."""
 
@@ -49,36 +49,36 @@ class AnswerFiles:
         if self.target is not None and self.format == "csv":
             raise ConfigError("--target chooses what --format coco, voc, yolo or masks writes; csv holds everything.")
         if self.draw is not None:
-            new_files(self.draw, self.pictures, ".png", "--draw", force=self.force)
+            new_files(self.draw, self.images, ".png", "--draw", force=self.force)
         if self.out is None:
             return
         if self.format in _ENDINGS:
             beside = ("classes.txt",) if self.format == "yolo" else ()
-            new_files(self.out, self.pictures, _ENDINGS[self.format], "--out", force=self.force, beside=beside)
+            new_files(self.out, self.images, _ENDINGS[self.format], "--out", force=self.force, beside=beside)
             return
         new_file(self.out, "--out", force=self.force)
-        names = [Path(picture).name for picture in self.pictures]
+        names = [Path(image).name for image in self.images]
         if self.format == "coco" and (twice := next((name for name in names if names.count(name) > 1), None)):
             raise ConfigError(
-                f"--format coco tells pictures apart by their names, and several are called {twice}. Give them to "
+                f"--format coco tells images apart by their names, and several are called {twice}. Give them to "
                 "several calls, each with a file of its own."
             )
 
-    def check(self, located: Mapping[str, Located]) -> None:
+    def check(self, located: Mapping[str, Spatial]) -> None:
         """Refuse what these answers cannot be written as.
 
         Args:
-            located: Targets whose answers lie in the picture, with their columns.
+            located: Targets whose answers lie in the image, with their columns.
 
         Raises:
             ConfigError: nothing to draw, or no target, or several, for the format.
         """
         if self.draw is not None and not located:
-            raise ConfigError("--draw: nothing that this model predicts lies in the picture. Leave it out.")
+            raise ConfigError("--draw: nothing that this model predicts lies in the image. Leave it out.")
         if self.format != "csv":
             self._chosen(located)
 
-    def write(self, predictions: Sequence[Prediction], located: Mapping[str, Located]) -> list[str]:
+    def write(self, predictions: Sequence[Prediction], located: Mapping[str, Spatial]) -> list[str]:
         """Write everything; gives a sentence about each place.
 
         Raises:
@@ -87,7 +87,7 @@ class AnswerFiles:
         told = []
         if self.draw is not None:
             self._draw(Path(self.draw).expanduser(), predictions)
-            told.append(f"{len(predictions)} pictures drawn in {self.draw}")
+            told.append(f"{len(predictions)} images drawn in {self.draw}")
         if self.out is not None:
             path = Path(self.out).expanduser()
             if self.format == "csv":
@@ -97,7 +97,7 @@ class AnswerFiles:
             told.append(f"{len(predictions)} predictions in {self.out}")
         return told
 
-    def _chosen(self, located: Mapping[str, Located]) -> str:
+    def _chosen(self, located: Mapping[str, Spatial]) -> str:
         """The target that the format can hold."""
         kinds = _KINDS[self.format]
         fitting = [name for name, column in located.items() if column.kind in kinds]
@@ -106,7 +106,7 @@ class AnswerFiles:
                 raise unknown_name(f"target that --format {self.format} could write, called", self.target, fitting)
             return self.target
         if not fitting:
-            said = ", ".join(f"{name} ({column.kind})" for name, column in located.items()) or "nothing in the picture"
+            said = ", ".join(f"{name} ({column.kind})" for name, column in located.items()) or "nothing in the image"
             raise ConfigError(f"--format {self.format} writes {' or '.join(kinds)}; this model predicts {said}.")
         if len(fitting) > 1:
             raise ConfigError(f"--format {self.format}: which target? --target with one of {', '.join(fitting)}.")
@@ -117,14 +117,14 @@ class AnswerFiles:
 
         from longspan.storage.files import write_whole
 
-        files = new_files(folder, self.pictures, ".png", "--draw", force=self.force)
+        files = new_files(folder, self.images, ".png", "--draw", force=self.force)
         for file, prediction in zip(files, predictions, strict=True):
             drawn = Image.fromarray(prediction.draw())
             with writing(file, "--draw"):
                 write_whole(file, lambda part, drawn=drawn: drawn.save(part, "PNG"))
 
     def _write(
-        self, path: Path, predictions: Sequence[Prediction], target: str, located: Mapping[str, Located]
+        self, path: Path, predictions: Sequence[Prediction], target: str, located: Mapping[str, Spatial]
     ) -> None:
         from longspan.columns import Mask
         from longspan.data.annotations import write_coco, write_masks, write_voc, write_yolo
@@ -132,16 +132,16 @@ class AnswerFiles:
         column = located[target]
         values = [prediction.answers[target].value for prediction in predictions]
         if isinstance(column, Mask):
-            write_masks(path, self.pictures, values, column=column, overwrite=self.force)
+            write_masks(path, self.images, values, column=column, overwrite=self.force)
             return
         labels = getattr(column, "vocab", ())
         if self.format == "coco":
-            write_coco(path, self.pictures, values, labels=labels, overwrite=self.force)
+            write_coco(path, self.images, values, labels=labels, overwrite=self.force)
         elif self.format == "voc":
-            write_voc(path, self.pictures, [_boxes(value) for value in values], overwrite=self.force)
+            write_voc(path, self.images, [_boxes(value) for value in values], overwrite=self.force)
         else:
             boxes = [_boxes(value) for value in values]
-            write_yolo(path, self.pictures, boxes, labels=labels, overwrite=self.force)
+            write_yolo(path, self.images, boxes, labels=labels, overwrite=self.force)
 
 
 def _boxes(value: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
     """One row per file; lists of labels as text, since CSV has no lists."""
     import polars as pl
 
-    from longspan.train import predictions_to_frame
+    from longspan.inference import predictions_to_frame
     from longspan.storage.files import write_whole
 
     frame = predictions_to_frame(predictions)

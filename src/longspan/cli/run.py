@@ -65,8 +65,8 @@ def quickstart(
 ) -> None:
     """Read handwritten numbers, in stages and end to end, and see which wins.
 
-    Trains both ways on growing numbers of pictures, made of real digits that need no network, with three seeds each;
-    measures them on sealed test pictures, writes a report and the best model, and reads a picture with it. About a
+    Trains both ways on growing numbers of images, made of real digits that need no network, with three seeds each;
+    measures them on sealed test images, writes a report and the best model, and reads an image with it. About a
     minute and a half; stopped and called again, it goes on.
     """
     from longspan.systems import find_system

@@ -58,37 +58,37 @@ def new_file(path: str | Path, option: str, *, force: bool | None) -> Path:
 
 
 def new_files(
-    folder: str | Path, pictures: Sequence[str], ending: str, option: str, *, force: bool, beside: Sequence[str] = ()
+    folder: str | Path, images: Sequence[str], ending: str, option: str, *, force: bool, beside: Sequence[str] = ()
 ) -> list[Path]:
-    """The file in `folder` of each picture, if none is lost by writing them; checked before the work they are for.
+    """The file in `folder` of each image, if none is lost by writing them; checked before the work they are for.
 
     Args:
         folder: It need not be there yet.
-        pictures: Files; each gives its name, with `ending` in place of its own.
+        images: Files; each gives its name, with `ending` in place of its own.
         ending: Such as ".png".
         option: For messages.
-        force: Whether existing files may be replaced; the pictures themselves never are.
+        force: Whether existing files may be replaced; the images themselves never are.
         beside: Names of further files that will be written there.
 
     Raises:
         ConfigError: two files would have one name, some exist, or the folder is none or cannot be written to.
     """
     folder = Path(folder).expanduser()
-    files = [folder / Path(picture).with_suffix(ending).name for picture in pictures]
+    files = [folder / Path(image).with_suffix(ending).name for image in images]
     owner: dict[Path, str] = {folder / name: name for name in beside}
-    for file, picture in zip(files, pictures, strict=True):
+    for file, image in zip(files, images, strict=True):
         if file in owner:
             raise ConfigError(
-                f"{option} {folder}: {owner[file]} and {picture} would both be {file}. Give them to two calls, each "
+                f"{option} {folder}: {owner[file]} and {image} would both be {file}. Give them to two calls, each "
                 "with a folder of its own."
             )
-        owner[file] = picture
+        owner[file] = image
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{option} {folder} is a file. Name a folder; it need not be there yet.")
-    own = {Path(picture).resolve() for picture in pictures}
+    own = {Path(image).resolve() for image in images}
     there = [file for file in owner if file.exists()]
     if lost := next((file for file in there if file.resolve() in own), None):
-        raise ConfigError(f"{option} {folder}: {lost} is one of the pictures themselves. Name another folder.")
+        raise ConfigError(f"{option} {folder}: {lost} is one of the images themselves. Name another folder.")
     if there and not force:
         more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
         raise ConfigError(f"{option} {folder}: {there[0]}{more} already. Name another folder, or say --force.")

@@ -1,4 +1,4 @@
-"""SOURCE on the command line: a folder of pictures, a table with their files, or a data set by name."""
+"""SOURCE on the command line: a folder of images, a table with their files, or a data set by name."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def read_source(
     Args:
         source: A folder, a .csv or .parquet file, or the name of a data set.
         pattern: What the files in a folder are called; see `Table.from_files`.
-        image: Column with the pictures: their files' paths in a table, the name it gets in a folder.
+        image: Column with the images: their files' paths in a table, the name it gets in a folder.
         columns: Types, each as NAME=TYPE, in place of those that the values suggest.
-        annotated: For a folder of pictures: what is in them, and in which format that is written down.
+        annotated: For a folder of images: what is in them, and in which format that is written down.
         targets: What will be predicted, if that is known.
         on_error: "raise" or "skip": what becomes of bad annotations.
         tell: Called with a sentence about annotations that were left out.
@@ -55,7 +55,7 @@ def read_source(
     typed = [_typed(words) for words in columns]
     named = source in datasets.names() and not path.exists()
     if named and annotated is not None:
-        raise ConfigError(f"{source} is a data set by name, which knows what is in its pictures: leave --format out.")
+        raise ConfigError(f"{source} is a data set by name, which knows what is in its images: leave --format out.")
     if pattern is not None and (named or path.is_file()):
         raise ConfigError(f"--pattern says what the files in a folder are called; {source} is no folder.")
     if annotated is not None and path.exists():
@@ -84,16 +84,16 @@ def read_source(
 
 
 def image_column(table: Table) -> str:
-    """The column that the network reads: the table's only column of pictures."""
+    """The column that the network reads: the table's only column of images."""
     from longspan.columns import Image
 
-    pictures = [name for name, column in table.columns.items() if isinstance(column, Image)]
-    if len(pictures) == 1:
-        return pictures[0]
-    if pictures:
-        raise ConfigError(f"There are several columns of pictures: {', '.join(pictures)}. Choose one with --image.")
+    images = [name for name, column in table.columns.items() if isinstance(column, Image)]
+    if len(images) == 1:
+        return images[0]
+    if images:
+        raise ConfigError(f"There are several columns of images: {', '.join(images)}. Choose one with --image.")
     raise ConfigError(
-        "There is no column of pictures, and the networks that have a name read pictures. Say with --image which "
+        "There is no column of images, and the networks that have a name read images. Say with --image which "
         f"column of {table.source} holds their files: {', '.join(table.columns)}. For other inputs: longspan.Learner."
     )
 
@@ -116,7 +116,7 @@ def _nothing(source: str, names: Sequence[str]) -> Exception:
     if near and not re.search(r"[/\\.]", source):
         return unknown_name("file, folder or data set", source, names)
     return DataError(
-        f"There is no file or folder {source}. Give a folder of pictures, a .csv or .parquet file, or one of the data "
+        f"There is no file or folder {source}. Give a folder of images, a .csv or .parquet file, or one of the data "
         f"sets that longspan knows by name: {', '.join(names)}."
     )
 
@@ -138,7 +138,7 @@ def _pattern_wanted(folder: Path) -> str:
 
 def _typed(words: str) -> tuple[str, Column]:
     """`age=number`, `age=number:months` (its unit), `tags=categories:;` (what stands between labels)."""
-    from longspan.columns import COLUMNS, Categories, Number
+    from longspan.columns import COLUMNS, MultiLabel, Number
 
     name, equals, kind = words.rpartition("=")
     kind, _, detail = kind.partition(":")
@@ -149,7 +149,7 @@ def _typed(words: str) -> tuple[str, Column]:
     if kind == "number":
         return name, Number(unit=detail)
     if kind == "categories":
-        return name, Categories(separator=detail or None)
+        return name, MultiLabel(separator=detail or None)
     if detail:
         raise ConfigError(f"--column {words}: {kind} takes nothing behind a colon.")
     return name, COLUMNS[kind]()

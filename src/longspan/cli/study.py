@@ -16,9 +16,9 @@ _defaults = TrainOptions(source="")
 
 def study(
     source: told.Source = None,
-    # what is learnt from what
+    # what is learned from what
     pattern: told.Pattern = None,
-    image: told.PictureColumn = None,
+    image: told.ImageColumn = None,
     target: told.Targets = None,
     column: told.Columns = None,
     format: told.Format = None,
@@ -101,7 +101,7 @@ def study(
 
     if source is None:
         if any((model, strategy, sizes, steps, seconds)):
-            raise ConfigError("What shall be learnt from? longspan study SOURCE; without it DIR is only reported on.")
+            raise ConfigError("What shall be learned from? longspan study SOURCE; without it DIR is only reported on.")
         report_on(out, quiet=quiet)
         return
     options = TrainOptions(

@@ -60,7 +60,7 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     table, image, options = read_rows(options, lambda line: _say(options.quiet, "left out", line))
     for model, _ in named.values():
         backbone_of(model, {name: table.columns[name] for name in options.target})
-    # Before the pictures are read: a slip in the options is told at once.
+    # Before the images are read: a slip in the options is told at once.
     strategies = {name: _recipe(*what, options) for name, what in named.items()}
     budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
     _sizes(told.sizes, len(table))
@@ -94,8 +94,8 @@ def report_on(out: str, *, quiet: bool) -> None:
     folder = Path(out).expanduser()
     if not (folder / "study.sqlite").is_file():
         raise ConfigError(
-            f"What shall be learnt from? longspan study SOURCE: a folder, a table or the name of a data set. (There is "
-            f"no study in {folder} to report on.)"
+            f"No training data given. Pass a folder, a CSV file or the name of a data set: longspan study SOURCE. (There "
+            f"is no study in {folder} to report on.)"
         )
     _finish(Study.open(folder / "study.sqlite"), folder, quiet=quiet)
 

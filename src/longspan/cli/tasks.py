@@ -24,7 +24,7 @@ _DESIGN_FOR = {"mask": "unet:resnet18", "boxes": "faster_rcnn:resnet18", "instan
 
 
 def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table, str, TrainOptions]:
-    """What SOURCE holds, its column of pictures, and the options with what suits them where the user has not chosen.
+    """What SOURCE holds, its column of images, and the options with what suits them where the user has not chosen.
 
     Args:
         options: As they were given.
@@ -39,7 +39,7 @@ def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table
     )  # fmt: skip
     image = image_column(table)
     names = _choose_targets(table, image, options.target)
-    side_px, files = _picture_side(table, image)
+    side_px, files = _image_side(table, image)
     targets = {name: table.columns[name] for name in names}
     options = _suited_to(replace(options, target=names), targets, side_px, files)
     if options.resize is not None:
@@ -85,8 +85,8 @@ def _choose_targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[st
     return (others[0],)
 
 
-def _picture_side(table: Table, image: str) -> tuple[int, bool]:
-    """Longer side of the first picture that opens, and whether pictures are files, whose sizes may differ."""
+def _image_side(table: Table, image: str) -> tuple[int, bool]:
+    """Longer side of the first image that opens, and whether images are files, whose sizes may differ."""
     from longspan.vision.image_io import open_image
 
     if image in table.arrays:
@@ -101,12 +101,12 @@ def _picture_side(table: Table, image: str) -> tuple[int, bool]:
 
 
 def _suited_to(options: TrainOptions, targets: Mapping[str, Column], side_px: int, files: bool) -> TrainOptions:
-    """The options with all that depends on pictures and targets, where the user has not chosen."""
-    from longspan.columns import Located
+    """The options with all that depends on images and targets, where the user has not chosen."""
+    from longspan.columns import Spatial
 
     small = side_px <= _SMALL_PX
     texts = all(column.kind == "text" for column in targets.values())
-    located = next((column for column in targets.values() if isinstance(column, Located)), None)
+    located = next((column for column in targets.values() if isinstance(column, Spatial)), None)
     suited: dict[str, Any] = {
         "model": "line_cnn" if texts else "resnet20" if small else "resnet18",
         "size": None if small or not files or texts else "224",  # a square would cut lines off
@@ -154,8 +154,8 @@ def make_task(split: Split, image: str, options: TrainOptions) -> Task:
 
 def train_config(options: TrainOptions) -> TrainConfig:
     """Batch size, optimizer, augmentation and the like."""
-    from longspan.data import Augment
     from longspan.train import TrainConfig
+    from longspan.vision import Augment
 
     assert options.batch_size is not None
     augment = {"none": Augment, "photos": Augment.photos, "digits": Augment.digits}[options.augment]()
@@ -193,12 +193,12 @@ def _counted(counts: Counter[Any]) -> str:
 
 
 def _things(rows: Sequence[Sequence[Any]]) -> str:
-    """How many of each label lie in the pictures, and in how many there is nothing."""
-    from longspan.columns.annotations import label_of
+    """How many of each label lie in the images, and in how many there is nothing."""
+    from longspan.vision.annotation_values import label_of
 
     counts = Counter(label_of(each) if isinstance(each, dict) else "object" for row in rows for each in row)
     empty = sum(not row for row in rows)
-    return _counted(counts) + (f", {empty:,} pictures with none" if empty else "")
+    return _counted(counts) + (f", {empty:,} images with none" if empty else "")
 
 
 def describe_split(split: Split) -> str:
@@ -206,6 +206,6 @@ def describe_split(split: Split) -> str:
     return repr(split).removeprefix("Split(").removesuffix(")").replace(", 0 test in the vault", "")
 
 
-def _rows(share: float) -> float | int:
+def _rows(fraction: float) -> float | int:
     """On the command line 200 is 200.0; a number of rows is whole."""
-    return int(share) if share >= 1 and share == int(share) else share
+    return int(fraction) if fraction >= 1 and fraction == int(fraction) else fraction

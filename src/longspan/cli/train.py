@@ -23,9 +23,9 @@ _defaults = TrainOptions(source="")
 def train(
     ctx: typer.Context,
     source: told.Source = None,
-    # what is learnt from what
+    # what is learned from what
     pattern: told.Pattern = None,
-    image: told.PictureColumn = None,
+    image: told.ImageColumn = None,
     target: told.Targets = None,
     column: told.Columns = None,
     format: told.Format = None,
@@ -51,7 +51,7 @@ def train(
         Opt(
             metavar="NAME",
             help="`longspan models` lists networks, and designs, which may stand on any of them: unet:squeezenet1_1.  "
-            "[default: resnet18; resnet20 for pictures of at most 64 pixels; line_cnn for texts; unet:resnet18 for "
+            "[default: resnet18; resnet20 for images of at most 64 pixels; line_cnn for texts; unet:resnet18 for "
             "masks, faster_rcnn:resnet18 for boxes, mask_rcnn:resnet18 for instances]",
         ),
     ] = None,
@@ -59,7 +59,7 @@ def train(
         str | None,
         Opt(
             metavar="none|imagenet|FILE",
-            help="What the network starts from.  [default: imagenet where the network has such weights, the pictures "
+            help="What the network starts from.  [default: imagenet where the network has such weights, the images "
             "are larger than 64 pixels and the weights can be had; else none; the output says which]",
         ),
     ] = None,
@@ -99,8 +99,8 @@ def train(
     weight_decay: Annotated[float, Opt(metavar="X", help="Pull of the weights towards zero.")] = _defaults.weight_decay,
     clip_norm: Annotated[float | None, Opt(metavar="NORM", help="Longest gradient; longer ones are cut down.")] = None,
     augment: told.Augmented = _defaults.augment,
-    mixup: Annotated[float, Opt(metavar="ALPHA", help="Blend pairs of pictures; 0 is off, 0.2 to 0.4 usual.")] = 0.0,
-    label_smoothing: Annotated[float, Opt(metavar="SHARE", help="Share of certainty taken from the labels.")] = 0.0,
+    mixup: Annotated[float, Opt(metavar="ALPHA", help="Blend pairs of images; 0 is off, 0.2 to 0.4 usual.")] = 0.0,
+    label_smoothing: Annotated[float, Opt(metavar="SHARE", help="Fraction of certainty taken from the labels.")] = 0.0,
     average: Annotated[
         float | None, Opt(metavar="DECAY", help="Keep a running average of the weights, such as 0.99.")
     ] = None,
@@ -141,7 +141,7 @@ def train(
     force: told.Force = False,
     quiet: told.Quiet = False,
 ) -> None:
-    r"""Train a network on pictures and save it as one file.
+    r"""Train a network on images and save it as one file.
 
     longspan train pets/images --pattern '(?P<breed>.+)_\d+\.jpg' --target breed --out breeds.safetensors
     """
@@ -151,7 +151,7 @@ def train(
         options = _resumed(Path(resume), given, ctx.params)
     elif source is None:
         raise ConfigError(
-            "What shall be learnt from? longspan train SOURCE: a folder, a table or the name of a data set."
+            "What shall be learned from? longspan train SOURCE: a folder, a table or the name of a data set."
         )
     else:
         values: dict[str, Any] = {field.name: ctx.params[field.name] for field in fields(TrainOptions)}

@@ -15,7 +15,7 @@ __all__ = ["AUGMENTS", "MODES", "TrainOptions", "read_options"]
 
 MODES = ("fine-tune", "one-cycle", "fit")
 AUGMENTS = ("none", "photos", "digits")
-RESIZES = ("crop", "squish", "pad")
+RESIZES = ("crop", "stretch", "pad")
 _FILE = "run.json"
 _PATHS = ("source", "annotations", "classes", "weights", "out", "report", "checkpoints")
 _WRITTEN = ("out", "report", "checkpoints")  # these need not be there yet; the others may be no paths at all
@@ -108,7 +108,7 @@ class TrainOptions:
 
     @property
     def size_px(self) -> tuple[int, int] | None:
-        """Height and width of the pictures, as --size says.
+        """Height and width of the images, as --size says.
 
         Raises:
             ConfigError: it cannot be read.

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longspan.cli.output_paths import OutputPaths, places_for
 from longspan.cli.shell import interruptible, label, writing
 from longspan.cli.tasks import (
     backbone_of,
@@ -21,7 +22,6 @@ from longspan.cli.tasks import (
     train_config,
 )
 from longspan.cli.train_options import TrainOptions
-from longspan.cli.output_paths import Places, places_for
 from longspan.errors import ConfigError, FetchError, TrainingError, WeightsError
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
         _train_in(places, options, say)
 
 
-def _train_in(places: Places, options: TrainOptions, say: Any) -> None:
-    from longspan.columns import Located
+def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
+    from longspan.columns import Spatial
 
     table, image, options = read_rows(options, lambda line: say(label("left out", line)))
     _check(options)
@@ -96,7 +96,7 @@ def _train_in(places: Places, options: TrainOptions, say: Any) -> None:
             write(path)
         say(label("saved" if path == places.model else "report", str(path)))
     places.write_result(learner, seconds)
-    drawn = " --draw drawn" if any(isinstance(column, Located) for column in task.targets.values()) else ""
+    drawn = " --draw drawn" if any(isinstance(column, Spatial) for column in task.targets.values()) else ""
     say(label("try", f"longspan predict {shlex.quote(str(places.model))} {_example_file(task, image)}{drawn}"))
 
 
@@ -126,7 +126,7 @@ def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, Trai
     except (FetchError, WeightsError) as error:
         if not undecided:
             raise
-        say(label("weights", f"none: {error}\nThe network starts from scratch and needs more pictures and epochs."))
+        say(label("weights", f"none: {error}\nThe network starts from scratch and needs more images and epochs."))
         weights = "none"
         learner = make(weights)
     mode = options.mode or ("fit" if options.schedule else "fine-tune" if weights != "none" else "one-cycle")

@@ -6,39 +6,35 @@ from typing import Any
 
 from longspan.columns.base import Column
 from longspan.columns.boxes import Boxes
-from longspan.columns.multi_label import Categories
 from longspan.columns.category import Category
-from longspan.vision.augment_params import Draws
 from longspan.columns.image import Image
 from longspan.columns.instances import Instances
-from longspan.columns.spatial import Located
 from longspan.columns.mask import Mask
+from longspan.columns.multi_label import MultiLabel
 from longspan.columns.number import Number
-from longspan.vision.resize_transform import Placement
-from longspan.columns.raw import Plain
+from longspan.columns.raw import Raw
+from longspan.columns.spatial import Spatial
 from longspan.columns.text import Text
 from longspan.errors import unknown_name
 
 __all__ = [
     "COLUMNS",
     "Boxes",
-    "Categories",
     "Category",
     "Column",
-    "Draws",
     "Image",
     "Instances",
-    "Located",
     "Mask",
+    "MultiLabel",
     "Number",
-    "Placement",
-    "Plain",
+    "Raw",
+    "Spatial",
     "Text",
     "column_from_json",
 ]
 
 COLUMNS: dict[str, type[Column]] = {
-    column.kind: column for column in (Image, Category, Categories, Number, Text, Mask, Boxes, Instances, Plain)
+    column.kind: column for column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Raw)
 }
 """Every kind of column by its name in files. A new column is one file and one entry here."""
 

@@ -1,4 +1,4 @@
-"""What every kind of value can do: be learnt from examples, checked, turned into an array, followed, decoded, shown."""
+"""The interface of every kind of value: fit, check, encode, collate, decode, show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 if TYPE_CHECKING:
-    from longspan.vision.augment_params import Draws
+    from longspan.vision.augment_params import AugmentParams
 
 __all__ = ["Column"]
 
@@ -31,13 +31,13 @@ class Column(ABC):
     for_networks: ClassVar[bool] = True
     """Whether its values can stand in a batch."""
     in_files: ClassVar[bool] = False
-    """Whether a cell may be the path of a file, or the position in an array of pictures held in memory."""
+    """Whether a cell may be the path of a file, or the position in an array of images held in memory."""
     json_cells: ClassVar[bool] = False
     """Whether text in the cell of a CSV file or data frame is JSON: there is no other way to write lists there."""
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> Self:
-        """A complete column, learnt from the values of training rows: vocabulary, size, mean and spread."""
+        """A complete column, learned from the values of training rows: vocabulary, size, mean and spread."""
 
     @property
     @abstractmethod
@@ -61,13 +61,13 @@ class Column(ABC):
             ValueError: the value cannot be read; the message is what `check` would say.
         """
 
-    def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
+    def prepare(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
         """What a network or a loss reads, from a batch of encoded values on the device that trains.
 
-        `draws` are the geometric and colour changes of the batch's rows; kinds that have no place in a picture ignore
+        `draws` are the geometric and colour changes of the batch's rows; kinds that have no place in an image ignore
         them.
         """
-        del draws
+        del augment_params
         return batch
 
     @abstractmethod

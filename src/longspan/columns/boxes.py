@@ -11,47 +11,44 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.metrics.overlap import box_overlaps, unmatched_share
+from longspan.columns.annotations import MIN_SIDE_PX, MIN_VISIBLE_FRACTION, common_faults, learn_annotations
 from longspan.columns.category import Category, Label, checked_vocab
-from longspan.vision.drawing import Colour, draw_boxes, palette
-from longspan.vision.augment_params import warp_points
-from longspan.columns.spatial import Located, checked_frame
-from longspan.vision.image_io import Resize
-from longspan.vision.resize_transform import Placement
-from longspan.columns.annotations import (
-    LEAST_LEFT,
-    LEAST_SIDE_PX,
+from longspan.columns.spatial import Spatial, checked_frame
+from longspan.errors import ConfigError
+from longspan.metrics.overlap import box_overlaps, unmatched_fraction
+from longspan.vision.annotation_values import (
     are_numbers,
     caption,
-    common_faults,
     count_html,
     described,
     entries_of,
     joined,
     label_of,
-    learn_things,
     shown,
 )
-from longspan.errors import ConfigError
+from longspan.vision.augment_params import warp_points
+from longspan.vision.drawing import Colour, draw_boxes, palette
+from longspan.vision.image_io import Resize
+from longspan.vision.resize_transform import ResizeTransform
 
 if TYPE_CHECKING:
-    from longspan.vision.augment_params import Draws
+    from longspan.vision.augment_params import AugmentParams
 
 __all__ = ["Boxes"]
 
 _KEYS = ("box", "label", "ignore", "score")
-_SLACK_PX = 1.0  # so far outside its picture a box may reach, as rounding and other countings of pixels make it
+_SLACK_PX = 1.0  # so far outside its image a box may reach, as rounding and other countings of pixels make it
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Boxes(Located):
-    r"""Things in a picture, each with the upright box around it and a class.
+class Boxes(Spatial):
+    r"""Things in an image, each with the upright box around it and a class.
 
     A raw value is a list: of dicts `{"box": [x0, y0, x1, y1], "label": "person"}`, or of bare boxes, whose label is
     "object". A dict may say `"ignore": True` of a crowd, or of a thing that is hard to see: then finding it is neither
     right nor wrong. An empty list says that nothing is there; a missing value, that nobody looked. Answers carry a
-    "score". Boxes are in pixels of the picture on disk, in edge coordinates: x0=2, x1=5 for pixels 2 to 4.
+    "score". Boxes are in pixels of the image on disk, in edge coordinates: x0=2, x1=5 for pixels 2 to 4.
 
     Encoded as `(max_boxes, 6)` float32: x0, y0, x1, y1 in the frame, class number, 1 if ignored. Rows that are all
     zero hold no box. What the frame or a warp cuts is clipped, and dropped when less than a tenth of it is left, or it
@@ -74,13 +71,13 @@ class Boxes(Located):
     json_cells: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
-    """Labels in the order of the class numbers; learnt from training rows, sorted, when empty."""
+    """Labels in the order of the class numbers; learned from training rows, sorted, when empty."""
     max_boxes: int | None = None
-    """Most boxes of one picture; learnt: twice the most in a training row, and eight more."""
+    """Most boxes of one image; learned: twice the most in a training row, and eight more."""
     size_px: tuple[int, int] | None = None
     """Height and width of the frame."""
     resize: Resize = "crop"
-    """How the picture was brought into its frame."""
+    """How the image was brought into its frame."""
 
     def __post_init__(self) -> None:
         """Check vocabulary, room and frame."""
@@ -97,7 +94,7 @@ class Boxes(Located):
         """
         if self.vocab and self.max_boxes is not None:
             return self
-        vocab, max_boxes = learn_things("Boxes", values, self.vocab, self.max_boxes)
+        vocab, max_boxes = learn_annotations("Boxes", values, self.vocab, self.max_boxes)
         return replace(self, vocab=vocab, max_boxes=max_boxes)
 
     @property
@@ -115,36 +112,36 @@ class Boxes(Located):
         """Boxes that cannot be, unknown classes, too many of them; all that is wrong at once."""
         return joined(self._read(value, None)[1]) or None
 
-    def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
-        """The boxes of a picture as they lie in its frame, those first that come first.
+    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
+        """The boxes of an image as they lie in its frame, those first that come first.
 
         Raises:
-            ValueError: all that is wrong with them; more than a pixel outside the picture is, too.
+            ValueError: all that is wrong with them; more than a pixel outside the image is, too.
         """
-        boxes, faults = self._read(value, placement.source_px)
+        boxes, faults = self._read(value, transform.source_px)
         if faults:
             raise ValueError(joined(faults))
         encoded = np.zeros(self.shape, np.float32)
         if boxes:
             rows = np.array([[*box, self._labels.encode(label), ignore] for box, label, ignore in boxes], np.float64)
-            rows[:, :4], keep = _clipped(placement.boxes_to_frame(rows[:, :4]), placement.size_px)
+            rows[:, :4], keep = _clipped(transform.boxes_to_frame(rows[:, :4]), transform.size_px)
             encoded[: keep.sum()] = rows[keep]
         return encoded
 
-    def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
-        """`(B, N, 6)` as encoded; with draws, every box where its picture's warp takes it."""
-        if draws is None or draws.geometry == "none":
+    def prepare(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
+        """`(B, N, 6)` as encoded; with draws, every box where its image's warp takes it."""
+        if augment_params is None or augment_params.geometry == "none":
             return batch
         assert self.size_px is not None
         corners = batch[:, :, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(len(batch), -1, 2)
         # Draws count from the centre of the first pixel, boxes from its edge.
-        corners = (warp_points(corners.double() - 0.5, draws) + 0.5).view(len(batch), -1, 4, 2)
+        corners = (warp_points(corners.double() - 0.5, augment_params) + 0.5).view(len(batch), -1, 4, 2)
         around = torch.cat([corners.amin(2), corners.amax(2)], dim=2)
         height, width = self.size_px
         inside = around.clamp(min=0).minimum(around.new_tensor([width, height, width, height]))
         sides, whole = inside[..., 2:] - inside[..., :2], around[..., 2:] - around[..., :2]
         there = (batch[..., 2] > batch[..., 0]) & (batch[..., 3] > batch[..., 1])
-        keep = there & (sides >= LEAST_SIDE_PX).all(-1) & (sides.prod(-1) >= LEAST_LEFT * whole.prod(-1))
+        keep = there & (sides >= MIN_SIDE_PX).all(-1) & (sides.prod(-1) >= MIN_VISIBLE_FRACTION * whole.prod(-1))
         moved = torch.cat([inside.to(batch.dtype), batch[..., 4:]], dim=2)
         return moved * keep[..., None]
 
@@ -157,9 +154,9 @@ class Boxes(Located):
             decoded.append({"box": row[:4], "label": self.vocab[int(row[4])], **ignore})
         return decoded
 
-    def to_source(self, value: list[dict[str, Any]], placement: Placement) -> list[dict[str, Any]]:
+    def to_source(self, value: list[dict[str, Any]], transform: ResizeTransform) -> list[dict[str, Any]]:
         """Boxes of the frame as they lie in the source, clipped to it; those wholly outside are left out."""
-        boxes = placement.boxes_to_source([each["box"] for each in value]).tolist()
+        boxes = transform.boxes_to_source([each["box"] for each in value]).tolist()
         there = zip(value, boxes, strict=True)
         return [{**each, "box": box} for each, box in there if box[2] > box[0] and box[3] > box[1]]
 
@@ -187,9 +184,9 @@ class Boxes(Located):
         return "1 - F1 of boxes"
 
     def error(self, truth: Any, said: Any) -> float:
-        """See `unmatched_share`, by the overlap of boxes."""
+        """See `unmatched_fraction`, by the overlap of boxes."""
         true, found = (entries_of(value, "boxes", "box") for value in (truth, said))
-        return unmatched_share(true, found, box_overlaps([e["box"] for e in true], [e["box"] for e in found]))
+        return unmatched_fraction(true, found, box_overlaps([e["box"] for e in true], [e["box"] for e in found]))
 
     def json_value(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Label, score and box of each, to a hundredth of a pixel."""
@@ -202,7 +199,7 @@ class Boxes(Located):
     def _read(
         self, value: Any, source_px: tuple[int, int] | None
     ) -> tuple[list[tuple[list[float], Label, bool]], list[str]]:
-        """Box (clipped to the picture), label and flag of each, and all faults."""
+        """Box (clipped to the image), label and flag of each, and all faults."""
         try:
             entries = entries_of(value, "boxes", "box")
         except ValueError as error:
@@ -240,11 +237,11 @@ def _clipped(boxes: np.ndarray, size_px: tuple[int, int]) -> tuple[np.ndarray, n
     height, width = size_px
     inside = boxes.clip(0, [width, height, width, height])
     sides, whole = inside[:, 2:] - inside[:, :2], boxes[:, 2:] - boxes[:, :2]
-    return inside, (sides >= LEAST_SIDE_PX).all(1) & (sides.prod(1) >= LEAST_LEFT * whole.prod(1))
+    return inside, (sides >= MIN_SIDE_PX).all(1) & (sides.prod(1) >= MIN_VISIBLE_FRACTION * whole.prod(1))
 
 
 def _checked_box(box: Any, source_px: tuple[int, int] | None) -> tuple[list[float], str | None]:
-    """A box clipped to its picture, or what is wrong with it, behind its number."""
+    """A box clipped to its image, or what is wrong with it, behind its number."""
     said = shown(box.tolist() if isinstance(box, np.ndarray) else box)
     if not isinstance(box, list | tuple | np.ndarray) or len(box) != 4 or not are_numbers(box):
         return [], f"{said}: a box is four finite numbers x0, y0, x1, y1"
@@ -269,9 +266,7 @@ def _checked_box(box: Any, source_px: tuple[int, int] | None) -> tuple[list[floa
         x0, x1 = (min(max(x, 0.0), float(width)) for x in (x0, x1))
         y0, y1 = (min(max(y, 0.0), float(height)) for y in (y0, y1))
         if far:
-            faults.append(
-                f"it reaches {' and '.join(far)} of its picture, which is {height} px high and {width} px wide"
-            )
+            faults.append(f"it reaches {' and '.join(far)} of its image, which is {height} px high and {width} px wide")
         elif not faults and not (x1 > x0 and y1 > y0):
-            faults.append(f"it lies outside its picture, which is {height} px high and {width} px wide")
+            faults.append(f"it lies outside its image, which is {height} px high and {width} px wide")
     return [x0, y0, x1, y1], f"{said}: {'; '.join(faults)}" if faults else None

@@ -65,7 +65,7 @@ class Category(Column):
     kind: ClassVar[str] = "category"
 
     vocab: tuple[Label, ...] = ()
-    """Labels in the order of the network's outputs; learnt from training rows when empty. 1, 1.0 and True are equal."""
+    """Labels in the order of the network's outputs; learned from training rows if empty. 1, 1.0 and True are equal."""
 
     def __post_init__(self) -> None:
         """Check a given vocabulary."""

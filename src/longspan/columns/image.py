@@ -1,4 +1,4 @@
-"""Pictures: files, Pillow images or arrays, read once at the size that trains."""
+"""Images: files, Pillow images or arrays, read once at the size that trains."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ import numpy.typing as npt
 import torch
 
 from longspan.columns.base import Column
+from longspan.errors import ConfigError, Fault, data_error
 from longspan.vision.augment_params import warp_images
 from longspan.vision.image_io import Resize, look, read_pixels, resize
-from longspan.vision.resize_transform import Placement
-from longspan.errors import ConfigError, Fault, data_error
+from longspan.vision.resize_transform import ResizeTransform
 
 if TYPE_CHECKING:
-    from longspan.vision.augment_params import Draws
+    from longspan.vision.augment_params import AugmentParams
 
 __all__ = ["Image"]
 
 _WHOLE_PX = 1 << 20  # a JPEG is not read at one of its smaller scales
 _CACHED = 1 << 18  # floats
-_PEEKED = 64  # pictures looked at to learn the number of channels and the common size
+_PEEKED = 64  # images looked at to learn the number of channels and the common size
 _MOST_PIXELS = 1 << 24  # of one sample
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Image(Column):
-    """A picture: encoded as `(H, W, C)` uint8 at `size_px`; `prepare` gives `(B, C, H, W)` float32, normalised.
+    """An image: encoded as `(H, W, C)` uint8 at `size_px`; `prepare` gives `(B, C, H, W)` float32, normalised.
 
     Read as a person sees it: turned upright by its EXIF note, see-through parts on white, the first frame of several.
     Values of more than 8 bits are scaled so that the brightest is 255, since few such files use their whole range.
@@ -45,13 +45,13 @@ class Image(Column):
     in_files: ClassVar[bool] = True
 
     size_px: tuple[int, int] | None = None
-    """Height and width that the network sees; learnt where all pictures have one size."""
+    """Height and width that the network sees; learned where all images have one size."""
     channels: int | None = None
-    """1 for grey, 3 for colour; learnt from the training rows (grey only if all of them are)."""
+    """1 for grey, 3 for colour; learned from the training rows (grey only if all of them are)."""
     resize: Resize = "crop"
     """How another shape becomes `size_px`: cut the middle out, distort, or fill up with black."""
     mean: tuple[float, ...] | None = None
-    """Per channel, of values in 0..1; learnt from the training rows, or that of the pretrained weights."""
+    """Per channel, of values in 0..1; learned from the training rows, or that of the pretrained weights."""
     std: tuple[float, ...] | None = None
     """Per channel, of values in 0..1."""
 
@@ -66,12 +66,12 @@ class Image(Column):
         if self.size_px is not None and self.size_px[0] * self.size_px[1] > _MOST_PIXELS:  # also in a stranger's file
             raise ConfigError(
                 f"Image.size_px {self.size_px[0]} x {self.size_px[1]} is more than the {_MOST_PIXELS:,} pixels that "
-                "one sample may have; large pictures are read smaller, or tile by tile (tiles=True)"
+                "one sample may have; large images are read smaller, or tile by tile (tiles=True)"
             )
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"Image.channels must be 1 (grey) or 3 (colour), got {self.channels!r}")
-        if self.resize not in ("crop", "squish", "pad"):
-            raise ConfigError(f"Image.resize must be 'crop', 'squish' or 'pad', got {self.resize!r}")
+        if self.resize not in ("crop", "stretch", "pad"):
+            raise ConfigError(f"Image.resize must be 'crop', 'stretch' or 'pad', got {self.resize!r}")
         numbers = (*(self.mean or ()), *(self.std or ()))
         if not all(isinstance(each, int | float) and math.isfinite(each) for each in numbers):
             raise ConfigError(f"Image.mean and Image.std are finite numbers, got {self.mean!r} and {self.std!r}")
@@ -83,7 +83,7 @@ class Image(Column):
             raise ConfigError(f"Image.mean has {len(self.mean)} values for {self.channels} channels")
 
     def fit(self, values: Iterable[Any]) -> Self:
-        """Channels and size, from the headers of the first training pictures; pixels are not decoded here.
+        """Channels and size, from the headers of the first training images; pixels are not decoded here.
 
         Raises:
             DataError: none of them can be opened; it names them all.
@@ -96,16 +96,16 @@ class Image(Column):
             try:
                 mode, size = look(value)
             except ValueError as error:  # reported with its row when the rows are read, unless all are like this
-                faults.append(Fault(str(value) if isinstance(value, str | Path) else f"picture {number}", str(error)))
+                faults.append(Fault(str(value) if isinstance(value, str | Path) else f"image {number}", str(error)))
                 continue
             modes.add(mode)
             sizes.add(size)
             if number - len(faults) + 1 == _PEEKED:
                 break
         if not sizes:
-            raise data_error("No training picture can be opened:", faults, "Check the folder, the pattern, the files.")
+            raise data_error("No training image can be opened:", faults, "Check the folder, the pattern, the files.")
         if self.size_px is None and len(sizes) > 1:
-            raise ConfigError(f"The pictures have different sizes ({_some(sizes)} pixels ...). Say size_px=, e.g. 224.")
+            raise ConfigError(f"The images have different sizes ({_some(sizes)} pixels ...). Say size_px=, e.g. 224.")
         grey = modes <= {"L", "1", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
         return replace(self, size_px=self.size_px or sizes.pop(), channels=self.channels or (1 if grey else 3))
 
@@ -122,7 +122,7 @@ class Image(Column):
         return np.uint8
 
     def check(self, value: Any) -> str | None:
-        """What stops this picture from being read, pixels included."""
+        """What stops this image from being read, pixels included."""
         try:
             self.encode(value)
         except ValueError as error:
@@ -137,51 +137,51 @@ class Image(Column):
         shapes = (self.shape, self.shape[:2]) if self.channels == 1 else (self.shape,)
         if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.shape in shapes:
             return value.reshape(self.shape)
-        picture = read_pixels(value, "L" if self.channels == 1 else "RGB", max(width, height))
-        if picture.size != (width, height):
-            picture = resize(picture, width, height, self.resize)
-        return np.asarray(picture).reshape(self.shape)
+        image = read_pixels(value, "L" if self.channels == 1 else "RGB", max(width, height))
+        if image.size != (width, height):
+            image = resize(image, width, height, self.resize)
+        return np.asarray(image).reshape(self.shape)
 
-    def placement(self, value: Any) -> Placement:
-        """Where this picture lies in the frame that `encode` makes of it, from its header alone; for fitted columns.
+    def transform(self, value: Any) -> ResizeTransform:
+        """Where this image lies in the frame that `encode` makes of it, from its header alone; for fitted columns.
 
         Raises:
-            ValueError: the picture cannot be opened.
+            ValueError: the image cannot be opened.
         """
         assert self.size_px is not None
-        return Placement(look(value)[1], self.size_px, self.resize)
+        return ResizeTransform(look(value)[1], self.size_px, self.resize)
 
     def pixels(self, value: Any) -> np.ndarray:
-        """The whole picture at its own size, `(h, w, C)` uint8, turned upright.
+        """The whole image at its own size, `(h, w, C)` uint8, turned upright.
 
         Raises:
-            ValueError: the picture cannot be read.
+            ValueError: the image cannot be read.
         """
         assert self.channels is not None
-        picture = read_pixels(value, "L" if self.channels == 1 else "RGB", _WHOLE_PX)
-        return np.array(picture).reshape(picture.height, picture.width, self.channels)
+        image = read_pixels(value, "L" if self.channels == 1 else "RGB", _WHOLE_PX)
+        return np.array(image).reshape(image.height, image.width, self.channels)
 
-    def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
+    def prepare(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
         """`(B, H, W, C)` uint8 as `(B, C, H, W)` float32, changed as drawn, of mean 0 and spread 1 over training rows.
 
-        The result lies channels-last in memory, which is how the pictures are kept and what convolutions like best.
+        The result lies channels-last in memory, which is how the images are kept and what convolutions like best.
         """
         assert self.mean is not None
         assert self.std is not None
         mean = torch.tensor(self.mean, device=batch.device)
         std = torch.tensor(self.std, device=batch.device)
-        if draws is None or not (draws.colour or draws.geometry != "none"):
+        if augment_params is None or not (augment_params.colour or augment_params.geometry != "none"):
             # Whole lines at a time: three channels alone are too short a row for vector instructions.
             lines = batch.flatten(2)  # (B, H, W * C)
             scale, shift = (1 / (std * 255)).repeat(batch.shape[2]), (mean / std).repeat(batch.shape[2])
             rows = torch.empty(lines.shape, device=batch.device)
-            # On a processor so many pictures at a time as stay in its cache from step to step.
+            # On a processor so many images at a time as stay in its cache from step to step.
             few = max(1, _CACHED // max(1, lines[:1].numel())) if batch.device.type == "cpu" else max(1, len(batch))
             for some, read in zip(rows.split(few), lines.split(few), strict=True):
                 some.copy_(read).mul_(scale).sub_(shift)
             return rows.view(batch.shape).permute(0, 3, 1, 2)
         unit = batch.permute(0, 3, 1, 2).float().mul_(1 / 255)
-        return warp_images(unit, draws).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
+        return warp_images(unit, augment_params).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
 
     def decode(self, encoded: Any) -> np.ndarray:
         """The pixels, `(H, W)` or `(H, W, 3)` uint8."""
@@ -191,12 +191,12 @@ class Image(Column):
     def show_html(self, value: Any) -> str:
         """A thumbnail with the pixels inside the page."""
         try:
-            picture = read_pixels(value, "RGB", 96)
+            image = read_pixels(value, "RGB", 96)
         except ValueError as error:
             return html.escape(f"({error})")
-        picture.thumbnail((96, 96))
+        image.thumbnail((96, 96))
         buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
+        image.save(buffer, "PNG")
         return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
 
 

@@ -11,31 +11,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.metrics.overlap import mask_overlaps, unmatched_share
+from longspan.columns.annotations import MIN_VISIBLE_FRACTION, common_faults, learn_annotations
 from longspan.columns.category import Category, Label, checked_vocab
-from longspan.vision.drawing import Colour, draw_boxes, draw_masks, palette
-from longspan.vision.augment_params import warp_masks
-from longspan.columns.spatial import Located, checked_frame
-from longspan.vision.contours import mask_of, outline_faults, size_of
-from longspan.vision.instance_encoding import areas, boxes_in, masks_in, packed, tight_boxes
-from longspan.vision.image_io import Resize
-from longspan.vision.resize_transform import Placement
-from longspan.vision.rle import encode_runs
-from longspan.columns.annotations import (
-    LEAST_LEFT,
-    caption,
-    common_faults,
-    count_html,
-    described,
-    entries_of,
-    joined,
-    label_of,
-    learn_things,
-)
+from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError
+from longspan.metrics.overlap import mask_overlaps, unmatched_fraction
+from longspan.vision.annotation_values import caption, count_html, described, entries_of, joined, label_of
+from longspan.vision.augment_params import warp_masks
+from longspan.vision.contours import mask_of, outline_faults, size_of
+from longspan.vision.drawing import Colour, draw_boxes, draw_masks, palette
+from longspan.vision.image_io import Resize
+from longspan.vision.instance_encoding import areas, boxes_in, masks_in, packed, tight_boxes
+from longspan.vision.resize_transform import ResizeTransform
+from longspan.vision.rle import encode_runs
 
 if TYPE_CHECKING:
-    from longspan.vision.augment_params import Draws
+    from longspan.vision.augment_params import AugmentParams
 
 __all__ = ["Instances"]
 
@@ -44,8 +35,8 @@ _KEYS = ("label", "rle", "polygons", "box", "ignore", "score")
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Instances(Located):
-    """Things in a picture, each with its own mask and a class; masks may overlap.
+class Instances(Spatial):
+    """Things in an image, each with its own mask and a class; masks may overlap.
 
     A raw value is a list of dicts: "label", and the mask as one of
 
@@ -73,13 +64,13 @@ class Instances(Located):
     json_cells: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
-    """Labels in the order of the class numbers; learnt from training rows, sorted, when empty."""
+    """Labels in the order of the class numbers; learned from training rows, sorted, when empty."""
     max_instances: int | None = None
-    """Most things of one picture; learnt: twice the most in a training row, and eight more."""
+    """Most things of one image; learned: twice the most in a training row, and eight more."""
     size_px: tuple[int, int] | None = None
     """Height and width of the frame."""
     resize: Resize = "crop"
-    """How the picture was brought into its frame."""
+    """How the image was brought into its frame."""
 
     def __post_init__(self) -> None:
         """Check vocabulary, room and frame."""
@@ -96,7 +87,7 @@ class Instances(Located):
         """
         if self.vocab and self.max_instances is not None:
             return self
-        vocab, most = learn_things("Instances", values, self.vocab, self.max_instances)
+        vocab, most = learn_annotations("Instances", values, self.vocab, self.max_instances)
         return replace(self, vocab=vocab, max_instances=most)
 
     @property
@@ -115,22 +106,22 @@ class Instances(Located):
         """Masks that cannot be, unknown classes, too many of them; all that is wrong at once."""
         return joined(self._read(value, None)[1]) or None
 
-    def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
-        """The things of a picture as they lie in its frame, those first that come first.
+    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
+        """The things of an image as they lie in its frame, those first that come first.
 
         Raises:
-            ValueError: all that is wrong with them; runs of another size than the picture are, too.
+            ValueError: all that is wrong with them; runs of another size than the image are, too.
         """
-        entries, faults = self._read(value, placement.source_px)
+        entries, faults = self._read(value, transform.source_px)
         if faults:
             raise ValueError(joined(faults))
         encoded = np.zeros(self.shape, np.uint8)
         masks, numbers = [], []
         for entry in entries:
-            mask = mask_of(entry, placement.source_px)
-            framed = placement.mask_to_frame(mask, 0)
+            mask = mask_of(entry, transform.source_px)
+            framed = transform.mask_to_frame(mask, 0)
             left = np.count_nonzero(framed)
-            if left and left >= LEAST_LEFT * np.count_nonzero(mask) * placement.scale.prod():
+            if left and left >= MIN_VISIBLE_FRACTION * np.count_nonzero(mask) * transform.scale.prod():
                 masks.append(framed)
                 numbers.append([int(self._labels.encode(label_of(entry))), float(bool(entry.get("ignore")))])
         if masks:
@@ -139,24 +130,24 @@ class Instances(Located):
             encoded[: len(masks)] = packed(boxes, together).numpy()
         return encoded
 
-    def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
-        """`(B, N, bytes)` as encoded; with draws, masks warped like their pictures, and boxes tight around them."""
-        if draws is None or draws.geometry == "none":
+    def prepare(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
+        """`(B, N, bytes)` as encoded; with draws, masks warped like their images, and boxes tight around them."""
+        if augment_params is None or augment_params.geometry == "none":
             return batch
         boxes = self.boxes_of(batch)
-        # One pixel of the warped picture stands for so many of the one before.
-        area = torch.linalg.det(draws.matrix[:, :, :2].double()).abs()
+        # One pixel of the warped image stands for so many of the one before.
+        area = torch.linalg.det(augment_params.matrix[:, :, :2].double()).abs()
         moved = torch.zeros_like(batch)
-        for picture, used in enumerate((boxes[..., 2] > boxes[..., 0]).cpu()):
+        for image, used in enumerate((boxes[..., 2] > boxes[..., 0]).cpu()):
             slots = used.nonzero()[:, 0].to(batch.device)
             if not len(slots):
                 continue
-            before = self.masks_of(batch[picture, slots])
-            after = warp_masks(before[None], draws.take(slice(picture, picture + 1)), 0)[0]
+            before = self.masks_of(batch[image, slots])
+            after = warp_masks(before[None], augment_params.take(slice(image, image + 1)), 0)[0]
             left = areas(after)
-            keep = (left > 0) & (left * area[picture] >= LEAST_LEFT * areas(before))
-            numbers = torch.cat([tight_boxes(after), boxes[picture, slots, 4:]], dim=1)
-            moved[picture, slots] = packed(numbers, after) * keep[:, None]
+            keep = (left > 0) & (left * area[image] >= MIN_VISIBLE_FRACTION * areas(before))
+            numbers = torch.cat([tight_boxes(after), boxes[image, slots, 4:]], dim=1)
+            moved[image, slots] = packed(numbers, after) * keep[:, None]
         return moved
 
     def boxes_of(self, batch: torch.Tensor) -> torch.Tensor:
@@ -180,14 +171,14 @@ class Instances(Located):
                 decoded.append({"box": row[:4], "label": self.vocab[int(row[4])], "rle": _runs(mask), **ignore})
         return decoded
 
-    def to_source(self, value: list[dict[str, Any]], placement: Placement) -> list[dict[str, Any]]:
+    def to_source(self, value: list[dict[str, Any]], transform: ResizeTransform) -> list[dict[str, Any]]:
         """Things of the frame as they lie in the source; those of which nothing lies in it are left out."""
         moved = []
         for entry in entries_of(value, "instances"):
-            mask = placement.mask_to_source(mask_of(entry, placement.size_px), 0)
+            mask = transform.mask_to_source(mask_of(entry, transform.size_px), 0)
             if not mask.any():
                 continue
-            box = placement.boxes_to_source([entry["box"]])[0].tolist() if "box" in entry else None
+            box = transform.boxes_to_source([entry["box"]])[0].tolist() if "box" in entry else None
             about = {key: part for key, part in entry.items() if key not in ("box", "rle", "polygons")}
             moved.append({**({"box": box} if box else {}), **about, "rle": _runs(mask)})
         return moved
@@ -219,11 +210,11 @@ class Instances(Located):
         return "1 - F1 of masks"
 
     def error(self, truth: Any, said: Any) -> float:
-        """See `unmatched_share`, by the overlap of masks."""
+        """See `unmatched_fraction`, by the overlap of masks."""
         true, found = (entries_of(value, "instances") for value in (truth, said))
         size_px = size_of([*true, *found])
         masks = [[mask_of(each, size_px) for each in things] for things in (true, found)]
-        return unmatched_share(true, found, mask_overlaps(*masks))
+        return unmatched_fraction(true, found, mask_overlaps(*masks))
 
     def json_value(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Label, score, box and mask (runs) of each."""

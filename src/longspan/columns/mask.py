@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from longspan.metrics.overlap import wrong_pixels
 from longspan.columns.category import Label, checked_vocab
-from longspan.vision.drawing import Colour, draw_classes, palette, picture_html
-from longspan.vision.augment_params import warp_masks
-from longspan.columns.spatial import Located, checked_frame
-from longspan.vision.mask_files import read_stored
-from longspan.vision.image_io import Resize
-from longspan.vision.resize_transform import Placement
+from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError, DataError, Fault, data_error
+from longspan.metrics.overlap import wrong_pixels
+from longspan.vision.augment_params import warp_masks
+from longspan.vision.drawing import Colour, draw_classes, image_html, palette
+from longspan.vision.image_io import Resize
+from longspan.vision.mask_files import read_stored
+from longspan.vision.resize_transform import ResizeTransform
 
 if TYPE_CHECKING:
-    from longspan.vision.augment_params import Draws
+    from longspan.vision.augment_params import AugmentParams
 
 __all__ = ["Mask"]
 
@@ -32,22 +32,22 @@ _NO_CLASS: Colour = (225, 225, 225)
 _THUMBNAIL_PX = 96
 _CODE = np.array([1 << 16, 1 << 8, 1], np.int32)  # colours as one number each
 _NEEDS_COLOURS = (
-    "the mask is an RGB picture; Mask(vocab=..., colours=...) says which colour is which class, or save class numbers "
+    "the mask is an RGB image; Mask(vocab=..., colours=...) says which colour is which class, or save class numbers "
     "as a grey or palette PNG"
 )
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Mask(Located):
-    """A class for each pixel of a picture.
+class Mask(Spatial):
+    """A class for each pixel of an image.
 
-    A raw value is the path of a PNG, or an integer array `(h, w)`, of the size of its picture. Grey and palette files
+    A raw value is the path of a PNG, or an integer array `(h, w)`, of the size of its image. Grey and palette files
     store numbers, which `values` and `ignored` explain; colours of a palette mean nothing. RGB files store colours,
     which `colours` explains. Any other number or colour is a fault.
 
     Encoded as `(H, W)` uint8: class numbers, and 255 for what is ignored: neither trained on nor measured. So is what
-    stands around a padded picture, and what a warp brings in from outside. Each pixel takes the nearest number, so
+    stands around a padded image, and what a warp brings in from outside. Each pixel takes the nearest number, so
     classes are never blended. `decode`, and heads that answer, give class numbers; `draw`, `to_source` and
     `json_value` take them.
 
@@ -67,8 +67,8 @@ class Mask(Located):
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the class numbers; when empty, the stored numbers themselves."""
     values: tuple[int, ...] | None = None
-    """The stored number of each class; 0, 1, 2 ... unless given. With neither `vocab` nor `values`, learnt: all numbers
-    in the masks of the training rows that are not ignored."""
+    """The stored number of each class; 0, 1, 2 ... unless given. With neither `vocab` nor `values`, learned: all
+    numbers in the masks of the training rows that are not ignored."""
     ignored: tuple[int, ...] = (_IGNORED,)
     """Stored numbers of pixels that nobody labelled, or that shall not count."""
     colours: tuple[Colour, ...] | None = None
@@ -77,7 +77,7 @@ class Mask(Located):
     size_px: tuple[int, int] | None = None
     """Height and width of the frame."""
     resize: Resize = "crop"
-    """How the picture was brought into its frame."""
+    """How the image was brought into its frame."""
 
     def __post_init__(self) -> None:
         """Check that labels, numbers and colours belong together."""
@@ -165,37 +165,37 @@ class Mask(Located):
             raise ValueError(fault)
         return classes
 
-    def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
-        """The mask of a picture in its frame, at each pixel's centre the nearest number.
+    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
+        """The mask of an image in its frame, at each pixel's centre the nearest number.
 
         Raises:
-            ValueError: the mask cannot be read, is not of its picture's size, or holds numbers that mean nothing.
+            ValueError: the mask cannot be read, is not of its image's size, or holds numbers that mean nothing.
         """
         classes, fault = self._read(value)
-        if classes.shape != placement.source_px:
+        if classes.shape != transform.source_px:
             own, theirs = (
-                f"{height} px high and {width} px wide" for height, width in (classes.shape, placement.source_px)
+                f"{height} px high and {width} px wide" for height, width in (classes.shape, transform.source_px)
             )
-            lying = ": one of them lies on its side" if classes.shape == placement.source_px[::-1] else ""
-            fault = f"the mask is {own}, its picture {theirs}{lying}" + (f"; {fault}" if fault else "")
+            lying = ": one of them lies on its side" if classes.shape == transform.source_px[::-1] else ""
+            fault = f"the mask is {own}, its image {theirs}{lying}" + (f"; {fault}" if fault else "")
         if fault:
             raise ValueError(fault)
-        return placement.mask_to_frame(classes, _IGNORED)
+        return transform.mask_to_frame(classes, _IGNORED)
 
-    def prepare(self, batch: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
-        """`(B, H, W)` uint8 as encoded; with draws, warped like its pictures, and 255 where nothing was labelled."""
-        return batch if draws is None else warp_masks(batch[:, None], draws, _IGNORED)[:, 0]
+    def prepare(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
+        """`(B, H, W)` uint8 as encoded; with draws, warped like its images, and 255 where nothing was labelled."""
+        return batch if augment_params is None else warp_masks(batch[:, None], augment_params, _IGNORED)[:, 0]
 
     def decode(self, encoded: Any) -> np.ndarray:
         """The class numbers `(H, W)` uint8, 255 where ignored."""
         return np.asarray(encoded, np.uint8)
 
-    def to_source(self, value: np.ndarray, placement: Placement) -> np.ndarray:
+    def to_source(self, value: np.ndarray, transform: ResizeTransform) -> np.ndarray:
         """Class numbers of the frame as they lie in the source; 255 where the frame did not show it."""
-        return placement.mask_to_source(np.asarray(value), _IGNORED)
+        return transform.mask_to_source(np.asarray(value), _IGNORED)
 
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
-        """Class numbers, or the path of a mask, over their picture: tinted areas with a thin outline."""
+        """Class numbers, or the path of a mask, over their image: tinted areas with a thin outline."""
         return draw_classes(pixels, self._drawable(value), self.palette)
 
     @property
@@ -205,21 +205,25 @@ class Mask(Located):
 
     @property
     def error_name(self) -> str:
-        """Share of pixels."""
-        return "share of wrong pixels"
+        """Fraction of pixels."""
+        return "fraction of wrong pixels"
 
     def error(self, truth: Any, said: Any) -> float:
         """See `wrong_pixels`; `truth` may be a path, `said` holds class numbers."""
         return wrong_pixels(self.classes(truth), np.asarray(said))
 
     def json_value(self, value: Any) -> dict[str, Any]:
-        """Size, and the share of pixels that each class has; the mask itself is a picture."""
+        """Size, and the fraction of pixels that each class has; the mask itself is an image."""
         classes = self._drawable(value)
         counts = np.bincount(classes.ravel(), minlength=256)
-        shares = {
+        fractions = {
             str(label): round(int(counts[i]) / classes.size, 4) for i, label in enumerate(self.vocab) if counts[i]
         }
-        return {"size_px": list(classes.shape), "share": shares, "ignored": round(int(counts[255]) / classes.size, 4)}
+        return {
+            "size_px": list(classes.shape),
+            "share": fractions,
+            "ignored": round(int(counts[255]) / classes.size, 4),
+        }
 
     @property
     def palette(self) -> tuple[Colour, ...]:
@@ -227,7 +231,7 @@ class Mask(Located):
         return palette(len(self.vocab)) if self.colours is None else self.colours[: len(self.vocab)]
 
     def show_html(self, value: Any) -> str:
-        """A small picture of a raw value in the colours of its classes; grey where ignored."""
+        """A small image of a raw value in the colours of its classes; grey where ignored."""
         try:
             column = self if self.vocab else replace(self, values=_numbers(read_stored(value), but=self.ignored))
             classes = column.classes(value)
@@ -237,9 +241,11 @@ class Mask(Located):
         table[: len(column.vocab)] = np.reshape(column.palette, (-1, 3))
         height, width = classes.shape
         scale = min(_THUMBNAIL_PX / max(height, width), 1)
-        small = Placement((height, width), (max(round(height * scale), 1), max(round(width * scale), 1)), "squish")
+        small = ResizeTransform(
+            (height, width), (max(round(height * scale), 1), max(round(width * scale), 1)), "stretch"
+        )
         words = [str(label) for number, label in enumerate(column.vocab) if (classes == number).any()]
-        return picture_html(table[small.mask_to_frame(classes, _IGNORED)], ", ".join(words))
+        return image_html(table[small.mask_to_frame(classes, _IGNORED)], ", ".join(words))
 
     def _drawable(self, value: Any) -> np.ndarray:
         """Class numbers as they are, or those in a file."""

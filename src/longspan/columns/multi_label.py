@@ -14,12 +14,12 @@ from longspan.columns.base import Column
 from longspan.columns.category import Label, checked_vocab, label_fault, learn_vocab
 from longspan.errors import ConfigError, DataError
 
-__all__ = ["Categories"]
+__all__ = ["MultiLabel"]
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Categories(Column):
+class MultiLabel(Column):
     """Any number of labels out of a vocabulary: encoded as `(K,)` float32 of zeros and ones.
 
     A raw value is a list of labels, or one string with `separator` between them. An empty list says "none of them";
@@ -29,13 +29,13 @@ class Categories(Column):
     kind: ClassVar[str] = "categories"
 
     vocab: tuple[Label, ...] = ()
-    """Labels in the order of the network's outputs; learnt from training rows when empty."""
+    """Labels in the order of the network's outputs; learned from training rows when empty."""
     separator: str | None = None
     """What stands between labels where a value is one string ("cat dog"); spaces around a label do not count."""
 
     def __post_init__(self) -> None:
         """Check a given vocabulary and the separator."""
-        object.__setattr__(self, "vocab", checked_vocab("Categories", self.vocab))
+        object.__setattr__(self, "vocab", checked_vocab("MultiLabel", self.vocab))
         if self.separator == "":
             raise ConfigError("Categories.separator must be at least one character, or None for lists.")
 
@@ -97,7 +97,7 @@ class Categories(Column):
     def _labels(self, value: Any) -> list[Label]:
         if isinstance(value, str):
             if self.separator is None:
-                raise ValueError(f"{value!r} is one string, not a list; give Categories(separator=...) to split it")
+                raise ValueError(f"{value!r} is one string, not a list; give MultiLabel(separator=...) to split it")
             return [label for part in value.split(self.separator) if (label := part.strip())]
         if not isinstance(value, list | tuple | set | frozenset | np.ndarray):
             raise ValueError(f"{value!r} is no list of labels")

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from longspan.columns.base import Column
 
-__all__ = ["Plain"]
+__all__ = ["Raw"]
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Plain(Column):
+class Raw(Column):
     """Numbers, words, or lists of them to any depth: boxes, cuts, the digits of a number.
 
     Stages of a pipeline read and add such values. No network reads or predicts them: give a value another column

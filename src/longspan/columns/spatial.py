@@ -1,4 +1,4 @@
-"""Values that lie in a picture and follow it: masks, boxes, instances."""
+"""Values that lie in an image and follow it: masks, boxes, instances."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import numpy as np
 
 from longspan.columns.base import Column
 from longspan.columns.category import Label
-from longspan.vision.drawing import Colour
 from longspan.columns.image import Image
-from longspan.vision.image_io import Resize
-from longspan.vision.resize_transform import Placement
 from longspan.errors import ConfigError
+from longspan.vision.drawing import Colour
+from longspan.vision.image_io import Resize
+from longspan.vision.resize_transform import ResizeTransform
 
-__all__ = ["Located", "checked_frame"]
+__all__ = ["Spatial", "checked_frame"]
 
 
-class Located(Column, ABC):
-    """A kind of value that lies in the picture of its row, and goes wherever the picture goes.
+class Spatial(Column, ABC):
+    """A kind of value that lies in the image of its row, and goes wherever the image goes.
 
-    Raw values are in pixels of the source, the upright picture as it lies on disk; encoded ones in pixels of the frame,
+    Raw values are in pixels of the source, the upright image as it lies on disk; encoded ones in pixels of the frame,
     which is what the network sees. Boxes and polygons are in edge coordinates: pixel i covers i to i + 1.
 
     Example:
         >>> from longspan.columns import Boxes
-        >>> picture = np.zeros((100, 200), np.uint8)
+        >>> image = np.zeros((100, 200), np.uint8)
         >>> image = Image(size_px=(50, 50), channels=1)  # shows the middle 100 x 100, at half its size
         >>> boxes = Boxes(vocab=("cat",), max_boxes=3).in_frame(image)
-        >>> placement = image.placement(picture)
+        >>> placement = image.placement(image)
         >>> framed = boxes.decode(boxes.encode_in([{"box": [60, 0, 80, 10], "label": "cat"}], placement))
         >>> framed
         [{'box': [5.0, 0.0, 15.0, 5.0], 'label': 'cat'}]
@@ -39,40 +39,40 @@ class Located(Column, ABC):
     """
 
     size_px: tuple[int, int] | None
-    """Height and width of the frame; taken from the picture that the value lies in."""
+    """Height and width of the frame; taken from the image that the value lies in."""
     resize: Resize
-    """How the picture was brought into its frame."""
+    """How the image was brought into its frame."""
 
     def in_frame(self, image: Image) -> Self:
-        """The same column for the frame of this fitted picture column."""
+        """The same column for the frame of this fitted image column."""
         assert image.size_px is not None
         assert dataclasses.is_dataclass(self)
         return dataclasses.replace(self, size_px=image.size_px, resize=image.resize)
 
     def encode(self, value: Any) -> np.ndarray:
-        """A value whose picture has the size of the frame already.
+        """A value whose image has the size of the frame already.
 
         Raises:
             ValueError: all that is wrong with the value.
         """
         assert self.size_px is not None
-        return self.encode_in(value, Placement(self.size_px, self.size_px, self.resize))
+        return self.encode_in(value, ResizeTransform(self.size_px, self.size_px, self.resize))
 
     @abstractmethod
-    def encode_in(self, value: Any, placement: Placement) -> np.ndarray:
+    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
         """A value of the source, encoded in the frame where `placement` puts it.
 
         Raises:
-            ValueError: all that is wrong with the value: what `check` says, and what does not fit its picture.
+            ValueError: all that is wrong with the value: what `check` says, and what does not fit its image.
         """
 
     @abstractmethod
-    def to_source(self, value: Any, placement: Placement) -> Any:
-        """A decoded value or answer (frame) as it lies in the source picture."""
+    def to_source(self, value: Any, transform: ResizeTransform) -> Any:
+        """A decoded value or answer (frame) as it lies in the source image."""
 
     @abstractmethod
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
-        """The value drawn on a picture `(H, W, 3)` uint8 in whose pixels it lies: a new array of the same shape."""
+        """The value drawn on an image `(H, W, 3)` uint8 in whose pixels it lies: a new array of the same shape."""
 
     @property
     @abstractmethod
@@ -86,20 +86,20 @@ class Located(Column, ABC):
 
     @abstractmethod
     def error(self, truth: Any, said: Any) -> float:
-        """How wrong an answer about one picture is, from 0 to 1; both are raw values in pixels of the source."""
+        """How wrong an answer about one image is, from 0 to 1; both are raw values in pixels of the source."""
 
     @abstractmethod
     def json_value(self, value: Any) -> Any:
         """An answer as JSON can hold it, for people and programs to read."""
 
 
-def checked_frame(column: Located) -> None:
+def checked_frame(column: Spatial) -> None:
     """Bring a column's frame into its usual form (one number is a square), or raise the ConfigError."""
     name, size = type(column).__name__, column.size_px
     if isinstance(size, int):
         size = (size, size)
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ConfigError(f"{name}.size_px must be (height, width) of at least 1 pixel, got {size!r}.")
-    if column.resize not in ("crop", "squish", "pad"):
-        raise ConfigError(f"{name}.resize must be 'crop', 'squish' or 'pad', got {column.resize!r}.")
+    if column.resize not in ("crop", "stretch", "pad"):
+        raise ConfigError(f"{name}.resize must be 'crop', 'stretch' or 'pad', got {column.resize!r}.")
     object.__setattr__(column, "size_px", None if size is None else (int(size[0]), int(size[1])))

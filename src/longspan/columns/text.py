@@ -27,18 +27,18 @@ class Text(Column):
     A character is one code point; where one letter can be written in two ways, bring texts to one form first
     (`unicodedata.normalize("NFC", text)`). Capitals and spaces count. The empty string is a text: nothing is written
     there; a missing value says that nobody looked. Validation and test rows may be longer than every training text:
-    the learnt `max_length` leaves room for twice its length and eight more.
+    the learned `max_length` leaves room for twice its length and eight more.
     """
 
     kind: ClassVar[str] = "text"
 
     vocab: tuple[str, ...] = ()
-    """Characters in the order of the network's outputs; learnt from training rows, sorted, when empty."""
+    """Characters in the order of the network's outputs; learned from training rows, sorted, when empty."""
     max_length: int | None = None
     """Most characters of a text that can be encoded."""
     min_steps: int | None = None
     """Steps that reading the longest training text takes: one for each character, and one more between two equal
-    neighbours, which nothing else would part ("feed" takes 5). Learnt from training rows."""
+    neighbours, which nothing else would part ("feed" takes 5). Learned from training rows."""
 
     def __post_init__(self) -> None:
         """Check a given vocabulary and lengths."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from longspan.vision.augment import Augment
-from longspan.data.leakage.leaks import Leaks
 from longspan.data.batches.samples import Batch, Samples, encode_rows
-from longspan.data.splits.split import Split
 from longspan.data.batches.store import Store
+from longspan.data.leakage.leaks import Leaks
+from longspan.data.splits.split import Split
+from longspan.data.splits.vault import Vault
 from longspan.data.table import Table
 from longspan.data.task import Task
-from longspan.data.splits.vault import Vault
 
-__all__ = ["Augment", "Batch", "Leaks", "Samples", "Split", "Store", "Table", "Task", "Vault", "encode_rows"]
+__all__ = ["Batch", "Leaks", "Samples", "Split", "Store", "Table", "Task", "Vault", "encode_rows"]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import polars as pl
 
-from longspan.columns import Categories, Category, Column, Number, Plain
+from longspan.columns import Category, Column, MultiLabel, Number, Raw
 from longspan.data.readers.series import cells_of
-from longspan.randomness import permutation
 from longspan.data.readers.table_sources import TableSources
 from longspan.errors import ConfigError, DataError, unknown_name
+from longspan.randomness import permutation
 
 if TYPE_CHECKING:
     from longspan.data.splits.split import Split
@@ -26,7 +26,7 @@ __all__ = ["Table"]
 class Table(TableSources):
     """Rows with typed columns. Every method gives a new table; files and arrays are never copied or written to.
 
-    A cell of an `Image` or `Mask` column is a path, or the row number of a picture in `arrays[name]`. Any cell may be
+    A cell of an `Image` or `Mask` column is a path, or the row number of an image in `arrays[name]`. Any cell may be
     missing: None, or NaN where a data frame has nothing else for it.
     """
 
@@ -44,8 +44,8 @@ class Table(TableSources):
         Args:
             frame: One row per sample; every name in `columns` is one of its columns.
             columns: What each value means.
-            arrays: Pictures held in memory, uint8 `(N, H, W)` or `(N, H, W, C)`; the cell is the position in it.
-            root: Folder that relative picture paths start from.
+            arrays: Images held in memory, uint8 `(N, H, W)` or `(N, H, W, C)`; the cell is the position in it.
+            root: Folder that relative image paths start from.
             source: Where the rows come from, for messages.
         """
         for name in columns:
@@ -78,7 +78,7 @@ class Table(TableSources):
         return self.columns[name]
 
     def column_values(self, name: str) -> list[Any]:
-        """All raw values of one column, None where missing; pictures as paths or arrays."""
+        """All raw values of one column, None where missing; images as paths or arrays."""
         self.column(name)
         cells = self.frame[name].to_list()
         if name in self.arrays:
@@ -100,7 +100,7 @@ class Table(TableSources):
         return self._path(cell) if self.columns[name].in_files else cell
 
     def where(self, row: int, name: str) -> str:
-        """Where a value stands, for messages: the file of a picture, else row and column."""
+        """Where a value stands, for messages: the file of an image, else row and column."""
         cell = self.frame[name][row]
         if isinstance(cell, str) and self.columns[name].in_files:
             return str(self._path(cell))
@@ -112,7 +112,7 @@ class Table(TableSources):
         return f"Table({len(self)} rows; {columns})"
 
     def _repr_html_(self) -> str:
-        """The first rows with their pictures, for notebooks."""
+        """The first rows with their images, for notebooks."""
         shown = range(min(len(self), 8))
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
         body = "".join(
@@ -140,7 +140,7 @@ class Table(TableSources):
         Args:
             name: New, or that of a column to replace.
             column: What the values mean.
-            values: A function of a row (a dict of raw values), or one value per row. None keeps the cells. Pictures are
+            values: A function of a row (a dict of raw values), or one value per row. None keeps the cells. Images are
                 paths, or arrays or Pillow images of one size.
 
         Raises:
@@ -206,7 +206,7 @@ class Table(TableSources):
         for name in mine.arrays.keys() & theirs.arrays.keys():
             if mine.arrays[name].shape[1:] != theirs.arrays[name].shape[1:]:
                 raise DataError(
-                    f"Pictures in {name!r} have shape {mine.arrays[name].shape[1:]} and {theirs.arrays[name].shape[1:]}"
+                    f"Images in {name!r} have shape {mine.arrays[name].shape[1:]} and {theirs.arrays[name].shape[1:]}"
                     "; bring them to one size first."
                 )
             arrays[name] = np.concatenate([mine.arrays[name], theirs.arrays[name]])
@@ -214,7 +214,7 @@ class Table(TableSources):
             theirs = theirs._with(shifted)
         mixed = [n for n in both if (n in mine.arrays) != (n in theirs.arrays)]
         if mixed:
-            raise DataError(f"Pictures in {mixed[0]!r} are files in one table and arrays in the other; use one form.")
+            raise DataError(f"Images in {mixed[0]!r} are files in one table and arrays in the other; use one form.")
         for name in sorted(both):
             held = [_sort(table.frame[name].dtype) for table in (mine, theirs)]
             if held[0] != held[1] and "nothing" not in held:
@@ -292,14 +292,14 @@ class Table(TableSources):
             try:
                 results.append(function(sample))
             except Exception as error:
-                shown = {name: f"<picture {v.shape}>" if isinstance(v, np.ndarray) else v for name, v in sample.items()}
+                shown = {name: f"<image {v.shape}>" if isinstance(v, np.ndarray) else v for name, v in sample.items()}
                 raise DataError(
                     f"{self.source}, row {row}: {what} raised {type(error).__name__}: {error}. The row is {shown!r}."
                 ) from error
         return results
 
     def _absolute(self) -> Table:
-        """The same table with picture paths that need no root, so that tables from two folders can stand together."""
+        """The same table with image paths that need no root, so that tables from two folders can stand together."""
         if self.root is None:
             return self
         frame = self.frame
@@ -327,5 +327,5 @@ def infer_column(series: pl.Series) -> Column:
     if series.dtype.is_numeric():
         return Number()
     if isinstance(series.dtype, pl.List):
-        return Plain() if series.dtype.inner.is_nested() else Categories()
+        return Raw() if series.dtype.inner.is_nested() else MultiLabel()
     return Category()

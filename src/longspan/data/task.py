@@ -1,4 +1,4 @@
-"""What is to be learnt: inputs and targets of a split table, checked and encoded before the first step."""
+"""What is to be learned: inputs and targets of a split table, checked and encoded before the first step."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any, Literal, final
 import numpy as np
 import torch
 
-from longspan.columns import Category, Column, Image, Located
-from longspan.data.leakage.column_leaks import group_rows
+from longspan.columns import Category, Column, Image, Spatial
 from longspan.data.batches.input_statistics import with_statistics
-from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
-from longspan.data.batches.samples import Samples, encode_rows, picture_of
-from longspan.data.splits.split import Split
+from longspan.data.batches.samples import Samples, encode_rows, image_of
 from longspan.data.batches.store import encode_value
-from longspan.data.table import Table
+from longspan.data.leakage.column_leaks import group_rows
+from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
+from longspan.data.splits.split import Split
 from longspan.data.splits.vault import Vault
+from longspan.data.table import Table
 from longspan.errors import (
     ConfigError,
     DataError,
@@ -39,7 +39,7 @@ __all__ = ["Task"]
 class Task:
     """Inputs -> targets on a split table. One of each is the common case; several of either is normal.
 
-    Making a Task checks names only. `prepare` reads the rows (each picture once), learns vocabularies and statistics
+    Making a Task checks names only. `prepare` reads the rows (each image once), learns vocabularies and statistics
     from the training rows, collects every fault, and looks for leaks; a Learner calls it before it trains.
 
     Example:
@@ -62,7 +62,7 @@ class Task:
         move_leaks: bool = False,
         group: str | None = None,
         time: str | None = None,
-        memory_gb: float = 4.0,
+        cache_gb: float = 4.0,
     ) -> None:
         """Name what is given and what is wanted.
 
@@ -70,7 +70,7 @@ class Task:
             data: A split table; a bare table is split at random with a fifth for validation (`table.split()`).
             inputs: Columns that the network reads.
             targets: Columns that it predicts; their values may be missing.
-            size_px: Height and width, or one side of a square, that pictures get; needed where their sizes differ.
+            size_px: Height and width, or one side of a square, that images get; needed where their sizes differ.
             on_error: "raise" refuses bad files and values, all at once and by name; "skip" leaves their rows out and
                 keeps the list in `skipped`.
             allow_leaks: Train although something of the held-out rows is known in training, such as the same or nearly
@@ -81,7 +81,7 @@ class Task:
             group: A column that names persons, patients, scenes: none of them may stand in two parts, however the split
                 was made.
             time: A column in whose order the parts must lie: what trains before what validates before what tests.
-            memory_gb: Decoded inputs up to this size stay in memory, larger ones in a file in the cache folder.
+            cache_gb: Decoded inputs up to this size stay in memory, larger ones in a file in the cache folder.
         """
         self.split = data.split() if isinstance(data, Table) else data
         self.table = self.split.table
@@ -112,7 +112,7 @@ class Task:
         for name in (group, time):
             if name is not None and name not in self.table.columns:
                 raise unknown_name("column", name, self.table.columns)
-        self.memory_gb = memory_gb
+        self.cache_gb = cache_gb
         self.train = torch.from_numpy(self.split.train)
         self.valid = torch.from_numpy(self.split.valid)
         self.inputs: dict[str, Column] = {}
@@ -157,7 +157,7 @@ class Task:
         targets = {name: self._fit(name, train, inputs) for name in self.target_names}
         sealed = self.split.vault.rows_for_leak_check()
         rows = np.concatenate([self.split.train, self.split.valid, sealed])
-        samples = encode_rows(self.table, rows, inputs, targets, memory_gb=self.memory_gb, progress=progress)
+        samples = encode_rows(self.table, rows, inputs, targets, cache_gb=self.cache_gb, progress=progress)
         self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
         for name, column in inputs.items():
             if isinstance(column, Image) and column.mean is None:
@@ -216,7 +216,7 @@ class Task:
             self._samples.targets[name].slots[torch.from_numpy(rows)] = slots
         return torch.from_numpy(np.setdiff1d(rows, self._bad_rows))
 
-    def refuse_sealed(self, table: Table) -> None:
+    def check_not_sealed(self, table: Table) -> None:
         """See that what is measured on is not the table that was split, with all its parts and the sealed rows.
 
         Raises:
@@ -248,7 +248,7 @@ class Task:
                 column = self._fit(name, self.split.train, fitted)
                 fitted[name] = column
                 lines.append(f"    column: {_brief(column)}")
-                encoded = encode_value(self.table, row, name, column, picture_of(fitted))
+                encoded = encode_value(self.table, row, name, column, image_of(fitted))
                 lines.append(f"    encoded: {encoded.dtype} {tuple(encoded.shape)} {_brief(encoded)}")
                 if self._samples is not None:
                     ready = (self.inputs | self.targets)[name].prepare(torch.from_numpy(encoded.copy())[None]).numpy()
@@ -264,26 +264,24 @@ class Task:
         return not vault.openings and row in vault.rows_for_leak_check()
 
     def _check_located(self) -> None:
-        """What lies in a picture can be predicted, and only beside a picture."""
-        pictures = [name for name in self.input_names if isinstance(self.table.columns[name], Image)]
+        """What lies in an image can be predicted, and only beside an image."""
+        images = [name for name in self.input_names if isinstance(self.table.columns[name], Image)]
         for name in (*self.input_names, *self.target_names):
-            if not isinstance(self.table.columns[name], Located):
+            if not isinstance(self.table.columns[name], Spatial):
                 continue
             kind = self.table.columns[name].kind
             if name in self.input_names:
                 raise ConfigError(
                     f"Input {name!r} is of kind {kind}, which no network of ours reads: make it a target."
                 )
-            if not pictures:
-                raise ConfigError(
-                    f"Target {name!r} is of kind {kind} and lies in a picture, but no input is a picture."
-                )
+            if not images:
+                raise ConfigError(f"Target {name!r} is of kind {kind} and lies in an image, but no input is an image.")
 
     def _fit(self, name: str, rows: np.ndarray, inputs: Mapping[str, Column] | None = None) -> Column:
         column = self.table.columns[name]
-        picture = picture_of(inputs or {})
-        if isinstance(column, Located) and picture is not None:
-            column = column.in_frame(picture[1])
+        image = image_of(inputs or {})
+        if isinstance(column, Spatial) and image is not None:
+            column = column.in_frame(image[1])
         if isinstance(column, Image) and self.size_px is not None:
             column = replace(column, size_px=self.size_px)
         cells = self.table.frame[name].gather(rows)
@@ -313,9 +311,9 @@ class Task:
     def _find_leaks(self, samples: Samples) -> Leaks:
         """In the rows that can be used: samples in two parts, and columns that say too much."""
         split = replace(self.split, train=self.train.numpy(), valid=self.valid.numpy())
-        pictures = {name: samples.inputs[name] for name, column in self.inputs.items() if isinstance(column, Image)}
+        images = {name: samples.inputs[name] for name, column in self.inputs.items() if isinstance(column, Image)}
         return find_leaks(
-            split, pictures, inputs=self.input_names, targets=self.target_names, group=self.group, time=self.time,
+            split, images, inputs=self.input_names, targets=self.target_names, group=self.group, time=self.time,
         )  # fmt: skip
 
     def _movable(self) -> np.ndarray:
@@ -348,7 +346,7 @@ class Task:
                 continue
             for row, cell in enumerate(cells):
                 if isinstance(cell, Hashable) and counts[cell] == 1:
-                    what = f"class {cell!r} of {name!r} has one sample, which cannot be both learnt and checked."
+                    what = f"class {cell!r} of {name!r} has one sample, which cannot be both learned and checked."
                     found[row] = Fault(self.table.where(row, self.input_names[0]), what, "Add some, or merge classes.")
         return found
 
@@ -356,13 +354,13 @@ class Task:
         if not faults:
             return
         if self.on_error == "raise":
-            raise self._refused(faults)
+            raise self._row_errors(faults)
         self.skipped = list(faults.values())
         self._bad_rows = np.asarray(list(faults), np.int64)
         self._take_parts()
 
     @staticmethod
-    def _refused(faults: dict[int, Fault]) -> DataError:
+    def _row_errors(faults: dict[int, Fault]) -> DataError:
         return data_error(
             f"{len(faults)} row{'s' if len(faults) > 1 else ''} cannot be used:",
             list(faults.values()),

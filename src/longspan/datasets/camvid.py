@@ -43,5 +43,5 @@ CAMVID = NamedData(
         ),
     ),
     load=_load,
-    note="The classes and the split of SegNet's copy. Pictures were stored as JPEG (quality 90), masks as they are.",
+    note="The classes and the split of SegNet's copy. Images were stored as JPEG (quality 90), masks as they are.",
 )

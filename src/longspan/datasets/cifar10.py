@@ -30,6 +30,6 @@ CIFAR10 = NamedData(
         ),
     ),
     load=_load,
-    note="Lossy: pictures were stored as JPEG (quality about 75), so published accuracies are not exactly comparable. "
-    "Its test part holds near-identical copies of training pictures, as the original does.",
+    note="Lossy: images were stored as JPEG (quality about 75), so published accuracies are not exactly comparable. "
+    "Its test part holds near-identical copies of training images, as the original does.",
 )

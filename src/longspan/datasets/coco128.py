@@ -50,5 +50,5 @@ COCO128 = NamedData(
     ),
     load=_load,
     note="128 photos of train2017, 64 of val2017, stored as JPEG of quality 76. Two training photos have no boxes and "
-    "28 no instances on record: their values are missing. For checks and pictures, not for published figures.",
+    "28 no instances on record: their values are missing. For checks and images, not for published figures.",
 )

@@ -19,8 +19,8 @@ def _load(root: Path) -> Table:
     from sklearn.datasets import load_digits
 
     pixels, classes = load_digits(return_X_y=True)
-    pictures = np.round(np.asarray(pixels).reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    return Table.from_arrays({"image": pictures, "digit": classes}, {"image": Image(), "digit": Category()})
+    images = np.round(np.asarray(pixels).reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return Table.from_arrays({"image": images, "digit": classes}, {"image": Image(), "digit": Category()})
 
 
 DIGITS = NamedData(

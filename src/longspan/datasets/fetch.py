@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from longspan.storage.cache_dir import cache_dir
 from longspan.datasets.named import NamedData, RemoteFile
 from longspan.datasets.unpack import unpack
 from longspan.errors import ChecksumError, FetchError, LongspanError
+from longspan.storage.cache_dir import cache_dir
 
 __all__ = ["fetch_data"]
 

@@ -1,4 +1,4 @@
-"""Pictures of handwritten numbers, put together from pictures of single digits."""
+"""Images of handwritten numbers, put together from images of single digits."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import final
 import numpy as np
 from PIL import Image as PILImage
 
-from longspan.columns import Image, Plain, Text
+from longspan.columns import Image, Raw, Text
 from longspan.data import Table
-from longspan.randomness import step_seed
 from longspan.errors import ConfigError
+from longspan.randomness import step_seed
 
 __all__ = ["NumbersConfig", "make_numbers"]
 
-_INK = 40  # grey from which a pixel of a digit's picture belongs to the digit
+_INK = 40  # grey from which a pixel of a digit's image belongs to the digit
 _MARGIN_PX = 2  # above and below
-_SIDE_PX = 8  # left and right, so that a picture that is turned or enlarged a little loses no digit
+_SIDE_PX = 8  # left and right, so that an image that is turned or enlarged a little loses no digit
 
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumbersConfig:
-    """How the pictures look."""
+    """How the images look."""
 
     size_px: tuple[int, int] = (32, 160)
-    """Height and width of a picture."""
+    """Height and width of an image."""
     lengths: tuple[int, int] = (3, 6)
     """Fewest and most digits of a number; all lengths between are equally frequent."""
     height_px: tuple[int, int] = (18, 22)
@@ -37,7 +37,7 @@ class NumbersConfig:
     noise: float = 12.0
     """Standard deviation of the grey noise on every pixel, of 255."""
     specks: float = 0.002
-    """Share of pixels that are specks of any grey."""
+    """Fraction of pixels that are specks of any grey."""
 
     def __post_init__(self) -> None:
         """Check that the widest number has room."""
@@ -46,7 +46,7 @@ class NumbersConfig:
         if self.height_px[1] + 2 * _MARGIN_PX > self.size_px[0] or not 4 <= self.height_px[0] <= self.height_px[1]:
             raise ConfigError(
                 f"NumbersConfig.height_px must be two rising heights of 4 to {self.size_px[0] - 2 * _MARGIN_PX} px in "
-                f"pictures of {self.size_px[0]} px, got {self.height_px}."
+                f"images of {self.size_px[0]} px, got {self.height_px}."
             )
 
 
@@ -61,15 +61,15 @@ def make_numbers(
 ) -> Table:
     """Numbers written with the digits of a table: light ink on a dark, noisy ground, digits sometimes touching.
 
-    Each digit of a picture is one of the table's, drawn with equal chance, cut to its ink, resized, and set beside its
-    neighbour. Two tables of numbers share no digit's picture if they are made from tables that share none.
+    Each digit of an image is one of the table's, drawn with equal chance, cut to its ink, resized, and set beside its
+    neighbour. Two tables of numbers share no digit's image if they are made from tables that fraction none.
 
     Args:
-        digits: Pictures of single digits, grey, light on dark, held in memory.
+        digits: Images of single digits, grey, light on dark, held in memory.
         count: How many numbers.
         seed: Number `i` is a function of the seed and `i`: a longer table begins with the shorter one.
-        config: How the pictures look.
-        image: Column of the pictures in `digits`.
+        config: How the images look.
+        image: Column of the images in `digits`.
         digit: Column of their classes, 0..9.
 
     Returns:
@@ -87,7 +87,7 @@ def make_numbers(
             "boxes": [boxes for _, _, boxes in drawn],
             "digits": [labels for _, labels, _ in drawn],
         },
-        {"image": Image(), "number": Text(), "boxes": Plain(), "digits": Plain()},
+        {"image": Image(), "number": Text(), "boxes": Raw(), "digits": Raw()},
     )
 
 

@@ -1,4 +1,4 @@
-"""Penn-Fudan: 170 street pictures with 423 people, each with box and mask."""
+"""Penn-Fudan: 170 street images with 423 people, each with box and mask."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ PENN_FUDAN = NamedData(
         ),
     ),
     load=_load,
-    note="Pictures were stored as JPEG (quality 90); masks and boxes are the public ones.",
+    note="Images were stored as JPEG (quality 90); masks and boxes are the public ones.",
 )

@@ -11,12 +11,12 @@ import polars as pl
 from PIL import Image as PILImage
 
 from longspan.columns import Boxes, Category, Image, Instances, Mask, Number
-from longspan.vision.rle import encode_runs
 from longspan.data import Table
 from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.geometry import mask_box
-from longspan.randomness import step_seed
 from longspan.errors import ConfigError
+from longspan.randomness import step_seed
+from longspan.vision.rle import encode_runs
 
 __all__ = ["SHAPES", "ScenesConfig", "make_scenes"]
 
@@ -30,18 +30,18 @@ _CONTRAST = 90.0  # least distance of a shape's colour from the ground's, of 441
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScenesConfig:
-    """How the pictures look."""
+    """How the images look."""
 
     size_px: tuple[int, int] = (64, 64)
-    """Height and width of a picture."""
+    """Height and width of an image."""
     shapes: tuple[int, int] = (0, 3)
-    """Fewest and most shapes in a picture; all numbers between are equally frequent."""
+    """Fewest and most shapes in an image; all numbers between are equally frequent."""
     side_px: tuple[int, int] = (12, 28)
     """Smallest and largest width and height of a shape."""
     kinds: tuple[str, ...] = SHAPES
     """Which shapes there are."""
     hidden: float = 0.3
-    """Largest share of a shape that later ones may cover; 0 keeps them apart."""
+    """Largest fraction of a shape that later ones may cover; 0 keeps them apart."""
     noise: float = 8.0
     """Standard deviation of the noise on every pixel, of 255."""
     texture: float = 30.0
@@ -53,7 +53,7 @@ class ScenesConfig:
             raise ConfigError(f"ScenesConfig.shapes must be two rising numbers from 0 on, got {self.shapes}.")
         if not 4 <= self.side_px[0] <= self.side_px[1] <= min(self.size_px):
             raise ConfigError(
-                f"ScenesConfig.side_px must be two rising sides of 4 to {min(self.size_px)} px in pictures of "
+                f"ScenesConfig.side_px must be two rising sides of 4 to {min(self.size_px)} px in images of "
                 f"{self.size_px[0]} x {self.size_px[1]} px, got {self.side_px}."
             )
         if not self.kinds or set(self.kinds) - set(SHAPES) or len(set(self.kinds)) < len(self.kinds):
@@ -63,13 +63,13 @@ class ScenesConfig:
 
 
 def make_scenes(count: int, *, seed: int = 0, config: ScenesConfig | None = None) -> Table:
-    """Pictures with a few shapes, which may cover one another a little; each knows what is to be seen in it.
+    """Images with a few shapes, which may cover one another a little; each knows what is to be seen in it.
 
     A pixel belongs to a shape if its centre lies in it. Boxes and masks are of what is to be seen of a shape.
 
     Args:
-        count: How many pictures.
-        seed: Picture `i` is a function of the seed and `i`: a longer table begins with the shorter one.
+        count: How many images.
+        seed: Image `i` is a function of the seed and `i`: a longer table begins with the shorter one.
         config: How they look.
 
     Returns:
@@ -78,11 +78,11 @@ def make_scenes(count: int, *, seed: int = 0, config: ScenesConfig | None = None
         - `boxes` and `instances`: all shapes, the first drawn first;
         - `mask`: the class of each pixel, "ground" or a shape;
         - `exists`: whether there is any shape; `what`: the kind of the one of which most is to be seen, and `x`, `y`
-          (the middle of its box), `width` and `height`, in pixels. These five are missing in an empty picture.
+          (the middle of its box), `width` and `height`, in pixels. These five are missing in an empty image.
     """
     config = config or ScenesConfig()
     if count < 1:
-        raise ConfigError(f"make_scenes(count={count}): at least one picture is made.")
+        raise ConfigError(f"make_scenes(count={count}): at least one image is made.")
     drawn = [_draw(np.random.default_rng(step_seed(seed, "scenes", i)), config) for i in range(count)]
     things = [[_thing(kind, mask) for kind, mask in shapes] for _, _, shapes in drawn]
     main = [max(each, key=lambda thing: thing["area"], default=None) for each in things]
@@ -157,7 +157,7 @@ def _place(
         x0, y0 = rng.uniform(0, width - w), rng.uniform(0, height - h)
         mask = shape_mask(kind, (x0, y0, x0 + w, y0 + h), config.size_px)
         left = (int((each & ~mask).sum()) / area for each, area in zip(before, whole, strict=True))
-        if mask.any() and all(share >= 1 - config.hidden for share in left):
+        if mask.any() and all(fraction >= 1 - config.hidden for fraction in left):
             return mask
     return None
 

@@ -27,7 +27,7 @@ WIDER_FACE = NamedData(
     title="WIDER FACE (270 photos)",
     rows=270,
     task="image -> boxes",
-    licence="research use; pictures CC BY-NC-ND as stated by the authors (Yang, Luo, Loy, Tang)",
+    licence="research use; images CC BY-NC-ND as stated by the authors (Yang, Luo, Loy, Tang)",
     home="http://shuoyang1213.me/WIDERFACE/",
     files=(
         RemoteFile(

@@ -6,11 +6,9 @@ from typing import Any
 
 from longspan.columns import Column
 from longspan.errors import ConfigError, unknown_name
-from longspan.heads.base import Answer, Head, Metric, Reads
-from longspan.heads.classify import Classify, ClassifyMany
+from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
+from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
-from longspan.metrics.edit_distance import edit_distance
-from longspan.metrics.pixel_counts import class_counts, median_frequency_weights
 from longspan.heads.regress import Regress
 from longspan.heads.segment import Segment
 from longspan.heads.segment_instances import SegmentInstances
@@ -18,26 +16,23 @@ from longspan.heads.transcribe import Transcribe
 
 __all__ = [
     "HEADS",
-    "Answer",
     "Classify",
-    "ClassifyMany",
     "Detect",
+    "FeatureKind",
     "Head",
     "Metric",
-    "Reads",
+    "MultiLabelClassify",
     "Regress",
     "Segment",
     "SegmentInstances",
+    "TargetPrediction",
     "Transcribe",
-    "class_counts",
-    "edit_distance",
     "head_for",
     "head_from_json",
-    "median_frequency_weights",
 ]
 
 HEADS: dict[str, type[Head]] = {
-    head.kind: head for head in (Classify, ClassifyMany, Regress, Transcribe, Segment, Detect, SegmentInstances)
+    head.kind: head for head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances)
 }
 """Every head by its name in files. A new head is one file and one entry here; the first that serves a kind of column
 is that kind's default."""

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from longspan.columns import Column, Draws
+    from longspan.columns import Column
     from longspan.models import FeatureShapes
+    from longspan.vision import AugmentParams
 
-__all__ = ["Answer", "Head", "Metric", "Reads"]
+__all__ = ["FeatureKind", "Head", "Metric", "TargetPrediction"]
 
-Reads = Literal["vector", "sequence", "maps"]
-"""Features of a row as a head reads them: one vector `(B, num_features)`; one for each of T steps across the picture or
-along the recording, `(B, T, num_features)`; or `Maps`, several maps of the picture from fine to coarse."""
+FeatureKind = Literal["vector", "sequence", "maps"]
+"""Features of a row as a head reads them: one vector `(B, num_features)`; one for each of T steps across the image or
+along the recording, `(B, T, num_features)`; or `FeatureMaps`, several maps of the image from fine to coarse."""
 
 
 @final
@@ -36,7 +37,7 @@ class Metric:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TargetPrediction:
     """What a head says about one row, in the words of its column."""
 
     value: Any
@@ -59,7 +60,7 @@ class Head(ABC):
     """Name in files and messages."""
     column_kinds: ClassVar[tuple[str, ...]]
     """Kinds of column it serves."""
-    reads: ClassVar[Reads]
+    reads: ClassVar[FeatureKind]
     """What its layers make outputs from."""
     averages: ClassVar[bool] = True
     """Whether the mean of several activated outputs, of views or of models, is one."""
@@ -76,7 +77,7 @@ class Head(ABC):
     def layers(self, shapes: FeatureShapes) -> nn.Module:
         """New layers from features to outputs: a tensor of B rows, or an object that `loss` and `activate` understand.
 
-        They read what `reads` says: `(B, num_features)`, `(B, T, num_features)`, or `Maps`.
+        They read what `reads` says: `(B, num_features)`, `(B, T, num_features)`, or `FeatureMaps`.
         """
 
     @abstractmethod
@@ -91,12 +92,12 @@ class Head(ABC):
     def activate(self, outputs: Any) -> torch.Tensor:
         """Outputs as averageable quantities, `(B, ...)` float32."""
 
-    def undo(self, activated: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """What was activated for pictures after their draws, as it lies in the pictures before them.
+    def undo(self, activated: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
+        """What was activated for images after their draws, as it lies in the images before them.
 
         Heads that say nothing about places give it back as it is.
         """
-        del draws
+        del augment_params
         return activated
 
     def compact(self, activated: torch.Tensor) -> torch.Tensor:
@@ -104,8 +105,8 @@ class Head(ABC):
         return activated
 
     @abstractmethod
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
-        """One answer per row of what `compact` kept; places are in pixels of the picture that the network saw."""
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
+        """One answer per row of what `compact` kept; places are in pixels of the image that the network saw."""
 
     @abstractmethod
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:

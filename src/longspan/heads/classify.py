@@ -10,13 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from longspan.columns import Categories, Category
+from longspan.columns import Category, MultiLabel
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, vector_fault
+from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
 from longspan.models import FeatureShapes
 
-__all__ = ["Classify", "ClassifyMany"]
+__all__ = ["Classify", "MultiLabelClassify"]
 
 
 @final
@@ -26,7 +26,7 @@ class Classify(Head):
 
     kind: ClassVar[str] = "classify"
     column_kinds: ClassVar[tuple[str, ...]] = ("category",)
-    reads: ClassVar[Reads] = "vector"
+    reads: ClassVar[FeatureKind] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("accuracy", "higher"),
         Metric("f1_macro", "higher"),
@@ -34,7 +34,7 @@ class Classify(Head):
     )
 
     label_smoothing: float = 0.0
-    """Share of the target's probability that is spread over all classes (Szegedy et al. 2016, section 7)."""
+    """Fraction of the target's probability that is spread over all classes (Szegedy et al. 2016, section 7)."""
     hidden: tuple[int, ...] = ()
     """Widths of layers between features and logits."""
     dropout: float = 0.0
@@ -44,7 +44,7 @@ class Classify(Head):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_share("Classify.label_smoothing", self.label_smoothing)
+        _check_fraction("Classify.label_smoothing", self.label_smoothing)
         check_layers("Classify", self.hidden, self.dropout)
 
     @property
@@ -73,12 +73,12 @@ class Classify(Head):
         """Probabilities `(B, K)`."""
         return outputs.float().softmax(dim=1)
 
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
         """The most probable class and the probabilities of all."""
         best = activated.argmax(dim=1).tolist()
         vocab = self._category.vocab
         return [
-            Answer(vocab[k], row[k], dict(zip(vocab, row, strict=True)))
+            TargetPrediction(vocab[k], row[k], dict(zip(vocab, row, strict=True)))
             for k, row in zip(best, activated.tolist(), strict=True)
         ]
 
@@ -99,12 +99,12 @@ class Classify(Head):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ClassifyMany(Head):
+class MultiLabelClassify(Head):
     """Any number of K classes: binary cross-entropy on logits `(B, K)`; targets are zeros and ones `(B, K)`."""
 
     kind: ClassVar[str] = "classify_many"
     column_kinds: ClassVar[tuple[str, ...]] = ("categories",)
-    reads: ClassVar[Reads] = "vector"
+    reads: ClassVar[FeatureKind] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("f1_micro", "higher"),
         Metric("f1_macro", "higher"),
@@ -125,9 +125,9 @@ class ClassifyMany(Head):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_share("ClassifyMany.label_smoothing", self.label_smoothing)
-        check_layers("ClassifyMany", self.hidden, self.dropout)
-        _check_share("ClassifyMany.threshold", self.threshold)
+        _check_fraction("MultiLabelClassify.label_smoothing", self.label_smoothing)
+        check_layers("MultiLabelClassify", self.hidden, self.dropout)
+        _check_fraction("MultiLabelClassify.threshold", self.threshold)
 
     @property
     def num_outputs(self) -> int:
@@ -135,8 +135,8 @@ class ClassifyMany(Head):
         return len(self._categories.vocab)
 
     @property
-    def _categories(self) -> Categories:
-        assert isinstance(self.column, Categories)
+    def _categories(self) -> MultiLabel:
+        assert isinstance(self.column, MultiLabel)
         return self.column
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
@@ -156,7 +156,7 @@ class ClassifyMany(Head):
         """Probability of each class, `(B, K)`; they need not sum to one."""
         return outputs.float().sigmoid()
 
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
         """Labels above the threshold; the probability is that of the whole answer if classes were independent."""
         vocab = self._categories.vocab
         answers = []
@@ -164,11 +164,11 @@ class ClassifyMany(Head):
             given = row >= self.threshold
             labels: list[Any] = [label for label, there in zip(vocab, given.tolist(), strict=True) if there]
             sure = float(torch.where(given, row, 1 - row).prod())
-            answers.append(Answer(labels, sure, dict(zip(vocab, row.tolist(), strict=True))))
+            answers.append(TargetPrediction(labels, sure, dict(zip(vocab, row.tolist(), strict=True))))
         return answers
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-        """F1 over all labels and over classes, share of rows right in every class, mean average precision."""
+        """F1 over all labels and over classes, fraction of rows right in every class, mean average precision."""
         from sklearn import metrics
 
         truth, given = targets.long().numpy(), (activated >= self.threshold).long().numpy()
@@ -186,7 +186,7 @@ class ClassifyMany(Head):
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
-def _check_share(name: str, value: float) -> None:
+def _check_fraction(name: str, value: float) -> None:
     if not 0 <= value < 1:
         raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}.")
 

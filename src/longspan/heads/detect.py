@@ -1,4 +1,4 @@
-"""Head for boxes: what is where in a picture."""
+"""Head for boxes: what is where in an image."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import nn
 
 from longspan.columns import Boxes
 from longspan.errors import unknown_name
-from longspan.heads.base import Answer, Metric
-from longspan.metrics.average_precision import box_figures
+from longspan.heads.base import Metric, TargetPrediction
 from longspan.heads.detector import Detector
+from longspan.metrics.average_precision import box_figures
 from longspan.models import FeatureShapes
 from longspan.nn.detections import DetectorOutputs
-from longspan.nn.retinanet import OneStage, OneStageConfig
+from longspan.nn.retinanet import RetinaNet, RetinaNetConfig
 
 __all__ = ["Design", "Detect"]
 
@@ -31,7 +31,7 @@ class Detect(Detector):
     Activated outputs are detections `(B, max_detections, 6)` float32: x0, y0, x1, y1, score, class, the surest first,
     the rest zeros.
 
-    Sources and differences: `TwoStage` and `OneStage`.
+    Sources and differences: `FasterRCNN` and `RetinaNet`.
     """
 
     kind: ClassVar[str] = "detect"
@@ -62,14 +62,14 @@ class Detect(Detector):
         return self.column
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
-        """A new pyramid and detector, from `Maps` to `DetectorOutputs`.
+        """A new pyramid and detector, from `FeatureMaps` to `DetectorOutputs`.
 
         Raises:
             ConfigError: the backbone has no maps at fitting strides.
         """
         if self.design == "faster_rcnn":
             return self.two_stage(shapes, len(self._boxes.vocab))
-        config = OneStageConfig(
+        config = RetinaNetConfig(
             channels=self.channels,
             finest_stride=self.finest_stride or 8,
             anchor_side_px=self.anchor_side_px,
@@ -79,7 +79,7 @@ class Detect(Detector):
             max_detections=self.max_detections,
         )
         classes = len(self._boxes.vocab)
-        return OneStage(
+        return RetinaNet(
             config, num_classes=classes, channels=shapes.channels, strides=shapes.strides, size_px=shapes.size_px
         )
 
@@ -91,9 +91,9 @@ class Detect(Detector):
         """Detections `(B, max_detections, 6)`."""
         return outputs.detections()
 
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
         """Boxes with label and score, the surest first; those below `answer_score` are left out."""
-        return [Answer(answers) for answers in self.answers(activated, self._boxes.vocab)]
+        return [TargetPrediction(answers) for answers in self.answers(activated, self._boxes.vocab)]
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """COCO's average precision over overlaps of 0.50 to 0.95, at 0.50 and at 0.75."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from longspan.columns import Number
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, vector_fault
+from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
 from longspan.models import FeatureShapes
 
 __all__ = ["Regress"]
@@ -29,7 +29,7 @@ class Regress(Head):
 
     kind: ClassVar[str] = "regress"
     column_kinds: ClassVar[tuple[str, ...]] = ("number",)
-    reads: ClassVar[Reads] = "vector"
+    reads: ClassVar[FeatureKind] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("mae", "lower"), Metric("rmse", "lower"), Metric("r2", "higher"))
 
     criterion: Literal["squared", "absolute", "huber"] = "squared"
@@ -82,12 +82,12 @@ class Regress(Head):
         mean, std = self._scale()
         return outputs.float().squeeze(1) * std + mean
 
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
         """The quantity."""
-        return [Answer(value) for value in activated.tolist()]
+        return [TargetPrediction(value) for value in activated.tolist()]
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-        """Mean absolute and root mean squared error in the unit; with two rows or more the share explained."""
+        """Mean absolute and root mean squared error in the unit; with two rows or more the fraction explained."""
         from sklearn import metrics
 
         truth, predicted = targets.double().numpy(), activated.double().numpy()

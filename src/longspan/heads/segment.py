@@ -10,16 +10,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from longspan.columns import Column, Draws, Mask
-from longspan.vision.augment_params import warp_images
+from longspan.columns import Column, Mask
 from longspan.errors import ConfigError, unknown_name
-from longspan.heads.base import Answer, Head, Metric, Reads, shape_of
+from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, shape_of
 from longspan.metrics.pixel_counts import IGNORED, confusion, intersection_over_union
-from longspan.models import FeatureShapes, Maps
+from longspan.models import FeatureMaps, FeatureShapes
 from longspan.nn.deeplab import DeepLabHead
 from longspan.nn.fcn import FCNDecoder, fcn_head
 from longspan.nn.single_scale_decoder import OneMapDecoder
 from longspan.nn.unet import UNetDecoder
+from longspan.vision import AugmentParams
+from longspan.vision.augment_params import warp_images
 
 __all__ = ["Decoder", "Segment"]
 
@@ -34,7 +35,7 @@ _STRIDES = {"fcn8s": 8, "fcn16s": 16, "fcn32s": 32}
 @final
 @dataclass(frozen=True, kw_only=True)
 class Segment(Head):
-    """One class out of K for every pixel: cross-entropy on logits `(B, K, H, W)` at the size of the pictures.
+    """One class out of K for every pixel: cross-entropy on logits `(B, K, H, W)` at the size of the images.
 
     Targets are masks `(B, H, W)` uint8, class numbers, 255 = ignored. The loss of a row is the mean over its pixels
     that are not ignored, 0 where all are.
@@ -42,7 +43,7 @@ class Segment(Head):
 
     kind: ClassVar[str] = "segment"
     column_kinds: ClassVar[tuple[str, ...]] = ("mask",)
-    reads: ClassVar[Reads] = "maps"
+    reads: ClassVar[FeatureKind] = "maps"
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("mean_iou", "higher"), Metric("pixel_accuracy", "higher"))
     """Beside them "iou.<label>" for every class."""
 
@@ -54,7 +55,7 @@ class Segment(Head):
     """Probability that a value of the coarsest map that the decoder reads is dropped."""
     class_weights: tuple[float, ...] | None = None
     """What a pixel of each class counts in the loss, in the order of the column's vocab; see
-    `median_frequency_weights`. The mean is over pixels, not over weights: a picture of common classes alone weighs
+    `median_frequency_weights`. The mean is over pixels, not over weights: an image of common classes alone weighs
     little, as it should."""
     logit_adjustment: float = 0.0
     """How much of `class_weights` answers take back, 0..1: their logits lose so many times the logarithm of the weight
@@ -145,7 +146,7 @@ class Segment(Head):
         needed = f"({rows}, {self.num_outputs}, {'H, W' if size is None else f'{size[0]}, {size[1]}'})"
         return (
             f"whose head needs {needed}: logits of {self.num_outputs} classes at every pixel. End it with "
-            f"nn.Conv2d(..., {self.num_outputs}, 1) at the size of the picture, or give it the attributes "
+            f"nn.Conv2d(..., {self.num_outputs}, 1) at the size of the image, or give it the attributes "
             "num_features, channels and strides and a method features, and leave the last layers to longspan."
         )
 
@@ -164,29 +165,31 @@ class Segment(Head):
             logits = logits - self.logit_adjustment * weights.log().view(1, -1, 1, 1)
         return logits.softmax(dim=1)
 
-    def undo(self, activated: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """Probabilities of drawn pictures brought back to where their pixels were; exact for mirrored ones.
+    def undo(self, activated: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
+        """Probabilities of drawn images brought back to where their pixels were; exact for mirrored ones.
 
         Pixels that a view does not show get the same probability for every class, and so have no say in a mean.
         """
-        if draws.geometry == "none":
+        if augment_params.geometry == "none":
             return activated
-        linear, offset = draws.matrix[:, :, :2].double(), draws.matrix[:, :, 2:].double()
+        linear, offset = augment_params.matrix[:, :, :2].double(), augment_params.matrix[:, :, 2:].double()
         back = torch.linalg.inv(linear)
         inverse = torch.cat([back, -back @ offset], dim=2).float()
-        returned = Draws(inverse, draws.gain, draws.bias, geometry=draws.geometry, colour=False)
+        returned = AugmentParams(
+            inverse, augment_params.gain, augment_params.bias, geometry=augment_params.geometry, colour=False
+        )
         return warp_images(activated, returned, fill=1 / activated.shape[1])
 
     def compact(self, activated: torch.Tensor) -> torch.Tensor:
         """The most probable class of each pixel, `(B, H, W)` uint8."""
         return activated.argmax(dim=1).to(torch.uint8)
 
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
         """The mask: class numbers `(H, W)` uint8."""
-        return [Answer(classes) for classes in activated.cpu().numpy()]
+        return [TargetPrediction(classes) for classes in activated.cpu().numpy()]
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-        """Mean intersection over union, share of pixels that are right, and the former of each class.
+        """Mean intersection over union, fraction of pixels that are right, and the former of each class.
 
         Over all pixels of all rows together that are not ignored, as CamVid and Pascal VOC count; a class that neither
         occurs nor is said is in no figure.
@@ -204,11 +207,11 @@ class Segment(Head):
 
 @final
 class _FromMaps(nn.Module):
-    """A decoder that reads `Maps`, which the layers below know nothing of."""
+    """A decoder that reads `FeatureMaps`, which the layers below know nothing of."""
 
     def __init__(self, decoder: nn.Module) -> None:
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, maps: Maps) -> torch.Tensor:
+    def forward(self, maps: FeatureMaps) -> torch.Tensor:
         return self.decoder(maps.images, maps.maps)

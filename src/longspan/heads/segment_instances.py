@@ -1,4 +1,4 @@
-"""Head for instances: what is where in a picture, and which pixels are it."""
+"""Head for instances: what is where in an image, and which pixels are it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from longspan.columns import Instances
+from longspan.errors import ConfigError
+from longspan.heads.base import Metric, TargetPrediction
+from longspan.heads.detector import Detector
+from longspan.metrics.average_precision import mask_figures
+from longspan.models import FeatureShapes
+from longspan.nn.faster_rcnn import FasterRCNNOutputs
+from longspan.nn.mask_branch import MaskBranch
 from longspan.vision.instance_encoding import boxes_in, masks_in, packed
 from longspan.vision.rle import encode_runs
-from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Metric
-from longspan.metrics.average_precision import mask_figures
-from longspan.heads.detector import Detector
-from longspan.models import FeatureShapes
-from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.faster_rcnn import TwoStageOutputs
 
 __all__ = ["SegmentInstances"]
 
@@ -30,10 +30,10 @@ _SCORE_LAST = [0, 1, 2, 3, 5, 4]  # detections have the score before the class, 
 class SegmentInstances(Detector):
     """Boxes with classes and masks, by Mask R-CNN on a feature pyramid; targets are `Instances` as encoded.
 
-    Outputs are a `TwoStageOutputs`; activated outputs are `(B, max_detections, 24 + H * ceil(W / 8))` uint8: six
+    Outputs are a `FasterRCNNOutputs`; activated outputs are `(B, max_detections, 24 + H * ceil(W / 8))` uint8: six
     float32 x0, y0, x1, y1, class, score, then the mask, eight pixels to a byte; the surest first, the rest zeros.
 
-    Sources and differences: `TwoStage` and `MaskBranch`.
+    Sources and differences: `FasterRCNN` and `MaskBranch`.
     """
 
     kind: ClassVar[str] = "segment_instances"
@@ -75,7 +75,7 @@ class SegmentInstances(Detector):
         return self._instances.size_px
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
-        """A new pyramid and detector, from `Maps` to `TwoStageOutputs`.
+        """A new pyramid and detector, from `FeatureMaps` to `FasterRCNNOutputs`.
 
         Raises:
             ConfigError: the backbone has no maps at fitting strides.
@@ -89,20 +89,20 @@ class SegmentInstances(Detector):
         fault = super().outputs_fault(outputs, rows)
         if fault is None and not hasattr(outputs, "mask_detections"):
             fault = (
-                f"whose head needs an object for {rows} pictures that also has the method mask_detections(detections), "
+                f"whose head needs an object for {rows} images that also has the method mask_detections(detections), "
                 f"which gives ({rows}, D, H, W) bool. Take a backbone by name, such as resnet18, and leave the rest to "
                 "longspan."
             )
         return fault
 
-    def loss(self, outputs: TwoStageOutputs, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, outputs: FasterRCNNOutputs, targets: torch.Tensor) -> torch.Tensor:
         """The losses of proposals, classes, boxes and masks of each row, summed as in the paper."""
         boxes = boxes_in(targets)
         lines = torch.where((boxes[:, :, 2] > boxes[:, :, 0]).any(dim=0))[0]
         used = int(lines[-1]) + 1 if len(lines) else 0  # the masks behind need not be unpacked
         return outputs.losses(boxes[:, :used], masks_in(targets[:, :used], self._size_px))
 
-    def activate(self, outputs: TwoStageOutputs) -> torch.Tensor:
+    def activate(self, outputs: FasterRCNNOutputs) -> torch.Tensor:
         """Detections with their masks, packed: `(B, max_detections, bytes)` uint8."""
         found = outputs.detections()
         return packed(found[:, :, _SCORE_LAST], outputs.mask_detections(found))
@@ -111,7 +111,7 @@ class SegmentInstances(Detector):
         """As bytes again, since the mean over one view is a float."""
         return activated.to(torch.uint8)
 
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
         """Things with label, score, box and mask, the surest first.
 
         Those below `answer_score` are left out, and those of whose mask nothing is left.
@@ -121,7 +121,7 @@ class SegmentInstances(Detector):
         for row, things in zip(activated, answers, strict=True):
             masks = masks_in(row[: len(things)], self._size_px).numpy()
             drawn = zip(things, masks, strict=True)
-            decoded.append(Answer([{**thing, "rle": _runs(mask)} for thing, mask in drawn if mask.any()]))
+            decoded.append(TargetPrediction([{**thing, "rle": _runs(mask)} for thing, mask in drawn if mask.any()]))
         return decoded
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:

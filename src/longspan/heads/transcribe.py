@@ -11,7 +11,7 @@ from torch import nn
 from longspan.columns import Text
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
-from longspan.heads.base import Answer, Head, Metric, Reads, check_layers, perceptron, shape_of
+from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, shape_of
 from longspan.heads.ctc import beam_search, best_paths, pad_texts, text_losses
 from longspan.metrics.edit_distance import edit_distance
 from longspan.models import FeatureShapes
@@ -36,7 +36,7 @@ class Transcribe(Head):
 
     kind: ClassVar[str] = "transcribe"
     column_kinds: ClassVar[tuple[str, ...]] = ("text",)
-    reads: ClassVar[Reads] = "sequence"
+    reads: ClassVar[FeatureKind] = "sequence"
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("error_rate", "lower"), Metric("character_error_rate", "lower"))
 
     beam: int = 1
@@ -83,7 +83,7 @@ class Transcribe(Head):
             return None
         return (
             f"but the longest training text takes {needed} steps (one for each character, and one more between two "
-            f"equal neighbours), and there are {shape[1]}. Give wider pictures, or a network with fewer pixels to a "
+            f"equal neighbours), and there are {shape[1]}. Give wider images, or a network with fewer pixels to a "
             "step (LineCNNConfig.stride_px), or leave the longest texts out."
         )
 
@@ -96,7 +96,7 @@ class Transcribe(Head):
         """Probabilities `(B, T, 1 + K)` at each step."""
         return outputs.float().softmax(dim=2)
 
-    def decode(self, activated: torch.Tensor) -> list[Answer]:
+    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
         """The text and the probability of it as a whole, over all paths that spell it."""
         if not len(activated):
             return []
@@ -104,11 +104,12 @@ class Transcribe(Head):
         log_probs = activated.clamp_min(torch.finfo(torch.float32).tiny).log()
         sure = text_losses(log_probs, pad_texts(texts).to(activated.device)).neg().exp().clamp_max(1.0)
         return [
-            Answer(self._text.decode(text), probability) for text, probability in zip(texts, sure.tolist(), strict=True)
+            TargetPrediction(self._text.decode(text), probability)
+            for text, probability in zip(texts, sure.tolist(), strict=True)
         ]
 
     def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-        """Share of texts that are not right as a whole; edits per true character, where there are any."""
+        """Fraction of texts that are not right as a whole; edits per true character, where there are any."""
         truths = [[each for each in text if each >= 0] for text in targets.tolist()]
         edits = [edit_distance(truth, said) for truth, said in zip(truths, self._texts(activated), strict=True)]
         figures = {"error_rate": sum(map(bool, edits)) / len(edits)}

@@ -10,11 +10,10 @@ import torch
 
 from longspan.data import Table
 from longspan.errors import ConfigError
-from longspan.inference.predictions import Answers
-from longspan.storage.files import write_tensors
-from longspan.train.learner import Learner
-from longspan.inference.predictor import Predictor, encode_truth
+from longspan.inference.predictions import Predictions
+from longspan.inference.predictor import HasPredictor, Predictor, as_predictor, encode_truth
 from longspan.inference.scores import measure
+from longspan.storage.files import write_tensors
 from longspan.version import __version__
 
 __all__ = ["ENSEMBLE_FORMAT", "Ensemble"]
@@ -27,18 +26,18 @@ ENSEMBLE_FORMAT = {"format": "longspan ensemble", "format_version": 1}
 class Ensemble:
     """The mean of what its members say: of probabilities for classes, of values for quantities.
 
-    Members may differ in network, size of picture and normalisation; they predict the same targets with the same
+    Members may differ in network, size of image and normalisation; they predict the same targets with the same
     classes in the same order.
     """
 
-    def __init__(self, members: Sequence[Learner | Predictor]) -> None:
+    def __init__(self, members: Sequence[HasPredictor | Predictor]) -> None:
         """Take trained learners or loaded models together.
 
         Raises:
             ConfigError: fewer than two members, targets whose answers have no mean, or members with other targets or
                 classes.
         """
-        self.members = [member.predictor() if isinstance(member, Learner) else member for member in members]
+        self.members = [as_predictor(member) for member in members]
         if len(self.members) < 2:
             raise ConfigError(f"An ensemble needs at least two members, got {len(self.members)}.")
         for name, head in self.members[0].heads.items():
@@ -83,14 +82,14 @@ class Ensemble:
         write_tensors(path, tensors, {**ENSEMBLE_FORMAT, **described})
         return path
 
-    def _answer(self, data: Any, views: int, batch_size: int) -> Answers:
+    def _answer(self, data: Any, views: int, batch_size: int) -> Predictions:
         if isinstance(data, list | tuple) and not data:
-            return Answers({}, [], [])
+            return Predictions({}, [], [])
         said = [member.answer(data, views=views, batch_size=batch_size, compact=False) for member in self.members]
         heads = self.members[0].heads
         means = {name: torch.stack([each.activated[name] for each in said]).mean(dim=0) for name in heads}
         compact = {name: heads[name].compact(mean) for name, mean in means.items()}
-        return Answers(compact, said[0].sources, said[0].placements)
+        return Predictions(compact, said[0].sources, said[0].transforms)
 
 
 def _targets(member: Predictor) -> dict[str, Any]:

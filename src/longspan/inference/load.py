@@ -10,9 +10,8 @@ from torch import nn
 
 from longspan.errors import LongspanError, ModelFileError
 from longspan.inference.ensemble import ENSEMBLE_FORMAT, Ensemble
-from longspan.storage.files import read_tensors
 from longspan.inference.predictor import MODEL_FORMAT, Predictor
-from longspan.train.checkpoints.checkpoint_state import below
+from longspan.storage.files import read_tensors, tensors_below
 from longspan.version import __version__
 
 __all__ = ["from_file", "load"]
@@ -56,7 +55,7 @@ def from_file(
             return Predictor.from_parts(tensors, described, model=model, device=device)
         return Ensemble(
             [
-                Predictor.from_parts(below(tensors, f"{i}."), member, model=model, device=device)
+                Predictor.from_parts(tensors_below(tensors, f"{i}."), member, model=model, device=device)
                 for i, member in enumerate(_members(described))
             ]
         )

@@ -18,7 +18,7 @@ from torch.nn.modules import module as registry
 from longspan.columns import Column, Image
 from longspan.errors import ModelFileError
 
-__all__ = ["refuse_other_inputs", "refuse_unfitted", "refuse_unlike"]
+__all__ = ["check_fitted", "check_model_inputs", "check_tensors_match"]
 
 _SHOWN = 5
 _LEFT_OUT = 130_000_000
@@ -27,7 +27,7 @@ VGG has 124 million of them."""
 _LEARNT = ("size_px", "channels", "mean", "std", "max_length", "max_boxes", "max_instances")
 
 
-def refuse_unlike(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Tensor]) -> None:
+def check_tensors_match(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Tensor]) -> None:
     """ModelFileError unless the network that `build` makes has exactly these tensors, by name and shape."""
     with _no_more_than(tensors):
         try:
@@ -49,7 +49,7 @@ def refuse_unlike(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Te
         raise ModelFileError(f"weights and description do not fit together: {'; '.join(faults[:_SHOWN])}{more}")
 
 
-def refuse_unfitted(columns: Mapping[str, Column]) -> None:
+def check_fitted(columns: Mapping[str, Column]) -> None:
     """ModelFileError for a column that lacks what training rows teach it: size, vocabulary, mean and spread."""
     for name, column in columns.items():
         lacking = [field for field in _LEARNT if getattr(column, field, 0) is None]
@@ -59,21 +59,19 @@ def refuse_unfitted(columns: Mapping[str, Column]) -> None:
             raise ModelFileError(f"the column {name!r} ({column.kind}) has no {', '.join(lacking)}")
 
 
-def refuse_other_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) -> None:
-    """ModelFileError unless the inputs are what the described network reads: of one with a name, one picture."""
+def check_model_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) -> None:
+    """ModelFileError unless the inputs are what the described network reads: of one with a name, one image."""
     if not inputs:
         raise ModelFileError("it describes no input")
     if model.get("name") is None:
         return
     column = next(iter(inputs.values()))
     if len(inputs) != 1 or not isinstance(column, Image):
-        raise ModelFileError(
-            f"its network {model['name']!r:.60} reads one picture, its inputs are {list(inputs)!r:.80}"
-        )
+        raise ModelFileError(f"its network {model['name']!r:.60} reads one image, its inputs are {list(inputs)!r:.80}")
     if column.channels != model["in_channels"] or column.size_px != tuple(model["size_px"]):
         raise ModelFileError(
             f"its network reads {model['in_channels']!r:.20} channels of {model['size_px']!r:.40} px, "
-            f"its pictures have {column.channels} of {column.size_px}"
+            f"its images have {column.channels} of {column.size_px}"
         )
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Head
 from longspan.heads.base import shape_of
-from longspan.models import Backbone, FeatureShapes, Maps
+from longspan.models import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.backbone import Map
 
 __all__ = ["Features", "Network", "evaluating", "place"]
@@ -26,7 +26,7 @@ class Features:
 
     vector: Any = None
     """`(B, num_features)`, or `(B, T, num_features)`; of a whole network its outputs."""
-    maps: Maps | None = None
+    maps: FeatureMaps | None = None
 
 
 @final
@@ -65,12 +65,12 @@ class Network(nn.Module):
             return Features(self.backbone(*inputs))
         (images,) = inputs
         if self.reads == {"maps"}:
-            return Features(maps=Maps(images, _maps(self.backbone, images)))
+            return Features(maps=FeatureMaps(images, _maps(self.backbone, images)))
         if isinstance(self.backbone, Backbone):
             vector, maps = self.backbone.both(images)
         else:
             vector, maps = self.backbone(images), _maps(self.backbone, images)
-        return Features(vector, Maps(images, maps))
+        return Features(vector, FeatureMaps(images, maps))
 
     def from_features(self, features: Features) -> dict[str, Any]:
         """Outputs by target, from what the backbone gave."""
@@ -86,16 +86,16 @@ class Network(nn.Module):
         """Parameters from the lowest layers to the heads."""
         return [group for group in (*self._lower_groups(), list(self.heads.parameters())) if group]
 
-    def freeze(self, share: float) -> None:
+    def freeze(self, fraction: float) -> None:
         """Let the lowest `share` of the backbone's groups, 0..1, keep their weights; the others learn."""
-        frozen, at_rest = self.frozen_groups(share), {id(parameter) for parameter in self.at_rest}
+        frozen, at_rest = self.frozen_groups(fraction), {id(parameter) for parameter in self.at_rest}
         for index, group in enumerate(self._lower_groups()):
             for parameter in group:
                 parameter.requires_grad_(index >= frozen and id(parameter) not in at_rest)
 
-    def frozen_groups(self, share: float) -> int:
+    def frozen_groups(self, fraction: float) -> int:
         """How many of the backbone's groups `freeze(share)` lets rest."""
-        return round(share * len(self._lower_groups()))
+        return round(fraction * len(self._lower_groups()))
 
     def parts(self, groups: int) -> tuple[Map, Map] | None:
         """The backbone up to its lowest `groups` groups, and from there to the features; None if it is no chain there.
@@ -161,14 +161,14 @@ def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
             continue
         if head.reads == "sequence" and not sequence:
             raise ConfigError(
-                f"{name} gives one vector per picture, but target {target!r} is read step by step (head "
+                f"{name} gives one vector per image, but target {target!r} is read step by step (head "
                 f"{type(head).__name__}), which needs a sequence. Take line_cnn (without pool=) or lenet5_slid; a "
                 "module of yours that gives (B, T, num_features) says so with an attribute sequence = True."
             )
         if head.reads == "vector" and sequence:
             raise ConfigError(
-                f"{name} gives a sequence, one vector for each step across the picture, but target {target!r} needs "
-                f"one vector per picture (head {type(head).__name__}). Pool the steps, with pool='avg_max' for "
+                f"{name} gives a sequence, one vector for each step across the image, but target {target!r} needs "
+                f"one vector per image (head {type(head).__name__}). Pool the steps, with pool='avg_max' for "
                 "line_cnn, or take a network such as resnet20; if the target is a text, make its column Text()."
             )
 
@@ -219,7 +219,7 @@ def _check_features(given: Features, rows: int, backbone: nn.Module, shapes: str
 
 
 def place(network: Network, device: torch.device) -> Network:
-    """The same network on a device, with the kernels of its convolutions over pictures channels-last."""
+    """The same network on a device, with the kernels of its convolutions over images channels-last."""
     network.to(device)
     for parameter in network.parameters():
         if parameter.ndim == 4:  # and no others: channels-last is a format of four axes

@@ -10,10 +10,10 @@ from typing import Any, final
 import numpy as np
 import polars as pl
 
-from longspan.columns import Located
-from longspan.vision.image_io import read_pixels
+from longspan.columns import Spatial
 from longspan.errors import ConfigError, DataError, unknown_name
-from longspan.heads import Answer
+from longspan.heads import TargetPrediction
+from longspan.vision.image_io import read_pixels
 
 __all__ = ["Prediction", "predictions_to_frame"]
 
@@ -26,12 +26,12 @@ _WHOLE_PX = 1 << 20  # a JPEG is read at its full size
 class Prediction:
     """Answers by target. `prediction["breed"]` is a value; with one target `.value` and `.probability` are shorter."""
 
-    answers: dict[str, Answer]
+    answers: dict[str, TargetPrediction]
     """The answer of every target, with its probabilities."""
     source: str | None = None
     """The file it is about, if it came from one."""
-    located: Mapping[str, Located] = field(default_factory=dict)
-    """The columns of the targets that lie in the picture."""
+    located: Mapping[str, Spatial] = field(default_factory=dict)
+    """The columns of the targets that lie in the image."""
 
     def __getitem__(self, target: str) -> Any:
         """The predicted value of a target."""
@@ -54,29 +54,29 @@ class Prediction:
         """Of every class of the only target; None for quantities."""
         return self._only().probabilities
 
-    def draw(self, picture: Any = None) -> np.ndarray:
-        """The picture with every answer that lies in it, `(H, W, 3)` uint8.
+    def draw(self, image: Any = None) -> np.ndarray:
+        """The image with every answer that lies in it, `(H, W, 3)` uint8.
 
         Args:
-            picture: A path, an array or a Pillow image; None: the file that was predicted.
+            image: A path, an array or a Pillow image; None: the file that was predicted.
 
         Raises:
-            ConfigError: no answer lies in the picture, or there is neither file nor `picture`.
-            DataError: the picture cannot be read.
+            ConfigError: no answer lies in the image, or there is neither file nor `image`.
+            DataError: the image cannot be read.
         """
         if not self.located:
-            raise ConfigError(f"Nothing of this prediction lies in the picture: it says {', '.join(self.answers)}.")
-        if picture is None and self.source is None:
-            raise ConfigError("The picture was not predicted from a file: give it, prediction.draw(picture).")
+            raise ConfigError(f"Nothing of this prediction lies in the image: it says {', '.join(self.answers)}.")
+        if image is None and self.source is None:
+            raise ConfigError("The image was not predicted from a file: give it, prediction.draw(image).")
         try:
-            pixels = np.asarray(read_pixels(self.source if picture is None else picture, "RGB", _WHOLE_PX))
+            pixels = np.asarray(read_pixels(self.source if image is None else image, "RGB", _WHOLE_PX))
         except ValueError as error:
-            raise DataError(f"{self.source if picture is None else 'The picture'}: {error}") from error
+            raise DataError(f"{self.source if image is None else 'The image'}: {error}") from error
         for target, column in self.located.items():
             pixels = column.draw(pixels, self.answers[target].value)
         return pixels
 
-    def _only(self) -> Answer:
+    def _only(self) -> TargetPrediction:
         if len(self.answers) != 1:
             raise ConfigError(
                 f"This prediction has several targets; ask for one: prediction[{next(iter(self.answers))!r}]."

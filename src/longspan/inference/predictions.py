@@ -9,33 +9,34 @@ from typing import Any, final
 
 import torch
 
-from longspan.columns import Located, Placement
+from longspan.columns import Spatial
 from longspan.data import Table
-from longspan.heads import Answer, Head
+from longspan.heads import Head, TargetPrediction
 from longspan.inference.prediction import Prediction
+from longspan.vision import ResizeTransform
 
-__all__ = ["Answers", "path_of", "picture_in"]
+__all__ = ["Predictions", "image_in", "path_of"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Predictions:
     """Activated outputs of N samples and where each came from."""
 
     activated: dict[str, torch.Tensor]
     """By target `(N, ...)`, as `Head.compact` keeps it unless it was asked for as a whole."""
     sources: Sequence[str | None]
     """The file of each sample, if it came from one."""
-    placements: Sequence[Placement | None]
-    """How each picture lies in what the network saw; None where no target lies in the picture."""
+    transforms: Sequence[ResizeTransform | None]
+    """How each image lies in what the network saw; None where no target lies in the image."""
 
     def predictions(self, heads: Mapping[str, Head], data: Any) -> Any:
         """In the words of the targets' columns: a list, or one prediction where `data` was one sample."""
         decoded = {name: head.decode(self.activated[name]) for name, head in heads.items()} if self.sources else {}
-        located = {name: head.column for name, head in heads.items() if isinstance(head.column, Located)}
+        located = {name: head.column for name, head in heads.items() if isinstance(head.column, Spatial)}
         predictions = [
             Prediction(
-                {name: _in_source(located.get(name), decoded[name][i], self.placements[i]) for name in heads},
+                {name: _in_source(located.get(name), decoded[name][i], self.transforms[i]) for name in heads},
                 source,
                 located,
             )
@@ -44,15 +45,15 @@ class Answers:
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
 
 
-def _in_source(column: Located | None, answer: Answer, placement: Placement | None) -> Answer:
-    """The answer in pixels of the picture as it was given."""
-    if placement is None or column is None:
+def _in_source(column: Spatial | None, answer: TargetPrediction, transform: ResizeTransform | None) -> TargetPrediction:
+    """The answer in pixels of the image as it was given."""
+    if transform is None or column is None:
         return answer
-    return Answer(column.to_source(answer.value, placement), answer.probability, answer.probabilities)
+    return TargetPrediction(column.to_source(answer.value, transform), answer.probability, answer.probabilities)
 
 
-def picture_in(value: Any, name: str) -> Any:
-    """The picture of a sample: it itself, or its value by name."""
+def image_in(value: Any, name: str) -> Any:
+    """The image of a sample: it itself, or its value by name."""
     return value[name] if isinstance(value, dict) else value
 
 

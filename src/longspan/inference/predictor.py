@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 import torch
 from torch import nn
 
-from longspan.columns import Column, Image, Located, column_from_json
-from longspan.data import Augment, Samples, Store, Table, encode_rows
-from longspan.data.batches.samples import picture_of
+from longspan.columns import Column, Image, Spatial, column_from_json
+from longspan.data import Samples, Store, Table, encode_rows
+from longspan.data.batches.samples import image_of
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
 from longspan.heads import Head, head_from_json
-from longspan.models import Backbone
-from longspan.models import from_json as backbone_from_json
-from longspan.models import to_json as backbone_to_json
-from longspan.inference.predictions import Answers, path_of, picture_in
-from longspan.storage.files import write_tensors
+from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
 from longspan.inference.network import Network, evaluating, place
 from longspan.inference.precision import Precision, pick_device, pick_dtype
+from longspan.inference.predictions import Predictions, image_in, path_of
 from longspan.inference.scores import activate_rows, score_rows
 from longspan.inference.source import Source, whole_source
 from longspan.inference.tiled_predictions import predict_tiled
-from longspan.inference.model_file_validation import refuse_other_inputs, refuse_unfitted, refuse_unlike
+from longspan.models import Backbone
+from longspan.models import from_json as backbone_from_json
+from longspan.models import to_json as backbone_to_json
+from longspan.storage.files import write_tensors
 from longspan.version import __version__
+from longspan.vision import Augment
 
-__all__ = ["MODEL_FORMAT", "Predictor", "encode_truth"]
+__all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor", "encode_truth"]
 
 MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
 """What marks the header of a model file; `load` refuses higher versions."""
@@ -86,8 +87,8 @@ class Predictor:
         Args:
             data: One value of the input column (a path, an array, a Pillow image), or a dict by input where there are
                 several; a list of such; or a Table with the input columns.
-            views: More than 1 averages over augmented views of each picture (see `Augment.views`).
-            tiles: For masks: look at each picture at its own size, a tile of the training's size at a time, and not at
+            views: More than 1 averages over augmented views of each image (see `Augment.views`).
+            tiles: For masks: look at each image at its own size, a tile of the training's size at a time, and not at
                 the whole of it made smaller (see `segment_tiled`).
             batch_size: Rows at a time.
 
@@ -103,18 +104,16 @@ class Predictor:
             return predict_tiled(self, data, batch_size=min(batch_size, 8))
         return self.answer(data, views=views, batch_size=batch_size).predictions(self.heads, data)
 
-    def answer(self, data: Any, *, views: int = 1, batch_size: int = 64, compact: bool = True) -> Answers:
+    def answer(self, data: Any, *, views: int = 1, batch_size: int = 64, compact: bool = True) -> Predictions:
         """What the network says to what `predict` takes; see `activate_rows` for `compact`."""
-        picture = (
-            picture_of(self.inputs) if any(isinstance(head.column, Located) for head in self.heads.values()) else None
-        )
+        image = image_of(self.inputs) if any(isinstance(head.column, Spatial) for head in self.heads.values()) else None
         if isinstance(data, Table):
             for name in self.inputs:
                 data.column(name)
             rows = np.arange(len(data))
             samples = encode_rows(data, rows, self.inputs, {})
             faults = list(samples.faults().values())
-            values = [data.value(int(row), picture[0] if picture else next(iter(self.inputs))) for row in rows]
+            values = [data.value(int(row), image[0] if image else next(iter(self.inputs))) for row in rows]
         else:
             values = list(data) if isinstance(data, list | tuple) else [data]
             samples, faults = self._encode(values)
@@ -122,11 +121,11 @@ class Predictor:
             raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
         sources = [path_of(value) for value in values]
         if not sources:
-            return Answers({}, [], [])
-        placements = [None if picture is None else picture[1].placement(picture_in(v, picture[0])) for v in values]
+            return Predictions({}, [], [])
+        transforms = [None if image is None else image[1].transform(image_in(v, image[0])) for v in values]
         rows = torch.arange(len(sources))
         activated = self.activate(samples, rows, views=views, batch_size=batch_size, compact=compact)
-        return Answers(activated, sources, placements)
+        return Predictions(activated, sources, transforms)
 
     def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
         """Metrics over the rows of a table that has the targets; missing values count for nothing.
@@ -168,8 +167,8 @@ class Predictor:
         try:
             heads = {name: head_from_json(fields) for name, fields in described["heads"].items()}
             inputs = {name: column_from_json(fields) for name, fields in described["inputs"].items()}
-            refuse_unfitted({**inputs, **{name: _column(head) for name, head in heads.items()}})
-            refuse_other_inputs(described["model"], inputs)
+            check_fitted({**inputs, **{name: _column(head) for name, head in heads.items()}})
+            check_model_inputs(described["model"], inputs)
             if described["model"].get("name") is None and model is None:
                 raise ModelFileError(
                     f"it holds the weights of your own class {described['model'].get('class')!r}, and a file "
@@ -181,7 +180,7 @@ class Predictor:
                 return Network(backbone_from_json(described["model"]) if named else model, heads)  # type: ignore[arg-type]
 
             with torch.random.fork_rng(devices=[]):  # the first weights, soon overwritten, draw random numbers
-                refuse_unlike(build, tensors)
+                check_tensors_match(build, tensors)
                 network = build()
             network.load_state_dict(tensors)
             augment = Augment.from_json(described["augment"])
@@ -237,9 +236,22 @@ class Predictor:
             raise ConfigError(f"views={views} needs a model trained with augmentation: the views are drawn from it.")
         sizes = [column.size_px for column in self.inputs.values() if isinstance(column, Image)]
         if not sizes or sizes[0] is None:
-            raise ConfigError(f"views={views} needs a model that reads pictures.")
+            raise ConfigError(f"views={views} needs a model that reads images.")
         size_px = sizes[0]
         return lambda rows: self.augment.views(views, rows, size_px)
+
+
+class HasPredictor(Protocol):
+    """What holds a trained model, such as a Learner."""
+
+    def predictor(self) -> Predictor:
+        """The trained model."""
+        ...
+
+
+def as_predictor(model: Predictor | HasPredictor) -> Predictor:
+    """A trained model, or the one that `model` holds."""
+    return model if isinstance(model, Predictor) else model.predictor()
 
 
 def encode_truth(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:

@@ -8,14 +8,15 @@ from typing import final
 
 import torch
 
-from longspan.columns import Column, Draws
+from longspan.columns import Column
 from longspan.heads import Head
 from longspan.inference.network import Network
 from longspan.inference.source import Source
+from longspan.vision import AugmentParams
 
 __all__ = ["Scores", "Views", "activate_rows", "join_target", "measure", "score_rows"]
 
-Views = Callable[[torch.Tensor], Sequence[Draws | None]]
+Views = Callable[[torch.Tensor], Sequence[AugmentParams | None]]
 """The draws of every view of some rows."""
 
 
@@ -99,13 +100,13 @@ def activate_rows(
     for batch in source.samples.batches(rows, batch_size):
         drawn = views(batch.rows)
         sums: dict[str, torch.Tensor] = {}
-        for draws in drawn:
-            viewed = replace(batch, draws=draws).to(source.device)
+        for augment_params in drawn:
+            viewed = replace(batch, augment_params=augment_params).to(source.device)
             outputs = source.forward(network, source.prepare(viewed))
             for name, head in heads.items():
                 activated = head.activate(outputs[name])
-                if viewed.draws is not None:
-                    activated = head.undo(activated, viewed.draws)
+                if viewed.augment_params is not None:
+                    activated = head.undo(activated, viewed.augment_params)
                 sums[name] = sums[name] + activated if name in sums else activated
         for name in heads:
             mean = sums[name] / len(drawn)

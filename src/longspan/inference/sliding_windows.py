@@ -12,42 +12,41 @@ from longspan.columns import Category, Image, Text
 from longspan.columns.category import Label
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads import Classify, Transcribe
-from longspan.models.vision.lenet import LeNet5
-from longspan.models.vision.space_displacement_lenet import SlidLeNet5Config, slide_lenet
-from longspan.train.learner import Learner
 from longspan.inference.network import Network
-from longspan.inference.predictor import Predictor
+from longspan.inference.predictor import HasPredictor, Predictor, as_predictor
+from longspan.models.vision.lenet import LeNet5
+from longspan.models.vision.space_displacement_lenet import SpaceDisplacementLeNetConfig, to_space_displacement
 
 __all__ = ["slide"]
 
 
 def slide(
-    model: Learner | Predictor,
+    model: HasPredictor | Predictor,
     *,
     width_px: int,
     target: str,
     none: Label = "none",
-    margin_px: int = SlidLeNet5Config().margin_px,
+    margin_px: int = SpaceDisplacementLeNetConfig().margin_px,
     beam: int = 1,
 ) -> Predictor:
     """A reader of lines from a lenet5 that classifies windows of 32 px: its classes and "no character here".
 
-    The network is slid over the picture as one convolution, and says of every window which character stands in its
+    The network is slid over the image as one convolution, and says of every window which character stands in its
     middle; the class `none` is the blank of a `Transcribe` head, which merges what neighbouring windows say. On each
     window the probabilities are those of `model`. The reader is a `Predictor` like any other, is evaluated and saved,
     and its file can start the training of lenet5_slid on whole lines.
 
-    Source: LeCun et al. 1998, section VII; see `SlidLeNet5`. Here windows are trained one by one (as in Matan et al.
-    1992), on characters in the middle and on places between them; neighbouring windows that say the same are merged as
-    in connectionist temporal classification.
+    Source: LeCun et al. 1998, section VII; see `SpaceDisplacementLeNet`. Here windows are trained one by one (as in
+    Matan et al. 1992), on characters in the middle and on places between them; neighbouring windows that say the same
+    are merged as in connectionist temporal classification.
 
     Args:
-        model: A lenet5 trained on pictures of `height` x 32 px with one target, a category whose classes are single
+        model: A lenet5 trained on images of `height` x 32 px with one target, a category whose classes are single
             characters, as text or as digits, and `none`.
-        width_px: Width of the pictures of lines; their height is that of the windows.
+        width_px: Width of the images of lines; their height is that of the windows.
         target: Name of the text that the reader predicts.
         none: The class of windows in whose middle there is no character.
-        margin_px: See `SlidLeNet5Config`.
+        margin_px: See `SpaceDisplacementLeNetConfig`.
         beam: See `Transcribe`.
 
     Raises:
@@ -55,7 +54,7 @@ def slide(
         UnknownNameError: `none` is not among the classes.
         ShapeError: the network was built for another size.
     """
-    single = model.predictor() if isinstance(model, Learner) else model
+    single = as_predictor(model)
     backbone = single.network.backbone
     if not isinstance(backbone, LeNet5):
         raise ConfigError(f"Only a lenet5 can be slid over a line, got {single!r}.")
@@ -79,7 +78,7 @@ def slide(
         Text(vocab=characters, max_length=max(1, width_px // 4), min_steps=0)
     )
     with torch.random.fork_rng(devices=[]):  # first weights, soon overwritten, draw random numbers
-        network = Network(slide_lenet(backbone, width_px, margin_px=margin_px), {target: reader})
+        network = Network(to_space_displacement(backbone, width_px, margin_px=margin_px), {target: reader})
     weights = {
         key: value[order] if value.shape[:1] == (len(vocab),) and key.startswith(_last(single.network)) else value
         for key, value in single.network.heads.state_dict().items()

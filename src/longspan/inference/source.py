@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from longspan.columns import Column
-from longspan.randomness import permutation, step_seed
 from longspan.data.batches.samples import Batch, Samples
 from longspan.heads import Head
 from longspan.inference.network import Network
+from longspan.randomness import permutation, step_seed
 
 __all__ = ["Source", "autocast", "batch_loss", "frozen_source", "prepare_inputs", "sum_losses", "whole_source"]
 
@@ -45,7 +45,7 @@ class Source:
 
 def prepare_inputs(batch: Batch, columns: Mapping[str, Column]) -> Inputs:
     """What a network reads, in the order of the task's inputs, with the batch's draws."""
-    return tuple(column.prepare(batch.inputs[name], batch.draws) for name, column in columns.items())
+    return tuple(column.prepare(batch.inputs[name], batch.augment_params) for name, column in columns.items())
 
 
 def whole_source(samples: Samples, columns: Mapping[str, Column], device: torch.device, dtype: torch.dtype) -> Source:
@@ -103,14 +103,14 @@ def batch_loss(
     blended and not the targets, which is the same for cross-entropy and also works for quantities.
     """
     inputs = source.prepare(batch)
-    targets = {name: column.prepare(batch.targets[name], batch.draws) for name, column in columns.items()}
+    targets = {name: column.prepare(batch.targets[name], batch.augment_params) for name, column in columns.items()}
     if not mixup:
         return sum_losses(heads, source.forward(network, inputs), targets, batch.present)
-    share = float(np.random.default_rng(step_seed(seed, "mixup", step)).beta(mixup, mixup))
+    fraction = float(np.random.default_rng(step_seed(seed, "mixup", step)).beta(mixup, mixup))
     partner = permutation(seed, "mixup partner", step, len(batch)).to(source.device)
-    inputs = tuple(share * values + (1 - share) * values[partner] for values in inputs)
+    inputs = tuple(fraction * values + (1 - fraction) * values[partner] for values in inputs)
     outputs = source.forward(network, inputs)
     theirs = {name: values[partner] for name, values in targets.items()}
     their_presence = {name: there[partner] for name, there in batch.present.items()}
     mine = sum_losses(heads, outputs, targets, batch.present)
-    return share * mine + (1 - share) * sum_losses(heads, outputs, theirs, their_presence)
+    return fraction * mine + (1 - fraction) * sum_losses(heads, outputs, theirs, their_presence)

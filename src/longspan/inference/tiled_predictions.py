@@ -1,4 +1,4 @@
-"""Masks of whole pictures, whatever their size: a tile at a time."""
+"""Masks of whole images, whatever their size: a tile at a time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 
 from longspan.columns import Mask
 from longspan.data import Table
-from longspan.data.batches.samples import picture_of
+from longspan.data.batches.samples import image_of
 from longspan.errors import ConfigError, Fault, data_error
-from longspan.inference.predictions import path_of, picture_in
 from longspan.inference.network import evaluating
 from longspan.inference.prediction import Prediction
+from longspan.inference.predictions import image_in, path_of
 from longspan.inference.source import autocast
 from longspan.inference.tiles import segment_tiled
 
@@ -23,17 +23,17 @@ __all__ = ["predict_tiled"]
 
 
 def predict_tiled(predictor: Predictor, data: Any, *, batch_size: int) -> Any:
-    """`Predictor.predict` of masks at the pictures' own sizes."""
+    """`Predictor.predict` of masks at the images' own sizes."""
     (target, head), *others = predictor.heads.items()
-    picture = picture_of(predictor.inputs)
-    if others or not isinstance(head.column, Mask) or picture is None or len(predictor.inputs) > 1:
-        raise ConfigError("tiles=True is for models that read one picture and predict one mask.")
-    name, column = picture
+    image = image_of(predictor.inputs)
+    if others or not isinstance(head.column, Mask) or image is None or len(predictor.inputs) > 1:
+        raise ConfigError("tiles=True is for models that read one image and predict one mask.")
+    name, column = image
     assert column.size_px is not None
     if isinstance(data, Table):
         values = data.column_values(name)
     else:
-        values = [picture_in(value, name) for value in (data if isinstance(data, list | tuple) else [data])]
+        values = [image_in(value, name) for value in (data if isinstance(data, list | tuple) else [data])]
 
     def probabilities_of(tiles: torch.Tensor) -> torch.Tensor:
         inputs = column.prepare(tiles.to(predictor.device))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from longspan.vision.instance_encoding import boxes_in, masks_in
-from longspan.columns.annotations import entries_of, label_of
 from longspan.errors import DependencyError
+from longspan.vision.annotation_values import entries_of, label_of
+from longspan.vision.instance_encoding import boxes_in, masks_in
 
 __all__ = ["COCO_AREAS", "box_figures", "coco_figures", "mask_figures", "value_figures"]
 
@@ -21,7 +21,7 @@ COCO_AREAS: Mapping[str, tuple[float, float]] = {
     "medium": (32.0**2, 96.0**2),
     "large": (96.0**2, _ANY_AREA),
 }
-"""Square pixels of a thing that COCO calls small, medium or large; in the frame, not in the picture on disk."""
+"""Square pixels of a thing that COCO calls small, medium or large; in the frame, not in the image on disk."""
 
 Annotation = dict[str, Any]
 """In COCO's words: `category_id`, `bbox` [x0, y0, width, height], `area`; of a truth also `iscrowd`, of an answer
@@ -31,7 +31,7 @@ Annotation = dict[str, Any]
 def box_figures(
     detections: torch.Tensor, targets: torch.Tensor, areas: Mapping[str, tuple[float, float]] | None = None
 ) -> dict[str, float]:
-    """`coco_figures` of boxes, over N pictures.
+    """`coco_figures` of boxes, over N images.
 
     Args:
         detections: `(N, D, 6)` x0, y0, x1, y1, score, class; score 0 is none.
@@ -46,15 +46,15 @@ def box_figures(
 def mask_figures(
     detections: torch.Tensor, targets: torch.Tensor, size_px: tuple[int, int]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """`coco_figures` of boxes and of masks, over N pictures; the area of a thing is that of its mask, as in COCO.
+    """`coco_figures` of boxes and of masks, over N images; the area of a thing is that of its mask, as in COCO.
 
     Args:
         detections: `(N, D, bytes)` uint8, packed: x0, y0, x1, y1, class, score and the mask; score 0 is none.
         targets: `(N, M, bytes)` uint8 as `Instances` encodes them: x0, y0, x1, y1, class, 1 if ignored and the mask.
-        size_px: height and width of the pictures.
+        size_px: height and width of the images.
     """
     truths, answers = [], []
-    for row in targets:  # one by one: unpacked, the masks of all pictures would be large
+    for row in targets:  # one by one: unpacked, the masks of all images would be large
         row = row[_has_area(boxes_in(row))]
         masks = masks_in(row, size_px).numpy()
         sizes = masks.sum(axis=(1, 2)).tolist()
@@ -76,8 +76,8 @@ def value_figures(
     """`coco_figures` of boxes as they stand in tables, such as a pipeline adds to one.
 
     Args:
-        truths: of each picture a raw value of `Boxes`.
-        answers: of each picture a raw value with scores.
+        truths: of each image a raw value of `Boxes`.
+        answers: of each image a raw value with scores.
         areas: as of `coco_figures`.
     """
     true, said = ([entries_of(row, "boxes", "box") for row in rows] for rows in (truths, answers))
@@ -100,7 +100,7 @@ def coco_figures(
     masks_px: tuple[int, int] | None = None,
     areas: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, float]:
-    """Mean over classes of the average precision, of at most 100 answers of a picture.
+    """Mean over classes of the average precision, of at most 100 answers of an image.
 
     "map" is the mean over overlaps (intersection over union) of 0.50 to 0.95 that an answer needs to count, "ap50" and
     "ap75" are those at 0.50 and 0.75. With `areas` there is "ap50_small" and so on for every area in which a thing is.
@@ -108,9 +108,9 @@ def coco_figures(
     Source: Lin et al. 2014, "Microsoft COCO", and its evaluation server; 101 points of recall.
 
     Args:
-        truths: of each picture what is there.
-        answers: of each picture what was found.
-        masks_px: height and width of the pictures, where masks have to overlap and not boxes.
+        truths: of each image what is there.
+        answers: of each image what was found.
+        masks_px: height and width of the images, where masks have to overlap and not boxes.
         areas: least and largest area in square pixels by name, such as `COCO_AREAS`.
 
     Returns:
@@ -156,9 +156,9 @@ def _mean(precision: np.ndarray) -> float | None:
 
 
 def _numbered(rows: Sequence[Sequence[Annotation]]) -> list[Annotation]:
-    """All annotations in one list, with their pictures and numbers of their own; 0 means "none" to the library."""
-    placed = [(picture, each) for picture, row in enumerate(rows, start=1) for each in row]
-    return [{**each, "image_id": picture, "id": number} for number, (picture, each) in enumerate(placed, start=1)]
+    """All annotations in one list, with their images and numbers of their own; 0 means "none" to the library."""
+    placed = [(image, each) for image, row in enumerate(rows, start=1) for each in row]
+    return [{**each, "image_id": image, "id": number} for number, (image, each) in enumerate(placed, start=1)]
 
 
 def _truth(line: Sequence[float], area: float, runs: Any = None) -> Annotation:

@@ -1,4 +1,4 @@
-"""How far an answer about places is from the truth: one number for a picture, 0 where they agree."""
+"""How far an answer about places is from the truth: one number for an image, 0 where they agree."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from longspan.columns.annotations import label_of
+from longspan.vision.annotation_values import label_of
 
-__all__ = ["box_overlaps", "mask_overlaps", "unmatched_share", "wrong_pixels"]
+__all__ = ["box_overlaps", "mask_overlaps", "unmatched_fraction", "wrong_pixels"]
 
 _OVERLAP = 0.5
 _IGNORED = 255
 
 
 def wrong_pixels(truth: np.ndarray, said: np.ndarray) -> float:
-    """Share of the pixels that count whose class is another; 0 where none counts.
+    """Fraction of the pixels that count whose class is another; 0 where none counts.
 
     Args:
         truth: `(h, w)` class numbers, 255 where ignored.
@@ -27,7 +27,7 @@ def wrong_pixels(truth: np.ndarray, said: np.ndarray) -> float:
     return float((truth != said)[counts].mean()) if counts.any() else 0.0
 
 
-def unmatched_share(truth: Sequence[dict[str, Any]], said: Sequence[dict[str, Any]], overlaps: np.ndarray) -> float:
+def unmatched_fraction(truth: Sequence[dict[str, Any]], said: Sequence[dict[str, Any]], overlaps: np.ndarray) -> float:
     """1 - F1 of things: those found and those there are paired where label and place agree; 0 where nothing is both.
 
     The surest answers choose first, each the free thing of its label that it overlaps most, by at least one half

@@ -43,16 +43,16 @@ def class_counts(masks: Iterable[torch.Tensor | npt.NDArray[np.uint8]], num_clas
 
 
 def median_frequency_weights(counts: npt.ArrayLike, *, power: float = 1.0) -> tuple[float, ...]:
-    """A weight for each class, for `Segment(class_weights=...)`, so that rare classes are learnt as common ones are.
+    """A weight for each class, for `Segment(class_weights=...)`, so that rare classes are learned as common ones are.
 
-    The frequency of a class is its share of the pixels of the pictures in which it occurs; its weight is the median of
+    The frequency of a class is its fraction of the pixels of the images in which it occurs; its weight is the median of
     all frequencies over its own. A class that never occurs gets 1.
 
     Source: Badrinarayanan, Kendall, Cipolla 2017, "SegNet", section 4.1, after Eigen and Fergus 2015.
     Differs: ignored pixels are in neither count; `power`.
 
     Args:
-        counts: Pixels of each class in each training picture, `(N, K)`; see `class_counts`.
+        counts: Pixels of each class in each training image, `(N, K)`; see `class_counts`.
         power: To which each weight is raised: 1 as published; 0.5 goes half of the way, which costs the common classes
             less; 0 makes all weights 1.
 
@@ -68,12 +68,12 @@ def median_frequency_weights(counts: npt.ArrayLike, *, power: float = 1.0) -> tu
     pixels = np.asarray(counts, dtype=np.float64)
     if pixels.ndim != 2 or not pixels.size or not (pixels >= 0).all() or not pixels.any():
         raise ConfigError(
-            "median_frequency_weights needs the pixels of each class in each picture, (N, K), 0 or more and not all 0; "
+            "median_frequency_weights needs the pixels of each class in each image, (N, K), 0 or more and not all 0; "
             f"got an array of shape {pixels.shape}. class_counts(masks, num_classes) counts them."
         )
-    in_its_pictures = ((pixels > 0) * pixels.sum(axis=1, keepdims=True)).sum(axis=0)
-    occurs = in_its_pictures > 0
-    frequency = pixels.sum(axis=0)[occurs] / in_its_pictures[occurs]
+    in_its_images = ((pixels > 0) * pixels.sum(axis=1, keepdims=True)).sum(axis=0)
+    occurs = in_its_images > 0
+    frequency = pixels.sum(axis=0)[occurs] / in_its_images[occurs]
     weights = np.ones(pixels.shape[1])
     weights[occurs] = (np.median(frequency) / frequency) ** power
     return tuple(round(float(weight), 6) for weight in weights)

@@ -14,9 +14,9 @@ from longspan.nn import PoolName
 
 __all__ = [
     "Backbone",
+    "FeatureMaps",
     "FeatureShapes",
     "Map",
-    "Maps",
     "check_images",
     "check_same_height",
     "check_same_size",
@@ -33,24 +33,24 @@ class FeatureShapes:
     """What a head is told of the features that its layers will read."""
 
     num_features: int
-    """Length of the vector of a picture, or of a step."""
+    """Length of the vector of an image, or of a step."""
     channels: tuple[int, ...] = ()
     """Of each map, fine to coarse; empty where the backbone gives no maps."""
     strides: tuple[int, ...] = ()
-    """Of each map: pixels of the picture from one place to the next."""
+    """Of each map: pixels of the image from one place to the next."""
     in_channels: int = 3
-    """Channels of the picture."""
+    """Channels of the image."""
     size_px: tuple[int, int] = (224, 224)
-    """Height and width of the pictures in training."""
+    """Height and width of the images in training."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Maps:
-    """Features of B pictures as heads read them that say something about each place."""
+class FeatureMaps:
+    """Features of B images as heads read them that say something about each place."""
 
     images: Tensor
-    """The prepared pictures, `(B, C, H, W)`."""
+    """The prepared images, `(B, C, H, W)`."""
     maps: list[Tensor]
     """`(B, channels[i], H_i, W_i)`, fine to coarse, one for each stride; a map has about `side / stride` places."""
 
@@ -66,20 +66,20 @@ class Backbone(nn.Module, ABC):
     config: object | None
     """The frozen config it was built from, or None where there are no options."""
     in_channels: int
-    """Channels of the pictures it reads."""
+    """Channels of the images it reads."""
     size_px: tuple[int, int]
     """Height and width it was built for. Networks with neither fully connected layers below the pooling nor position
     embeddings read other sizes too."""
     pool: PoolName | None
     """As given to `create`."""
     num_features: int
-    """Length of the vector that `forward` gives for one picture, or for each step across it."""
+    """Length of the vector that `forward` gives for one image, or for each step across it."""
     sequence: bool = False
     """Whether `forward` gives a vector for each of T steps from left to right, `(B, T, num_features)`."""
     channels: tuple[int, ...]
     """Channels of each map that `features` gives, fine to coarse; empty where there are no maps."""
     strides: tuple[int, ...]
-    """Pixels of the picture from one place of each map to the next, fine to coarse. A map has about `side / stride`
+    """Pixels of the image from one place of each map to the next, fine to coarse. A map has about `side / stride`
     places; layers that pad too little or too much for that are named in the class docstring."""
 
     @abstractmethod
@@ -92,7 +92,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def groups(self) -> list[list[nn.Parameter]]:
-        """All parameters, each once, in groups from lower (near the picture) to upper, to freeze or to slow down."""
+        """All parameters, each once, in groups from lower (near the image) to upper, to freeze or to slow down."""
 
     def both(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What `forward` and what `features` give; networks that can do both at once override it."""
@@ -115,7 +115,7 @@ def check_images(images: Tensor, model: Backbone, smallest_px: int) -> None:
     if images.ndim != 4 or images.shape[1] != model.in_channels:
         raise ShapeError(
             f"{model.name} reads (B, {model.in_channels}, H, W), got {tuple(images.shape)}. "
-            f"Give pictures of {model.in_channels} channel(s), or create the model with another in_channels."
+            f"Give images of {model.in_channels} channel(s), or create the model with another in_channels."
         )
     if min(images.shape[2], images.shape[3]) < smallest_px:
         check_size(model.name, (images.shape[2], images.shape[3]), smallest_px)
@@ -129,8 +129,8 @@ def check_same_size(images: Tensor, model: Backbone) -> None:
     height, width = model.size_px
     if images.shape[2] != height or images.shape[3] != width:
         raise ShapeError(
-            f"This {model.name} was built for pictures of {height} x {width} px, got {images.shape[2]} x "
-            f"{images.shape[3]}. Resize the pictures, or create it with size_px=({images.shape[2]}, {images.shape[3]})."
+            f"This {model.name} was built for images of {height} x {width} px, got {images.shape[2]} x "
+            f"{images.shape[3]}. Resize the images, or create it with size_px=({images.shape[2]}, {images.shape[3]})."
         )
 
 
@@ -141,21 +141,21 @@ def check_same_height(images: Tensor, model: Backbone) -> None:
     """
     if images.shape[2] != model.size_px[0]:
         raise ShapeError(
-            f"This {model.name} was built for pictures of {model.size_px[0]} px height and any width, got "
-            f"{images.shape[2]} x {images.shape[3]}. Resize the pictures, or create it with size_px="
+            f"This {model.name} was built for images of {model.size_px[0]} px height and any width, got "
+            f"{images.shape[2]} x {images.shape[3]}. Resize the images, or create it with size_px="
             f"({images.shape[2]}, {images.shape[3]})."
         )
 
 
 def check_size(name: str, size_px: tuple[int, int], smallest_px: int) -> None:
-    """Refuse a picture size (height, width) with a side below `smallest_px`.
+    """Refuse an image size (height, width) with a side below `smallest_px`.
 
     Raises: ShapeError that names the smallest size that would do.
     """
     if min(size_px) < smallest_px:
         raise ShapeError(
-            f"{name} cannot read pictures of {size_px[0]} x {size_px[1]} px: its layers would leave nothing. "
-            f"The smallest size is {smallest_px} x {smallest_px} px; resize the pictures (size_px={smallest_px})."
+            f"{name} cannot read images of {size_px[0]} x {size_px[1]} px: its layers would leave nothing. "
+            f"The smallest size is {smallest_px} x {smallest_px} px; resize the images (size_px={smallest_px})."
         )
 
 

@@ -15,10 +15,10 @@ TABLE_NAME = "catalogue.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelInfo:
-    """One network: what it is called, how large it is, what one picture costs.
+    """One network: what it is called, how large it is, what one image costs.
 
     Parameters and multiply-adds are of the whole published network: with its class layer, without auxiliary heads, for
-    one picture of `size_px` with `channels_in` channels.
+    one image of `size_px` with `channels_in` channels.
     """
 
     name: str

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from longspan.models.catalogue import TABLE_NAME, ModelInfo
-from longspan.models.vision.families import FAMILIES
 from longspan.models.registry import OWN_MODELS, create
+from longspan.models.vision.families import FAMILIES
 from longspan.models.vision.torchvision_nets import build_published, without_memory
 from longspan.models.vision.vgg16 import FromPublished
 

@@ -17,10 +17,10 @@ from longspan.models.vision.fcn_vgg import FCNVGG, FCNVGGConfig
 from longspan.models.vision.lenet import LeNet5
 from longspan.models.vision.line_cnn import LineCNN, LineCNNConfig
 from longspan.models.vision.segnet import SegNet, SegNetConfig
-from longspan.models.vision.space_displacement_lenet import SlidLeNet5, SlidLeNet5Config
 from longspan.models.vision.small_resnet import SmallResNet, SmallResNetConfig
+from longspan.models.vision.space_displacement_lenet import SpaceDisplacementLeNet, SpaceDisplacementLeNetConfig
+from longspan.models.vision.space_to_depth_cnn import SpaceToDepthCNN, SpaceToDepthCNNConfig
 from longspan.models.vision.torchvision_nets import TorchvisionNet
-from longspan.models.vision.space_to_depth_cnn import UnshuffleCNN, UnshuffleCNNConfig
 from longspan.nn import PoolName
 
 __all__ = ["OWN_MODELS", "ModelConfig", "OwnModel", "create", "from_json", "model_names", "to_json"]
@@ -30,9 +30,9 @@ ModelConfig = (
     | FCNVGGConfig
     | LineCNNConfig
     | SegNetConfig
-    | SlidLeNet5Config
+    | SpaceDisplacementLeNetConfig
     | SmallResNetConfig
-    | UnshuffleCNNConfig
+    | SpaceToDepthCNNConfig
 )
 """What `create` takes instead of a name, where a network has options."""
 
@@ -41,11 +41,11 @@ _Build = Callable[..., Backbone]
 
 _CONFIGURED: dict[str, tuple[type[ModelConfig], _Build]] = {
     "deep_cnn": (DeepCNNConfig, DeepCNN),
-    "lenet5_slid": (SlidLeNet5Config, SlidLeNet5),
+    "lenet5_slid": (SpaceDisplacementLeNetConfig, SpaceDisplacementLeNet),
     "line_cnn": (LineCNNConfig, LineCNN),
     "segnet": (SegNetConfig, SegNet),
     "small_resnet": (SmallResNetConfig, SmallResNet),
-    "unshuffle_cnn": (UnshuffleCNNConfig, UnshuffleCNN),
+    "unshuffle_cnn": (SpaceToDepthCNNConfig, SpaceToDepthCNN),
     "vgg16_fcn": (FCNVGGConfig, FCNVGG),
 }
 """Networks with options, under the name of their family."""
@@ -58,7 +58,7 @@ class OwnModel:
     build: _Build
     source: str
     channels_in: int = 1
-    """Channels and size of the pictures in its paper, for the catalogue."""
+    """Channels and size of the images in its paper, for the catalogue."""
     size_px: tuple[int, int] = (28, 28)
 
 
@@ -77,10 +77,12 @@ OWN_MODELS: dict[str, OwnModel] = {
         build=LeNet5, source="LeCun et al. 1998, Gradient-based learning applied to document recognition"
     ),
     "lenet5_slid": OwnModel(
-        build=SlidLeNet5, source="LeCun et al. 1998, sec. VII: the space displacement network", size_px=(32, 128)
+        build=SpaceDisplacementLeNet,
+        source="LeCun et al. 1998, sec. VII: the space displacement network",
+        size_px=(32, 128),
     ),
     "deep_cnn": OwnModel(build=DeepCNN, source="Saitoh 2016, Deep Learning from Scratch, chapter 8"),
-    "unshuffle_cnn": OwnModel(build=UnshuffleCNN, source="longspan's own; see its docstring"),
+    "unshuffle_cnn": OwnModel(build=SpaceToDepthCNN, source="longspan's own; see its docstring"),
     "line_cnn": OwnModel(
         build=LineCNN,
         source="Shi et al. 2015, An end-to-end trainable neural network (CRNN), without its recurrent layers",
@@ -124,8 +126,8 @@ def create(
 
     Args:
         model: a registered name, or a config object of a network with options.
-        in_channels: channels of the pictures.
-        size_px: height and width of the pictures. Networks of fixed size and those with fully connected layers on the
+        in_channels: channels of the images.
+        size_px: height and width of the images. Networks of fixed size and those with fully connected layers on the
             maps (lenet5, deep_cnn, vit, maxvit_t) then read this size only.
         weights: None for fresh weights; "imagenet"; or a file (see `load_weights`).
         pool: for networks that end in global pooling: "avg", as they are, or "avg_max", average beside maximum.

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from longspan.errors import WeightsError
 from longspan.models.backbone import Backbone
-from longspan.models.vision.imagenet import imagenet_file
 from longspan.models.pth import read_pth
+from longspan.models.vision.imagenet import imagenet_file
 from longspan.models.vision.torchvision_nets import TorchvisionNet
 from longspan.models.vision.vgg16 import FIRST_CONV, FromPublished
 
@@ -35,7 +35,7 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
             parameter names for torchvision networks and those built on one (vgg16_fcn, segnet), or the backbone's own
             names. The class layer in it is left out.
             With torchvision's names the first convolution is adapted to `in_channels` (see `to_channels`), position
-            embeddings of vit to `size_px`, and googlenet, inception_v3 and efficientnet_v2_l will read pictures as
+            embeddings of vit to `size_px`, and googlenet, inception_v3 and efficientnet_v2_l will read images as
             their published weights expect.
 
     Raises: WeightsError if there are none, or they do not fit; FetchError without network; ChecksumError.
@@ -59,7 +59,7 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
 def to_channels(kernels: Tensor, in_channels: int) -> Tensor:
     """First-layer kernels (out, 3, h, w), trained on colour, for `in_channels` channels.
 
-    One channel: the sum over the three, which reads grey as the trained kernels read a grey colour picture. Others: the
+    One channel: the sum over the three, which reads grey as the trained kernels read a grey colour image. Others: the
     three in turn, scaled by 3 / in_channels so that the sum of many like channels keeps its size.
     """
     if in_channels == 1:
@@ -108,7 +108,7 @@ def _resized_embedding(embedding: Tensor, tokens: int) -> Tensor:
     """Position embedding (1, 1 + side^2, D), first the class token's, for 1 + new side^2 tokens (bicubic)."""
     side, new_side = round((embedding.shape[1] - 1) ** 0.5), round((tokens - 1) ** 0.5)
     if side * side != embedding.shape[1] - 1:
-        return embedding  # not of a square picture: left for the comparison of shapes to report
+        return embedding  # not of a square image: left for the comparison of shapes to report
     grid = embedding[:, 1:].transpose(1, 2).unflatten(2, (side, side))  # (1, D, side, side)
     grid = torch.nn.functional.interpolate(grid, size=(new_side, new_side), mode="bicubic", align_corners=True)
     return torch.cat([embedding[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)

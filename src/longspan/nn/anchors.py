@@ -14,7 +14,7 @@ __all__ = ["Anchors", "anchor_side_px"]
 def anchor_side_px(strides: Sequence[int], size_px: tuple[int, int], *, per_octave: int, most: float) -> float:
     """Side of the smallest square anchor of the finest map, where nothing else is said.
 
-    Anchors double from map to map, as the strides do. The largest are 0.7 of the picture's side (of a square of the
+    Anchors double from map to map, as the strides do. The largest are 0.7 of the image's side (of a square of the
     same area), but no side is more than `most` strides, nor less than half of that.
     """
     largest = 0.7 * (size_px[0] * size_px[1]) ** 0.5 / strides[-1] / 2 ** ((per_octave - 1) / per_octave)

@@ -26,7 +26,7 @@ class DeepLabHead(nn.Module):
     or 8). The rates follow the stride as in the paper, (6, 12, 18) at 16 and twice that at 8, and (3, 6, 9) at 32. No
     multi-grid, no auxiliary loss.
 
-    Raises: ShapeError for a training batch of one picture, whose pooled values have no spread to normalise by.
+    Raises: ShapeError for a training batch of one image, whose pooled values have no spread to normalise by.
     """
 
     def __init__(self, *, channels: int, stride: int, num_classes: int) -> None:
@@ -41,7 +41,7 @@ class DeepLabHead(nn.Module):
         """Logits at the size of the map."""
         if self.training and len(maps) == 1:
             raise ShapeError(
-                "deeplabv3 normalises pooled values over the pictures of a batch, and this training batch has one. "
-                "Choose a batch_size that leaves at least two pictures in every batch."
+                "deeplabv3 normalises pooled values over the images of a batch, and this training batch has one. "
+                "Choose a batch_size that leaves at least two images in every batch."
             )
         return self.layers(maps)

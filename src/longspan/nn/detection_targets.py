@@ -1,4 +1,4 @@
-"""What is to be found in a picture, and which anchors or proposals answer for it."""
+"""What is to be found in an image, and which anchors or proposals answer for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-__all__ = ["Truth", "covered_share", "draw_samples", "match", "read_truth"]
+__all__ = ["DetectionTargets", "covered_fraction", "draw_samples", "match", "read_truth"]
 
 NEGATIVE, NEITHER = -1, -2
 """As torchvision's `Matcher` says it: nothing is here; too little or too much to say so."""
@@ -20,8 +20,8 @@ _EVALUATION_SEED = 0
 
 @final
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """The boxes of one picture, x0, y0, x1, y1 in pixels."""
+class DetectionTargets:
+    """The boxes of one image, x0, y0, x1, y1 in pixels."""
 
     boxes: Tensor
     """`(N, 4)`: what is to be found."""
@@ -33,23 +33,23 @@ class Truth:
     """`(N,)` int64: which lines of the encoded boxes these are."""
 
 
-def read_truth(targets: Tensor) -> list[Truth]:
-    """Encoded boxes `(B, M, 6)` (x0, y0, x1, y1, class, 1 if ignored) picture by picture; no area is no box."""
+def read_truth(targets: Tensor) -> list[DetectionTargets]:
+    """Encoded boxes `(B, M, 6)` (x0, y0, x1, y1, class, 1 if ignored) image by image; no area is no box."""
     there = (targets[:, :, 2] > targets[:, :, 0]) & (targets[:, :, 3] > targets[:, :, 1])
     ignored = targets[:, :, 5] > 0.5
     truths = []
     for row, used, passed_over in zip(targets, there & ~ignored, there & ignored, strict=True):
         lines = torch.where(used)[0]
-        truths.append(Truth(row[lines, :4], row[lines, 4].long(), row[passed_over, :4], lines))
+        truths.append(DetectionTargets(row[lines, :4], row[lines, 4].long(), row[passed_over, :4], lines))
     return truths
 
 
-def match(matcher: Callable[[Tensor], Tensor], truth: Truth, boxes: Tensor) -> Tensor:
+def match(matcher: Callable[[Tensor], Tensor], truth: DetectionTargets, boxes: Tensor) -> Tensor:
     """For each of `boxes` `(A, 4)` the number of the true box that it answers for, else -1 (nothing) or -2 (neither).
 
     Args:
         matcher: torchvision's, from overlaps `(N, A)` to numbers.
-        truth: of the picture.
+        truth: of the image.
         boxes: anchors or proposals. Those with half of themselves or more in an ignored box are neither, unless they
             answer for a true one.
     """
@@ -60,13 +60,13 @@ def match(matcher: Callable[[Tensor], Tensor], truth: Truth, boxes: Tensor) -> T
     else:
         matches = boxes.new_full((len(boxes),), NEGATIVE, dtype=torch.int64)
     if len(truth.ignored):
-        within = (covered_share(boxes, truth.ignored) >= 0.5).any(dim=1)
+        within = (covered_fraction(boxes, truth.ignored) >= 0.5).any(dim=1)
         matches = torch.where((matches == NEGATIVE) & within, NEITHER, matches)
     return matches
 
 
-def covered_share(boxes: Tensor, others: Tensor) -> Tensor:
-    """Which share of each of `boxes` `(A, 4)` each of `others` `(M, 4)` covers: `(A, M)`."""
+def covered_fraction(boxes: Tensor, others: Tensor) -> Tensor:
+    """Which fraction of each of `boxes` `(A, 4)` each of `others` `(M, 4)` covers: `(A, M)`."""
     low = torch.maximum(boxes[:, None, :2], others[:, :2])
     high = torch.minimum(boxes[:, None, 2:], others[:, 2:])
     area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
@@ -76,12 +76,12 @@ def covered_share(boxes: Tensor, others: Tensor) -> Tensor:
 def draw_samples(
     sampler: Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]], labels: Sequence[Tensor], *, training: bool
 ) -> list[tuple[Tensor, Tensor]]:
-    """For each picture the numbers of the positive and of the negative boxes that its loss looks at.
+    """For each image the numbers of the positive and of the negative boxes that its loss looks at.
 
     Args:
         sampler: torchvision's, from labels to marks.
-        labels: for each picture `(A,)`: above 0 positive, 0 negative, -1 neither.
-        training: draw from torch's generator, which the training loop seeds at every step. Otherwise each picture is
+        labels: for each image `(A,)`: above 0 positive, 0 negative, -1 neither.
+        training: draw from torch's generator, which the training loop seeds at every step. Otherwise each image is
             drawn for as if it were the only one, always alike, and torch's generator is left as it was.
     """
     if training:

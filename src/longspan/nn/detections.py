@@ -9,15 +9,15 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["DetectorOutputs", "Precision", "keep_best", "stack_detections"]
+__all__ = ["DetectorOutputs", "Precision", "class_wise_nms", "stack_detections"]
 
 
 @runtime_checkable
 class DetectorOutputs(Protocol):
-    """Outputs of a detector for B pictures; both questions may be asked in training and in evaluation."""
+    """Outputs of a detector for B images; both questions may be asked in training and in evaluation."""
 
     def losses(self, targets: Tensor) -> Tensor:
-        """Loss of each picture `(B,)`, from encoded boxes `(B, M, 6)`: x0, y0, x1, y1, class, 1 if ignored."""
+        """Loss of each image `(B,)`, from encoded boxes `(B, M, 6)`: x0, y0, x1, y1, class, 1 if ignored."""
         ...
 
     def detections(self) -> Tensor:
@@ -39,16 +39,16 @@ class Precision:
         return torch.autocast(self.device_type, self.dtype, enabled=self.enabled)
 
 
-def keep_best(
+def class_wise_nms(
     boxes: Tensor, scores: Tensor, classes: Tensor, size_px: Sequence[int], *, overlap: float, most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The surest of one picture's candidates, clipped to the picture, without doubles of the same class.
+    """The surest of one image's candidates, clipped to the image, without doubles of the same class.
 
     Args:
         boxes: `(N, 4)`.
         scores: `(N,)`.
         classes: `(N,)`.
-        size_px: height and width of the picture.
+        size_px: height and width of the image.
         overlap: of two boxes of one class that overlap by more (intersection over union) the surer one stays.
         most: how many may stay.
     """
@@ -62,7 +62,7 @@ def keep_best(
 
 
 def stack_detections(found: Sequence[tuple[Tensor, Tensor, Tensor]], most: int) -> Tensor:
-    """Boxes, scores and classes of each picture as one tensor `(B, most, 6)`."""
+    """Boxes, scores and classes of each image as one tensor `(B, most, 6)`."""
     stacked = found[0][0].new_zeros(len(found), most, 6)
     for line, (boxes, scores, classes) in zip(stacked, found, strict=True):
         count = len(boxes)

@@ -12,22 +12,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longspan.nn.anchors import Anchors, anchor_side_px
-from longspan.nn.detections import Precision, keep_best, stack_detections
+from longspan.nn.detection_targets import NEGATIVE, NEITHER, DetectionTargets, draw_samples, match, read_truth
+from longspan.nn.detections import Precision, class_wise_nms, stack_detections
 from longspan.nn.mask_branch import MaskBranch
-from longspan.nn.pyramid import PictureMaps, Pyramid
+from longspan.nn.pyramid import ImageMaps, Pyramid
 from longspan.nn.regions import pool_regions
-from longspan.nn.detection_targets import NEGATIVE, NEITHER, Truth, draw_samples, match, read_truth
 
-__all__ = ["TwoStage", "TwoStageConfig", "TwoStageOutputs"]
+__all__ = ["FasterRCNN", "FasterRCNNConfig", "FasterRCNNOutputs"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TwoStageConfig:
-    """Sizes and thresholds of `TwoStage`; what a head's fields say, so they are checked there."""
+class FasterRCNNConfig:
+    """Sizes and thresholds of `FasterRCNN`; what a head's fields say, so they are checked there."""
 
     channels: int = 128
     """Of every level of the pyramid."""
-    representation: int = 512
+    box_head_dim: int = 512
     """Width of the two layers that look at a region (paper, torchvision: 1024)."""
     finest_stride: int = 4
     """Of the finest map."""
@@ -36,35 +36,35 @@ class TwoStageConfig:
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Height to width of the anchors."""
     candidates: int = 600
-    """Regions of a picture that every map proposes, before doubles go (torchvision: 2000 in training, else 1000)."""
+    """Regions of an image that every map proposes, before doubles go (torchvision: 2000 in training, else 1000)."""
     proposals: int = 300
-    """Regions of a picture that the second stage may look at (paper: 300; torchvision: as `candidates`)."""
+    """Regions of an image that the second stage may look at (paper: 300; torchvision: as `candidates`)."""
     samples: int = 128
-    """Regions of a picture that the loss of the second stage looks at; a quarter of them positive, if there are any."""
+    """Regions of an image that the loss of the second stage looks at; a quarter of them positive, if there are any."""
     anchor_samples: int = 256
-    """Anchors of a picture that the loss of the first stage looks at; half of them positive, if there are any."""
+    """Anchors of an image that the loss of the first stage looks at; half of them positive, if there are any."""
     score_threshold: float = 0.05
     """Less sure detections are left out."""
     overlap: float = 0.5
     """Of two detections of one class that overlap by more, the surer one stays."""
     max_detections: int = 100
-    """Of one picture."""
+    """Of one image."""
 
 
 @final
-class TwoStage(nn.Module):
-    """Faster R-CNN on a feature pyramid, with a branch for masks Mask R-CNN: `PictureMaps` to `TwoStageOutputs`.
+class FasterRCNN(nn.Module):
+    """Faster R-CNN on a feature pyramid, with a branch for masks Mask R-CNN: `ImageMaps` to `FasterRCNNOutputs`.
 
     Source: Ren et al. 2015, "Faster R-CNN"; Lin et al. 2017, "Feature pyramid networks for object detection", section
     4; He et al. 2017, "Mask R-CNN". By the parts of torchvision's `FasterRCNN` (0.29), and its losses.
-    Differs from torchvision: every picture has a loss of its own (torchvision: one mean over all samples of the batch;
-    equal where pictures have equally many, which in the first stage they nearly always have); all pictures have one
+    Differs from torchvision: every image has a loss of its own (torchvision: one mean over all samples of the batch;
+    equal where images have equally many, which in the first stage they nearly always have); all images have one
     size; narrower by default, and with fewer proposals and samples; ignored boxes.
     """
 
     def __init__(
         self,
-        config: TwoStageConfig,
+        config: FasterRCNNConfig,
         *,
         num_classes: int,
         channels: Sequence[int],
@@ -72,7 +72,7 @@ class TwoStage(nn.Module):
         size_px: tuple[int, int],
         masks: MaskBranch | None = None,
     ) -> None:
-        """Build for a backbone with maps of `channels` at `strides`, and pictures of about `size_px`."""
+        """Build for a backbone with maps of `channels` at `strides`, and images of about `size_px`."""
         from torchvision.models.detection._utils import BalancedPositiveNegativeSampler, BoxCoder, Matcher
         from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
         from torchvision.models.detection.rpn import RPNHead
@@ -84,8 +84,8 @@ class TwoStage(nn.Module):
         side_px = config.anchor_side_px or anchor_side_px(self.pyramid.strides, size_px, per_octave=1, most=8)
         self.anchors = Anchors(self.pyramid.strides, side_px, config.ratios)
         self.rpn_head = RPNHead(config.channels, self.anchors.per_place)
-        self.box_head = TwoMLPHead(config.channels * _BINS**2, config.representation)
-        self.box_predictor = FastRCNNPredictor(config.representation, num_classes + 1)
+        self.box_head = TwoMLPHead(config.channels * _BINS**2, config.box_head_dim)
+        self.box_predictor = FastRCNNPredictor(config.box_head_dim, num_classes + 1)
         self.masks = masks
         self.anchor_coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.region_coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
@@ -94,19 +94,19 @@ class TwoStage(nn.Module):
         self.anchor_sampler = BalancedPositiveNegativeSampler(config.anchor_samples, 0.5)
         self.region_sampler = BalancedPositiveNegativeSampler(config.samples, 0.25)
 
-    def forward(self, features: PictureMaps) -> TwoStageOutputs:
+    def forward(self, features: ImageMaps) -> FasterRCNNOutputs:
         """The pyramid and what the first stage says about every anchor."""
-        return TwoStageOutputs(self, features)
+        return FasterRCNNOutputs(self, features)
 
 
 _BINS = 7  # of a region, across and down
 
 
 @final
-class TwoStageOutputs:
-    """What the first stage gave for B pictures; the second runs when losses or detections are asked for."""
+class FasterRCNNOutputs:
+    """What the first stage gave for B images; the second runs when losses or detections are asked for."""
 
-    def __init__(self, network: TwoStage, features: PictureMaps) -> None:
+    def __init__(self, network: FasterRCNN, features: ImageMaps) -> None:
         """Run the first stage."""
         self.network = network
         self.training = network.training
@@ -123,12 +123,12 @@ class TwoStageOutputs:
         """`(B, A, 4)` float32: where it is, as seen from the anchor."""
 
     def __len__(self) -> int:
-        """The number of pictures, B."""
+        """The number of images, B."""
         return len(self.objectness)
 
     @cached_property
     def proposals(self) -> list[Tensor]:
-        """For each picture `(P, 4)`, at most `proposals` regions that may hold something, the likeliest first."""
+        """For each image `(P, 4)`, at most `proposals` regions that may hold something, the likeliest first."""
         from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
         network, most = self.network, self.network.config.proposals
@@ -153,7 +153,7 @@ class TwoStageOutputs:
         return found
 
     def losses(self, targets: Tensor, masks: Tensor | None = None) -> Tensor:
-        """Loss of each picture, `(B,)` float32.
+        """Loss of each image, `(B,)` float32.
 
         Args:
             targets: `(B, M, 6)` encoded boxes.
@@ -173,7 +173,9 @@ class TwoStageOutputs:
             for each, scores in zip(boxes.split(counts), logits.softmax(dim=1).split(counts), strict=True):
                 region, kind = torch.where(scores[:, 1:] > config.score_threshold)
                 candidates = each[region, kind + 1], scores[region, kind + 1], kind
-                found.append(keep_best(*candidates, self.size_px, overlap=config.overlap, most=config.max_detections))
+                found.append(
+                    class_wise_nms(*candidates, self.size_px, overlap=config.overlap, most=config.max_detections)
+                )
         return stack_detections(found, config.max_detections)
 
     def mask_detections(self, detections: Tensor) -> Tensor:
@@ -185,30 +187,30 @@ class TwoStageOutputs:
         with torch.no_grad(), self.precision():
             logits = self.network.masks(self.maps, self.strides, [each[:, :4] for each in regions])
         parts = logits.float().split([len(each) for each in regions])
-        for picture, (each, part) in enumerate(zip(regions, parts, strict=True)):
+        for image, (each, part) in enumerate(zip(regions, parts, strict=True)):
             kinds = each[:, 5].long() + 1
-            masks[picture, there[picture]] = self.network.masks.paste(part, kinds, each[:, :4], self.size_px)
+            masks[image, there[image]] = self.network.masks.paste(part, kinds, each[:, :4], self.size_px)
         return masks
 
-    def _first_losses(self, truths: Sequence[Truth]) -> Tensor:
+    def _first_losses(self, truths: Sequence[DetectionTargets]) -> Tensor:
         """Is anything at an anchor, and where: cross-entropy, and smooth L1 of the positive ones."""
         network, anchors = self.network, torch.cat(self.anchors)
         matches = [match(network.anchor_matcher, truth, anchors) for truth in truths]
         labels = [torch.where(each == NEITHER, -1, (each != NEGATIVE).long()) for each in matches]
         drawn = draw_samples(network.anchor_sampler, labels, training=self.training)
         losses = []
-        for picture, (positive, negative) in enumerate(drawn):
+        for image, (positive, negative) in enumerate(drawn):
             here = torch.cat([positive, negative])
-            wanted = truths[picture].boxes[matches[picture][positive]]
+            wanted = truths[image].boxes[matches[image][positive]]
             offsets = network.anchor_coder.encode_single(wanted, anchors[positive])
             objectness = F.binary_cross_entropy_with_logits(
-                self.objectness[picture, here], labels[picture][here].float(), reduction="sum"
+                self.objectness[image, here], labels[image][here].float(), reduction="sum"
             )
-            distance = F.smooth_l1_loss(self.offsets[picture, positive], offsets, beta=1 / 9, reduction="sum")
+            distance = F.smooth_l1_loss(self.offsets[image, positive], offsets, beta=1 / 9, reduction="sum")
             losses.append((objectness + distance) / max(len(here), 1))
         return torch.stack(losses)
 
-    def _second_losses(self, truths: Sequence[Truth], masks: Tensor | None) -> Tensor:
+    def _second_losses(self, truths: Sequence[DetectionTargets], masks: Tensor | None) -> Tensor:
         """What is in a region, and where: cross-entropy, and smooth L1 and the mask of the positive ones."""
         network = self.network
         # The true boxes are among the proposals, so that there is always something to learn from.
@@ -221,15 +223,15 @@ class TwoStageOutputs:
         logits, offsets = self._look_at(regions)
         counts = [len(each) for each in samples]
         losses, positives, numbers = [], [], []
-        for picture, (said, moved) in enumerate(zip(logits.split(counts), offsets.split(counts), strict=True)):
-            wanted, count = labels[picture][samples[picture]], len(drawn[picture][0])
-            found = matches[picture][drawn[picture][0]]
-            goal = network.region_coder.encode_single(truths[picture].boxes[found], regions[picture][:count])
+        for image, (said, moved) in enumerate(zip(logits.split(counts), offsets.split(counts), strict=True)):
+            wanted, count = labels[image][samples[image]], len(drawn[image][0])
+            found = matches[image][drawn[image][0]]
+            goal = network.region_coder.encode_single(truths[image].boxes[found], regions[image][:count])
             kind = F.cross_entropy(said, wanted, reduction="sum")
             lines = torch.arange(count, device=goal.device)
             distance = F.smooth_l1_loss(moved[lines, wanted[:count]], goal, beta=1 / 9, reduction="sum")
-            losses.append((kind + distance) / max(counts[picture], 1))
-            positives.append(regions[picture][:count])
+            losses.append((kind + distance) / max(counts[image], 1))
+            positives.append(regions[image][:count])
             numbers.append(found)
         total = torch.stack(losses)
         if network.masks is None:
@@ -248,7 +250,7 @@ class TwoStageOutputs:
         return logits.float(), offsets.float().view(len(offsets), -1, 4)
 
 
-def _labels(matches: Tensor, truth: Truth) -> Tensor:
+def _labels(matches: Tensor, truth: DetectionTargets) -> Tensor:
     """Classes from 1, 0 for nothing, -1 for neither."""
     if not len(truth.classes):
         return torch.where(matches == NEITHER, -1, 0)

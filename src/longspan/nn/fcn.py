@@ -21,7 +21,7 @@ class FCNDecoder(nn.Module):
 
     A 1 x 1 convolution scores every class on each of these maps; from the coarsest on, scores are enlarged by a
     transposed convolution to the next finer map and added to its scores; the sum at `stride` is enlarged to the
-    picture. FCN-32s reads the map at stride 32 alone, FCN-16s also that at 16, FCN-8s also that at 8; a backbone whose
+    image. FCN-32s reads the map at stride 32 alone, FCN-16s also that at 16, FCN-8s also that at 8; a backbone whose
     coarsest map has stride 16 (squeezenet) has an FCN-16s that reads one map.
 
     Source: Long, Shelhamer, Darrell 2015, "Fully convolutional networks for semantic segmentation", sections 3.3, 4.2,
@@ -30,7 +30,7 @@ class FCNDecoder(nn.Module):
     Differs:
       - Any backbone; `vgg16_fcn` is the paper's. All strides are trained at once (paper: FCN-32s first, from whose
         weights FCN-16s starts, from that FCN-8s).
-      - The maps' places are brought together as in `enlarge` (paper: the picture is padded by 100 px and the scores are
+      - The maps' places are brought together as in `enlarge` (paper: the image is padded by 100 px and the scores are
         cropped), and the last enlarging repeats the border (paper: fades to zero).
 
     Raises: ConfigError if the backbone has no map at `stride`.
@@ -46,7 +46,7 @@ class FCNDecoder(nn.Module):
             strides: Of each map, in pixels.
             num_classes: K.
             stride: Of the finest map that is scored: 8, 16 or 32.
-            dropout: Share of the coarsest map that is silenced in training.
+            dropout: Fraction of the coarsest map that is silenced in training.
         """
         super().__init__()
         if stride not in strides:
@@ -68,7 +68,7 @@ class FCNDecoder(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Logits of pictures `(B, C, H, W)` from their maps, fine to coarse."""
+        """Logits of images `(B, C, H, W)` from their maps, fine to coarse."""
         maps = maps[self.first :]
         scores = self.scores[-1](self.dropout(maps[-1]))
         for level in reversed(range(len(self.factors))):

@@ -1,4 +1,4 @@
-"""Pooling over the whole picture, by average or by average beside maximum."""
+"""Pooling over the whole image, by average or by average beside maximum."""
 
 from __future__ import annotations
 

@@ -11,15 +11,15 @@ from torch.nn import functional as F
 
 from longspan.errors import ConfigError
 
-__all__ = ["PictureMaps", "Pyramid"]
+__all__ = ["ImageMaps", "Pyramid"]
 
 
-class PictureMaps(Protocol):
-    """What detectors read: pictures and what a backbone made of them."""
+class ImageMaps(Protocol):
+    """What detectors read: images and what a backbone made of them."""
 
     @property
     def images(self) -> Tensor:
-        """The pictures, `(B, C, H, W)`."""
+        """The images, `(B, C, H, W)`."""
         ...
 
     @property
@@ -32,9 +32,9 @@ class PictureMaps(Protocol):
 class Pyramid(nn.Module):
     """Maps of one width at doubling strides: those of the backbone from `finest` on, and coarser ones by subsampling.
 
-    There is one level above the backbone's coarsest map (for people as large as the picture), more if there would be
+    There is one level above the backbone's coarsest map (for people as large as the image), more if there would be
     fewer than three in all. Maps of convolutions without padding lack places at the border; they are filled up with
-    zeros to `ceil(side / stride)` places, so that a place means the same spot of the picture in every map.
+    zeros to `ceil(side / stride)` places, so that a place means the same spot of the image in every map.
 
     Source: Lin et al. 2017, "Feature pyramid networks for object detection", section 3, by torchvision's
     `FeaturePyramidNetwork` and `LastLevelMaxPool`.
@@ -48,7 +48,7 @@ class Pyramid(nn.Module):
         Args:
             channels: of each map, fine to coarse.
             strides: of each map.
-            size_px: height and width of the pictures; maps with a single place across are left out.
+            size_px: height and width of the images; maps with a single place across are left out.
             width: channels of every level.
             finest: stride of the finest map that is used.
 
@@ -65,9 +65,9 @@ class Pyramid(nn.Module):
         )
         if not self.chosen:
             raise ConfigError(
-                f"A detector needs feature maps at strides of {finest} or more, for pictures of {size_px[0]} x "
+                f"A detector needs feature maps at strides of {finest} or more, for images of {size_px[0]} x "
                 f"{size_px[1]} px of at most {min(size_px) // 2}; this network has maps at {tuple(strides) or 'none'}. "
-                "Take for instance resnet18 or squeezenet1_1, larger pictures, or finest_stride=."
+                "Take for instance resnet18 or squeezenet1_1, larger images, or finest_stride=."
             )
         self.backbone_strides = tuple(strides[index] for index in self.chosen)
         for one, next_one in zip(self.backbone_strides, self.backbone_strides[1:], strict=False):
@@ -78,7 +78,7 @@ class Pyramid(nn.Module):
         self.strides = (*self.backbone_strides, *(top * 2**step for step in range(1, self.num_pooled + 1)))
         self.network = FeaturePyramidNetwork([channels[index] for index in self.chosen], width)
 
-    def forward(self, features: PictureMaps) -> list[Tensor]:
+    def forward(self, features: ImageMaps) -> list[Tensor]:
         """`(B, width, ceil(H / stride), ceil(W / stride))` for each of `strides`."""
         size = features.images.shape[2:]
         chosen = zip(self.chosen, self.backbone_strides, strict=True)

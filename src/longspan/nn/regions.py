@@ -1,4 +1,4 @@
-"""Features of regions of a picture: RoIAlign over the maps of a pyramid."""
+"""Features of regions of an image: RoIAlign over the maps of a pyramid."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pool_regions(
     Args:
         maps: `(B, C, H_i, W_i)` for each of `strides`, fine to coarse.
         strides: each twice the one before.
-        regions: for each of B pictures `(R_b, 4)` x0, y0, x1, y1 in pixels.
+        regions: for each of B images `(R_b, 4)` x0, y0, x1, y1 in pixels.
         side: bins across and down.
         samples: bilinear samples of a bin across and down.
     """
@@ -116,7 +116,7 @@ def _places(low: Tensor, high: Tensor, size: Tensor, side: int, samples: int) ->
     inside = (at >= -1) & (at <= last + 1)
     at = at.clamp_min(0).minimum(last.to(at.dtype))
     before = at.long()
-    share = at - before
+    fraction = at - before
     places = torch.stack([before, (before + 1).minimum(last)], dim=-1)
-    weights = torch.stack([1 - share, share], dim=-1) * inside[:, :, None]
+    weights = torch.stack([1 - fraction, fraction], dim=-1) * inside[:, :, None]
     return places.view(-1, side, 2 * samples), weights.view(-1, side, 2 * samples)

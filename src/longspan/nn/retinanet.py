@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longspan.nn.anchors import Anchors, anchor_side_px
-from longspan.nn.detections import keep_best, stack_detections
-from longspan.nn.pyramid import PictureMaps, Pyramid
-from longspan.nn.detection_targets import NEITHER, Truth, match, read_truth
+from longspan.nn.detection_targets import NEITHER, DetectionTargets, match, read_truth
+from longspan.nn.detections import class_wise_nms, stack_detections
+from longspan.nn.pyramid import ImageMaps, Pyramid
 
-__all__ = ["OneStage", "OneStageConfig", "OneStageOutputs"]
+__all__ = ["RetinaNet", "RetinaNetConfig", "RetinaNetOutputs"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OneStageConfig:
-    """Sizes and thresholds of `OneStage`; what a head's fields say, so they are checked there."""
+class RetinaNetConfig:
+    """Sizes and thresholds of `RetinaNet`; what a head's fields say, so they are checked there."""
 
     channels: int = 128
     """Of every level of the pyramid and of the layers behind it (paper, torchvision: 256)."""
@@ -39,12 +39,12 @@ class OneStageConfig:
     overlap: float = 0.5
     """Of two detections of one class that overlap by more, the surer one stays."""
     max_detections: int = 100
-    """Of one picture."""
+    """Of one image."""
 
 
 @final
-class OneStage(nn.Module):
-    """RetinaNet: `PictureMaps` to `OneStageOutputs`, by torchvision's `RetinaNetHead` (0.29) and its losses.
+class RetinaNet(nn.Module):
+    """RetinaNet: `ImageMaps` to `RetinaNetOutputs`, by torchvision's `RetinaNetHead` (0.29) and its losses.
 
     Source: Lin et al. 2018, "Focal loss for dense object detection", sections 3 and 4.
     Differs: the levels above the backbone's coarsest map are subsampled (paper: convolutions of stride 2), and there is
@@ -54,14 +54,14 @@ class OneStage(nn.Module):
 
     def __init__(
         self,
-        config: OneStageConfig,
+        config: RetinaNetConfig,
         *,
         num_classes: int,
         channels: Sequence[int],
         strides: Sequence[int],
         size_px: tuple[int, int],
     ) -> None:
-        """Build for a backbone with maps of `channels` at `strides`, and pictures of about `size_px`."""
+        """Build for a backbone with maps of `channels` at `strides`, and images of about `size_px`."""
         from torchvision.models.detection._utils import BoxCoder, Matcher
         from torchvision.models.detection.retinanet import RetinaNetHead
 
@@ -77,22 +77,22 @@ class OneStage(nn.Module):
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.matcher = Matcher(0.5, 0.4, allow_low_quality_matches=True)
 
-    def forward(self, features: PictureMaps) -> OneStageOutputs:
+    def forward(self, features: ImageMaps) -> RetinaNetOutputs:
         """What every anchor says."""
         levels = self.pyramid(features)
         said = self.head(levels)
         size_px = (features.images.shape[2], features.images.shape[3])
-        return OneStageOutputs(
+        return RetinaNetOutputs(
             self, size_px, self.anchors(levels), said["cls_logits"].float(), said["bbox_regression"].float()
         )
 
 
 @final
-class OneStageOutputs:
-    """What the anchors of B pictures say."""
+class RetinaNetOutputs:
+    """What the anchors of B images say."""
 
     def __init__(
-        self, network: OneStage, size_px: tuple[int, int], anchors: list[Tensor], logits: Tensor, offsets: Tensor
+        self, network: RetinaNet, size_px: tuple[int, int], anchors: list[Tensor], logits: Tensor, offsets: Tensor
     ) -> None:
         """`anchors` for each map `(A_i, 4)`, `logits` `(B, A, K)` and `offsets` `(B, A, 4)` for all of them."""
         self.network = network
@@ -102,13 +102,13 @@ class OneStageOutputs:
         self.offsets = offsets
 
     def __len__(self) -> int:
-        """The number of pictures, B."""
+        """The number of images, B."""
         return len(self.logits)
 
     def losses(self, targets: Tensor) -> Tensor:
         """Focal loss over the anchors and L1 of the positive ones, both by the number of positive ones, `(B,)`."""
         anchors, truths = torch.cat(self.anchors), read_truth(targets.float())
-        return torch.stack([self._loss(picture, truth, anchors) for picture, truth in enumerate(truths)])
+        return torch.stack([self._loss(image, truth, anchors) for image, truth in enumerate(truths)])
 
     def detections(self) -> Tensor:
         """`(B, D, 6)` float32: x0, y0, x1, y1, score, class; the surest first, then lines of zeros."""
@@ -117,32 +117,34 @@ class OneStageOutputs:
         levels = list(zip(self.logits.split(counts, 1), self.offsets.split(counts, 1), self.anchors, strict=True))
         found = []
         with torch.no_grad():
-            for picture in range(len(self)):
-                parts = [self._candidates(logits[picture], moved[picture], each) for logits, moved, each in levels]
+            for image in range(len(self)):
+                parts = [self._candidates(logits[image], moved[image], each) for logits, moved, each in levels]
                 boxes, scores, classes = (torch.cat(part) for part in zip(*parts, strict=True))
                 found.append(
-                    keep_best(boxes, scores, classes, self.size_px, overlap=config.overlap, most=config.max_detections)
+                    class_wise_nms(
+                        boxes, scores, classes, self.size_px, overlap=config.overlap, most=config.max_detections
+                    )
                 )
         return stack_detections(found, config.max_detections)
 
     def _candidates(self, logits: Tensor, offsets: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The surest boxes of one picture on one map, their scores and classes."""
+        """The surest boxes of one image on one map, their scores and classes."""
         config, scores = self.network.config, logits.sigmoid().flatten()
         sure = torch.where(scores > config.score_threshold)[0]
         best, chosen = scores[sure].topk(min(len(sure), config.candidates))
         anchor, kind = sure[chosen] // logits.shape[1], sure[chosen] % logits.shape[1]
         return self.network.coder.decode_single(offsets[anchor], anchors[anchor]), best, kind
 
-    def _loss(self, picture: int, truth: Truth, anchors: Tensor) -> Tensor:
+    def _loss(self, image: int, truth: DetectionTargets, anchors: Tensor) -> Tensor:
         from torchvision.ops import sigmoid_focal_loss
 
         matches = match(self.network.matcher, truth, anchors)
         positive = torch.where(matches >= 0)[0]
-        found, logits = matches[positive], self.logits[picture]
+        found, logits = matches[positive], self.logits[image]
         wanted = torch.zeros_like(logits)
         wanted[positive, truth.classes[found]] = 1.0
         counted = (matches != NEITHER)[:, None]
         focal = torch.where(counted, sigmoid_focal_loss(logits, wanted), 0.0).sum()
         offsets = self.network.coder.encode_single(truth.boxes[found], anchors[positive])
-        distance = F.l1_loss(self.offsets[picture, positive], offsets, reduction="sum")
+        distance = F.l1_loss(self.offsets[image, positive], offsets, reduction="sum")
         return (focal + distance) / max(len(positive), 1)

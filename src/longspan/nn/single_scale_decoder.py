@@ -1,4 +1,4 @@
-"""Layers on one of the maps, enlarged to the picture."""
+"""Layers on one of the maps, enlarged to the image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OneMapDecoder(nn.Module):
     def __init__(self, layers: nn.Module, *, place: int, stride: int, dropout: float = 0.0) -> None:
         """Put `layers` on the map at `place`, 0 for the finest, -1 for the coarsest, whose stride is `stride`.
 
-        `dropout` is the share of that map that is silenced in training.
+        `dropout` is the fraction of that map that is silenced in training.
         """
         super().__init__()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
@@ -28,6 +28,6 @@ class OneMapDecoder(nn.Module):
         self.stride = stride
 
     def forward(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Logits of pictures `(B, C, H, W)` from their maps, fine to coarse."""
+        """Logits of images `(B, C, H, W)` from their maps, fine to coarse."""
         logits = self.layers(self.dropout(maps[self.place]))
         return enlarge(logits, self.stride, (images.shape[2], images.shape[3]))

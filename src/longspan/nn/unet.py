@@ -23,15 +23,15 @@ class UNetDecoder(nn.Module):
     """From the coarsest map to logits of every pixel, `(B, num_classes, H, W)`, by way of all finer maps.
 
     At each stride the maps so far are enlarged, joined with the backbone's map of that stride, and go through two 3 x 3
-    convolutions with batch normalisation and ReLU. The finest stride is 2: there the picture itself is joined as well,
+    convolutions with batch normalisation and ReLU. The finest stride is 2: there the image itself is joined as well,
     each block of 2 x 2 pixels as channels, and each place gives the logits of its four pixels. So the answer is as fine
-    as the picture, while no layer works at its full size, which is where a U-Net spends most of its time. A backbone
-    with a map of stride 1 goes on to that instead, without the picture.
+    as the image, while no layer works at its full size, which is where a U-Net spends most of its time. A backbone
+    with a map of stride 1 goes on to that instead, without the image.
 
     Source: Ronneberger, Fischer, Brox 2015, "U-Net: convolutional networks for biomedical image segmentation", fig. 1.
     Differs:
       - Any backbone in place of the contracting path; maps of any size (see `enlarge`), and the answer has the size of
-        the picture (paper: unpadded convolutions, 572 px give 388 px).
+        the image (paper: unpadded convolutions, 572 px give 388 px).
       - 1 x 1 convolution, then bilinear enlarging (paper: transposed 2 x 2 convolution).
       - Batch normalisation. Widths: `width` at stride 2, twice as many at each coarser stride, at most eight times
         (paper: 64 at stride 1, doubling).
@@ -50,15 +50,15 @@ class UNetDecoder(nn.Module):
         width: int = 32,
         dropout: float = 0.0,
     ) -> None:
-        """Build for maps of `channels` at `strides` (fine to coarse) of pictures with `in_channels` channels.
+        """Build for maps of `channels` at `strides` (fine to coarse) of images with `in_channels` channels.
 
         Args:
             channels: Of each map.
             strides: Of each map, in pixels.
-            in_channels: Channels of the pictures.
+            in_channels: Channels of the images.
             num_classes: K.
             width: Channels at stride 2.
-            dropout: Share of the coarsest map that is silenced in training.
+            dropout: Fraction of the coarsest map that is silenced in training.
         """
         super().__init__()
         skips = dict(zip(strides, channels, strict=True))
@@ -82,7 +82,7 @@ class UNetDecoder(nn.Module):
             nn.init.zeros_(self.classes.bias)  # pyright: ignore[reportArgumentType]
 
     def forward(self, images: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Logits of pictures `(B, C, H, W)` from their maps, fine to coarse."""
+        """Logits of images `(B, C, H, W)` from their maps, fine to coarse."""
         height, width = images.shape[2:]
         at = dict(zip(self.strides, maps, strict=True))
         values = self.dropout(maps[-1])

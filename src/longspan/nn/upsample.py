@@ -1,4 +1,4 @@
-"""Maps of a picture made larger, so that every place stays where it was."""
+"""Maps of an image made larger, so that every place stays where it was."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def enlarge(maps: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
 
     The scale is exactly `factor`, whatever the sizes: place i becomes the places from `factor` i on. What `size` asks
     for beyond `factor` times the map repeats its last row and column; what it does not ask for is cut off. Stretching
-    the map to `size` instead, as is often done, shifts it by an amount that grows across the picture wherever a side is
+    the map to `size` instead, as is often done, shifts it by an amount that grows across the image wherever a side is
     no multiple of the stride, and most of all behind layers that do not pad (alexnet, squeezenet).
 
     Two products with small matrices: on a CPU the backward pass takes a quarter of the time of that of

@@ -19,12 +19,12 @@ import numpy as np
 import polars as pl
 
 from longspan.data import Table
-from longspan.randomness import step_seed
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.pipeline.flow import Flow
 from longspan.pipeline.network_features import FeaturesOf
 from longspan.pipeline.scoring import measure_of, row_errors
 from longspan.pipeline.stage import Stage
+from longspan.randomness import step_seed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ class Ceiling:
     target: str
     """The column whose error this is."""
     measure: str
-    """"error", the share of wrong answers, or "mae" in the unit of the target."""
+    """"error", the fraction of wrong answers, or "mae" in the unit of the target."""
     error: float
     """As the pipeline is."""
     stages: tuple[StageCeiling, ...]
@@ -229,7 +229,10 @@ def _plan(stages: Sequence[Stage], stage: Stage, target: str, table: Table) -> t
     missing = [name for name in leading if name not in table.columns or not table.frame[name].count()]
     if missing:
         names = ", ".join(map(repr, missing))
-        return frozenset(), f"no truth for {names} in the table; its share is in the gain of the next stage with truth"
+        return (
+            frozenset(),
+            f"no truth for {names} in the table; its fraction is in the gain of the next stage with truth",
+        )
     return frozenset(leading), ""
 
 

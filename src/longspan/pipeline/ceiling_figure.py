@@ -1,4 +1,4 @@
-"""A ceiling analysis as a picture: what each stage is to blame for."""
+"""A ceiling analysis as an image: what each stage is to blame for."""
 
 from __future__ import annotations
 

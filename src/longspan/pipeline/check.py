@@ -12,11 +12,12 @@ import polars as pl
 from longspan.columns import Column
 from longspan.data import Table
 from longspan.errors import PipelineError, nearest
+from longspan.inference import Ensemble, Predictor
 from longspan.pipeline.estimator import EstimatorModel
-from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
 from longspan.pipeline.execution import Taught, inputs_and_targets
+from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
 from longspan.pipeline.stage import Stage
-from longspan.train import Ensemble, Learner, Predictor
+from longspan.train import Learner
 
 __all__ = ["Known", "added_columns", "known_columns", "refuse", "run_faults", "structure_faults"]
 
@@ -130,7 +131,7 @@ def _kind_faults(stage: Stage, model: Any, there: Mapping[str, Known]) -> list[s
         what = there[stage.each].column
         faults.append(
             f"{stage.name!r} runs once per element of {stage.each!r}, which is no list"
-            + ("" if what is None else f" but {what.kind}; if it is a list of them, declare it as ls.Plain()")
+            + ("" if what is None else f" but {what.kind}; if it is a list of them, declare it as ls.Raw()")
         )
     try:
         wanted = _wanted(stage, model)

@@ -39,7 +39,7 @@ class EstimatorModel:
 
         Args:
             estimator: Fitted.
-            columns: One per column read: fitted for pictures, which are read at the size of training; else None.
+            columns: One per column read: fitted for images, which are read at the size of training; else None.
             method: Of the estimator that answers; see `Stage`.
         """
         self.estimator = estimator
@@ -72,10 +72,10 @@ def fit_estimator(
 
     Args:
         estimator: Left as it is.
-        samples: For each sample the values of the columns read: numbers, lists or arrays of them, pictures.
+        samples: For each sample the values of the columns read: numbers, lists or arrays of them, images.
         targets: One label, number or list of numbers per sample.
         columns: What each column read means, where that is known.
-        size_px: Height and width that pictures are brought to; None where all have one size.
+        size_px: Height and width that images are brought to; None where all have one size.
         seed: Of everything random.
         method: Of the estimator that will answer.
 
@@ -101,7 +101,7 @@ def fit_estimator(
 
 
 def _stacked(samples: Sequence[tuple[Any, ...]], columns: Sequence[Column | None]) -> np.ndarray:
-    """Samples as `(N, D)` float64: numbers as they are, lists and pictures flattened, column after column."""
+    """Samples as `(N, D)` float64: numbers as they are, lists and images flattened, column after column."""
     if not samples:
         raise ConfigError("There is no sample.")
     rows = np.empty((0, 0))

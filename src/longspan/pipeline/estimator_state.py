@@ -1,6 +1,6 @@
 """A fitted scikit-learn estimator as JSON and tensors, and back into an unfitted one of the same class.
 
-What an estimator learnt stands in its attributes. Arrays become tensors; numbers, words and lists become JSON; an
+What an estimator learned stands in its attributes. Arrays become tensors; numbers, words and lists become JSON; an
 estimator within an estimator is described in turn. Anything else (a tree, a function) cannot be stored without code,
 and is refused by name. No class is looked up by a name that stands in a file: the owner hands the estimator in again.
 """
@@ -79,7 +79,7 @@ def _describe(estimator: Any, where: str, tensors: dict[str, torch.Tensor]) -> d
         try:
             state[name] = _encoded(value, f"{where}{name}", tensors)
         except _Unstorable as error:
-            # An option, such as a function, comes back with the estimator that is handed in; what is learnt does not.
+            # An option, such as a function, comes back with the estimator that is handed in; what is learned does not.
             if error.inside or name not in options:
                 error.inside = True
                 raise
@@ -149,7 +149,7 @@ def _restore(
     estimator: Any = clone(prototype)
     for name, value in described["state"].items():
         if name.startswith("__") or callable(getattr(type(estimator), name, None)):
-            raise ModelFileError(f"it would put something in place of {name!r}, which is no value that is learnt")
+            raise ModelFileError(f"it would put something in place of {name!r}, which is no value that is learned")
         setattr(estimator, name, _decoded(value, getattr(estimator, name, None), tensors, known))
     return estimator
 

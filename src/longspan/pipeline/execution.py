@@ -10,12 +10,13 @@ import numpy as np
 
 from longspan.columns import Column
 from longspan.errors import ConfigError, DataError, PipelineError
-from longspan.heads import Answer
-from longspan.pipeline.stage_tables import table_of
+from longspan.heads import TargetPrediction
+from longspan.inference import Ensemble, Predictor
 from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.network_features import NetworkFeatures
 from longspan.pipeline.stage import Stage
-from longspan.train import Ensemble, Learner, Predictor, Trained
+from longspan.pipeline.stage_tables import table_of
+from longspan.train import Learner, Trained
 
 __all__ = ["Call", "Taught", "calls_of", "copied", "inputs_and_targets", "run_stage"]
 
@@ -42,7 +43,7 @@ class Taught:
     columns: dict[str, Column]
 
 
-def run_stage(stage: Stage, model: Any, reads: Sequence[list[Any]], where: Where) -> dict[str, list[Answer]]:
+def run_stage(stage: Stage, model: Any, reads: Sequence[list[Any]], where: Where) -> dict[str, list[TargetPrediction]]:
     """What a stage adds, one answer per row; with `each` the answer is a list.
 
     Args:
@@ -56,7 +57,7 @@ def run_stage(stage: Stage, model: Any, reads: Sequence[list[Any]], where: Where
     """
     calls, lengths = calls_of(stage, reads, where)
     if not calls:
-        outcomes: list[tuple[Answer, ...]] = []
+        outcomes: list[tuple[TargetPrediction, ...]] = []
     elif stage.kind == "function":
         outcomes = [_called(stage, call, where) for call in calls]
     else:
@@ -109,23 +110,23 @@ def inputs_and_targets(stage: Stage, model: Learner | Predictor | Ensemble) -> t
     return pairs[0], pairs[1]
 
 
-def _called(stage: Stage, call: Call, where: Where) -> tuple[Answer, ...]:
-    """A function's results. It gets copies: what it does to a picture or a list stays its own affair."""
+def _called(stage: Stage, call: Call, where: Where) -> tuple[TargetPrediction, ...]:
+    """A function's results. It gets copies: what it does to an image or a list stays its own affair."""
     try:
         result = stage.what(*(copied(value) for value in call.values))
     except Exception as error:
         _fail(stage, call, where, error)
     if len(stage.adds) == 1:
-        return (Answer(result),)
+        return (TargetPrediction(result),)
     if not isinstance(result, tuple | list) or len(result) != len(stage.adds):
         raise PipelineError(
             f"Stage {stage.name!r} adds {list(stage.adds)}, so its function must return a tuple of {len(stage.adds)}, "
             f"but {_place(call, where)} it returned {_brief(result)}."
         )
-    return tuple(Answer(value) for value in result)
+    return tuple(TargetPrediction(value) for value in result)
 
 
-def _predicted(stage: Stage, model: Any, calls: Sequence[Call], where: Where) -> list[tuple[Answer, ...]]:
+def _predicted(stage: Stage, model: Any, calls: Sequence[Call], where: Where) -> list[tuple[TargetPrediction, ...]]:
     try:
         return _answers(stage, model, calls)
     except PipelineError:
@@ -139,11 +140,11 @@ def _predicted(stage: Stage, model: Any, calls: Sequence[Call], where: Where) ->
         raise PipelineError(f"Stage {stage.name!r} failed: {type(error).__name__}: {error}") from error
 
 
-def _answers(stage: Stage, model: Any, calls: Sequence[Call]) -> list[tuple[Answer, ...]]:
+def _answers(stage: Stage, model: Any, calls: Sequence[Call]) -> list[tuple[TargetPrediction, ...]]:
     if isinstance(model, EstimatorModel):
-        return [(Answer(value),) for value in model.predict([call.values for call in calls])]
+        return [(TargetPrediction(value),) for value in model.predict([call.values for call in calls])]
     if isinstance(model, NetworkFeatures):
-        return [(Answer(value),) for value in model.predict([call.values for call in calls], stage.name)]
+        return [(TargetPrediction(value),) for value in model.predict([call.values for call in calls], stage.name)]
     if isinstance(model, Learner | Predictor | Ensemble):
         inputs, targets = inputs_and_targets(stage, model)
         names = [inputs[name] for name in stage.reads]
@@ -155,12 +156,14 @@ def _answers(stage: Stage, model: Any, calls: Sequence[Call]) -> list[tuple[Answ
     found = model.trained.predict(data)
     if len(found) != len(calls):
         raise ConfigError(f"{type(model.trained).__name__}.predict gave {len(found)} answers for {len(calls)} samples.")
-    return [tuple(Answer(prediction[name]) for name in stage.adds) for prediction in found]
+    return [tuple(TargetPrediction(prediction[name]) for name in stage.adds) for prediction in found]
 
 
-def _gathered(outcomes: list[Answer], calls: Sequence[Call], lengths: Sequence[int | None]) -> list[Answer]:
+def _gathered(
+    outcomes: list[TargetPrediction], calls: Sequence[Call], lengths: Sequence[int | None]
+) -> list[TargetPrediction]:
     """Answers of calls as answers of rows."""
-    rows: list[Answer] = [Answer(None if length is None else [None] * length) for length in lengths]
+    rows: list[TargetPrediction] = [TargetPrediction(None if length is None else [None] * length) for length in lengths]
     for call, outcome in zip(calls, outcomes, strict=True):
         if call.element is None:
             rows[call.row] = outcome
@@ -180,7 +183,7 @@ def _place(call: Call, where: Where) -> str:
 
 
 def copied(value: Any) -> Any:
-    """A picture or list of its own, for a function that may change what it gets."""
+    """An image or list of its own, for a function that may change what it gets."""
     if isinstance(value, np.ndarray):
         return value.copy()
     return [copied(part) for part in value] if isinstance(value, list) else value

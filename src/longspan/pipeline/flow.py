@@ -7,7 +7,7 @@ from typing import Any, final
 
 from longspan.columns import Image
 from longspan.data import Table
-from longspan.heads import Answer
+from longspan.heads import TargetPrediction
 from longspan.pipeline.execution import run_stage
 from longspan.pipeline.stage import Stage
 
@@ -29,11 +29,11 @@ class Rows:
 
     @classmethod
     def of_table(cls, table: Table) -> Rows:
-        """The rows of a table; pictures as paths or arrays."""
-        pictures = [name for name, column in table.columns.items() if isinstance(column, Image)]
+        """The rows of a table; images as paths or arrays."""
+        images = [name for name, column in table.columns.items() if isinstance(column, Image)]
 
         def where(row: int) -> str:
-            files = [table.where(row, name) for name in pictures if isinstance(table.frame[name][row], str)]
+            files = [table.where(row, name) for name in images if isinstance(table.frame[name][row], str)]
             return f"row {row} of {table.source}" + (f" ({files[0]})" if files else "")
 
         return cls(table.columns, len(table), table.column_values, where)
@@ -74,7 +74,7 @@ class Flow:
         self._model = model
         self._makers = {name: stage for stage in stages for name in stage.adds}
         self._read: dict[str, list[Any]] = {}
-        self._made: dict[tuple[str, frozenset[str]], dict[str, list[Answer]]] = {}
+        self._made: dict[tuple[str, frozenset[str]], dict[str, list[TargetPrediction]]] = {}
 
     def values(self, name: str, taken: Collection[str] = ()) -> list[Any]:
         """One column, a value per row; columns in `taken` are those of the table, others are computed if they can be.
@@ -84,13 +84,13 @@ class Flow:
         """
         return [answer.value for answer in self.answers(name, taken)]
 
-    def answers(self, name: str, taken: Collection[str] = ()) -> list[Answer]:
+    def answers(self, name: str, taken: Collection[str] = ()) -> list[TargetPrediction]:
         """The same with the probabilities of what a network says."""
         maker = None if name in taken else self._makers.get(name)
         if maker is None:
             if name not in self._read:
                 self._read[name] = self.rows.read(name)
-            return [Answer(value) for value in self._read[name]]
+            return [TargetPrediction(value) for value in self._read[name]]
         key = (maker.name, self.origins(name, taken))
         if key not in self._made:
             reads = [self.values(read, taken) for read in maker.reads]

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from longspan.inference import Ensemble, Predictor
 from longspan.pipeline.estimator_state import is_estimator
 from longspan.pipeline.stage import Stage
-from longspan.train import Ensemble, Learner, Predictor
+from longspan.train import Learner
 
 __all__ = ["describe_stage", "qualified_name"]
 

@@ -12,16 +12,15 @@ from torch import nn
 
 from longspan.columns import column_from_json
 from longspan.errors import ConfigError, LongspanError, ModelFileError, nearest
+from longspan.inference import Ensemble, Predictor
+from longspan.inference.load import from_file
 from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.estimator_state import is_estimator, restore_estimator
 from longspan.pipeline.network_features import FeaturesOf
 from longspan.pipeline.pipeline import Pipeline
 from longspan.pipeline.save import PIPELINE_FORMAT
 from longspan.pipeline.stage import Stage
-from longspan.train import Ensemble, Predictor
-from longspan.storage.files import read_tensors
-from longspan.inference.load import from_file
-from longspan.train.checkpoints.checkpoint_state import below
+from longspan.storage.files import read_tensors, tensors_below
 from longspan.version import __version__
 
 __all__ = ["functions_needed", "load"]
@@ -102,7 +101,7 @@ def _pipeline(
     notes = [str(note) for note in described["notes"]]
     for number, fields in enumerate(described["stages"]):
         name, what = fields["name"], fields["model"]
-        its_tensors = below(tensors, f"{number}.")
+        its_tensors = tensors_below(tensors, f"{number}.")
         handed_in = functions.get(name)
         if what["kind"] == "estimator":
             columns = [None if column is None else column_from_json(column) for column in what["columns"]]
@@ -138,7 +137,7 @@ def _trained(
     what: dict[str, Any], tensors: Mapping[str, torch.Tensor], network: nn.Module | None, device: str
 ) -> Predictor | Ensemble:
     members = [
-        Predictor.from_parts(below(tensors, f"{i}."), member, model=network, device=device)
+        Predictor.from_parts(tensors_below(tensors, f"{i}."), member, model=network, device=device)
         for i, member in enumerate(what["members"])
     ]
     return Ensemble(members) if what["kind"] == "ensemble" else members[0]

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 
 from longspan.data import encode_rows
 from longspan.errors import ConfigError, PipelineError, data_error
-from longspan.models import Backbone
-from longspan.pipeline.stage_tables import table_of
-from longspan.train import Learner, Predictor
+from longspan.inference import Predictor
 from longspan.inference.network import Network, evaluating
 from longspan.inference.source import autocast
+from longspan.models import Backbone
+from longspan.pipeline.stage_tables import table_of
+from longspan.train import Learner
 
 if TYPE_CHECKING:
     from longspan.columns import Column

@@ -8,22 +8,23 @@ from typing import Any, final
 
 import numpy as np
 
-from longspan.columns import Column, Image, Located
+from longspan.columns import Column, Image, Spatial
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, PipelineError, unknown_name
-from longspan.heads import Answer
+from longspan.heads import TargetPrediction
+from longspan.inference import Prediction
 from longspan.pipeline.ceiling import Ceiling, measure_ceiling
 from longspan.pipeline.check import added_columns, known_columns, refuse, run_faults, structure_faults
+from longspan.pipeline.execution import Taught
 from longspan.pipeline.flow import Flow, Rows
 from longspan.pipeline.identity import describe_stage
 from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
 from longspan.pipeline.plan import assign, check_training, is_trained
-from longspan.pipeline.execution import Taught
 from longspan.pipeline.save import write_pipeline
 from longspan.pipeline.scoring import measure_errors
 from longspan.pipeline.stage import Stage
 from longspan.pipeline.stage_training import teach
-from longspan.train import Budget, Prediction
+from longspan.train import Budget
 
 __all__ = ["Pipeline"]
 
@@ -104,7 +105,7 @@ class Pipeline:
 
     @property
     def steps_done(self) -> int:
-        """Batches learnt from in `fit`, over all stages."""
+        """Batches learned from in `fit`, over all stages."""
         return sum(getattr(self.model(name), "steps_done", 0) for name in self._models)
 
     # --- checking ------------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ class Pipeline:
             self._models = {}
             self.notes = []
         sharing = [s for s in self.stages if s.kind == "strategy" or (s.kind == "trained" and s.name in tables)]
-        share = None if budget is None or not sharing else budget.share(1 / len(sharing))
+        fraction = None if budget is None or not sharing else budget.fraction(1 / len(sharing))
         flows: dict[int, Flow] = {}
         makers: dict[str, Stage] = {}
         said: dict[str, Column] = {}  # what trained stages add, with all classes they know
@@ -169,7 +170,7 @@ class Pipeline:
                     }
                 flow = flows.setdefault(id(table), Flow(self.stages, self._working_model, Rows.of_table(table)))
                 self._models[stage.name], note = teach(
-                    stage, flow, table, makers, columns[stage.name], seed=seed, budget=share, progress=progress
+                    stage, flow, table, makers, columns[stage.name], seed=seed, budget=fraction, progress=progress
                 )
                 self.notes += [note] if note else []
             makers |= dict.fromkeys(stage.adds, stage)
@@ -234,8 +235,8 @@ class Pipeline:
         if isinstance(data, Table):
             self.check(data)
             rows = Rows.of_table(data)
-            pictures = [name for name in self.inputs if isinstance(data.columns[name], Image)]
-            sources = rows.read(pictures[0]) if pictures else [None] * len(data)
+            images = [name for name in self.inputs if isinstance(data.columns[name], Image)]
+            sources = rows.read(images[0]) if images else [None] * len(data)
         else:
             samples = list(data) if isinstance(data, list | tuple) else [data]
             if not samples:
@@ -243,8 +244,8 @@ class Pipeline:
             columns = {name: [self._input(sample, name) for sample in samples] for name in self.inputs}
             rows = Rows.of_samples(columns)
             sources = [sample if isinstance(sample, Path) else None for sample in samples]
-        answers: dict[str, list[Answer]] = {name: [] for name in self.answers}
-        for part in rows.parts(_TOGETHER):  # what stages in between say of a picture may be much larger than it
+        answers: dict[str, list[TargetPrediction]] = {name: [] for name in self.answers}
+        for part in rows.parts(_TOGETHER):  # what stages in between say of an image may be much larger than it
             flow = Flow(self.stages, self._working_model, part)
             for name in self.answers:
                 answers[name] += flow.answers(name)
@@ -256,7 +257,7 @@ class Pipeline:
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
 
     def evaluate(self, table: Table) -> dict[str, float]:
-        """The error of each answer that the table has the truth of: "error", the share wrong, or "mae" for numbers.
+        """The error of each answer that the table has the truth of: "error", the fraction wrong, or "mae" for numbers.
 
         With several answers the names are "digit.error" and so on. Rows without truth count for nothing; an answer that
         is missing is wrong, and for numbers their share is given as "unanswered".
@@ -297,14 +298,14 @@ class Pipeline:
         self.check(table)
         return Flow(self.stages, self._working_model, Rows.of_table(table))
 
-    def _located(self) -> dict[str, Located]:
-        """The answers that lie in the picture, with the columns that stages or their networks name."""
-        found: dict[str, Located] = {}
+    def _located(self) -> dict[str, Spatial]:
+        """The answers that lie in the image, with the columns that stages or their networks name."""
+        found: dict[str, Spatial] = {}
         for stage in self.stages:
             heads = getattr(self._working_model(stage), "heads", {})
             for name in stage.adds:
                 column = stage.columns.get(name) or getattr(heads.get(name), "column", None)
-                if name in self.answers and isinstance(column, Located) and stage.each is None:
+                if name in self.answers and isinstance(column, Spatial) and stage.each is None:
                     found[name] = column
         return found
 

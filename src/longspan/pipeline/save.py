@@ -11,14 +11,15 @@ from typing import Any
 import torch
 
 from longspan.errors import PipelineError
+from longspan.inference import Ensemble, Predictor
 from longspan.pipeline.estimator import EstimatorModel
 from longspan.pipeline.estimator_state import describe_estimator
+from longspan.pipeline.execution import Taught
 from longspan.pipeline.identity import qualified_name
 from longspan.pipeline.network_features import FeaturesOf
-from longspan.pipeline.execution import Taught
 from longspan.pipeline.stage import Stage
-from longspan.train import Ensemble, Learner, Predictor
 from longspan.storage.files import write_tensors
+from longspan.train import Learner
 from longspan.version import __version__
 
 __all__ = ["PIPELINE_FORMAT", "write_pipeline"]

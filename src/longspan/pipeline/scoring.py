@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from longspan.columns import Column, Located
+from longspan.columns import Column, Spatial
 from longspan.data import Table
 from longspan.errors import PipelineError, nearest
 from longspan.pipeline.flow import Flow
@@ -17,14 +17,14 @@ __all__ = ["measure_errors", "measure_of", "row_errors"]
 
 
 def measure_of(column: Column) -> str:
-    """The name of the error of a column: "mae" in the unit of a number, else "error", the share of wrong answers."""
+    """The name of the error of a column: "mae" in the unit of a number, else "error", the fraction of wrong answers."""
     return "mae" if column.kind == "number" else "error"
 
 
 def row_errors(name: str, column: Column, truth: Sequence[Any], values: Sequence[Any]) -> np.ndarray:
     """The error of each row, `(N,)` float64.
 
-    For a number how far it is off, for what lies in a picture how far that is off, from 0 to 1 (`Located.error`), else
+    For a number how far it is off, for what lies in an image how far that is off, from 0 to 1 (`Spatial.error`), else
     1 for a wrong answer and 0 for a right one.
 
     A row without truth is NaN. A number that is missing is infinitely wrong; any other answer that is missing is wrong.
@@ -38,7 +38,7 @@ def row_errors(name: str, column: Column, truth: Sequence[Any], values: Sequence
             if true is not None:
                 errors[row] = np.inf if value is None else abs(_number(name, value) - float(true))
         return errors
-    if isinstance(column, Located):
+    if isinstance(column, Spatial):
         for row, (true, value) in enumerate(zip(truth, values, strict=True)):
             if true is not None:
                 errors[row] = 1.0 if value is None else column.error(true, value)

@@ -9,8 +9,9 @@ from torch import nn
 
 from longspan.columns import Column
 from longspan.errors import PipelineError, nearest
+from longspan.inference import Ensemble, Predictor
 from longspan.pipeline.network_features import FeaturesOf
-from longspan.train import Ensemble, Learner, Predictor
+from longspan.train import Learner
 
 __all__ = ["Method", "Stage", "StageKind", "TrainOn"]
 
@@ -70,9 +71,9 @@ class Stage:
                 With it the table needs no column of what the stage adds.
             method: Of a scikit-learn estimator that answers: its label or number, the probabilities of its classes, or
                 its distances to their borders. With another than "predict", `label` says what it learns.
-            views: Of a network that reads pictures: more than 1 averages its answers over so many augmented views (see
+            views: Of a network that reads images: more than 1 averages its answers over so many augmented views (see
                 `Augment.views`).
-            size_px: Height and width, or one side of a square, of the pictures that the stage's network sees.
+            size_px: Height and width, or one side of a square, of the images that the stage's network sees.
             columns: What columns that the stage reads mean to it, where neither the data nor an earlier stage says so,
                 or says otherwise; with `each`, of one element.
 
@@ -99,7 +100,7 @@ class Stage:
 
     @property
     def learned(self) -> bool:
-        """Whether it holds something that learns or has learnt, and is not given."""
+        """Whether it holds something that learns or has learned, and is not given."""
         return self.kind not in ("function", "features")
 
     def __repr__(self) -> str:

@@ -27,11 +27,11 @@ def table_of(
 def with_values(
     table: Table, name: str, column: Column, values: Sequence[Any], size_px: tuple[int, int] | None
 ) -> Table:
-    """A table with one column more. Pictures in memory, such as cuts of several sizes, are brought to one size.
+    """A table with one column more. Images in memory, such as cuts of several sizes, are brought to one size.
 
     Raises:
         DataError: values that the column cannot hold.
-        ConfigError: pictures of several sizes, and nothing says to which they shall be brought.
+        ConfigError: images of several sizes, and nothing says to which they shall be brought.
     """
     return table.with_column(name, column, _at_one_size(column, values, size_px))
 

@@ -9,12 +9,13 @@ from typing import Any
 from longspan.columns import Column, Image
 from longspan.data import Table
 from longspan.errors import LongspanError, PipelineError
+from longspan.inference import Ensemble, Predictor
 from longspan.pipeline.estimator import SampleError, fit_estimator
-from longspan.pipeline.training_examples import gather, task_of
-from longspan.pipeline.flow import Flow
 from longspan.pipeline.execution import Taught, inputs_and_targets
+from longspan.pipeline.flow import Flow
 from longspan.pipeline.stage import Stage
-from longspan.train import Budget, Ensemble, Learner, Predictor, Recipe, Strategy
+from longspan.pipeline.training_examples import gather, task_of
+from longspan.train import Budget, Learner, Recipe, Strategy
 
 __all__ = ["teach"]
 
@@ -37,7 +38,7 @@ def teach(
         flow: Of the rows of `table`, with the stages before it trained where their output is read.
         table: What the stage learns from.
         makers: Stages before it, by what they add.
-        columns: What the columns that it reads and adds mean; an estimator needs that of pictures only.
+        columns: What the columns that it reads and adds mean; an estimator needs that of images only.
         seed: Of everything random.
         budget: Of this stage alone; of no effect on estimators.
         progress: Print a line about what is trained on what.
@@ -76,7 +77,7 @@ def teach(
 
 
 def _strategy(stage: Stage) -> tuple[Strategy, tuple[int, int] | None]:
-    """How the stage is trained, and at which size of picture; a Learner as it was trained before."""
+    """How the stage is trained, and at which size of image; a Learner as it was trained before."""
     if stage.kind == "strategy":
         return stage.what, stage.size_px
     learner = stage.what

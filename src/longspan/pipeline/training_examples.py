@@ -11,10 +11,10 @@ import numpy as np
 from longspan.columns import Column
 from longspan.data import Table, Task
 from longspan.errors import PipelineError
-from longspan.pipeline.stage_tables import table_of, with_values
-from longspan.pipeline.flow import Flow
 from longspan.pipeline.execution import Call, calls_of, copied
+from longspan.pipeline.flow import Flow
 from longspan.pipeline.stage import Stage
+from longspan.pipeline.stage_tables import table_of, with_values
 
 __all__ = ["Examples", "gather", "task_of"]
 

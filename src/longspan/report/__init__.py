@@ -1,4 +1,4 @@
-"""Reports: figures and pictures as one self-contained HTML file; takes plain numbers and arrays, knows no Learner."""
+"""Reports: figures and images as one self-contained HTML file; takes plain numbers and arrays, knows no Learner."""
 
 from longspan.report.confusion import confused_pairs, confusion_matrix
 from longspan.report.document import Document
@@ -12,12 +12,12 @@ from longspan.report.figures import (
     predicted_versus_true,
     residual_histogram,
 )
+from longspan.report.images import CaptionedImage, contact_sheet
 from longspan.report.openings import add_openings, worth_of
-from longspan.report.pictures import Picture, contact_sheet
 
 __all__ = [
+    "CaptionedImage",
     "Document",
-    "Picture",
     "add_openings",
     "band_curves",
     "bars",

@@ -48,7 +48,7 @@ class Sheet(Figure):
 
 
 def inches(width_px: float, height_px: float) -> tuple[float, float]:
-    """A figure size for a picture of that many CSS pixels on a page (72 points an inch in an SVG)."""
+    """A figure size for an image of that many CSS pixels on a page (72 points an inch in an SVG)."""
     return width_px / 72, height_px / 72
 
 

@@ -40,15 +40,15 @@ def confused_pairs(counts: np.ndarray, names: Sequence[object], *, top: int = 15
         truth, predicted = divmod(place, len(names))
         times = int(wrong_KK[truth, predicted])
         if times:
-            share = f"{times / counts_KK[truth].sum():.1%}"
+            fraction = f"{times / counts_KK[truth].sum():.1%}"
             found.append(
-                {"true": str(names[truth]), "predicted": str(names[predicted]), "times": times, "share": share}
+                {"true": str(names[truth]), "predicted": str(names[predicted]), "times": times, "share": fraction}
             )
     return found
 
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
-    """The matrix as a figure: rows are the truth, columns the prediction, the shade is the share of the row.
+    """The matrix as a figure: rows are the truth, columns the prediction, the shade is the fraction of the row.
 
     Right and wrong differ in colour. Up to 40 classes are shown whole; of more, the 30 with the most mistakes.
 
@@ -61,7 +61,7 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
 
     counts_KK = _checked(counts, names)
     shown = list(range(len(names)))
-    share_KK = counts_KK / np.maximum(1, counts_KK.sum(axis=1, keepdims=True))
+    fraction_KK = counts_KK / np.maximum(1, counts_KK.sum(axis=1, keepdims=True))
     if len(names) > _MOST_CLASSES:
         wrong_KK = counts_KK - np.diag(np.diag(counts_KK))
         shown = np.sort(np.argsort(-(wrong_KK.sum(0) + wrong_KK.sum(1)), kind="stable")[:30]).tolist()
@@ -79,10 +79,10 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
             times = int(counts_KK[truth, predicted])
             if not times:
                 continue
-            share = float(share_KK[truth, predicted])
+            fraction = float(fraction_KK[truth, predicted])
             right = row == column
             # A mistake is seen however rare it is: errors start at a visible shade.
-            shade = 0.08 + 0.82 * share if right else 0.15 + 0.75 * share**0.5
+            shade = 0.08 + 0.82 * fraction if right else 0.15 + 0.75 * fraction**0.5
             axes.add_patch(
                 Rectangle(
                     (column - 0.48, row - 0.48), 0.96, 0.96, color=GOOD if right else BAD, alpha=shade, linewidth=0

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else: no script, no font, no picture from anywhere."""
+"""A report as one HTML file that needs nothing else: no script, no font, no image from anywhere."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import numpy as np
 
 from longspan.errors import DataError
 from longspan.report.environment import describe_environment
+from longspan.report.images import CaptionedImage, Legend, data_uri
 from longspan.report.page_style import PAGE_STYLE
-from longspan.report.pictures import Legend, Picture, data_uri
 from longspan.report.svg import inline_svg
 
 if TYPE_CHECKING:
@@ -132,32 +132,32 @@ class Document:
             self._add(_HALVES + part + "</div>")
         return self
 
-    def pictures(self, pictures: Sequence[Picture], *, caption: str = "", legend: Legend = ()) -> Document:
-        """Pictures with captions in a grid that fits the screen; good and bad ones differ in colour and by a mark.
+    def images(self, images: Sequence[CaptionedImage], *, caption: str = "", legend: Legend = ()) -> Document:
+        """Images with captions in a grid that fits the screen; good and bad ones differ in colour and by a mark.
 
         Args:
-            pictures: what is shown.
+            images: what is shown.
             caption: stands above.
-            legend: what colours in the pictures mean; stands above, too.
+            legend: what colours in the images mean; stands above, too.
         """
         items = []
-        for picture in pictures:
+        for picture in images:
             shown = f"<b>{_MARKS[picture.tone]}{_escape(picture.caption)}</b>" if picture.caption else ""
             shown += f"<span>{_escape(picture.note)}</span>" if picture.note else ""
             kind = ' class="small"' if picture.small else ""
-            words = _escape(" ".join(filter(None, (picture.caption, picture.note))) or "picture")
+            words = _escape(" ".join(filter(None, (picture.caption, picture.note))) or "image")
             image = f'<img{kind} src="{data_uri(picture.image)}" alt="{words}">'
             below = f"<div>{shown}</div>" if shown else ""
-            items.append(f'<li class="picture panel {picture.tone}">{image}{below}</li>')
-        shapes = {picture.image.shape[:2] for picture in pictures}
+            items.append(f'<li class="image panel {picture.tone}">{image}{below}</li>')
+        shapes = {picture.image.shape[:2] for picture in images}
         height, width = shapes.pop() if len(shapes) == 1 else (1, 1)  # different ones are cut to squares
         wide = min(max(168, width), round(168 * max(1, width / height)))
-        cell = 116 if pictures and all(picture.small for picture in pictures) else wide
+        cell = 116 if images and all(picture.small for picture in images) else wide
         above = f'<p class="caption">{_escape(caption)}</p>' if caption else ""
         if legend:
             above += f'<ul class="legend">{"".join(_swatch(word, colour) for word, colour in legend)}</ul>'
         self._add(
-            f'{above}<ul class="pictures" style="--cell: {cell}px; --shape: {width} / {height}">\n'
+            f'{above}<ul class="images" style="--cell: {cell}px; --shape: {width} / {height}">\n'
             + "\n".join(items)
             + "\n</ul>"
         )

@@ -78,17 +78,17 @@ tbody tr:last-child > * { border-bottom: 0; }
   font-size: 13.5px; }
 .legend li { display: flex; align-items: center; gap: 7px; }
 .legend i { width: 14px; height: 14px; border: 1px solid var(--soft); border-radius: 3px; print-color-adjust: exact; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--cell)), 1fr)); gap: 14px;
+.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--cell)), 1fr)); gap: 14px;
   margin: 16px 0 0; padding: 0; list-style: none; }
-.picture { overflow: hidden; }
-.picture img { display: block; width: 100%; aspect-ratio: var(--shape); object-fit: cover; background: var(--wash); }
-.picture img.small { object-fit: contain; image-rendering: pixelated; }
-.picture div { padding: 9px 12px 11px; font-size: 13.5px; line-height: 1.4; overflow-wrap: anywhere; }
-.picture b { display: block; font-weight: 600; }
-.picture span { display: block; color: var(--soft); font-size: 12.5px; }
-.picture.good b { color: var(--good); }
-.picture.bad b { color: var(--bad); }
-.picture b i { font-style: normal; }
+.image { overflow: hidden; }
+.image img { display: block; width: 100%; aspect-ratio: var(--shape); object-fit: cover; background: var(--wash); }
+.image img.small { object-fit: contain; image-rendering: pixelated; }
+.image div { padding: 9px 12px 11px; font-size: 13.5px; line-height: 1.4; overflow-wrap: anywhere; }
+.image b { display: block; font-weight: 600; }
+.image span { display: block; color: var(--soft); font-size: 12.5px; }
+.image.good b { color: var(--good); }
+.image.bad b { color: var(--bad); }
+.image b i { font-style: normal; }
 .settings { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); column-gap: 36px;
   margin: 16px 0 0; padding: 10px 20px; }
 .settings div { display: flex; gap: 16px; justify-content: space-between; padding: 7px 0; font-size: 14.5px;
@@ -114,7 +114,7 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-
   .cards { grid-template-columns: 1fr 1fr; gap: 10px; }
   .card { padding: 12px 14px; }
   .card .figure-of { font-size: 24px; }
-  .pictures { gap: 10px; grid-template-columns: repeat(auto-fill, minmax(min(var(--cell, 168px), 136px), 1fr)); }
+  .images { gap: 10px; grid-template-columns: repeat(auto-fill, minmax(min(var(--cell, 168px), 136px), 1fr)); }
   .plot { padding: 12px 10px; }
   .plot svg { min-width: var(--least, 0); }
   th, td { padding: 8px 10px; }
@@ -130,6 +130,6 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-
   .columns { display: block; }
   header { padding-top: 0; }
   h2 { break-after: avoid; }
-  .card, .plot, .picture, tr, .settings div { break-inside: avoid; }
+  .card, .plot, .image, tr, .settings div { break-inside: avoid; }
 }
 """

@@ -1,4 +1,4 @@
-"""The folder where longspan keeps what it can get or make again: downloads, unpacked data sets, decoded pictures."""
+"""The folder where longspan keeps what it can get or make again: downloads, unpacked data sets, decoded images."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from longspan.errors import ModelFileError
 
-__all__ = ["MAX_HEADER_BYTES", "PICKLE_ENDINGS", "refuse_by_head", "refuse_by_name"]
+__all__ = ["MAX_HEADER_BYTES", "PICKLE_ENDINGS", "check_file_header", "check_file_name"]
 
 PICKLE_ENDINGS = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib")
 MAX_HEADER_BYTES = 64 << 20
@@ -26,13 +26,13 @@ _HEADS = {
 }
 
 
-def refuse_by_name(path: Path) -> None:
+def check_file_name(path: Path) -> None:
     """ModelFileError for what is a pickle by its name, whether it is there or not."""
     if path.suffix.lower() in PICKLE_ENDINGS:
         raise ModelFileError(f"{path} is a pickle by its name, and {_WAY_OUT}")
 
 
-def refuse_by_head(path: Path) -> None:
+def check_file_header(path: Path) -> None:
     """ModelFileError for a pickle by its content, for an archive, and for a header that is no header.
 
     Raises:

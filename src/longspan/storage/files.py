@@ -16,11 +16,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from longspan.storage.plain_json import parse_json
 from longspan.errors import ModelFileError
-from longspan.storage.file_signatures import MAX_HEADER_BYTES, PICKLE_ENDINGS, refuse_by_head, refuse_by_name
+from longspan.storage.file_signatures import MAX_HEADER_BYTES, PICKLE_ENDINGS, check_file_header, check_file_name
+from longspan.storage.plain_json import parse_json
 
-__all__ = ["plain", "read_tensors", "write_tensors", "write_whole"]
+__all__ = ["plain", "read_tensors", "tensors_below", "write_tensors", "write_whole"]
 
 _KEY = "longspan"  # the entry of the header's metadata that is ours
 _CRC = "longspan_crc32"  # safetensors itself does not notice a flipped bit
@@ -98,7 +98,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises:
         ModelFileError: no such file, cut short, damaged, or not one of ours.
     """
-    refuse_by_name(path)
+    check_file_name(path)
     if path.is_dir():
         inside = next(iter(sorted(path.glob("*.safetensors"))), None)
         hint = "" if inside is None else f" Did you mean {inside}?"
@@ -106,7 +106,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if not path.is_file():
         raise ModelFileError(f"The model file {path} does not exist.")
     try:
-        refuse_by_head(path)
+        check_file_header(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             text = metadata.get(_KEY)
@@ -131,3 +131,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if not isinstance(values, dict):
         raise ModelFileError(f"{path}: the JSON in its header is {type(values).__name__}, not an object.")
     return tensors, values
+
+
+def tensors_below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

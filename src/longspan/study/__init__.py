@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from longspan.study.results import StudyResults
-from longspan.study.single_task import Separate
+from longspan.study.single_task import SingleTask
 from longspan.study.study import Study
 from longspan.study.transfer import Conditions, Transfer
 
-__all__ = ["Conditions", "Separate", "Study", "StudyResults", "Transfer"]
+__all__ = ["Conditions", "SingleTask", "Study", "StudyResults", "Transfer"]

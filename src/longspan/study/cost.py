@@ -107,7 +107,8 @@ def cost_crossover(
 ) -> Crossover | NoCrossover:  # fmt: skip
     """The labelling cost at which one strategy overtakes the other, within the costs that both were tried at.
 
-    Its arguments are those of `cost_table` and of `longspan.study.statistics.crossover.crossover`, and so are its errors.
+    Its arguments are those of `cost_table` and of `longspan.study.statistics.crossover.crossover`, and so are its
+    errors.
     """
     cells = cells_of(frame, target=target)
     for name in (first, second):

@@ -34,7 +34,7 @@ def say_size(value: float) -> str:
 
 
 def say_error(value: float, unit: str = "") -> str:
-    """An error at two or three significant digits, with its unit; the unit "%" shows a share as percent."""
+    """An error at two or three significant digits, with its unit; the unit "%" shows a fraction as percent."""
     if unit == "%":
         value *= 100
     if not math.isfinite(value):

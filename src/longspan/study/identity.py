@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _HEAD_BYTES = 65_536
-"""Of each picture file; with its size enough to notice another picture, and read in no time."""
+"""Of each image file; with its size enough to notice another image, and read in no time."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -123,7 +123,7 @@ def _short(data: bytes) -> bytes:
 
 
 def _file(value: Any) -> bytes:
-    """A picture file by its size and its first bytes; by its name if it cannot be read."""
+    """An image file by its size and its first bytes; by its name if it cannot be read."""
     if value is None:
         return b"missing"
     try:

@@ -48,7 +48,7 @@ def make_plan(
     too_small = [size for size in whole_sizes if size < 2]
     too_large = [size for size in whole_sizes if size > num_train]
     if too_small:
-        faults.append(f"sizes={_listed(too_small)}: nothing is learnt from fewer than 2 rows.")
+        faults.append(f"sizes={_listed(too_small)}: nothing is learned from fewer than 2 rows.")
     if too_large:
         faults.append(f"sizes={_listed(too_large)}: the task has {num_train:,} training rows, so {num_train} is most.")
     if isinstance(seeds, int) and not isinstance(seeds, bool):

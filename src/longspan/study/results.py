@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, final
 import polars as pl
 
 from longspan.errors import StudyError, unknown_name
-from longspan.study.reports.advice import advice
-from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.cost import cost_per_row, cost_table
+from longspan.study.plan import Plan
+from longspan.study.reports.advice import advice
+from longspan.study.reports.figures import learning_curves
+from longspan.study.reports.summary import summarise
+from longspan.study.runs.metadata_validation import fact_faults
+from longspan.study.runs.runs import Run
+from longspan.study.runs.store import StudyFile
+from longspan.study.scoring import FRACTIONS, largest_error
+from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, Over, crossover
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor, curves
-from longspan.study.runs.metadata_validation import fact_faults
-from longspan.study.reports.figures import learning_curves
-from longspan.study.plan import Plan
-from longspan.study.runs.runs import Run
-from longspan.study.scoring import SHARES, largest_error
-from longspan.study.runs.store import StudyFile
-from longspan.study.reports.summary import summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,9 +86,9 @@ class StudyResults:
         return pl.DataFrame([{name: row[name] for name in _FAILURES} for row in rows], schema=_FAILURES)
 
     def unit(self, target: str) -> str:
-        """Of the target's error: "%" for a share, which is shown as percent."""
+        """Of the target's error: "%" for a fraction, which is shown as percent."""
         column, measure = self.facts["task"]["columns"][target], self.facts["measures"][target]
-        return "%" if measure in SHARES else column.get("unit", "") if column["kind"] == "number" else ""
+        return "%" if measure in FRACTIONS else column.get("unit", "") if column["kind"] == "number" else ""
 
     def missing(self) -> list[Run]:
         """Runs that were asked for and are not finished."""

@@ -12,7 +12,7 @@ import polars as pl
 
 from longspan.errors import StudyError, nearest, unknown_name
 
-__all__ = ["Cells", "cells_of"]
+__all__ = ["RunGrid", "cells_of"]
 
 _NEEDED = ("strategy", "size", "seed", "target", "error")
 _NOTHING = "No run has a result, so there is nothing to compare. Look at the errors of the failed runs first."
@@ -20,7 +20,7 @@ _NOTHING = "No run has a result, so there is nothing to compare. Look at the err
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Cells:
+class RunGrid:
     """Errors of one target by strategy, size and seed. S strategies, K sizes, R seeds."""
 
     target: str
@@ -55,7 +55,7 @@ class Cells:
         }
 
 
-def cells_of(frame: Any, *, target: str | None = None, strategies: Sequence[str] | None = None) -> Cells:
+def cells_of(frame: Any, *, target: str | None = None, strategies: Sequence[str] | None = None) -> RunGrid:
     """The runs of one target, from a data frame with a row for each run and target.
 
     Rows whose error is missing, NaN or infinite count as runs that failed.
@@ -103,7 +103,7 @@ def cells_of(frame: Any, *, target: str | None = None, strategies: Sequence[str]
             errors[rows[0][strategy], rows[1][size], rows[2][seed]] = error
     if not np.isfinite(errors).any():
         raise StudyError(_NOTHING)
-    return Cells(target=str(chosen), strategies=tuple(names), sizes=sizes, seeds=tuple(seeds), errors=errors)
+    return RunGrid(target=str(chosen), strategies=tuple(names), sizes=sizes, seeds=tuple(seeds), errors=errors)
 
 
 def _refuse_faults(runs: pl.DataFrame) -> None:
@@ -120,7 +120,7 @@ def _refuse_faults(runs: pl.DataFrame) -> None:
         row = below.row(0, named=True)
         raise StudyError(
             f"{row['strategy']!r} at size {row['size']} with seed {row['seed']} has the error {row['error']:g}. An "
-            "error is 0 at best; give a share of wrong answers or a distance, not a score or a log-likelihood."
+            "error is 0 at best; give a fraction of wrong answers or a distance, not a score or a log-likelihood."
         )
     empty = runs.filter(pl.col("size").is_null() | (pl.col("size") < 1) | pl.col("seed").is_null())
     if len(empty):

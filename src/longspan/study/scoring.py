@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from longspan.columns import Column, Located, Number
+from longspan.columns import Column, Number, Spatial
 from longspan.errors import StudyError
 
-__all__ = ["SHARES", "ErrorFunction", "Measure", "largest_error", "measure_for"]
+__all__ = ["FRACTIONS", "ErrorFunction", "Measure", "largest_error", "measure_for"]
 
-SHARES = ("share of wrong", "edits per character")
+FRACTIONS = ("fraction of wrong", "edits per character")
 """Errors that are shown as percent."""
 
-_OVER_PICTURES = ", mean over pictures"
+_OVER_IMAGES = ", mean over images"
 
 ErrorFunction = Callable[[Sequence[Any], Sequence[Any]], float]
 """Truths and predictions of the rows that have a truth, in the same order, to one number; lower is better."""
@@ -33,7 +33,7 @@ class Measure:
     target: str
     """Column that is predicted."""
     name: str
-    """In words, for axes and tables: "share of wrong", "mean absolute error (months)"."""
+    """In words, for axes and tables: "fraction of wrong", "mean absolute error (months)"."""
     of: ErrorFunction
     """Computes it."""
 
@@ -68,8 +68,8 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
     Args:
         target: The column's name.
         column: Fitted.
-        error: None: the share of wrong answers for classes and strings, the mean absolute error for numbers, for
-            what lies in a picture how far the answer is off in a mean picture (`Located.error`).
+        error: None: the fraction of wrong answers for classes and strings, the mean absolute error for numbers, for
+            what lies in an image how far the answer is off in a mean image (`Spatial.error`).
             "character": edits per character, for strings; other columns keep their own. A function of truths and
             predictions: used for every target.
 
@@ -86,13 +86,13 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
         unit = f" ({column.unit})" if column.unit else ""
         return Measure(target=target, name=f"mean absolute error{unit}", of=_absolute_error(target))
     if column.kind == "category":
-        return Measure(target=target, name="share of wrong", of=_wrong_labels(target, column))
+        return Measure(target=target, name="fraction of wrong", of=_wrong_labels(target, column))
     if column.kind == "categories":
-        return Measure(target=target, name="share of wrong", of=_wrong_sets(column))
+        return Measure(target=target, name="fraction of wrong", of=_wrong_sets(column))
     if column.kind == "text":
-        return Measure(target=target, name="share of wrong", of=_wrong)
-    if isinstance(column, Located):
-        return Measure(target=target, name=f"{column.error_name}{_OVER_PICTURES}", of=_placed(column))
+        return Measure(target=target, name="fraction of wrong", of=_wrong)
+    if isinstance(column, Spatial):
+        return Measure(target=target, name=f"{column.error_name}{_OVER_IMAGES}", of=_placed(column))
     raise StudyError(
         f"A study has no error of its own for target {target!r}, a column of kind {column.kind}. Give one: "
         "error=function of truths and predictions, lower is better."
@@ -100,8 +100,8 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
 
 
 def largest_error(name: str) -> float:
-    """The largest that an error of this name can be: 1 for a share, infinity for edits, differences and your own."""
-    return 1.0 if name == "share of wrong" or name.endswith(_OVER_PICTURES) else math.inf
+    """The largest that an error of this name can be: 1 for a fraction, infinity for edits, differences and your own."""
+    return 1.0 if name == "fraction of wrong" or name.endswith(_OVER_IMAGES) else math.inf
 
 
 def _wrong(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
@@ -109,7 +109,7 @@ def _wrong(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
 
 
 def _wrong_labels(target: str, column: Column) -> ErrorFunction:
-    """Share of wrong labels; refuses labels of another type, of which every one would count as wrong."""
+    """Fraction of wrong labels; refuses labels of another type, of which every one would count as wrong."""
     vocab = getattr(column, "vocab", ())
 
     def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
@@ -125,7 +125,7 @@ def _wrong_labels(target: str, column: Column) -> ErrorFunction:
 
 
 def _wrong_sets(column: Column) -> ErrorFunction:
-    """Share of rows whose set of labels is not the true one."""
+    """Fraction of rows whose set of labels is not the true one."""
 
     def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
         true = [set(column.decode(column.encode(truth))) for truth in truths]
@@ -146,8 +146,8 @@ def _absolute_error(target: str) -> ErrorFunction:
     return error
 
 
-def _placed(column: Located) -> ErrorFunction:
-    """Mean over pictures; one without an answer is all wrong."""
+def _placed(column: Spatial) -> ErrorFunction:
+    """Mean over images; one without an answer is all wrong."""
 
     def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
         errors = [

@@ -8,11 +8,11 @@ from longspan.data import Task
 from longspan.pipeline import Pipeline, Stage
 from longspan.train import Budget, Recipe
 
-__all__ = ["Separate"]
+__all__ = ["SingleTask"]
 
 
 @final
-class Separate:
+class SingleTask:
     """A strategy: one network for each target, trained on the rows that have a value of it.
 
     The counterpart, one network for all targets, is the recipe itself. The budget is shared equally among the networks.
@@ -23,7 +23,7 @@ class Separate:
         self.recipe = recipe
 
     def __repr__(self) -> str:
-        return f"Separate({self.recipe!r})"
+        return f"SingleTask({self.recipe!r})"
 
     def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None) -> Pipeline:
         """A pipeline of one stage for each target, fitted on the task's training rows."""

@@ -23,18 +23,18 @@ from longspan.study.checks import (
     check_truths,
     refuse,
 )
-from longspan.study.statistics.compare import Comparison
-from longspan.study.runs.resume_check import refuse_another_study
-from longspan.study.statistics.crossover import Crossover, NoCrossover, Over
-from longspan.study.statistics.curves import Curve, NotReached, SizeFor
 from longspan.study.identity import describe_strategy, task_identity
 from longspan.study.plan import make_plan
-from longspan.study.runs.progress import StudyProgress
 from longspan.study.results import StudyResults
+from longspan.study.runs.progress import StudyProgress
+from longspan.study.runs.resume_check import check_same_study
 from longspan.study.runs.runs import Context, Run
-from longspan.study.scoring import ErrorFunction, measure_for
 from longspan.study.runs.store import StudyFile, StudyLock
 from longspan.study.runs.workers import Ended, run_here, run_in_processes
+from longspan.study.scoring import ErrorFunction, measure_for
+from longspan.study.statistics.compare import Comparison
+from longspan.study.statistics.crossover import Crossover, NoCrossover, Over
+from longspan.study.statistics.curves import Curve, NotReached, SizeFor
 from longspan.train import Budget
 from longspan.train.strategy import Strategy
 from longspan.version import __version__
@@ -75,7 +75,7 @@ class Study:
         """Check everything that can be checked before anything runs.
 
         Args:
-            task: What is to be learnt. Its training rows are drawn from, its held-out rows are measured on.
+            task: What is to be learned. Its training rows are drawn from, its held-out rows are measured on.
             strategies: Ways to get a predictor, by name: `Recipe`, `Pipeline`, `Transfer`, or any object with
                 `train(task, seed=, budget=)`; a trained Learner stands for the recipe that it was trained with.
             sizes: Numbers of training rows.
@@ -84,7 +84,7 @@ class Study:
             path: The file of the study, "study.sqlite" if None. If it holds this study already, what is missing is run;
                 sizes, seeds and strategies may have been added.
             evaluate_on: "test" opens the vault once, when the study first runs, and writes that down.
-            error: How wrong predictions are; see `measure_for`. None: the share of wrong answers for classes and
+            error: How wrong predictions are; see `measure_for`. None: the fraction of wrong answers for classes and
                 strings, the mean absolute error for numbers; "character": edits per character, for strings; or a
                 function of truths and predictions.
             cost: Price of one label, by the name of its column, for curves over labelling cost.
@@ -237,7 +237,7 @@ class Study:
         return file
 
     def _check_same(self, file: StudyFile) -> None:
-        refuse_another_study(self.path, file.facts(), file.strategies(), self._facts, self._described)
+        check_same_study(self.path, file.facts(), file.strategies(), self._facts, self._described)
 
     def _context(self, file: StudyFile) -> Context:
         keep = {"none": (), "largest": self.plan.sizes[-1:], "all": self.plan.sizes}[self.keep_models]
@@ -327,7 +327,7 @@ class Study:
         return self.results.advice(target=target, wanted_error=wanted_error)
 
     def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:
-        """The learning curves as a picture; see `StudyResults.figure`."""
+        """The learning curves as an image; see `StudyResults.figure`."""
         return self.results.figure(target, over=over)
 
     def to_json(self) -> dict[str, Any]:

@@ -15,9 +15,10 @@ import polars as pl
 from longspan.columns import Image
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, StudyError
+from longspan.inference import Predictor, load
 from longspan.study.identity import rows_digest, shared_rows, tensors_digest
 from longspan.study.scoring import measure_for
-from longspan.train import Budget, Learner, Predictor, Recipe, load
+from longspan.train import Budget, Learner, Recipe
 
 __all__ = ["Conditions", "Transfer"]
 
@@ -65,7 +66,7 @@ class Transfer:
         source_seed: int = 0,
         keep_in: str | Path | None = None,
         frozen: float | None = None,
-        lower_rate: float | None = None,
+        backbone_lr_mult: float | None = None,
     ) -> None:
         """Name the two trainings.
 
@@ -76,11 +77,12 @@ class Transfer:
             source_seed: Of everything random in the source training.
             keep_in: Folder in which the trained source network is kept, and found again by a later call: a study that
                 goes on does not train it twice. Its file is named by the source rows and recipe.
-            frozen: Share of the layer groups, lowest first, that keep what they learnt on the source task; None: as the
-                recipe's phases say.
-            lower_rate: Learning rate of the lowest layers as a share of the heads'; None: as the recipe's phases say.
+            frozen: Fraction of the layer groups, lowest first, that keep what they learned on the source task; None: as
+                the recipe's phases say.
+            backbone_lr_mult: Learning rate of the lowest layers as a fraction of the heads'; None: as the recipe's
+            phases say.
         """
-        changes = {"frozen": frozen, "lower_rate": lower_rate}
+        changes = {"frozen": frozen, "backbone_lr_mult": backbone_lr_mult}
         changes = {name: value for name, value in changes.items() if value is not None}
         self.recipe = replace(recipe, phases=tuple(replace(phase, **changes) for phase in recipe.phases))
         self.source_recipe = source_recipe or recipe
@@ -161,7 +163,7 @@ class Transfer:
             f"({known} against {len(task.train):,}).",
         ]
         if isinstance(theirs, Image) and isinstance(ours, Image) and theirs.size_px != ours.size_px:
-            notes.append(f"The pictures differ in size: {_size(theirs)} and {_size(ours)} px.")
+            notes.append(f"The images differ in size: {_size(theirs)} and {_size(ours)} px.")
         return Conditions(same, more, rows, len(task.train), tuple(notes))
 
     def depths(
@@ -169,16 +171,16 @@ class Transfer:
         task: Task,
         table: Table,
         *,
-        shares: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+        fractions: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
         seeds: Sequence[int] = (0, 1, 2),
         budget: Budget | None = None,
     ) -> pl.DataFrame:
-        """What freezing at each depth gives: the error on a table for every share of frozen layer groups and seed.
+        """What freezing at each depth gives: the error on a table for every fraction of frozen layer groups and seed.
 
         Args:
             task: Its training rows are trained on.
             table: Rows to measure on.
-            shares: Of the backbone's layer groups, lowest first; 1 trains the heads alone.
+            fractions: Of the backbone's layer groups, lowest first; 1 trains the heads alone.
             seeds: Of the trainings.
             budget: Of each training.
 
@@ -186,13 +188,13 @@ class Transfer:
             Columns frozen, seed, target, error: one row for each training and target.
         """
         rows = []
-        for share in shares:
-            deep = Transfer(self.recipe, self.starting_point, frozen=share)
+        for fraction in fractions:
+            deep = Transfer(self.recipe, self.starting_point, frozen=fraction)
             for seed in seeds:
                 said = deep.train(task, seed=seed, budget=budget).predict(table)
                 for name, column in task.targets.items():
                     error = measure_for(name, column)(table.column_values(name), [each[name] for each in said])
-                    rows.append({"frozen": float(share), "seed": seed, "target": name, "error": error})
+                    rows.append({"frozen": float(fraction), "seed": seed, "target": name, "error": error})
         return pl.DataFrame(rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -247,7 +249,7 @@ class Transfer:
             raise StudyError(
                 f"The source network and {learner.model_name} are not alike: {unlike[0]} is "
                 f"{tuple(ours[unlike[0]].shape)} here and {_shape(theirs.get(unlike[0]))} there. Both recipes must "
-                "name one network, for pictures it reads at either size."
+                "name one network, for images it reads at either size."
             )
         learner.network.backbone.load_state_dict({name: theirs[name] for name in ours})
         for index, head in enumerate(learner.heads.values()):
@@ -262,10 +264,10 @@ class Transfer:
                     and shapes == {key: value.shape for key, value in known.items()}
                 ):
                     layers.load_state_dict(known)
-        pictures = [column for column in source.inputs.values() if isinstance(column, Image)]
+        images = [column for column in source.inputs.values() if isinstance(column, Image)]
         for name, column in learner.inputs.items():
-            if isinstance(column, Image) and pictures and pictures[0].channels == column.channels:
-                learner.inputs[name] = replace(column, mean=pictures[0].mean, std=pictures[0].std)
+            if isinstance(column, Image) and images and images[0].channels == column.channels:
+                learner.inputs[name] = replace(column, mean=images[0].mean, std=images[0].std)
 
 
 def _size(column: Image) -> str:

@@ -7,11 +7,11 @@ from longspan.systems.cats_or_dogs import CATS_OR_DOGS
 from longspan.systems.faces import FACES
 from longspan.systems.lanes import LANES_SYSTEM
 from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
+from longspan.systems.numbers.quickstart import QUICKSTART
+from longspan.systems.numbers.read_numbers import READ_NUMBERS
 from longspan.systems.objects import OBJECTS
 from longspan.systems.pedestrians import PEDESTRIANS
-from longspan.systems.numbers.quickstart import QUICKSTART
 from longspan.systems.rcnn.rcnn_to_faster import RCNN_TO_FASTER
-from longspan.systems.numbers.read_numbers import READ_NUMBERS
 from longspan.systems.result import SystemRun
 from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System

@@ -30,7 +30,7 @@ class PetsOptions:
     epochs: int = 0
     """Passes for the layers below too after that; 0 leaves them all as ImageNet made them, which was no worse."""
     frozen: float = 0.75
-    """Share of those layers, lowest first, that stay as ImageNet made them also in these passes."""
+    """Fraction of those layers, lowest first, that stay as ImageNet made them also in these passes."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
     size_px: int = 224
@@ -72,7 +72,7 @@ def _run(options: PetsOptions, run: SystemRun) -> None:
     )
     phases = [ls.Phase(epochs=options.head_epochs, lr=options.lr, frozen=1.0)]
     if options.epochs:
-        phases.append(ls.Phase(epochs=options.epochs, lr=options.lr / 20, frozen=options.frozen, lower_rate=0.01))
+        phases.append(ls.Phase(epochs=options.epochs, lr=options.lr / 20, frozen=options.frozen, backbone_lr_mult=0.01))
     learner.run(phases)
     seconds = time.perf_counter() - started
     accuracy = learner.evaluate()["accuracy"]

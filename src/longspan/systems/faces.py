@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
 from longspan.systems.vision_common import (
-    PlacesOptions,
     Trained,
+    VisionOptions,
     detector_training,
     first_of_parts,
     sheet,
     train_on_places,
     unsure,
 )
-from longspan.systems.result import SystemRun
-from longspan.systems.system import System
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -32,7 +32,7 @@ _SIDES_PX = (32, 96)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FacesOptions(PlacesOptions):
+class FacesOptions(VisionOptions):
     """What may be changed."""
 
     size: str = "448x448"
@@ -76,7 +76,7 @@ def _run(options: FacesOptions, run: SystemRun) -> None:
     figures = _by_size(trained.learner, held_out)
     run.finish(
         trained.learner,
-        {**figures, "pictures a second": trained.pictures_per_second},
+        {**figures, "images a second": trained.images_per_second},
         train_seconds=trained.seconds,
         options=asdict(options),
         report=lambda: _report(trained, held_out, figures),

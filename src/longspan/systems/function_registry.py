@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from longspan.inference import Ensemble, Predictor
 from longspan.pipeline import Pipeline, functions_needed, load
+from longspan.systems.lane_markings import mark_lanes
 from longspan.systems.numbers.digit_halves import boxes_of_halves
 from longspan.systems.numbers.find_digits import cut_out, find_digits, join_digits
-from longspan.systems.lane_markings import mark_lanes
 from longspan.systems.rcnn.regions import find_regions, warp_regions
 from longspan.systems.rcnn.stages import decide_boxes, join_regions, scale_features
-from longspan.train import Ensemble, Predictor
 
 __all__ = ["GIVEN", "load_with_given"]
 
@@ -35,7 +35,7 @@ def load_with_given(path: str | Path, *, device: str = "auto") -> Predictor | En
 
 
 def _estimators() -> dict[str, Any]:
-    """Unfitted, by class; what they were set to and what they learnt stands in the file."""
+    """Unfitted, by class; what they were set to and what they learned stands in the file."""
     from sklearn.linear_model import Ridge
     from sklearn.svm import LinearSVC
 

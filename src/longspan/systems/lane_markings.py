@@ -15,7 +15,7 @@ FREE_SPACE = ("elsewhere", "free space")
 LANES = ("elsewhere", "free space", "marking")
 """Classes after the markings are drawn in."""
 
-_WIDTH_SHARE = 0.03  # of the picture's width: a marking is narrower
+_WIDTH_FRACTION = 0.03  # of the image's width: a marking is narrower
 _CONTRAST = 14.0  # grey values of 255 by which a marking is brighter than the road beside it
 _LEAST_PX = 3  # from top to bottom: smaller specks are none
 _SMOOTHED_PX = 3
@@ -24,13 +24,13 @@ _SMOOTHED_PX = 3
 def mark_lanes(image: Any, free: np.ndarray) -> np.ndarray:
     """Free space with its markings, `(h, w)` uint8: classes of `LANES`.
 
-    A marking is what is brighter than the road to its left and its right, and narrower than 3 % of the picture: what
+    A marking is what is brighter than the road to its left and its right, and narrower than 3 % of the image: what
     an opening of each line of grey values by a longer segment takes away (the white top-hat transform). It must lie in
     the free space, whose small holes are filled first, and be at least 3 pixels high.
 
     Args:
         image: A path, an array or a Pillow image.
-        free: `(h, w)` classes of `FREE_SPACE`, as large as the picture.
+        free: `(h, w)` classes of `FREE_SPACE`, as large as the image.
 
     Source: Meyer 1979, "Iterative image transformations for an automatic screening of cervical smears" (the top-hat);
     common for lane markings since Beucher and Yu 1994, "Road recognition in complex traffic situations".
@@ -42,7 +42,7 @@ def mark_lanes(image: Any, free: np.ndarray) -> np.ndarray:
         [1, 1, 2, 2, 1, 1]
     """
     grey = np.asarray(read_pixels(image, "L", 1 << 20), np.float32)
-    width = max(3, round(_WIDTH_SHARE * grey.shape[1]) | 1)
+    width = max(3, round(_WIDTH_FRACTION * grey.shape[1]) | 1)
     streaks = grey - _spread(_spread(grey, width, np.minimum), width, np.maximum) > _CONTRAST
     road = free == 1
     inside = _spread(_spread(road, width, np.maximum), width, np.minimum)  # a marking is often no road to a network

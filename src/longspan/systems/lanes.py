@@ -9,11 +9,11 @@ import numpy as np
 
 import longspan as ls
 from longspan.columns import Mask
-from longspan.systems.vision_common import PlacesOptions, sheet, train_on_places
 from longspan.systems.lane_markings import FREE_SPACE, LANES, mark_lanes
 from longspan.systems.result import SystemRun
 from longspan.systems.street_scenes import camvid_task
 from longspan.systems.system import System
+from longspan.systems.vision_common import VisionOptions, sheet, train_on_places
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -26,15 +26,15 @@ _COLOURS = ((40, 40, 46), (60, 170, 90), (255, 214, 0))
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LanesOptions(PlacesOptions):
+class LanesOptions(VisionOptions):
     """What may be changed."""
 
     size: str = "180x240"
-    """Height and width of the pictures that the network sees."""
+    """Height and width of the images that the network sees."""
     epochs: int = 8
-    """Passes over the 367 training pictures."""
+    """Passes over the 367 training images."""
     batch_size: int = 8
-    """Pictures in a step."""
+    """Images in a step."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
 
@@ -42,7 +42,7 @@ class LanesOptions(PlacesOptions):
 def _run(options: LanesOptions, run: SystemRun) -> None:
     task = camvid_task(_with_free_space(ls.datasets.load("camvid")), "free", options.size_px, options.limit)
     task.prepare()
-    run.say(f"{len(task.train)} pictures to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
+    run.say(f"{len(task.train)} images to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
     trained = train_on_places(
         task,
         f"unet:{options.backbone}",
@@ -73,7 +73,7 @@ def _run(options: LanesOptions, run: SystemRun) -> None:
             {
                 "iou of free space": test["iou.free space"],
                 "pixel accuracy": test["pixel_accuracy"],
-                "pictures a second": trained.pictures_per_second,
+                "images a second": trained.images_per_second,
             },
             train_seconds=trained.seconds,
             options=asdict(options),
@@ -98,21 +98,21 @@ def _with_free_space(table: ls.Table) -> ls.Table:
 
 
 def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Document:
-    from longspan.vision.drawing import legend
-    from longspan.report import Picture
+    from longspan.report import CaptionedImage
     from longspan.train.reports.learner_report import compose_report
+    from longspan.vision.drawing import legend
 
     def begin(page: Document) -> None:
         page.section("Free space and markings").text(
             "A U-Net finds the free space. The markings are what is thin and brighter than the road on both sides of "
             "it, a function without training: the labels of this data have no markings, so nothing measures them here."
         )
-        page.pictures([Picture(legend(LANES, _COLOURS))])
+        page.images([CaptionedImage(legend(LANES, _COLOURS))])
         rows = task.split.vault.opened_rows()
         rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
         shown = task.table.take(rows).with_column("free", Mask(vocab=LANES, colours=_COLOURS))
         said = pipeline.predict(shown.select("image"))
-        page.figure(sheet(shown, "free", {"lanes": said}, title="", cell_px=240), label="Test pictures")
+        page.figure(sheet(shown, "free", {"lanes": said}, title="", cell_px=240), label="Test images")
 
     return compose_report(learner, title="Lanes: free space and its markings", begin=begin)
 

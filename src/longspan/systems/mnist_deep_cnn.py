@@ -12,8 +12,8 @@ from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
 if TYPE_CHECKING:
-    from longspan.report import Document
     from longspan.inference.scores import Scores
+    from longspan.report import Document
 
 __all__ = ["MNIST_DEEP_CNN", "MnistOptions"]
 
@@ -125,12 +125,12 @@ def _open_the_vault(learner: ls.Learner) -> tuple[Scores, int, dict[str, float]]
 
 def _report(learner: ls.Learner, misread: Scores, tested: int) -> Document:
     from longspan.train.reports.learner_report import compose_report
-    from longspan.train.reports.show import result_pictures
+    from longspan.train.reports.show import result_images
 
     page = compose_report(learner, title="MNIST, read by the deep CNN").section("Misread test digits")
     page.text(f"{len(misread.rows):,} of {tested:,} test digits are misread; the surest of these mistakes first.")
     if len(misread.rows):
-        page.pictures(result_pictures(learner, misread, _SHOWN))
+        page.images(result_images(learner, misread, _SHOWN))
     return page
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.vision_common import PlacesOptions, Trained, first_of_parts, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
+from longspan.systems.vision_common import Trained, VisionOptions, first_of_parts, sheet, train_on_places
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -22,7 +22,7 @@ _SHOWN = 6
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectsOptions(PlacesOptions):
+class ObjectsOptions(VisionOptions):
     """What may be changed."""
 
     design: Literal["faster_rcnn", "retinanet"] = "faster_rcnn"
@@ -59,7 +59,7 @@ def _run(options: ObjectsOptions, run: SystemRun) -> None:
     metrics |= {f"{name}, new photos": new[name] for name in ("map", "ap50") if name in new}
     run.finish(
         trained.learner,
-        {**metrics, "pictures a second": trained.pictures_per_second},
+        {**metrics, "images a second": trained.images_per_second},
         train_seconds=trained.seconds,
         options=asdict(options),
         report=lambda: _report(trained, task, known, new),

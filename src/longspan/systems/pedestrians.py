@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.systems.vision_common import PlacesOptions, Trained, detector_training, parse_networks, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
+from longspan.systems.vision_common import (
+    Trained,
+    VisionOptions,
+    detector_training,
+    parse_networks,
+    sheet,
+    train_on_places,
+)
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -26,7 +33,7 @@ _STANDING = (1.0, 2.0, 3.0)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PedestriansOptions(PlacesOptions):
+class PedestriansOptions(VisionOptions):
     """What may be changed."""
 
     networks: str = "faster_rcnn,mask_rcnn"
@@ -38,7 +45,7 @@ class PedestriansOptions(PlacesOptions):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        PlacesOptions.__post_init__(self)
+        VisionOptions.__post_init__(self)
         parse_networks(self.networks, _TARGETS)
 
 
@@ -77,7 +84,7 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
         figures[name] = trained[name].learner.evaluate()
     last = list(trained)[-1]
     metrics = {f"{figure}, {name}": value for name, each in figures.items() for figure, value in each.items()}
-    metrics |= {f"pictures a second, {name}": each.pictures_per_second for name, each in trained.items()}
+    metrics |= {f"images a second, {name}": each.images_per_second for name, each in trained.items()}
     run.finish(
         trained[last].learner,
         metrics,
@@ -103,7 +110,7 @@ def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -
                     "parameters": sum(p.numel() for p in each.learner.network.parameters()),
                     **{figure: value for figure, value in figures[name].items() if figure != "loss"},
                     "minutes of training": each.seconds / 60,
-                    "pictures a second": each.pictures_per_second,
+                    "images a second": each.images_per_second,
                 }
                 for name, each in trained.items()
             ]

@@ -15,8 +15,8 @@ from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
     from longspan.report import Document
-    from longspan.train import Learner
     from longspan.storage.lock import FolderLock
+    from longspan.train import Learner
 
 __all__ = ["MODEL", "REPORT", "RESULT", "SystemRun"]
 
@@ -89,7 +89,7 @@ class SystemRun:
         """Write model, report and result.
 
         Where the report cannot be made, model and result are written all the same before the error goes on: hours of
-        training are not lost for a picture of them.
+        training are not lost for an image of them.
 
         Args:
             model: A trained learner, or the file of a saved model.
@@ -102,8 +102,8 @@ class SystemRun:
         Raises:
             ConfigError: the folder cannot be written to any more.
         """
-        from longspan.report import describe_environment
         from longspan.inference.precision import pick_device, pick_dtype
+        from longspan.report import describe_environment
 
         bad = [name for name, figure in metrics.items() if not math.isfinite(figure)]
         assert not bad, f"figures that are no numbers: {bad}"

@@ -10,9 +10,9 @@ import numpy as np
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.heads.segment import Decoder
-from longspan.systems.vision_common import PlacesOptions, Trained, parse_networks, sheet, train_on_places
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
+from longspan.systems.vision_common import Trained, VisionOptions, parse_networks, sheet, train_on_places
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -25,7 +25,7 @@ _DECODERS: dict[str, Decoder] = {"unet": "unet", "fcn8s": "fcn8s", "segnet": "li
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StreetScenesOptions(PlacesOptions):
+class StreetScenesOptions(VisionOptions):
     """What may be changed."""
 
     networks: str = "unet,fcn8s,segnet"
@@ -37,35 +37,35 @@ class StreetScenesOptions(PlacesOptions):
     segnet_width: int = 16
     """Channels of SegNet's first stage; the paper's 64 take sixteen times as long."""
     size: str = "180x240"
-    """Height and width of the pictures."""
+    """Height and width of the images."""
     epochs: int = 20
-    """Passes over the 367 training pictures, for each network."""
+    """Passes over the 367 training images, for each network."""
     batch_size: int = 8
-    """Pictures in a step."""
+    """Images in a step."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
     views: int = 4
-    """Test pictures are measured as they are, and by the mean over so many augmented views of each."""
+    """Test images are measured as they are, and by the mean over so many augmented views of each."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        PlacesOptions.__post_init__(self)
+        VisionOptions.__post_init__(self)
         parse_networks(self.networks, _DECODERS)
         if self.views < 2:
             raise ConfigError(f"--views must be at least 2, got {self.views}.")
 
 
 def camvid_task(table: ls.Table, target: str, size_px: tuple[int, int], limit: int | None) -> ls.Task:
-    """The official parts of CamVid, its test pictures in the vault."""
+    """The official parts of CamVid, its test images in the vault."""
     if limit is not None:
         parts = np.asarray(table.column_values("part"))
-        # Pictures follow one another along a drive: evenly spaced ones differ most.
+        # Images follow one another along a drive: evenly spaced ones differ most.
         chosen = [
             rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
             for rows in (np.flatnonzero(parts == part) for part in ("train", "valid", "test"))
         ]
         table = table.take(np.concatenate(chosen))
-    # Neighbouring pictures of one drive stand on both sides of the official split: what is published is measured so.
+    # Neighbouring images of one drive stand on both sides of the official split: what is published is measured so.
     return ls.Task(table.split(column="part"), inputs="image", targets=target, size_px=size_px, allow_leaks=True)
 
 
@@ -78,7 +78,7 @@ def scenes_training(batch_size: int) -> ls.TrainConfig:
 def _run(options: StreetScenesOptions, run: SystemRun) -> None:
     task = camvid_task(ls.datasets.load("camvid"), "mask", options.size_px, options.limit)
     task.prepare()
-    run.say(f"{len(task.train)} pictures to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
+    run.say(f"{len(task.train)} images to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
     weights = _class_weights(task)
     trained: dict[str, Trained] = {}
     tests: dict[str, dict[str, float]] = {}
@@ -93,7 +93,7 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
             heads={"mask": ls.Segment(decoder=_DECODERS[name], class_weights=weights, logit_adjustment=0.5)},
             epochs=options.epochs,
             lr=options.lr,
-            lower_rate=0.1,
+            backbone_lr_mult=0.1,
             config=scenes_training(options.batch_size),
             seed=run.seed,
             progress=not run.quiet,
@@ -107,7 +107,7 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
         in_views[name] = learner.evaluate("test", reason=f"{reason}, {options.views} views", views=options.views)
     metrics = {f"{figure}, {name}": tests[name][figure] for name in tests for figure in ("mean_iou", "pixel_accuracy")}
     metrics |= {f"mean_iou, {name}, {options.views} views": each["mean_iou"] for name, each in in_views.items()}
-    metrics |= {f"pictures a second, {name}": each.pictures_per_second for name, each in trained.items()}
+    metrics |= {f"images a second, {name}": each.images_per_second for name, each in trained.items()}
     run.finish(
         trained[best].learner,
         metrics,
@@ -120,7 +120,7 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
 
 def _class_weights(task: ls.Task) -> tuple[float, ...]:
     """Half of the way to median-frequency balancing: signs and people are a hundredth of the pixels of roads."""
-    from longspan.heads import class_counts, median_frequency_weights
+    from longspan.metrics import class_counts, median_frequency_weights
 
     column = task.targets["mask"]
     assert isinstance(column, ls.Mask)
@@ -135,17 +135,17 @@ def _report(
     in_views: dict[str, dict[str, float]],
     best: str,
 ) -> Document:
-    from longspan.vision.drawing import legend
-    from longspan.report import Picture
+    from longspan.report import CaptionedImage
     from longspan.train.reports.learner_report import compose_report
+    from longspan.vision.drawing import legend
 
     column = task.targets["mask"]
     assert isinstance(column, ls.Mask)
 
     def begin(page: Document) -> None:
         page.section("Side by side").text(
-            f"All networks were trained on the same {len(task.train)} pictures for the same number of epochs, and "
-            f"measured on the {len(task.split.vault)} pictures of the official test part, as they are and by the mean "
+            f"All networks were trained on the same {len(task.train)} images for the same number of epochs, and "
+            f"measured on the {len(task.split.vault)} images of the official test part, as they are and by the mean "
             f"over augmented views of each. The sections below are of {best}."
         )
         page.table(
@@ -157,21 +157,19 @@ def _report(
                     "in several views": in_views[name]["mean_iou"],
                     "pixel accuracy": tests[name]["pixel_accuracy"],
                     "minutes of training": each.seconds / 60,
-                    "pictures a second": each.pictures_per_second,
+                    "images a second": each.images_per_second,
                 }
                 for name, each in trained.items()
             ]
         )
         classes = [{"class": str(label), **{n: tests[n].get(f"iou.{label}") for n in tests}} for label in column.vocab]
-        page.table(classes, caption="Intersection over union of each class, test pictures")
+        page.table(classes, caption="Intersection over union of each class, test images")
         rows = task.split.vault.opened_rows()
         rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
         shown = task.table.take(rows)
         answers = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
-        page.section("Test pictures").pictures([Picture(legend(column.vocab, column.palette))])
-        page.figure(
-            sheet(shown.with_column("mask", column), "mask", answers, title=""), label="Test pictures, segmented"
-        )
+        page.section("Test images").images([CaptionedImage(legend(column.vocab, column.palette))])
+        page.figure(sheet(shown.with_column("mask", column), "mask", answers, title=""), label="Test images, segmented")
 
     return compose_report(trained[best].learner, title="Street scenes: the class of every pixel", begin=begin)
 

@@ -1,4 +1,4 @@
-"""What the systems that say something about places have in common: training, times, sheets of pictures."""
+"""What the systems that say something about places have in common: training, times, sheets of images."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.columns import Located
+from longspan.columns import Spatial
 from longspan.errors import ConfigError
-from longspan.report import Picture
+from longspan.report import CaptionedImage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "PlacesOptions", "Trained", "detector_training", "first_of_parts", "parse_networks", "parse_size", "sheet",
-    "train_on_places", "unsure",
+    "Trained",
+    "VisionOptions",
+    "detector_training",
+    "first_of_parts",
+    "parse_networks",
+    "parse_size",
+    "sheet",
+    "train_on_places",
+    "unsure",
 ]  # fmt: skip
 
-_TIMED_PICTURES = 16
+_TIMED_IMAGES = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PlacesOptions:
+class VisionOptions:
     """What may be changed in each of these systems; they set other defaults and add their own."""
 
     backbone: str = "squeezenet1_1"
@@ -34,15 +41,15 @@ class PlacesOptions:
     weights: str = "imagenet"
     """What the backbone starts from: imagenet, none, or a file."""
     size: str = "224"
-    """Height and width of the pictures that a network sees."""
+    """Height and width of the images that a network sees."""
     epochs: int = 10
-    """Passes over the training pictures."""
+    """Passes over the training images."""
     batch_size: int = 4
-    """Pictures in a step."""
+    """Images in a step."""
     lr: float = 1e-3
     """Peak learning rate of the new layers."""
     limit: int | None = None
-    """Use only so many pictures of each part, for a quick look."""
+    """Use only so many images of each part, for a quick look."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with ConfigError."""
@@ -71,7 +78,7 @@ class Trained:
     learner: ls.Learner
     seconds: float
     """Of the training, validation included."""
-    pictures_per_second: float
+    images_per_second: float
     """Read from files, looked at, and answered, one after another."""
 
 
@@ -136,7 +143,7 @@ def train_on_places(
     epochs: int,
     lr: float,
     config: ls.TrainConfig,
-    lower_rate: float = 0.3,
+    backbone_lr_mult: float = 0.3,
     seed: int = 0,
     progress: bool = True,
 ) -> Trained:
@@ -146,10 +153,10 @@ def train_on_places(
         progress=progress,
     )  # fmt: skip
     started = time.perf_counter()
-    learner.run([ls.Phase(epochs=epochs, lr=lr, lower_rate=1.0 if weights is None else lower_rate)])
+    learner.run([ls.Phase(epochs=epochs, lr=lr, backbone_lr_mult=1.0 if weights is None else backbone_lr_mult)])
     seconds = time.perf_counter() - started
     rows = task.valid if len(task.valid) else task.train
-    table = task.table.take(rows[:_TIMED_PICTURES].numpy()).select(*task.input_names)
+    table = task.table.take(rows[:_TIMED_IMAGES].numpy()).select(*task.input_names)
     predictor = learner.predictor()
     predictor.predict(table.take([0]))
     started = time.perf_counter()
@@ -161,26 +168,26 @@ def train_on_places(
 def sheet(
     table: ls.Table, target: str, answers: Mapping[str, Sequence[ls.Prediction]], *, title: str, cell_px: int = 190
 ) -> Figure:
-    """A row for each picture of a table: as it is, with the truth, and with what each model answered.
+    """A row for each image of a table: as it is, with the truth, and with what each model answered.
 
     Args:
-        table: With the pictures in `image` and the truth in `target`.
-        target: A column whose values lie in the picture; fitted.
+        table: With the images in `image` and the truth in `target`.
+        target: A column whose values lie in the image; fitted.
         answers: By model, a prediction for each row.
         title: Stands above.
-        cell_px: Width of one picture on the page.
+        cell_px: Width of one image on the page.
     """
-    from longspan.vision.image_io import read_pixels
     from longspan.report import contact_sheet
+    from longspan.vision.image_io import read_pixels
 
     column = table.columns[target]
-    assert isinstance(column, Located)
-    pictures = []
+    assert isinstance(column, Spatial)
+    images = []
     for row in range(len(table)):
         pixels = np.asarray(read_pixels(table.value(row, "image"), "RGB", 1 << 20))
-        pictures.append(Picture(pixels, caption="picture"))
+        images.append(CaptionedImage(pixels, caption="image"))
         truth = table.value(row, target)
         drawn = pixels if truth is None else column.draw(pixels, truth)
-        pictures.append(Picture(drawn, caption="truth"))
-        pictures += [Picture(said[row].draw(pixels), caption=name) for name, said in answers.items()]
-    return contact_sheet(pictures, columns=2 + len(answers), title=title, cell_px=cell_px, legend=column.legend)
+        images.append(CaptionedImage(drawn, caption="truth"))
+        images += [CaptionedImage(said[row].draw(pixels), caption=name) for name, said in answers.items()]
+    return contact_sheet(images, columns=2 + len(answers), title=title, cell_px=cell_px, legend=column.legend)

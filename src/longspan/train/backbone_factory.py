@@ -1,4 +1,4 @@
-"""The backbone of a task by its name, and the pictures as its weights expect them."""
+"""The backbone of a task by its name, and the images as its weights expect them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def make_backbone(
     model: str | ModelConfig, inputs: Mapping[str, Column], weights: str | Path | None, pool: Any
 ) -> nn.Module:
-    """A registered network for the one picture of a task; ConfigError for other inputs."""
-    pictures = [column for column in inputs.values() if isinstance(column, Image)]
-    if len(inputs) != 1 or not pictures:
+    """A registered network for the one image of a task; ConfigError for other inputs."""
+    images = [column for column in inputs.values() if isinstance(column, Image)]
+    if len(inputs) != 1 or not images:
         raise ConfigError(
-            f"The named networks read one picture, the task gives {', '.join(inputs)}; pass a module of your own."
+            f"The named networks read one image, the task gives {', '.join(inputs)}; pass a module of your own."
         )
-    assert pictures[0].size_px is not None
-    assert pictures[0].channels is not None
-    return create(model, in_channels=pictures[0].channels, size_px=pictures[0].size_px, weights=weights, pool=pool)
+    assert images[0].size_px is not None
+    assert images[0].channels is not None
+    return create(model, in_channels=images[0].channels, size_px=images[0].size_px, weights=weights, pool=pool)
 
 
 def normalised_for(weights: str | Path | None, inputs: Mapping[str, Column]) -> dict[str, Column]:
-    """Pretrained layers expect the mean and spread of the pictures they were trained on."""
+    """Pretrained layers expect the mean and spread of the images they were trained on."""
     if weights != "imagenet":
         return dict(inputs)
     normalised = {}

@@ -32,7 +32,7 @@ class Budget:
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigError(f"Budget(seconds=) must be above 0 and finite, got {self.seconds!r}.")
 
-    def share(self, part: float) -> Budget:
+    def fraction(self, part: float) -> Budget:
         """This part of it, 0 < part <= 1: at least one step."""
         if self.steps is not None:
             return Budget(steps=max(1, round(self.steps * part)))

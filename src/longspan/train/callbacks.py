@@ -10,8 +10,8 @@ from typing import Any, Literal, final
 import torch
 
 from longspan.errors import ConfigError, unknown_name
-from longspan.train.config import Phase
 from longspan.inference.network import Network
+from longspan.train.config import Phase
 
 __all__ = ["Callback", "EarlyStopping", "TrainState", "WeightAverage"]
 
@@ -58,7 +58,7 @@ class Callback:
         """Before the first batch of an epoch."""
 
     def step_end(self, state: TrainState) -> None:
-        """After a batch was learnt from."""
+        """After a batch was learned from."""
 
     def epoch_end(self, state: TrainState) -> None:
         """After validation; the epoch's record is the last of `state.history`."""

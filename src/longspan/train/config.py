@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, final
 
-from longspan.vision.augment import Augment
 from longspan.errors import ConfigError, unknown_name
 from longspan.inference.precision import PRECISIONS, Precision
 from longspan.train.schedules import SCHEDULES, Schedule
+from longspan.vision.augment import Augment
 
 __all__ = ["OPTIMIZERS", "Phase", "TrainConfig", "fine_tune_phases"]
 
@@ -38,7 +38,7 @@ class TrainConfig:
     mixup: float = 0.0
     """Alpha of MixUp's Beta distribution (Zhang et al. 2018); 0 = off."""
     augment: Augment = field(default_factory=Augment)
-    """How far chance may change training pictures."""
+    """How far chance may change training images."""
     precision: Precision = "auto"
     """bfloat16 where the processor has it natively, else float32."""
 
@@ -80,12 +80,12 @@ class Phase:
     schedule: Schedule = "one_cycle"
     """How the learning rate moves."""
     warmup: float = 0.25
-    """Share of the steps in which the learning rate rises."""
+    """Fraction of the steps in which the learning rate rises."""
     frozen: float = 0.0
-    """Share of the backbone's layer groups, lowest first, that stay as they are and run as in evaluation, without
+    """Fraction of the backbone's layer groups, lowest first, that stay as they are and run as in evaluation, without
     gradients; 1 trains the heads only."""
-    lower_rate: float = 1.0
-    """Learning rate of the lowest layers as a share of the heads'; those between lie evenly on a log scale."""
+    backbone_lr_mult: float = 1.0
+    """Learning rate of the lowest layers as a fraction of the heads'; those between lie evenly on a log scale."""
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -97,8 +97,8 @@ class Phase:
             raise ConfigError(f"warmup must be at least 0 and below 1, got {self.warmup}.")
         if not 0 <= self.frozen <= 1:
             raise ConfigError(f"frozen must be at least 0 and at most 1, got {self.frozen}.")
-        if not 0 < self.lower_rate <= 1:
-            raise ConfigError(f"lower_rate must be above 0 and at most 1, got {self.lower_rate}.")
+        if not 0 < self.backbone_lr_mult <= 1:
+            raise ConfigError(f"backbone_lr_mult must be above 0 and at most 1, got {self.backbone_lr_mult}.")
         if self.schedule not in SCHEDULES:
             raise unknown_name("schedule", self.schedule, SCHEDULES)
 
@@ -108,7 +108,7 @@ class Phase:
 
 
 def fine_tune_phases(
-    epochs: int, lr: float = 2e-3, *, freeze_epochs: int = 1, lower_rate: float = 0.01
+    epochs: int, lr: float = 2e-3, *, freeze_epochs: int = 1, backbone_lr_mult: float = 0.01
 ) -> tuple[Phase, Phase]:
     """The heads alone on the frozen backbone, then everything with smaller rates for lower layers.
 
@@ -116,9 +116,9 @@ def fine_tune_phases(
         epochs: Of the second phase.
         lr: Peak rate of the heads in the first phase; half of it in the second.
         freeze_epochs: Of the first phase.
-        lower_rate: Rate of the lowest layers as a share of the heads'.
+        backbone_lr_mult: Rate of the lowest layers as a fraction of the heads'.
     """
     return (
         Phase(epochs=freeze_epochs, lr=lr, schedule="one_cycle", frozen=1.0),
-        Phase(epochs=epochs, lr=lr / 2, schedule="one_cycle", lower_rate=lower_rate),
+        Phase(epochs=epochs, lr=lr / 2, schedule="one_cycle", backbone_lr_mult=backbone_lr_mult),
     )

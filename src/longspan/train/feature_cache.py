@@ -10,15 +10,15 @@ import torch
 
 from longspan.data.batches.samples import Samples
 from longspan.data.batches.store import Store
-from longspan.models.backbone import Map
 from longspan.inference.network import Features, Network
 from longspan.inference.source import Inputs, Source, autocast
+from longspan.models.backbone import Map
 
-__all__ = ["StoredLayers"]
+__all__ = ["FeatureCache"]
 
 
 @final
-class StoredLayers:
+class FeatureCache:
     """Outputs of the frozen lower layers of one network for all rows that train or validate.
 
     What one phase stored serves the next: where a phase trains the heads alone and a later one the upper layers too,
@@ -26,7 +26,7 @@ class StoredLayers:
     """
 
     def __init__(
-        self, whole: Source, network: Network, rows: torch.Tensor, *, batch_size: int, memory_gb: float
+        self, whole: Source, network: Network, rows: torch.Tensor, *, batch_size: int, cache_gb: float
     ) -> None:
         """Nothing is computed yet.
 
@@ -35,26 +35,26 @@ class StoredLayers:
             network: Its frozen layers must not change as long as this is used.
             rows: `(N,)` all rows that will be asked for.
             batch_size: Rows at a time.
-            memory_gb: Outputs that need more are not stored.
+            cache_gb: Outputs that need more are not stored.
         """
         self._whole = whole
         self._network = network
         self._rows = rows
         self._batch_size = batch_size
-        self._memory_bytes = int(memory_gb * 2**30)
+        self._memory_bytes = int(cache_gb * 2**30)
         self._stores: dict[int, Store] = {}
 
     def source(self, frozen: float, upcoming: Sequence[float] = ()) -> Source | None:
         """Batches of stored outputs, and the rest of the network on them; None where that cannot be.
 
         Args:
-            frozen: Share of the layer groups that rest in this phase.
+            frozen: Fraction of the layer groups that rest in this phase.
             upcoming: The same of later phases: what they will need is stored on the way.
         """
         groups = self._network.frozen_groups(frozen)
         if not groups or self._network.parts(groups) is None:
             return None
-        for below in sorted({self._network.frozen_groups(share) for share in upcoming}, reverse=True):
+        for below in sorted({self._network.frozen_groups(fraction) for fraction in upcoming}, reverse=True):
             if 0 < below < groups and self._network.parts(below) is not None and self._store(below, 0) is not None:
                 break
         lower = max((known for known in self._stores if known < groups), default=0)

@@ -11,23 +11,23 @@ import torch
 from torch import nn
 
 from longspan.data import Table, Task
-from longspan.randomness import step_seed
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.heads import Head, head_for
-from longspan.models import Backbone, ModelConfig
-from longspan.train.backbone_factory import make_backbone, normalised_for
-from longspan.train.callbacks import Callback
-from longspan.train.checkpoints.checkpoint import Checkpoints, latest_steps, name_of, read_latest
-from longspan.train.config import Phase, TrainConfig, fine_tune_phases
-from longspan.train.designs import full_name, resolve_design
-from longspan.train.lr_find import LRFind, range_test
 from longspan.inference.network import Network, evaluating, place
-from longspan.train.phases import check_trainable, own_randomness, train_phases
 from longspan.inference.precision import pick_device, pick_dtype
 from longspan.inference.predictor import Predictor
 from longspan.inference.scores import Scores, score_rows
-from longspan.train.checkpoints.checkpoint_state import go_back, refuse_another
 from longspan.inference.source import prepare_inputs, whole_source
+from longspan.models import Backbone, ModelConfig
+from longspan.randomness import step_seed
+from longspan.train.backbone_factory import make_backbone, normalised_for
+from longspan.train.callbacks import Callback
+from longspan.train.checkpoints.checkpoint import Checkpoints, latest_steps, name_of, read_latest
+from longspan.train.checkpoints.checkpoint_state import check_same_training, go_back
+from longspan.train.config import Phase, TrainConfig, fine_tune_phases
+from longspan.train.designs import full_name, resolve_design
+from longspan.train.lr_find import LRFind, range_test
+from longspan.train.phases import check_trainable, own_randomness, train_phases
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +37,7 @@ __all__ = ["Learner"]
 
 @final
 class Learner:
-    """A task and a network, and how the one is learnt by the other.
+    """A task and a network, and how the one is learned by the other.
 
     Same seed, same machine: the same weights, bit for bit. Diagnostics (`lr_find`, `evaluate`, `predict`, `show_*`,
     `report`) leave no trace in what is trained after them.
@@ -60,7 +60,7 @@ class Learner:
         """Read the task's rows (see `Task.prepare`) and build the network.
 
         Args:
-            task: What is to be learnt.
+            task: What is to be learned.
             model: A name (`longspan models` lists them), the config of a network with options, a design on a backbone
                 ("unet:resnet18", see `DESIGNS`), or a module of yours (see `Network`).
             weights: What the backbone starts from: None for fresh weights, "imagenet", or a file.
@@ -128,7 +128,7 @@ class Learner:
             epochs: Passes over the training rows.
             lr: Peak learning rate.
             schedule: How it moves; see `schedules.lr_factor`.
-            warmup: Share of the steps in which it rises first.
+            warmup: Fraction of the steps in which it rises first.
             checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
         return self.run([Phase(epochs=epochs, lr=lr, schedule=schedule, warmup=warmup)], checkpoints=checkpoints)
@@ -150,7 +150,7 @@ class Learner:
         lr: float = 2e-3,
         *,
         freeze_epochs: int = 1,
-        lower_rate: float = 0.01,
+        backbone_lr_mult: float = 0.01,
         checkpoints: str | Path | Checkpoints | None = None,
     ) -> Learner:
         """Train the heads on the frozen backbone, then everything, with smaller rates for lower layers.
@@ -161,10 +161,10 @@ class Learner:
             epochs: Of the second phase.
             lr: Peak rate of the heads in the first phase; half of it in the second.
             freeze_epochs: Of the first phase.
-            lower_rate: Rate of the lowest layers as a share of the heads'.
+            backbone_lr_mult: Rate of the lowest layers as a fraction of the heads'.
             checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
-        phases = fine_tune_phases(epochs, lr, freeze_epochs=freeze_epochs, lower_rate=lower_rate)
+        phases = fine_tune_phases(epochs, lr, freeze_epochs=freeze_epochs, backbone_lr_mult=backbone_lr_mult)
         return self.run(phases, checkpoints=checkpoints)
 
     def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | Checkpoints | None = None) -> Learner:
@@ -196,7 +196,7 @@ class Learner:
             tensors, values, damaged = read_latest(checkpoints.path)
             if damaged:
                 print(f"Left out as damaged: {'; '.join(damaged)} Going on from {name_of(values)}.")
-            refuse_another(self, values, checkpoints.path)
+            check_same_training(self, values, checkpoints.path)
             phases = go_back(self, values, tensors)
             first = values["phase_index"]
             train_phases(self, phases, first=first, values=values, tensors=tensors, checkpoints=checkpoints)
@@ -236,10 +236,10 @@ class Learner:
         Args:
             part: "test" opens the vault: counted, dated, and kept with `reason` in the model file and the report.
             reason: Why the vault is opened.
-            views: More than 1 averages over augmented views of each picture; the loss is then left out.
+            views: More than 1 averages over augmented views of each image; the loss is then left out.
         """
         if isinstance(part, Table):
-            self.task.refuse_sealed(part)
+            self.task.check_not_sealed(part)
             return self.predictor().evaluate(part, views=views)
         if part not in ("train", "valid", "test"):
             raise unknown_name("part", str(part), ("train", "valid", "test"))
@@ -262,13 +262,13 @@ class Learner:
         return self.predictor().predict(data, views=views)
 
     def show_batch(self, n: int = 9) -> Figure:
-        """Training pictures as the network gets them, augmented, with their targets."""
+        """Training images as the network gets them, augmented, with their targets."""
         from longspan.train.reports.show import batch_figure
 
         return batch_figure(self, n)
 
     def show_results(self, n: int = 9) -> Figure:
-        """Validation pictures with what the network says and what is true; the worst mistakes first."""
+        """Validation images with what the network says and what is true; the worst mistakes first."""
         from longspan.train.reports.show import results_figure
 
         return results_figure(self, n)
@@ -295,7 +295,7 @@ class Learner:
             },
         }
 
-    # --- using what was learnt -----------------------------------------------------------------------------------
+    # --- using what was learned -----------------------------------------------------------------------------------
 
     def predictor(self) -> Predictor:
         """The trained model as it is used; it shares the network with this learner."""

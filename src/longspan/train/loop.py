@@ -10,14 +10,14 @@ from typing import final
 import torch
 
 from longspan.columns import Column
-from longspan.randomness import permutation
-from longspan.data.batches.samples import epoch_draws, split_evenly
+from longspan.data.batches.samples import epoch_augment_params, split_evenly
 from longspan.heads import Head
+from longspan.inference.source import Source
+from longspan.randomness import permutation
 from longspan.train.callbacks import Callback, TrainState
 from longspan.train.config import TrainConfig
-from longspan.train.train_step import Kept, learn_from
 from longspan.train.schedules import lr_factor, momentum_at
-from longspan.inference.source import Source
+from longspan.train.train_step import Snapshot, train_step
 from longspan.train.validation import validate
 
 __all__ = ["Run", "train_phase"]
@@ -41,7 +41,7 @@ class Run:
     steps_before: int
     """Batches of earlier phases."""
     files: Callable[[torch.Tensor], list[str]] = lambda rows: []
-    """Where some rows stand, for messages: the files of their pictures, where there are any."""
+    """Where some rows stand, for messages: the files of their images, where there are any."""
 
 
 def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> None:
@@ -52,7 +52,7 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
     epoch is then validated as far as it went.
 
     Raises:
-        TrainingError: a loss or gradient is not a finite number, or memory does not suffice; see `learn_from`.
+        TrainingError: a loss or gradient is not a finite number, or memory does not suffice; see `train_step`.
     """
     network, optimizer, phase, config = state.network, state.optimizer, state.phase, run.config
     for callback in callbacks:
@@ -66,10 +66,12 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         network.train_unfrozen()
         epoch = run.epochs_before + state.epoch
         order = run.train[permutation(run.seed, "order", epoch, len(run.train))]
-        draws = epoch_draws(config.augment, run.inputs, order, epoch, run.seed)
+        augment_params = epoch_augment_params(config.augment, run.inputs, order, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]
-        kept = Kept(network)
-        for batch in run.source.samples.batches(order, config.batch_size, draws=draws, first=state.batch):
+        kept = Snapshot(network)
+        for batch in run.source.samples.batches(
+            order, config.batch_size, augment_params=augment_params, first=state.batch
+        ):
             if state.stop:
                 break
             done = state.epoch * state.num_batches + state.batch
@@ -77,10 +79,10 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
             state.lr = phase.lr * lr_factor(phase.schedule, progress, phase.warmup)
             _set_rates(optimizer, state.lr, momentum_at(phase.schedule, progress, phase.warmup))
             first = state.batch - state.batch % config.accumulate
-            share = len(batch) / sum(sizes[first : first + config.accumulate])
+            fraction = len(batch) / sum(sizes[first : first + config.accumulate])
             ends = state.batch + 1 in (first + config.accumulate, state.num_batches)
             batch = batch.to(run.source.device)
-            learn_from(run, state, batch, kept, step=run.steps_before + done, share=share, ends=ends)
+            train_step(run, state, batch, kept, step=run.steps_before + done, fraction=fraction, ends=ends)
             state.batch += 1
             if ends:
                 optimizer.step()

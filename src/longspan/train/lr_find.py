@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import torch
 
-from longspan.randomness import permutation, step_seed
 from longspan.data.batches.samples import Batch
 from longspan.errors import ConfigError, TrainingError
+from longspan.inference.source import batch_loss, whole_source
+from longspan.randomness import permutation, step_seed
 from longspan.train.config import Phase
 from longspan.train.optimizer import make_optimizer
-from longspan.inference.source import batch_loss, whole_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LRFind", "range_test", "suggest"]
 
-_SMOOTHING = 0.95  # share of the running mean of losses that stays in a step
+_SMOOTHING = 0.95  # fraction of the running mean of losses that stays in a step
 _BLOWN_UP = 4.0  # times the smallest loss
 
 
@@ -73,7 +73,7 @@ def range_test(learner: Learner, start: float, end: float, steps: int) -> LRFind
             if not lrs:
                 rows = ", ".join(map(str, batch.rows[:8].tolist()))
                 raise TrainingError(
-                    f"The loss is {loss.item()} before anything was learnt (table rows {rows}, ...), so no rate can be "
+                    f"The loss is {loss.item()} before the first step (table rows {rows}, ...), so no rate can be "
                     'found. Look at these rows and at the network, or try precision="float32".'
                 )
             break

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from longspan.train.config import Phase, TrainConfig
 from longspan.inference.network import Network
+from longspan.train.config import Phase, TrainConfig
 
 __all__ = ["make_optimizer"]
 
 
 def make_optimizer(network: Network, config: TrainConfig, phase: Phase) -> torch.optim.Optimizer:
-    """The optimizer of one phase; each parameter group carries its `rate`, the share of the heads' learning rate."""
+    """The optimizer of one phase; each parameter group carries its `rate`, the fraction of the heads' learning rate."""
     groups = network.groups()
     steps = max(len(groups) - 1, 1)
     parameter_groups = []
     for index, group in enumerate(groups):
-        rate = phase.lower_rate ** ((len(groups) - 1 - index) / steps)
+        rate = phase.backbone_lr_mult ** ((len(groups) - 1 - index) / steps)
         # One-dimensional: biases, scales and shifts. Pulling them to zero only hurts (He et al. 2019, section 3.1).
         learning = [p for p in group if p.requires_grad]
         for weight_decay, members in (

@@ -13,20 +13,20 @@ from torch import nn
 
 from longspan.data.batches.samples import split_evenly
 from longspan.errors import ConfigError
-from longspan.train.checkpoints.best import BestModel
+from longspan.inference.scores import join_target
+from longspan.inference.source import Source, frozen_source, whole_source
 from longspan.train.callbacks import Callback, TrainState
+from longspan.train.checkpoints.best import BestModel
 from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, name_of
+from longspan.train.checkpoints.checkpoint_state import collect, restore
 from longspan.train.config import Phase
-from longspan.train.training_errors import memory_named
+from longspan.train.feature_cache import FeatureCache
 from longspan.train.interrupt import interrupts_noted
 from longspan.train.loop import Run, train_phase
 from longspan.train.memory import keep_freed_memory
 from longspan.train.optimizer import make_optimizer
 from longspan.train.progress import ProgressBar
-from longspan.inference.scores import join_target
-from longspan.train.checkpoints.checkpoint_state import collect, restore
-from longspan.inference.source import Source, frozen_source, whole_source
-from longspan.train.feature_cache import StoredLayers
+from longspan.train.training_errors import memory_named
 
 if TYPE_CHECKING:
     from longspan.train.learner import Learner
@@ -96,7 +96,7 @@ def train_phases(
     with memory_named(), own_randomness(learner.device):
         for index in range(first, len(phases)):
             phase, network = phases[index], learner.network
-            if phase.frozen > rested:  # layers that have learnt since then say something else now
+            if phase.frozen > rested:  # layers that have learned since then say something else now
                 stored = _stored_layers(learner)
             rested = phase.frozen
             network.freeze(phase.frozen)
@@ -146,7 +146,7 @@ def _files(learner: Learner, rows: list[int]) -> list[str]:
     return [str(cell) for cell in cells if isinstance(cell, str | Path)]
 
 
-def _source(learner: Learner, phase: Phase, later: Sequence[Phase], stored: StoredLayers) -> Source:
+def _source(learner: Learner, phase: Phase, later: Sequence[Phase], stored: FeatureCache) -> Source:
     if phase.frozen and not learner.config.augment.active and not learner.config.mixup:
         source = stored.source(phase.frozen, [each.frozen for each in later])
         if source is not None:
@@ -161,7 +161,7 @@ def _of_earlier_weights(evaluations: dict[str, dict[str, float]]) -> dict[str, d
     return {part.removesuffix(mark) + mark: each for part, each in evaluations.items() if part.startswith("test")}
 
 
-def _stored_layers(learner: Learner) -> StoredLayers:
+def _stored_layers(learner: Learner) -> FeatureCache:
     whole = whole_source(learner.task.samples, learner.inputs, learner.device, learner.dtype)
     rows, batch_size = torch.cat([learner.task.train, learner.task.valid]), learner.config.batch_size * 2
-    return StoredLayers(whole, learner.network, rows, batch_size=batch_size, memory_gb=learner.task.memory_gb)
+    return FeatureCache(whole, learner.network, rows, batch_size=batch_size, cache_gb=learner.task.cache_gb)

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from longspan.data import Task
-from longspan.randomness import step_seed
 from longspan.data.batches.samples import split_evenly
 from longspan.errors import ConfigError
 from longspan.heads import Head
 from longspan.models import Backbone, ModelConfig
+from longspan.randomness import step_seed
 from longspan.train.budget import Budget, fit_phases
 from longspan.train.callbacks import Callback, TrainState, WeightAverage
 from longspan.train.config import Phase, TrainConfig
@@ -39,7 +39,7 @@ class Recipe:
     Example:
         >>> recipe = Recipe("lenet5", epochs=5)
         >>> recipe.phases
-        (Phase(epochs=5, lr=0.003, schedule='one_cycle', warmup=0.25, frozen=0.0, lower_rate=1.0),)
+        (Phase(epochs=5, lr=0.003, schedule='one_cycle', warmup=0.25, frozen=0.0, backbone_lr_mult=1.0),)
     """
 
     model: str | ModelConfig | Callable[[], nn.Module]
@@ -129,7 +129,7 @@ class Recipe:
         """A learner trained on the task's training rows.
 
         Args:
-            task: What is to be learnt.
+            task: What is to be learned.
             seed: Of everything random.
             budget: Steps or seconds that all phases together may take; None: the recipe's own epochs. Epochs stay
                 whole, and every phase has at least one.

@@ -16,14 +16,14 @@ _START, _END = 1 / 25, 1e-5  # of the peak, before and after one cycle; fastai's
 
 
 def lr_factor(schedule: Schedule, progress: float, warmup: float) -> float:
-    """Share of the peak learning rate at `progress` (0 at the first step, towards 1 at the last).
+    """Fraction of the peak learning rate at `progress` (0 at the first step, towards 1 at the last).
 
     Args:
         schedule: "one_cycle": cosine up from 1/25, then cosine down to 1e-5 (Smith 2018, section 4, with cosines for
             its straight lines as in fastai); "cosine" and "linear" fall to 0; "step" falls to a tenth after one half
             and to a hundredth after three quarters (He et al. 2015, section 4.2); "constant" stays.
-        progress: Share of the steps that are done.
-        warmup: Share of the steps in which the rate rises; linearly from 0 for all but "one_cycle".
+        progress: Fraction of the steps that are done.
+        warmup: Fraction of the steps in which the rate rises; linearly from 0 for all but "one_cycle".
     """
     if schedule not in SCHEDULES:
         raise unknown_name("schedule", schedule, SCHEDULES)
@@ -51,5 +51,5 @@ def momentum_at(schedule: Schedule, progress: float, warmup: float) -> float | N
     return _cosine(0.85, 0.95, (progress - warmup) / max(1 - warmup, 1e-12))
 
 
-def _cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+def _cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2

@@ -16,7 +16,7 @@ class Trained(Protocol):
 
     @property
     def steps_done(self) -> int:
-        """Batches that were learnt from, over all networks."""
+        """Batches that were learned from, over all networks."""
         ...
 
     def predict(self, data: Any) -> Any:
@@ -35,7 +35,7 @@ class Strategy(Protocol):
         """Learn from the task's training rows alone.
 
         Args:
-            task: What is to be learnt; its validation and test rows are not for training.
+            task: What is to be learned; its validation and test rows are not for training.
             seed: Of everything random: the same seed gives the same predictor.
             budget: How much may be spent; None leaves it to the strategy.
         """

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, final
 
 import torch
 
-from longspan.randomness import step_seed
 from longspan.data.batches.samples import Batch
 from longspan.errors import TrainingError
-from longspan.train.callbacks import TrainState
-from longspan.train.training_errors import first_rows, is_out_of_memory, largest_that_fits, no_number, out_of_memory
 from longspan.inference.network import Network
 from longspan.inference.source import Source, batch_loss
+from longspan.randomness import step_seed
+from longspan.train.callbacks import TrainState
+from longspan.train.training_errors import first_rows, is_out_of_memory, largest_that_fits, no_number, out_of_memory
 
 if TYPE_CHECKING:
     from longspan.train.loop import Run
 
-__all__ = ["Kept", "learn_from"]
+__all__ = ["Snapshot", "train_step"]
 
 
 @final
-class Kept:
+class Snapshot:
     """What a network goes back to when a step fails: batch statistics before it, weights at the epoch's start."""
 
     def __init__(self, network: Network) -> None:
@@ -56,7 +56,9 @@ class Kept:
         self._network.load_state_dict(self._weights)
 
 
-def learn_from(run: Run, state: TrainState, batch: Batch, kept: Kept, *, step: int, share: float, ends: bool) -> None:
+def train_step(
+    run: Run, state: TrainState, batch: Batch, kept: Snapshot, *, step: int, fraction: float, ends: bool
+) -> None:
     """Add the gradients of a batch to those that are there; `state.loss` is its loss.
 
     Where half precision gives no finite loss or gradient, the batch is computed again in float32.
@@ -67,7 +69,7 @@ def learn_from(run: Run, state: TrainState, batch: Batch, kept: Kept, *, step: i
         batch: On the device that trains.
         kept: What to go back to.
         step: Number of the batch in the whole training.
-        share: Of the batch in the loss of its optimizer step.
+        fraction: Of the batch in the loss of its optimizer step.
         ends: Whether the optimizer's step comes next; the gradients are then checked and clipped.
 
     Raises:
@@ -77,7 +79,7 @@ def learn_from(run: Run, state: TrainState, batch: Batch, kept: Kept, *, step: i
     kept.before_step()
     told = ""
     try:
-        _learn(run, state, batch, kept, step, share, ends)
+        _learn(run, state, batch, kept, step, fraction, ends)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -86,7 +88,7 @@ def learn_from(run: Run, state: TrainState, batch: Batch, kept: Kept, *, step: i
         raise _too_large(run, state, batch, kept, step, told)
 
 
-def _learn(run: Run, state: TrainState, batch: Batch, kept: Kept, step: int, share: float, ends: bool) -> None:
+def _learn(run: Run, state: TrainState, batch: Batch, kept: Snapshot, step: int, fraction: float, ends: bool) -> None:
     parameters = [parameter for parameter in state.network.parameters() if parameter.requires_grad]
     alone = all(parameter.grad is None for parameter in parameters)
     what = ""
@@ -95,7 +97,7 @@ def _learn(run: Run, state: TrainState, batch: Batch, kept: Kept, step: int, sha
         loss = _loss(run, source, state.network, batch, step)
         state.loss = loss.item()
         if math.isfinite(state.loss):
-            (loss * share).backward()
+            (loss * fraction).backward()
             if not ends or _clipped(parameters, run):
                 return
             what = "The gradient became infinite, or no number,"
@@ -131,7 +133,7 @@ def _clipped(parameters: list[torch.nn.Parameter], run: Run) -> bool:
     return True
 
 
-def _no_number(run: Run, state: TrainState, batch: Batch, kept: Kept, step: int, what: str) -> TrainingError:
+def _no_number(run: Run, state: TrainState, batch: Batch, kept: Snapshot, step: int, what: str) -> TrainingError:
     rows, weights = batch.rows, "The weights are those before this step."
     if not kept.weights_are_sound():
         kept.back_to_the_epoch()
@@ -147,8 +149,8 @@ def _no_number(run: Run, state: TrainState, batch: Batch, kept: Kept, step: int,
     )  # fmt: skip
 
 
-def _too_large(run: Run, state: TrainState, batch: Batch, kept: Kept, step: int, told: str) -> TrainingError:
-    """Find out how many rows would fit, by steps that nothing is learnt from."""
+def _too_large(run: Run, state: TrainState, batch: Batch, kept: Snapshot, step: int, told: str) -> TrainingError:
+    """Find out how many rows would fit, by steps that nothing is learned from."""
     kept.undo()
     parameters = [parameter for parameter in state.network.parameters() if parameter.requires_grad]
     copies = 0 if state.optimizer.state else 2 if run.config.optimizer == "adamw" else 1

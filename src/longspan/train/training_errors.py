@@ -60,8 +60,8 @@ def memory_named() -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise TrainingError(
-            f"Memory does not suffice ({_first_line(str(error))}). Take a smaller batch_size, or smaller pictures "
-            "(size_px); or let the encoded rows lie in a file instead, with a smaller memory_gb of the Task."
+            f"Memory does not suffice ({_first_line(str(error))}). Take a smaller batch_size, or smaller images "
+            "(size_px); or let the encoded rows lie in a file instead, with a smaller cache_gb of the Task."
         ) from error
 
 
@@ -98,7 +98,7 @@ def out_of_memory(what: str, rows: int, fits: int, accumulate: int, told: str) -
     head = f"Memory does not suffice for {what} of {rows} rows ({_first_line(told)})."
     if not fits:
         return TrainingError(
-            f"{head} Not even 2 rows fit when fewer were tried: take smaller pictures (size_px) or a smaller network."
+            f"{head} Not even 2 rows fit when fewer were tried: take smaller images (size_px) or a smaller network."
         )
     if what == "validation":
         return TrainingError(
@@ -123,4 +123,8 @@ def first_rows(batch: Batch, count: int) -> Batch:
     parts = [
         {name: value[:count] for name, value in part.items()} for part in (batch.inputs, batch.targets, batch.present)
     ]
-    return Batch(batch.rows[:count], *parts, draws=None if batch.draws is None else batch.draws.take(slice(0, count)))
+    return Batch(
+        batch.rows[:count],
+        *parts,
+        augment_params=None if batch.augment_params is None else batch.augment_params.take(slice(0, count)),
+    )

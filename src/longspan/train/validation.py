@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from longspan.errors import TrainingError
-from longspan.train.callbacks import TrainState
-from longspan.train.training_errors import is_out_of_memory, largest_that_fits, out_of_memory
-from longspan.train.train_step import Kept
 from longspan.inference.network import Network
 from longspan.inference.scores import score_rows
 from longspan.inference.source import Source
+from longspan.train.callbacks import TrainState
+from longspan.train.train_step import Snapshot
+from longspan.train.training_errors import is_out_of_memory, largest_that_fits, out_of_memory
 
 if TYPE_CHECKING:
     from longspan.train.loop import Run
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 
-def validate(run: Run, state: TrainState, kept: Kept) -> dict[str, object]:
+def validate(run: Run, state: TrainState, kept: Snapshot) -> dict[str, object]:
     """The record of an epoch, by the network that is evaluated (a running average may stand in).
 
     Raises:
@@ -60,7 +60,7 @@ def _figures(run: Run, source: Source, network: Network) -> dict[str, float]:
     raise out_of_memory("validation", rows, largest_that_fits(attempt, rows, source.device), 1, told)
 
 
-def _no_number(loss: float, state: TrainState, kept: Kept) -> TrainingError:
+def _no_number(loss: float, state: TrainState, kept: Snapshot) -> TrainingError:
     weights = "The weights are those after this epoch."
     if not kept.weights_are_sound():
         kept.back_to_the_epoch()

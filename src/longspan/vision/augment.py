@@ -1,4 +1,4 @@
-"""Augmentation: the same pictures, a little different in every epoch."""
+"""Augmentation: the same images, a little different in every epoch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from longspan.vision.augment_params import Draws, Fill, Geometry, affine_matrices
-from longspan.randomness import uniform
 from longspan.errors import ConfigError, unknown_name
+from longspan.randomness import uniform
+from longspan.vision.augment_params import AugmentParams, Fill, Geometry, affine_matrices
 
 __all__ = ["Augment"]
 
 _MOST_STRETCH = 4 / 3
-"""A random crop is at most this much wider or taller than the picture, as in Szegedy et al. 2015, section 6."""
+"""A random crop is at most this much wider or taller than the image, as in Szegedy et al. 2015, section 6."""
 
 _CHANCES = 12
 """Numbers drawn for a row: turn, zoom, shift x and y, crop area, stretch, x and y, mirror, brightness, contrast, and
@@ -26,11 +26,11 @@ slant."""
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Augment:
-    """How far chance may change a picture in training; everything is off by default.
+    """How far chance may change an image in training; everything is off by default.
 
     It draws for whole batches, and a row's draw is a function of (seed, epoch, row): see `longspan.randomness`. The
-    draws are applied by `longspan.vision.augment_params.warp_images` to float pictures in 0..1, before normalisation, or to
-    uint8 ones.
+    draws are applied by `longspan.vision.augment_params.warp_images` to float images in 0..1, before normalisation, or
+    to uint8 ones.
 
     Raises:
         ConfigError: a value is out of its range; all faults are named at once.
@@ -46,19 +46,19 @@ class Augment:
     shear_deg: float = 0.0
     """Slant upright lines by up to this many degrees either way, as handwriting does; 0..60."""
     shift: float = 0.0
-    """Move by up to this share of the side, in each direction; 0..1, 1 excluded."""
+    """Move by up to this fraction of the side, in each direction; 0..1, 1 excluded."""
     scale: float = 0.0
     """Zoom by a factor between 1 / (1 + scale) and 1 + scale, even in its logarithm; >= 0."""
     crop: float = 1.0
-    """Smallest share of the area that a random crop keeps; 0.01..1, 1 = off. Crops are stretched by up to 4/3."""
+    """Smallest fraction of the area that a random crop keeps; 0.01..1, 1 = off. Crops are stretched by up to 4/3."""
     flip: bool = False
     """Mirror left to right, half of the time. Not for digits, letters, or anything that has a handedness."""
     brightness: float = 0.0
-    """Add up to this share of the full range, or take it away; 0..1."""
+    """Add up to this fraction of the full range, or take it away; 0..1."""
     contrast: float = 0.0
     """Multiply the distance from the mean grey by 1 / (1 + contrast) to 1 + contrast, even in the logarithm; >= 0."""
     fill: Fill = "border"
-    """What stands outside the picture: "border" (edge pixels), "reflect" (mirror image), or a value in 0..1."""
+    """What stands outside the image: "border" (edge pixels), "reflect" (mirror image), or a value in 0..1."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -110,21 +110,21 @@ class Augment:
         """Whether anything is drawn at all."""
         return self.colour or self.geometry != "none"
 
-    def draw(self, rows: Tensor, epoch: int, seed: int, size_px: tuple[int, int]) -> Draws:
+    def draw(self, rows: Tensor, epoch: int, seed: int, size_px: tuple[int, int]) -> AugmentParams:
         """What happens to `rows` in `epoch`: draws on the CPU, each a function of (seed, epoch, row) alone.
 
         Args:
             rows: `(B,)` integer row numbers of the table.
             epoch: number of the epoch.
             seed: the run's seed.
-            size_px: height and width of the pictures.
+            size_px: height and width of the images.
         """
         return self._draws(uniform(seed, "augment", epoch, rows.cpu(), _CHANCES), size_px)
 
-    def views(self, n: int, rows: Tensor, size_px: tuple[int, int], seed: int = 0) -> list[Draws]:
+    def views(self, n: int, rows: Tensor, size_px: tuple[int, int], seed: int = 0) -> list[AugmentParams]:
         """`n` fixed views of `rows` for test-time augmentation, whose predictions are averaged.
 
-        The first view is the picture as it is; with `flip`, the second is its exact mirror image. The others are random
+        The first view is the image as it is; with `flip`, the second is its exact mirror image. The others are random
         draws, of which every second one is mirrored. A view depends on (seed, view, row) alone.
 
         Raises:
@@ -133,28 +133,32 @@ class Augment:
         if n < 1:
             raise ConfigError(f"Test-time augmentation needs at least 1 view, got {n}.")
         width = size_px[1]
-        plain = Draws.identity(len(rows))
+        plain = AugmentParams.identity(len(rows))
         mirror = torch.tensor([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]]).repeat(len(rows), 1, 1)
-        made = [plain, Draws(mirror, plain.gain, plain.bias, geometry="flip", colour=False)] if self.flip else [plain]
+        made = (
+            [plain, AugmentParams(mirror, plain.gain, plain.bias, geometry="flip", colour=False)]
+            if self.flip
+            else [plain]
+        )
         for view in range(len(made), n):
             chances = uniform(seed, "augment view", view, rows.cpu(), _CHANCES)
             chances[:, 8] = 0.0 if view % 2 else 1.0  # mirrored, if mirroring is on, or not
             made.append(self._draws(chances, size_px))
         return made[:n]
 
-    def _draws(self, chances: Tensor, size_px: tuple[int, int]) -> Draws:
+    def _draws(self, chances: Tensor, size_px: tuple[int, int]) -> AugmentParams:
         """Turn `(B, 12)` numbers in [0, 1) into draws; one column for each thing drawn, whether it is on or off."""
         spread = 2 * chances - 1  # -1..1
         flip = (chances[:, 8] < 0.5) & self.flip
         crop_size = torch.ones(len(chances), 2, dtype=torch.float64)
         if self.crop < 1:
             area = self.crop + (1 - self.crop) * chances[:, 4]
-            # The most stretched crop of this area that still fits into the picture.
+            # The most stretched crop of this area that still fits into the image.
             most = torch.clamp(-torch.log(area), max=math.log(_MOST_STRETCH))
             stretch = torch.exp(spread[:, 5] * most / 2)
             crop_size = area.sqrt()[:, None] * torch.stack([stretch, 1 / stretch], dim=1)
         if self.geometry == "none":
-            matrix = Draws.identity(len(chances)).matrix
+            matrix = AugmentParams.identity(len(chances)).matrix
         else:
             matrix = affine_matrices(
                 size_px,
@@ -167,7 +171,7 @@ class Augment:
             )
             if self.shear_deg:
                 matrix = _slanted(matrix, torch.tan(torch.deg2rad(self.shear_deg * spread[:, 11])), size_px[0])
-        return Draws(
+        return AugmentParams(
             matrix=matrix,
             gain=torch.exp(math.log1p(self.contrast) * spread[:, 10]).float(),
             bias=(self.brightness * spread[:, 9]).float(),

@@ -1,7 +1,7 @@
-"""What chance does to each row of one batch, and how pictures and points follow it.
+"""What chance does to each row of one batch, and how images and points follow it.
 
 Coordinates are pixels with the origin at the centre of the top-left pixel, x to the right, y down. Everything geometric
-(rotate, shift, scale, crop, flip) is one matrix a row, so a picture is resampled once, and masks and boxes can follow.
+(rotate, shift, scale, crop, flip) is one matrix a row, so an image is resampled once, and masks and boxes can follow.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from torch.nn import functional as F
 
 from longspan.errors import ConfigError, ShapeError
 
-__all__ = ["Draws", "Fill", "Geometry", "affine_matrices", "warp_images", "warp_masks", "warp_points"]
+__all__ = ["AugmentParams", "Fill", "Geometry", "affine_matrices", "warp_images", "warp_masks", "warp_points"]
 
 Fill = float | Literal["border", "reflect"]
-"""What stands outside the picture: its edge pixels drawn out, its mirror image, or a value (0..1; 0..255 for uint8)."""
+"""What stands outside the image: its edge pixels drawn out, its mirror image, or a value (0..1; 0..255 for uint8)."""
 
 Geometry = Literal["none", "flip", "affine"]
 """What the matrices of a batch may hold at most: nothing, left-right mirroring, or anything."""
 
 _CHUNK_VALUES = 1 << 20
-"""Pictures are warped about this many values at a time, so that grid, samples and colour stay in the CPU's cache."""
+"""Images are warped about this many values at a time, so that grid, samples and colour stay in the CPU's cache."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Draws:
+class AugmentParams:
     """What happens to each of the B rows of one batch."""
 
     matrix: Tensor
     """`(B, 2, 3)` float32: maps OUTPUT pixel coordinates to INPUT pixel coordinates."""
     gain: Tensor
-    """`(B,)` float32: contrast factor about the picture's mean grey; 1 = unchanged."""
+    """`(B,)` float32: contrast factor about the image's mean grey; 1 = unchanged."""
     bias: Tensor
     """`(B,)` float32: brightness added, in units of the full range; 0 = unchanged."""
     geometry: Geometry = "affine"
@@ -44,7 +44,7 @@ class Draws:
     colour: bool = True
     """False promises that every gain is 1 and every bias is 0."""
     fill: Fill = field(default="border")
-    """What stands outside the picture, unless `warp_images` is told otherwise."""
+    """What stands outside the image, unless `warp_images` is told otherwise."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that do not belong together."""
@@ -60,20 +60,20 @@ class Draws:
         return len(self.matrix)
 
     @staticmethod
-    def identity(count: int) -> Draws:
+    def identity(count: int) -> AugmentParams:
         """Draws that change nothing in `count` rows."""
         matrix = torch.eye(2, 3).repeat(count, 1, 1)
-        return Draws(matrix, torch.ones(count), torch.zeros(count), geometry="none", colour=False)
+        return AugmentParams(matrix, torch.ones(count), torch.zeros(count), geometry="none", colour=False)
 
-    def take(self, rows: slice | Tensor) -> Draws:
+    def take(self, rows: slice | Tensor) -> AugmentParams:
         """The draws of some rows, so that a whole epoch can be drawn at once and handed out a batch at a time."""
         parts = (self.matrix[rows], self.gain[rows], self.bias[rows])
-        return Draws(*parts, geometry=self.geometry, colour=self.colour, fill=self.fill)
+        return AugmentParams(*parts, geometry=self.geometry, colour=self.colour, fill=self.fill)
 
-    def to(self, device: torch.device | str) -> Draws:
+    def to(self, device: torch.device | str) -> AugmentParams:
         """The same draws on `device`."""
         parts = (part.to(device, non_blocking=True) for part in (self.matrix, self.gain, self.bias))
-        return Draws(*parts, geometry=self.geometry, colour=self.colour, fill=self.fill)
+        return AugmentParams(*parts, geometry=self.geometry, colour=self.colour, fill=self.fill)
 
 
 def affine_matrices(
@@ -86,18 +86,18 @@ def affine_matrices(
     crop_offset: Tensor,
     flip: Tensor,
 ) -> Tensor:
-    """Matrices from output to input pixels, `(B, 2, 3)` float32, for pictures of `size_px` that keep their size.
+    """Matrices from output to input pixels, `(B, 2, 3)` float32, for images of `size_px` that keep their size.
 
-    In the order in which a person sees it: the picture is rotated and zoomed about its centre, shifted, cropped (the
+    In the order in which a person sees it: the image is rotated and zoomed about its centre, shifted, cropped (the
     crop fills the frame), and mirrored.
 
     Args:
         size_px: height and width.
         rotate_deg: `(B,)` degrees, counter-clockwise as seen.
         zoom: `(B,)` factor by which things grow.
-        shift: `(B, 2)` by which share of width and height things move right and down.
-        crop_size: `(B, 2)` share of width and height that the crop keeps.
-        crop_offset: `(B, 2)` distance of the crop's centre from the frame's, as share of width and height.
+        shift: `(B, 2)` by which fraction of width and height things move right and down.
+        crop_size: `(B, 2)` fraction of width and height that the crop keeps.
+        crop_offset: `(B, 2)` distance of the crop's centre from the frame's, as fraction of width and height.
         flip: `(B,)` bool, mirror left to right.
     """
     height, width = size_px
@@ -117,59 +117,59 @@ def affine_matrices(
     return torch.cat([linear, offset[:, :, None]], dim=2).float()
 
 
-def warp_images(images: Tensor, draws: Draws, *, fill: Fill | None = None) -> Tensor:
-    """Pictures after their draws: `(B, C, H, W)` of the same dtype, memory format and device; `images` stays intact.
+def warp_images(images: Tensor, augment_params: AugmentParams, *, fill: Fill | None = None) -> Tensor:
+    """Images after their draws: `(B, C, H, W)` of the same dtype, memory format and device; `images` stays intact.
 
-    Float pictures are in 0..1 (before normalisation) and are clamped to it when colour changes; uint8 in 0..255.
+    Float images are in 0..1 (before normalisation) and are clamped to it when colour changes; uint8 in 0..255.
     Resampling is bilinear without a low-pass filter: fit for zooms near 1 or above, not for shrinking to half and less.
     Work is skipped where `draws.geometry` and `draws.colour` promise that there is none (the very same `images` come
     back when there is nothing to do); mirroring alone moves whole pixels and is exact.
 
     Args:
         images: `(B, C, H, W)` float or uint8; contiguous or channels-last.
-        draws: for the same B rows, on the same device.
-        fill: what stands outside the picture; `draws.fill` if None.
+        augment_params: for the same B rows, on the same device.
+        fill: what stands outside the image; `draws.fill` if None.
 
     Raises:
         ShapeError: `images` is not `(B, C, H, W)` with B = `len(draws)`.
     """
-    if images.ndim != 4 or len(images) != len(draws):
+    if images.ndim != 4 or len(images) != len(augment_params):
         raise ShapeError(
-            f"warp_images needs pictures ({len(draws)}, C, H, W) for {len(draws)} draws, got {tuple(images.shape)}."
+            f"warp_images needs images ({len(augment_params)}, C, H, W) for as many params, got {tuple(images.shape)}."
         )
-    fill = draws.fill if fill is None else fill
+    fill = augment_params.fill if fill is None else fill
     if isinstance(fill, str) and fill not in ("border", "reflect"):
         raise ConfigError(f"fill must be 'border', 'reflect' or a number, got {fill!r}.")
-    if draws.geometry != "affine" and not draws.colour:
-        return images if draws.geometry == "none" else _flip(images, draws.matrix)
+    if augment_params.geometry != "affine" and not augment_params.colour:
+        return images if augment_params.geometry == "none" else _flip(images, augment_params.matrix)
     count = len(images)
     size = count
     if images.device.type == "cpu":
-        # A multiple of the threads: torch shares out whole pictures.
+        # A multiple of the threads: torch shares out whole images.
         threads = torch.get_num_threads()
         size = max(1, math.ceil(_CHUNK_VALUES / max(1, images[0].numel()) / threads)) * threads
     if count <= size:
         last = images.is_contiguous(memory_format=torch.channels_last)
-        return _warp(images, draws, fill).contiguous(
+        return _warp(images, augment_params, fill).contiguous(
             memory_format=torch.channels_last if last else torch.contiguous_format
         )
     warped = torch.empty_like(images)
     for start in range(0, count, size):
         part = slice(start, start + size)
-        warped[part] = _warp(images[part], draws.take(part), fill)
+        warped[part] = _warp(images[part], augment_params.take(part), fill)
     return warped
 
 
-def _warp(images: Tensor, draws: Draws, fill: Fill) -> Tensor:
-    """Geometry, then colour, of a few pictures."""
-    if draws.geometry == "flip":
-        images = _flip(images, draws.matrix)
+def _warp(images: Tensor, augment_params: AugmentParams, fill: Fill) -> Tensor:
+    """Geometry, then colour, of a few images."""
+    if augment_params.geometry == "flip":
+        images = _flip(images, augment_params.matrix)
     values = images if images.is_floating_point() else images.float()
     top = 1.0 if images.is_floating_point() else 255.0
-    if draws.geometry == "affine":
-        values = _resample(values, draws.matrix.to(values.dtype), fill)
-    if draws.colour:
-        gain, bias = draws.gain.to(values.dtype), draws.bias.to(values.dtype)
+    if augment_params.geometry == "affine":
+        values = _resample(values, augment_params.matrix.to(values.dtype), fill)
+    if augment_params.colour:
+        gain, bias = augment_params.gain.to(values.dtype), augment_params.bias.to(values.dtype)
         mean = values.mean(dim=(1, 2, 3))
         offset = mean * (1 - gain) + bias * top
         values = torch.addcmul(offset[:, None, None, None], values, gain[:, None, None, None]).clamp_(0, top)
@@ -179,10 +179,10 @@ def _warp(images: Tensor, draws: Draws, fill: Fill) -> Tensor:
 
 
 def _flip(images: Tensor, matrix: Tensor) -> Tensor:
-    """Mirror the pictures whose matrix looks from right to left."""
+    """Mirror the images whose matrix looks from right to left."""
     mirrored = matrix[:, 0, 0] < 0
     if images.device.type == "cpu":
-        # Half the traffic of `where`, which would write a mirrored copy of every picture first.
+        # Half the traffic of `where`, which would write a mirrored copy of every image first.
         flipped = images.clone()
         rows = mirrored.nonzero()[:, 0]
         flipped[rows] = images[rows].flip(-1)
@@ -211,27 +211,27 @@ def _resample(images: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
     return sampled.add_(fill) if fill else sampled
 
 
-def warp_masks(masks: Tensor, draws: Draws, fill: int) -> Tensor:
-    """Masks after the draws of their pictures: `(B, C, H, W)` of the same dtype and device; `masks` stays intact.
+def warp_masks(masks: Tensor, augment_params: AugmentParams, fill: int) -> Tensor:
+    """Masks after the draws of their images: `(B, C, H, W)` of the same dtype and device; `masks` stays intact.
 
     Each pixel takes the number nearest to the very place where `warp_images` samples, so numbers are never blended;
-    mirroring alone moves whole pixels. What the warp brings in from outside is `fill`, however the picture goes on
+    mirroring alone moves whole pixels. What the warp brings in from outside is `fill`, however the image goes on
     there: nobody drew a mask for it.
 
     Args:
         masks: `(B, C, H, W)` bool or whole numbers.
-        draws: for the same B rows, on the same device.
+        augment_params: for the same B rows, on the same device.
         fill: what stands outside.
 
     Raises:
         ShapeError: `masks` is not `(B, C, H, W)` with B = `len(draws)`.
     """
-    if masks.ndim != 4 or len(masks) != len(draws):
+    if masks.ndim != 4 or len(masks) != len(augment_params):
         raise ShapeError(
-            f"warp_masks needs masks ({len(draws)}, C, H, W) for {len(draws)} draws, got {tuple(masks.shape)}."
+            f"warp_masks needs masks ({len(augment_params)}, C, H, W) for as many params, got {tuple(masks.shape)}."
         )
-    if draws.geometry != "affine":
-        return masks if draws.geometry == "none" else _flip(masks, draws.matrix)
+    if augment_params.geometry != "affine":
+        return masks if augment_params.geometry == "none" else _flip(masks, augment_params.matrix)
     count, channels, height, width = masks.shape
     size = max(1, _CHUNK_VALUES // max(1, masks[:1].numel())) if masks.device.type == "cpu" else max(1, count)
     warped = torch.empty_like(masks, memory_format=torch.contiguous_format)
@@ -239,13 +239,13 @@ def warp_masks(masks: Tensor, draws: Draws, fill: int) -> Tensor:
         part = slice(start, start + size)
         # A frame of `fill`, one pixel wide, stands for all that lies outside.
         framed = F.pad(masks[part], (1, 1, 1, 1), value=fill).flatten(2)
-        places = _nearest(draws.matrix[part], height, width)[:, None].expand(-1, channels, -1)
+        places = _nearest(augment_params.matrix[part], height, width)[:, None].expand(-1, channels, -1)
         torch.gather(framed, 2, places, out=warped[part].view(len(framed), channels, -1))
     return warped
 
 
 def _nearest(matrix: Tensor, height: int, width: int) -> Tensor:
-    """For each pixel, `(B, H * W)`, where it looks in a picture of `height + 2` by `width + 2`: the position there."""
+    """For each pixel, `(B, H * W)`, where it looks in an image of `height + 2` by `width + 2`: the position there."""
     places = []
     for axis, side in ((0, width), (1, height)):
         along_x = matrix[:, axis, 0, None] * torch.arange(width, dtype=matrix.dtype, device=matrix.device)
@@ -256,18 +256,18 @@ def _nearest(matrix: Tensor, height: int, width: int) -> Tensor:
     return places[1].mul_(width + 2).add_(places[0]).flatten(1).long()
 
 
-def warp_points(xy: Tensor, draws: Draws) -> Tensor:
-    """Where points of the input picture lie in the output picture: `(B, N, 2)` (x, y) in pixels, float.
+def warp_points(xy: Tensor, augment_params: AugmentParams) -> Tensor:
+    """Where points of the input image lie in the output image: `(B, N, 2)` (x, y) in pixels, float.
 
-    Points may end up outside the picture. The inverse of the draw's matrix is used.
+    Points may end up outside the image. The inverse of the draw's matrix is used.
 
     Raises:
         ShapeError: `xy` is not `(B, N, 2)` with B = `len(draws)`.
     """
-    if xy.ndim != 3 or len(xy) != len(draws) or xy.shape[-1] != 2:
+    if xy.ndim != 3 or len(xy) != len(augment_params) or xy.shape[-1] != 2:
         raise ShapeError(
-            f"warp_points needs points ({len(draws)}, N, 2) for {len(draws)} draws, got {tuple(xy.shape)}."
+            f"warp_points needs points ({len(augment_params)}, N, 2) for as many params, got {tuple(xy.shape)}."
         )
-    linear, offset = draws.matrix[:, :, :2].double(), draws.matrix[:, :, 2].double()
+    linear, offset = augment_params.matrix[:, :, :2].double(), augment_params.matrix[:, :, 2].double()
     moved = torch.linalg.solve(linear, (xy.double() - offset[:, None, :]).transpose(1, 2))
     return moved.transpose(1, 2).to(xy.dtype if xy.is_floating_point() else torch.float32)

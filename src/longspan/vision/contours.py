@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from longspan.vision.rle import decode_runs, fill_polygons, runs_of_string
-from longspan.columns.annotations import are_numbers, shown
 from longspan.errors import ShapeError
+from longspan.vision.annotation_values import are_numbers, shown
+from longspan.vision.rle import decode_runs, fill_polygons, runs_of_string
 
 __all__ = ["mask_of", "outline_faults", "size_of"]
 
-_SLACK_PX = 1.0  # so far outside its picture a polygon may reach
+_SLACK_PX = 1.0  # so far outside its image a polygon may reach
 
 
 def mask_of(entry: dict[str, Any], size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """The mask `(H, W)` of a thing without faults in a picture of `size_px`.
+    """The mask `(H, W)` of a thing without faults in an image of `size_px`.
 
     Raises:
         ShapeError: its runs are of another size.
@@ -29,14 +29,14 @@ def mask_of(entry: dict[str, Any], size_px: tuple[int, int]) -> npt.NDArray[np.b
     height, width = (int(side) for side in entry["rle"]["size"])
     if (height, width) != size_px:
         raise ShapeError(
-            f"The mask of a thing is {height} px high and {width} px wide, its picture {size_px[0]} high and "
-            f"{size_px[1]} wide: bring it into the pixels of that picture first (to_source)."
+            f"The mask of a thing is {height} px high and {width} px wide, its image {size_px[0]} high and "
+            f"{size_px[1]} wide: bring it into the pixels of that image first (to_source)."
         )
     return decode_runs(_counts(entry["rle"]), size_px)
 
 
 def size_of(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Height and width of a picture in which these things have room: as their runs say, else up to the last corner."""
+    """Height and width of an image in which these things have room: as their runs say, else up to the last corner."""
     for entry in entries:
         if "rle" in entry:
             return (int(entry["rle"]["size"][0]), int(entry["rle"]["size"][1]))
@@ -48,7 +48,7 @@ def size_of(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
 
 
 def outline_faults(entry: dict[str, Any], source_px: tuple[int, int] | None) -> list[str]:
-    """What is wrong with the mask of a thing; with `source_px`, also what does not fit its picture."""
+    """What is wrong with the mask of a thing; with `source_px`, also what does not fit its image."""
     given = [key for key in ("rle", "polygons") if key in entry]
     if len(given) != 1:
         return [f"its mask is 'rle' or 'polygons', {'it has both' if given else 'it has neither'}"]
@@ -84,7 +84,7 @@ def _polygon_fault(polygon: Any, source_px: tuple[int, int] | None) -> str | Non
     beyond = {"left": -left, "top": -top, "right": right - width, "bottom": bottom - height}
     far = [f"{by:g} px beyond the {edge}" for edge, by in beyond.items() if by > _SLACK_PX]
     if far:
-        return f"reaches {' and '.join(far)} of its picture, which is {height} px high and {width} px wide"
+        return f"reaches {' and '.join(far)} of its image, which is {height} px high and {width} px wide"
     return None
 
 
@@ -99,7 +99,7 @@ def _rle_faults(rle: Any, source_px: tuple[int, int] | None) -> list[str]:
     if source_px is not None and (height, width) != source_px:
         lying = ": one of them lies on its side" if (width, height) == source_px else ""
         faults.append(
-            f"its mask is {height} px high and {width} px wide, its picture {source_px[0]} px high and "
+            f"its mask is {height} px high and {width} px wide, its image {source_px[0]} px high and "
             f"{source_px[1]} px wide{lying}"
         )
     try:

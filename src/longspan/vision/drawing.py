@@ -1,4 +1,4 @@
-"""Masks and boxes drawn on pictures, in colours that people with red-green blindness can tell apart too."""
+"""Masks and boxes drawn on images, in colours that people with red-green blindness can tell apart too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from longspan.errors import ShapeError
 
-__all__ = ["Colour", "draw_boxes", "draw_classes", "draw_masks", "legend", "palette", "picture_html"]
+__all__ = ["Colour", "draw_boxes", "draw_classes", "draw_masks", "image_html", "legend", "palette"]
 
 Colour = tuple[int, int, int]
 """Red, green, blue; 0..255."""
@@ -70,8 +70,8 @@ def palette(count: int) -> tuple[Colour, ...]:
 
 def _as_seen(colours: np.ndarray) -> npt.NDArray[np.float64]:
     """`(N, 3)` colours in Oklab, `(2, N, 3)`: with normal sight, with deuteranopia."""
-    share = colours / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    fraction = colours / 255
+    linear = np.where(fraction <= 0.04045, fraction / 12.92, ((fraction + 0.055) / 1.055) ** 2.4)
     blind = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
     return np.stack([_oklab(linear), _oklab((linear @ blind.T).clip(0, 1))])
 
@@ -100,7 +100,7 @@ def _distance(seen: np.ndarray, other: np.ndarray) -> npt.NDArray[np.float64]:
 
 
 def draw_classes(pixels: np.ndarray, classes: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
-    """A map of classes over its picture: tinted areas with thin outlines; what is no class stays as it is.
+    """A map of classes over its image: tinted areas with thin outlines; what is no class stays as it is.
 
     Args:
         pixels: `(H, W, 3)` or grey `(H, W)` uint8; stays intact.
@@ -111,14 +111,14 @@ def draw_classes(pixels: np.ndarray, classes: np.ndarray, colours: Sequence[Colo
     _check_size(drawn, classes, "class map")
     table = np.zeros((256, 3), np.uint8)
     table[: len(colours)] = np.reshape(colours, (-1, 3))
-    share = np.where(_outline(classes), np.float32(1), np.float32(_SOFT)) * (classes < len(colours))
+    fraction = np.where(_outline(classes), np.float32(1), np.float32(_SOFT)) * (classes < len(colours))
     ground = drawn.astype(np.float32)
     tint = table.take(classes, axis=0) - ground
-    return np.rint(ground + tint * share[..., None]).astype(np.uint8)
+    return np.rint(ground + tint * fraction[..., None]).astype(np.uint8)
 
 
 def draw_masks(pixels: np.ndarray, masks: Sequence[np.ndarray], colours: Sequence[Colour]) -> np.ndarray:
-    """Bool masks `(H, W)` over their picture, each in its colour, tinted with a thin outline; later ones on top."""
+    """Bool masks `(H, W)` over their image, each in its colour, tinted with a thin outline; later ones on top."""
     drawn = _colour_copy(pixels)
     for mask, colour in zip(masks, colours, strict=True):
         _check_size(drawn, mask, "mask")
@@ -127,8 +127,8 @@ def draw_masks(pixels: np.ndarray, masks: Sequence[np.ndarray], colours: Sequenc
             continue
         around = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
         area, part = mask[around], drawn[around]
-        share = np.where(_outline(np.pad(area, 1))[1:-1, 1:-1][area], 1.0, _SOFT)[:, None]
-        part[area] = np.rint(part[area] * (1 - share) + np.array(colour) * share)
+        fraction = np.where(_outline(np.pad(area, 1))[1:-1, 1:-1][area], 1.0, _SOFT)[:, None]
+        part[area] = np.rint(part[area] * (1 - fraction) + np.array(colour) * fraction)
     return drawn
 
 
@@ -155,7 +155,7 @@ def draw_boxes(
     *,
     dashed: Sequence[bool] | None = None,
 ) -> np.ndarray:
-    """Boxes with their captions over their picture; line and letters grow with the picture.
+    """Boxes with their captions over their image; line and letters grow with the image.
 
     Args:
         pixels: `(H, W, 3)` or grey `(H, W)` uint8; stays intact.
@@ -165,12 +165,12 @@ def draw_boxes(
         colours: One for each box.
         dashed: Which boxes have a broken line.
     """
-    picture = PILImage.fromarray(_colour_copy(pixels))
-    pen = ImageDraw.Draw(picture)
-    side = min(picture.size)
+    image = PILImage.fromarray(_colour_copy(pixels))
+    pen = ImageDraw.Draw(image)
+    side = min(image.size)
     line = max(1, round(side / 200))
     corners = np.rint(np.asarray(boxes, np.float64).reshape(-1, 4)).astype(int)
-    corners = corners.clip(0, [picture.width, picture.height] * 2).tolist()
+    corners = corners.clip(0, [image.width, image.height] * 2).tolist()
     for number, (x0, y0, x1, y1) in enumerate(corners):
         box = (x0, y0, max(x1 - 1, x0), max(y1 - 1, y0))
         if dashed is not None and dashed[number]:
@@ -183,7 +183,7 @@ def draw_boxes(
         left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
         width, height = int(right - left) + 2 * _ROOM, int(bottom - top) + 2 * _ROOM
         places = [(x, y) for y in (y0 - height, y0, y1, y1 - height) for x in (x0, x1 - width)]
-        within = [(max(min(x, picture.width - width), 0), y) for x, y in places if 0 <= y <= picture.height - height]
+        within = [(max(min(x, image.width - width), 0), y) for x, y in places if 0 <= y <= image.height - height]
         free = [at for at in within if not any(_meet((*at, at[0] + width, at[1] + height), each) for each in taken)]
         if not caption or not free:
             continue
@@ -191,7 +191,7 @@ def draw_boxes(
         taken.append((x, y, x + width, y + height))
         pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
         pen.text((x + _ROOM - left, y + _ROOM - top), caption, font=font, fill=_ink(colour))
-    return np.array(picture)
+    return np.array(image)
 
 
 def _dashed(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, line: int) -> None:
@@ -215,7 +215,7 @@ def _meet(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 
 def legend(vocab: Sequence[object], colours: Sequence[Colour] | None = None, *, width_px: int = 480) -> np.ndarray:
-    """What each colour means: a picture `(H, width_px, 3)` uint8 on white, to stand below or beside others.
+    """What each colour means: an image `(H, width_px, 3)` uint8 on white, to stand below or beside others.
 
     Args:
         vocab: Labels in the order of their class numbers.
@@ -229,17 +229,17 @@ def legend(vocab: Sequence[object], colours: Sequence[Colour] | None = None, *, 
     # In columns of one width, which reads more easily than ragged lines.
     step = max((int(pen.textlength(word, font=font)) for word in words), default=0) + swatch + 6 + gap
     across = max(1, (width_px - 8 + gap) // step)
-    picture = PILImage.new("RGB", (width_px, max(1, -(-len(words) // across)) * line + 8), "white")
-    pen = ImageDraw.Draw(picture)
+    image = PILImage.new("RGB", (width_px, max(1, -(-len(words) // across)) * line + 8), "white")
+    pen = ImageDraw.Draw(image)
     for number, (word, colour) in enumerate(zip(words, colours, strict=False)):
         x, y = 8 + number % across * step, 4 + number // across * line
         pen.rectangle((x, y + 5, x + swatch, y + 5 + swatch), fill=colour, outline=(90, 90, 90))
         pen.text((x + swatch + 6, y + line / 2), word, font=font, fill=(20, 20, 20), anchor="lm")
-    return np.array(picture)
+    return np.array(image)
 
 
-def picture_html(pixels: np.ndarray, text: str = "") -> str:
-    """A picture `(H, W, 3)` uint8 as an HTML element that holds its pixels; `text` is for those who cannot see it."""
+def image_html(pixels: np.ndarray, text: str = "") -> str:
+    """An image `(H, W, 3)` uint8 as an HTML element that holds its pixels; `text` is for those who cannot see it."""
     buffer = io.BytesIO()
     PILImage.fromarray(pixels).save(buffer, "PNG")
     inside = base64.b64encode(buffer.getvalue()).decode()
@@ -265,7 +265,7 @@ def _colour_copy(pixels: np.ndarray) -> np.ndarray:
     """A copy with three channels."""
     plain = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
     if pixels.dtype != np.uint8 or plain.ndim not in (2, 3) or plain.shape[2:] not in ((), (3,)):
-        raise ShapeError(f"A picture to draw on is (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}.")
+        raise ShapeError(f"An image to draw on is (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}.")
     return np.stack([plain] * 3, axis=-1) if plain.ndim == 2 else plain.copy()
 
 
@@ -273,6 +273,6 @@ def _check_size(pixels: np.ndarray, areas: np.ndarray, what: str) -> None:
     if areas.shape != pixels.shape[:2]:
         height, width = pixels.shape[:2]
         raise ShapeError(
-            f"The {what} has the shape {areas.shape}, the picture that it is drawn on {(height, width)}: "
-            "bring it into the pixels of that picture first (to_source)."
+            f"The {what} has the shape {areas.shape}, the image that it is drawn on {(height, width)}: "
+            "bring it into the pixels of that image first (to_source)."
         )

@@ -1,4 +1,4 @@
-"""Pixels from whatever holds a picture: a file, bytes, an array, a Pillow image; upright, in one mode, at one size."""
+"""Pixels from whatever holds an image: a file, bytes, an array, a Pillow image; upright, in one mode, at one size."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from PIL import Image as PILImage
 
 __all__ = ["MAX_PIXELS", "Resize", "look", "one_at_a_time", "open_image", "read_pixels", "resize"]
 
-Resize = Literal["crop", "squish", "pad"]
+Resize = Literal["crop", "stretch", "pad"]
 MAX_PIXELS = 178_956_970
-"""Larger pictures are refused by their header: twice the size at which Pillow warns of a decompression bomb."""
+"""Larger images are refused by their header: twice the size at which Pillow warns of a decompression bomb."""
 
 _ENORMOUS_PIXELS = 1 << 25
 _ENORMOUS = threading.Lock()
@@ -28,10 +28,10 @@ _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that lie on their side
 
 
 def open_image(value: Any) -> PILImage.Image:
-    """A picture from a path, bytes, an array `(H, W)` or `(H, W, C)` uint8, or a Pillow image; pixels not yet decoded.
+    """An image from a path, bytes, an array `(H, W)` or `(H, W, C)` uint8, or a Pillow image; pixels not yet decoded.
 
     Raises:
-        ValueError: no picture, with the reason.
+        ValueError: no image, with the reason.
     """
     if isinstance(value, PILImage.Image):
         return value
@@ -40,8 +40,8 @@ def open_image(value: Any) -> PILImage.Image:
     if isinstance(value, np.ndarray):
         if value.dtype != np.uint8 or value.ndim not in (2, 3) or value.shape[2:] not in ((), (1,), (3,), (4,)):
             raise ValueError(
-                f"an array picture must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got {value.dtype} "
-                f"{value.shape}; several pictures are a list of them"
+                f"an array image must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got {value.dtype} "
+                f"{value.shape}; several images are a list of them"
             )
         if not value.size:
             raise ValueError(f"the array {value.shape} holds no pixel")
@@ -57,77 +57,77 @@ def open_image(value: Any) -> PILImage.Image:
         except (OSError, ValueError) as error:  # no permission, a name too long, a zero byte in it
             raise ValueError(f"cannot be opened ({error})") from None
         if stat.S_ISDIR(status.st_mode):
-            raise ValueError("this is a folder, not a picture")
+            raise ValueError("this is a folder, not an image")
         if status.st_size == 0:
             raise ValueError("the file is empty")
     else:
-        raise ValueError(f"a picture is a path, an array or a Pillow image, not {type(value).__name__}")
+        raise ValueError(f"an image is a path, an array or a Pillow image, not {type(value).__name__}")
     try:
-        picture = PILImage.open(source)
+        image = PILImage.open(source)
     except UnidentifiedImageError:
-        raise ValueError("this is no picture in a format that can be read") from None
+        raise ValueError("this is no image in a format that can be read") from None
     except PILImage.DecompressionBombError:
-        raise ValueError(f"the picture claims more than {MAX_PIXELS:,} pixels") from None
+        raise ValueError(f"the image claims more than {MAX_PIXELS:,} pixels") from None
     except Exception as error:  # readers of damaged files raise what they like
         raise ValueError(f"cannot be opened ({error})") from None
-    if picture.width * picture.height > MAX_PIXELS:
-        picture.close()
-        raise ValueError(f"the picture claims {picture.width} x {picture.height} pixels, more than {MAX_PIXELS:,}")
-    return picture
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise ValueError(f"the image claims {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    return image
 
 
 def look(value: Any) -> tuple[str, tuple[int, int]]:
     """Mode, and height and width as seen upright, from the header."""
-    picture = open_image(value)
+    image = open_image(value)
     try:
-        turned = picture.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-        return picture.mode, (picture.width, picture.height) if turned else (picture.height, picture.width)
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+        return image.mode, (image.width, image.height) if turned else (image.height, image.width)
     except Exception as error:
         raise ValueError(f"its header cannot be read ({error})") from None
     finally:
-        if picture is not value:
-            picture.close()
+        if image is not value:
+            image.close()
 
 
 def read_pixels(value: Any, mode: str, side_px: int) -> PILImage.Image:
-    """A new picture of `mode`, upright; a large JPEG at the smallest of its own scales that still holds `side_px`.
+    """A new image of `mode`, upright; a large JPEG at the smallest of its own scales that still holds `side_px`.
 
-    Height and width are asked for as one: EXIF may turn the picture by 90 degrees.
+    Height and width are asked for as one: EXIF may turn the image by 90 degrees.
     """
-    picture = open_image(value)
+    image = open_image(value)
     try:
-        with one_at_a_time(picture):
-            if picture is value:  # the caller's own picture stays as it is
-                return _to_mode(ImageOps.exif_transpose(picture), mode)
-            picture.draft(mode, (side_px, side_px))
-            ImageOps.exif_transpose(picture, in_place=True)
-            made = _to_mode(picture, mode)
-            return made.copy() if made is picture else made
+        with one_at_a_time(image):
+            if image is value:  # the caller's own image stays as it is
+                return _to_mode(ImageOps.exif_transpose(image), mode)
+            image.draft(mode, (side_px, side_px))
+            ImageOps.exif_transpose(image, in_place=True)
+            made = _to_mode(image, mode)
+            return made.copy() if made is image else made
     except Exception as error:  # decoders of damaged files raise what they like
         raise ValueError(f"cannot be decoded ({error})") from None
     finally:
-        if picture is not value:
-            picture.close()
+        if image is not value:
+            image.close()
 
 
 @contextmanager
-def one_at_a_time(picture: PILImage.Image) -> Iterator[None]:
-    """Wait until no other thread decodes an enormous picture: a few small files could fill the memory together."""
-    with _ENORMOUS if picture.width * picture.height > _ENORMOUS_PIXELS else nullcontext():
+def one_at_a_time(image: PILImage.Image) -> Iterator[None]:
+    """Wait until no other thread decodes an enormous image: a few small files could fill the memory together."""
+    with _ENORMOUS if image.width * image.height > _ENORMOUS_PIXELS else nullcontext():
         yield
 
 
-def _to_mode(picture: PILImage.Image, mode: str) -> PILImage.Image:
-    see_through = "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
-    if picture.mode == mode and not see_through:
-        return picture
-    if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits: Pillow would clip at 255 instead of scaling
-        brightest = max(float(np.nan_to_num(np.asarray(strip, np.float32)).max()) for _, strip in _strips(picture))
+def _to_mode(image: PILImage.Image, mode: str) -> PILImage.Image:
+    see_through = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "La", "RGBa")
+    if image.mode == mode and not see_through:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits: Pillow would clip at 255 instead of scaling
+        brightest = max(float(np.nan_to_num(np.asarray(strip, np.float32)).max()) for _, strip in _strips(image))
         scale = max(brightest / 255, 1e-9)
-        picture = _by_strips(picture, "L", lambda strip: _scaled(strip, scale))
+        image = _by_strips(image, "L", lambda strip: _scaled(strip, scale))
     elif see_through:
-        picture = _by_strips(picture, "RGB", _on_white)
-    return picture.convert(mode)
+        image = _by_strips(image, "RGB", _on_white)
+    return image.convert(mode)
 
 
 def _scaled(strip: PILImage.Image, scale: float) -> PILImage.Image:
@@ -140,38 +140,36 @@ def _on_white(strip: PILImage.Image) -> PILImage.Image:
     return PILImage.alpha_composite(PILImage.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
 
-def _strips(picture: PILImage.Image) -> Iterator[tuple[int, PILImage.Image]]:
+def _strips(image: PILImage.Image) -> Iterator[tuple[int, PILImage.Image]]:
     """Some rows at a time, with the number of the first."""
-    rows = max(1, _STRIP_PIXELS // picture.width)
-    for top in range(0, picture.height, rows):
-        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _by_strips(
-    picture: PILImage.Image, mode: str, change: Callable[[PILImage.Image], PILImage.Image]
-) -> PILImage.Image:
-    """A picture of `mode`, changed strip by strip: as a whole, each step would take the memory of one more picture."""
-    changed = PILImage.new(mode, picture.size)
-    for top, strip in _strips(picture):
+def _by_strips(image: PILImage.Image, mode: str, change: Callable[[PILImage.Image], PILImage.Image]) -> PILImage.Image:
+    """An image of `mode`, changed strip by strip: as a whole, each step would take the memory of one more image."""
+    changed = PILImage.new(mode, image.size)
+    for top, strip in _strips(image):
         changed.paste(change(strip), (0, top))
     return changed
 
 
-def resize(picture: PILImage.Image, width: int, height: int, how: Resize) -> PILImage.Image:
-    """The picture at `width` x `height`: its middle cut out, distorted, or filled up with black; antialiased."""
+def resize(image: PILImage.Image, width: int, height: int, how: Resize) -> PILImage.Image:
+    """The image at `width` x `height`: its middle cut out, distorted, or filled up with black; antialiased."""
     bilinear = PILImage.Resampling.BILINEAR
-    if how == "squish":
-        return picture.resize((width, height), bilinear, reducing_gap=2.0)
+    if how == "stretch":
+        return image.resize((width, height), bilinear, reducing_gap=2.0)
     if how == "pad":
-        scale = min(width / picture.width, height / picture.height)
-        kept = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
-        padded = PILImage.new(picture.mode, (width, height))
+        scale = min(width / image.width, height / image.height)
+        kept = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+        padded = PILImage.new(image.mode, (width, height))
         padded.paste(
-            picture.resize(kept, bilinear, reducing_gap=2.0),
+            image.resize(kept, bilinear, reducing_gap=2.0),
             ((width - kept[0]) // 2, (height - kept[1]) // 2),
         )
         return padded
-    scale = max(width / picture.width, height / picture.height)
-    kept_w, kept_h = min(width / scale, picture.width), min(height / scale, picture.height)
-    left, top = (picture.width - kept_w) / 2, (picture.height - kept_h) / 2
-    return picture.resize((width, height), bilinear, box=(left, top, left + kept_w, top + kept_h), reducing_gap=2.0)
+    scale = max(width / image.width, height / image.height)
+    kept_w, kept_h = min(width / scale, image.width), min(height / scale, image.height)
+    left, top = (image.width - kept_w) / 2, (image.height - kept_h) / 2
+    return image.resize((width, height), bilinear, box=(left, top, left + kept_w, top + kept_h), reducing_gap=2.0)

@@ -16,9 +16,9 @@ _WHOLE = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's mod
 
 
 def read_stored(value: Any) -> np.ndarray:
-    """Whole numbers `(h, w)`, or colours `(h, w, 3)` uint8; turned upright by an EXIF note, as pictures are.
+    """Whole numbers `(h, w)`, or colours `(h, w, 3)` uint8; turned upright by an EXIF note, as images are.
 
-    Of a palette picture the positions in the palette count, not its colours. What says how see-through a pixel is, is
+    Of a palette image the positions in the palette count, not its colours. What says how see-through a pixel is, is
     left out.
 
     Raises:
@@ -34,22 +34,22 @@ def read_stored(value: Any) -> np.ndarray:
         if not plain.size:
             raise ValueError(f"the array {value.shape} holds no pixel")
         return plain.astype(np.uint8) if plain.dtype == bool else plain
-    picture = open_image(value)
+    image = open_image(value)
     try:
-        with one_at_a_time(picture):
-            turned = picture
-            if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                turned = ImageOps.exif_transpose(picture)
+        with one_at_a_time(image):
+            turned = image
+            if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                turned = ImageOps.exif_transpose(image)
             stored, mode = np.asarray(turned), turned.mode
     except Exception as error:  # decoders of damaged files raise what they like
         raise ValueError(f"cannot be decoded ({error})") from None
     finally:
-        if picture is not value:
-            picture.close()
+        if image is not value:
+            image.close()
     if mode in _WHOLE:
         return stored.astype(np.uint8) if mode == "1" else stored
     if mode in ("LA", "PA"):
         return stored[..., 0]
     if mode in ("RGB", "RGBA"):
         return stored[..., :3]
-    raise ValueError(f"a mask is a grey, palette or RGB picture, this one is {mode}; save it as PNG")
+    raise ValueError(f"a mask is a grey, palette or RGB image, this one is {mode}; save it as PNG")

@@ -1,4 +1,4 @@
-"""Where a picture of one size lies in a frame of another: points, boxes and masks go there and back."""
+"""Where an image of one size lies in a frame of another: points, boxes and masks go there and back."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from longspan.vision.image_io import Resize
 from longspan.errors import ConfigError
+from longspan.vision.image_io import Resize
 
-__all__ = ["Placement"]
+__all__ = ["ResizeTransform"]
 
 _Floats = npt.NDArray[np.float64]
 
 
 @final
 @dataclass(frozen=True)
-class Placement:
-    """How a source picture lies in its frame, as `longspan.vision.image_io.resize` puts it there.
+class ResizeTransform:
+    """How a source image lies in its frame, as `longspan.vision.image_io.resize` puts it there.
 
-    Points and boxes are in edge coordinates: pixel i covers i to i + 1, so the whole picture is 0, 0, width, height.
+    Points and boxes are in edge coordinates: pixel i covers i to i + 1, so the whole image is 0, 0, width, height.
     The way there is a stretch and a shift along each axis; both are exact, not rounded to pixels.
 
     A large JPEG is read at one of its own smaller scales, whose sides are rounded up to whole pixels: there the
-    picture itself may lie off by less than one pixel of the frame.
+    image itself may lie off by less than one pixel of the frame.
 
     Example:
-        >>> placement = Placement((100, 200), (50, 50), "crop")  # the middle 100 x 100, at half its size
+        >>> placement = ResizeTransform((100, 200), (50, 50), "crop")  # the middle 100 x 100, at half its size
         >>> placement.boxes_to_frame(np.array([[60, 0, 80, 10]])).tolist()
         [[5.0, 0.0, 15.0, 5.0]]
         >>> placement.points_to_source(np.array([0, 0])).tolist()
@@ -36,7 +36,7 @@ class Placement:
     """
 
     source_px: tuple[int, int]
-    """Height and width of the upright picture as it lies on disk."""
+    """Height and width of the upright image as it lies on disk."""
     size_px: tuple[int, int]
     """Height and width of the frame, which is what the network sees."""
     how: Resize
@@ -49,8 +49,8 @@ class Placement:
             if len(size) != 2 or min(size) < 1:
                 raise ConfigError(f"Placement.{name} must be (height, width) of at least 1 pixel, got {size!r}")
             object.__setattr__(self, name, (int(size[0]), int(size[1])))
-        if self.how not in ("crop", "squish", "pad"):
-            raise ConfigError(f"Placement.how must be 'crop', 'squish' or 'pad', got {self.how!r}")
+        if self.how not in ("crop", "stretch", "pad"):
+            raise ConfigError(f"Placement.how must be 'crop', 'stretch' or 'pad', got {self.how!r}")
 
     @property
     def scale(self) -> _Floats:
@@ -95,8 +95,8 @@ class Placement:
         """Scale and offset along x and y: frame = source * scale + offset."""
         (source_h, source_w), (height, width) = self.source_px, self.size_px
         source, frame = np.array([source_w, source_h], np.float64), np.array([width, height], np.float64)
-        # Line by line as in pictures.resize, so that the two agree to the last digit.
-        if self.how == "squish":
+        # Line by line as in images.resize, so that the two agree to the last digit.
+        if self.how == "stretch":
             return frame / source, np.zeros(2)
         if self.how == "pad":
             scale = min(width / source_w, height / source_h)

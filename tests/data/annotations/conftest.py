@@ -1,4 +1,4 @@
-"""Pictures and files of annotations, written into the test's own folder."""
+"""Images and files of annotations, written into the test's own folder."""
 
 import json
 
@@ -8,8 +8,8 @@ from PIL import Image as PILImage
 
 
 @pytest.fixture
-def picture(tmp_path):
-    """Writes a picture of a size (height, width) below the folder `images` and gives its path."""
+def image(tmp_path):
+    """Writes an image of a size (height, width) below the folder `images` and gives its path."""
 
     def write(name, size_px=(20, 30), folder="images"):
         path = tmp_path / folder / name
@@ -36,12 +36,12 @@ def mask(tmp_path):
 
 @pytest.fixture
 def coco(tmp_path):
-    """Writes a COCO file; pictures are (id, name, height, width), categories (id, name)."""
+    """Writes a COCO file; images are (id, name, height, width), categories (id, name)."""
 
-    def write(annotations, pictures=((1, "a.png", 20, 30),), categories=((1, "cat"), (3, "dog")), **more):
+    def write(annotations, images=((1, "a.png", 20, 30),), categories=((1, "cat"), (3, "dog")), **more):
         common = {"image_id": 1, "category_id": 1}
         content = {
-            "images": [dict(zip(("id", "file_name", "height", "width"), each, strict=True)) for each in pictures],
+            "images": [dict(zip(("id", "file_name", "height", "width"), each, strict=True)) for each in images],
             "categories": [{"id": key, "name": name} for key, name in categories],
             "annotations": [
                 {"id": number, **common, **each} if isinstance(each, dict) else each

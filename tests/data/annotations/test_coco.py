@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from longspan.vision.rle import decode_runs
 from longspan.data.annotations import read_coco
 from longspan.errors import ConfigError, DataError, UnknownNameError
+from longspan.vision.rle import decode_runs
 
 SQUARE = [[2, 3, 8, 3, 8, 9, 2, 9]]
 
@@ -19,13 +19,13 @@ def faults(path, images, **options):
 
 
 @pytest.fixture
-def images(tmp_path, picture):
-    picture("a.png")
+def images(tmp_path, image):
+    image("a.png")
     return tmp_path / "images"
 
 
-def test_boxes_become_corners_and_pictures_without_annotations_stay(coco, images, picture):
-    picture("b/b.png", (10, 10))
+def test_boxes_become_corners_and_images_without_annotations_stay(coco, images, image):
+    image("b/b.png", (10, 10))
     path = coco(
         [{"bbox": [1, 2, 3, 4]}, {"bbox": [0, 0, 30.4, 20], "category_id": 3, "iscrowd": 1}],
         pictures=[(1, "a.png", 20, 30), ("x", "b/b.png", 10, 10)],
@@ -94,23 +94,23 @@ def test_a_file_without_masks_can_still_be_asked_for_instances(coco, images):
     [
         ({"bbox": [1, 2, 0, 4]}, r"has no area. COCO's boxes are \[x, y, width, height\]"),
         ({"bbox": [1, 2, -3, 4]}, "x1 < x0"),
-        ({"bbox": [25, 2, 10, 4]}, "reaches 5 px out of the picture, which is 30 x 20 px"),
+        ({"bbox": [25, 2, 10, 4]}, "reaches 5 px out of the image, which is 30 x 20 px"),
         ({"bbox": [1, 2, 3]}, "no list of 4 numbers"),
         ({"bbox": [1, 2, None, 3]}, "None is no finite number"),
         ({"bbox": [1, 2, 3, 4], "category_id": 2}, r"no category with the id 2\. Known: 1 \(cat\), 3 \(dog\)"),
         ({"bbox": [1, 2, 3, 4], "category_id": [1]}, r"no category with the id \[1\]"),
-        ({"bbox": [1, 2, 3, 4], "image_id": 5}, "no picture with the id 5"),
-        ({"bbox": [1, 2, 3, 4], "image_id": {}}, "no picture with the id {}"),
+        ({"bbox": [1, 2, 3, 4], "image_id": 5}, "no image with the id 5"),
+        ({"bbox": [1, 2, 3, 4], "image_id": {}}, "no image with the id {}"),
         ({}, "neither bbox nor segmentation"),
         ({"segmentation": [[1, 1, 2, 2]]}, "the polygon has 2 points"),
         ({"segmentation": [1, 1, 2, 2, 3, 3]}, "1 is no list of numbers"),
         ({"segmentation": "abc"}, "neither a list of polygons nor runs"),
         (
             {"segmentation": {"size": [30, 20], "counts": [600]}},
-            r"a picture of \[30, 20\] px .* the picture has \[20, 30\]",
+            r"an image of \[30, 20\] px .* the image has \[20, 30\]",
         ),
-        ({"segmentation": {"size": 600, "counts": [600]}}, "a picture of 600 px"),
-        ({"segmentation": {"size": [20, 30], "counts": [1, 2]}}, "cover 3 pixels, the picture has 600"),
+        ({"segmentation": {"size": 600, "counts": [600]}}, "an image of 600 px"),
+        ({"segmentation": {"size": [20, 30], "counts": [1, 2]}}, "cover 3 pixels, the image has 600"),
         ({"segmentation": {"size": [20, 30], "counts": [600]}}, "its mask is empty"),
         ({"segmentation": {"size": [20, 30], "counts": [700, -100]}}, "no list of whole numbers"),
         ({"segmentation": {"size": [20, 30], "counts": "\x00"}}, "compressed runs hold"),
@@ -128,7 +128,7 @@ def test_bad_annotations_are_named_and_left_out(coco, images, annotation, words)
         assert re.search(words, text), text
 
 
-def test_a_picture_with_bad_annotations_alone_is_not_an_empty_one(coco, images):
+def test_an_image_with_bad_annotations_alone_is_not_an_empty_one(coco, images):
     pictures = [(1, "a.png", 20, 30), (2, "b.png", 20, 30)]
     (images / "b.png").write_bytes((images / "a.png").read_bytes())
     path = coco(
@@ -155,24 +155,24 @@ def test_all_faults_come_at_once(coco, images):
     ]
 
 
-def test_pictures_that_are_not_there_or_elsewhere_take_their_annotations_with_them(coco, images, tmp_path, picture):
-    picture("secret.png", folder=".")
-    (images / "bad.png").write_bytes(b"no picture")
+def test_images_that_are_not_there_or_elsewhere_take_their_annotations_with_them(coco, images, tmp_path, image):
+    image("secret.png", folder=".")
+    (images / "bad.png").write_bytes(b"no image")
     path = coco(
         [{"bbox": [1, 2, 3, 4], "image_id": n} for n in range(1, 5)],
         pictures=[(1, "a.png", 20, 30), (2, "gone.png", 20, 30), (3, "../secret.png", 20, 30), (4, "bad.png", 20, 30)],
     )
     found = faults(path, images)
     assert len(found) == 3
-    assert "picture 2: the picture 'gone.png' is not in" in found[0]
-    assert "picture 3: '../secret.png' leads out of the pictures' folder" in found[1]
-    assert "picture 4: this is no picture" in found[2]
+    assert "image 2: the image 'gone.png' is not in" in found[0]
+    assert "image 3: '../secret.png' leads out of the images' folder" in found[1]
+    assert "image 4: this is no image" in found[2]
     with pytest.warns(UserWarning, match="3 faults"):
         table = read_coco(path, images, on_error="skip")
     assert table.column_values("image") == [str(images / "a.png")]
 
 
-def test_pictures_of_another_size_are_found_though_all_boxes_fit(coco, images):
+def test_images_of_another_size_are_found_though_all_boxes_fit(coco, images):
     path = coco([{"bbox": [1, 2, 3, 4]}], pictures=[(1, "a.png", 40, 60)])
     (fault,) = faults(path, images)
     assert "30 x 20 px, but the file says 60 x 40: was it resized?" in fault
@@ -181,13 +181,13 @@ def test_pictures_of_another_size_are_found_though_all_boxes_fit(coco, images):
     assert table.column_values("boxes") == [None]
 
 
-def test_an_annotation_without_a_picture(coco, images):
+def test_an_annotation_without_an_image(coco, images):
     path = coco([])
     content = json.loads(path.read_text())
     content["annotations"] = [{"bbox": [1, 2, 3, 4], "category_id": 1}]
     path.write_text(json.dumps(content))
     assert faults(path, images) == [
-        "instances.json, annotation number 0: there is no picture with the id None. Mend image_id."
+        "instances.json, annotation number 0: there is no image with the id None. Mend image_id."
     ]
 
 
@@ -197,7 +197,7 @@ def test_ids_and_names_that_are_there_twice(coco, images):
     )
     assert "category 2: the name 'cat' is there twice" in found[0]
     assert "category 1: the id 1 is there twice" in found[1]
-    assert "picture 1: this id is there twice" in found[2]
+    assert "image 1: this id is there twice" in found[2]
 
 
 def test_some_masks_are_missing(coco, images):
@@ -220,7 +220,7 @@ def test_some_masks_are_missing(coco, images):
         ("3", "it lacks 'images', 'annotations', 'categories' and has 3"),
         ('{"images": [], "annotations": []}', "it lacks 'categories' and has 'images', 'annotations'"),
         ('{"images": {}, "annotations": [], "categories": []}', "'images' should be a list"),
-        ('{"images": [], "annotations": [], "categories": []}', "lists no picture"),
+        ('{"images": [], "annotations": [], "categories": []}', "lists no image"),
         ('{"images": [' + "9" * 5000 + "]}", "instances.json"),
     ],
 )
@@ -233,7 +233,7 @@ def test_files_that_are_no_coco_files(tmp_path, images, text, words):
 def test_what_is_not_there(tmp_path, coco, images):
     with pytest.raises(DataError, match=r"gone.json: the file does not exist"):
         read_coco(tmp_path / "gone.json", images)
-    with pytest.raises(DataError, match="gone does not exist; the folder that holds the pictures"):
+    with pytest.raises(DataError, match="gone does not exist; the folder that holds the images"):
         read_coco(coco([]), tmp_path / "gone")
     with pytest.raises(ConfigError, match="on_error"):
         read_coco(coco([]), images, on_error="never")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Any value in any field of an annotation file: a DataError, or boxes that lie in their pictures."""
+"""Any value in any field of an annotation file: a DataError, or boxes that lie in their images."""
 
 import json
 import warnings
@@ -38,8 +38,8 @@ def sound():
         {"id": 2, "image_id": 1, "category_id": 5, "bbox": [0, 0, 30, 20], "segmentation": [[1, 1, 20, 2, 9, 18]]},
         {"id": 3, "image_id": 1, "category_id": 6, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [20, 40, 540]}},
     ]
-    pictures = [{"id": i, "file_name": f"{i}.png", "height": HEIGHT, "width": WIDTH} for i in range(2)]
-    return {"images": pictures, "categories": [{"id": 5, "name": "a"}, {"id": 6, "name": "b"}], "annotations": boxes}
+    images = [{"id": i, "file_name": f"{i}.png", "height": HEIGHT, "width": WIDTH} for i in range(2)]
+    return {"images": images, "categories": [{"id": 5, "name": "a"}, {"id": 6, "name": "b"}], "annotations": boxes}
 
 
 def places(value, path=()):
@@ -50,7 +50,7 @@ def places(value, path=()):
 
 
 def check(read):
-    """A table whose boxes lie in their pictures, or a DataError; with "skip" too."""
+    """A table whose boxes lie in their images, or a DataError; with "skip" too."""
     for on_error in ("raise", "skip"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from longspan.data.annotations.files import Pictures, files_below, inside, read_list, read_text
+from longspan.data.annotations.files import ImageFiles, files_below, inside, read_list, read_text
 from longspan.errors import DataError
 
 
 @pytest.mark.parametrize("name", ["../a.png", "b/../../a.png", "/etc/passwd", "C:\\a.png", "..\\a.png", "c:/a.png"])
 def test_paths_that_lead_out_of_the_folder_are_refused(name):
-    with pytest.raises(ValueError, match="leads out of the pictures' folder"):
+    with pytest.raises(ValueError, match="leads out of the images' folder"):
         inside(name)
 
 
@@ -23,39 +23,39 @@ def test_backslashes_are_slashes():
     assert inside("b\\a.png").as_posix() == "b/a.png"
 
 
-def test_pictures_are_found_by_path_and_stem(tmp_path, picture):
+def test_images_are_found_by_path_and_stem(tmp_path, image):
     for name in ("b/a.png", "a.png", "a.jpg", ".hidden.png", "B.PNG"):
-        picture(name)
+        image(name)
     (tmp_path / "images" / "notes.txt").write_text("x")
-    pictures = Pictures(tmp_path / "images")
-    assert pictures.paths == ["B.PNG", "a.jpg", "a.png", "b/a.png"]
-    assert pictures.by_stem["a"] == ["a.jpg", "a.png"]
-    assert pictures.find("b/a.png") == "b/a.png"
-    assert pictures.size_px("b/a.png") == (20, 30)
-    with pytest.raises(ValueError, match=r"the picture 'c.png' is not in"):
-        pictures.find("c.png")
+    images = ImageFiles(tmp_path / "images")
+    assert images.paths == ["B.PNG", "a.jpg", "a.png", "b/a.png"]
+    assert images.by_stem["a"] == ["a.jpg", "a.png"]
+    assert images.find("b/a.png") == "b/a.png"
+    assert images.size_px("b/a.png") == (20, 30)
+    with pytest.raises(ValueError, match=r"the image 'c.png' is not in"):
+        images.find("c.png")
     with pytest.raises(ValueError, match="is not in"):
-        pictures.find("a" * 5000)
+        images.find("a" * 5000)
 
 
-def test_sizes_are_those_of_the_upright_picture(tmp_path):
+def test_sizes_are_those_of_the_upright_image(tmp_path):
     from PIL import Image as PILImage
 
     exif = PILImage.Exif()
     exif[0x0112] = 6
     PILImage.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
-    assert Pictures(tmp_path).size_px("a.jpg") == (30, 20)
+    assert ImageFiles(tmp_path).size_px("a.jpg") == (30, 20)
 
 
-def test_a_list_names_pictures_with_or_without_ending(tmp_path, picture):
+def test_a_list_names_images_with_or_without_ending(tmp_path, image):
     for name in ("a.png", "b.png", "c d.png", "e.png", "e.jpg"):
-        picture(name)
-    pictures = Pictures(tmp_path / "images")
-    assert pictures.only(["b", "a.png", "b"]) == ["b.png", "a.png"]
+        image(name)
+    images = ImageFiles(tmp_path / "images")
+    assert images.only(["b", "a.png", "b"]) == ["b.png", "a.png"]
     (tmp_path / "list.txt").write_text("# names\nc d\n\na  1\n")
-    assert pictures.only(tmp_path / "list.txt") == ["c d.png", "a.png"]
-    with pytest.raises(DataError, match=r"2 names on the list are not those of one picture below .*'x', 'e'"):
-        pictures.only(["x", "e"])
+    assert images.only(tmp_path / "list.txt") == ["c d.png", "a.png"]
+    with pytest.raises(DataError, match=r"2 names on the list are not those of one image below .*'x', 'e'"):
+        images.only(["x", "e"])
 
 
 def test_text_is_read_without_its_byte_order_mark_and_of_bounded_size(tmp_path):
@@ -82,12 +82,12 @@ def test_a_pipe_is_no_file_and_does_not_hang(tmp_path):
 
 def test_folders_that_hold_nothing(tmp_path):
     (tmp_path / "a.txt").write_text("# only a comment\n")
-    with pytest.raises(DataError, match="names no picture"):
+    with pytest.raises(DataError, match="names no image"):
         read_list(tmp_path / "a.txt")
-    with pytest.raises(DataError, match="holds no pictures"):
-        _ = Pictures(tmp_path).paths
-    with pytest.raises(DataError, match="does not exist; the folder that holds the pictures"):
-        Pictures(tmp_path / "gone")
+    with pytest.raises(DataError, match="holds no images"):
+        _ = ImageFiles(tmp_path).paths
+    with pytest.raises(DataError, match="does not exist; the folder that holds the images"):
+        ImageFiles(tmp_path / "gone")
     with pytest.raises(DataError, match="is a file"):
-        Pictures(tmp_path / "a.txt")
+        ImageFiles(tmp_path / "a.txt")
     assert files_below(Path(tmp_path), (".txt",)) == ["a.txt"]

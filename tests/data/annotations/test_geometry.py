@@ -24,9 +24,9 @@ def test_boxes_are_clipped_where_they_are_off_by_a_rounding():
         ([5, 1, 3, 4], "x1 < x0"),
         ([1, 5, 3, 4], "y1 < y0"),
         ([1, 1, 1, 4], "has no area"),
-        ([1, 1, 31.5, 4], "reaches 1.5 px out of the picture, which is 30 x 20 px"),
+        ([1, 1, 31.5, 4], "reaches 1.5 px out of the image, which is 30 x 20 px"),
         ([1, -2, 3, 4], "reaches 2 px out"),
-        ([30, 1, 30.5, 4], "lies outside the picture"),
+        ([30, 1, 30.5, 4], "lies outside the image"),
     ],
 )
 def test_boxes_that_cannot_be(box, words):

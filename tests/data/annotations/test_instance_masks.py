@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from longspan.vision.rle import decode_runs
 from longspan.data.annotations import read_instance_masks
 from longspan.errors import DataError
+from longspan.vision.rle import decode_runs
 
 
 @pytest.fixture
@@ -16,10 +16,10 @@ def numbers():
     return made
 
 
-def test_each_number_is_a_thing(tmp_path, picture, mask, numbers):
-    picture("a.jpg")
-    picture("b.jpg")
-    picture("c.jpg")
+def test_each_number_is_a_thing(tmp_path, image, mask, numbers):
+    image("a.jpg")
+    image("b.jpg")
+    image("c.jpg")
     mask("a_mask.png", numbers)
     mask("b_mask.png", np.zeros((20, 30)))
     table = read_instance_masks(
@@ -39,9 +39,9 @@ def test_each_number_is_a_thing(tmp_path, picture, mask, numbers):
     assert table.columns["instances"].check(table[0]["instances"]) is None
 
 
-def test_bad_masks_are_named_and_missing(tmp_path, picture, mask, numbers):
+def test_bad_masks_are_named_and_missing(tmp_path, image, mask, numbers):
     for name in ("a.jpg", "b.jpg", "c.jpg"):
-        picture(name)
+        image(name)
     mask("a.png", numbers[:10])
     PILImage.new("RGB", (30, 20)).save(tmp_path / "masks" / "b.png")
     path = mask("c.png", np.random.default_rng(0).integers(0, 9, (20, 30)))
@@ -49,7 +49,7 @@ def test_bad_masks_are_named_and_missing(tmp_path, picture, mask, numbers):
     with pytest.raises(DataError) as caught:
         read_instance_masks(tmp_path / "images", tmp_path / "masks")
     found = [repr(fault) for fault in caught.value.faults]
-    assert "a.png (a.jpg): the mask has 30 x 10 px, its picture 30 x 20" in found[0]
+    assert "a.png (a.jpg): the mask has 30 x 10 px, its image 30 x 20" in found[0]
     assert "b.png (b.jpg): its pixels are colours (RGB), not the numbers of things" in found[1]
     assert "c.png (c.jpg): cannot be " in found[2]
     with pytest.warns(UserWarning, match="3 faults"):

@@ -9,8 +9,8 @@ NUMBERS = np.zeros((20, 30), np.uint8)
 
 
 @pytest.fixture
-def places(tmp_path, picture, mask):
-    picture("a.jpg")
+def places(tmp_path, image, mask):
+    image("a.jpg")
     mask("a_P.png", NUMBERS)
     return tmp_path / "images", tmp_path / "masks"
 
@@ -21,9 +21,9 @@ def faults(*places, **options):
     return [repr(fault) for fault in caught.value.faults]
 
 
-def test_masks_belong_to_pictures_by_their_names(places, picture, mask):
-    picture("s/b.jpg")
-    picture("c.jpg")
+def test_masks_belong_to_images_by_their_names(places, image, mask):
+    image("s/b.jpg")
+    image("c.jpg")
     mask("s/b_P.png", NUMBERS)
     table = read_masks(*places, mask_name="{stem}_P.png")
     assert table.column_values("image") == [str(places[0] / name) for name in ("a.jpg", "c.jpg", "s/b.jpg")]
@@ -32,9 +32,9 @@ def test_masks_belong_to_pictures_by_their_names(places, picture, mask):
     assert table.columns["mask"].ignored == (255,)
 
 
-def test_groups_of_the_pattern_name_masks_and_become_columns(tmp_path, picture, mask):
+def test_groups_of_the_pattern_name_masks_and_become_columns(tmp_path, image, mask):
     for name in ("train/x_leftImg8bit.png", "val/y_leftImg8bit.png", "val/other.png"):
-        picture(name)
+        image(name)
     for name in ("train/x_gtFine_labelIds.png", "val/y_gtFine_labelIds.png", "val/y_gtFine_color.png"):
         mask(name, NUMBERS)
     table = read_masks(
@@ -53,9 +53,9 @@ def test_groups_of_the_pattern_name_masks_and_become_columns(tmp_path, picture, 
     ]
 
 
-def test_masks_may_lie_among_the_pictures(tmp_path, picture, mask):
-    picture("a.png")
-    picture("b.png")
+def test_masks_may_lie_among_the_images(tmp_path, image, mask):
+    image("a.png")
+    image("b.png")
     mask("a_mask.png", NUMBERS, folder="images")
     table = read_masks(tmp_path / "images", tmp_path / "images", mask_name="{stem}_mask.png")
     assert [row["image"].rpartition("/")[2] for row in table] == ["a.png", "b.png"]
@@ -94,27 +94,27 @@ def test_masks_in_colours_are_read_by_their_colours_or_refused(places, mask):
     assert classes[0].tolist() == [0] * 10 + [255] * 10 + [1] * 10
 
 
-def test_masks_of_another_size_without_a_picture_or_damaged(places, picture, mask):
+def test_masks_of_another_size_without_an_image_or_damaged(places, image, mask):
     for name in ("b.jpg", "c.jpg", "d.jpg"):
-        picture(name)
+        image(name)
     mask("b_P.png", np.zeros((30, 20)))
-    mask("c_P.png", NUMBERS).write_bytes(b"no picture")
+    mask("c_P.png", NUMBERS).write_bytes(b"no image")
     mask("lost_P.png", NUMBERS)
     mask("readme.png", NUMBERS)
     found = faults(*places, mask_name="{stem}_P.png")
     assert len(found) == 3
-    assert "lost_P.png: no picture in" in found[0]
-    assert "b_P.png (b.jpg): the mask has 20 x 30 px, its picture 30 x 20" in found[1]
-    assert "c_P.png (c.jpg): this is no picture" in found[2]
+    assert "lost_P.png: no image in" in found[0]
+    assert "b_P.png (b.jpg): the mask has 20 x 30 px, its image 30 x 20" in found[1]
+    assert "c_P.png (c.jpg): this is no image" in found[2]
     with pytest.warns(UserWarning, match="3 faults"):
         table = read_masks(*places, mask_name="{stem}_P.png", on_error="skip")
     assert [value is None for value in table.column_values("mask")] == [False, True, True, True]
 
 
 def test_names_that_fit_nothing(places):
-    with pytest.raises(DataError, match=r"No picture has a mask: for 'a.jpg' there should be 'a.png' .*'a_P.png', for"):
+    with pytest.raises(DataError, match=r"No image has a mask: for 'a.jpg' there should be 'a.png' .*'a_P.png', for"):
         read_masks(*places)
-    with pytest.raises(DataError, match=r"matches none of the 1 pictures below .*'a.jpg'. It must match the whole"):
+    with pytest.raises(DataError, match=r"matches none of the 1 images below .*'a.jpg'. It must match the whole"):
         read_masks(*places, pattern=r"(?P<stem>\w+)\.png")
     with pytest.raises(UnknownNameError, match=r"group .* 'sten'. Did you mean 'stem'"):
         read_masks(*places, mask_name="{sten}.png")

@@ -16,11 +16,11 @@ Bounding box for object 2 "PASpersonWalking" (Xmin, Ymin) - (Xmax, Ymax) : (20, 
 
 
 @pytest.fixture
-def write(tmp_path, picture, mask):
+def write(tmp_path, image, mask):
     numbers = np.zeros((20, 30), np.uint8)
     numbers[2:5, 3:7] = 1
     numbers[10:12, 20:30] = 2
-    picture("a.jpg", folder="PNGImages")
+    image("a.jpg", folder="PNGImages")
     mask("a_mask.png", numbers, folder="PedMasks")
     (tmp_path / "Annotation").mkdir()
 
@@ -43,7 +43,7 @@ def test_boxes_as_written_and_people_as_masked(write):
     [
         ("(4, 3) - (7, 5)", "(4, 3) - (2, 5)", "a.txt, line 5: the box x0=3, y0=2, x1=2, y1=5 has x1 < x0"),
         ("(4, 3) - (7, 5)", "(4, 3)", "a.txt, line 5: 'Bounding box"),
-        ("30 x 20 x 3", "60 x 40 x 3", "a.txt, line 3: the picture is 30 x 20 px, but the file says 60 x 40"),
+        ("30 x 20 x 3", "60 x 40 x 3", "a.txt, line 3: the image is 30 x 20 px, but the file says 60 x 40"),
         ("Bounding box for object 2", "# 2", "a.txt: it has 1 boxes, the mask 2 people"),
     ],
 )

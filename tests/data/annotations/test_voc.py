@@ -19,8 +19,8 @@ def voc(objects, size=(20, 30), filename="a.png"):
 
 
 @pytest.fixture
-def write(tmp_path, picture):
-    picture("a.png")
+def write(tmp_path, image):
+    image("a.png")
 
     def write(name, text):
         path = tmp_path / "xmls" / name
@@ -58,24 +58,24 @@ def test_labels_can_be_chosen(write, tmp_path):
     assert read_voc(folder, tmp_path / "images").columns["boxes"].vocab == ()
 
 
-def test_pictures_without_a_file_are_empty_or_missing(write, tmp_path, picture):
-    picture("b.png")
+def test_images_without_a_file_are_empty_or_missing(write, tmp_path, image):
+    image("b.png")
     folder = write("a.xml", voc([]))
     assert read_voc(folder, tmp_path / "images").column_values("boxes") == [[], []]
     assert read_voc(folder, tmp_path / "images", no_file="missing").column_values("boxes") == [[], None]
 
 
-def test_files_belong_to_the_picture_of_their_name_else_to_the_one_they_name(write, tmp_path, picture):
-    picture("s/b.png")
+def test_files_belong_to_the_image_of_their_name_else_to_the_one_they_name(write, tmp_path, image):
+    image("s/b.png")
     write("a.xml", voc([("dog", 1, 1, 3, 3, 0)], filename="/home/me/a.png"))
     folder = write("s/0001.xml", voc([("cat", 1, 1, 3, 3, 0)], filename="b.png"))
     table = read_voc(folder, tmp_path / "images")
     assert [box["label"] for boxes in table.column_values("boxes") for box in boxes] == ["dog", "cat"]
 
 
-def test_files_that_belong_nowhere_or_to_two_pictures(write, tmp_path, picture):
+def test_files_that_belong_nowhere_or_to_two_images(write, tmp_path, image):
     for name in ("b.png", "c.png", "c.jpg"):
-        picture(name)
+        image(name)
     for name, filename in (
         ("a.xml", "b.png"),
         ("x.xml", "../../a.png"),
@@ -85,28 +85,28 @@ def test_files_that_belong_nowhere_or_to_two_pictures(write, tmp_path, picture):
     ):
         folder = write(name, voc([], filename=filename))
     found = faults(folder, tmp_path / "images")
-    assert "a.xml: it is named after the picture 'a.png', but its <filename> says 'b.png'" in found[0]
+    assert "a.xml: it is named after the image 'a.png', but its <filename> says 'b.png'" in found[0]
     assert "c.xml: it may be about 'c.jpg' or 'c.png'" in found[1]
     assert "x.xml: '../../a.png' leads out" in found[2]
-    assert "y.xml: there is no picture 'y.png', nor one of the file's own name" in found[3]
-    assert "z.xml: there is no picture of its name in" in found[4]
+    assert "y.xml: there is no image 'y.png', nor one of the file's own name" in found[3]
+    assert "z.xml: there is no image of its name in" in found[4]
     write("c.xml", voc([("dog", 1, 1, 3, 3, 0)], filename="c.jpg"))
     with pytest.warns(UserWarning, match="4 faults"):
         table = read_voc(folder, tmp_path / "images", on_error="skip")
     assert [len(boxes) for boxes in table.column_values("boxes")] == [0, 0, 1, 0]
 
 
-def test_a_picture_with_bad_objects_alone_is_not_an_empty_one(write, tmp_path):
+def test_an_image_with_bad_objects_alone_is_not_an_empty_one(write, tmp_path):
     folder = write("a.xml", voc([("dog", 5, 1, 3, 3, 0)]))
     with pytest.warns(UserWarning, match="1 fault"):
         table = read_voc(folder, tmp_path / "images", on_error="skip")
     assert table.column_values("boxes")[0] is None
 
 
-def test_two_files_for_one_picture(write, tmp_path):
+def test_two_files_for_one_image(write, tmp_path):
     write("a.xml", voc([]))
     folder = write("b.xml", voc([], filename="a.png"))
-    assert "b.xml: the picture 'a.png' has an XML file already, 'a.xml'" in faults(folder, tmp_path / "images")[0]
+    assert "b.xml: the image 'a.png' has an XML file already, 'a.xml'" in faults(folder, tmp_path / "images")[0]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,10 @@ def test_an_object_without_a_box(write, tmp_path):
     assert "line 1, object 1 ('dog'): it has no <bndbox>" in faults(folder, tmp_path / "images")[0]
 
 
-def test_pictures_of_another_size_have_missing_boxes(write, tmp_path):
+def test_images_of_another_size_have_missing_boxes(write, tmp_path):
     folder = write("a.xml", voc([("dog", 1, 1, 3, 3, 0)], size=(40, 60)))
     assert (
-        "a.xml, line 3 (a.png): the picture is 30 x 20 px, but the file says 60 x 40"
+        "a.xml, line 3 (a.png): the image is 30 x 20 px, but the file says 60 x 40"
         in faults(folder, tmp_path / "images")[0]
     )
     with pytest.warns(UserWarning, match="1 fault"):
@@ -149,8 +149,8 @@ def test_pictures_of_another_size_have_missing_boxes(write, tmp_path):
         assert len(table[0]["boxes"]) == 1
 
 
-def test_broken_files_are_named_with_their_line_and_give_missing_values(write, tmp_path, picture):
-    picture("b.png")
+def test_broken_files_are_named_with_their_line_and_give_missing_values(write, tmp_path, image):
+    image("b.png")
     write("a.xml", "<annotation>\n<object>\n</annotation>")
     folder = write("b.xml", '<!DOCTYPE a [<!ENTITY x "y">]><annotation/>')
     found = faults(folder, tmp_path / "images")
@@ -161,9 +161,9 @@ def test_broken_files_are_named_with_their_line_and_give_missing_values(write, t
     assert table.column_values("boxes") == [None, None]
 
 
-def test_a_list_chooses_pictures_and_their_order(write, tmp_path, picture):
-    picture("b.png")
-    picture("c.png")
+def test_a_list_chooses_images_and_their_order(write, tmp_path, image):
+    image("b.png")
+    image("c.png")
     write("a.xml", voc([("dog", 1, 1, 3, 3, 0)]))
     folder = write("c.xml", "broken, but not on the list")
     (tmp_path / "train.txt").write_text("b\na -1\n")

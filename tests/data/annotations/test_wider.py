@@ -5,9 +5,9 @@ from longspan.errors import DataError
 
 
 @pytest.fixture
-def write(tmp_path, picture):
-    picture("0--Parade/a.jpg")
-    picture("0--Parade/b.jpg")
+def write(tmp_path, image):
+    image("0--Parade/a.jpg")
+    image("0--Parade/b.jpg")
 
     def write(text):
         path = tmp_path / "gt.txt"
@@ -23,7 +23,7 @@ def faults(*places):
     return [repr(fault) for fault in caught.value.faults]
 
 
-def test_faces_invalid_ones_and_pictures_without(write):
+def test_faces_invalid_ones_and_images_without(write):
     text = "0--Parade/b.jpg\n2\n1 2 3 4 0 0 0 0 0 0\n5 5 5 5 2 0 0 1 0 1 \n0--Parade/a.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
     table = read_wider(*write(text))
     assert [row["image"][-5:] for row in table] == ["b.jpg", "a.jpg"]
@@ -57,14 +57,14 @@ def test_a_photo_with_bad_faces_alone_is_not_one_without_faces(write):
     [
         ("0--Parade/a.jpg\n1\n1 2 3 4 0 0\n", "line 3 (0--Parade/a.jpg): a face has 10 numbers (or 4"),
         ("0--Parade/a.jpg\n1\n1 2 x 4\n", "line 3 (0--Parade/a.jpg): 'x' is no finite number"),
-        ("0--Parade/a.jpg\n1\n1 2 50 4\n", "px out of the picture"),
+        ("0--Parade/a.jpg\n1\n1 2 50 4\n", "px out of the image"),
         ("0--Parade/a.jpg\n2\n1 2 3 4\n", "line 2: '0--Parade/a.jpg' should have 2 faces, and 1 follow"),
         ("0--Parade/a.jpg\n1 2 3 4\n", "line 2: '1 2 3 4' should be the number of faces in '0--Parade/a.jpg'"),
         ("0--Parade/a.jpg", "line 2: '' should be the number of faces"),
-        ("hello\n1 2\n0--Parade/a.jpg\n0\n", "line 1: 'hello' should be the path of a picture"),
-        ("0--Parade/c.jpg\n1\n1 2 3 4\n", "line 1: the picture '0--Parade/c.jpg' is not in"),
+        ("hello\n1 2\n0--Parade/a.jpg\n0\n", "line 1: 'hello' should be the path of an image"),
+        ("0--Parade/c.jpg\n1\n1 2 3 4\n", "line 1: the image '0--Parade/c.jpg' is not in"),
         ("../a.jpg\n1\n1 2 3 4\n", "line 1: '../a.jpg' leads out"),
-        ("0--Parade/a.jpg\n0\n0--Parade/a.jpg\n0\n", "line 3: the picture '0--Parade/a.jpg' is there twice"),
+        ("0--Parade/a.jpg\n0\n0--Parade/a.jpg\n0\n", "line 3: the image '0--Parade/a.jpg' is there twice"),
     ],
 )
 def test_faults_are_named_with_their_line(write, text, words):
@@ -75,5 +75,5 @@ def test_faults_are_named_with_their_line(write, text, words):
 def test_what_is_not_there(write, tmp_path):
     with pytest.raises(DataError, match=r"gone.txt: the file does not exist"):
         read_wider(tmp_path / "gone.txt", tmp_path / "images")
-    with pytest.raises(DataError, match="lists no picture"):
+    with pytest.raises(DataError, match="lists no image"):
         read_wider(*write(""))

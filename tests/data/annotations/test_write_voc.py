@@ -14,22 +14,22 @@ BOXES = [
 
 
 @pytest.fixture
-def pictures(picture):
-    return [str(picture(name)) for name in ("a.png", "s/b.png", "c.png")]
+def images(image):
+    return [str(image(name)) for name in ("a.png", "s/b.png", "c.png")]
 
 
-def test_boxes_come_back(tmp_path, pictures):
-    files = write_voc(tmp_path / "xmls", pictures, BOXES, images=tmp_path / "images")
+def test_boxes_come_back(tmp_path, images):
+    files = write_voc(tmp_path / "xmls", images, BOXES, images=tmp_path / "images")
     assert files == [tmp_path / "xmls" / "a.xml", tmp_path / "xmls" / "s" / "b.xml"]
     table = read_voc(tmp_path / "xmls", tmp_path / "images", no_file="missing")
     assert table.column_values("boxes") == [BOXES[0], None, []]
     assert "<xmin>2</xmin><ymin>3</ymin><xmax>4</xmax><ymax>6</ymax>" in files[0].read_text()
 
 
-def test_another_reader_finds_the_same(tmp_path, pictures):
+def test_another_reader_finds_the_same(tmp_path, images):
     from torchvision.datasets import VOCDetection
 
-    text = write_voc(tmp_path / "xmls", pictures, BOXES, images=tmp_path / "images")[0]
+    text = write_voc(tmp_path / "xmls", images, BOXES, images=tmp_path / "images")[0]
     from xml.etree import ElementTree
 
     theirs = VOCDetection.parse_voc_xml(ElementTree.parse(text).getroot())["annotation"]
@@ -39,24 +39,24 @@ def test_another_reader_finds_the_same(tmp_path, pictures):
     assert theirs["object"][0]["bndbox"] == {"xmin": "2", "ymin": "3", "xmax": "4", "ymax": "6"}
 
 
-def test_scores_stand_beside(tmp_path, pictures):
-    (file,) = write_voc(tmp_path / "x", pictures[:1], [[{"box": [1, 2, 3, 4], "label": "cat", "score": 0.875}]])
+def test_scores_stand_beside(tmp_path, images):
+    (file,) = write_voc(tmp_path / "x", images[:1], [[{"box": [1, 2, 3, 4], "label": "cat", "score": 0.875}]])
     assert "<score>0.875</score>" in file.read_text()
     assert len(read_voc(tmp_path / "x", tmp_path / "images", only=["a"])[0]["boxes"]) == 1
 
 
-def test_what_cannot_be_written(tmp_path, pictures):
+def test_what_cannot_be_written(tmp_path, images):
     folder = tmp_path / "xmls"
-    with pytest.raises(ConfigError, match="3 pictures and 1 values"):
-        write_voc(folder, pictures, [[]])
+    with pytest.raises(ConfigError, match="3 images and 1 values"):
+        write_voc(folder, images, [[]])
     with pytest.raises(DataError, match=r"Nothing is written(?s:.*)'\\x00' cannot be written as XML"):
-        write_voc(folder, pictures[:1], [[{"box": [1, 2, 3, 4], "label": "\0"}]])
+        write_voc(folder, images[:1], [[{"box": [1, 2, 3, 4], "label": "\0"}]])
     with pytest.raises(DataError, match="a thing has no 'box'"):
-        write_voc(folder, pictures[:1], [[{"label": "cat"}]])
+        write_voc(folder, images[:1], [[{"label": "cat"}]])
     with pytest.raises(ConfigError, match="differ in their ending only"):
-        write_voc(folder, [pictures[0], pictures[0].replace(".png", ".jpg")], [[], []])
+        write_voc(folder, [images[0], images[0].replace(".png", ".jpg")], [[], []])
     assert not folder.exists()
-    write_voc(folder, pictures, BOXES)
+    write_voc(folder, images, BOXES)
     with pytest.raises(DataError, match=r"a.xml and 1 more would be written over"):
-        write_voc(folder, pictures, BOXES)
-    write_voc(folder, pictures, BOXES, overwrite=True)
+        write_voc(folder, images, BOXES)
+    write_voc(folder, images, BOXES, overwrite=True)

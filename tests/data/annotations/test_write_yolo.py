@@ -11,13 +11,13 @@ BOXES = [
 
 
 @pytest.fixture
-def pictures(picture):
-    return [str(picture(name)) for name in ("a.png", "s/b.png", "c.png")]
+def images(image):
+    return [str(image(name)) for name in ("a.png", "s/b.png", "c.png")]
 
 
-def test_boxes_come_back_without_what_is_ignored(tmp_path, pictures):
+def test_boxes_come_back_without_what_is_ignored(tmp_path, images):
     folder = tmp_path / "labels"
-    files = write_yolo(folder, pictures, BOXES, images=tmp_path / "images", labels=("dog", "cat"))
+    files = write_yolo(folder, images, BOXES, images=tmp_path / "images", labels=("dog", "cat"))
     assert files == [folder / "a.txt", folder / "s" / "b.txt", folder / "classes.txt"]
     assert (folder / "a.txt").read_text() == "1 0.083333333 0.2 0.1 0.2\n"
     table = read_yolo(folder, tmp_path / "images", folder / "classes.txt", no_file="missing")
@@ -27,22 +27,22 @@ def test_boxes_come_back_without_what_is_ignored(tmp_path, pictures):
     assert table.columns["boxes"].vocab == ("dog", "cat")
 
 
-def test_polygons_come_back(tmp_path, pictures):
+def test_polygons_come_back(tmp_path, images):
     polygon = [3.0, 2.0, 9.0, 2.0, 9.0, 8.0]
-    write_yolo(tmp_path / "x", pictures[:1], [[{"label": "cat", "polygons": [polygon], "rle": None}]])
+    write_yolo(tmp_path / "x", images[:1], [[{"label": "cat", "polygons": [polygon], "rle": None}]])
     table = read_yolo(tmp_path / "x", tmp_path / "images")
     assert table[0]["instances"][0]["polygons"][0] == pytest.approx(polygon, abs=1e-5)
 
 
-def test_what_cannot_be_written(tmp_path, pictures):
+def test_what_cannot_be_written(tmp_path, images):
     folder = tmp_path / "labels"
     with pytest.raises(DataError, match="neither box nor polygon; YOLO holds no masks"):
-        write_yolo(folder, pictures[:1], [[{"label": "cat", "rle": {"size": [20, 30], "counts": [600]}}]])
+        write_yolo(folder, images[:1], [[{"label": "cat", "rle": {"size": [20, 30], "counts": [600]}}]])
     with pytest.raises(DataError, match="has 2 polygons"):
-        write_yolo(folder, pictures[:1], [[{"label": "cat", "polygons": [[0, 0, 1, 1, 1, 0]] * 2}]])
-    with pytest.raises(ConfigError, match="3 pictures and 1 values"):
-        write_yolo(folder, pictures, [[]])
+        write_yolo(folder, images[:1], [[{"label": "cat", "polygons": [[0, 0, 1, 1, 1, 0]] * 2}]])
+    with pytest.raises(ConfigError, match="3 images and 1 values"):
+        write_yolo(folder, images, [[]])
     assert not folder.exists()
-    write_yolo(folder, pictures, BOXES)
+    write_yolo(folder, images, BOXES)
     with pytest.raises(DataError, match="would be written over"):
-        write_yolo(folder, pictures, BOXES)
+        write_yolo(folder, images, BOXES)

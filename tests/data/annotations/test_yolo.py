@@ -5,8 +5,8 @@ from longspan.errors import ConfigError, DataError
 
 
 @pytest.fixture
-def write(tmp_path, picture):
-    picture("a.png")
+def write(tmp_path, image):
+    image("a.png")
 
     def write(text, name="a.txt"):
         path = tmp_path / "labels" / name
@@ -23,7 +23,7 @@ def faults(*places, **options):
     return [repr(fault) for fault in caught.value.faults]
 
 
-def test_shares_become_pixels_of_the_picture(write):
+def test_fractions_become_pixels_of_the_image(write):
     table = read_yolo(*write("1 0.5 0.5 0.2 0.4\n\n0 0.05 0.9 0.1 0.2\n"), ["cat", "dog"])
     boxes = table[0]["boxes"]
     assert boxes[0]["box"] == pytest.approx([12, 6, 18, 14])
@@ -47,15 +47,15 @@ def test_polygons_give_instances_and_their_boxes(write):
     assert table.columns["instances"].check(table[0]["instances"]) is None
 
 
-def test_empty_files_are_empty_and_missing_files_as_asked(write, picture):
-    picture("b.png")
+def test_empty_files_are_empty_and_missing_files_as_asked(write, image):
+    image("b.png")
     places = write("")
     assert read_yolo(*places).column_values("boxes") == [[], []]
     assert read_yolo(*places, no_file="missing").column_values("boxes") == [[], None]
 
 
-def test_a_picture_with_bad_lines_alone_is_not_an_empty_one(write, picture):
-    picture("b.png")
+def test_an_image_with_bad_lines_alone_is_not_an_empty_one(write, image):
+    image("b.png")
     write("0 0.5 0.5 0.2 0.4\n0 0.5 0.5 -0.2 0.4\n", "b.txt")
     places = write("0 0.5 0.5 -0.2 0.4\n")
     with pytest.warns(UserWarning, match="2 faults"):
@@ -64,8 +64,8 @@ def test_a_picture_with_bad_lines_alone_is_not_an_empty_one(write, picture):
     assert len(one) == 1
 
 
-def test_a_picture_without_outlines_is_not_one_without_instances(write, picture):
-    picture("b.png")
+def test_an_image_without_outlines_is_not_one_without_instances(write, image):
+    image("b.png")
     write("0 0.1 0.1 0.5 0.1 0.5 0.5\n", "b.txt")
     with pytest.warns(UserWarning, match="while other lines are polygons"):
         table = read_yolo(*write("0 0.5 0.5 0.2 0.4\n"), ["cat"], on_error="skip")
@@ -73,8 +73,8 @@ def test_a_picture_without_outlines_is_not_one_without_instances(write, picture)
     assert [None if each is None else len(each) for each in table.column_values("instances")] == [None, 1]
 
 
-def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(write, picture):
-    picture("s/a.png", (10, 10))
+def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(write, image):
+    image("s/a.png", (10, 10))
     write("cat\ndog\n", "classes.txt")
     write("1 0.5 0.5 1 1\n", "s/a.txt")
     labels, images = write("0 0.5 0.5 1 1\n")
@@ -88,8 +88,8 @@ def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(wri
     [
         ("0 0.5 0.5 0 0.4", "has no area"),
         ("0 0.5 0.5 -0.1 0.4", "cannot be below 0"),
-        ("0 0.9 0.5 0.5 0.4", "px out of the picture"),
-        ("0 15 10 3 4", "should be shares of width and height, 0 to 1; these look like pixels"),
+        ("0 0.9 0.5 0.5 0.4", "px out of the image"),
+        ("0 15 10 3 4", "should be fractions of width and height, 0 to 1; these look like pixels"),
         ("0 1 1 20 1 20 9", "these look like pixels"),
         ("2 0.5 0.5 0.2 0.4", "there is no class 2: the list has 2, 0 to 1"),
         ("0.5 0.5 0.5 0.2 0.4", "the class '0.5' is no whole number"),
@@ -123,24 +123,24 @@ def test_boxes_among_polygons_have_no_mask(write):
     assert (len(table[0]["boxes"]), len(table[0]["instances"])) == (2, 1)
 
 
-def test_files_without_a_picture_or_with_two(write, picture):
-    picture("b.png")
-    picture("b.jpg")
+def test_files_without_an_image_or_with_two(write, image):
+    image("b.png")
+    image("b.jpg")
     write("0 0.5 0.5 1 1\n", "b.txt")
     found = faults(*write("0 0.5 0.5 1 1\n", "c.txt"))
     assert "b.txt: may be about b.jpg or b.png. Keep one of them." in found
-    assert any("c.txt: there is no picture c.* in" in fault for fault in found)
+    assert any("c.txt: there is no image c.* in" in fault for fault in found)
 
 
-def test_files_and_pictures_that_cannot_be_read_are_missing(write, tmp_path):
+def test_files_and_images_that_cannot_be_read_are_missing(write, tmp_path):
     labels, images = write("0 0.5 0.5 1 1\n")
     (labels / "a.txt").write_bytes(b"\xff")
     assert "a.txt (a.png): line 1: byte 0xff is no UTF-8" in faults(labels, images)[0]
     with pytest.warns(UserWarning, match="1 fault"):
         assert read_yolo(labels, images, on_error="skip").column_values("boxes") == [None]
     write("0 0.5 0.5 1 1\n")
-    (images / "a.png").write_bytes(b"no picture")
-    assert "a.txt (a.png): this is no picture" in faults(labels, images)[0]
+    (images / "a.png").write_bytes(b"no image")
+    assert "a.txt (a.png): this is no image" in faults(labels, images)[0]
 
 
 def test_what_cannot_be(write, tmp_path):

@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from longspan.columns import Category, Image, Number
-from longspan.data import Augment, Table, encode_rows
-from longspan.data.batches.samples import epoch_draws, split_evenly
+from longspan.data import Table, encode_rows
+from longspan.data.batches.samples import epoch_augment_params, split_evenly
 from longspan.errors import ConfigError
+from longspan.vision import Augment
 
 
 def samples_of(pixels, **targets):
@@ -42,35 +43,37 @@ def test_batches_follow_the_order_of_the_rows():
 def test_batches_from_the_middle_are_those_of_the_whole_epoch_draws_included():
     samples = samples_of(PIXELS, age=list(range(7)))
     order = torch.tensor([6, 2, 0, 5, 1, 3, 4])
-    draws = Augment(rotate_deg=30).draw(order, 3, 0, (2, 3))
-    whole = list(samples.batches(order, 3, draws=draws))
+    augment_params = Augment(rotate_deg=30).draw(order, 3, 0, (2, 3))
+    whole = list(samples.batches(order, 3, augment_params=augment_params))
     for first in range(4):
-        later = list(samples.batches(order, 3, draws=draws, first=first))
+        later = list(samples.batches(order, 3, augment_params=augment_params, first=first))
         assert [batch.rows.tolist() for batch in later] == [batch.rows.tolist() for batch in whole[first:]]
         for one, other in zip(later, whole[first:], strict=True):
-            assert torch.equal(one.draws.matrix, other.draws.matrix)
+            assert torch.equal(one.augment_params.matrix, other.augment_params.matrix)
             assert torch.equal(one.inputs["image"], other.inputs["image"])
 
 
 def test_draws_follow_the_row_and_not_its_place():
     inputs = {"image": Image(size_px=(2, 3), channels=1)}
     order = torch.tensor([6, 2, 0])
-    draws = epoch_draws(Augment(rotate_deg=30), inputs, order, 1, 0)
-    turned = epoch_draws(Augment(rotate_deg=30), inputs, order.flip(0), 1, 0)
-    assert torch.equal(draws.matrix, turned.matrix.flip(0))
-    assert not torch.equal(draws.matrix, epoch_draws(Augment(rotate_deg=30), inputs, order, 2, 0).matrix)
+    augment_params = epoch_augment_params(Augment(rotate_deg=30), inputs, order, 1, 0)
+    turned = epoch_augment_params(Augment(rotate_deg=30), inputs, order.flip(0), 1, 0)
+    assert torch.equal(augment_params.matrix, turned.matrix.flip(0))
+    assert not torch.equal(
+        augment_params.matrix, epoch_augment_params(Augment(rotate_deg=30), inputs, order, 2, 0).matrix
+    )
 
 
-def test_nothing_is_drawn_without_augmentation_or_pictures():
+def test_nothing_is_drawn_without_augmentation_or_images():
     rows = torch.arange(3)
-    assert epoch_draws(Augment(), {"image": Image(size_px=(2, 3), channels=1)}, rows, 0, 0) is None
-    assert epoch_draws(Augment(flip=True), {"age": Number()}, rows, 0, 0) is None
+    assert epoch_augment_params(Augment(), {"image": Image(size_px=(2, 3), channels=1)}, rows, 0, 0) is None
+    assert epoch_augment_params(Augment(flip=True), {"age": Number()}, rows, 0, 0) is None
 
 
-def test_pictures_of_two_sizes_cannot_be_drawn_alike():
+def test_images_of_two_sizes_cannot_be_drawn_alike():
     inputs = {"a": Image(size_px=(2, 3), channels=1), "b": Image(size_px=(3, 3), channels=1)}
     with pytest.raises(ConfigError, match=r"one size: Task\(size_px=\)"):
-        epoch_draws(Augment(flip=True), inputs, torch.arange(3), 0, 0)
+        epoch_augment_params(Augment(flip=True), inputs, torch.arange(3), 0, 0)
 
 
 def test_a_missing_input_is_a_fault_and_a_missing_target_is_none():
@@ -96,9 +99,11 @@ def test_a_batch_stays_where_it_is_on_the_cpu():
 
 def test_a_batch_moves_as_bytes_with_its_draws():
     order = torch.arange(3)
-    draws = Augment(flip=True).draw(order, 0, 0, (2, 3))
-    batch = next(samples_of(PIXELS, age=list(range(7))).batches(order, 3, draws=draws)).to(torch.device("meta"))
-    assert batch.inputs["image"].device.type == batch.draws.matrix.device.type == "meta"
+    augment_params = Augment(flip=True).draw(order, 0, 0, (2, 3))
+    batch = next(samples_of(PIXELS, age=list(range(7))).batches(order, 3, augment_params=augment_params)).to(
+        torch.device("meta")
+    )
+    assert batch.inputs["image"].device.type == batch.augment_params.matrix.device.type == "meta"
     assert batch.inputs["image"].dtype == torch.uint8
     assert batch.present["age"].device.type == "meta"
     assert batch.rows.device.type == "cpu"

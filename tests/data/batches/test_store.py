@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image as PILImage
 
-from longspan.columns import Categories, Category, Image, Number
+from longspan.columns import Category, Image, MultiLabel, Number
 from longspan.data import Table, store
 from longspan.data.batches.store import Store, build_store
 from longspan.errors import DataError
@@ -22,8 +22,8 @@ def _cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def table(tmp_path):
-    """70 pictures: more than twice what a thread takes at once."""
-    folder = tmp_path / "pictures"
+    """70 images: more than twice what a thread takes at once."""
+    folder = tmp_path / "images"
     folder.mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (70, 9, 7, 3), np.uint8)
     for i, pixels in enumerate(noise):
@@ -71,7 +71,7 @@ def test_only_the_rows_asked_for_are_read(table):
     assert len(held.values) == 3
 
 
-def test_every_row_holds_its_own_picture(table):
+def test_every_row_holds_its_own_image(table):
     held = everything(built(table), table)
     for row in (0, 31, 32, 33, 64, 69):
         assert np.array_equal(held[row], COLUMN.encode(table.value(row, "image")))
@@ -80,7 +80,7 @@ def test_every_row_holds_its_own_picture(table):
 def test_missing_values_are_absent_and_no_fault():
     cells = Table.from_arrays(
         {"a": ["x", None, "y"], "b": [["p"], None, []], "c": [None, 2.5, 3]},
-        {"a": Category(vocab=("x", "y")), "b": Categories(vocab=("p", "q")), "c": Number()},
+        {"a": Category(vocab=("x", "y")), "b": MultiLabel(vocab=("p", "q")), "c": Number()},
     )
     rows = torch.arange(3)
     for name, expected in (("a", [0, 0, 1]), ("b", [[1, 0], [0, 0], [0, 0]]), ("c", [0, 2.5, 3])):
@@ -93,11 +93,11 @@ def test_missing_values_are_absent_and_no_fault():
 def test_faults_are_kept_by_row_and_name(table):
     bad = table.column_values("image")[40]
     with open(bad, "wb") as file:
-        file.write(b"no picture")
+        file.write(b"no image")
     os.unlink(table.column_values("image")[41])
     held = built(table)
     assert sorted(held.faults) == [40, 41]
-    assert repr(held.faults[40]) == f"{bad}: this is no picture in a format that can be read"
+    assert repr(held.faults[40]) == f"{bad}: this is no image in a format that can be read"
     assert held.faults[41].what == "the file does not exist"
     assert held.present(torch.tensor([39, 40, 41, 42])).tolist() == [True, False, False, True]
     assert not held.read(torch.tensor([40])).any()
@@ -126,11 +126,11 @@ def of_arrays(pixels):
 
 def test_arrays_of_the_right_size_are_shared_not_copied():
     pixels = np.arange(5 * 6 * 8 * 3, dtype=np.uint8).reshape(5, 6, 8, 3)
-    assert np.shares_memory(built(of_arrays(pixels)).values.numpy(), pixels)
+    assert np.fractions_memory(built(of_arrays(pixels)).values.numpy(), pixels)
     grey = pixels[..., 0].copy()
     held = built(of_arrays(grey), column=Image(size_px=(6, 8), channels=1))
     assert held.values.shape == (5, 6, 8, 1)
-    assert np.shares_memory(held.values.numpy(), grey)
+    assert np.fractions_memory(held.values.numpy(), grey)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_arrays_of_another_size_are_resized():
     assert np.array_equal(held.values[3], COLUMN.encode(pixels[3]))
 
 
-def test_rows_find_their_picture_after_a_filter():
+def test_rows_find_their_image_after_a_filter():
     pixels = np.arange(5 * 6 * 8, dtype=np.uint8).reshape(5, 6, 8)
     few = of_arrays(pixels).take([4, 1])
     held = built(few, column=Image(size_px=(6, 8), channels=1))
@@ -187,14 +187,14 @@ def test_what_is_written_to_mapped_values_does_not_reach_the_file(table):
 
 def test_faults_are_found_again_with_the_file(table):
     with open(table.column_values("image")[40], "wb") as file:
-        file.write(b"no picture")
+        file.write(b"no image")
     first = built(table, memory_bytes=0)
     again = built(table, memory_bytes=0)
     assert [repr(fault) for fault in again.faults.values()] == [repr(fault) for fault in first.faults.values()]
     assert again.present(torch.tensor([40])).tolist() == [False]
 
 
-def test_a_picture_that_changed_is_decoded_again(table, tmp_path):
+def test_an_image_that_changed_is_decoded_again(table, tmp_path):
     built(table, memory_bytes=0)
     path = table.column_values("image")[7]
     status = os.stat(path)

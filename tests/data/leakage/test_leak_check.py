@@ -37,15 +37,15 @@ def test_photos_of_all_sizes_are_compared_without_a_task(photos):
     assert split.vault.openings == []
 
 
-def test_pictures_that_cannot_be_read_are_refused_by_name_or_left_out(photos, tmp_path):
-    (tmp_path / "train_3.png").write_bytes(b"no picture")
+def test_images_that_cannot_be_read_are_refused_by_name_or_left_out(photos, tmp_path):
+    (tmp_path / "train_3.png").write_bytes(b"no image")
     split = photos.split(column="part", valid=0)
     with pytest.raises(DataError, match=r"train_3\.png"):
         split.leaks()
     assert len(split.leaks(on_error="skip")) == 3
 
 
-def test_every_picture_input_is_looked_at_but_a_pattern_that_all_rows_share_says_nothing():
+def test_every_image_input_is_looked_at_but_a_pattern_that_all_rows_fraction_says_nothing():
     rng = np.random.default_rng(0)
     left, right = (rng.integers(0, 256, (60, 12, 12), dtype=np.uint8) for _ in range(2))
     right[50] = right[3]
@@ -56,7 +56,7 @@ def test_every_picture_input_is_looked_at_but_a_pattern_that_all_rows_share_says
     (leak,) = table.split(column="part", valid=0).leaks().pairs
     assert (leak.row, leak.other_row, leak.kind, leak.column) == (3, 50, "identical", "right")
     assert "column 'right'" in leak.name
-    # Where all pictures of two rows are the same, they are one sample, the shared one included.
+    # Where all images of two rows are the same, they are one sample, the shared one included.
     left[50] = left[3]
     table = Table.from_arrays({"left": left, "right": right, "pattern": pattern, "part": parts}, columns)
     assert len(table.split(column="part", valid=0).leaks()) == 1

@@ -15,15 +15,15 @@ from longspan.errors import LeakError
 
 
 class _Store:
-    """Pictures in memory; `absent` rows have none."""
+    """Images in memory; `absent` rows have none."""
 
-    def __init__(self, pictures, absent=()):
-        pictures = np.asarray(pictures)
-        self._pictures = torch.from_numpy(pictures if pictures.ndim == 4 else pictures[..., None])
+    def __init__(self, images, absent=()):
+        images = np.asarray(images)
+        self._images = torch.from_numpy(images if images.ndim == 4 else images[..., None])
         self._absent = torch.tensor(sorted(absent), dtype=torch.int64)
 
     def read(self, rows):
-        return self._pictures[rows]
+        return self._images[rows]
 
     def present(self, rows):
         return ~torch.isin(rows, self._absent)
@@ -34,9 +34,9 @@ def _split(parts):
     return make_split(Table.from_arrays({"part": parts}, {"part": Category()}), column="part", valid=0)
 
 
-def _looked(parts, pictures, absent=(), **options):
-    """Leaks among pictures in parts by word."""
-    return find_leaks(_split(parts), {"image": _Store(pictures, absent)}, **options)
+def _looked(parts, images, absent=(), **options):
+    """Leaks among images in parts by word."""
+    return find_leaks(_split(parts), {"image": _Store(images, absent)}, **options)
 
 
 def _looked_at_rows(parts, cells, **options):
@@ -46,37 +46,37 @@ def _looked_at_rows(parts, cells, **options):
     return find_leaks(split, **({"inputs": [name for name in frame.columns if name != "part"]} | options))
 
 
-def _pictures(n, side=40, seed=0):
-    """Smooth random colour pictures, as photos are: each unlike all others."""
+def _images(n, side=40, seed=0):
+    """Smooth random colour images, as photos are: each unlike all others."""
     coarse = np.random.default_rng(seed).integers(0, 256, (n, 6, 6, 3), dtype=np.uint8)
     return np.stack(
         [np.asarray(PILImage.fromarray(c).resize((side, side), PILImage.Resampling.BICUBIC)) for c in coarse]
     )
 
 
-def _reencoded(picture, quality=50):
+def _reencoded(image, quality=50):
     buffer = io.BytesIO()
-    PILImage.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    PILImage.fromarray(image).save(buffer, "JPEG", quality=quality)
     return np.asarray(PILImage.open(buffer))
 
 
-def _resized(picture):
-    half = PILImage.fromarray(picture).resize((picture.shape[1] * 2 // 3,) * 2, PILImage.Resampling.BILINEAR)
-    return np.asarray(half.resize(picture.shape[1::-1], PILImage.Resampling.BILINEAR))
+def _resized(image):
+    half = PILImage.fromarray(image).resize((image.shape[1] * 2 // 3,) * 2, PILImage.Resampling.BILINEAR)
+    return np.asarray(half.resize(image.shape[1::-1], PILImage.Resampling.BILINEAR))
 
 
-def _brightened(picture):
-    return (picture * 0.8 + 20).astype(np.uint8)
+def _brightened(image):
+    return (image * 0.8 + 20).astype(np.uint8)
 
 
 def _found(leaks):
     return {(leak.row, leak.other_row, leak.kind) for leak in leaks}
 
 
-def test_identical_pictures_are_found_across_every_border_and_not_within_a_part():
-    pictures = _pictures(6)
-    pictures[[1, 3, 5]] = pictures[0]
-    leaks = _looked(["train", "train", "train", "valid", "valid", "test"], pictures)
+def test_identical_images_are_found_across_every_border_and_not_within_a_part():
+    images = _images(6)
+    images[[1, 3, 5]] = images[0]
+    leaks = _looked(["train", "train", "train", "valid", "valid", "test"], images)
     assert _found(leaks) == {(0, 3, "identical"), (0, 5, "identical"), (3, 5, "identical")}
     assert leaks.to_json() == {
         "pairs": {
@@ -92,47 +92,47 @@ def test_identical_pictures_are_found_across_every_border_and_not_within_a_part(
 @pytest.mark.parametrize("side", [32, 64])
 @pytest.mark.parametrize("change", [_reencoded, _resized, _brightened])
 def test_changed_copies_are_found_and_others_are_not(change, side):
-    pictures = _pictures(80, side)
-    pictures[60:] = [change(picture) for picture in pictures[:20]]
-    leaks = _looked(["train"] * 50 + ["valid"] * 30, pictures)
+    images = _images(80, side)
+    images[60:] = [change(image) for image in images[:20]]
+    leaks = _looked(["train"] * 50 + ["valid"] * 30, images)
     assert _found(leaks) == {(i, 60 + i, "near-identical") for i in range(20)}
 
 
 @pytest.mark.parametrize("side", [32, 64])
 def test_mirrored_copies_are_found_also_re_encoded(side):
-    pictures = _pictures(80, side)
-    pictures[60:70] = pictures[:10, :, ::-1]
-    pictures[70:] = [_reencoded(picture[:, ::-1]) for picture in pictures[10:20]]
-    leaks = _looked(["train"] * 50 + ["valid"] * 30, pictures)
+    images = _images(80, side)
+    images[60:70] = images[:10, :, ::-1]
+    images[70:] = [_reencoded(image[:, ::-1]) for image in images[10:20]]
+    leaks = _looked(["train"] * 50 + ["valid"] * 30, images)
     assert _found(leaks) == {(i, 60 + i, "mirrored") for i in range(20)}
 
 
-def test_a_symmetric_picture_is_told_once_and_not_as_mirrored():
-    pictures = _pictures(40)
-    pictures[0] = pictures[0] // 2 + pictures[0, :, ::-1] // 2
-    pictures[39] = _brightened(pictures[0])
-    assert _found(_looked(["train"] * 30 + ["test"] * 10, pictures)) == {(0, 39, "near-identical")}
+def test_a_symmetric_image_is_told_once_and_not_as_mirrored():
+    images = _images(40)
+    images[0] = images[0] // 2 + images[0, :, ::-1] // 2
+    images[39] = _brightened(images[0])
+    assert _found(_looked(["train"] * 30 + ["test"] * 10, images)) == {(0, 39, "near-identical")}
 
 
-def test_grey_pictures_are_compared_too():
-    pictures = _pictures(40).mean(-1).astype(np.uint8)
-    pictures[39] = _brightened(pictures[3])
-    assert _found(_looked(["train"] * 30 + ["test"] * 10, pictures)) == {(3, 39, "near-identical")}
+def test_grey_images_are_compared_too():
+    images = _images(40).mean(-1).astype(np.uint8)
+    images[39] = _brightened(images[3])
+    assert _found(_looked(["train"] * 30 + ["test"] * 10, images)) == {(3, 39, "near-identical")}
 
 
-def test_flat_pictures_match_only_their_equals():
-    pictures = np.stack([np.full((40, 40), level, np.uint8) for level in (0, 0, 255, 128, 129, 1)])
-    leaks = _looked(["train", "valid", "train", "train", "valid", "valid"], pictures)
+def test_flat_images_match_only_their_equals():
+    images = np.stack([np.full((40, 40), level, np.uint8) for level in (0, 0, 255, 128, 129, 1)])
+    leaks = _looked(["train", "valid", "train", "train", "valid", "valid"], images)
     assert _found(leaks) == {(0, 1, "identical")}
 
 
-def test_rows_without_a_picture_are_not_each_others_copies():
-    pictures = np.zeros((4, 40, 40), np.uint8)
-    assert not _looked(["train", "valid"] * 2, pictures, absent=range(4))
-    assert _found(_looked(["train", "valid"] * 2, pictures, absent=[0, 3])) == {(2, 1, "identical")}
+def test_rows_without_an_image_are_not_each_others_copies():
+    images = np.zeros((4, 40, 40), np.uint8)
+    assert not _looked(["train", "valid"] * 2, images, absent=range(4))
+    assert _found(_looked(["train", "valid"] * 2, images, absent=[0, 3])) == {(2, 1, "identical")}
 
 
-def test_many_equal_pictures_are_as_many_leaks_and_not_their_square():
+def test_many_equal_images_are_as_many_leaks_and_not_their_square():
     leaks = _looked(["train"] * 50 + ["valid"] * 50, np.zeros((100, 8, 8), np.uint8))
     assert len(leaks) == 50
 
@@ -154,23 +154,23 @@ def test_alike_strokes_are_no_copies():
     assert len(_looked(["train"] * 300 + ["valid"] * 100, strokes)) <= 2
 
 
-def test_tiny_pictures_do_not_break():
+def test_tiny_images_do_not_break():
     for side in (1, 3, 9):
-        pictures = _pictures(30, side)
-        pictures[29] = pictures[0]
-        assert (0, 29, "identical") in _found(_looked(["train"] * 20 + ["valid"] * 10, pictures))
+        images = _images(30, side)
+        images[29] = images[0]
+        assert (0, 29, "identical") in _found(_looked(["train"] * 20 + ["valid"] * 10, images))
 
 
 def test_the_vault_stays_closed():
     split = _split(["train", "test"])
-    find_leaks(split, {"image": _Store(_pictures(2))})
+    find_leaks(split, {"image": _Store(_images(2))})
     assert split.vault.openings == []
 
 
 def test_the_message_names_ten_pairs_and_the_cure():
-    pictures = _pictures(24)
-    pictures[12:] = pictures[:12]
-    leaks = _looked(["train"] * 12 + ["valid"] * 12, pictures, name=lambda row, column: f"photo{row}.jpg")
+    images = _images(24)
+    images[12:] = images[:12]
+    leaks = _looked(["train"] * 12 + ["valid"] * 12, images, name=lambda row, column: f"photo{row}.jpg")
     message = leaks.message()
     assert "photo0.jpg (train) and photo12.jpg (valid): identical" in message
     assert "photo9.jpg" in message
@@ -184,7 +184,7 @@ def test_the_message_names_ten_pairs_and_the_cure():
 
 
 def test_no_leak_is_no_error():
-    leaks = _looked(["train", "valid"], _pictures(2))
+    leaks = _looked(["train", "valid"], _images(2))
     assert not leaks
     assert repr(leaks) == "Leaks(none)"
     leaks.refuse()
@@ -220,14 +220,14 @@ def test_adult_census_copies_are_found_and_its_chance_twins_are_not(data_folder:
     assert len(_looked_at_rows(halves, coarse)) <= 0.001 * len(frame)
 
 
-def test_tiny_pictures_that_are_merely_alike_are_no_leaks():
+def test_tiny_images_that_are_merely_alike_are_no_leaks():
     from longspan import datasets
 
     digits = datasets.load("digits")
-    pictures = digits.arrays["image"]
+    images = digits.arrays["image"]
     split = digits.split(valid=0.15, test=0.15, seed=0)
-    assert not find_leaks(split, {"image": _Store(pictures)})
-    copied = pictures.copy()
+    assert not find_leaks(split, {"image": _Store(images)})
+    copied = images.copy()
     copied[split.valid[0]] = np.clip(copied[split.train[0]] * 0.97 + 2, 0, 255)
     leaks = find_leaks(split, {"image": _Store(copied)})
     assert [(leak.row, leak.other_row) for leak in leaks.pairs] == [(split.train[0], split.valid[0])]

@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 
 from longspan.columns import Category, Number
-from longspan.data.table import Table
 from longspan.data.leakage.target_leakage import telltale_score, telltales
+from longspan.data.table import Table
 from longspan.errors import LeakError
 
 RNG = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def test_a_renamed_target_scores_one_and_noise_nothing():
     assert _score(RNG.random(N), ordered=True) < 0.05
 
 
-def test_the_score_is_the_share_of_errors_done_away_with():
+def test_the_score_is_the_fraction_of_errors_done_away_with():
     """A fifth is ill, so `always well` errs on a fifth; a column wrong in 2 % leaves a tenth of those errors."""
     wrong = np.arange(N) % 50 == 0
     assert _score(np.where(Y ^ wrong, "x", "y").tolist()) == pytest.approx(1 - 0.02 / Y.mean(), abs=0.01)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image as PILImage
 
-from longspan.columns import Boxes, Categories, Category, Image, Number
+from longspan.columns import Boxes, Category, Image, MultiLabel, Number
 from longspan.data import Table, readers
 from longspan.errors import ConfigError, DataError, UnknownNameError
 
@@ -51,10 +51,10 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     assert len(Table.from_files(tmp_path, ".*jpg")) == 1
 
 
-def test_the_picture_column_can_have_another_name(tmp_path):
+def test_the_image_column_can_have_another_name(tmp_path):
     touched(tmp_path, "a.jpg")
     assert list(Table.from_files(tmp_path, r"(?P<image>.).jpg", image="photo").columns) == ["photo", "image"]
-    with pytest.raises(ConfigError, match="group 'image' has the name of the picture column"):
+    with pytest.raises(ConfigError, match="group 'image' has the name of the image column"):
         Table.from_files(tmp_path, r"(?P<image>.).jpg")
 
 
@@ -94,7 +94,7 @@ def test_csv_columns_are_typed_by_their_values_unless_named(tmp_path):
     assert table[1]["age"] is None
 
 
-def test_picture_paths_start_beside_the_csv_or_at_root(tmp_path):
+def test_image_paths_start_beside_the_csv_or_at_root(tmp_path):
     (tmp_path / "a.csv").write_text("file\na.png\n/abs/b.png\n")
     columns = {"file": Image()}
     assert Table.from_csv(tmp_path / "a.csv", columns).column_values("file")[1] == "/abs/b.png"
@@ -146,7 +146,7 @@ def test_parquet_keeps_lists_and_types(tmp_path):
     frame = pl.DataFrame({"tags": [["a", "b"], []], "n": [1, 2], "s": ["x", None]})
     frame.write_parquet(tmp_path / "a.parquet")
     table = Table.from_parquet(tmp_path / "a.parquet")
-    assert [type(column) for column in table.columns.values()] == [Categories, Number, Category]
+    assert [type(column) for column in table.columns.values()] == [MultiLabel, Number, Category]
     assert table[0] == {"tags": ["a", "b"], "n": 1, "s": "x"}
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 is not enough")
     with pytest.raises(DataError, match=r"bad.parquet cannot be read as Parquet"):
@@ -223,10 +223,10 @@ def test_the_callers_frame_is_not_touched():
 # --- arrays ----------------------------------------------------------------------------------------------------------
 
 
-def test_arrays_of_pictures_are_not_copied():
+def test_arrays_of_images_are_not_copied():
     pixels = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     table = Table.from_arrays({"x": pixels, "y": ["a", "b"]}, {"x": Image(), "y": Category()})
-    assert np.shares_memory(table.arrays["x"], pixels)
+    assert np.fractions_memory(table.arrays["x"], pixels)
     assert np.array_equal(table.value(1, "x"), pixels[1])
     assert table.column_values("y") == ["a", "b"]
 
@@ -238,7 +238,7 @@ def test_labels_come_as_lists_or_arrays(kind):
     assert type(table.value(0, "y")) is int
 
 
-def test_a_list_of_paths_or_of_arrays_is_a_column_of_pictures(tmp_path):
+def test_a_list_of_paths_or_of_arrays_is_a_column_of_images(tmp_path):
     PILImage.new("L", (4, 3)).save(tmp_path / "a.png")
     files = Table.from_arrays({"x": [tmp_path / "a.png"]}, {"x": Image()})
     assert files.value(0, "x") == str(tmp_path / "a.png")
@@ -261,20 +261,20 @@ def test_arrays_of_different_lengths_or_without_a_meaning_are_refused():
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_idx_is_read_packed_or_not_whatever_it_is_called(tmp_path, packed, suffix):
-    pictures = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     labels = np.array([7, 2], np.uint8)
     pack = gzip.compress if packed else bytes
-    (tmp_path / f"x{suffix}").write_bytes(pack(idx(pictures, 0x08)))
+    (tmp_path / f"x{suffix}").write_bytes(pack(idx(images, 0x08)))
     (tmp_path / f"y{suffix}").write_bytes(pack(idx(labels, 0x08)))
     table = Table.from_idx(tmp_path / f"x{suffix}", tmp_path / f"y{suffix}", label="digit")
-    assert np.array_equal(table.arrays["image"], pictures)
+    assert np.array_equal(table.arrays["image"], images)
     assert table.column_values("digit") == [7, 2]
     assert len(Table.from_idx(tmp_path / f"x{suffix}")) == 2
 
 
 def test_idx_numbers_are_big_endian(tmp_path):
-    pictures = np.zeros((2, 3, 4), np.uint8)
-    (tmp_path / "x").write_bytes(idx(pictures, 0x08))
+    images = np.zeros((2, 3, 4), np.uint8)
+    (tmp_path / "x").write_bytes(idx(images, 0x08))
     (tmp_path / "y").write_bytes(idx(np.array([1, 70000], np.int32), 0x0C))
     assert Table.from_idx(tmp_path / "x", tmp_path / "y").column_values("label") == [1, 70000]
 
@@ -308,19 +308,19 @@ def test_a_parquet_file_of_more_cells_than_can_be_in_it_is_refused_by_its_header
 
 
 def test_idx_faults_name_the_file(tmp_path):
-    pictures = idx(np.zeros((2, 3, 4), np.uint8), 0x08)
+    images = idx(np.zeros((2, 3, 4), np.uint8), 0x08)
     good = tmp_path / "x"
-    good.write_bytes(pictures)
-    packed = gzip.compress(pictures * 50, mtime=0)
+    good.write_bytes(images)
+    packed = gzip.compress(images * 50, mtime=0)
     faults = {
-        "cut": (pictures[:-1], "39 bytes, but its header .* needs 40"),
-        "long": (pictures + b"\0", "needs 40"),
+        "cut": (images[:-1], "39 bytes, but its header .* needs 40"),
+        "long": (images + b"\0", "needs 40"),
         "text": (b"hello there", "no idx file .*: it begins with '68 65 6c 6c'"),
         "empty": (b"", "no idx file"),
-        "header": (pictures[:9], "but its header|no idx file"),
+        "header": (images[:9], "but its header|no idx file"),
         "huge": (b"\0\0\x08\x04" + b"\xff" * 16, "but its header"),
-        "one_axis": (idx(np.zeros(3, np.uint8), 0x08), "not pictures"),
-        "floats": (idx(np.zeros((2, 3, 4), np.float32), 0x0D), "not pictures"),
+        "one_axis": (idx(np.zeros(3, np.uint8), 0x08), "not images"),
+        "floats": (idx(np.zeros((2, 3, 4), np.float32), 0x0D), "not images"),
         "gz_cut": (packed[:-10], "cut short or damaged"),
         "gz_damaged": (packed[:15] + b"\xff\xff\xff" + packed[18:], "cut short or damaged"),
     }
@@ -330,7 +330,7 @@ def test_idx_faults_name_the_file(tmp_path):
             Table.from_idx(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
     (tmp_path / "three").write_bytes(idx(np.zeros(3, np.uint8), 0x08))
-    with pytest.raises(DataError, match="3 labels for 2 pictures"):
+    with pytest.raises(DataError, match="3 labels for 2 images"):
         Table.from_idx(good, tmp_path / "three")
-    with pytest.raises(DataError, match="not one label per picture"):
+    with pytest.raises(DataError, match="not one label per image"):
         Table.from_idx(good, good)

@@ -47,23 +47,23 @@ def test_values_of_several_types_are_refused_and_not_turned_into_text(values, wo
         series_of("a", values)
 
 
-def test_one_array_of_pictures_is_pointed_into_and_not_copied():
+def test_one_array_of_images_is_pointed_into_and_not_copied():
     pixels = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
     cells, held = cells_of("x", Image(), pixels)
     assert cells.to_list() == [0, 1]
     assert held is pixels
     _, of_torch = cells_of("x", Image(), torch.from_numpy(pixels))
-    assert np.shares_memory(of_torch, pixels)
+    assert np.fractions_memory(of_torch, pixels)
 
 
-def test_pictures_one_by_one_are_stacked_and_may_be_missing():
+def test_images_one_by_one_are_stacked_and_may_be_missing():
     first, second = np.full((4, 3, 3), 1, np.uint8), np.full((4, 3, 3), 2, np.uint8)
     cells, held = cells_of("x", Image(), [first, None, PILImage.fromarray(second)])
     assert cells.to_list() == [0, None, 1]
     assert np.array_equal(held, [first, second])
 
 
-def test_pictures_as_paths_stay_paths():
+def test_images_as_paths_stay_paths():
     cells, held = cells_of("x", Image(), np.array(["a.png", "b.png"]))
     assert (cells.to_list(), held) == (["a.png", "b.png"], None)
     assert cells_of("x", Image(), [Path("a.png"), None])[0].to_list() == ["a.png", None]
@@ -80,7 +80,7 @@ def test_pictures_as_paths_stay_paths():
         ([np.zeros((4, 4))], "got float64"),
     ],
 )
-def test_arrays_that_are_no_pictures_say_what_would_do(values, words):
+def test_arrays_that_are_no_images_say_what_would_do(values, words):
     with pytest.raises(DataError, match=words):
         cells_of("x", Image(), values)
 

@@ -73,7 +73,7 @@ def test_valid_rows_are_spread_over_the_table_and_never_the_last():
     assert per_tenth.max() < 263
 
 
-def test_counts_may_be_given_instead_of_shares():
+def test_counts_may_be_given_instead_of_fractions():
     split = make_split(_numbers(50), valid=7, test=1)
     assert (len(split.train), len(split.valid), len(split.vault)) == (42, 7, 1)
 
@@ -84,7 +84,7 @@ def test_valid_zero_trains_on_everything():
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(2, 40), min_size=1, max_size=12), st.integers(0, 999))
-def test_every_class_gives_its_share_rounded_up_or_down(sizes, seed):
+def test_every_class_gives_its_fraction_rounded_up_or_down(sizes, seed):
     breeds = [f"b{i}" for i, size in enumerate(sizes) for _ in range(size)]
     if len(breeds) < 5:
         return
@@ -93,9 +93,9 @@ def test_every_class_gives_its_share_rounded_up_or_down(sizes, seed):
     held = Counter(breeds[row] for row in split.valid)
     if len(sizes) > 1:
         assert split.how["stratify"] == ["breed"]
-    share = len(split.valid) / len(breeds)
+    fraction = len(split.valid) / len(breeds)
     for i, size in enumerate(sizes):
-        assert int(size * share) <= held[f"b{i}"] <= int(np.ceil(size * share))
+        assert int(size * fraction) <= held[f"b{i}"] <= int(np.ceil(size * fraction))
         assert held[f"b{i}"] < size
 
 
@@ -167,7 +167,7 @@ def test_too_few_moments_are_refused():
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=40), st.integers(0, 99))
-def test_groups_stay_whole_and_near_their_shares(sizes, seed):
+def test_groups_stay_whole_and_near_their_fractions(sizes, seed):
     patients = [f"p{i}" for i, size in enumerate(sizes) for _ in range(size)]
     total = len(patients)
     if total < 10:
@@ -180,7 +180,7 @@ def test_groups_stay_whole_and_near_their_shares(sizes, seed):
     assert not owners[0] & owners[2]
     assert not owners[1] & owners[2]
     for part in _rows(split)[1:]:
-        # A part stops within half the largest group of its share.
+        # A part stops within half the largest group of its fraction.
         assert abs(len(part) - 0.2 * total) <= max(sizes) / 2 + 1
 
 
@@ -239,10 +239,10 @@ def test_valid_rows_are_drawn_from_training_rows_where_the_column_names_none():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"valid": 1.5}, "valid=1.5 must be a share"),
-        ({"valid": -0.1}, "valid=-0.1 must be a share"),
+        ({"valid": 1.5}, "valid=1.5 must be a fraction"),
+        ({"valid": -0.1}, "valid=-0.1 must be a fraction"),
         ({"valid": 1.0}, "would take every row"),
-        ({"test": float("nan")}, "test=nan must be a share"),
+        ({"test": float("nan")}, "test=nan must be a fraction"),
         ({"valid": "0.2"}, "must be a number"),
         ({"valid": 0.6, "test": 0.4}, "leave none to train on"),
         ({"valid": 10}, "leave none to train on"),

@@ -53,7 +53,7 @@ def test_he_initialisation_keeps_the_signal_and_small_loses_it():
     assert DeepCNN(DeepCNNConfig(init="small")).units.weight.std().item() == pytest.approx(0.01, rel=0.02)
 
 
-def test_dropout_silences_the_stated_share_in_training_only():
+def test_dropout_silences_the_stated_fraction_in_training_only():
     model = DeepCNN(DeepCNNConfig(dropout=0.25, units=4000))
     images = torch.randn(1, 1, 28, 28)
     alive = model.eval()(images) > 0
@@ -88,7 +88,7 @@ def test_bad_options_and_sizes_are_refused():
         DeepCNN()(torch.randn(1, 1, 32, 28))
 
 
-def test_learns_a_dozen_pictures_by_heart():
+def test_learns_a_dozen_images_by_heart():
     model = DeepCNN(DeepCNNConfig(dropout=0.0))
     classes = nn.Linear(50, 4)
     images, targets = torch.randn(12, 1, 28, 28), torch.arange(12) % 4

@@ -53,7 +53,7 @@ def test_with_vgg16s_weights_it_answers_as_vgg16s_classifier_does(narrow):
         torch.testing.assert_close(pool4, net.features[:24](images), rtol=1e-4, atol=1e-5)
 
 
-def test_a_larger_picture_gives_the_mean_of_its_windows():
+def test_a_larger_image_gives_the_mean_of_its_windows():
     model = small().eval()
     images = torch.randn(1, 3, 256, 320)
     with torch.no_grad():
@@ -96,7 +96,7 @@ def test_the_full_network_has_the_layers_of_vgg16():
 
 
 @pytest.mark.parametrize("size_px", [(180, 240), (65, 33), (1, 1)])
-def test_maps_cover_the_picture(size_px):
+def test_maps_cover_the_image(size_px):
     maps = small(size_px=size_px).eval().features(torch.randn(1, 3, *size_px))
     for each, channels, stride in zip(maps, (16, 32, 16), (8, 16, 32), strict=True):
         assert each.shape == (1, channels, -(-size_px[0] // stride), -(-size_px[1] // stride))

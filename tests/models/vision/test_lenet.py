@@ -42,7 +42,7 @@ def test_numbers_agree_with_numpy():
     image = torch.randn(1, 1, 16, 16, dtype=torch.float64)
     ours = model(image)[0].detach().numpy()
 
-    def squash(a):
+    def scaled_tanh(a):
         return 1.7159 * np.tanh(2 * a / 3)
 
     def conv(maps, kernels, bias):
@@ -51,15 +51,15 @@ def test_numbers_agree_with_numpy():
 
     def subsample(maps, layer):
         pooled = maps[:, ::2, ::2] + maps[:, 1::2, ::2] + maps[:, ::2, 1::2] + maps[:, 1::2, 1::2]
-        return squash(pooled / 4 * layer.coefficient.detach().numpy() + layer.bias.detach().numpy())
+        return scaled_tanh(pooled / 4 * layer.coefficient.detach().numpy() + layer.bias.detach().numpy())
 
     n = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    maps = subsample(squash(conv(image[0].numpy(), n["c1"], n["c1_bias"])), model.s2)
+    maps = subsample(scaled_tanh(conv(image[0].numpy(), n["c1"], n["c1_bias"])), model.s2)
     dense = np.zeros((16 * 6, 25))
     dense[model.c3.pairs.numpy()] = n["c3.kernels"]
-    maps = subsample(squash(conv(maps, dense.reshape(16, 6, 5, 5), n["c3.bias"])), model.s4)
-    c5 = squash(n["c5.weight"] @ maps.ravel() + n["c5.bias"])
-    np.testing.assert_allclose(ours, squash(n["f6.weight"] @ c5 + n["f6.bias"]), rtol=1e-10)
+    maps = subsample(scaled_tanh(conv(maps, dense.reshape(16, 6, 5, 5), n["c3.bias"])), model.s4)
+    c5 = scaled_tanh(n["c5.weight"] @ maps.ravel() + n["c5.bias"])
+    np.testing.assert_allclose(ours, scaled_tanh(n["f6.weight"] @ c5 + n["f6.bias"]), rtol=1e-10)
 
 
 @pytest.mark.parametrize(("size_px", "places"), [((28, 28), 25), ((32, 32), 25), ((16, 20), 2), ((64, 41), 13 * 7)])
@@ -73,12 +73,12 @@ def test_fully_connected_width_follows_the_size(size_px, places):
 def test_refuses_what_it_cannot_read():
     with pytest.raises(ShapeError, match="smallest size is 16 x 16"):
         LeNet5(size_px=(28, 15))
-    with pytest.raises(ShapeError, match=r"built for pictures of 28 x 28 px, got 32 x 32.*size_px=\(32, 32\)"):
+    with pytest.raises(ShapeError, match=r"built for images of 28 x 28 px, got 32 x 32.*size_px=\(32, 32\)"):
         LeNet5()(torch.randn(1, 1, 32, 32))
     with pytest.raises(ConfigError, match="lenet5 has other layers"):
         LeNet5(pool="avg_max")
 
 
-def test_first_layers_keep_the_spread_of_the_picture():
+def test_first_layers_keep_the_spread_of_the_image():
     maps = LeNet5(size_px=(32, 32)).features(torch.randn(64, 1, 32, 32))
     assert 0.5 < maps[0].std() < 1.5

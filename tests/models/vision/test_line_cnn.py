@@ -24,7 +24,7 @@ def test_layers_give_what_the_docstring_says():
     assert (model.sequence, model.num_features) == (True, 96)
 
 
-def test_one_picture_costs_at_most_ten_million_multiply_adds():
+def test_one_image_costs_at_most_ten_million_multiply_adds():
     (info,) = [info for info in catalogue() if info.name == "line_cnn"]
     assert info.multiply_adds < 10e6
     assert info.size_px == (32, 128)
@@ -69,7 +69,7 @@ def test_odd_sides_double_the_last_row_and_column():
 
 
 def test_another_height_is_refused():
-    with pytest.raises(ShapeError, match=r"built for pictures of 32 px height and any width, got 48 x 128"):
+    with pytest.raises(ShapeError, match=r"built for images of 32 px height and any width, got 48 x 128"):
         line()(torch.rand(1, 1, 48, 128))
 
 
@@ -111,8 +111,8 @@ def test_further_convolutions_add_to_what_they_read():
             for layer in further:
                 layer.norm.weight.zero_()  # then they add nothing
         deep.load_state_dict(shallow.state_dict(), strict=False)
-        picture = torch.rand(2, 1, 32, 64)
-        torch.testing.assert_close(deep(picture), shallow(picture))
+        image = torch.rand(2, 1, 32, 64)
+        torch.testing.assert_close(deep(image), shallow(image))
 
 
 def test_a_depth_below_one_is_refused():

@@ -28,7 +28,7 @@ def trained_statistics(net):
 
 
 @pytest.mark.parametrize("size_px", [(64, 64), (45, 62), (1, 3), (33, 32)])
-def test_the_map_has_the_size_of_the_picture(size_px):
+def test_the_map_has_the_size_of_the_image(size_px):
     model = create(SMALL, size_px=size_px).eval()
     (maps,) = model.features(torch.randn(2, 3, *size_px))
     assert maps.shape == (2, 4, *size_px)

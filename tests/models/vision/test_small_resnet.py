@@ -46,7 +46,7 @@ def test_bad_options_are_refused():
         SmallResNetConfig(blocks=0)
 
 
-def test_learns_a_dozen_pictures_by_heart():
+def test_learns_a_dozen_images_by_heart():
     model = SmallResNet(SmallResNetConfig(blocks=1, width=8))
     classes = nn.Linear(32, 4)
     images, targets = torch.randn(12, 3, 16, 16), torch.arange(12) % 4

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from longspan.errors import ConfigError
-from longspan.models import UnshuffleCNNConfig, create, from_json, to_json
+from longspan.models import SpaceToDepthCNNConfig, create, from_json, to_json
 
 
 def test_layers_give_what_the_docstring_says():
@@ -29,7 +29,7 @@ def test_odd_sides_double_the_last_row_and_column():
 
 
 def test_options_survive_json():
-    model = create(UnshuffleCNNConfig(widths=(4, 8, 8, 8), dropout=0.0), in_channels=3, size_px=(32, 32), pool="avg")
+    model = create(SpaceToDepthCNNConfig(widths=(4, 8, 8, 8), dropout=0.0), in_channels=3, size_px=(32, 32), pool="avg")
     again = from_json(to_json(model))
     assert again.config == model.config
     assert again.num_features == 8
@@ -38,4 +38,4 @@ def test_options_survive_json():
 @pytest.mark.parametrize("options", [{"widths": (1, 2, 3)}, {"widths": (0, 1, 1, 1)}, {"dropout": 1.0}])
 def test_values_that_cannot_be_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
-        UnshuffleCNNConfig(**options)
+        SpaceToDepthCNNConfig(**options)

@@ -123,9 +123,9 @@ def test_sizes_that_cannot_be_are_refused_with_one_that_can(name, size_px, messa
         create(name, size_px=size_px)
 
 
-def test_pictures_that_do_not_fit_are_refused():
+def test_images_that_do_not_fit_are_refused():
     model = _on_meta("vit_b_32", size_px=(64, 64))
-    with pytest.raises(ShapeError, match="built for pictures of 64 x 64 px, got 96 x 96"):
+    with pytest.raises(ShapeError, match="built for images of 64 x 64 px, got 96 x 96"):
         model(torch.empty(1, 3, 96, 96, device="meta"))
     with pytest.raises(ShapeError, match=r"reads \(B, 3, H, W\), got \(1, 1, 64, 64\)"):
         model(torch.empty(1, 1, 64, 64, device="meta"))

@@ -1,4 +1,4 @@
-"""The picture of a study shows the figures that it is given."""
+"""The image of a study shows the figures that it is given."""
 
 import numpy as np
 import polars as pl
@@ -6,9 +6,9 @@ import pytest
 
 from longspan.errors import StudyError, UnknownNameError
 from longspan.report.svg import inline_svg
+from longspan.study.reports.figures import learning_curves
 from longspan.study.statistics.crossover import Crossover, crossover
 from longspan.study.statistics.curves import curves
-from longspan.study.reports.figures import learning_curves
 
 SIZES = (100, 300, 1000, 3000)
 TRUTHS = {"whole $": lambda n: 2.0 * n**-0.5 + 0.01, "staged": lambda n: 0.35 * n**-0.2}

@@ -7,15 +7,15 @@ import time
 import pytest
 
 from longspan.errors import StudyError
-from longspan.study.runs.metadata_validation import fact_faults
 from longspan.study.results import StudyResults
+from longspan.study.runs.metadata_validation import fact_faults
 from longspan.study.runs.runs import Run, RunResult
 from longspan.study.runs.store import StudyFile
 
 FACTS = {
     "plan": {"strategies": ["x"], "sizes": [10], "seeds": [0]},
     "task": {"targets": ["side"], "columns": {"side": {"kind": "category"}}, "rows": {"train": 10, "evaluated": 5}},
-    "task_words": "Task(image -> side)", "measures": {"side": "share of wrong"},
+    "task_words": "Task(image -> side)", "measures": {"side": "fraction of wrong"},
     "settings": {"budget": None, "evaluate_on": "valid", "threads": 1}, "prices": None, "vault": [],
     "environment": {"a": 1},
 }  # fmt: skip

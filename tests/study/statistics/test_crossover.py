@@ -87,10 +87,10 @@ def test_the_interval_is_where_a_paired_t_test_is_not_significant():
     }
 
     def t_at(size):
-        share = math.log(size / 100) / math.log(30)
+        fraction = math.log(size / 100) / math.log(30)
         apart = [
-            (errors["whole", 100, seed] - errors["staged", 100, seed]) * (1 - share)
-            + (errors["whole", 3000, seed] - errors["staged", 3000, seed]) * share
+            (errors["whole", 100, seed] - errors["staged", 100, seed]) * (1 - fraction)
+            + (errors["whole", 3000, seed] - errors["staged", 3000, seed]) * fraction
             for seed in range(4)
         ]
         return float(np.mean(apart) / (np.std(apart, ddof=1) / 2))

@@ -43,7 +43,7 @@ def test_means_have_the_t_interval():
     assert narrower.high == pytest.approx(0.2 + 0.8165 * 0.1 / math.sqrt(3), abs=1e-5)
 
 
-def test_intervals_of_shares_end_at_one():
+def test_intervals_of_fractions_end_at_one():
     frame = pl.DataFrame(
         {"strategy": ["a"] * 2, "size": [100] * 2, "seed": [0, 1], "target": ["y"] * 2, "error": [0.7, 0.9]}
     )

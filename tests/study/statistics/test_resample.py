@@ -12,10 +12,10 @@ from longspan.study.statistics.resample import resampled_means, resamples, stand
 def test_few_seeds_are_drawn_in_every_way():
     drawn = resamples(3)
     ordered = [np.bincount(way, minlength=3).tolist() for way in itertools.product(range(3), repeat=3)]
-    for counts, share in zip(drawn.counts.tolist(), drawn.shares, strict=True):
-        assert share == pytest.approx(ordered.count(counts) / 27)
-    assert drawn.shares.sum() == pytest.approx(1)
-    assert len(resamples(6).shares) == 462
+    for counts, fraction in zip(drawn.counts.tolist(), drawn.fractions, strict=True):
+        assert fraction == pytest.approx(ordered.count(counts) / 27)
+    assert drawn.fractions.sum() == pytest.approx(1)
+    assert len(resamples(6).fractions) == 462
 
 
 def test_many_seeds_are_drawn_at_random_and_repeatably():
@@ -23,7 +23,7 @@ def test_many_seeds_are_drawn_at_random_and_repeatably():
     np.testing.assert_array_equal(one.counts, same.counts)
     assert (one.counts != other.counts).any()
     assert (one.counts.sum(axis=1) == 9).all()
-    assert len(one.shares) == 500
+    assert len(one.fractions) == 500
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])

@@ -7,11 +7,11 @@ from longspan.systems.numbers.find_digits import cut_out, find_digits, join_digi
 
 
 def strokes(*boxes, size=(32, 100)):
-    picture = np.full(size, 10, np.uint8)
+    image = np.full(size, 10, np.uint8)
     for x0, y0, x1, y1 in boxes:
-        picture[y0:y1, x0:x1] = 220
-        picture[y0 + 3 : y1 - 3, x0 + 3 : x1 - 3] = 10  # a ring
-    return picture
+        image[y0:y1, x0:x1] = 220
+        image[y0 + 3 : y1 - 3, x0 + 3 : x1 - 3] = 10  # a ring
+    return image
 
 
 def test_separate_digits_are_found_where_they_are():
@@ -21,22 +21,22 @@ def test_separate_digits_are_found_where_they_are():
 
 
 def test_touching_digits_are_cut_where_the_ink_is_thin():
-    picture = strokes((5, 5, 20, 27), (26, 5, 41, 27), (60, 5, 75, 27))
-    picture[14:17, 20:26] = 220  # a bridge
-    found = find_digits(picture)
+    image = strokes((5, 5, 20, 27), (26, 5, 41, 27), (60, 5, 75, 27))
+    image[14:17, 20:26] = 220  # a bridge
+    found = find_digits(image)
     assert len(found) == 3
     assert 20 <= found[0][2] <= 26
 
 
 def test_strokes_above_each_other_are_one_digit_and_specks_none():
-    picture = strokes((10, 3, 25, 14), (10, 17, 25, 29))
-    picture[5:7, 80:82] = 255
-    assert len(find_digits(picture)) == 1
+    image = strokes((10, 3, 25, 14), (10, 17, 25, 29))
+    image[5:7, 80:82] = 255
+    assert len(find_digits(image)) == 1
 
 
-@pytest.mark.parametrize("picture", [np.zeros((32, 64), np.uint8), np.full((32, 64), 30, np.uint8)])
-def test_nothing_is_found_where_nothing_is(picture):
-    assert find_digits(picture) == []
+@pytest.mark.parametrize("image", [np.zeros((32, 64), np.uint8), np.full((32, 64), 30, np.uint8)])
+def test_nothing_is_found_where_nothing_is(image):
+    assert find_digits(image) == []
 
 
 def test_a_crop_is_centred_and_keeps_its_shape():
@@ -47,14 +47,14 @@ def test_a_crop_is_centred_and_keeps_its_shape():
     assert (columns[0], columns[-1]) == (9, 18)
 
 
-def test_a_box_outside_the_picture_gives_an_edge_and_no_error():
+def test_a_box_outside_the_image_gives_an_edge_and_no_error():
     assert cut_out(np.zeros((32, 64), np.uint8), [70.0, -4.0, 90.0, 40.0]).shape == (28, 28)
 
 
 def test_files_are_read_as_arrays_are(tmp_path):
-    picture = strokes((5, 5, 19, 27), (30, 4, 45, 26))
-    PILImage.fromarray(picture).save(tmp_path / "a.png")
-    assert find_digits(str(tmp_path / "a.png")) == find_digits(picture)
+    image = strokes((5, 5, 19, 27), (30, 4, 45, 26))
+    PILImage.fromarray(image).save(tmp_path / "a.png")
+    assert find_digits(str(tmp_path / "a.png")) == find_digits(image)
 
 
 def test_most_made_up_numbers_are_parted_right():

@@ -8,14 +8,14 @@ from longspan.systems import SystemRun, find_system
 from longspan.systems.function_registry import load_with_given
 from longspan.systems.numbers.quickstart import QuickstartOptions
 
-QUICK = QuickstartOptions(sizes="20,40", seeds=2, steps=2, pictures=50)
+QUICK = QuickstartOptions(sizes="20,40", seeds=2, steps=2, images=50)
 
 
 def test_a_quick_look_ends_in_curves_and_a_reading(tmp_path, capsys):
     run = SystemRun("quickstart", tmp_path, seed=1)
     find_system("quickstart").run(QUICK, run)
     result = json.loads((tmp_path / "result.json").read_text())
-    assert set(result["metrics"]) == {"right, in stages, 40 pictures", "right, end to end, 40 pictures"}
+    assert set(result["metrics"]) == {"right, in stages, 40 images", "right, end to end, 40 images"}
     frame = ls.Study.open(tmp_path / "study.sqlite").frame()
     assert sorted(frame["size"].unique()) == [20, 40]
     assert len(frame) == 2 * 2 * 2
@@ -42,8 +42,8 @@ def test_learns_to_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"sizes": "10,100"}, "at least 20 pictures"), ({"sizes": "many"}, "whole numbers"), ({"steps": 0}, "--steps"),
-     ({"seeds": 0}, "--seeds"), ({"pictures": 3}, "--pictures"), ({"jobs": 0}, "--jobs")],
+    [({"sizes": "10,100"}, "at least 20 images"), ({"sizes": "many"}, "whole numbers"), ({"steps": 0}, "--steps"),
+     ({"seeds": 0}, "--seeds"), ({"images": 3}, "--images"), ({"jobs": 0}, "--jobs")],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(ConfigError, match=words):

@@ -4,12 +4,12 @@ import pytest
 import longspan as ls
 from longspan.errors import LongspanError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.numbers.find_digits import cut_out
 from longspan.systems.function_registry import load_with_given
+from longspan.systems.numbers.find_digits import cut_out
+from longspan.systems.numbers.read_numbers import ReadNumbersOptions, numbers_task
 from longspan.systems.numbers.sliding import cut_windows
 from longspan.systems.numbers.stages import cut_digits
 from longspan.systems.numbers.strategies import FROM_DIGITS, LEARNED_STAGES, NEEDS, ways_to_read
-from longspan.systems.numbers.read_numbers import ReadNumbersOptions, numbers_task
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def world():
     return task, digits, ways_to_read(digits, source=40)
 
 
-def test_training_and_test_numbers_share_no_digit():
+def test_training_and_test_numbers_fraction_no_digit():
     digits = ls.datasets.load("digits")
     split = digits.split(valid=0.3, seed=0, stratify="digit")
     assert not set(split.train) & set(split.valid)
@@ -89,7 +89,7 @@ def test_options_that_cannot_be_are_refused(wrong, words):
 
 @pytest.mark.slow
 def test_the_system_runs_all_ways(tmp_path):
-    options = ReadNumbersOptions(sizes="20,40", seeds=2, steps=4, pictures=50, source=40)
+    options = ReadNumbersOptions(sizes="20,40", seeds=2, steps=4, images=50, source=40)
     find_system("read-numbers").run(options, SystemRun("read-numbers", tmp_path, quiet=True))
     results = ls.Study.open(tmp_path / "study.sqlite")
     assert results.failures().is_empty()

@@ -22,7 +22,7 @@ def test_a_quick_look(tmp_path):
         assert 0 <= metrics[f"map, {way}"] <= metrics[f"ap50, {way}"] <= 1
         assert metrics[f"seconds a photo, {way}"] > 0
     assert metrics["seconds a photo, R-CNN"] > metrics["seconds a photo, Faster R-CNN"]
-    assert 0 < metrics["share of people in a region, R-CNN"] <= 1
+    assert 0 < metrics["fraction of people in a region, R-CNN"] <= 1
     assert [stage["stage"] for stage in result["ceiling"]["stages"]][:2] == ["propose", "warp"]
     assert set(result["seconds by stage of R-CNN"]) == {"propose", "warp", "look", "all others"}
     page = (tmp_path / "report.html").read_text()

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import longspan as ls
-from longspan.metrics.overlap import box_overlaps
 from longspan.errors import ConfigError, ModelFileError
+from longspan.metrics.overlap import box_overlaps
 from longspan.pipeline import load
 from longspan.systems.function_registry import GIVEN, load_with_given
 from longspan.systems.rcnn.labels import with_true_regions
@@ -24,7 +24,7 @@ def scenes(count, seed):
 
 
 def proposer(*tables):
-    """Regions of the pictures of these tables: of each thing five that are off by up to a fifth, and 8 of nothing."""
+    """Regions of the images of these tables: of each thing five that are off by up to a fifth, and 8 of nothing."""
     known = {}
     for table in tables:
         for row in range(len(table)):
@@ -179,7 +179,7 @@ def test_of_boxes_of_a_class_that_overlap_the_surest_stays():
     assert join_regions(image, [], [], [], labels=["cat"]) == []
 
 
-def test_moved_boxes_stay_in_the_picture():
+def test_moved_boxes_stay_in_the_image():
     image = np.zeros((100, 200, 3), np.uint8)
     moves = [[1.0, 0.0, np.log(2), 0.0], [9.0, 0.0, 0.0, 0.0]]
     found = join_regions(image, [[100, 20, 180, 60], [0, 0, 20, 20]], [1.0, 2.0], moves, labels=["cat"])

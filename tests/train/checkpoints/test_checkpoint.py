@@ -9,9 +9,9 @@ import torch
 
 import longspan as ls
 from longspan.errors import CheckpointError, ConfigError
+from longspan.storage.files import read_tensors
 from longspan.train import checkpoint
 from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, latest_steps, read_latest
-from longspan.storage.files import read_tensors
 
 
 def state_at(steps, epoch=0, phase=0):

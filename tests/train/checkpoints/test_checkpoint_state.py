@@ -18,7 +18,7 @@ from longspan.train.config import Phase
 
 PHASES = [
     Phase(epochs=1, lr=0.02, frozen=1.0),
-    Phase(epochs=3, lr=0.02, schedule="one_cycle", lower_rate=0.1),
+    Phase(epochs=3, lr=0.02, schedule="one_cycle", backbone_lr_mult=0.1),
     Phase(epochs=1, lr=0.05, schedule="cosine", warmup=0.0, frozen=0.5),
 ]
 CONFIG = ls.TrainConfig(

@@ -3,7 +3,7 @@ import numpy as np
 import longspan as ls
 from longspan.datasets import make_scenes
 from longspan.train.reports.learner_report import compose_report
-from longspan.train.reports.show import batch_pictures, legend_of, result_pictures
+from longspan.train.reports.show import batch_images, legend_of, result_images
 
 
 def test_a_mask_says_how_much_of_it_is_right_and_stands_beside_the_truth():
@@ -15,15 +15,15 @@ def test_a_mask_says_how_much_of_it_is_right_and_stands_beside_the_truth():
         progress=False,
     )
     scores = learner.scores()
-    pictures = result_pictures(learner, scores, 2)
+    images = result_images(learner, scores, 2)
     said, true = scores.activated["mask"].numpy(), scores.targets["mask"].numpy()
-    shares = sorted(f"mask {np.mean(said[i] == true[i]):.0%} right" for i in range(2))
-    assert sorted(picture.caption for picture in pictures) == shares
+    fractions = sorted(f"mask {np.mean(said[i] == true[i]):.0%} right" for i in range(2))
+    assert sorted(image.caption for image in images) == fractions
     height, width = learner.task.targets["mask"].size_px
-    assert {picture.image.shape for picture in pictures} == {(height, 2 * width + 4, 3)}
+    assert {image.image.shape for image in images} == {(height, 2 * width + 4, 3)}
     assert [word for word, _ in legend_of(learner)] == ["ground", "rectangle", "disc", "triangle"]
-    assert all(picture.note.startswith("loss ") for picture in pictures)
-    assert {picture.caption for picture in batch_pictures(learner, 2)} == {""}
+    assert all(image.note.startswith("loss ") for image in images)
+    assert {image.caption for image in batch_images(learner, 2)} == {""}
     page = compose_report(learner).to_html()
     assert page.count('<ul class="legend">') == 2
     assert "Left the answer, right the truth." in page

@@ -1,4 +1,4 @@
-"""COCO's JSON: pictures, categories, and annotations with boxes and masks.
+"""COCO's JSON: images, categories, and annotations with boxes and masks.
 
 Source: the format page of the COCO data set (object detection). `iscrowd` and `ignore` both mean: here is something
 that is neither to be found nor wrong to be found. Results files (a bare list of boxes with scores) are refused.
@@ -14,10 +14,9 @@ from typing import Any
 import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
-from longspan.vision.rle import decode_runs, runs_of_string
 from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
-from longspan.data.annotations.files import Pictures, read_text
+from longspan.data.annotations.files import ImageFiles, read_text
 from longspan.data.annotations.geometry import (
     checked_box,
     checked_polygons,
@@ -26,9 +25,10 @@ from longspan.data.annotations.geometry import (
     numbers_of,
     size_fault,
 )
-from longspan.storage.plain_json import parse_json
 from longspan.data.table import Table
 from longspan.errors import DataError, unknown_name
+from longspan.storage.plain_json import parse_json
+from longspan.vision.rle import decode_runs, runs_of_string
 
 __all__ = ["read_coco"]
 
@@ -45,21 +45,21 @@ def read_coco(
     image: str = "image",
     on_error: OnError = "raise",
 ) -> Table:
-    """Pictures that a COCO file lists, with their boxes and, where it has masks, instances.
+    """Images that a COCO file lists, with their boxes and, where it has masks, instances.
 
-    Every picture's header is read, because a file made for pictures of another size gives wrong boxes without a word.
+    Every image's header is read, because a file made for images of another size gives wrong boxes without a word.
 
     Args:
         annotations: The JSON file.
         images: The folder that `file_name` starts from.
         labels: Only these categories, in this order; annotations of others are left out. None: all of the file.
         instances: Whether there is a column of instances; None: if any annotation has a segmentation.
-        image: Name of the picture column.
+        image: Name of the image column.
         on_error: "raise" refuses the file and names every fault; "skip" leaves bad annotations out and warns once. A
-            picture whose size is not the one in the file then has missing values, for all its boxes may be wrong.
+            image whose size is not the one in the file then has missing values, for all its boxes may be wrong.
 
     Returns:
-        A row for each picture, in the file's order, with `image`, `boxes` and `instances`. A picture without
+        A row for each image, in the file's order, with `image`, `boxes` and `instances`. An image without
         annotations has empty lists.
 
     Raises:
@@ -68,7 +68,7 @@ def read_coco(
     """
     path = Path(annotations)
     faults = Faults(str(path), on_error)
-    pictures = Pictures(images)
+    pictures = ImageFiles(images)
     content = _read(path)
     where = path.name
     label_of = _categories(content["categories"], where, faults)
@@ -90,10 +90,10 @@ def read_coco(
         row = row_of.get(record.get("image_id"), -2) if isinstance(record.get("image_id"), Hashable) else -2
         here = f"{where}, annotation {str(record.get('id', f'number {number}'))[:40]}"
         if row == -2:
-            faults.add(here, f"there is no picture with the id {record.get('image_id')!r:.40}", "Mend image_id.")
+            faults.add(here, f"there is no image with the id {record.get('image_id')!r:.40}", "Mend image_id.")
             continue
         name, size = rows[row] if row >= 0 else ("", None)
-        if size is None:  # its picture is a fault of its own
+        if size is None:  # its image is a fault of its own
             continue
         here += f" ({name})"
         category = record.get("category_id")
@@ -124,7 +124,7 @@ def read_coco(
             things[row].append({**mask, **marks})  # type: ignore[union-attr, dict-item]
     faults.close()
     if not rows:
-        raise DataError(f"{path} lists no picture that is in {pictures.folder}.")
+        raise DataError(f"{path} lists no image that is in {pictures.folder}.")
     boxes = [None if each is None else left_of(each, bad) for each, bad in zip(boxes, bad_boxes, strict=True)]
     things = [None if each is None else left_of(each, bad) for each, bad in zip(things, bad_things, strict=True)]
     frame = pl.DataFrame([pl.Series(image, [pictures.full(name) for name, _ in rows]), boxes_cells("boxes", boxes)])
@@ -183,22 +183,22 @@ def _categories(records: list[Any], where: str, faults: Faults) -> dict[Any, str
 
 
 def _images(
-    records: list[Any], pictures: Pictures, where: str, faults: Faults
+    records: list[Any], pictures: ImageFiles, where: str, faults: Faults
 ) -> tuple[list[tuple[str, tuple[int, int] | None]], dict[Any, int]]:
     """File name and size of each row, None where what the file says of it cannot be used; and the row of each id.
 
-    The row is -1 for pictures that are not there: their annotations are no faults of their own.
+    The row is -1 for images that are not there: their annotations are no faults of their own.
     """
     rows: list[tuple[str, tuple[int, int] | None]] = []
     row_of: dict[Any, int] = {}
     for number, record in enumerate(records):
         key = record.get("id") if isinstance(record, dict) else None
         if not isinstance(key, int | str):
-            faults.add(f"{where}, picture number {number}", f"{str(record)[:60]!r} is no picture with an id")
+            faults.add(f"{where}, image number {number}", f"{str(record)[:60]!r} is no image with an id")
             continue
-        here = f"{where}, picture {key}"
+        here = f"{where}, image {key}"
         if key in row_of:
-            faults.add(here, "this id is there twice", "Give each picture an id of its own.")
+            faults.add(here, "this id is there twice", "Give each image an id of its own.")
             continue
         row_of[key] = -1
         try:
@@ -229,7 +229,7 @@ def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
         raise ValueError("its segmentation is neither a list of polygons nor runs with size and counts")
     if value["size"] != list(size):
         raise ValueError(
-            f"its mask is for a picture of {value['size']!r:.40} px (height, width), the picture has {list(size)}"
+            f"its mask is for an image of {value['size']!r:.40} px (height, width), the image has {list(size)}"
         )
     counts = value["counts"]
     if isinstance(counts, str):
@@ -237,7 +237,7 @@ def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
     if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("the counts of its mask are no list of whole numbers from 0 on")
     if sum(counts) != size[0] * size[1]:
-        raise ValueError(f"the runs of its mask cover {sum(counts)} pixels, the picture has {size[0] * size[1]}")
+        raise ValueError(f"the runs of its mask cover {sum(counts)} pixels, the image has {size[0] * size[1]}")
     if not sum(counts[1::2]):
         raise ValueError("its mask is empty")
     return {"rle": {"size": list(size), "counts": counts}}

@@ -14,7 +14,7 @@ _SHOWN = 3  # in the warning; the error shows ten
 
 
 def left_of(things: list[Any], left_out: int) -> list[Any] | None:
-    """A picture's things without the bad ones; None, so that it teaches nothing, where all that was there is bad.
+    """An image's things without the bad ones; None, so that it teaches nothing, where all that was there is bad.
 
     An empty list would say that somebody looked and there is nothing.
     """

@@ -1,4 +1,4 @@
-"""Text files of bounded size, and the pictures of a folder by name: nothing outside the folder is ever opened."""
+"""Text files of bounded size, and the images of a folder by name: nothing outside the folder is ever opened."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import final
 
-from longspan.vision.image_io import look
 from longspan.errors import DataError
+from longspan.vision.image_io import look
 
 __all__ = [
-    "PICTURE_ENDINGS",
-    "Pictures",
+    "IMAGE_ENDINGS",
+    "ImageFiles",
     "existing_folder",
     "files_below",
     "inside",
@@ -22,7 +22,7 @@ __all__ = [
     "stem_of",
 ]
 
-PICTURE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"))
+IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"))
 
 
 def read_text(path: Path, *, limit_bytes: int) -> str:
@@ -62,7 +62,7 @@ def read_list(only: str | Path | Iterable[str], *, limit_bytes: int = 1 << 28) -
         raise DataError(f"{path}: {error}.") from None
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not names:
-        raise DataError(f"{path} names no picture; it should have one name a line.")
+        raise DataError(f"{path} names no image; it should have one name a line.")
     return names
 
 
@@ -89,7 +89,7 @@ def inside(name: object) -> PurePosixPath:
         raise ValueError(f"{name!r} is no file name")
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.parts or path.is_absolute() or re.match("[A-Za-z]:", name) or ".." in path.parts:
-        raise ValueError(f"{name!r} leads out of the pictures' folder; paths must be relative to it, without '..'")
+        raise ValueError(f"{name!r} leads out of the images' folder; paths must be relative to it, without '..'")
     return path
 
 
@@ -103,8 +103,8 @@ def files_below(folder: Path, endings: Iterable[str]) -> list[str]:
 
 
 @final
-class Pictures:
-    """The pictures below a folder, by their paths relative to it. Sizes come from headers; no pixel is decoded."""
+class ImageFiles:
+    """The images below a folder, by their paths relative to it. Sizes come from headers; no pixel is decoded."""
 
     def __init__(self, folder: str | Path) -> None:
         """Take the folder; it is looked through when first asked.
@@ -112,7 +112,7 @@ class Pictures:
         Raises:
             DataError: there is no such folder.
         """
-        self.folder = existing_folder(folder, "pictures")
+        self.folder = existing_folder(folder, "images")
 
     @cached_property
     def paths(self) -> list[str]:
@@ -121,9 +121,9 @@ class Pictures:
         Raises:
             DataError: there is none.
         """
-        found = files_below(self.folder, PICTURE_ENDINGS)
+        found = files_below(self.folder, IMAGE_ENDINGS)
         if not found:
-            raise DataError(f"The folder {self.folder} holds no pictures ({', '.join(sorted(PICTURE_ENDINGS))}).")
+            raise DataError(f"The folder {self.folder} holds no images ({', '.join(sorted(IMAGE_ENDINGS))}).")
         return found
 
     @cached_property
@@ -140,10 +140,10 @@ class Pictures:
         return stems
 
     def find(self, name: object) -> str:
-        """The relative path of the picture that an annotation file names.
+        """The relative path of the image that an annotation file names.
 
         Raises:
-            ValueError: the name leads out of the folder, or no such picture is there.
+            ValueError: the name leads out of the folder, or no such image is there.
         """
         path = inside(name)
         try:
@@ -151,14 +151,14 @@ class Pictures:
         except OSError:  # a name longer than the system allows
             there = False
         if not there:
-            raise ValueError(f"the picture {path.as_posix()!r} is not in {self.folder}")
+            raise ValueError(f"the image {path.as_posix()!r} is not in {self.folder}")
         return path.as_posix()
 
     def only(self, names: str | Path | Iterable[str] | None) -> list[str]:
-        """The pictures on a list (see `read_list`), in its order, named with or without ending; None means all.
+        """The images on a list (see `read_list`), in its order, named with or without ending; None means all.
 
         Raises:
-            DataError: names for which there is no picture, or several.
+            DataError: names for which there is no image, or several.
         """
         if names is None:
             return self.paths
@@ -172,7 +172,7 @@ class Pictures:
         if unknown:
             listed = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
             raise DataError(
-                f"{len(unknown)} names on the list are not those of one picture below {self.folder}, such as {listed}; "
+                f"{len(unknown)} names on the list are not those of one image below {self.folder}, such as {listed}; "
                 f"there is {self.paths[0]!r}, for example."
             )
         return list(dict.fromkeys(chosen))
@@ -181,7 +181,7 @@ class Pictures:
         """Height and width, upright.
 
         Raises:
-            ValueError: the picture cannot be opened, with the reason.
+            ValueError: the image cannot be opened, with the reason.
         """
         return look(self.folder / path)[1]
 

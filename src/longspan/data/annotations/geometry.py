@@ -1,6 +1,6 @@
-"""Boxes and polygons as files give them: plain numbers, checked against the picture they lie in.
+"""Boxes and polygons as files give them: plain numbers, checked against the image they lie in.
 
-Everything is in edge coordinates of the upright picture: pixel i covers [i, i + 1).
+Everything is in edge coordinates of the upright image: pixel i covers [i, i + 1).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 __all__ = ["TOLERANCE_PX", "checked_box", "checked_polygons", "mask_box", "number_of", "numbers_of", "size_fault"]
 
 TOLERANCE_PX = 1.0
-"""Rounding may put an edge this far outside the picture; it is then moved onto the picture's edge."""
+"""Rounding may put an edge this far outside the image; it is then moved onto the image's edge."""
 
 
 _PLAIN = frozenset((int, float))
@@ -53,10 +53,10 @@ def number_of(value: Any) -> float:
 
 
 def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> list[float]:
-    """The box [x0, y0, x1, y1], clipped to the picture of `size_px` (height, width) where it is off by a rounding.
+    """The box [x0, y0, x1, y1], clipped to the image of `size_px` (height, width) where it is off by a rounding.
 
     Raises:
-        ValueError: corners swapped, no area, or further than `TOLERANCE_PX` outside the picture.
+        ValueError: corners swapped, no area, or further than `TOLERANCE_PX` outside the image.
     """
     x0, y0, x1, y1 = box
     shown = f"the box x0={x0:g}, y0={y0:g}, x1={x1:g}, y1={y1:g}"
@@ -69,19 +69,19 @@ def checked_box(box: Sequence[float], size_px: tuple[int, int]) -> list[float]:
     height, width = size_px
     out = max(-x0, -y0, x1 - width, y1 - height)
     if out > TOLERANCE_PX:
-        raise ValueError(f"{shown} reaches {out:g} px out of the picture, which is {width} x {height} px")
+        raise ValueError(f"{shown} reaches {out:g} px out of the image, which is {width} x {height} px")
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
     if x1 <= x0 or y1 <= y0:
-        raise ValueError(f"{shown} lies outside the picture, which is {width} x {height} px")
+        raise ValueError(f"{shown} lies outside the image, which is {width} x {height} px")
     return [x0, y0, x1, y1]
 
 
 def checked_polygons(polygons: Sequence[Sequence[float]], size_px: tuple[int, int]) -> list[list[float]]:
-    """Polygons [x, y, x, y, ...], clipped to the picture where they are off by a rounding.
+    """Polygons [x, y, x, y, ...], clipped to the image where they are off by a rounding.
 
     Raises:
         ValueError: an odd number of coordinates, fewer than three points, no area, or points further than
-            `TOLERANCE_PX` outside the picture.
+            `TOLERANCE_PX` outside the image.
     """
     height, width = size_px
     clipped, flat = [], True
@@ -94,7 +94,7 @@ def checked_polygons(polygons: Sequence[Sequence[float]], size_px: tuple[int, in
         xs, ys = polygon[0::2], polygon[1::2]
         out = max(-min(xs), -min(ys), max(xs) - width, max(ys) - height)
         if out > TOLERANCE_PX:
-            raise ValueError(f"{which} reaches {out:g} px out of the picture, which is {width} x {height} px")
+            raise ValueError(f"{which} reaches {out:g} px out of the image, which is {width} x {height} px")
         if out > 0:
             xs = [min(max(x, 0.0), float(width)) for x in xs]
             ys = [min(max(y, 0.0), float(height)) for y in ys]
@@ -115,13 +115,13 @@ def mask_box(mask: np.ndarray) -> list[float]:
 
 
 def size_fault(said: tuple[float, float], real: tuple[int, int]) -> str | None:
-    """What is wrong when a file says a picture is `said` (height, width) and its header says `real`."""
+    """What is wrong when a file says an image is `said` (height, width) and its header says `real`."""
     if tuple(said) == tuple(real):
         return None
-    what = f"the picture is {real[1]} x {real[0]} px, but the file says {said[1]:g} x {said[0]:g}"
+    what = f"the image is {real[1]} x {real[0]} px, but the file says {said[1]:g} x {said[0]:g}"
     if (said[1], said[0]) == tuple(real):
         return f"{what}: it is stored on its side and turned upright by its EXIF note; store it upright"
-    return f"{what}: was it resized? Annotate the pictures as they are, or give the folder of the original ones"
+    return f"{what}: was it resized? Annotate the images as they are, or give the folder of the original ones"
 
 
 def _turn(xs: Sequence[float], ys: Sequence[float], i: int) -> float:

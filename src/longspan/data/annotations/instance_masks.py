@@ -1,4 +1,4 @@
-"""Masks in a folder beside the pictures in which 0 is background and k the k-th thing, as Penn-Fudan has them."""
+"""Masks in a folder beside the images in which 0 is background and k the k-th thing, as Penn-Fudan has them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
-from longspan.vision.image_io import open_image
-from longspan.vision.rle import encode_runs
 from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.faults import Faults, OnError
-from longspan.data.annotations.files import Pictures, existing_folder
+from longspan.data.annotations.files import ImageFiles, existing_folder
 from longspan.data.annotations.geometry import mask_box
 from longspan.data.annotations.mask_pairing import STEM, mask_of_each
 from longspan.data.table import Table
+from longspan.vision.image_io import open_image
+from longspan.vision.rle import encode_runs
 
 __all__ = ["read_instance_masks"]
 
@@ -33,23 +33,23 @@ def read_instance_masks(
     image: str = "image",
     on_error: OnError = "raise",
 ) -> Table:
-    """The pictures of a folder with the things in the mask of each: columns `image`, `boxes` and `instances`.
+    """The images of a folder with the things in the mask of each: columns `image`, `boxes` and `instances`.
 
     Args:
-        images: The folder of pictures, looked through with everything below it.
+        images: The folder of images, looked through with everything below it.
         masks: The folder of masks, PNG with one number for each thing and 0 for the background.
         label: What all things are.
         mask_name: The mask's path below its folder, put together from groups of `pattern`: "{stem}_mask.png".
-        pattern: A regular expression for the picture's whole path below its folder; others are no rows.
+        pattern: A regular expression for the image's whole path below its folder; others are no rows.
         ignored: Numbers that are no thing (255, say, for borders).
-        image: Name of the picture column.
+        image: Name of the image column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.
 
     Raises:
         DataError: folders that are not there, no mask at all, or faults; `faults` lists them all.
     """
     folder = existing_folder(masks, "masks")
-    pictures = Pictures(images)
+    pictures = ImageFiles(images)
     faults = Faults(str(folder), on_error)
     pairs = mask_of_each(pictures, folder, pattern, mask_name, faults)
     boxes: list[list[dict[str, object]] | None] = []
@@ -67,7 +67,7 @@ def read_instance_masks(
             numbers, found = None, []
         boxes.append(None if numbers is None else [])
         things.append(None if numbers is None else [])
-        for number in found:  # one mask at a time: of all together, a picture's pixels would count for each thing
+        for number in found:  # one mask at a time: of all together, an image's pixels would count for each thing
             alone = numbers == number
             runs = {"size": list(alone.shape), "counts": encode_runs(alone)}
             boxes[-1].append({"box": mask_box(alone), "label": label})  # type: ignore[union-attr]
@@ -88,19 +88,17 @@ def _numbers(mask: Path, size_px: tuple[int, int]) -> np.ndarray:
     """The numbers of a mask's pixels, `(h, w)`.
 
     Raises:
-        ValueError: it cannot be read, is in colours, or has another size than its picture.
+        ValueError: it cannot be read, is in colours, or has another size than its image.
     """
-    picture = open_image(mask)
+    image = open_image(mask)
     try:
-        if len(picture.getbands()) != 1:
-            raise ValueError(f"its pixels are colours ({picture.mode}), not the numbers of things")
-        if (picture.height, picture.width) != size_px:  # by the header: what is not used is not decoded
-            raise ValueError(
-                f"the mask has {picture.width} x {picture.height} px, its picture {size_px[1]} x {size_px[0]}"
-            )
+        if len(image.getbands()) != 1:
+            raise ValueError(f"its pixels are colours ({image.mode}), not the numbers of things")
+        if (image.height, image.width) != size_px:  # by the header: what is not used is not decoded
+            raise ValueError(f"the mask has {image.width} x {image.height} px, its image {size_px[1]} x {size_px[0]}")
         try:
-            return np.asarray(picture)
+            return np.asarray(image)
         except Exception as error:  # decoders of damaged files raise what they like
             raise ValueError(f"cannot be decoded ({error})") from None
     finally:
-        picture.close()
+        image.close()

@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture, by their names."""
+"""Which mask belongs to which image, by their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from longspan.data.annotations.faults import Faults
-from longspan.data.annotations.files import Pictures, files_below, inside
+from longspan.data.annotations.files import ImageFiles, files_below, inside
 from longspan.errors import ConfigError, DataError, unknown_name
 
 __all__ = ["STEM", "mask_of_each"]
@@ -16,22 +16,22 @@ STEM = r"(?P<stem>.+)\.[^./]+"
 
 
 def mask_of_each(
-    pictures: Pictures, folder: Path, pattern: str, mask_name: str, faults: Faults
+    images: ImageFiles, folder: Path, pattern: str, mask_name: str, faults: Faults
 ) -> dict[str, tuple[str | None, dict[str, str | None]]]:
-    """For each picture whose path matches, in order: its mask below `folder`, None without one, and the groups.
+    """For each image whose path matches, in order: its mask below `folder`, None without one, and the groups.
 
-    Masks to which no picture belongs are added to `faults`.
+    Masks to which no image belongs are added to `faults`.
 
     Raises:
         ConfigError: no regular expression, or a mask's name that leads out of the folder.
         UnknownNameError: the mask's name uses a group that the pattern does not have.
-        DataError: the pattern matches no picture, or not a single picture has a mask.
+        DataError: the pattern matches no image, or not a single image has a mask.
     """
     compiled = _compiled(pattern, mask_name)
-    matches = [(path, match) for path in pictures.paths if (match := compiled.fullmatch(path))]
-    # Where the masks lie among the pictures, they are no pictures of their own.
+    matches = [(path, match) for path in images.paths if (match := compiled.fullmatch(path))]
+    # Where the masks lie among the images, they are no images of their own.
     there = frozenset(files_below(folder, (PurePosixPath(mask_name).suffix.lower(),)))
-    same = folder.resolve() == pictures.folder.resolve()
+    same = folder.resolve() == images.folder.resolve()
     found: dict[str, tuple[str | None, dict[str, str | None]]] = {}
     wanted: dict[str, str] = {}
     for path, match in matches:
@@ -45,20 +45,20 @@ def mask_of_each(
         found = {path: each for path, each in found.items() if path not in wanted}
     if not found:
         raise DataError(
-            f"The pattern '{pattern}' matches none of the {len(pictures.paths)} pictures below {pictures.folder}, such "
-            f"as {pictures.paths[0]!r}. It must match the whole path below the folder, with forward slashes."
+            f"The pattern '{pattern}' matches none of the {len(images.paths)} images below {images.folder}, such "
+            f"as {images.paths[0]!r}. It must match the whole path below the folder, with forward slashes."
         )
     if not any(mask for mask, _ in found.values()):
         first = next(iter(wanted))
         has = f"it holds {sorted(there)[0]!r}, for example" if there else "it holds no such file"
         raise DataError(
-            f"No picture has a mask: for {wanted[first]!r} there should be {first!r} in {folder}; {has}. "
+            f"No image has a mask: for {wanted[first]!r} there should be {first!r} in {folder}; {has}. "
             "Say how masks are named: mask_name='{stem}_mask.png'."
         )
     shape = re.compile("(.+)".join(map(re.escape, re.split(r"\{\w+\}", mask_name))))
     for name in sorted(there):
         if name not in wanted and shape.fullmatch(name) and not (same and name in found):
-            faults.add(name, f"no picture in {pictures.folder} belongs to this mask", "Add it, or delete the mask.")
+            faults.add(name, f"no image in {images.folder} belongs to this mask", "Add it, or delete the mask.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Masks in a folder beside the pictures: the number of each pixel is its class."""
+"""Masks in a folder beside the images: the number of each pixel is its class."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from longspan.columns import Category, Column, Image, Mask
-from longspan.vision.image_io import look
 from longspan.data.annotations.class_lists import class_colours, class_names
 from longspan.data.annotations.faults import Faults, OnError
-from longspan.data.annotations.files import Pictures, existing_folder
+from longspan.data.annotations.files import ImageFiles, existing_folder
 from longspan.data.annotations.mask_pairing import STEM, mask_of_each
 from longspan.data.table import Table
 from longspan.errors import ConfigError, unknown_name
+from longspan.vision.image_io import look
 
 __all__ = ["read_masks"]
 
@@ -35,32 +35,32 @@ def read_masks(
     mask: str = "mask",
     on_error: OnError = "raise",
 ) -> Table:
-    r"""The pictures of a folder with the mask that belongs to each; missing where there is none.
+    r"""The images of a folder with the mask that belongs to each; missing where there is none.
 
     Only headers are read here. Numbers in a mask that are no class are found, all at once, when a task reads it.
 
     Args:
-        images: The folder of pictures, looked through with everything below it.
+        images: The folder of images, looked through with everything below it.
         masks: The folder of masks; it may be the same.
         mask_name: The mask's path below its folder, put together from groups of `pattern`: "{stem}_P.png".
-        pattern: A regular expression for the picture's whole path below its folder; others are no rows. Named groups
+        pattern: A regular expression for the image's whole path below its folder; others are no rows. Named groups
             other than `stem` become columns, as in `Table.from_files`.
         codes: Names of the classes: a list (numbered from 0), a dict by number, or a file with one name a line, with
             or without its colour. None: the training masks say which numbers there are.
         colours: The colour of each class in the order of `codes`, to draw with; or a file. Masks whose pixels are
             colours instead of numbers are read by them.
         ignored: Numbers, or names in `codes`, of pixels that neither teach nor count. None: 255, unless it is a code.
-        image: Name of the picture column.
+        image: Name of the image column.
         mask: Name of the mask column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.
 
     Raises:
-        DataError: folders that are not there, no mask at all, or faults: masks of another size than their picture, in
-            colours that nobody has named, that cannot be opened, without a picture. `faults` lists them all.
+        DataError: folders that are not there, no mask at all, or faults: masks of another size than their image, in
+            colours that nobody has named, that cannot be opened, without an image. `faults` lists them all.
     """
     column = _column(codes, colours, ignored)
     folder = existing_folder(masks, "masks")
-    pictures = Pictures(images)
+    pictures = ImageFiles(images)
     faults = Faults(str(folder), on_error)
     pairs = mask_of_each(pictures, folder, pattern, mask_name, faults)
     cells: dict[str, list[str | None]] = {image: [], mask: []}
@@ -82,7 +82,7 @@ def read_masks(
     return Table(frame, columns, source=str(pictures.folder))
 
 
-def _fault(mask: Path, pictures: Pictures, path: str, colours: bool) -> str | None:
+def _fault(mask: Path, pictures: ImageFiles, path: str, colours: bool) -> str | None:
     """What the header of a mask shows to be wrong."""
     try:
         mode, size = look(mask)
@@ -90,9 +90,7 @@ def _fault(mask: Path, pictures: Pictures, path: str, colours: bool) -> str | No
     except ValueError as error:
         return str(error)
     if size != real:
-        return (
-            f"the mask has {size[1]} x {size[0]} px, its picture {real[1]} x {real[0]}; annotate the one that is read"
-        )
+        return f"the mask has {size[1]} x {size[0]} px, its image {real[1]} x {real[0]}; annotate the one that is read"
     if mode in _COLOUR_MODES and not colours:
         return f"its pixels are colours ({mode}), not numbers; say which colour is which class: codes= and colours="
     return None
@@ -126,5 +124,5 @@ def _column(
     if len(given) < len(name_of):
         raise ConfigError(f"colours= has {len(given)} colours for {len(name_of)} classes; give one for each.")
     colour_of = dict(zip(name_of, given, strict=False))
-    # A mask's colours behind those of its classes are what is ignored in pictures that store colours.
+    # A mask's colours behind those of its classes are what is ignored in images that store colours.
     return replace(column, colours=tuple(colour_of[n] for n in (*kept, *(n for n in left_out if n in colour_of))))

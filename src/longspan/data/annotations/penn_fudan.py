@@ -13,7 +13,7 @@ import polars as pl
 from longspan.columns import Boxes
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError
-from longspan.data.annotations.files import Pictures, read_text, stem_of
+from longspan.data.annotations.files import ImageFiles, read_text, stem_of
 from longspan.data.annotations.geometry import checked_box, size_fault
 from longspan.data.annotations.instance_masks import read_instance_masks
 from longspan.data.table import Table
@@ -27,15 +27,15 @@ _BOX = re.compile(r"Bounding box for object (\d+) .*:\s*\((-?\d+), (-?\d+)\) - \
 
 
 def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnError = "raise") -> Table:
-    """The pictures in PNGImages with the boxes in Annotation and the people in PedMasks: all are "person".
+    """The images in PNGImages with the boxes in Annotation and the people in PedMasks: all are "person".
 
     Args:
         folder: The unpacked folder PennFudanPed.
-        image: Name of the picture column.
+        image: Name of the image column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad boxes and masks out and warns once.
 
     Returns:
-        A row for each picture, sorted by name, with `image`, `boxes` (as the text files have them, which may be a few
+        A row for each image, sorted by name, with `image`, `boxes` (as the text files have them, which may be a few
         pixels wider than the mask) and `instances`.
 
     Raises:
@@ -50,15 +50,15 @@ def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnErr
         image=image,
         on_error=on_error,
     )
-    pictures = Pictures(root / "PNGImages")
+    images = ImageFiles(root / "PNGImages")
     faults = Faults(str(root / "Annotation"), on_error)
     rows = []
     for cell, things in zip(table.column_values(image), table.column_values("instances"), strict=True):
-        path = Path(cell).relative_to(pictures.folder).as_posix()
+        path = Path(cell).relative_to(images.folder).as_posix()
         text = f"{stem_of(path)}.txt"
         try:
-            size = pictures.size_px(path)
-        except ValueError:  # a picture that cannot be opened was a fault when its mask was read
+            size = images.size_px(path)
+        except ValueError:  # an image that cannot be opened was a fault when its mask was read
             rows.append(None)
             continue
         rows.append(_boxes(root / "Annotation" / text, text, size, faults))

@@ -1,4 +1,4 @@
-"""Pascal VOC's XML: one file for each picture, with the boxes of its objects.
+"""Pascal VOC's XML: one file for each image, with the boxes of its objects.
 
 Source: the development kit of the PASCAL VOC challenge. Its pixels count from 1 and the last one belongs to the box:
 xmin = 1, xmax = 3 are three pixels, here x0 = 0, x1 = 3. Many tools write edges instead (xmin = 0, xmax = 3 for the
@@ -16,7 +16,7 @@ import polars as pl
 from longspan.columns import Boxes, Image
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
-from longspan.data.annotations.files import Pictures, existing_folder, files_below, inside, stem_of
+from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, inside, stem_of
 from longspan.data.annotations.geometry import checked_box, number_of, size_fault
 from longspan.data.annotations.xml_tree import Element, parse_xml
 from longspan.data.table import Table
@@ -36,22 +36,22 @@ def read_voc(
     image: str = "image",
     on_error: OnError = "raise",
 ) -> Table:
-    """The pictures of a folder with the boxes in the XML file of the same name; a difficult object is ignored.
+    """The images of a folder with the boxes in the XML file of the same name; a difficult object is ignored.
 
     Args:
         annotations: The folder of XML files, looked through with everything below it.
-        images: The folder of pictures; `sub/a.xml` belongs to `sub/a.jpg`, or else to the picture it names itself.
+        images: The folder of images; `sub/a.xml` belongs to `sub/a.jpg`, or else to the image it names itself.
         labels: Only objects of these classes, in this order. None: all; the training rows then say which there are.
-        only: The pictures to read: names with or without ending, or a file with one a line, as VOC's ImageSets are.
-        no_file: A picture without an XML file has no objects ("empty"), or nobody has looked ("missing").
+        only: The images to read: names with or without ending, or a file with one a line, as VOC's ImageSets are.
+        no_file: An image without an XML file has no objects ("empty"), or nobody has looked ("missing").
         corners: The four numbers are the first and last pixel of the box, counted from 1 ("pixels", as VOC has it), or
             the box's edges ("edges").
-        image: Name of the picture column.
-        on_error: "raise" refuses all and names every fault; "skip" leaves bad objects out and warns once. A picture
+        image: Name of the image column.
+        on_error: "raise" refuses all and names every fault; "skip" leaves bad objects out and warns once. An image
             whose XML file cannot be read then has a missing value, not an empty one.
 
     Returns:
-        A row for each picture, sorted by name or in the order of `only`, with `image` and `boxes`.
+        A row for each image, sorted by name or in the order of `only`, with `image` and `boxes`.
 
     Raises:
         DataError: folders that are not there, or faults; `faults` lists them all.
@@ -63,7 +63,7 @@ def read_voc(
     first = 1 if corners == "pixels" else 0
     folder = existing_folder(annotations, "XML files")
     faults = Faults(str(folder), on_error)
-    pictures = Pictures(images)
+    pictures = ImageFiles(images)
     chosen = pictures.only(only)
     cells: dict[str, list[dict[str, Any]] | None] = dict.fromkeys(chosen, [] if no_file == "empty" else None)
     written = files_below(folder, (".xml",))
@@ -81,15 +81,15 @@ def read_voc(
             cells.update((path, None) for path in beside if path in cells)
             continue
         try:
-            path = _picture(top, xml, beside, pictures)
+            path = _image(top, xml, beside, pictures)
         except ValueError as error:
-            if only is None:  # with a list, files for other pictures are no faults
+            if only is None:  # with a list, files for other images are no faults
                 faults.add(xml, error)
             continue
         if path not in cells:
             continue
         if path in read:
-            faults.add(xml, f"the picture {path!r} has an XML file already, {read[path]!r}", "Keep one of them.")
+            faults.add(xml, f"the image {path!r} has an XML file already, {read[path]!r}", "Keep one of them.")
             continue
         read[path] = xml
         cells[path] = _objects(top, xml, path, pictures, labels, first, faults)
@@ -100,8 +100,8 @@ def read_voc(
     return Table(frame, {image: Image(), "boxes": Boxes(vocab=tuple(labels or ()))}, source=str(folder))
 
 
-def _picture(top: Element, xml: str, beside: list[str], pictures: Pictures) -> str:
-    """The picture that an XML file is about: the one of its own name, else the one it names.
+def _image(top: Element, xml: str, beside: list[str], pictures: ImageFiles) -> str:
+    """The image that an XML file is about: the one of its own name, else the one it names.
 
     Raises:
         ValueError: none, or several, or the file's name and its content name two that are both there.
@@ -114,7 +114,7 @@ def _picture(top: Element, xml: str, beside: list[str], pictures: Pictures) -> s
     if not named:
         if beside:
             return beside[0]
-        raise ValueError(f"there is no picture of its name in {pictures.folder}, and it has no <filename>")
+        raise ValueError(f"there is no image of its name in {pictures.folder}, and it has no <filename>")
     try:
         path = inside(named)
     except ValueError:
@@ -127,11 +127,11 @@ def _picture(top: Element, xml: str, beside: list[str], pictures: Pictures) -> s
         return beside[0]
     if beside:
         raise ValueError(
-            f"it is named after the picture {beside[0]!r}, but its <filename> says {named!r}, which is there too; "
+            f"it is named after the image {beside[0]!r}, but its <filename> says {named!r}, which is there too; "
             "correct <filename>"
         )
     if other is None:
-        raise ValueError(f"there is no picture {named!r}, nor one of the file's own name, in {pictures.folder}")
+        raise ValueError(f"there is no image {named!r}, nor one of the file's own name, in {pictures.folder}")
     return other
 
 
@@ -139,12 +139,12 @@ def _objects(
     top: Element,
     xml: str,
     path: str,
-    pictures: Pictures,
+    pictures: ImageFiles,
     labels: Sequence[str] | None,
     first: int,
     faults: Faults,
 ) -> list[dict[str, Any]] | None:
-    """The boxes; None where the picture is not the one that was annotated, or where all of them are bad."""
+    """The boxes; None where the image is not the one that was annotated, or where all of them are bad."""
     size_element = top.first("size")
     try:
         size = pictures.size_px(path)

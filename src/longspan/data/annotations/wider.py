@@ -1,7 +1,7 @@
-"""WIDER FACE's text file: a picture's path, the number of its faces, then a line for each face.
+"""WIDER FACE's text file: an image's path, the number of its faces, then a line for each face.
 
 Source: the readme of the WIDER FACE split: x, y, width, height, blur, expression, illumination, invalid, occlusion,
-pose. A picture without faces has the number 0 and still one line of zeros. The public files hold a few faces of
+pose. An image without faces has the number 0 and still one line of zeros. The public files hold a few faces of
 width or height 0, which are faults; faces marked invalid are ignored.
 """
 
@@ -14,7 +14,7 @@ import polars as pl
 from longspan.columns import Boxes, Image
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
-from longspan.data.annotations.files import PICTURE_ENDINGS, Pictures, read_text
+from longspan.data.annotations.files import IMAGE_ENDINGS, ImageFiles, read_text
 from longspan.data.annotations.geometry import checked_box, number_of
 from longspan.data.table import Table
 from longspan.errors import DataError
@@ -28,13 +28,13 @@ _INVALID = 7  # place of the mark in a face's line
 def read_wider(
     annotations: str | Path, images: str | Path, *, image: str = "image", on_error: OnError = "raise"
 ) -> Table:
-    """The pictures that a file lists, in its order, with their faces: columns `image` and `boxes`, all "face".
+    """The images that a file lists, in its order, with their faces: columns `image` and `boxes`, all "face".
 
     Args:
         annotations: `wider_face_train_bbx_gt.txt` or the like.
         images: The folder that its paths start from.
-        image: Name of the picture column.
-        on_error: "raise" refuses the file and names every fault; "skip" leaves bad faces, and pictures that are not
+        image: Name of the image column.
+        on_error: "raise" refuses the file and names every fault; "skip" leaves bad faces, and images that are not
             there, out and warns once.
 
     Raises:
@@ -46,7 +46,7 @@ def read_wider(
     except ValueError as error:
         raise DataError(f"{path}: {error}.") from None
     faults = Faults(str(path), on_error)
-    pictures = Pictures(images)
+    pictures = ImageFiles(images)
     cells: dict[str, list[dict[str, object]] | None] = {}
     place = 0
     while place < len(lines):
@@ -55,7 +55,7 @@ def read_wider(
         if not name:
             continue
         if not _is_path(name):
-            faults.add(f"{path.name}, line {start}", f"{name[:40]!r} should be the path of a picture")
+            faults.add(f"{path.name}, line {start}", f"{name[:40]!r} should be the path of an image")
             while place < len(lines) and not _is_path(lines[place]):  # up to the next one: one fault, not a hundred
                 place += 1
             continue
@@ -78,7 +78,7 @@ def read_wider(
             faults.add(f"{path.name}, line {start}", error, "Put it there, or name another folder.")
             continue
         if found in cells:
-            faults.add(f"{path.name}, line {start}", f"the picture {found!r} is there twice", "Delete one of them.")
+            faults.add(f"{path.name}, line {start}", f"the image {found!r} is there twice", "Delete one of them.")
             continue
         good: list[dict[str, object]] = []
         for number, parts in faces:
@@ -89,7 +89,7 @@ def read_wider(
         cells[found] = left_of(good, len(faces) - len(good))
     faults.close()
     if not cells:
-        raise DataError(f"{path} lists no picture that is in {pictures.folder}.")
+        raise DataError(f"{path} lists no image that is in {pictures.folder}.")
     frame = pl.DataFrame(
         [pl.Series(image, [pictures.full(name) for name in cells]), boxes_cells("boxes", list(cells.values()))]
     )
@@ -97,7 +97,7 @@ def read_wider(
 
 
 def _is_path(line: str) -> bool:
-    return Path(line.strip()).suffix.lower() in PICTURE_ENDINGS
+    return Path(line.strip()).suffix.lower() in IMAGE_ENDINGS
 
 
 def _face(parts: list[str], size: tuple[int, int]) -> dict[str, object]:

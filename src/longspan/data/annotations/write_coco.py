@@ -7,66 +7,66 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from longspan.data.annotations.geometry import mask_box
+from longspan.data.annotations.writing import check_overwrite, labels_of, names_below, plain, things_of, write_bytes
+from longspan.errors import ConfigError, DataError, Fault, data_error
 from longspan.vision.image_io import look
 from longspan.vision.rle import decode_runs, fill_polygons
-from longspan.data.annotations.geometry import mask_box
-from longspan.data.annotations.writing import labels_of, names_below, plain, refuse_existing, things_of, write_bytes
-from longspan.errors import ConfigError, DataError, Fault, data_error
 
 __all__ = ["write_coco"]
 
 
 def write_coco(
     path: str | Path,
-    pictures: Sequence[str | Path],
+    image_paths: Sequence[str | Path],
     values: Sequence[Sequence[Any] | None],
     *,
     labels: Sequence[Any] | None = None,
     images: str | Path | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write boxes or instances of pictures as one COCO file, which `Table.from_coco` reads again.
+    """Write boxes or instances of images as one COCO file, which `Table.from_coco` reads again.
 
     Args:
         path: The file to write.
-        pictures: Their paths; the sizes come from the headers.
-        values: For each picture the raw value of a `Boxes` or `Instances` column, with "score" or without. None leaves
-            the picture out: COCO has no word for pictures that nobody has looked at.
+        image_paths: Their paths; the sizes come from the headers.
+        values: For each image the raw value of a `Boxes` or `Instances` column, with "score" or without. None leaves
+            the image out: COCO has no word for images that nobody has looked at.
         labels: The categories in the order of their ids, which begin at 1. None: those that occur, by name.
         images: The folder that `file_name` is to start from; None writes bare file names.
         overwrite: Whether a file that is there may be replaced.
 
     Raises:
-        ConfigError: numbers of pictures and values differ, or two pictures get one name.
-        DataError: a picture cannot be opened, a thing has neither box nor mask, or the file is there or cannot be
+        ConfigError: numbers of images and values differ, or two images get one name.
+        DataError: an image cannot be opened, a thing has neither box nor mask, or the file is there or cannot be
             written.
 
     Example:
         >>> write_coco("boxes.json", table.column_values("image"), table.column_values("boxes"))  # doctest: +SKIP
     """
     path = Path(path)
-    if len(pictures) != len(values):
-        raise ConfigError(f"write_coco got {len(pictures)} pictures and {len(values)} values; one for each is wanted.")
-    refuse_existing([path], overwrite)
-    names = names_below(pictures, images)
+    if len(image_paths) != len(values):
+        raise ConfigError(f"write_coco got {len(image_paths)} images and {len(values)} values; one for each is wanted.")
+    check_overwrite([path], overwrite)
+    names = names_below(image_paths, images)
     ids = {label: place + 1 for label, place in labels_of(values, labels).items()}
     records: list[dict[str, Any]] = []
     listed: list[dict[str, Any]] = []
     faults: list[Fault] = []
-    for number, (picture, name, value) in enumerate(zip(pictures, names, values, strict=True), 1):
+    for number, (image, name, value) in enumerate(zip(image_paths, names, values, strict=True), 1):
         if value is None:
             continue
         try:
-            size = look(picture)[1]
+            size = look(image)[1]
         except ValueError as error:
-            faults.append(Fault(str(picture), str(error)))
+            faults.append(Fault(str(image), str(error)))
             continue
         listed.append({"id": number, "file_name": name, "height": size[0], "width": size[1]})
         for thing in things_of(value):
             try:
                 record = _shape(thing, size)
             except ValueError as error:
-                faults.append(Fault(str(picture), str(error)))
+                faults.append(Fault(str(image), str(error)))
                 continue
             record |= {"iscrowd": int(bool(thing.get("ignore"))), "category_id": ids[thing["label"]]}
             if "score" in thing:
@@ -75,7 +75,7 @@ def write_coco(
     if faults:
         raise data_error(f"{path} is not written:", faults)
     if not listed:
-        raise DataError(f"{path} is not written: no picture has a value.")
+        raise DataError(f"{path} is not written: no image has a value.")
     content = {
         "info": {"description": "written by longspan"},
         "images": listed,

@@ -10,7 +10,7 @@ from PIL import Image as PILImage
 
 from longspan.columns import Mask
 from longspan.data.annotations.files import stem_of
-from longspan.data.annotations.writing import names_below, refuse_existing, write_bytes
+from longspan.data.annotations.writing import check_overwrite, names_below, write_bytes
 from longspan.errors import ConfigError, Fault, data_error
 
 __all__ = ["write_masks"]
@@ -20,7 +20,7 @@ _IGNORED = 255  # in class numbers, whatever a column's files store for it
 
 def write_masks(
     folder: str | Path,
-    pictures: Sequence[str | Path],
+    image_paths: Sequence[str | Path],
     classes: Sequence[np.ndarray | None],
     *,
     column: Mask,
@@ -34,39 +34,41 @@ def write_masks(
 
     Args:
         folder: Where the files go.
-        pictures: The paths of the pictures that the masks belong to.
-        classes: For each picture its class numbers `(h, w)`, 255 where ignored, as a head answers and `Mask.decode`
+        image_paths: The paths of the images that the masks belong to.
+        classes: For each image its class numbers `(h, w)`, 255 where ignored, as a head answers and `Mask.decode`
             gives; None writes no file.
         column: The fitted column: stored numbers and colours.
-        mask_name: A mask's name below `folder`, from the picture's path without its ending: "{stem}_mask.png".
-        images: The folder that pictures' names are to start from; None takes bare file names.
+        mask_name: A mask's name below `folder`, from the image's path without its ending: "{stem}_mask.png".
+        images: The folder that images' names are to start from; None takes bare file names.
         overwrite: Whether files that are there may be replaced.
 
     Returns:
         The files written.
 
     Raises:
-        ConfigError: numbers of pictures and masks differ, two get one name, or the column's numbers do not fit a byte.
+        ConfigError: numbers of images and masks differ, two get one name, or the column's numbers do not fit a byte.
         DataError: class numbers that the column does not have, or files that are there or cannot be written.
     """
-    if len(pictures) != len(classes):
-        raise ConfigError(f"write_masks got {len(pictures)} pictures and {len(classes)} masks; one for each is wanted.")
+    if len(image_paths) != len(classes):
+        raise ConfigError(
+            f"write_masks got {len(image_paths)} images and {len(classes)} masks; one for each is wanted."
+        )
     if "{stem}" not in mask_name or PurePosixPath(mask_name).suffix.lower() != ".png" or ".." in mask_name:
         raise ConfigError(f"mask_name holds {{stem}} and ends in .png, such as '{{stem}}_mask.png'; got {mask_name!r}.")
     stored, palette = _stored(column)
-    names = names_below(pictures, images)
-    wanted = [(Path(p), n, c) for p, n, c in zip(pictures, names, classes, strict=True) if c is not None]
+    names = names_below(image_paths, images)
+    wanted = [(Path(p), n, c) for p, n, c in zip(image_paths, names, classes, strict=True) if c is not None]
     files = [Path(folder) / mask_name.replace("{stem}", stem_of(name)) for _, name, _ in wanted]
     if len(set(files)) < len(files):
-        raise ConfigError("Two pictures differ in their ending only; their masks would have one name.")
-    refuse_existing(files, overwrite)
+        raise ConfigError("Two images differ in their ending only; their masks would have one name.")
+    check_overwrite(files, overwrite)
     faults = [Fault(str(p), what) for p, _, each in wanted if (what := _fault(np.asarray(each), column)) is not None]
     if faults:
         raise data_error(f"Nothing is written to {folder}:", faults)
     for file, (_, _, each) in zip(files, wanted, strict=True):
-        picture = PILImage.fromarray(stored[np.asarray(each)])
-        picture.putpalette(palette)
-        write_bytes(file, lambda part, picture=picture: picture.save(part, "PNG"))
+        image = PILImage.fromarray(stored[np.asarray(each)])
+        image.putpalette(palette)
+        write_bytes(file, lambda part, image=image: image.save(part, "PNG"))
     return files
 
 

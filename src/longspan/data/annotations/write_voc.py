@@ -1,4 +1,4 @@
-"""Pascal VOC's XML from boxes: one file for each picture."""
+"""Pascal VOC's XML from boxes: one file for each image."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.sax.saxutils import escape
 
-from longspan.vision.image_io import look
-from longspan.data.annotations.writing import beside, names_below, refuse_existing, things_of, write_bytes
+from longspan.data.annotations.writing import beside, check_overwrite, names_below, things_of, write_bytes
 from longspan.errors import ConfigError, Fault, data_error
+from longspan.vision.image_io import look
 
 __all__ = ["write_voc"]
 
@@ -19,47 +19,47 @@ _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 def write_voc(
     folder: str | Path,
-    pictures: Sequence[str | Path],
+    image_paths: Sequence[str | Path],
     values: Sequence[Sequence[Any] | None],
     *,
     images: str | Path | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write boxes of pictures as VOC files, which `Table.from_voc` reads again.
+    """Write boxes of images as VOC files, which `Table.from_voc` reads again.
 
     As VOC has it, the four numbers are the first and last pixel, counted from 1; edges between pixels keep their
     fractions. An ignored box is `difficult`; a score stands in <score>, which other programs pass over.
 
     Args:
-        folder: Where the files go: `sub/a.xml` for the picture `sub/a.jpg`.
-        pictures: Their paths; the sizes come from the headers.
-        values: For each picture the raw value of a `Boxes` column; None writes no file.
-        images: The folder that pictures' names are to start from; None takes bare file names.
+        folder: Where the files go: `sub/a.xml` for the image `sub/a.jpg`.
+        image_paths: Their paths; the sizes come from the headers.
+        values: For each image the raw value of a `Boxes` column; None writes no file.
+        images: The folder that images' names are to start from; None takes bare file names.
         overwrite: Whether files that are there may be replaced.
 
     Returns:
         The files written.
 
     Raises:
-        ConfigError: numbers of pictures and values differ, or two pictures get one name.
-        DataError: a picture cannot be opened, a label cannot be written, or files are there or cannot be written.
+        ConfigError: numbers of images and values differ, or two images get one name.
+        DataError: an image cannot be opened, a label cannot be written, or files are there or cannot be written.
     """
-    if len(pictures) != len(values):
-        raise ConfigError(f"write_voc got {len(pictures)} pictures and {len(values)} values; one for each is wanted.")
-    names = names_below(pictures, images)
-    wanted = [(Path(p), n, v) for p, n, v in zip(pictures, names, values, strict=True) if v is not None]
+    if len(image_paths) != len(values):
+        raise ConfigError(f"write_voc got {len(image_paths)} images and {len(values)} values; one for each is wanted.")
+    names = names_below(image_paths, images)
+    wanted = [(Path(p), n, v) for p, n, v in zip(image_paths, names, values, strict=True) if v is not None]
     files = [beside(Path(folder), name, ".xml") for _, name, _ in wanted]
     if len(set(files)) < len(files):
-        raise ConfigError("Two pictures differ in their ending only; their XML files would have one name.")
-    refuse_existing(files, overwrite)
+        raise ConfigError("Two images differ in their ending only; their XML files would have one name.")
+    check_overwrite(files, overwrite)
     faults: list[Fault] = []
     texts: list[str] = []
-    for picture, name, value in wanted:
+    for image, name, value in wanted:
         try:
-            texts.append(_text(name, look(picture), value))
+            texts.append(_text(name, look(image), value))
         except (ValueError, KeyError) as error:
             what = f"a thing has no {error}" if isinstance(error, KeyError) else str(error)
-            faults.append(Fault(str(picture), what))
+            faults.append(Fault(str(image), what))
     if faults:
         raise data_error(f"Nothing is written to {folder}:", faults)
     for file, text in zip(files, texts, strict=True):

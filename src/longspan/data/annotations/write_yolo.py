@@ -6,69 +6,69 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from longspan.vision.image_io import look
 from longspan.data.annotations.writing import (
     beside,
+    check_overwrite,
     labels_of,
     names_below,
     plain,
-    refuse_existing,
     things_of,
     write_bytes,
 )
 from longspan.errors import ConfigError, Fault, data_error
+from longspan.vision.image_io import look
 
 __all__ = ["write_yolo"]
 
 
 def write_yolo(
     folder: str | Path,
-    pictures: Sequence[str | Path],
+    image_paths: Sequence[str | Path],
     values: Sequence[Sequence[Any] | None],
     *,
     labels: Sequence[Any] | None = None,
     images: str | Path | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write boxes or polygons of pictures as YOLO files, which `Table.from_yolo` reads again.
+    """Write boxes or polygons of images as YOLO files, which `Table.from_yolo` reads again.
 
     YOLO has no mark for what is to be ignored: such things are left out. Scores are not written.
 
     Args:
-        folder: Where the files go: `sub/a.txt` for the picture `sub/a.jpg`, and `classes.txt` with the names.
-        pictures: Their paths; the sizes come from the headers.
-        values: For each picture the raw value of a `Boxes` column, or of an `Instances` column whose things are each
+        folder: Where the files go: `sub/a.txt` for the image `sub/a.jpg`, and `classes.txt` with the names.
+        image_paths: Their paths; the sizes come from the headers.
+        values: For each image the raw value of a `Boxes` column, or of an `Instances` column whose things are each
             one polygon. An empty list writes an empty file, None writes none.
         labels: The classes in the order of their numbers, from 0. None: those that occur, by name.
-        images: The folder that pictures' names are to start from; None takes bare file names.
+        images: The folder that images' names are to start from; None takes bare file names.
         overwrite: Whether files that are there may be replaced.
 
     Returns:
         The files written, `classes.txt` last.
 
     Raises:
-        ConfigError: numbers of pictures and values differ, or two pictures get one name.
-        DataError: a picture cannot be opened, a thing is no box and no single polygon, or files are there or cannot be
+        ConfigError: numbers of images and values differ, or two images get one name.
+        DataError: an image cannot be opened, a thing is no box and no single polygon, or files are there or cannot be
             written.
     """
-    if len(pictures) != len(values):
-        raise ConfigError(f"write_yolo got {len(pictures)} pictures and {len(values)} values; one for each is wanted.")
-    names = names_below(pictures, images)
-    wanted = [(Path(p), n, v) for p, n, v in zip(pictures, names, values, strict=True) if v is not None]
+    if len(image_paths) != len(values):
+        raise ConfigError(f"write_yolo got {len(image_paths)} images and {len(values)} values; one for each is wanted.")
+    names = names_below(image_paths, images)
+    wanted = [(Path(p), n, v) for p, n, v in zip(image_paths, names, values, strict=True) if v is not None]
     files = [*(beside(Path(folder), name, ".txt") for _, name, _ in wanted), Path(folder) / "classes.txt"]
     if len(set(files)) < len(files):
-        raise ConfigError("Two pictures differ in their ending only, or one is called classes: one name for two files.")
-    refuse_existing(files, overwrite)
+        raise ConfigError("Two images differ in their ending only, or one is called classes: one name for two files.")
+    check_overwrite(files, overwrite)
     place_of = labels_of(values, labels)
     faults: list[Fault] = []
     texts: list[str] = []
-    for picture, _, value in wanted:
+    for image, _, value in wanted:
         try:
-            size = look(picture)[1]
+            size = look(image)[1]
             lines = [_line(thing, size, place_of) for thing in things_of(value) if not thing.get("ignore")]
             texts.append("".join(line + "\n" for line in lines))
         except ValueError as error:
-            faults.append(Fault(str(picture), str(error)))
+            faults.append(Fault(str(image), str(error)))
     if faults:
         raise data_error(f"Nothing is written to {folder}:", faults)
     texts.append("".join(f"{label}\n" for label in place_of))
@@ -85,10 +85,10 @@ def _line(thing: dict[str, Any], size: tuple[int, int], place_of: dict[Any, int]
             raise ValueError(
                 f"a {thing['label']!r} has {len(polygons)} polygons; YOLO holds one for each thing: write_coco"
             )
-        shares = [each / (width, height)[i % 2] for i, each in enumerate(polygons[0])]
+        fractions = [each / (width, height)[i % 2] for i, each in enumerate(polygons[0])]
     elif "box" in thing and "rle" not in thing:
         x0, y0, x1, y1 = (float(each) for each in thing["box"])
-        shares = [(x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height]
+        fractions = [(x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height]
     else:
         raise ValueError(f"a {thing['label']!r} is neither box nor polygon; YOLO holds no masks: write_coco does")
-    return " ".join([str(place_of[thing["label"]]), *(f"{share:.8g}" for share in shares)])
+    return " ".join([str(place_of[thing["label"]]), *(f"{fraction:.8g}" for fraction in fractions)])

@@ -13,24 +13,24 @@ import numpy as np
 
 from longspan.errors import ConfigError, DataError
 
-__all__ = ["beside", "labels_of", "names_below", "plain", "refuse_existing", "things_of", "write_bytes"]
+__all__ = ["beside", "check_overwrite", "labels_of", "names_below", "plain", "things_of", "write_bytes"]
 
 
 def names_below(pictures: Sequence[str | Path], images: str | Path | None) -> list[str]:
-    """Names of pictures with slashes: their paths below `images`, or without it their bare file names.
+    """Names of images with slashes: their paths below `images`, or without it their bare file names.
 
     Raises:
-        ConfigError: a picture lies elsewhere, or two have one name.
+        ConfigError: an image lies elsewhere, or two have one name.
     """
     names = []
-    for picture in map(Path, pictures):
+    for image in map(Path, pictures):
         try:
-            names.append(picture.name if images is None else picture.relative_to(images).as_posix())
+            names.append(image.name if images is None else image.relative_to(images).as_posix())
         except ValueError:
-            raise ConfigError(f"The picture {picture} does not lie below images={str(images)!r}.") from None
+            raise ConfigError(f"The image {image} does not lie below images={str(images)!r}.") from None
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise ConfigError(f"Several pictures are called {twice[0]!r}; say images=, the folder above all of them.")
+        raise ConfigError(f"Several images are called {twice[0]!r}; say images=, the folder above all of them.")
     return names
 
 
@@ -55,7 +55,7 @@ def labels_of(values: Sequence[Sequence[Any] | None], labels: Sequence[Any] | No
     return {label: place for place, label in enumerate(labels)}
 
 
-def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
+def check_overwrite(paths: Sequence[Path], overwrite: bool) -> None:
     """Stop before the first file is written if any would be written over.
 
     Raises:
@@ -94,7 +94,7 @@ def write_bytes(path: Path, content: bytes | Callable[[Path], None]) -> None:
 
 
 def beside(folder: Path, name: str, ending: str) -> Path:
-    """The file in `folder` that belongs to the picture `name`."""
+    """The file in `folder` that belongs to the image `name`."""
     return folder / PurePosixPath(name).with_suffix(ending)
 
 

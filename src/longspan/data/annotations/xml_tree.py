@@ -52,7 +52,7 @@ def parse_xml(path: Path) -> Element:
         if not path.is_file():
             raise ValueError("the file does not exist")
         if path.stat().st_size > _LIMIT_BYTES:
-            raise ValueError(f"the file has more than {_LIMIT_BYTES:,} bytes, which no annotation of a picture needs")
+            raise ValueError(f"the file has more than {_LIMIT_BYTES:,} bytes, which no annotation of an image needs")
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read ({error})") from None

@@ -1,4 +1,4 @@
-"""YOLO's text files: one for each picture; a line has a class number and a box or a polygon, in shares of its sides.
+"""YOLO's text files: one for each image; a line has a class number and a box or a polygon, in fractions of its sides.
 
 Source: the data set format of Ultralytics YOLO (detection and segmentation), which is that of darknet with polygons.
 """
@@ -15,7 +15,7 @@ from longspan.columns import Boxes, Image, Instances
 from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
 from longspan.data.annotations.class_lists import class_names
 from longspan.data.annotations.faults import Faults, OnError, left_of
-from longspan.data.annotations.files import Pictures, existing_folder, files_below, read_text, stem_of
+from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, read_text, stem_of
 from longspan.data.annotations.geometry import checked_box, checked_polygons, number_of
 from longspan.data.table import Table
 from longspan.errors import ConfigError, DataError
@@ -36,21 +36,21 @@ def read_yolo(
     image: str = "image",
     on_error: OnError = "raise",
 ) -> Table:
-    """The pictures of a folder with the boxes, and where there are polygons the instances, in text files.
+    """The images of a folder with the boxes, and where there are polygons the instances, in text files.
 
     Args:
-        annotations: The folder of text files; `sub/a.txt` belongs to the picture `sub/a.jpg`.
-        images: The folder of pictures.
+        annotations: The folder of text files; `sub/a.txt` belongs to the image `sub/a.jpg`.
+        images: The folder of images.
         names: Names by class number: a list, a dict, the data set's YAML file, or a text file with one a line. None:
             labels are the numbers.
-        no_file: A picture without a text file has no objects ("empty"), or nobody has looked ("missing"). A picture
+        no_file: An image without a text file has no objects ("empty"), or nobody has looked ("missing"). An image
             whose file is empty has none.
-        image: Name of the picture column.
-        on_error: "raise" refuses all and names every fault; "skip" leaves bad lines out and warns once. A picture
+        image: Name of the image column.
+        on_error: "raise" refuses all and names every fault; "skip" leaves bad lines out and warns once. An image
             whose file cannot be read then has a missing value.
 
     Returns:
-        A row for each picture, sorted by name, with `image`, `boxes`, and `instances` if any line is a polygon; a box
+        A row for each image, sorted by name, with `image`, `boxes`, and `instances` if any line is a polygon; a box
         without a polygon in such a folder is a fault.
 
     Raises:
@@ -61,7 +61,7 @@ def read_yolo(
     folder = existing_folder(annotations, "text files")
     name_of = None if names is None else class_names(names)
     faults = Faults(str(folder), on_error)
-    pictures = Pictures(images)
+    pictures = ImageFiles(images)
     written = {stem_of(path): path for path in files_below(folder, (".txt",))}
     written = {k: v for k, v in written.items() if k in pictures.by_stem or v.rpartition("/")[2] not in _NO_LABELS}
     if not written:
@@ -69,9 +69,7 @@ def read_yolo(
     for stem, path in written.items():
         found = pictures.by_stem.get(stem, [])
         if len(found) != 1:
-            what = (
-                f"may be about {' or '.join(found)}" if found else f"there is no picture {stem}.* in {pictures.folder}"
-            )
+            what = f"may be about {' or '.join(found)}" if found else f"there is no image {stem}.* in {pictures.folder}"
             faults.add(path, what, "Put it there, or delete the text file." if not found else "Keep one of them.")
     boxes: list[list[Any] | None] = []
     things: list[list[Any] | None] = []
@@ -101,7 +99,7 @@ def read_yolo(
 
 
 def _read(
-    path: Path, text: str, picture: str, pictures: Pictures, name_of: dict[int, str] | None, faults: Faults
+    path: Path, text: str, picture: str, pictures: ImageFiles, name_of: dict[int, str] | None, faults: Faults
 ) -> list[tuple[str, dict[str, Any], dict[str, Any] | None]] | None:
     """Place, box and, where it is a polygon, instance of each line; None where file or all lines cannot be read."""
     try:
@@ -140,7 +138,7 @@ def _row(
         if w < 0 or h < 0:
             raise ValueError(f"width and height of the box are {w:g} and {h:g}, but cannot be below 0")
         corners = [(x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height]
-        return {"box": _shares(corners, size, values), "label": label}, None
+        return {"box": _fractions(corners, size, values), "label": label}, None
     if len(values) == 5:
         raise ValueError("five numbers behind the class: is the last a score? Labels have none")
     if len(values) % 2 or len(values) < 4:
@@ -154,7 +152,7 @@ def _row(
     return {"box": box, "label": label}, {"polygons": [polygon], "label": label}
 
 
-def _shares(corners: list[float], size: tuple[int, int], values: list[float]) -> list[float]:
+def _fractions(corners: list[float], size: tuple[int, int], values: list[float]) -> list[float]:
     try:
         return checked_box(corners, size)
     except ValueError as error:
@@ -163,5 +161,5 @@ def _shares(corners: list[float], size: tuple[int, int], values: list[float]) ->
 
 def _with_hint(error: ValueError, values: list[float]) -> ValueError:
     if max(values) > 2:
-        return ValueError(f"{error}. Numbers should be shares of width and height, 0 to 1; these look like pixels")
+        return ValueError(f"{error}. Numbers should be fractions of width and height, 0 to 1; these look like pixels")
     return error

@@ -9,13 +9,14 @@ from typing import final
 import numpy as np
 import torch
 
-from longspan.columns import Column, Draws, Image, Located
-from longspan.vision.augment import Augment
+from longspan.columns import Column, Image, Spatial
 from longspan.data.batches.store import Store, build_store
 from longspan.data.table import Table
 from longspan.errors import ConfigError, Fault
+from longspan.vision import AugmentParams
+from longspan.vision.augment import Augment
 
-__all__ = ["Batch", "Samples", "encode_rows", "picture_of"]
+__all__ = ["Batch", "Samples", "encode_rows", "image_of"]
 
 
 @final
@@ -27,20 +28,22 @@ class Batch:
     inputs: dict[str, torch.Tensor]
     targets: dict[str, torch.Tensor]
     present: dict[str, torch.Tensor]
-    draws: Draws | None = None
+    augment_params: AugmentParams | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch where it trains; pictures move as bytes."""
+        """The same batch where it trains; images move as bytes."""
         if device.type == "cpu":
             return self
         moved = [
             {name: value.to(device, non_blocking=True) for name, value in part.items()}
             for part in (self.inputs, self.targets, self.present)
         ]
-        return Batch(self.rows, *moved, draws=None if self.draws is None else self.draws.to(device))
+        return Batch(
+            self.rows, *moved, augment_params=None if self.augment_params is None else self.augment_params.to(device)
+        )
 
 
 @final
@@ -66,7 +69,7 @@ class Samples:
         rows: torch.Tensor,
         batch_size: int,
         *,
-        draws: Draws | None = None,
+        augment_params: AugmentParams | None = None,
         first: int = 0,
     ) -> Iterator[Batch]:
         """`rows` in their order, in batches of equal size, give or take one; from batch number `first` on.
@@ -82,7 +85,7 @@ class Samples:
                 {name: store.read(part) for name, store in self.inputs.items()},
                 {name: store.read(part) for name, store in self.targets.items()},
                 {name: store.present(part) for name, store in self.targets.items()},
-                draws=None if draws is None else draws.take(slice(start, start + len(part))),
+                augment_params=None if augment_params is None else augment_params.take(slice(start, start + len(part))),
             )
             start += len(part)
 
@@ -92,22 +95,22 @@ def split_evenly(rows: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...
     return rows.tensor_split(max(1, -(-len(rows) // batch_size)))
 
 
-def epoch_draws(
+def epoch_augment_params(
     augment: Augment, inputs: Mapping[str, Column], rows: torch.Tensor, epoch: int, seed: int
-) -> Draws | None:
+) -> AugmentParams | None:
     """The draws of all `rows` in one epoch, in their order; None where nothing is drawn."""
-    pictures = [column for column in inputs.values() if isinstance(column, Image)]
-    if not augment.active or not pictures:
+    images = [column for column in inputs.values() if isinstance(column, Image)]
+    if not augment.active or not images:
         return None
-    size_px = pictures[0].size_px
+    size_px = images[0].size_px
     assert size_px is not None
-    if any(column.size_px != size_px for column in pictures):
-        raise ConfigError("Pictures of one row are augmented alike, so they must be of one size: Task(size_px=).")
+    if any(column.size_px != size_px for column in images):
+        raise ConfigError("Images of one row are augmented alike, so they must be of one size: Task(size_px=).")
     return augment.draw(rows, epoch, seed, size_px)
 
 
-def picture_of(columns: Mapping[str, Column]) -> tuple[str, Image] | None:
-    """Name and column of the picture that located values lie in: the first among the inputs."""
+def image_of(columns: Mapping[str, Column]) -> tuple[str, Image] | None:
+    """Name and column of the image that located values lie in: the first among the inputs."""
     return next(((name, column) for name, column in columns.items() if isinstance(column, Image)), None)
 
 
@@ -117,19 +120,19 @@ def encode_rows(
     inputs: Mapping[str, Column],
     targets: Mapping[str, Column],
     *,
-    memory_gb: float = 4.0,
+    cache_gb: float = 4.0,
     progress: Callable[[int], None] | None = None,
 ) -> Samples:
     """Encode these rows with fitted columns. A missing input is a fault; a missing target is a missing value.
 
-    What lies in a picture (`Located`) is encoded as that picture, the first among the inputs, lies in its frame.
+    What lies in an image (`Spatial`) is encoded as that image, the first among the inputs, lies in its frame.
     """
-    memory_bytes = int(memory_gb * 2**30)
-    picture = picture_of(inputs)
+    memory_bytes = int(cache_gb * 2**30)
+    image = image_of(inputs)
 
     def build(name: str, column: Column) -> Store:
-        around = picture if isinstance(column, Located) else None
-        return build_store(table, name, column, rows, memory_bytes=memory_bytes, picture=around, progress=progress)
+        around = image if isinstance(column, Spatial) else None
+        return build_store(table, name, column, rows, memory_bytes=memory_bytes, image=around, progress=progress)
 
     samples = Samples(
         {name: build(name, column) for name, column in inputs.items()},

@@ -16,10 +16,10 @@ from typing import final
 import numpy as np
 import torch
 
-from longspan.columns import Column, Image, Located
-from longspan.storage.cache_dir import cache_dir
+from longspan.columns import Column, Image, Spatial
 from longspan.data.table import Table
 from longspan.errors import DataError, Fault
+from longspan.storage.cache_dir import cache_dir
 
 __all__ = ["Store", "build_store", "encode_value"]
 
@@ -63,10 +63,10 @@ def build_store(
     rows: np.ndarray,
     *,
     memory_bytes: int,
-    picture: tuple[str, Image] | None = None,
+    image: tuple[str, Image] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Store:
-    """Encode one column of these rows, with as many threads as there are cores where pictures are decoded.
+    """Encode one column of these rows, with as many threads as there are cores where images are decoded.
 
     Args:
         table: Where the values are.
@@ -74,8 +74,8 @@ def build_store(
         column: The fitted column that encodes.
         rows: Row numbers into `table`.
         memory_bytes: Values that need more go into a memory-mapped file in the cache folder, which is found again by
-            the names, sizes and dates of the picture files and the column's settings.
-        picture: For a `Located` column: name and fitted column of the picture that its values lie in.
+            the names, sizes and dates of the image files and the column's settings.
+        image: For a `Spatial` column: name and fitted column of the image that its values lie in.
         progress: Called with the number of rows done since the last call.
 
     Raises:
@@ -93,9 +93,9 @@ def build_store(
     bytes_needed = len(present) * math.prod(column.shape) * np.dtype(column.dtype).itemsize
     if bytes_needed <= memory_bytes:
         values = np.empty((len(present), *column.shape), column.dtype)
-        bad = _encode_into(values, table, name, column, present, picture, progress)
+        bad = _encode_into(values, table, name, column, present, image, progress)
     else:
-        values, bad = _mapped(table, name, column, present, picture, progress)
+        values, bad = _mapped(table, name, column, present, image, progress)
     slots = np.full(len(table), -1, np.int64)
     slots[present] = np.arange(len(present))
     faults = {}
@@ -107,20 +107,20 @@ def build_store(
 
 
 def encode_value(
-    table: Table, row: int, name: str, column: Column, picture: tuple[str, Image] | None = None
+    table: Table, row: int, name: str, column: Column, image: tuple[str, Image] | None = None
 ) -> np.ndarray:
-    """One value of a table, encoded; what lies in a picture as that picture of the same row lies in its frame.
+    """One value of a table, encoded; what lies in an image as that image of the same row lies in its frame.
 
     Raises:
-        ValueError: the value, or the picture around it, cannot be read.
+        ValueError: the value, or the image around it, cannot be read.
     """
     value = table.value(row, name)
-    if picture is None or not isinstance(column, Located):
+    if image is None or not isinstance(column, Spatial):
         return column.encode(value)
-    around = table.value(row, picture[0])
+    around = table.value(row, image[0])
     if around is None:
-        raise ValueError("its picture is missing")
-    return column.encode_in(value, picture[1].placement(around))
+        raise ValueError("its image is missing")
+    return column.encode_in(value, image[1].transform(around))
 
 
 def _shared(array: np.ndarray) -> torch.Tensor:
@@ -138,16 +138,16 @@ def _encode_into(
     name: str,
     column: Column,
     rows: np.ndarray,
-    picture: tuple[str, Image] | None,
+    image: tuple[str, Image] | None,
     progress: Callable[[int], None] | None,
 ) -> dict[int, str]:
-    """Fill `values`; gives what was wrong by position. Decoders release the GIL, so threads do for pictures."""
+    """Fill `values`; gives what was wrong by position. Decoders release the GIL, so threads do for images."""
 
     def encode(start: int) -> dict[int, str]:
         bad = {}
         for slot in range(start, min(start + _CHUNK, len(rows))):
             try:
-                values[slot] = encode_value(table, int(rows[slot]), name, column, picture)
+                values[slot] = encode_value(table, int(rows[slot]), name, column, image)
             except ValueError as error:
                 bad[slot] = str(error)
         if progress is not None:
@@ -161,7 +161,7 @@ def _encode_into(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             return {slot: what for part in pool.map(encode, starts) for slot, what in part.items()}
-        except BaseException:  # Ctrl-C must not wait for a hundred thousand pictures
+        except BaseException:  # Ctrl-C must not wait for a hundred thousand images
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -171,12 +171,12 @@ def _mapped(
     name: str,
     column: Column,
     rows: np.ndarray,
-    picture: tuple[str, Image] | None,
+    image: tuple[str, Image] | None,
     progress: Callable[[int], None] | None,
 ) -> tuple[np.ndarray, dict[int, str]]:
     shape, dtype = (len(rows), *column.shape), np.dtype(column.dtype)
     folder = cache_dir() / "decoded"
-    key = _key(table, name, column, rows, picture)
+    key = _key(table, name, column, rows, image)
     data_path, note_path = folder / f"{key}.bin", folder / f"{key}.json"
     size = math.prod(shape) * dtype.itemsize
     # The note is written last: without it the values are not complete.
@@ -186,7 +186,7 @@ def _mapped(
             folder.mkdir(parents=True, exist_ok=True)
             _reserve(parts[0], size)
             values = np.memmap(parts[0], dtype, "r+", shape=shape)
-            bad = _encode_into(values, table, name, column, rows, picture, progress)
+            bad = _encode_into(values, table, name, column, rows, image, progress)
             values.flush()
             del values
             parts[1].write_text(json.dumps({"bad": bad}))
@@ -195,7 +195,7 @@ def _mapped(
         except OSError as error:
             raise DataError(
                 f"{size / 2**30:.2f} GB of decoded values cannot be kept in {folder}: {error}. Free space there, name "
-                "another folder in LONGSPAN_CACHE, or let them stay in memory: memory_gb=."
+                "another folder in LONGSPAN_CACHE, or let them stay in memory: cache_gb=."
             ) from error
         finally:
             for part in parts:
@@ -215,12 +215,12 @@ def _reserve(path: Path, size: int) -> None:
             file.truncate(size)
 
 
-def _key(table: Table, name: str, column: Column, rows: np.ndarray, picture: tuple[str, Image] | None) -> str:
+def _key(table: Table, name: str, column: Column, rows: np.ndarray, image: tuple[str, Image] | None) -> str:
     digest = hashlib.blake2b(digest_size=16)
     settings = {k: v for k, v in column.to_json().items() if k not in ("mean", "std")}
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for row in rows:
-        for each in (name,) if picture is None else (name, picture[0]):
+        for each in (name,) if image is None else (name, image[0]):
             digest.update(b"\0")
             digest.update(_identity(table.value(int(row), each)))
     return digest.hexdigest()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 import polars as pl
 
-from longspan.data.splits.timestamps import moments_of
 from longspan.data.splits.split import present_values
+from longspan.data.splits.timestamps import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,7 +36,7 @@ class ColumnLeak:
     certain: bool
     """Refused like a copied sample; else told, for a person to judge."""
     score: float | None = None
-    """Of a column that predicts a target: share of the errors of the best constant answer that it does away with."""
+    """Of a column that predicts a target: fraction of the errors of the best constant answer that it does away with."""
 
     def __str__(self) -> str:
         return self.what
@@ -109,8 +109,8 @@ def suggested_groups(split: Split, parts: Mapping[str, np.ndarray], except_for: 
         sizes = counts.select(total=pl.sum_horizontal(*parts))["total"].to_numpy()
         if len(counts) < 2 * rows**0.5 or sizes.sum() < 2 * len(counts):
             continue
-        shares = np.array([len(part) / rows for part in parts.values()])
-        expected = (1 - (shares[:, None] ** sizes).sum(0)).sum()
+        fractions = np.array([len(part) / rows for part in parts.values()])
+        expected = (1 - (fractions[:, None] ** sizes).sum(0)).sum()
         both = len(counts.filter(pl.sum_horizontal(pl.col(part) > 0 for part in parts) > 1))
         if both >= max(_MIN_STRADDLING, expected / 2):
             what = (

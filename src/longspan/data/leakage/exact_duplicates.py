@@ -43,7 +43,7 @@ def equal_rows(cells: pl.DataFrame, rows: np.ndarray) -> list[list[int]]:
         shared_by = cells.select(pl.len().over(name))[:, 0][suspects].to_numpy()
         rarest = np.minimum(rarest, shared_by)
         log_chance += np.log(shared_by / cells.height)
-    # Rows that share the rarest cell, times the odds that the other cells agree too, were they independent.
+    # Rows that fraction the rarest cell, times the odds that the other cells agree too, were they independent.
     by_chance = rarest * np.exp(log_chance - np.log(rarest / cells.height))
     odd = (rarest <= max(_RARE[0], cells.height // _RARE[1])) & (by_chance < _BY_CHANCE)
     groups: dict[str, list[int]] = defaultdict(list)

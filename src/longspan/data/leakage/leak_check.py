@@ -1,4 +1,4 @@
-"""Looking for leaks in a split without training anything: pictures at 128 pixels, other cells as they are."""
+"""Looking for leaks in a split without training anything: images at 128 pixels, other cells as they are."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from longspan.columns import Image, Located
-from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
+from longspan.columns import Image, Spatial
 from longspan.data.batches.store import Store, build_store
+from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
 from longspan.errors import ConfigError, data_error, unknown_name
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["check_split"]
 
 _SIDE_PX = 128
 """Four pixels for each of a thumbnail. Measured: of copies of pets at JPEG quality 50 or half the size, 3 % are lost
-at 64 pixels, for decoders make them smaller in another way, and none at 128. Smaller pictures stay as they are."""
+at 64 pixels, for decoders make them smaller in another way, and none at 128. Smaller images stay as they are."""
 _MEMORY_BYTES = 4 * 2**30
 
 
@@ -46,17 +46,17 @@ def check_split(
     if on_error not in ("raise", "skip"):
         raise ConfigError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
     rows = np.sort(np.concatenate(list(parts_of(split).values())))
-    pictures = {
+    images = {
         name: _decoded(table, name, column, rows) for name in names if isinstance(column := table.columns[name], Image)
     }
-    faults = [fault for store in pictures.values() for fault in store.faults.values()]
+    faults = [fault for store in images.values() for fault in store.faults.values()]
     if faults and on_error == "raise":
         raise data_error(
-            f"{len(faults)} pictures cannot be read:",
+            f"{len(faults)} images cannot be read:",
             faults,
             'Mend or remove them, or on_error="skip" (--on-error skip).',
         )
-    return find_leaks(split, pictures, inputs=names, targets=wanted, group=group, time=time)
+    return find_leaks(split, images, inputs=names, targets=wanted, group=group, time=time)
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:
@@ -64,18 +64,18 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _readable(table: Table, except_for: set[object]) -> list[str]:
-    """Columns that a network can read: if there are pictures they alone, for what lies beside them may be anything."""
+    """Columns that a network can read: if there are images they alone, for what lies beside them may be anything."""
     names = [
         name
         for name, column in table.columns.items()
-        if name not in except_for and column.for_networks and not isinstance(column, Located)
+        if name not in except_for and column.for_networks and not isinstance(column, Spatial)
     ]
-    pictures = [name for name in names if isinstance(table.columns[name], Image)]
-    return pictures or names
+    images = [name for name in names if isinstance(table.columns[name], Image)]
+    return images or names
 
 
 def _decoded(table: Table, name: str, column: Image, rows: np.ndarray) -> Store:
-    """The pictures, no larger than is needed; the whole of each, whatever its shape."""
+    """The images, no larger than is needed; the whole of each, whatever its shape."""
     present = rows[table.frame[name].is_not_null().to_numpy()[rows]]
     if name in table.arrays:
         fitted = replace(column, size_px=None).fit([table.arrays[name][0]]) if len(table.arrays[name]) else column
@@ -88,4 +88,4 @@ def _decoded(table: Table, name: str, column: Image, rows: np.ndarray) -> Store:
     assert fitted.size_px is not None
     if min(fitted.size_px) > _SIDE_PX:
         fitted = replace(fitted, size_px=(_SIDE_PX, _SIDE_PX))
-    return build_store(table, name, replace(fitted, resize="squish"), rows, memory_bytes=_MEMORY_BYTES)
+    return build_store(table, name, replace(fitted, resize="stretch"), rows, memory_bytes=_MEMORY_BYTES)

@@ -1,7 +1,7 @@
 """What of the held-out rows, or of the answers, is known in training already: found before the first step.
 
-- Samples that stand on both sides of a split: identical pictures or rows, near-identical and mirrored pictures
-  (`alike_pictures`, `equal_rows`).
+- Samples that stand on both sides of a split: identical images or rows, near-identical and mirrored images
+  (`alike_images`, `equal_rows`).
 - Groups parted by the split, and parts that overlap in time, by columns that a person names (`column_leaks`).
 - Inputs that give the answer away (`telltales`).
 
@@ -19,11 +19,11 @@ from typing import final
 import numpy as np
 import torch
 
-from longspan.data.leakage.near_duplicates import Kind, PictureStore, alike_pictures
 from longspan.data.leakage.column_leaks import ColumnLeak, group_leak, suggested_groups, time_leak
 from longspan.data.leakage.exact_duplicates import equal_rows
-from longspan.data.splits.split import Split
+from longspan.data.leakage.near_duplicates import ImageStore, Kind, alike_images
 from longspan.data.leakage.target_leakage import telltales
+from longspan.data.splits.split import Split
 from longspan.errors import LeakError
 
 __all__ = ["Leak", "Leaks", "find_leaks", "parts_of"]
@@ -50,7 +50,7 @@ class Leak:
     """What a person calls the first row: its file, or table and row number."""
     other_name: str
     column: str = ""
-    """The picture that is alike; empty where all inputs of the rows are equal."""
+    """The image that is alike; empty where all inputs of the rows are equal."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.part}) and {self.other_name} ({self.other_part}): {self.kind}"
@@ -140,7 +140,7 @@ def parts_of(split: Split) -> dict[str, np.ndarray]:
 
 def find_leaks(
     split: Split,
-    pictures: Mapping[str, PictureStore] | None = None,
+    images: Mapping[str, ImageStore] | None = None,
     *,
     inputs: Sequence[str] = (),
     targets: Sequence[str] = (),
@@ -153,10 +153,10 @@ def find_leaks(
     Args:
         split: The parts. Test rows are compared without opening the vault: nothing is learned from them, and their
             targets are not looked at.
-        pictures: The inputs that are pictures, by name and by row of the split's table. A sample is a copy if one of
-            them is; but a picture that many rows share, a pattern to compare with, says nothing by itself.
-        inputs: Names of all inputs. Without pictures, rows whose inputs are all equal are copies, unless chance
-            explains it (see `equal_rows`). Of several, each that is no picture is asked whether it gives a target away.
+        images: The inputs that are images, by name and by row of the split's table. A sample is a copy if one of
+            them is; but an image that many rows share, a pattern to compare with, says nothing by itself.
+        inputs: Names of all inputs. Without images, rows whose inputs are all equal are copies, unless chance
+            explains it (see `equal_rows`). Of several, each that is no image is asked whether it gives a target away.
         targets: Names of the targets; only those of training rows are read.
         group: A column that names persons, patients, scenes: none may stand in two parts. That of a split by group if
             None.
@@ -173,10 +173,10 @@ def find_leaks(
     for part, rows in parts.items():
         part_of[rows] = part
     every = np.concatenate(list(parts.values()))
-    pictures = {key: store for key, store in (pictures or {}).items() if store.present(torch.from_numpy(every)).any()}
+    images = {key: store for key, store in (images or {}).items() if store.present(torch.from_numpy(every)).any()}
     found: dict[tuple[int, int], tuple[Kind, str]] = {}
-    if pictures:
-        found = _alike(pictures, parts, part_of)
+    if images:
+        found = _alike(images, parts, part_of)
     elif inputs:
         for equal in equal_rows(table.frame.select(inputs), every):
             found |= dict.fromkeys(_across(equal, part_of), ("identical", ""))
@@ -202,14 +202,14 @@ def find_leaks(
 
 
 def _alike(
-    pictures: Mapping[str, PictureStore], parts: Mapping[str, np.ndarray], part_of: np.ndarray
+    images: Mapping[str, ImageStore], parts: Mapping[str, np.ndarray], part_of: np.ndarray
 ) -> dict[tuple[int, int], tuple[Kind, str]]:
-    """Pairs of rows of which a picture is a copy, and which; a picture that many rows share does not count alone."""
+    """Pairs of rows of which an image is a copy, and which; an image that many rows share does not count alone."""
     found: dict[str, dict[tuple[int, int], Kind]] = {}
     shared: dict[str, set[int]] = {}
     many = max(5, len(part_of) // 1000)
-    for column, store in pictures.items():
-        alike = alike_pictures(store, parts)
+    for column, store in images.items():
+        alike = alike_images(store, parts)
         found[column] = dict(alike.pairs)
         for equal in alike.equal:
             found[column] |= dict.fromkeys(_across(equal, part_of), "identical")
@@ -217,8 +217,8 @@ def _alike(
     kept: dict[tuple[int, int], tuple[Kind, str]] = {}
     for column, pairs in found.items():
         for pair, kind in pairs.items():
-            alone = len(pictures) == 1 or not shared[column] >= set(pair)
-            if alone or all(pair in found[other] for other in pictures):
+            alone = len(images) == 1 or not shared[column] >= set(pair)
+            if alone or all(pair in found[other] for other in images):
                 kept.setdefault(pair, (kind, column))
     return kept
 
@@ -226,7 +226,7 @@ def _alike(
 def _across(group: list[int], part_of: np.ndarray) -> list[tuple[int, int]]:
     """Each later row of a group of equals, paired with the group's first row of each other part.
 
-    Not every row with every row: a thousand black pictures are a thousand leaks, not a million.
+    Not every row with every row: a thousand black images are a thousand leaks, not a million.
     """
     firsts: dict[str, int] = {}
     for row in group:

@@ -5,7 +5,7 @@ such a column a network is perfect until it meets data where the column is not k
 
 Each column of numbers, classes or texts is judged alone, on training rows that were left out of the fit (five folds):
 classes and texts by the most frequent target of each value (of a number, its median), numbers by a decision tree or,
-for numbers, a line. The score is the share of the errors of the best constant answer that this does away with, so
+for numbers, a line. The score is the fraction of the errors of the best constant answer that this does away with, so
 that it means the same where one class is rare.
 
 Source: the idea of one score for each column is that of Wetschoreck 2020, "Predictive Power Score". Differs: errors
@@ -49,7 +49,7 @@ def telltales(table: Table, rows: np.ndarray, inputs: Sequence[str], targets: Se
     Args:
         table: Where the cells are.
         rows: Training rows; held-out targets are not looked at. At most 20,000 of them are drawn.
-        inputs: Names of the inputs; pictures and what lies in them are left out.
+        inputs: Names of the inputs; images and what lies in them are left out.
         targets: Names of the targets: classes, numbers and texts.
     """
     kinds = {name: column.kind for name, column in table.columns.items()}
@@ -79,7 +79,7 @@ def telltales(table: Table, rows: np.ndarray, inputs: Sequence[str], targets: Se
 
 
 def telltale_score(cells: pl.Series, answers: pl.Series, *, ordered: bool, numbers: bool) -> float:
-    """Share of the errors of the best constant answer that the cells alone do away with, cross-validated; 0 to 1.
+    """Fraction of the errors of the best constant answer that the cells alone do away with, cross-validated; 0 to 1.
 
     Rows without a cell or an answer are left out; fewer than fifty of them, or one answer only, score 0.
 

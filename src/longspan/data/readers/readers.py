@@ -35,13 +35,13 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
     if not root.exists():
         raise DataError(f"The folder {root} does not exist.")
     if not root.is_dir():
-        raise DataError(f"{root} is a file; from_files wants the folder that holds the pictures.")
+        raise DataError(f"{root} is a file; from_files wants the folder that holds the images.")
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
     if image in compiled.groupindex:
-        raise ConfigError(f"The group {image!r} has the name of the picture column; give image= another name.")
+        raise ConfigError(f"The group {image!r} has the name of the image column; give image= another name.")
     # A link that leads nowhere is told as a missing file when the rows are read, not dropped in silence.
     paths = sorted(
         path.relative_to(root).as_posix()
@@ -142,15 +142,15 @@ def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label
     """See `Table.from_idx`."""
     pictures = _idx_array(_existing(images))
     if pictures.ndim != 3 or pictures.dtype != np.uint8:
-        raise DataError(f"{images} holds {pictures.dtype} {pictures.shape}, not pictures (N, H, W) of bytes.")
+        raise DataError(f"{images} holds {pictures.dtype} {pictures.shape}, not images (N, H, W) of bytes.")
     arrays: dict[str, Any] = {image: pictures}
     columns: dict[str, Column] = {image: Image()}
     if labels is not None:
         classes = _idx_array(_existing(labels))
         if classes.ndim != 1:
-            raise DataError(f"{labels} holds an array {classes.shape}, not one label per picture.")
+            raise DataError(f"{labels} holds an array {classes.shape}, not one label per image.")
         if len(classes) != len(pictures):
-            raise DataError(f"{labels} has {len(classes)} labels for {len(pictures)} pictures in {images}.")
+            raise DataError(f"{labels} has {len(classes)} labels for {len(pictures)} images in {images}.")
         arrays[label], columns[label] = classes, Category()
     return read_arrays(arrays, columns)
 
@@ -245,7 +245,7 @@ def _check_cells(path: Path) -> None:
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
-        raise DataError(f"{path} is a folder; pictures in folders are read with Table.from_files.")
+        raise DataError(f"{path} is a folder; images in folders are read with Table.from_files.")
     if not path.is_file():
         raise DataError(f"The file {path} does not exist.")
     return path

@@ -1,4 +1,4 @@
-"""Values of any origin as the cells of one column: of one type, None where missing, pictures in one array."""
+"""Values of any origin as the cells of one column: of one type, None where missing, images in one array."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import torch
 from PIL import Image as PILImage
 
 from longspan.columns import Column
-from longspan.storage.plain_json import parse_json
 from longspan.errors import DataError, Fault, data_error
+from longspan.storage.plain_json import parse_json
 
 __all__ = ["cells_of", "lists_in_text", "missing_nan", "series_of"]
 
 
 def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndarray | None]:
-    """The cells of a column and, for pictures that are in memory, the array whose positions the cells are.
+    """The cells of a column and, for images that are in memory, the array whose positions the cells are.
 
     Args:
         name: Of the column.
         column: What the values mean.
-        values: An array or an iterable of values; pictures as one uint8 array `(N, H, W)` or `(N, H, W, C)`, which is
+        values: An array or an iterable of values; images as one uint8 array `(N, H, W)` or `(N, H, W, C)`, which is
             not copied, or as equally large arrays or Pillow images, or as paths.
 
     Raises:
-        DataError: values of several types, pictures of several sizes, or arrays that are no pictures.
+        DataError: values of several types, images of several sizes, or arrays that are no images.
     """
     if not column.in_files:
         return series_of(name, values), None
@@ -37,17 +37,17 @@ def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndar
         pixels = np.asarray(values)
         _check_pixels(name, pixels)
         return pl.Series(name, np.arange(len(pixels), dtype=np.int64)), pixels
-    pictures = list(values)
-    in_memory = [isinstance(value, np.ndarray | torch.Tensor | PILImage.Image) for value in pictures]
+    images = list(values)
+    in_memory = [isinstance(value, np.ndarray | torch.Tensor | PILImage.Image) for value in images]
     if not any(in_memory):
-        return series_of(name, pictures), None
-    given = [np.asarray(value) for value, there in zip(pictures, in_memory, strict=True) if there]
-    if len(given) != sum(value is not None for value in pictures):
-        raise DataError(f"Column {name!r} has pictures both as files and as arrays; use one form.")
+        return series_of(name, images), None
+    given = [np.asarray(value) for value, there in zip(images, in_memory, strict=True) if there]
+    if len(given) != sum(value is not None for value in images):
+        raise DataError(f"Column {name!r} has images both as files and as arrays; use one form.")
     shapes = sorted({array.shape for array in given})
     if len(shapes) > 1:
         raise DataError(
-            f"Pictures in {name!r} have shapes {', '.join(map(str, shapes[:3]))}: in memory they must be of one size. "
+            f"Images in {name!r} have shapes {', '.join(map(str, shapes[:3]))}: in memory they must be of one size. "
             "Resize them first, or save them as files."
         )
     pixels = np.stack(given)
@@ -117,7 +117,7 @@ def lists_in_text(series: pl.Series, source: str) -> pl.Series:
             f"Column {series.name!r} of {source} cannot be read:",
             faults,
             'Write lists as JSON: [[x0, y0, x1, y1], ...], or [{"box": [x0, y0, x1, y1], "label": "cat"}, ...]; [] for '
-            "a picture with nothing in it, and nothing at all where nobody looked.",
+            "an image with nothing in it, and nothing at all where nobody looked.",
         )
     return series_of(series.name, values)
 
@@ -177,8 +177,8 @@ def _kind(value: Any) -> str:
 def _check_pixels(name: str, pixels: np.ndarray) -> None:
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
         raise DataError(
-            f"Pictures in {name!r} must be uint8 (N, H, W) or (N, H, W, C), got {pixels.dtype} {pixels.shape}. "
+            f"Images in {name!r} must be uint8 (N, H, W) or (N, H, W, C), got {pixels.dtype} {pixels.shape}. "
             "Floats in 0..1: (x * 255).round().astype('uint8'). (N, C, H, W): x.transpose(0, 2, 3, 1)."
         )
     if pixels.ndim == 4 and pixels.shape[-1] not in (1, 3):
-        raise DataError(f"Pictures in {name!r} are {pixels.shape}: the last axis must be 1 or 3 channels.")
+        raise DataError(f"Images in {name!r} are {pixels.shape}: the last axis must be 1 or 3 channels.")

@@ -20,13 +20,13 @@ class TableSources:
 
     @classmethod
     def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:
-        r"""Pictures below a folder whose path, seen from it, matches `pattern` as a whole; named groups become columns.
+        r"""Images below a folder whose path, seen from it, matches `pattern` as a whole; named groups become columns.
 
         Args:
             folder: Looked through with everything below it; hidden files are left out.
             pattern: A regular expression for the path with forward slashes: `r"(?P<breed>.+)_\d+\.jpg"`, or
                 `r"(?P<digit>\d)/.*\.png"` where the folder says the class.
-            image: Name of the picture column.
+            image: Name of the image column.
 
         Raises:
             DataError: the folder does not exist, or nothing in it matches; the message shows what is there.
@@ -68,7 +68,7 @@ class TableSources:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
-        """Equally long arrays or lists; pictures as uint8 `(N, H, W)` or `(N, H, W, C)`."""
+        """Equally long arrays or lists; images as uint8 `(N, H, W)` or `(N, H, W, C)`."""
         from longspan.data.readers.readers import read_arrays
 
         return read_arrays(arrays, columns)
@@ -77,7 +77,7 @@ class TableSources:
     def from_idx(
         cls, images: str | Path, labels: str | Path | None = None, *, image: str = "image", label: str = "label"
     ) -> Table:
-        """MNIST's own format, gzipped or not: pictures, and if given their labels."""
+        """MNIST's own format, gzipped or not: images, and if given their labels."""
         from longspan.data.readers.readers import read_idx
 
         return read_idx(images, labels, image=image, label=label)
@@ -93,7 +93,7 @@ class TableSources:
         image: str = "image",
         on_error: OnError = "raise",
     ) -> Table:
-        """Pictures of a COCO JSON file with boxes and instances; see `longspan.data.annotations.read_coco`."""
+        """Images of a COCO JSON file with boxes and instances; see `longspan.data.annotations.read_coco`."""
         from longspan.data.annotations import read_coco
 
         return read_coco(annotations, images, labels=labels, instances=instances, image=image, on_error=on_error)
@@ -111,7 +111,7 @@ class TableSources:
         image: str = "image",
         on_error: OnError = "raise",
     ) -> Table:
-        """Pictures with the boxes of Pascal VOC's XML files; see `longspan.data.annotations.read_voc`."""
+        """Images with the boxes of Pascal VOC's XML files; see `longspan.data.annotations.read_voc`."""
         from longspan.data.annotations import read_voc
 
         return read_voc(
@@ -130,7 +130,7 @@ class TableSources:
         image: str = "image",
         on_error: OnError = "raise",
     ) -> Table:
-        """Pictures with the boxes or polygons of YOLO's text files; see `longspan.data.annotations.read_yolo`."""
+        """Images with the boxes or polygons of YOLO's text files; see `longspan.data.annotations.read_yolo`."""
         from longspan.data.annotations import read_yolo
 
         return read_yolo(annotations, images, names, no_file=no_file, image=image, on_error=on_error)
@@ -150,7 +150,7 @@ class TableSources:
         mask: str = "mask",
         on_error: OnError = "raise",
     ) -> Table:
-        """Pictures with a mask of classes for each; see `longspan.data.annotations.read_masks`."""
+        """Images with a mask of classes for each; see `longspan.data.annotations.read_masks`."""
         from longspan.data.annotations import read_masks
 
         return read_masks(
@@ -171,7 +171,7 @@ class TableSources:
         image: str = "image",
         on_error: OnError = "raise",
     ) -> Table:
-        """Pictures with a mask of numbered things for each; see `longspan.data.annotations.read_instance_masks`."""
+        """Images with a mask of numbered things for each; see `longspan.data.annotations.read_instance_masks`."""
         from longspan.data.annotations import read_instance_masks
 
         return read_instance_masks(
@@ -183,7 +183,7 @@ class TableSources:
     def from_wider(
         cls, annotations: str | Path, images: str | Path, *, image: str = "image", on_error: OnError = "raise"
     ) -> Table:
-        """Pictures with the faces that a text file of WIDER FACE lists; see `longspan.data.annotations.read_wider`."""
+        """Images with the faces that a text file of WIDER FACE lists; see `longspan.data.annotations.read_wider`."""
         from longspan.data.annotations import read_wider
 
         return read_wider(annotations, images, image=image, on_error=on_error)

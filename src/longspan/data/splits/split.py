@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 import torch
 
-from longspan.data.splits.timestamps import moments_of
 from longspan.data.splits.split_column import PARTS, part_of_value, read_naming
-from longspan.randomness import uniform
-from longspan.data.splits.split_sizes import checked_share, counts_of
+from longspan.data.splits.split_sizes import checked_fraction, counts_of
+from longspan.data.splits.timestamps import moments_of
 from longspan.data.splits.vault import Vault
 from longspan.errors import SplitError, unknown_name
+from longspan.randomness import uniform
 
 if TYPE_CHECKING:
     from longspan.data.leakage.leaks import Leaks
@@ -72,7 +72,7 @@ class Split:
             targets: Columns that it would predict: is there an input that gives one of them away?
             group: A column that names persons, patients, scenes: none may stand in two parts.
             time: A column in whose order the parts must lie.
-            on_error: Pictures that cannot be read: "raise" refuses them by name, "skip" leaves their rows out.
+            on_error: Images that cannot be read: "raise" refuses them by name, "skip" leaves their rows out.
 
         Raises:
             DataError: values that cannot be read.
@@ -106,7 +106,7 @@ def make_split(
 ) -> Split:
     """Split the rows of `table`; the same arguments give the same split on every machine.
 
-    By default rows are drawn at random, in the same shares from every class. At most one of these replaces the draw:
+    By default rows are drawn at random, in the same fractions from every class. At most one of these replaces the draw:
 
     - `time="date"`: the last rows in time are the test rows, those before them validate. Rows of one moment stay
       together. Numbers, dates and ISO 8601 text have an order in time; other text is refused.
@@ -121,7 +121,7 @@ def make_split(
             the valid rows.
         test: The same for the vault. With `column`, only allowed if the column names no test rows.
         seed: Another seed draws other rows.
-        stratify: A column or columns whose classes are drawn in equal shares; None for none; "auto": all `Category`
+        stratify: A column or columns whose classes are drawn in equal fractions; None for none; "auto": all `Category`
             columns with at least two rows per class on average, the one with fewest classes first. A missing class is
             a class of its own here. A class's only row trains (named columns: is refused).
         time: Column to split by time.
@@ -135,7 +135,7 @@ def make_split(
     ways = {name: way for name, way in (("time", time), ("group", group), ("column", column)) if way is not None}
     if len(ways) > 1:
         raise SplitError(f"A split is made in one way, got {' and '.join(f'{k}={v!r}' for k, v in ways.items())}.")
-    valid, test = checked_share("valid", valid), checked_share("test", test)
+    valid, test = checked_fraction("valid", valid), checked_fraction("test", test)
     if not len(table):
         raise SplitError("The table has no rows, so there is nothing to split.")
     if stratify not in ("auto", None) and (time is not None or group is not None):
@@ -174,8 +174,8 @@ def _at_random(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Train, valid and test rows among `rows`, by systematic sampling down a list sorted by class, then by draw.
 
-    Every m-th entry of that list is taken, so the totals are exact and a class of n rows gives its share of n, rounded
-    up or down (for the first of several strata columns; the others come close).
+    Every m-th entry of that list is taken, so the totals are exact and a class of n rows gives its fraction of n,
+    rounded up or down (for the first of several strata columns; the others come close).
     """
     num_valid, num_test = counts_of(len(rows), valid, test)
     draws = uniform(seed, "split", 0, torch.from_numpy(rows), 1)[:, 0].numpy()
@@ -253,7 +253,7 @@ def _by_time(values: list[object], name: str, valid: float, test: float) -> tupl
 def _by_group(
     values: list[object], name: str, valid: float, test: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whole groups, walked through in drawn order: one joins a part if that brings the part nearer to its share."""
+    """Whole groups, walked through in drawn order: one joins a part if that brings the part nearer to its fraction."""
     ids, groups = _class_ids(values)
     num_valid, num_test = counts_of(len(values), valid, test)
     needed = 1 + (num_valid > 0) + (num_test > 0)
@@ -325,7 +325,7 @@ def _by_column(
             rows["valid"] = drawn_valid
         if draw_test:
             rows["test"] = drawn_test
-        drawn = {part: share for part, share in (("valid", draw_valid), ("test", draw_test)) if share}
+        drawn = {part: fraction for part, fraction in (("valid", draw_valid), ("test", draw_test)) if fraction}
         how |= {"drawn": drawn, "seed": seed, "stratify": strata}
     return (rows["train"], rows["valid"], rows["test"]), how
 

@@ -112,7 +112,7 @@ class Vault:
         return Vault(self._rows, openings)
 
     def rows_for_leak_check(self) -> np.ndarray:
-        """Test row numbers for `longspan.data.leakage.leaks` alone, which compares inputs, sees no target and trains nothing.
+        """Test row numbers for the leak search, which compares inputs, sees no target and trains nothing.
 
         No opening is recorded: a leak must be found before training, and refusing one steers no model.
         """

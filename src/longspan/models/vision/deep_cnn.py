@@ -25,7 +25,7 @@ class DeepCNNConfig:
     """
 
     dropout: float = 0.5
-    """Share of the units that is silenced in training, 0 to less than 1; 0 leaves the layer out."""
+    """Fraction of the units that is silenced in training, 0 to less than 1; 0 leaves the layer out."""
     init: Literal["he", "small"] = "he"
     """How weights start: "he", normal with standard deviation sqrt(2 / fan-in); "small", normal with 0.01."""
     batch_norm: bool = False
@@ -69,7 +69,7 @@ class DeepCNN(Backbone):
       - He initialisation counts the inputs that each unit reads, as the book does, whatever the channels and size.
       - Other sizes, more channels and batch normalisation are additions.
 
-    Raises: ShapeError for pictures below 4 px or of another size than it was built for; ConfigError for `pool`.
+    Raises: ShapeError for images below 4 px or of another size than it was built for; ConfigError for `pool`.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class DeepCNN(Backbone):
         size_px: tuple[int, int] = (28, 28),
         pool: PoolName | None = None,
     ) -> None:
-        """Build for pictures of `size_px` (height, width) with `in_channels` channels."""
+        """Build for images of `size_px` (height, width) with `in_channels` channels."""
         super().__init__()
         config = config or DeepCNNConfig()
         self.name = "deep_cnn"

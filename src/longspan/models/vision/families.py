@@ -191,7 +191,7 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 HALF_NORMALISED = frozenset({"googlenet", "inception_v3", "efficientnet_v2_l"})
-"""Networks whose published weights read pictures normalised with mean 0.5 and standard deviation 0.5."""
+"""Networks whose published weights read images normalised with mean 0.5 and standard deviation 0.5."""
 
 _BY_NAME = {name: family for family in FAMILIES for name in family.names}
 

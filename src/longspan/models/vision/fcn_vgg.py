@@ -33,7 +33,7 @@ class FCNVGGConfig:
     fc_channels: int = 4096
     """Channels of fc6 and fc7."""
     dropout: float = 0.5
-    """Share of what fc6 and fc7 give that is silenced in training."""
+    """Fraction of what fc6 and fc7 give that is silenced in training."""
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -49,13 +49,13 @@ class FCNVGG(Backbone, FromPublished):
     """VGG16 whose fully connected layers are convolutions: `(B, in_channels, H, W)` float of any size.
 
     Maps: pool3, pool4 and fc7, 256, 512 and 4096 channels at strides 8, 16 and 32, for `FCNDecoder`. `forward` gives
-    what VGG16's class layer would read, `(B, 4096)`: for 224 x 224 px exactly that, for larger pictures the mean over
+    what VGG16's class layer would read, `(B, 4096)`: for 224 x 224 px exactly that, for larger images the mean over
     all places where the kernel of fc6 lies within its map, for smaller ones over all places. The published weights of
     torchvision's vgg16 serve: weights="imagenet", or a state dict in a file.
 
     Source: Long, Shelhamer, Darrell 2015, "Fully convolutional networks for semantic segmentation", section 3.1, on
     Simonyan and Zisserman 2014, "Very deep convolutional networks", column D.
-    Differs: fc6 pads its maps by 3 places, so that fc7 covers the whole picture (paper: the picture is padded by
+    Differs: fc6 pads its maps by 3 places, so that fc7 covers the whole image (paper: the image is padded by
     100 px, for the same reason). Pooling rounds sizes up, as in the paper's library (torchvision: down).
 
     Raises: ConfigError for `pool`: VGG16 has other layers after its last pooling.
@@ -71,7 +71,7 @@ class FCNVGG(Backbone, FromPublished):
         size_px: tuple[int, int] = (224, 224),
         pool: PoolName | None = None,
     ) -> None:
-        """Build for pictures with `in_channels` channels."""
+        """Build for images with `in_channels` channels."""
         super().__init__()
         config = config or FCNVGGConfig()
         self.name = "vgg16_fcn"

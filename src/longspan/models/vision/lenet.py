@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from longspan.models.backbone import Backbone, check_images, check_same_size, check_size, no_global_pool
 from longspan.nn import PoolName
 
-__all__ = ["LeNet5", "squash"]
+__all__ = ["LeNet5", "scaled_tanh"]
 
 # Table I of the paper: which of the 6 maps of S2 each of the 16 maps of C3 reads.
 _C3_READS = (
@@ -23,7 +23,7 @@ _C3_READS = (
 _SMALLEST_PX = 16
 
 
-def squash(values: Tensor) -> Tensor:
+def scaled_tanh(values: Tensor) -> Tensor:
     """The scaled tanh of appendix A: f(a) = A tanh(S a), with f(1) = 1 and f(-1) = -1."""
     return 1.7159 * torch.tanh(2 / 3 * values)
 
@@ -43,7 +43,7 @@ class _Subsampling(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, maps: Tensor) -> Tensor:
-        return squash(F.avg_pool2d(maps, 2) * self.coefficient + self.bias)
+        return scaled_tanh(F.avg_pool2d(maps, 2) * self.coefficient + self.bias)
 
 
 @final
@@ -62,7 +62,7 @@ class _PartialConv(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         dense = self.kernels.new_zeros(16 * 6, 25).index_copy(0, self.pairs, self.kernels)
-        return squash(F.conv2d(maps, dense.view(16, 6, 5, 5), self.bias))
+        return scaled_tanh(F.conv2d(maps, dense.view(16, 6, 5, 5), self.bias))
 
 
 @final
@@ -74,7 +74,7 @@ class LeNet5(Backbone):
 
     Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", sec. II.B.
     Differs:
-      - Pictures of 28 px are padded to 32 px with zeros, the mean grey after normalisation (paper: with background).
+      - Images of 28 px are padded to 32 px with zeros, the mean grey after normalisation (paper: with background).
       - Other sizes: the fully connected layer C5 is as wide as what S4 leaves (paper: 32 px only, 5 x 5 places).
       - More than one input channel: C1 reads them all.
       - Weights start uniform with standard deviation 1 / sqrt(fan-in), biases at 0 (LeCun et al. 1998, "Efficient
@@ -82,13 +82,13 @@ class LeNet5(Backbone):
         and start at 1 (paper: multiply the sum).
       - The class layer belongs to the head: linear logits (paper: Euclidean distances to fixed 7 x 12 bitmaps).
 
-    Raises: ShapeError for pictures below 16 px or of another size than it was built for; ConfigError for `pool`.
+    Raises: ShapeError for images below 16 px or of another size than it was built for; ConfigError for `pool`.
     """
 
     def __init__(
         self, *, in_channels: int = 1, size_px: tuple[int, int] = (28, 28), pool: PoolName | None = None
     ) -> None:
-        """Build for pictures of `size_px` (height, width) with `in_channels` channels."""
+        """Build for images of `size_px` (height, width) with `in_channels` channels."""
         super().__init__()
         self.name = "lenet5"
         self.config = None
@@ -120,7 +120,9 @@ class LeNet5(Backbone):
     def features(self, images: Tensor) -> list[Tensor]:
         """C1, C3 and S4: 6, 16 and 16 maps at strides 1, 2 and 4."""
         check_images(images, self, _SMALLEST_PX)
-        c1 = squash(F.conv2d(images, self.c1, self.c1_bias, padding=self.padding))  # (B, 6, 28, 28) for 28 or 32 px
+        c1 = scaled_tanh(
+            F.conv2d(images, self.c1, self.c1_bias, padding=self.padding)
+        )  # (B, 6, 28, 28) for 28 or 32 px
         c3 = self.c3(self.s2(c1))  # (B, 16, 10, 10)
         return [c1, c3, self.s4(c3)]  # (B, 16, 5, 5)
 
@@ -129,7 +131,7 @@ class LeNet5(Backbone):
         maps = self.features(images)[-1]
         check_same_size(images, self)
         flat = maps.flatten(1)  # (B, 400) for 28 or 32 px
-        return squash(self.f6(squash(self.c5(flat))))
+        return scaled_tanh(self.f6(scaled_tanh(self.c5(flat))))
 
     def groups(self) -> list[list[nn.Parameter]]:
         """C1 and S2, C3 and S4, C5, F6."""

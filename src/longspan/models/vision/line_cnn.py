@@ -26,15 +26,15 @@ class LineCNNConfig:
     """
 
     channels: tuple[int, int, int, int] = (16, 32, 64, 96)
-    """Of the four convolutions over the picture."""
+    """Of the four convolutions over the image."""
     num_features: int = 96
     """Length of the vector at each step."""
     depth: int = 1
     """Convolutions at each size of the maps; those after the first add to what they read (He et al. 2015)."""
     stride_px: int = 4
-    """Pixels of the picture from one step to the next: 4, or 8 for large letters at half the work."""
+    """Pixels of the image from one step to the next: 4, or 8 for large letters at half the work."""
     dropout: float = 0.1
-    """Share of the features that is silenced in training."""
+    """Fraction of the features that is silenced in training."""
 
     def __post_init__(self) -> None:
         """Check every value; a list, as JSON has it, becomes a tuple."""
@@ -59,7 +59,7 @@ class LineCNN(Backbone):
     places. Pooling halves both sides once and then the height alone, so that neighbouring letters stay apart; the last
     convolution reads all rows that are left, 2 for 32 px. A step sees 40 px of the width. Any width of at least 4 px;
     the height it was built for. With `pool` the steps become one vector `(B, num_features)`, twice as long for
-    "avg_max": the same weights then classify a picture of one letter, and can start a network that reads lines.
+    "avg_max": the same weights then classify an image of one letter, and can start a network that reads lines.
 
     Source: the convolutional part of Shi, Bai, Yao 2015, "An end-to-end trainable neural network for image-based
     sequence recognition" (CRNN), section 2.1: columns of the last maps are the sequence, pooling keeps the width.
@@ -67,7 +67,7 @@ class LineCNN(Backbone):
     throughout; five narrow convolutions in place of seven; batch normalisation after each; before the first the inverse
     of the sub-pixel shuffle of Shi et al. 2016, section 3.2. An odd last row or column is doubled.
 
-    Raises: ShapeError for pictures below 4 px or of another height than it was built for.
+    Raises: ShapeError for images below 4 px or of another height than it was built for.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LineCNN(Backbone):
         size_px: tuple[int, int] = (32, 128),
         pool: PoolName | None = None,
     ) -> None:
-        """Build for pictures of `size_px` (height, width) with `in_channels` channels."""
+        """Build for images of `size_px` (height, width) with `in_channels` channels."""
         super().__init__()
         config = config or LineCNNConfig()
         self.name = "line_cnn"

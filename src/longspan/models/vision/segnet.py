@@ -46,7 +46,7 @@ class SegNet(Backbone, FromPublished):
     Source: Badrinarayanan, Kendall, Cipolla 2017, "SegNet: a deep convolutional encoder-decoder architecture for image
     segmentation", section 3 and fig. 2.
     Differs: the last convolution, to the classes, is the head's and 1 x 1 (released network: 3 x 3). No local contrast
-    normalisation of the picture. Pooling rounds sizes up. Width and `pool` are options.
+    normalisation of the image. Pooling rounds sizes up. Width and `pool` are options.
     """
 
     published_name: ClassVar[str] = "vgg16_bn"
@@ -59,7 +59,7 @@ class SegNet(Backbone, FromPublished):
         size_px: tuple[int, int] = (360, 480),
         pool: PoolName | None = None,
     ) -> None:
-        """Build for pictures with `in_channels` channels."""
+        """Build for images with `in_channels` channels."""
         super().__init__()
         config = config or SegNetConfig()
         self.name = "segnet"

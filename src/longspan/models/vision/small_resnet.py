@@ -1,4 +1,4 @@
-"""A small residual network for pictures of 28 to 64 px."""
+"""A small residual network for images of 28 to 64 px."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Block(nn.Module):
 class SmallResNet(Backbone):
     """CIFAR residual network of 6 n + 2 layers: `(B, in_channels, H, W)` float, any size, to `(B, 64)`.
 
-    Maps of 16, 32 and 64 channels at strides 1, 2 and 4. For 28 to 64 px; larger pictures are read too, slowly.
+    Maps of 16, 32 and 64 channels at strides 1, 2 and 4. For 28 to 64 px; larger images are read too, slowly.
 
     Source: He, Zhang, Ren, Sun 2015, "Deep residual learning for image recognition", section 4.2, shortcuts: option A.
     Differs: the class layer belongs to the head; `width`, any number of channels and `pool` are additions. The
@@ -74,7 +74,7 @@ class SmallResNet(Backbone):
         size_px: tuple[int, int] = (32, 32),
         pool: PoolName | None = None,
     ) -> None:
-        """Build for pictures with `in_channels` channels; `pool` "avg_max" doubles what the head reads."""
+        """Build for images with `in_channels` channels; `pool` "avg_max" doubles what the head reads."""
         super().__init__()
         config = config or SmallResNetConfig()
         self.name = f"resnet{6 * config.blocks + 2}"

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from longspan.errors import ConfigError, ShapeError
 from longspan.models.backbone import Backbone, check_images, check_same_height, check_size, no_global_pool
-from longspan.models.vision.lenet import LeNet5, squash
+from longspan.models.vision.lenet import LeNet5, scaled_tanh
 from longspan.nn import PoolName
 
-__all__ = ["SlidLeNet5", "SlidLeNet5Config", "slide_lenet"]
+__all__ = ["SpaceDisplacementLeNet", "SpaceDisplacementLeNetConfig", "to_space_displacement"]
 
 _WINDOW_PX = 32
 _STRIDE_PX = 4
@@ -21,25 +21,25 @@ _SMALLEST_PX = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SlidLeNet5Config:
-    """Options of `SlidLeNet5`.
+class SpaceDisplacementLeNetConfig:
+    """Options of `SpaceDisplacementLeNet`.
 
     Raises: ConfigError for a value that cannot be.
     """
 
     margin_px: int = 14
-    """How often the first and the last column of the picture are repeated at its sides, so that windows can be centred
+    """How often the first and the last column of the image are repeated at its sides, so that windows can be centred
     on characters near them; with 14 there is one window over the middle of every 4 px. The last margin is up to 3 px
     wider, so that the windows come out even."""
 
     def __post_init__(self) -> None:
         """Check the value."""
         if self.margin_px < 0:
-            raise ConfigError(f"SlidLeNet5Config.margin_px must be at least 0, got {self.margin_px}.")
+            raise ConfigError(f"SpaceDisplacementLeNetConfig.margin_px must be at least 0, got {self.margin_px}.")
 
 
 @final
-class SlidLeNet5(Backbone):
+class SpaceDisplacementLeNet(Backbone):
     """LeNet-5 at every 4 px of a line: `(B, in_channels, H, W)` float to F6 of T windows, `(B, T, 84)`.
 
     The weights are those of a LeNet-5 built for H x 32 px, by the same names: at each step stands what that network
@@ -51,21 +51,21 @@ class SlidLeNet5(Backbone):
     Differs: as `LeNet5`; repeated columns at the sides, where the paper has background; what the windows say is put
     together by the head (paper: a graph transformer with a grammar).
 
-    Raises: ShapeError for pictures of another height than it was built for, or narrower than a window with both
+    Raises: ShapeError for images of another height than it was built for, or narrower than a window with both
         margins; ConfigError for `pool`.
     """
 
     def __init__(
         self,
-        config: SlidLeNet5Config | None = None,
+        config: SpaceDisplacementLeNetConfig | None = None,
         *,
         in_channels: int = 1,
         size_px: tuple[int, int] = (32, 128),
         pool: PoolName | None = None,
     ) -> None:
-        """Build for pictures of `size_px` (height, width) with `in_channels` channels."""
+        """Build for images of `size_px` (height, width) with `in_channels` channels."""
         super().__init__()
-        config = config or SlidLeNet5Config()
+        config = config or SpaceDisplacementLeNetConfig()
         self.name = "lenet5_slid"
         self.config = config
         if pool is not None:
@@ -85,7 +85,7 @@ class SlidLeNet5(Backbone):
         self._check_width(size_px[1])
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """C1, C3 and S4 over the picture without margins: 6, 16 and 16 maps at strides 1, 2 and 4."""
+        """C1, C3 and S4 over the image without margins: 6, 16 and 16 maps at strides 1, 2 and 4."""
         check_images(images, self, _SMALLEST_PX)
         check_same_height(images, self)
         return self._maps(images)
@@ -101,8 +101,8 @@ class SlidLeNet5(Backbone):
         maps = self._maps(F.pad(images, (*sides, 0, 0), mode="replicate"))[-1]
         rows = maps.shape[2]  # 5 for 32 px
         kernels = self.c5.weight.view(self.c5.out_features, 16, rows, -1)  # (120, 16, 5, 5)
-        c5 = squash(F.conv2d(maps, kernels, self.c5.bias))  # (B, 120, 1, T)
-        return squash(self.f6(c5[:, :, 0].transpose(1, 2)))
+        c5 = scaled_tanh(F.conv2d(maps, kernels, self.c5.bias))  # (B, 120, 1, T)
+        return scaled_tanh(self.f6(c5[:, :, 0].transpose(1, 2)))
 
     def groups(self) -> list[list[nn.Parameter]]:
         """As in `LeNet5`: C1 and S2, C3 and S4, C5, F6."""
@@ -114,7 +114,7 @@ class SlidLeNet5(Backbone):
         ]
 
     def _maps(self, images: Tensor) -> list[Tensor]:
-        c1 = squash(F.conv2d(images, self.c1, self.c1_bias))
+        c1 = scaled_tanh(F.conv2d(images, self.c1, self.c1_bias))
         c3 = self.c3(self.s2(c1))
         return [c1, c3, self.s4(c3)]
 
@@ -122,13 +122,15 @@ class SlidLeNet5(Backbone):
         smallest = max(_WINDOW_PX - 2 * self.margin_px, 1)
         if width < smallest:
             raise ShapeError(
-                f"{self.name} with margins of {self.margin_px} px reads pictures of at least {smallest} px width, got "
-                f"{width}. Widen the pictures, or its SlidLeNet5Config(margin_px=...)."
+                f"{self.name} with margins of {self.margin_px} px reads images of at least {smallest} px width, got "
+                f"{width}. Widen the images, or its SpaceDisplacementLeNetConfig(margin_px=...)."
             )
 
 
-def slide_lenet(single: LeNet5, width_px: int, *, margin_px: int = SlidLeNet5Config().margin_px) -> SlidLeNet5:
-    """A LeNet-5 trained on windows of 32 px width, slid over pictures of `width_px`; weights are copied.
+def to_space_displacement(
+    single: LeNet5, width_px: int, *, margin_px: int = SpaceDisplacementLeNetConfig().margin_px
+) -> SpaceDisplacementLeNet:
+    """A LeNet-5 trained on windows of 32 px width, slid over images of `width_px`; weights are copied.
 
     Raises: ShapeError if `single` was built for another width, or for the height of 28 px at which it pads.
     """
@@ -138,6 +140,8 @@ def slide_lenet(single: LeNet5, width_px: int, *, margin_px: int = SlidLeNet5Con
             f"Only a lenet5 for windows of 32 px width and without padding can be slid; this one was built for "
             f"{height} x {width} px. Train it on 32 x 32 px: Task(size_px=32)."
         )
-    slid = SlidLeNet5(SlidLeNet5Config(margin_px=margin_px), in_channels=single.in_channels, size_px=(height, width_px))
+    slid = SpaceDisplacementLeNet(
+        SpaceDisplacementLeNetConfig(margin_px=margin_px), in_channels=single.in_channels, size_px=(height, width_px)
+    )
     slid.load_state_dict(single.state_dict())
     return slid.train(single.training)

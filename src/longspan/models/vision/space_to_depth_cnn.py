@@ -1,4 +1,4 @@
-"""A fast convolutional network for small pictures: half the side and four times the channels before the first layer."""
+"""A fast convolutional network for small images: half the side and four times the channels before the first layer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size
 from longspan.nn import GlobalPool, PoolName
 
-__all__ = ["UnshuffleCNN", "UnshuffleCNNConfig"]
+__all__ = ["SpaceToDepthCNN", "SpaceToDepthCNNConfig"]
 
 _SMALLEST_PX = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UnshuffleCNNConfig:
-    """Options of `UnshuffleCNN`.
+class SpaceToDepthCNNConfig:
+    """Options of `SpaceToDepthCNN`.
 
     Raises: ConfigError for a value that cannot be.
     """
@@ -28,19 +28,19 @@ class UnshuffleCNNConfig:
     widths: tuple[int, int, int, int] = (16, 32, 64, 64)
     """Channels of the four convolutions."""
     dropout: float = 0.1
-    """Share of the features that is silenced in training."""
+    """Fraction of the features that is silenced in training."""
 
     def __post_init__(self) -> None:
         """Check every value; a list, as JSON has it, becomes a tuple."""
         object.__setattr__(self, "widths", tuple(self.widths))
         if len(self.widths) != 4 or min(self.widths) < 1:
-            raise ConfigError(f"UnshuffleCNNConfig.widths must be four numbers of at least 1, got {self.widths}.")
+            raise ConfigError(f"SpaceToDepthCNNConfig.widths must be four numbers of at least 1, got {self.widths}.")
         if not 0 <= self.dropout < 1:
-            raise ConfigError(f"UnshuffleCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
+            raise ConfigError(f"SpaceToDepthCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
 
 
 @final
-class UnshuffleCNN(Backbone):
+class SpaceToDepthCNN(Backbone):
     """Four 3x3 convolutions on half the side: `(B, in_channels, H, W)` float, any size, to `(B, 128)`.
 
     Each 2 x 2 block of pixels becomes four channels, so that no pixel is lost and every convolution runs on a quarter
@@ -50,20 +50,20 @@ class UnshuffleCNN(Backbone):
     convolution, batch normalisation, ReLU as in Ioffe and Szegedy 2015; He initialisation. An odd last row or column
     is doubled.
 
-    Raises: ShapeError for pictures below 4 px.
+    Raises: ShapeError for images below 4 px.
     """
 
     def __init__(
         self,
-        config: UnshuffleCNNConfig | None = None,
+        config: SpaceToDepthCNNConfig | None = None,
         *,
         in_channels: int = 1,
         size_px: tuple[int, int] = (28, 28),
         pool: PoolName | None = None,
     ) -> None:
-        """Build for pictures of `size_px` (height, width) with `in_channels` channels."""
+        """Build for images of `size_px` (height, width) with `in_channels` channels."""
         super().__init__()
-        config = config or UnshuffleCNNConfig()
+        config = config or SpaceToDepthCNNConfig()
         self.name = "unshuffle_cnn"
         self.config = config
         check_size(self.name, size_px, _SMALLEST_PX)
@@ -105,7 +105,7 @@ class UnshuffleCNN(Backbone):
         return found
 
     def forward(self, images: Tensor) -> Tensor:
-        """Averages beside maxima over the picture, after dropout: (B, 128)."""
+        """Averages beside maxima over the image, after dropout: (B, 128)."""
         return self.dropout(self.global_pool(self.features(images)[-1]))
 
     def groups(self) -> list[list[nn.Parameter]]:

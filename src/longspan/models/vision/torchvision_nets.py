@@ -21,7 +21,7 @@ from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["Layout", "TorchvisionNet", "build_published", "layout_of", "without_memory"]
 
-# What longspan normalises pictures with before any network trained on ImageNet, and what HALF_NORMALISED ones expect.
+# What longspan normalises images with before any network trained on ImageNet, and what HALF_NORMALISED ones expect.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = 0.5
 
@@ -46,19 +46,19 @@ class Layout:
 class TorchvisionNet(Backbone):
     """A torchvision classification network up to what its class layer reads: `(B, in_channels, H, W)` float.
 
-    Pictures are normalised with the mean and deviation of ImageNet; networks whose published weights expect another
+    Images are normalised with the mean and deviation of ImageNet; networks whose published weights expect another
     normalisation convert by themselves once these weights are loaded.
 
     Maps: the last of each stride, so that `features(x)[-1]` is what a global pooling reads. A side of `n` px gives
     about `n / stride` places, rounded up or down; fewer in alexnet, squeezenet and inception_v3, which do not pad.
-    vit networks have no maps. vit and maxvit_t read only pictures of the size they were built for.
+    vit networks have no maps. vit and maxvit_t read only images of the size they were built for.
 
     Source: see `catalogue()`; the code is torchvision's.
     Differs from torchvision: auxiliary heads of googlenet and inception_v3 are left out. Dropout before the class layer
     stays, except with pool "avg_max". For `in_channels` other than 3 the first convolution is drawn anew, normal, so
     that its outputs spread as before.
 
-    Raises: ShapeError for pictures too small or of a size that the network cannot have; ConfigError for a `pool` where
+    Raises: ShapeError for images too small or of a size that the network cannot have; ConfigError for a `pool` where
     the network has other layers after the pooling (alexnet, vgg, mobilenet_v3, maxvit) or none (vit).
     """
 
@@ -102,7 +102,7 @@ class TorchvisionNet(Backbone):
         self.register_buffer("input_offset", torch.zeros(1, in_channels, 1, 1) if half else None)
 
     def expect_half_normalised(self) -> None:
-        """Convert pictures to mean 0.5 and deviation 0.5, which the published weights of `HALF_NORMALISED` expect."""
+        """Convert images to mean 0.5 and deviation 0.5, which the published weights of `HALF_NORMALISED` expect."""
         if self.input_scale is None or self.input_offset is None:
             return
         mean, std = torch.tensor(_MEAN), torch.tensor(_STD)
@@ -226,7 +226,7 @@ def build_published(name: str, size_px: tuple[int, int]) -> nn.Module:
 
 @functools.cache
 def layout_of(name: str) -> Layout:
-    """Find the parts of torchvision's network `name`, by running it on a picture without numbers."""
+    """Find the parts of torchvision's network `name`, by running it on an image without numbers."""
     family = family_of(name)
     # Large enough that what unpadded layers lose does not blur the strides, small enough to be quick.
     side_px = family.multiple_px or 512
@@ -306,7 +306,7 @@ def _check_buildable(name: str, family: Family, size_px: tuple[int, int]) -> Non
         fits = [max(1, round(side / multiple)) * multiple for side in size_px]
         height, width = (max(fits), max(fits)) if square else fits
         raise ShapeError(
-            f"{name} reads {'squares' if square else 'pictures'} whose sides are a multiple of {multiple} px, got "
+            f"{name} reads {'squares' if square else 'images'} whose sides are a multiple of {multiple} px, got "
             f"{size_px[0]} x {size_px[1]}. Use size_px=({height}, {width})."
         )
 

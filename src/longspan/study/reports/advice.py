@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from longspan.study.reports.advice_data import cost_sentences, data_sentences
-from longspan.study.run_grid import Cells, cells_of
-from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.cost import cost_per_row
+from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
+from longspan.study.reports.advice_data import cost_sentences, data_sentences
+from longspan.study.run_grid import RunGrid, cells_of
+from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
 from longspan.study.statistics.curves import Curve, Point, curves
-from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
 
 __all__ = ["advice"]
 
@@ -40,7 +40,7 @@ def advice(
         needs: the label columns that each strategy trains on; goes with `prices`.
         level: of all intervals.
         seed: of the bootstrap, where there are more than six seeds.
-        unit: of the error, for the sentences; "%" if it is a share, to be shown as percent.
+        unit: of the error, for the sentences; "%" if it is a fraction, to be shown as percent.
         largest: error there can be; see `longspan.study.statistics.curves.curves`.
 
     Raises:
@@ -100,7 +100,7 @@ def _told(comparison: Comparison, level: float) -> bool:
     return probability is not None and max(probability, 1 - probability) >= (1 + level) / 2
 
 
-def _about_missing(cells: Cells) -> list[str]:
+def _about_missing(cells: RunGrid) -> list[str]:
     """Runs without a result, named by cell."""
     missing = cells.missing()
     if not missing:
@@ -113,7 +113,7 @@ def _about_missing(cells: Cells) -> list[str]:
     return [text]
 
 
-def _about_seeds(cells: Cells) -> list[str]:
+def _about_seeds(cells: RunGrid) -> list[str]:
     """What so few seeds cannot say."""
     if len(cells.seeds) == 1:
         return [

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from longspan.study.formatting import percent, say_error, say_interval, say_size, three_digits
 from longspan.study.statistics.curves import Curve
 from longspan.study.statistics.sample_size import NotReached, SizeFor
-from longspan.study.formatting import percent, say_error, say_interval, say_size, three_digits
 
 __all__ = ["cost_sentences", "data_sentences"]
 
 _HARDLY = 0.2
-"""More data hardly helps where even the upper end of what ten times as much would mend is less than this share."""
+"""More data hardly helps where even the upper end of what ten times as much would mend is less than this fraction."""
 
 
 def data_sentences(
@@ -92,15 +92,16 @@ def _about_more(curve: Curve, unit: str) -> list[str]:
     if double.low is None or double.high is None or then.low is None or then.high is None:
         text = f"By its fitted curve twice the data ({say_size(2 * largest)}) would bring {name} {change}"
         return [f"{text}; extrapolated, without an interval."]
-    share = f"{percent(curve.level)}: {_share(double.low)} to {_share(double.high)}"
+    fraction = f"{percent(curve.level)}: {_fraction(double.low)} to {_fraction(double.high)}"
     if _hardly(curve):
         return [
             f"More data hardly helps {name} any more: by its fitted curve even ten times as much would take away "
-            f"{_share(max(0.0, ten.value))} of the error, {_share(max(0.0, ten.high or 0.0))} at most; extrapolated."
+            f"{_fraction(max(0.0, ten.value))} of the error, {_fraction(max(0.0, ten.high or 0.0))} at most; "
+            "extrapolated."
         ]
     if double.low <= 0:
         text = f"Whether more data still helps {name} cannot be told: twice as much would take away"
-        return [f"{text} {_share(double.value)} of the error ({share}); extrapolated."]
+        return [f"{text} {_fraction(double.value)} of the error ({fraction}); extrapolated."]
     interval = say_interval(then.low, then.high, unit)
     return [
         f"More data still helps {name}: twice as much ({say_size(2 * largest)}) would bring it {change} "
@@ -132,6 +133,6 @@ def _hardly(curve: Curve) -> bool:
     return most is not None and most < _HARDLY
 
 
-def _share(value: float) -> str:
+def _fraction(value: float) -> str:
     """A share as percent without digits that mean nothing."""
     return f"{value * 100:,.0f} %" if abs(value) >= 1 else f"{value * 100:.2g} %"

@@ -1,4 +1,4 @@
-"""The picture of a study: a learning curve for each strategy, its law beyond what was tried, and where two cross."""
+"""The image of a study: a learning curve for each strategy, its law beyond what was tried, and where two cross."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from longspan.errors import StudyError, unknown_name
+from longspan.study.formatting import say_error, say_size
 from longspan.study.statistics.crossover import Crossover
 from longspan.study.statistics.curves import Curve
-from longspan.study.formatting import say_error, say_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def learning_curves(
         found: the curves, from `longspan.study.statistics.curves.curves`; drawn in this order.
         crossings: those to mark, over the same axis (size, or cost); they should belong to `found`.
         label: what the error is, at its axis.
-        unit: of the error; "%" if it is a share, to be shown as percent.
+        unit: of the error; "%" if it is a fraction, to be shown as percent.
         cost_per_row: what a training row costs each strategy; then the axis is labelling cost.
         beyond: how many times the largest size the laws are drawn to; 1 for no further.
 
@@ -174,10 +174,10 @@ def _name_curves(axes: Axes, ends: Sequence[tuple[str, str, float, float]]) -> N
     """Each curve's name at its right end, moved up or down where two would meet."""
     from longspan.report.canvas import INK, SMALL, plain
 
-    to_shares = axes.transScale + axes.transLimits
-    shares = np.array([to_shares.transform((x, y)) for _, _, x, y in ends])
-    order = np.argsort(shares[:, 1], kind="stable")
-    places = np.clip(shares[order, 1], 0.02, 0.98)
+    to_fractions = axes.transScale + axes.transLimits
+    fractions = np.array([to_fractions.transform((x, y)) for _, _, x, y in ends])
+    order = np.argsort(fractions[:, 1], kind="stable")
+    places = np.clip(fractions[order, 1], 0.02, 0.98)
     for _ in range(200):  # push neighbours apart by half of what they lack, until none do
         lacking = np.maximum(0, 0.055 - np.diff(places))
         if not (lacking > 1e-4).any():
@@ -189,7 +189,7 @@ def _name_curves(axes: Axes, ends: Sequence[tuple[str, str, float, float]]) -> N
         # A dot in the curve's colour and the name in ink: yellow words could not be read.
         for text, shift, tint in (("●", 7, colour), (plain(name), 19, INK)):
             axes.annotate(
-                text, (float(shares[which, 0]), float(place)), (shift, 0), xycoords="axes fraction",
+                text, (float(fractions[which, 0]), float(place)), (shift, 0), xycoords="axes fraction",
                 textcoords="offset points", va="center", color=tint, fontsize=SMALL + 1, annotation_clip=False,
             )  # fmt: skip
 
@@ -198,5 +198,5 @@ def _price(name: str, cost_per_row: Mapping[str, float]) -> float:
     if name not in cost_per_row:
         raise unknown_name("strategy with a cost", name, cost_per_row)
     if not cost_per_row[name] > 0:
-        raise StudyError(f"A row costs {name!r} nothing, so it has no curve over cost. Leave it out of the picture.")
+        raise StudyError(f"A row costs {name!r} nothing, so it has no curve over cost. Leave it out of the image.")
     return cost_per_row[name]

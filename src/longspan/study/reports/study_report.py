@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from longspan.report import Document, add_openings
+from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
+from longspan.study.reports.summary import means_by_size
+from longspan.study.runs.progress import duration
 from longspan.study.statistics.compare import compare_all
 from longspan.study.statistics.crossover import Crossover
-from longspan.study.runs.progress import duration
-from longspan.study.reports.summary import means_by_size
-from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
 
 if TYPE_CHECKING:
-    from longspan.study.statistics.curves import Curve
     from longspan.study.results import StudyResults
+    from longspan.study.statistics.curves import Curve
 
 __all__ = ["compose_report"]
 

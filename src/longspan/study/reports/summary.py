@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from longspan.study.statistics.compare import compare_all
-from longspan.study.runs.store import FORMAT_VERSION
 from longspan.study.formatting import say_error, say_interval
+from longspan.study.runs.store import FORMAT_VERSION
+from longspan.study.statistics.compare import compare_all
 
 if TYPE_CHECKING:
-    from longspan.study.statistics.curves import Curve
     from longspan.study.results import StudyResults
+    from longspan.study.statistics.curves import Curve
 
 __all__ = ["means_by_size", "summarise"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from longspan.errors import StudyError
 
-__all__ = ["refuse_another_study"]
+__all__ = ["check_same_study"]
 
 _SETTINGS = {
     "budget": "the budget",
@@ -20,7 +20,7 @@ _SETTINGS = {
 }
 
 
-def refuse_another_study(
+def check_same_study(
     path: Path, facts: Mapping[str, Any], described: Mapping[str, str], now: Mapping[str, Any], new: Mapping[str, str]
 ) -> None:
     """Compare a file with the study that wants to go on with it.

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 
-from longspan.columns import Located
+from longspan.columns import Spatial
 from longspan.data import Task
-from longspan.randomness import permutation, step_seed
 from longspan.errors import StudyError
+from longspan.inference.predictions import Predictions
+from longspan.randomness import permutation, step_seed
 from longspan.study.scoring import ErrorFunction, measure_for
 from longspan.train import Budget, Learner
-from longspan.inference.predictions import Answers
 
 __all__ = ["Context", "Failure", "Run", "RunResult", "perform", "study_rows"]
 
@@ -48,7 +48,7 @@ class RunResult:
     errors: dict[str, float]
     """By target; lower is better."""
     steps: int
-    """Batches that were learnt from."""
+    """Batches that were learned from."""
     seconds: float
     """Training and measuring."""
     model: str | None = None
@@ -125,13 +125,13 @@ def _perform(context: Context, run: Run) -> RunResult:
 def _predictions(trained: Any, context: Context) -> list[Any]:
     """One prediction per evaluated row, in order; from the task's inputs alone, so that no truth can be looked up."""
     task = context.task
-    located = any(isinstance(column, Located) for column in task.targets.values())
+    located = any(isinstance(column, Spatial) for column in task.targets.values())
     if isinstance(trained, Learner) and trained.task.samples is task.samples and not located:
         # The same values, already read and encoded for training: a folder of photos is not decoded in every run.
         predictor = trained.predictor()
         activated = predictor.activate(task.samples, torch.from_numpy(context.evaluated))
         nowhere = [None] * len(context.evaluated)
-        return Answers(activated, nowhere, nowhere).predictions(predictor.heads, [])
+        return Predictions(activated, nowhere, nowhere).predictions(predictor.heads, [])
     return list(trained.predict(task.table.take(context.evaluated).select(*task.input_names)))
 
 

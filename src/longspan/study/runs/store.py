@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
-from longspan.storage.plain_json import parse_json
 from longspan.errors import StudyError
+from longspan.storage.plain_json import parse_json
 from longspan.study.runs.runs import Failure, Run, RunResult
 from longspan.study.runs.store_check import SCHEMA, guard, schema_fault, value_fault
 from longspan.version import __version__

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from longspan.errors import StudyError
+from longspan.study.formatting import check_level, say_probability, say_size
 from longspan.study.run_grid import cells_of
 from longspan.study.statistics.t_distribution import t_cdf, t_quantile
-from longspan.study.formatting import check_level, say_probability, say_size
 
 __all__ = ["Comparison", "compare", "compare_all"]
 

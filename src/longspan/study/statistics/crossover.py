@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, final
 
 from longspan.errors import StudyError, unknown_name
+from longspan.study.formatting import percent, say_probability, say_size, three_digits
 from longspan.study.statistics.curve_difference import Span, curve_difference
 from longspan.study.statistics.curves import curves
-from longspan.study.formatting import percent, say_probability, say_size, three_digits
 
 __all__ = ["Crossover", "NoCrossover", "crossover"]
 

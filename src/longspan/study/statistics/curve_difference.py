@@ -55,8 +55,8 @@ class CurveDifference:
     def place_of(self, crossing: tuple[int, int]) -> float:
         """The x at which the curves cross; the middle of the stretch where they are one and the same, if they are."""
         left, right = crossing
-        share = abs(self.values[left]) / (abs(self.values[left]) + abs(self.values[right]))
-        return float(self.x[left] * (self.x[right] / self.x[left]) ** (share if right == left + 1 else 0.5))
+        fraction = abs(self.values[left]) / (abs(self.values[left]) + abs(self.values[right]))
+        return float(self.x[left] * (self.x[right] / self.x[left]) ** (fraction if right == left + 1 else 0.5))
 
     def span_around(self, crossing: tuple[int, int]) -> Span:
         """From the first to the last place at which the sign cannot be told; needs more than one seed.
@@ -126,8 +126,8 @@ class CurveDifference:
             return None if excess[place] <= 0 else float(self.x[place])
         if excess[place] > 0 or excess[outside] <= 0:
             return float(self.x[place])
-        share = -excess[place] / (excess[outside] - excess[place])
-        return float(self.x[place] * (self.x[outside] / self.x[place]) ** share)
+        fraction = -excess[place] / (excess[outside] - excess[place])
+        return float(self.x[place] * (self.x[outside] / self.x[place]) ** fraction)
 
 
 def curve_difference(

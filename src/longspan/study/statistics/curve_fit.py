@@ -104,6 +104,6 @@ def _through_means(
     factors_BK = np.divide(resampled, at_sizes_BK, out=np.ones_like(resampled), where=at_sizes_BK > 0)
     logs = np.log(sizes)
     left = np.clip(np.searchsorted(logs, np.log(x), side="right") - 1, 0, len(logs) - 2)
-    share = (np.log(x) - logs[left]) / (logs[left + 1] - logs[left])
-    factors_BG = factors_BK[:, left] * (1 - share) + factors_BK[:, left + 1] * share
+    fraction = (np.log(x) - logs[left]) / (logs[left + 1] - logs[left])
+    factors_BG = factors_BK[:, left] * (1 - fraction) + factors_BK[:, left + 1] * fraction
     return power_laws_at(x, laws) * factors_BG

@@ -10,13 +10,13 @@ from typing import Any, final
 import numpy as np
 
 from longspan.errors import ConfigError, StudyError
+from longspan.study.formatting import check_level, three_digits
 from longspan.study.run_grid import cells_of
 from longspan.study.statistics.curve_fit import CurveFit, fit_curve
 from longspan.study.statistics.power_law import PowerLaw
 from longspan.study.statistics.resample import resamples
 from longspan.study.statistics.sample_size import FARTHEST, NotReached, SizeFor
 from longspan.study.statistics.t_distribution import t_quantile
-from longspan.study.formatting import check_level, three_digits
 
 __all__ = ["Curve", "Estimate", "Point", "curves"]
 
@@ -109,7 +109,7 @@ class Curve:
         return _estimate(fit.law.c, fit.half_width(fit.laws[2][:, None], self.level), extrapolated=True)
 
     def gain(self, times: float = 2.0) -> Estimate:
-        """The share of the error at the largest size that `times` the data would take away; with its interval.
+        """The fraction of the error at the largest size that `times` the data would take away; with its interval.
 
         Raises:
             StudyError: there is no law.
@@ -194,7 +194,7 @@ def curves(
         level: of the intervals.
         seed: of the bootstrap, where there are more than six seeds.
         strategies: only these, in this order; all if None.
-        largest: error there can be, such as 1 for a share; intervals end there.
+        largest: error there can be, such as 1 for a fraction; intervals end there.
     """
     cells = cells_of(frame, target=target, strategies=strategies)
     check_level(level)
@@ -244,8 +244,8 @@ def _first(x: np.ndarray, above: np.ndarray) -> float | None:
     place = int(places[0])
     if place == 0:
         return float(x[0])
-    share = above[place - 1] / (above[place - 1] - above[place])
-    return float(x[place - 1] * (x[place] / x[place - 1]) ** share)
+    fraction = above[place - 1] / (above[place - 1] - above[place])
+    return float(x[place - 1] * (x[place] / x[place - 1]) ** fraction)
 
 
 def _rows(size: float | None) -> int | None:

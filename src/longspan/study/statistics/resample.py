@@ -21,7 +21,7 @@ class Resamples:
 
     counts: np.ndarray
     """`(B, R)`: how often each seed is drawn; each row sums to R."""
-    shares: np.ndarray
+    fractions: np.ndarray
     """`(B,)`: how likely each way is; sums to 1."""
 
 
@@ -39,9 +39,9 @@ def resamples(seeds: int, *, draws: int = 500, seed: int = 0) -> Resamples:
         ways = itertools.combinations_with_replacement(range(seeds), seeds)
         counts = np.array([np.bincount(way, minlength=seeds) for way in ways])
         orders = [math.factorial(seeds) / math.prod(math.factorial(each) for each in row) for row in counts.tolist()]
-        return Resamples(counts=counts, shares=np.array(orders) / float(seeds) ** seeds)
+        return Resamples(counts=counts, fractions=np.array(orders) / float(seeds) ** seeds)
     counts = np.random.default_rng(seed).multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
-    return Resamples(counts=counts, shares=np.full(draws, 1 / draws))
+    return Resamples(counts=counts, fractions=np.full(draws, 1 / draws))
 
 
 def resampled_means(errors: np.ndarray, drawn: Resamples) -> np.ndarray:
@@ -72,5 +72,5 @@ def standard_errors(values: np.ndarray, drawn: Resamples, *, runs: int) -> np.nd
         drawn: the resamples that the values come from.
         runs: R, the runs behind the least certain cell; at least 2.
     """
-    mean = drawn.shares @ values
-    return np.sqrt(drawn.shares @ (values - mean) ** 2 * runs / (runs - 1))
+    mean = drawn.fractions @ values
+    return np.sqrt(drawn.fractions @ (values - mean) ** 2 * runs / (runs - 1))

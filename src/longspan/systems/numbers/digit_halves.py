@@ -19,7 +19,7 @@ _DIGIT_COST = 6.0  # pixels: a digit that has fewer to speak for it is a slip of
 
 
 def halves_of_boxes(_: dict[str, Any], truth: dict[str, Any]) -> np.ndarray:
-    """The mask `(H, W)` that is true of a picture whose `boxes` are known.
+    """The mask `(H, W)` that is true of an image whose `boxes` are known.
 
     A column that is in two boxes is of the digit whose middle is nearer.
     """
@@ -40,7 +40,7 @@ def halves_of_boxes(_: dict[str, Any], truth: dict[str, Any]) -> np.ndarray:
 def boxes_of_halves(halves: np.ndarray) -> list[list[float]]:
     """Boxes `[x0, y0, x1, y1]` in pixels, from left to right, of the digits whose halves a mask `(H, W)` shows.
 
-    Each column of the picture is off, or in the left or in the right half of a digit, and each left half is followed by
+    Each column of the image is off, or in the left or in the right half of a digit, and each left half is followed by
     its right half. Of all such readings of the columns that one is taken which most pixels agree with, by dynamic
     programming (Viterbi 1967).
     """

@@ -24,7 +24,7 @@ _CUT_COST = 1.6  # of a cut
 
 
 def find_digits(image: Any) -> list[list[float]]:
-    """Boxes of the digits on a picture of one number, light on dark, from left to right.
+    """Boxes of the digits on an image of one number, light on dark, from left to right.
 
     Ink is what is lighter than Otsu's threshold after a 3 x 3 mean. Each connected piece of ink is cut into as many
     parts, and at those columns, as cost least: the ink that the cuts go through, and how far the parts are from the
@@ -34,10 +34,10 @@ def find_digits(image: Any) -> list[list[float]]:
     character segmentation", section 3. Differs: the best cuts are found by dynamic programming over all columns.
 
     Args:
-        image: `(H, W)` uint8, or whatever holds such a picture: a path, a Pillow image.
+        image: `(H, W)` uint8, or whatever holds such an image: a path, a Pillow image.
 
     Returns:
-        `[x0, y0, x1, y1]` in pixels for each digit; an empty list for a picture without ink.
+        `[x0, y0, x1, y1]` in pixels for each digit; an empty list for an image without ink.
     """
     smooth = _mean_3x3(_grey(image).astype(np.float32))
     ink = smooth > max(_otsu(smooth), 40.0)
@@ -58,7 +58,7 @@ def find_digits(image: Any) -> list[list[float]]:
 
 
 def cut_out(image: Any, box: list[float]) -> np.ndarray:
-    """What is in a box, resized to fill 20 px of a picture of 28 x 28 px, with its centre in the middle; uint8."""
+    """What is in a box, resized to fill 20 px of an image of 28 x 28 px, with its centre in the middle; uint8."""
     pixels = _grey(image)
     height, width = pixels.shape
     x0, y0, x1, y1 = (round(side) for side in box)

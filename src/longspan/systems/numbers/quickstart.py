@@ -11,9 +11,15 @@ from PIL import Image as PILImage
 
 import longspan as ls
 from longspan.systems.function_registry import load_with_given
+from longspan.systems.numbers.read_numbers import (
+    check_study_options,
+    finish_study,
+    numbers_task,
+    parse_sizes,
+    run_study,
+)
 from longspan.systems.numbers.stages import staged_pipeline
 from longspan.systems.numbers.strategies import END_TO_END, STAGED, line_reader
-from longspan.systems.numbers.read_numbers import check_study_options, finish_study, numbers_task, parse_sizes, run_study
 from longspan.systems.result import MODEL, REPORT, SystemRun
 from longspan.systems.system import System
 
@@ -26,29 +32,29 @@ class QuickstartOptions:
     """What may be changed."""
 
     sizes: str = "50,200,800"
-    """Numbers of training pictures."""
+    """Numbers of training images."""
     seeds: int = 3
     """Trainings of each way at each size."""
     steps: int = 300
     """Batches that each training may take."""
-    pictures: int = 300
-    """Test pictures, made of digits that no training picture has."""
+    images: int = 300
+    """Test images, made of digits that no training image has."""
     jobs: int | None = None
     """Trainings at a time; as many as there are cores where it is not said."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_study_options(self.sizes, self.seeds, self.steps, self.pictures, self.jobs)
+        check_study_options(self.sizes, self.seeds, self.steps, self.images, self.jobs)
 
 
 def _run(options: QuickstartOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
-    task, digits = numbers_task("digits", sizes[-1], options.pictures, run.seed)
+    task, digits = numbers_task("digits", sizes[-1], options.images, run.seed)
     run.say(
         f"Handwritten numbers of 3 to 6 digits, read two ways.\n"
         f"  {STAGED:<12}find each digit, cut it out, classify it, join\n"
-        f"  {END_TO_END:<12}one network from the picture to the number\n"
-        f"{sizes[-1]:,} training pictures are made of {len(digits):,} real digits, {options.pictures:,} test pictures "
+        f"  {END_TO_END:<12}one network from the image to the number\n"
+        f"{sizes[-1]:,} training images are made of {len(digits):,} real digits, {options.images:,} test images "
         f"of others.\n"
     )
     strategies = {STAGED: staged_pipeline(small=True), END_TO_END: line_reader(small=True)}
@@ -65,8 +71,8 @@ def _run(options: QuickstartOptions, run: SystemRun) -> None:
     seconds = time.perf_counter() - started
     run.say("")
     for name, curve in results.curves().items():
-        shares = "   ".join(f"{point.size}: {1 - point.mean:6.1%}" for point in curve.points)
-        run.say(f"numbers read right, {name:<12} by training pictures   {shares}")
+        fractions = "   ".join(f"{point.size}: {1 - point.mean:6.1%}" for point in curve.points)
+        run.say(f"numbers read right, {name:<12} by training images   {fractions}")
     run.say("")
     for sentence in results.advice():
         run.say(sentence)
@@ -74,18 +80,18 @@ def _run(options: QuickstartOptions, run: SystemRun) -> None:
     finish_study(run, results, task, options=asdict(options), seconds=seconds)
 
     # A user's first prediction: a file, and the saved model alone.
-    row = int(task.open_vault("the picture of a first prediction")[0])
-    picture, truth = run.folder / "number.png", task.table.value(row, "number")
-    PILImage.fromarray(task.table.value(row, "image")).save(picture)
-    answer = load_with_given(run.folder / MODEL).predict(picture)["number"]
+    row = int(task.open_vault("the image of a first prediction")[0])
+    image, truth = run.folder / "number.png", task.table.value(row, "number")
+    PILImage.fromarray(task.table.value(row, "image")).save(image)
+    answer = load_with_given(run.folder / MODEL).predict(image)["number"]
     wrong = "" if answer == truth else " That is one of its mistakes; the report shows others."
-    run.say(f"\n{picture} shows {truth}; the saved model reads {answer}.{wrong}")
-    model, file, report = (shlex.quote(str(run.folder / name)) for name in (MODEL, picture.name, REPORT))
+    run.say(f"\n{image} shows {truth}; the saved model reads {answer}.{wrong}")
+    model, file, report = (shlex.quote(str(run.folder / name)) for name in (MODEL, image.name, REPORT))
     run.say(
         f"\nWhat next?\n"
         f"  {report}    open it in a browser\n"
         f"  longspan predict {model} {file} --json\n"
-        f"  longspan train FOLDER --pattern '(?P<label>[^/]+)/.*'    on your own pictures, a folder for each class\n"
+        f"  longspan train FOLDER --pattern '(?P<label>[^/]+)/.*'    on your own images, a folder for each class\n"
         f"  longspan systems    the other ready-made systems"
     )
 

@@ -42,15 +42,15 @@ class ReadNumbersOptions:
     data: Literal["digits", "mnist"] = "digits"
     """Where the digits come from: the 1,797 that scikit-learn carries, or MNIST."""
     sizes: str = "100,300,1000,3000"
-    """Numbers of training pictures."""
+    """Numbers of training images."""
     seeds: int = 3
     """Trainings of each way at each size."""
     steps: int = 1500
     """Batches that each training may take, the same for every way; the source trainings come on top."""
-    pictures: int = 1000
-    """Test pictures, made of digits that no training picture has."""
+    images: int = 1000
+    """Test images, made of digits that no training image has."""
     source: int = 8000
-    """Single digits that the last two ways learn first, alone in a picture or put together to numbers."""
+    """Single digits that the last two ways learn first, alone in an image or put together to numbers."""
     ways: str = "all"
     """Which ways, by their names with commas between."""
     jobs: int | None = None
@@ -60,7 +60,7 @@ class ReadNumbersOptions:
         """Check the ranges."""
         if self.source < 20:
             raise ConfigError(f"--source must be at least 20, got {self.source}.")
-        check_study_options(self.sizes, self.seeds, self.steps, self.pictures, self.jobs)
+        check_study_options(self.sizes, self.seeds, self.steps, self.images, self.jobs)
         parse_ways(self.ways)
 
 
@@ -79,9 +79,9 @@ def parse_ways(text: str) -> list[str]:
     return [name for name in NEEDS if name in asked]
 
 
-def check_study_options(sizes: str, seeds: int, steps: int, pictures: int, jobs: int | None) -> None:
+def check_study_options(sizes: str, seeds: int, steps: int, images: int, jobs: int | None) -> None:
     """Refuse what a study of numbers cannot run with ConfigError."""
-    for name, value, least in (("seeds", seeds, 1), ("steps", steps, 1), ("pictures", pictures, 50), ("jobs", jobs, 1)):
+    for name, value, least in (("seeds", seeds, 1), ("steps", steps, 1), ("images", images, 50), ("jobs", jobs, 1)):
         if value is not None and value < least:
             raise ConfigError(f"--{name} must be at least {least}, got {value}.")
     parse_sizes(sizes)
@@ -98,14 +98,14 @@ def parse_sizes(text: str) -> list[int]:
     except ValueError:
         raise ConfigError(f"--sizes are whole numbers with commas between, like 100,300,1000; got {text!r}.") from None
     if sizes[0] < 20:
-        raise ConfigError(f"--sizes must be at least 20 pictures each, got {sizes[0]}.")
+        raise ConfigError(f"--sizes must be at least 20 images each, got {sizes[0]}.")
     return sizes
 
 
 def numbers_task(data: str, train: int, test: int, seed: int) -> tuple[ls.Task, ls.Table]:
-    """Pictures of numbers, the test pictures in the vault, and the single digits that training pictures are made of.
+    """Images of numbers, the test images in the vault, and the single digits that training images are made of.
 
-    Training and test pictures share no digit's picture: MNIST has its own test digits, of the others three in ten are
+    Training and test images share no digit's image: MNIST has its own test digits, of the others three in ten are
     set apart, as many of each class.
     """
     digits = ls.datasets.load(data)
@@ -118,7 +118,7 @@ def numbers_task(data: str, train: int, test: int, seed: int) -> tuple[ls.Task, 
     numbers = ls.datasets.make_numbers(known, train, seed=2 * seed)
     numbers = numbers.concat(ls.datasets.make_numbers(unknown, test, seed=2 * seed + 1))
     numbers = numbers.with_column("part", ls.Category(), ["train"] * train + ["test"] * test)
-    # Noise alone makes two pictures of one number differ; what must not leak are the digits, and they do not.
+    # Noise alone makes two images of one number differ; what must not leak are the digits, and they do not.
     return ls.Task(numbers.split(column="part", valid=0), inputs="image", targets="number", allow_leaks=True), known
 
 
@@ -178,7 +178,7 @@ def finish_study(
         _add_ceiling(page, results, test)
         _add_readings(page, results, test)
 
-    metrics = {f"right, {name}, {largest} pictures": 1 - error for name, error in errors.items()}
+    metrics = {f"right, {name}, {largest} images": 1 - error for name, error in errors.items()}
     run.finish(
         results.best(), metrics, train_seconds=seconds, options=options,
         report=lambda: compose_report(results, add_sections), details={"study": results.to_json()},
@@ -199,7 +199,7 @@ def _add_ceiling(page: Document, results: StudyResults, test: ls.Table) -> None:
                 "The error of a pipeline, and what is left of it when the output of each stage in turn is replaced by "
                 "the truth."
             )
-        page.text(f"{name!r}, trained on {size:,} pictures (seed {seed}):")
+        page.text(f"{name!r}, trained on {size:,} images (seed {seed}):")
         page.figure(ceiling.figure())
         page.table(ceiling.frame().to_dicts())
         if ceiling.notes:
@@ -207,31 +207,33 @@ def _add_ceiling(page: Document, results: StudyResults, test: ls.Table) -> None:
 
 
 def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None:
-    """The same test pictures, as the best model reads them."""
-    from longspan.report import Picture
+    """The same test images, as the best model reads them."""
+    from longspan.report import CaptionedImage
 
     shown = test.take(np.arange(min(len(test), _SHOWN)))
     best = results.best()
     said = load_with_given(best).predict(shown)
-    pictures = []
+    images = []
     for row, prediction in enumerate(said):
         truth, answer = shown.value(row, "number"), prediction["number"]
         right = answer == truth
         note = "" if right else f"true: {truth}"
-        pictures.append(
-            Picture(shown.value(row, "image"), caption=answer or "nothing", note=note, tone="good" if right else "bad")
+        images.append(
+            CaptionedImage(
+                shown.value(row, "image"), caption=answer or "nothing", note=note, tone="good" if right else "bad"
+            )
         )
-    page.section("Readings").text("Test pictures as the best model of the study reads them, the first in their order.")
-    page.pictures(pictures)
+    page.section("Readings").text("Test images as the best model of the study reads them, the first in their order.")
+    page.images(images)
 
 
 def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
-    task, digits = numbers_task(options.data, sizes[-1], options.pictures, run.seed)
+    task, digits = numbers_task(options.data, sizes[-1], options.images, run.seed)
     ways = ways_to_read(digits, source=options.source, seed=run.seed, keep_in=run.folder / SOURCES)
     strategies = {name: ways[name] for name in parse_ways(options.ways)}
     run.say(
-        f"{sizes[-1]:,} training pictures of numbers of 3 to 6 digits, {options.pictures:,} test pictures sealed;\n"
+        f"{sizes[-1]:,} training images of numbers of 3 to 6 digits, {options.images:,} test images sealed;\n"
         f"{_count(strategies, 'way')} x {_count(sizes, 'size')} x {_count(range(options.seeds), 'seed')}, "
         f"{options.steps:,} steps each."
     )

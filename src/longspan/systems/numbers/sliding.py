@@ -1,4 +1,4 @@
-"""LeNet-5 slid over a handwritten number: windows of the training pictures, and the network that they teach."""
+"""LeNet-5 slid over a handwritten number: windows of the training images, and the network that they teach."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, final
 import numpy as np
 
 import longspan as ls
-from longspan.train import Budget, Predictor
+from longspan.inference import Predictor
 from longspan.inference.sliding_windows import slide
+from longspan.train import Budget
 
 __all__ = ["WINDOW_PX", "ReadBySliding", "SlidingReader", "cut_windows"]
 
@@ -29,9 +30,9 @@ _WINDOWS = ls.TrainConfig(
 
 @final
 class ReadBySliding:
-    """A strategy: LeNet-5 learns single windows, 32 px wide, and is then slid over the picture as one convolution.
+    """A strategy: LeNet-5 learns single windows, 32 px wide, and is then slid over the image as one convolution.
 
-    Windows are cut from the training pictures every 3 px: with a digit in the middle, labelled with it, and others,
+    Windows are cut from the training images every 3 px: with a digit in the middle, labelled with it, and others,
     labelled "none". Source: see `longspan.inference.sliding_windows`.
     """
 
@@ -71,13 +72,13 @@ class SlidingReader:
         return self.predictor.predict(data)
 
     def save(self, path: str | Path) -> Path:
-        """See `Predictor.save`; the file is that of a network which reads whole pictures."""
+        """See `Predictor.save`; the file is that of a network which reads whole images."""
         return self.predictor.save(path)
 
 
 def cut_windows(numbers: ls.Table) -> ls.Table:
-    """Windows of 32 px width of pictures of numbers: `image`, and `digit`, "none" where no digit is in the middle."""
-    pictures: list[np.ndarray] = []
+    """Windows of 32 px width of images of numbers: `image`, and `digit`, "none" where no digit is in the middle."""
+    images: list[np.ndarray] = []
     labels: list[str] = []
     margin = WINDOW_PX // 2
     for row in range(len(numbers)):
@@ -89,9 +90,9 @@ def cut_windows(numbers: ls.Table) -> ls.Table:
             nearest = min(range(len(centres)), key=lambda i: abs(x - centres[i]))
             near = abs(x - centres[nearest]) <= _NEAR_PX
             left = int(np.clip(round(x), 0, values["image"].shape[1]))
-            pictures.append(padded[:, left : left + WINDOW_PX])
+            images.append(padded[:, left : left + WINDOW_PX])
             labels.append(str(values["digits"][nearest]) if near else "none")
     vocab = (*map(str, range(10)), "none")
     return ls.Table.from_arrays(
-        {"image": np.stack(pictures), "digit": labels}, {"image": ls.Image(), "digit": ls.Category(vocab=vocab)}
+        {"image": np.stack(images), "digit": labels}, {"image": ls.Image(), "digit": ls.Category(vocab=vocab)}
     )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import longspan as ls
-from longspan.randomness import step_seed
 from longspan.datasets import make_numbers
+from longspan.randomness import step_seed
 from longspan.systems.numbers.digit_halves import HALVES, boxes_of_halves, halves_of_boxes
 from longspan.systems.numbers.find_digits import cut_out, find_digits, join_digits
 from longspan.train import Phase
@@ -35,7 +35,7 @@ SINGLE_DIGITS = ls.TrainConfig(
     weight_decay=0.02,
     augment=ls.Augment(rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border"),
 )
-"""How pictures of one digit each are learnt."""
+"""How images of one digit each are learned."""
 
 
 def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
@@ -58,7 +58,7 @@ def learned_stages(digits: ls.Table, *, source: int, seed: int, keep_in: Path | 
     The source of both networks are numbers put together from the single digits: where each digit is, is known then.
 
     Args:
-        digits: Pictures of single digits that training may see.
+        digits: Images of single digits that training may see.
         source: How many digits these are at most; twice as many stand in the source numbers.
         seed: Of the source numbers and trainings.
         keep_in: Folder for the networks that these give; see `Transfer`.
@@ -86,7 +86,7 @@ def learned_stages(digits: ls.Table, *, source: int, seed: int, keep_in: Path | 
 
 def _finder(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
     recipe = ls.Recipe(
-        ls.UnshuffleCNNConfig(),
+        ls.SpaceToDepthCNNConfig(),
         epochs=4,
         lr=2e-3,
         config=_FIND,
@@ -102,7 +102,7 @@ def _finder(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
 
 def _classifier(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
     recipe = ls.Recipe(
-        ls.UnshuffleCNNConfig(widths=(24, 48, 96, 96), dropout=0.2), epochs=5, lr=1e-3, config=_CROPS, average=0.98
+        ls.SpaceToDepthCNNConfig(widths=(24, 48, 96, 96), dropout=0.2), epochs=5, lr=1e-3, config=_CROPS, average=0.98
     )
     task = ls.Task(cut_digits(numbers, seed=seed).split(valid=0), inputs="crops", targets="digits")
     source_recipe = replace(recipe, phases=(), lr=1.2e-2, average=0.99)

@@ -46,8 +46,8 @@ def ways_to_read(
     """The five strategies by name.
 
     Args:
-        digits: Pictures of single digits that training may see: the last two ways start from them.
-        source: How many digits these two learn first: in pictures of one each, or in numbers put together from them.
+        digits: Images of single digits that training may see: the last two ways start from them.
+        source: How many digits these two learn first: in images of one each, or in numbers put together from them.
         seed: Of their source trainings.
         keep_in: Folder for the networks that these give, so that a study that goes on finds them there.
     """
@@ -65,7 +65,7 @@ def ways_to_read(
 
 
 def line_reader(*, small: bool = False) -> ls.Recipe:
-    """Convolutions over the whole picture and CTC."""
+    """Convolutions over the whole image and CTC."""
     channels = (16, 32, 64, 96) if small else (24, 48, 96, 128)
     model = ls.LineCNNConfig(channels=channels, num_features=channels[-1])
     # CTC needs some hundreds of steps before it spells anything, so small budgets want small batches.

@@ -19,7 +19,7 @@ def moves_between(regions: npt.ArrayLike, boxes: npt.ArrayLike) -> npt.NDArray[n
     the box is.
 
     Source: Girshick et al. 2014, appendix C, equations 6 to 9. Differs from the authors' code: the four numbers are
-    not made independent of each other before they are learnt.
+    not made independent of each other before they are learned.
 
     Args:
         regions: `(N, 4)` with an area.

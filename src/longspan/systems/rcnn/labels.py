@@ -1,4 +1,4 @@
-"""What each region of a picture teaches the learned stages of R-CNN, from the true boxes of the picture."""
+"""What each region of an image teaches the learned stages of R-CNN, from the true boxes of the image."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import longspan as ls
-from longspan.metrics.overlap import box_overlaps
 from longspan.columns.category import Label
-from longspan.columns.annotations import entries_of, label_of
+from longspan.metrics.overlap import box_overlaps
 from longspan.systems.rcnn.box_deltas import moves_between
+from longspan.vision.annotation_values import entries_of, label_of
 
 __all__ = ["BACKGROUND", "kinds_of_regions", "moves_of_regions", "regions_of_class", "with_true_regions"]
 
@@ -21,16 +21,16 @@ BACKGROUND = "background"
 _THING = 0.5  # overlap with a true box from which on a region is one of its kind to the network
 _NOT = 0.3  # overlap below which a region is no thing of a class to its machine
 _SAME = 0.99  # overlap of a true box with itself, after rounding
-_NEAR = 0.6  # overlap from which on a region is so near that its move can be learnt
+_NEAR = 0.6  # overlap from which on a region is so near that its move can be learned
 _BACKGROUNDS = 3  # regions of background for each that is none: 96 and 32 of a batch in the paper
-_LEAST_BACKGROUNDS = 12  # also of a picture with nothing in it
+_LEAST_BACKGROUNDS = 12  # also of an image with nothing in it
 
 
 def with_true_regions(table: ls.Table, boxes: str = "boxes") -> ls.Table:
     """A table with the truth of the stage that proposes regions, `regions`: the true boxes, those ignored left out."""
     return table.with_column(
         "regions",
-        ls.Plain(),
+        ls.Raw(),
         lambda row: None if row[boxes] is None else [each["box"] for each in _things(row[boxes])[0]],
     )
 

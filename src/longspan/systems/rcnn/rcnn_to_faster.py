@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 import longspan as ls
-from longspan.metrics.overlap import box_overlaps
 from longspan.errors import ConfigError
+from longspan.metrics.overlap import box_overlaps
 from longspan.pipeline.network_features import NetworkFeatures
-from longspan.systems.vision_common import PlacesOptions, detector_training, sheet, train_on_places, unsure
 from longspan.systems.pedestrians import penn_fudan_split
 from longspan.systems.rcnn.labels import with_true_regions
 from longspan.systems.rcnn.stages import join_regions, rcnn
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
+from longspan.systems.vision_common import VisionOptions, detector_training, sheet, train_on_places, unsure
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -33,7 +33,7 @@ _STANDING = (1.0, 2.0, 3.0)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RcnnToFasterOptions(PlacesOptions):
+class RcnnToFasterOptions(VisionOptions):
     """What may be changed."""
 
     regions: int = 250
@@ -51,7 +51,7 @@ class RcnnToFasterOptions(PlacesOptions):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        PlacesOptions.__post_init__(self)
+        VisionOptions.__post_init__(self)
         for name, least in (("regions", 10), ("search_px", 32), ("crop_px", 32), ("tune_epochs", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(self, name)}.")
@@ -140,7 +140,7 @@ def _train_rcnn(
     ]
     bounds = {
         "ap50, R-CNN without box regression": value_figures(truth, still)["ap50"],
-        "share of people in a region, R-CNN": _found_share(held_out.column_values("regions"), added["regions"]),
+        "fraction of people in a region, R-CNN": _found_fraction(held_out.column_values("regions"), added["regions"]),
     }
     return _Way(pipeline, figures, seconds, _seconds_each(pipeline, held_out)), bounds
 
@@ -203,8 +203,8 @@ def _times_by_stage(pipeline: ls.Pipeline, photos: ls.Table) -> dict[str, float]
     return {**dict(zip(("propose", "warp", "look"), parts, strict=True)), "all others": max(0.0, whole - sum(parts))}
 
 
-def _found_share(truth: Sequence[Any], regions: Sequence[Any]) -> float:
-    """Of the true boxes, the share that some region overlaps by at least one half."""
+def _found_fraction(truth: Sequence[Any], regions: Sequence[Any]) -> float:
+    """Of the true boxes, the fraction that some region overlaps by at least one half."""
     best = [box_overlaps(true, found).max(axis=1, initial=0.0) for true, found in zip(truth, regions, strict=True)]
     return float((np.concatenate(best) >= 0.5).mean())
 
@@ -245,8 +245,8 @@ def _report(
         )
         page.section("Which stage of R-CNN is to blame").text(
             "Its error (1 - F1 of the boxes that it is sure of), and what is left of it when the output of a stage is "
-            f"replaced by the truth. Of the people, {bounds['share of people in a region, R-CNN']:.0%} have a region "
-            "that overlaps them by at least one half; the others only box regression can win back. Without it AP50 "
+            f"replaced by the truth. Of the people, {bounds['fraction of people in a region, R-CNN']:.0%} have a "
+            "region that overlaps them by at least one half; the others only box regression can win back. Without it AP50 "
             f"is {bounds['ap50, R-CNN without box regression']:.3f} in place of {staged.figures['ap50']:.3f}."
         )
         page.figure(ceiling.figure())

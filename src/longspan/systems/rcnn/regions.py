@@ -1,4 +1,4 @@
-"""Regions of a picture that may hold a thing, and how each is cut out for a network: the first half of R-CNN."""
+"""Regions of an image that may hold a thing, and how each is cut out for a network: the first half of R-CNN."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any
 import numpy as np
 from PIL import Image as PILImage
 
-from longspan.vision.image_io import read_pixels
 from longspan.errors import DependencyError
+from longspan.vision.image_io import read_pixels
 
 __all__ = ["find_regions", "warp_regions"]
 
 _WHOLE_PX = 1 << 20  # a JPEG is read at its full size
-_LEAST_SIDE = 0.05  # of the picture's longer side: narrower and lower regions are left out
+_LEAST_SIDE = 0.05  # of the image's longer side: narrower and lower regions are left out
 _CONTEXT = 16 / 227  # of the network's side, on each of its edges: 16 px of 227 in the paper
-_MEAN = (124, 116, 104)  # of ImageNet's pictures: black would be an edge, this is nothing to a network
+_MEAN = (124, 116, 104)  # of ImageNet's images: black would be an edge, this is nothing to a network
 
 
 def find_regions(image: Any, *, side_px: int = 160, most: int = 250, alike: float = 0.7) -> list[list[float]]:
-    """Boxes [x0, y0, x1, y1] that may hold a thing, the largest first; the same for the same picture in every run.
+    """Boxes [x0, y0, x1, y1] that may hold a thing, the largest first; the same for the same image in every run.
 
     Source: selective search (Uijlings et al. 2013, "Selective search for object recognition"), as opencv-contrib has
     it, with all its colour spaces and similarities ("quality").
 
-    Differs from R-CNN (Girshick et al. 2014, section 2.1): the picture is made much smaller first (there: 500 px wide,
+    Differs from R-CNN (Girshick et al. 2014, section 2.1): the image is made much smaller first (there: 500 px wide,
     two colour spaces, about 2,000 regions), regions that nearly cover a larger one are left out, and so are those with
-    a side below a twentieth of the picture's. So 250 regions find about as many things at an overlap of one half as
+    a side below a twentieth of the image's. So 250 regions find about as many things at an overlap of one half as
     the 1,000 they were chosen from. The order does not come from opencv, which draws it at random in every call.
 
     Args:
         image: A path, an array or a Pillow image.
-        side_px: Longer side of the picture that is searched; time grows with its square.
+        side_px: Longer side of the image that is searched; time grows with its square.
         most: Regions that are kept, the largest.
         alike: Of two regions that overlap by more (intersection over union) the larger one stays.
 
@@ -59,9 +59,9 @@ def find_regions(image: Any, *, side_px: int = 160, most: int = 250, alike: floa
 
 
 def warp_regions(image: Any, regions: list[list[float]], *, size_px: int = 96) -> list[np.ndarray]:
-    """Each region with some of what is around it, squished into a square, `(size_px, size_px, 3)` uint8.
+    """Each region with some of what is around it, stretched into a square, `(size_px, size_px, 3)` uint8.
 
-    A sixteenth of the square or so on each side shows what is around the region; what lies outside the picture is
+    A sixteenth of the square or so on each side shows what is around the region; what lies outside the image is
     ImageNet's mean colour.
 
     Source: Girshick et al. 2014, section 2.1 and appendix A ("warp", 16 px of context at 227 px). Differs: antialiased.

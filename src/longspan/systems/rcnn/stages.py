@@ -10,18 +10,18 @@ import numpy as np
 
 import longspan as ls
 from longspan.columns.category import Label
-from longspan.vision.image_io import look
 from longspan.errors import ConfigError
 from longspan.models import ModelConfig
 from longspan.pipeline import FeaturesOf
-from longspan.systems.rcnn.labels import BACKGROUND, kinds_of_regions, moves_of_regions, regions_of_class
 from longspan.systems.rcnn.box_deltas import moved
+from longspan.systems.rcnn.labels import BACKGROUND, kinds_of_regions, moves_of_regions, regions_of_class
 from longspan.systems.rcnn.regions import find_regions, warp_regions
+from longspan.vision.image_io import look
 
 __all__ = ["decide_boxes", "join_regions", "rcnn", "scale_features"]
 
 _NORM = 20.0  # of features: the constants of the machines and regressions were chosen for it
-_MOST = 100  # boxes of one picture
+_MOST = 100  # boxes of one image
 
 
 def rcnn(
@@ -52,7 +52,7 @@ def rcnn(
         - Machines and regressions read one and the same features, the last map averaged to a grid; the paper's
           machines read the layer before the classes, its regressions the last map.
         - Every vector of features is brought to norm 20; the authors' code brings their mean to it.
-        - No hard negative mining, which is there to save memory: all negatives are learnt from at once, and so the
+        - No hard negative mining, which is there to save memory: all negatives are learned from at once, and so the
           machine is the one that mining would end at.
         - The score is the logistic function of the machine's margin: 0.5 on its border; it is no probability.
         - Regions, crops, batches and moves: see `find_regions`, `warp_regions`, `kinds_of_regions`, `moves_between`.
@@ -61,8 +61,8 @@ def rcnn(
         labels: The classes of things.
         backbone: The network, by name or with options; any with feature maps.
         weights: What it starts from; see `Learner`.
-        search_px: Longer side of the picture that is searched for regions.
-        regions: Most regions of a picture.
+        search_px: Longer side of the image that is searched for regions.
+        regions: Most regions of an image.
         crop_px: Side of the square that the network sees.
         grid: Places a side of the grid of features.
         epochs: Of the network over the regions.
@@ -102,7 +102,7 @@ def rcnn(
             recipe,
             reads="crops",
             adds={"kinds": ls.Category(vocab=(BACKGROUND, *labels))},
-            columns={"crops": ls.Image(resize="squish")},
+            columns={"crops": ls.Image(resize="stretch")},
             each="crops",
             size_px=crop_px,
             train_on="both",
@@ -161,7 +161,7 @@ def join_regions(
     """Regions moved to where their things are, without doubles, the surest first: a raw value of `Boxes` with scores.
 
     Args:
-        image: The picture; only its size is of interest.
+        image: The image; only its size is of interest.
         regions: N boxes [x0, y0, x1, y1].
         of_classes: For each class a list of N margins, then for each class a list of N moves.
         labels: The classes.
@@ -169,7 +169,7 @@ def join_regions(
     """
     import torch
 
-    from longspan.nn.detections import keep_best
+    from longspan.nn.detections import class_wise_nms
 
     if not regions:
         return []
@@ -177,7 +177,7 @@ def join_regions(
     boxes = torch.from_numpy(np.concatenate([moved(regions, each) for each in moves]))
     scores = torch.sigmoid(torch.tensor(margins, dtype=torch.float64).flatten())
     classes = torch.arange(len(labels)).repeat_interleave(len(regions))
-    kept = keep_best(boxes, scores, classes, look(image)[1], overlap=overlap, most=_MOST)
+    kept = class_wise_nms(boxes, scores, classes, look(image)[1], overlap=overlap, most=_MOST)
     found = zip(*(each.tolist() for each in kept), strict=True)
     return [{"box": box, "label": labels[kind], "score": score} for box, score, kind in found]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import torch
 
-from longspan.train.callbacks import TrainState
-from longspan.storage.files import write_tensors
 from longspan.inference.predictor import MODEL_FORMAT, Predictor
+from longspan.storage.files import write_tensors
+from longspan.train.callbacks import TrainState
 
 if TYPE_CHECKING:
     from longspan.train.learner import Learner

@@ -17,10 +17,10 @@ from typing import Any, final
 import torch
 
 from longspan.errors import CheckpointError, ConfigError, ModelFileError
-from longspan.train.checkpoints.best import BestModel
-from longspan.train.callbacks import Callback, TrainState
 from longspan.storage.files import read_tensors, write_tensors
 from longspan.storage.lock import FolderLock
+from longspan.train.callbacks import Callback, TrainState
+from longspan.train.checkpoints.best import BestModel
 
 __all__ = ["CheckpointWriter", "Checkpoints", "latest_steps", "name_of", "read_latest"]
 
@@ -76,7 +76,7 @@ class CheckpointWriter(Callback):
     """Writes folders `step-00000123-0-00004` below one folder: steps, phase, and epochs of the phase.
 
     Each is written under another name, synced and renamed; a kill at any moment leaves the ones before it whole. When
-    it is written changes nothing in what is learnt, so the clock may decide.
+    it is written changes nothing in what is learned, so the clock may decide.
     """
 
     def __init__(

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from longspan.errors import CheckpointError
+from longspan.storage.files import tensors_below
 from longspan.train.callbacks import TrainState
-from longspan.train.checkpoints.checkpoint_values import misfit_named, refuse_odd_values
+from longspan.train.checkpoints.checkpoint_values import check_values, misfit_named
 from longspan.train.config import Phase
 from longspan.version import __version__
 
 if TYPE_CHECKING:
     from longspan.train.learner import Learner
 
-__all__ = ["below", "collect", "go_back", "identity", "refuse_another", "restore"]
+__all__ = ["check_same_training", "collect", "go_back", "identity", "restore"]
 
 
 def identity(learner: Learner) -> dict[str, Any]:
@@ -38,9 +39,9 @@ def identity(learner: Learner) -> dict[str, Any]:
     }
 
 
-def refuse_another(learner: Learner, values: dict[str, Any], folder: str | Path) -> None:
+def check_same_training(learner: Learner, values: dict[str, Any], folder: str | Path) -> None:
     """CheckpointError if `values` are of another training than this learner's; it names every difference."""
-    refuse_odd_values(values)
+    check_values(values)
     changes = list(_changes("", values["identity"], identity(learner)))
     if changes:
         raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(changes[:10])}.")
@@ -94,7 +95,7 @@ def go_back(learner: Learner, values: dict[str, Any], tensors: dict[str, torch.T
     learner.evaluations = values["evaluations"]
     learner.history = values["history"]
     learner.epochs_done, learner.steps_done = values["epochs_before"], values["steps_before"]
-    learner.network.load_state_dict(below(tensors, "network."))
+    learner.network.load_state_dict(tensors_below(tensors, "network."))
     learner.phases = [Phase(**phase) for phase in values["phases_before"]]
     return [Phase(**phase) for phase in values["phases"]]
 
@@ -107,16 +108,16 @@ def restore(learner: Learner, state: TrainState, values: dict[str, Any], tensors
     state.float32_steps = values.get("float32_steps", 0)  # checkpoints of the first versions do not count them
     learning = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     optimizer_state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in below(tensors, "optimizer.").items():
+    for name, tensor in tensors_below(tensors, "optimizer.").items():
         index, key = name.split(".", 1)
         optimizer_state.setdefault(int(index), {})[key] = _laid_out(tensor, learning[int(index)])
     _check_optimizer_state(state.optimizer, optimizer_state, learning)
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": optimizer_state})
     parameters = dict(learner.network.named_parameters())
-    for name, tensor in below(tensors, "gradient.").items():
+    for name, tensor in tensors_below(tensors, "gradient.").items():
         parameters[name].grad = _laid_out(tensor, parameters[name])
     for index, (callback, its_values) in enumerate(zip(learner.callbacks, values["callbacks"], strict=True)):
-        callback.load_state_dict(below(tensors, f"callback.{index}."), its_values)
+        callback.load_state_dict(tensors_below(tensors, f"callback.{index}."), its_values)
 
 
 def _check_optimizer_state(
@@ -129,11 +130,6 @@ def _check_optimizer_state(
         if set(entry) != wanted or any(tensor.shape != shapes[name] for name, tensor in entry.items()):
             found = {name: list(tensor.shape) for name, tensor in entry.items()}
             raise ValueError(f"the optimizer knows {found} of parameter {index}")
-
-
-def below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names begin with `prefix`, without it."""
-    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _changes(name: str, before: Any, now: Any) -> Iterator[str]:

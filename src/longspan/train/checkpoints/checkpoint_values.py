@@ -8,12 +8,12 @@ from typing import Any
 
 from longspan.errors import CheckpointError
 
-__all__ = ["misfit_named", "refuse_odd_values"]
+__all__ = ["check_values", "misfit_named"]
 
 _MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError, OverflowError)
 
 
-def refuse_odd_values(values: Mapping[str, Any]) -> None:
+def check_values(values: Mapping[str, Any]) -> None:
     """CheckpointError that names every value that is missing or of a kind that it cannot be."""
     faults = [
         f"{name!r} {f'cannot be {values[name]!r:.60}' if name in values else 'is missing'}"

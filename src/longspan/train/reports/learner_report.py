@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from longspan.columns import Category, Image, Located, Number, Text
-from longspan.heads import Head, edit_distance
+from longspan.columns import Category, Image, Number, Spatial, Text
+from longspan.heads import Head
+from longspan.inference.scores import Scores, join_target
+from longspan.metrics import edit_distance
 from longspan.report import (
     Document,
     add_openings,
@@ -23,9 +25,8 @@ from longspan.report import (
     residual_histogram,
     worth_of,
 )
+from longspan.train.reports.show import batch_images, legend_of, result_images
 from longspan.train.schedules import lr_factor
-from longspan.inference.scores import Scores, join_target
-from longspan.train.reports.show import batch_pictures, legend_of, result_pictures
 
 if TYPE_CHECKING:
     from longspan.data import Task
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compose_report", "write_report"]
 
-_SHOWN = 12  # pictures in a sheet
+_SHOWN = 12  # images in a sheet
 _FAULTS_SHOWN = 100
 
 
@@ -55,12 +56,12 @@ def compose_report(
         begin(page)
     if learner.history:
         _curves(page, learner)
-    pictured = any(isinstance(column, Image) for column in learner.inputs.values())
+    imaged = any(isinstance(column, Image) for column in learner.inputs.values())
     for name in learner.heads:
-        _target(page, learner, scores, name, pictured=pictured)
-    if pictured:
-        page.section("Training pictures, as the network gets them")
-        page.pictures(batch_pictures(learner, _SHOWN), legend=legend_of(learner))
+        _target(page, learner, scores, name, imaged=imaged)
+    if imaged:
+        page.section("Training images, as the network gets them")
+        page.images(batch_images(learner, _SHOWN), legend=legend_of(learner))
     page.section("Data").settings(
         {
             "rows": {"train": len(task.train), "valid": len(task.valid), "test, in the vault": len(task.split.vault)},
@@ -148,7 +149,7 @@ def _curves(page: Document, learner: Learner) -> None:
     page.table([{name: record[name] for name in shown if name in record} for record in history], caption="Epochs")
 
 
-def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pictured: bool) -> None:
+def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imaged: bool) -> None:
     column, there = learner.task.targets[name], scores.present[name]
     truth, activated = scores.targets[name][there], scores.activated[name][there]
     if not len(truth):
@@ -172,14 +173,14 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, pict
         head = learner.heads[name]
         figures = head.measure(activated, truth).items()
         page.section(f"Figures{several}").table([{"figure": figure, "value": value} for figure, value in figures])
-    if pictured:
+    if imaged:
         page.section(f"Worst mistakes{several}")
-        page.pictures(
-            result_pictures(learner, scores, _SHOWN, target=name),
+        page.images(
+            result_images(learner, scores, _SHOWN, target=name),
             caption="Validation rows with the largest loss. "
             + (
                 "Left the answer, right the truth."
-                if isinstance(column, Located)
+                if isinstance(column, Spatial)
                 else "A confident wrong answer is often a wrong label."
             ),
             legend=legend_of(learner, name),

@@ -1,4 +1,4 @@
-"""What a learner sees and says, as pictures."""
+"""What a learner sees and says, as images."""
 
 from __future__ import annotations
 
@@ -10,111 +10,113 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from longspan.columns import Column, Image, Located
-from longspan.randomness import permutation
-from longspan.data.batches.samples import Batch, epoch_draws
+from longspan.columns import Column, Image, Spatial
+from longspan.data.batches.samples import Batch, epoch_augment_params
 from longspan.errors import ConfigError
-from longspan.heads import Answer, Head
-from longspan.metrics.pixel_counts import IGNORED
-from longspan.report import Picture, contact_sheet
-from longspan.report.pictures import Legend, Tone
+from longspan.heads import Head, TargetPrediction
 from longspan.inference.scores import Scores
+from longspan.metrics.pixel_counts import IGNORED
+from longspan.randomness import permutation
+from longspan.report import CaptionedImage, contact_sheet
+from longspan.report.images import Legend, Tone
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from longspan.train.learner import Learner
 
-__all__ = ["batch_figure", "batch_pictures", "legend_of", "result_pictures", "results_figure"]
+__all__ = ["batch_figure", "batch_images", "legend_of", "result_images", "results_figure"]
 
 
 def batch_figure(learner: Learner, n: int) -> Figure:
     """See `Learner.show_batch`."""
-    title = "Training pictures, as the network gets them"
-    return contact_sheet(batch_pictures(learner, n), title=title, legend=legend_of(learner))
+    title = "Training images, as the network gets them"
+    return contact_sheet(batch_images(learner, n), title=title, legend=legend_of(learner))
 
 
 def results_figure(learner: Learner, n: int) -> Figure:
     """See `Learner.show_results`."""
-    pictures = result_pictures(learner, learner.scores(), n)
-    where = "beside it" if any(isinstance(column, Located) for column in learner.task.targets.values()) else "below"
-    title = f"Validation pictures: prediction, and the truth {where}; worst first"
-    return contact_sheet(pictures, title=title, legend=legend_of(learner))
+    images = result_images(learner, learner.scores(), n)
+    where = "beside it" if any(isinstance(column, Spatial) for column in learner.task.targets.values()) else "below"
+    title = f"Validation images: prediction, and the truth {where}; worst first"
+    return contact_sheet(images, title=title, legend=legend_of(learner))
 
 
 def legend_of(learner: Learner, target: str | None = None) -> Legend:
     """What the colours of drawn answers mean; of all targets, or of one."""
     columns = learner.task.targets if target is None else {target: learner.task.targets[target]}
-    return [entry for column in columns.values() if isinstance(column, Located) for entry in column.legend]
+    return [entry for column in columns.values() if isinstance(column, Spatial) for entry in column.legend]
 
 
-def batch_pictures(learner: Learner, n: int) -> list[Picture]:
-    """`n` training pictures after augmentation, with the values of all targets."""
-    task, name = learner.task, _picture_input(learner)
+def batch_images(learner: Learner, n: int) -> list[CaptionedImage]:
+    """`n` training images after augmentation, with the values of all targets."""
+    task, name = learner.task, _image_input(learner)
     column = learner.inputs[name]
     assert isinstance(column, Image)
     rows = task.train[permutation(learner.seed, "show", 0, len(task.train))][:n]
-    draws = epoch_draws(learner.config.augment, learner.inputs, rows, 0, learner.seed)
-    batch = next(task.samples.batches(rows, n, draws=draws))
+    augment_params = epoch_augment_params(learner.config.augment, learner.inputs, rows, 0, learner.seed)
+    batch = next(task.samples.batches(rows, n, augment_params=augment_params))
     # Without mean and spread `prepare` gives plain brightness, which is what a person wants to see.
     plain = replace(column, mean=(0.0,) * len(column.mean or ()), std=(1.0,) * len(column.std or ()))
-    pixels = (plain.prepare(batch.inputs[name], batch.draws).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
-    pictures = pixels.contiguous().numpy()
+    pixels = (
+        (plain.prepare(batch.inputs[name], batch.augment_params).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+    )
+    images = pixels.contiguous().numpy()
     for target, located in task.targets.items():
-        if isinstance(located, Located):
-            moved = located.prepare(batch.targets[target], batch.draws).numpy()
+        if isinstance(located, Spatial):
+            moved = located.prepare(batch.targets[target], batch.augment_params).numpy()
             there = batch.present[target].tolist()
-            pictures = [_drawn(p, located, located.decode(moved[i])) if there[i] else p for i, p in enumerate(pictures)]
-    return [Picture(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(pictures)]
+            images = [_drawn(p, located, located.decode(moved[i])) if there[i] else p for i, p in enumerate(images)]
+    return [CaptionedImage(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(images)]
 
 
-def result_pictures(learner: Learner, scores: Scores, n: int, *, target: str | None = None) -> list[Picture]:
-    """The `n` rows with the largest loss, as pictures with prediction and truth.
+def result_images(learner: Learner, scores: Scores, n: int, *, target: str | None = None) -> list[CaptionedImage]:
+    """The `n` rows with the largest loss, as images with prediction and truth.
 
     Args:
-        learner: Whose inputs the pictures are.
+        learner: Whose inputs the images are.
         scores: Of the rows to choose from.
         n: How many.
         target: The one whose loss counts; the sum of all if None.
     """
-    name = _picture_input(learner)
+    name = _image_input(learner)
     losses = sum(scores.losses.values()) if target is None else scores.losses[target]
     assert isinstance(losses, torch.Tensor)
     worst = losses.argsort(descending=True)[:n]
     heads = learner.heads if target is None else {target: learner.heads[target]}
     answers = {t: head.decode(scores.activated[t][worst]) for t, head in heads.items()}
     pixels = learner.task.samples.inputs[name].read(scores.rows[worst]).numpy()
-    pictures = []
+    images = []
     for place, row in enumerate(worst.tolist()):
         truths = {t: _truth(learner, scores, t, row) for t in heads}
-        pictures.append(
-            Picture(
+        images.append(
+            CaptionedImage(
                 image=_compared(pixels[place], learner.task.targets, answers, truths, place),
                 caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, truths),
                 tone=_tone(learner, heads, scores, row, answers, place),
                 note=" · ".join([*_true(learner, heads, scores, row), f"loss {float(losses[row]):.2f}"]),
             )
         )
-    return pictures
+    return images
 
 
-def _drawn(pixels: np.ndarray, column: Located, value: Any) -> np.ndarray:
-    """The value on its picture, in colour."""
+def _drawn(pixels: np.ndarray, column: Spatial, value: Any) -> np.ndarray:
+    """The value on its image, in colour."""
     return column.draw(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels, value)
 
 
 def _compared(
     pixels: np.ndarray,
     columns: Mapping[str, Column],
-    answers: Mapping[str, Sequence[Answer]],
+    answers: Mapping[str, Sequence[TargetPrediction]],
     truths: Mapping[str, Any],
     place: int,
 ) -> np.ndarray:
-    """Where targets lie in the picture: the answers drawn on it, and beside them the truth; else the picture."""
+    """Where targets lie in the image: the answers drawn on it, and beside them the truth; else the image."""
     said = true = pixels
     for target, truth in truths.items():
         column = columns[target]
-        if isinstance(column, Located):
+        if isinstance(column, Spatial):
             said = _drawn(said, column, answers[target][place].value)
             true = true if truth is None else _drawn(true, column, truth)
     if said is pixels:
@@ -131,11 +133,11 @@ def _truth(learner: Learner, scores: Scores, target: str, row: int) -> Any:
     return learner.task.targets[target].decode(scores.targets[target][row].numpy())
 
 
-def _picture_input(learner: Learner) -> str:
+def _image_input(learner: Learner) -> str:
     for name, column in learner.inputs.items():
         if isinstance(column, Image):
             return name
-    raise ConfigError(f"There are no pictures to show: the inputs are {', '.join(learner.inputs)}.")
+    raise ConfigError(f"There are no images to show: the inputs are {', '.join(learner.inputs)}.")
 
 
 def _truths(learner: Learner, batch: Batch, place: int) -> str:
@@ -146,7 +148,7 @@ def _truths(learner: Learner, batch: Batch, place: int) -> str:
     return ", ".join(words)
 
 
-def _said(heads: Mapping[str, Head], answers: Mapping[str, Answer], truths: Mapping[str, Any]) -> str:
+def _said(heads: Mapping[str, Head], answers: Mapping[str, TargetPrediction], truths: Mapping[str, Any]) -> str:
     words = []
     for name, answer in answers.items():
         truth = truths[name]
@@ -176,7 +178,7 @@ def _tone(
     heads: Mapping[str, Head],
     scores: Scores,
     row: int,
-    answers: Mapping[str, Sequence[Answer]],
+    answers: Mapping[str, Sequence[TargetPrediction]],
     place: int,
 ) -> Tone:
     """Good or bad where answers are right or wrong; quantities are neither."""

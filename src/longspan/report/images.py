@@ -1,4 +1,4 @@
-"""Pictures with captions: as data inside a page, and as a contact sheet."""
+"""Images with captions: as data inside a page, and as a contact sheet."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from longspan.errors import ConfigError, ShapeError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Legend", "Picture", "Tone", "contact_sheet", "data_uri"]
+__all__ = ["CaptionedImage", "Legend", "Tone", "contact_sheet", "data_uri"]
 
 Tone = Literal["neutral", "good", "bad"]
 Legend = Sequence[tuple[object, tuple[int, int, int]]]
-"""Words, each with the colour (0..255) that stands for it in pictures."""
+"""Words, each with the colour (0..255) that stands for it in images."""
 
 _LEGEND_LINE_PX = 22
 _SMALL_PX = 96
-"""Up to this side a picture is kept as it is (PNG) and shown with its pixels; above, as a photograph (JPEG)."""
+"""Up to this side an image is kept as it is (PNG) and shown with its pixels; above, as a photograph (JPEG)."""
 
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)
-class Picture:
-    """One picture and what is said about it.
+class CaptionedImage:
+    """One image and what is said about it.
 
     Raises:
-        ShapeError: the picture is not uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        ShapeError: the image is not uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
     """
 
     image: np.ndarray
@@ -46,16 +46,16 @@ class Picture:
     """A quieter second line: the truth, the loss, the name of the file."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no picture."""
+        """Refuse what is no image."""
         shape = self.image.shape
         channels = shape[2] if len(shape) == 3 else 1
         if self.image.dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4) or 0 in shape:
             raise ShapeError(
-                "Picture.image must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got "
+                "Image.image must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got "
                 f"{self.image.dtype} {shape}. Scale to 0..255 and put the channels last."
             )
         if self.tone not in ("neutral", "good", "bad"):
-            raise ConfigError(f"Picture.tone must be 'neutral', 'good' or 'bad', got {self.tone!r}.")
+            raise ConfigError(f"Image.tone must be 'neutral', 'good' or 'bad', got {self.tone!r}.")
 
     @property
     def small(self) -> bool:
@@ -64,7 +64,7 @@ class Picture:
 
 
 def data_uri(image: np.ndarray, *, most_px: int = 360) -> str:
-    """The picture as a `data:` address, at most `most_px` long; small or transparent ones without loss."""
+    """The image as a `data:` address, at most `most_px` long; small or transparent ones without loss."""
     picture = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2:] == (1,) else image))
     picture.thumbnail((most_px, most_px), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -78,31 +78,36 @@ def data_uri(image: np.ndarray, *, most_px: int = 360) -> str:
 
 
 def contact_sheet(
-    pictures: Sequence[Picture], *, columns: int | None = None, title: str = "", cell_px: int = 130, legend: Legend = ()
+    images: Sequence[CaptionedImage],
+    *,
+    columns: int | None = None,
+    title: str = "",
+    cell_px: int = 130,
+    legend: Legend = (),
 ) -> Figure:
-    """All pictures in rows, each above its caption, as one figure.
+    """All images in rows, each above its caption, as one figure.
 
     Args:
-        pictures: at least one.
-        columns: pictures in a row; about as wide as high, and at most 8, if None.
+        images: at least one.
+        columns: images in a row; about as wide as high, and at most 8, if None.
         title: stands above; nothing if empty.
-        cell_px: width of one cell on the page; a row is as high as its highest picture needs, at most `cell_px`.
-        legend: what colours in the pictures mean; stands below.
+        cell_px: width of one cell on the page; a row is as high as its highest image needs, at most `cell_px`.
+        legend: what colours in the images mean; stands below.
 
     Raises:
-        ConfigError: no pictures, or fewer than one column.
+        ConfigError: no images, or fewer than one column.
     """
     from longspan.report.canvas import BAD, FAINT, GOOD, INK, Sheet, inches, plain
 
-    if not pictures:
-        raise ConfigError("A contact sheet needs at least one picture, got none.")
-    columns = min(8, int(np.ceil(len(pictures) ** 0.5 * 1.3))) if columns is None else columns
+    if not images:
+        raise ConfigError("A contact sheet needs at least one image, got none.")
+    columns = min(8, int(np.ceil(len(images) ** 0.5 * 1.3))) if columns is None else columns
     if columns < 1:
         raise ConfigError(f"A contact sheet needs at least one column, got {columns}.")
-    columns = min(columns, len(pictures))
-    lines = 2 if any(picture.note for picture in pictures) else 1 if any(picture.caption for picture in pictures) else 0
+    columns = min(columns, len(images))
+    lines = 2 if any(picture.note for picture in images) else 1 if any(picture.caption for picture in images) else 0
     gap_px, line_px, head_px = 12, 15, 34 if title else 0
-    shapes = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
+    shapes = [picture.image.shape[0] / picture.image.shape[1] for picture in images]
     highs_px = [
         round(cell_px * min(1, max(shapes[first : first + columns]))) for first in range(0, len(shapes), columns)
     ]
@@ -114,7 +119,7 @@ def contact_sheet(
     colours = {"neutral": INK, "good": GOOD, "bad": BAD}
     room = max(8, int(cell_px / 5.5))
     below: dict[str, Any] = {"ha": "center", "va": "top", "xycoords": "axes fraction", "textcoords": "offset points"}
-    for place, picture in enumerate(pictures):
+    for place, picture in enumerate(images):
         row = place // columns
         left, high_px = gap_px + place % columns * (cell_px + gap_px), highs_px[row]
         bottom = height_px - head_px - gap_px - sum(steps_px[:row]) - high_px

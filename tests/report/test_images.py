@@ -1,4 +1,4 @@
-"""Pictures come back from a page as they went in."""
+"""Images come back from a page as they went in."""
 
 import base64
 import io
@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from longspan.errors import ConfigError, ShapeError
-from longspan.report import Picture, contact_sheet
-from longspan.report.pictures import data_uri
+from longspan.report import CaptionedImage, contact_sheet
+from longspan.report.images import data_uri
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -17,7 +17,7 @@ def decoded(uri: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 20, 1), (32, 32, 3), (16, 16, 4)])
-def test_small_pictures_are_kept_bit_for_bit(shape):
+def test_small_images_are_kept_bit_for_bit(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     uri = data_uri(image)
     assert uri.startswith("data:image/png;base64,")
@@ -36,34 +36,35 @@ def test_photographs_are_shrunk():
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8)])
-def test_what_is_no_picture_is_refused(image):
+def test_what_is_no_image_is_refused(image):
     with pytest.raises(ShapeError, match="must be uint8"):
-        Picture(image)
+        CaptionedImage(image)
 
 
-def test_a_contact_sheet_holds_every_picture_and_caption():
-    pictures = [
-        Picture(np.full((8, 8), 20 * k, np.uint8), f"digit ${k}", "good", "a very long remark " * 3) for k in range(7)
+def test_a_contact_sheet_holds_every_image_and_caption():
+    images = [
+        CaptionedImage(np.full((8, 8), 20 * k, np.uint8), f"digit ${k}", "good", "a very long remark " * 3)
+        for k in range(7)
     ]
-    sheet = contact_sheet(pictures, title="batch")
+    sheet = contact_sheet(images, title="batch")
     assert len(sheet.axes) == 7
     assert [np.asarray(axes.images[0].get_array())[0, 0] for axes in sheet.axes] == [20 * k for k in range(7)]
     words = [text.get_text() for axes in sheet.axes for text in axes.texts]
     assert r"digit \$3" in words
     assert any(word.endswith("…") for word in words)
     legend = [(f"class {number}", (number, 0, 255)) for number in range(9)]
-    keyed = contact_sheet(pictures, legend=legend)
+    keyed = contact_sheet(images, legend=legend)
     assert [text.get_text() for text in keyed.axes[-1].texts] == [word for word, _ in legend]
     assert keyed.axes[-1].lines[3].get_color() == "#0300ff"
-    assert keyed.get_figheight() > contact_sheet(pictures).get_figheight()
-    with pytest.raises(ConfigError, match="at least one picture"):
+    assert keyed.get_figheight() > contact_sheet(images).get_figheight()
+    with pytest.raises(ConfigError, match="at least one image"):
         contact_sheet([])
     with pytest.raises(ConfigError, match="at least one column"):
-        contact_sheet(pictures, columns=0)
+        contact_sheet(images, columns=0)
 
 
-def test_a_row_of_a_contact_sheet_is_as_high_as_its_highest_picture():
-    wide, high = Picture(np.zeros((100, 400), np.uint8)), Picture(np.zeros((300, 200), np.uint8))
+def test_a_row_of_a_contact_sheet_is_as_high_as_its_highest_image():
+    wide, high = CaptionedImage(np.zeros((100, 400), np.uint8)), CaptionedImage(np.zeros((300, 200), np.uint8))
     sheet = contact_sheet([wide, wide, wide, high], columns=2, cell_px=200)
     points = sheet.get_figheight() * 72
     heights = [axes.get_position(original=True).height * points for axes in sheet.axes]
