@@ -10,9 +10,9 @@ import torch
 from PIL import Image as PILImage
 from PIL import ImageOps
 
-from longspan.columns import Image, images
+from longspan.columns import Image
 from longspan.errors import ConfigError, DataError
-from longspan.vision import AugmentParams
+from longspan.vision import AugmentParams, image_io
 from longspan.vision.image_io import MAX_PIXELS
 
 
@@ -388,13 +388,13 @@ def test_images_changed_strip_by_strip_are_those_changed_as_a_whole(tmp_path, mo
     image = PILImage.fromarray(pixels).convert(mode) if mode != "I;16" else None
     image = image or PILImage.fromarray(pixels[..., 0].astype(np.uint16) * 200)
     whole = Image(size_px=16, channels=channels).pixels(image)
-    monkeypatch.setattr(images, "_STRIP_PIXELS", 23 * 5)
+    monkeypatch.setattr(image_io, "_STRIP_PIXELS", 23 * 5)
     assert np.array_equal(Image(size_px=16, channels=channels).pixels(image), whole)
 
 
 def test_enormous_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_ENORMOUS_PIXELS", 100)
-    running, most, convert = [0], [0], images._to_mode
+    monkeypatch.setattr(image_io, "_ENORMOUS_PIXELS", 100)
+    running, most, convert = [0], [0], image_io._to_mode
 
     def watched(image, mode):
         running[0] += 1
@@ -403,7 +403,7 @@ def test_enormous_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
         running[0] -= 1
         return convert(image, mode)
 
-    monkeypatch.setattr(images, "_to_mode", watched)
+    monkeypatch.setattr(image_io, "_to_mode", watched)
     path = saved(tmp_path / "a.png", PILImage.fromarray(ramp(16, 16)))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: Image(size_px=(8, 8), channels=3).encode(path), range(6)))

@@ -152,7 +152,7 @@ def test_what_cannot_be_learnt_says_how_to_name_it(tmp_path):
         ({"vocab": ("a",), "colours": ("red",)}, "got 'red'"),
         ({"vocab": tuple(range(256))}, "at most 255 classes, got 256"),
         ({"size_px": (0, 4)}, r"size_px must be \(height, width\)"),
-        ({"resize": "stretch"}, "'crop', 'stretch' or 'pad', got 'stretch'"),
+        ({"resize": "squeeze"}, "'crop', 'stretch' or 'pad', got 'squeeze'"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, fault):

@@ -118,7 +118,7 @@ def test_groups_go_from_the_lowest_layers_to_the_heads():
     assert [id(p) for p in groups[-1]] == [id(p) for p in net.heads.parameters()]
 
 
-@pytest.mark.parametrize(("share", "frozen"), [(0.0, 0), (0.25, 1), (0.5, 2), (1.0, 4)])
+@pytest.mark.parametrize(("fraction", "frozen"), [(0.0, 0), (0.25, 1), (0.5, 2), (1.0, 4)])
 def test_a_fraction_of_the_layers_is_frozen_lowest_first_and_rests(fraction, frozen):
     net = Network(resnet(), {"y": LABEL})
     net.freeze(fraction)

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from longspan.errors import ConfigError, UnknownNameError
+from longspan.inference import precision
 from longspan.inference.precision import pick_device, pick_dtype
-from longspan.train import precision
 
 CPU = torch.device("cpu")
 

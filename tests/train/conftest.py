@@ -1,85 +1,7 @@
-"""A small task that can be learned, a small network, and what compares two trainings bit for bit."""
+"""Trainings of tiny networks run on one thread."""
 
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 import torch
-from torch import nn
-
-import longspan as ls
-from longspan.train import Learner
-
-SIDE = 8
-MODEL = ls.SmallResNetConfig(blocks=1, width=4)
-
-
-class Net(nn.Module):
-    """Two convolutions, batch statistics and dropout; `num_features` makes it a backbone."""
-
-    def __init__(self, num_features=6, channels=1):
-        super().__init__()
-        self.num_features = num_features
-        self.conv1 = nn.Conv2d(channels, 4, 3, padding=1)
-        self.norm = nn.BatchNorm2d(4)
-        self.dropout = nn.Dropout(0.2)
-        self.conv2 = nn.Conv2d(4, num_features, 3, padding=1)
-
-    def forward(self, x):
-        return self.conv2(self.dropout(self.norm(self.conv1(x)).relu())).relu().mean(dim=(2, 3))
-
-
-def make_table(rows=20, *, missing=False, pixels=None):
-    """Noise that is brighter on the left or on the right; how bright is a number, which sides are lit are labels."""
-    generator = np.random.default_rng(3)
-    side = np.arange(rows) % 2
-    light = generator.integers(40, 100, rows)
-    images = generator.integers(0, 80, (rows, SIDE, SIDE)).astype(np.uint8)
-    for i in range(rows):
-        half = slice(0, SIDE // 2) if side[i] else slice(SIDE // 2, SIDE)
-        images[i, :, half] += light[i].astype(np.uint8)
-    columns = {"image": ls.Image(), "side": ls.Category(), "light": ls.Number(unit="lx"), "lit": ls.MultiLabel()}
-    cells = {
-        "image": images if pixels is None else pixels,
-        "side": ["left" if s else "right" for s in side],
-        "light": light.astype(float).tolist(),
-        "lit": [
-            ["left"] if s else ["right", "bright"] if value > 70 else ["right"]
-            for s, value in zip(side, light, strict=True)
-        ],
-    }
-    if missing:
-        cells["side"] = [None if i % 5 == 4 else value for i, value in enumerate(cells["side"])]
-        cells["light"] = [None if i % 3 == 1 else value for i, value in enumerate(cells["light"])]
-    return ls.Table.from_arrays(cells, columns)
-
-
-def make_task(targets="side", *, rows=20, valid=6, test=0, missing=False, table=None, **options):
-    table = make_table(rows, missing=missing) if table is None else table
-    split = table.split(valid=valid, test=test, seed=1, stratify=None)
-    return ls.Task(split, "image", targets, **options)
-
-
-def make_learner(task=None, model=MODEL, *, config=None, batch_size=5, **options):
-    config = config or ls.TrainConfig(batch_size=batch_size, precision="float32")
-    return Learner(task or make_task(), model, config=config, progress=False, device="cpu", **options)
-
-
-def weights(owner):
-    """A copy of every weight and buffer, by name."""
-    network = getattr(owner, "network", owner)
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def same(one, other):
-    """Bit for bit, in every weight and buffer."""
-    one, other = (x if isinstance(x, dict) else weights(x) for x in (one, other))
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def records(learner):
-    """The history without what a clock says."""
-    return [{k: v for k, v in record.items() if k != "seconds"} for record in learner.history]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -89,18 +11,3 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def small():
-    """Builders of small tasks and learners, and comparisons of what they learned."""
-    return SimpleNamespace(
-        Net=Net,
-        MODEL=MODEL,
-        table=make_table,
-        task=make_task,
-        learner=make_learner,
-        weights=weights,
-        same=same,
-        records=records,
-    )

@@ -58,7 +58,7 @@ def test_a_loss_that_is_no_number_from_the_start_is_said(small):
         def forward(self, x):
             return x.mean(dim=(1, 2, 3)).unsqueeze(1) * (float("nan") if self.training else 1.0)
 
-    with pytest.raises(TrainingError, match="The loss is nan before anything was learned"):
+    with pytest.raises(TrainingError, match="The loss is nan before the first step"):
         small.learner(model=Bad()).lr_find()
 
 

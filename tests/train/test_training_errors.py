@@ -11,7 +11,7 @@ from torch import nn
 
 import longspan as ls
 from longspan.errors import TrainingError
-from longspan.train import Callback, gradients
+from longspan.train import Callback, train_step
 from longspan.train.training_errors import is_out_of_memory, largest_that_fits
 
 CPU = torch.device("cpu")
@@ -167,7 +167,7 @@ def test_validation_that_does_not_fit_says_which_batch_size_would(small):
 def test_memory_for_the_optimizers_own_numbers_is_asked_for_too(small, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        gradients, "largest_that_fits", lambda attempt, size, device: asked.append(attempt(size // 2)) or 7
+        train_step, "largest_that_fits", lambda attempt, size, device: asked.append(attempt(size // 2)) or 7
     )
     monkeypatch.setattr(torch, "zeros_like", lambda like, make=torch.zeros_like: asked.append(like.shape) or make(like))
     learner = small.learner(model=Hungry(7), batch_size=14)

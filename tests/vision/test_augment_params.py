@@ -176,7 +176,7 @@ def test_large_batches_in_parts_equal_single_images(monkeypatch):
 
 
 def test_errors_say_what_is_wrong():
-    with pytest.raises(ShapeError, match=r"\(2, C, H, W\) for 2 draws"):
+    with pytest.raises(ShapeError, match=r"\(2, C, H, W\) for as many params"):
         warp_images(torch.rand(3, 1, 4, 4), AugmentParams.identity(2))
     with pytest.raises(ShapeError, match=r"\(2, N, 2\)"):
         warp_points(torch.rand(2, 4, 3), AugmentParams.identity(2))
@@ -267,5 +267,7 @@ def test_many_masks_are_warped_as_each_alone():
 
 
 def test_masks_for_other_rows_are_refused():
-    with pytest.raises(ShapeError, match=r"warp_masks needs masks \(2, C, H, W\) for 2 draws, got \(3, 1, 4, 4\)"):
+    with pytest.raises(
+        ShapeError, match=r"warp_masks needs masks \(2, C, H, W\) for as many params, got \(3, 1, 4, 4\)"
+    ):
         warp_masks(torch.zeros(3, 1, 4, 4), AugmentParams.identity(2), fill=0)

@@ -134,5 +134,5 @@ def test_an_image_that_cannot_be_opened_has_no_placement():
 def test_what_cannot_be_a_placement():
     with pytest.raises(ConfigError, match=r"source_px must be \(height, width\) of at least 1 pixel, got \(0, 3\)"):
         ResizeTransform((0, 3), (4, 4), "crop")
-    with pytest.raises(ConfigError, match="'crop', 'stretch' or 'pad', got 'stretch'"):
-        ResizeTransform((3, 3), (4, 4), "stretch")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="'crop', 'stretch' or 'pad', got 'squeeze'"):
+        ResizeTransform((3, 3), (4, 4), "squeeze")  # pyright: ignore[reportArgumentType]

@@ -94,8 +94,8 @@ def report_on(out: str, *, quiet: bool) -> None:
     folder = Path(out).expanduser()
     if not (folder / "study.sqlite").is_file():
         raise ConfigError(
-            f"No training data given. Pass a folder, a CSV file or the name of a data set: longspan study SOURCE. (There "
-            f"is no study in {folder} to report on.)"
+            f"No training data given. Pass a folder, a CSV file or the name of a data set: longspan study SOURCE. "
+            f"(There is no study in {folder} to report on.)"
         )
     _finish(Study.open(folder / "study.sqlite"), folder, quiet=quiet)
 

@@ -28,7 +28,7 @@ def test_boxes_become_corners_and_images_without_annotations_stay(coco, images, 
     image("b/b.png", (10, 10))
     path = coco(
         [{"bbox": [1, 2, 3, 4]}, {"bbox": [0, 0, 30.4, 20], "category_id": 3, "iscrowd": 1}],
-        pictures=[(1, "a.png", 20, 30), ("x", "b/b.png", 10, 10)],
+        images=[(1, "a.png", 20, 30), ("x", "b/b.png", 10, 10)],
     )
     table = read_coco(path, images)
     assert list(table.columns) == ["image", "boxes"]
@@ -133,7 +133,7 @@ def test_an_image_with_bad_annotations_alone_is_not_an_empty_one(coco, images):
     (images / "b.png").write_bytes((images / "a.png").read_bytes())
     path = coco(
         [{"bbox": [1, 2, 3, 4], "image_id": 2}, {"bbox": [1, 2, 0, 4]}, {"bbox": [1, 2, 3, 4], "segmentation": SQUARE}],
-        pictures=pictures,
+        images=pictures,
     )
     with pytest.warns(UserWarning, match="2 faults"):
         table = read_coco(path, images, on_error="skip")
@@ -160,7 +160,7 @@ def test_images_that_are_not_there_or_elsewhere_take_their_annotations_with_them
     (images / "bad.png").write_bytes(b"no image")
     path = coco(
         [{"bbox": [1, 2, 3, 4], "image_id": n} for n in range(1, 5)],
-        pictures=[(1, "a.png", 20, 30), (2, "gone.png", 20, 30), (3, "../secret.png", 20, 30), (4, "bad.png", 20, 30)],
+        images=[(1, "a.png", 20, 30), (2, "gone.png", 20, 30), (3, "../secret.png", 20, 30), (4, "bad.png", 20, 30)],
     )
     found = faults(path, images)
     assert len(found) == 3
@@ -173,7 +173,7 @@ def test_images_that_are_not_there_or_elsewhere_take_their_annotations_with_them
 
 
 def test_images_of_another_size_are_found_though_all_boxes_fit(coco, images):
-    path = coco([{"bbox": [1, 2, 3, 4]}], pictures=[(1, "a.png", 40, 60)])
+    path = coco([{"bbox": [1, 2, 3, 4]}], images=[(1, "a.png", 40, 60)])
     (fault,) = faults(path, images)
     assert "30 x 20 px, but the file says 60 x 40: was it resized?" in fault
     with pytest.warns(UserWarning, match="1 fault"):
@@ -192,9 +192,7 @@ def test_an_annotation_without_an_image(coco, images):
 
 
 def test_ids_and_names_that_are_there_twice(coco, images):
-    found = faults(
-        coco([], pictures=[(1, "a.png", 20, 30)] * 2, categories=[(1, "cat"), (2, "cat"), (1, "dog")]), images
-    )
+    found = faults(coco([], images=[(1, "a.png", 20, 30)] * 2, categories=[(1, "cat"), (2, "cat"), (1, "dog")]), images)
     assert "category 2: the name 'cat' is there twice" in found[0]
     assert "category 1: the id 1 is there twice" in found[1]
     assert "image 1: this id is there twice" in found[2]

@@ -8,7 +8,8 @@ import torch
 from PIL import Image as PILImage
 
 from longspan.columns import Category, Image, MultiLabel, Number
-from longspan.data import Table, store
+from longspan.data import Table
+from longspan.data.batches import store
 from longspan.data.batches.store import Store, build_store
 from longspan.errors import DataError
 
@@ -126,11 +127,11 @@ def of_arrays(pixels):
 
 def test_arrays_of_the_right_size_are_shared_not_copied():
     pixels = np.arange(5 * 6 * 8 * 3, dtype=np.uint8).reshape(5, 6, 8, 3)
-    assert np.fractions_memory(built(of_arrays(pixels)).values.numpy(), pixels)
+    assert np.shares_memory(built(of_arrays(pixels)).values.numpy(), pixels)
     grey = pixels[..., 0].copy()
     held = built(of_arrays(grey), column=Image(size_px=(6, 8), channels=1))
     assert held.values.shape == (5, 6, 8, 1)
-    assert np.fractions_memory(held.values.numpy(), grey)
+    assert np.shares_memory(held.values.numpy(), grey)
 
 
 @pytest.mark.parametrize(

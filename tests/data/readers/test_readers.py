@@ -226,7 +226,7 @@ def test_the_callers_frame_is_not_touched():
 def test_arrays_of_images_are_not_copied():
     pixels = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     table = Table.from_arrays({"x": pixels, "y": ["a", "b"]}, {"x": Image(), "y": Category()})
-    assert np.fractions_memory(table.arrays["x"], pixels)
+    assert np.shares_memory(table.arrays["x"], pixels)
     assert np.array_equal(table.value(1, "x"), pixels[1])
     assert table.column_values("y") == ["a", "b"]
 

@@ -53,7 +53,7 @@ def test_one_array_of_images_is_pointed_into_and_not_copied():
     assert cells.to_list() == [0, 1]
     assert held is pixels
     _, of_torch = cells_of("x", Image(), torch.from_numpy(pixels))
-    assert np.fractions_memory(of_torch, pixels)
+    assert np.shares_memory(of_torch, pixels)
 
 
 def test_images_one_by_one_are_stacked_and_may_be_missing():

@@ -8,7 +8,8 @@ from safetensors import safe_open
 from torchvision import models as published
 
 from longspan.errors import ChecksumError, FetchError, WeightsError
-from longspan.models import create, imagenet
+from longspan.models import create
+from longspan.models.vision import imagenet
 from longspan.models.vision.imagenet import imagenet_file, weights_cache
 
 NAME = "shufflenet_v2_x0_5"

@@ -10,7 +10,7 @@ import torch
 import longspan as ls
 from longspan.errors import CheckpointError, ConfigError
 from longspan.storage.files import read_tensors
-from longspan.train import checkpoint
+from longspan.train.checkpoints import checkpoint
 from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, latest_steps, read_latest
 
 

@@ -246,8 +246,8 @@ def _report(
         page.section("Which stage of R-CNN is to blame").text(
             "Its error (1 - F1 of the boxes that it is sure of), and what is left of it when the output of a stage is "
             f"replaced by the truth. Of the people, {bounds['fraction of people in a region, R-CNN']:.0%} have a "
-            "region that overlaps them by at least one half; the others only box regression can win back. Without it AP50 "
-            f"is {bounds['ap50, R-CNN without box regression']:.3f} in place of {staged.figures['ap50']:.3f}."
+            "region that overlaps them by at least one half; the others only box regression can win back. Without it "
+            f"AP50 is {bounds['ap50, R-CNN without box regression']:.3f} in place of {staged.figures['ap50']:.3f}."
         )
         page.figure(ceiling.figure())
         page.text(
