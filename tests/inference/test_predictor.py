@@ -99,7 +99,7 @@ def test_all_inputs_that_cannot_be_used_are_named_at_once(model, files, images):
         ["the", "file", "is"],
         ["this", "is", "no"],
         ["the", "file", "does"],
-        ["a", "image", "is"],
+        ["an", "image", "is"],
         ["an", "array", "image"],
     ]
     assert [fault.where for fault in caught.value.faults][3:] == ["sample 4", "sample 5"]
@@ -120,7 +120,7 @@ def test_several_images_in_one_array_are_not_taken_for_one(model, images):
 
 def test_a_dict_without_the_input_names_it(model, images):
     with pytest.raises(UnknownNameError, match="There is no input 'image'"):
-        model.predict({"image": images[0]})
+        model.predict({"photo": images[0]})
 
 
 # --- several inputs --------------------------------------------------------------------------------------------------

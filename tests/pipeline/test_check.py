@@ -15,7 +15,7 @@ def test_an_unmet_need_is_named_with_the_nearest_column():
     with pytest.raises(
         PipelineError, match=r"'cut' reads 'boxs', which neither the data has nor a stage adds; .*'boxes'"
     ):
-        pipeline.check({"image"})
+        pipeline.check({"photo"})
     with pytest.raises(PipelineError, match=r"'find' reads 'image'.*did you mean 'images'"):
         pipeline.check(["images", "boxs"])
     assert pipeline.check({"image", "boxs"}) is None
@@ -23,9 +23,9 @@ def test_an_unmet_need_is_named_with_the_nearest_column():
 
 
 def test_all_faults_are_told_at_once():
-    pipeline = Pipeline([stage("find", "image", "boxes"), stage("cut", ["image", "sizes"], "cuts")])
+    pipeline = Pipeline([stage("find", "image", "boxes"), stage("cut", ["boxes", "sizes"], "cuts")])
     with pytest.raises(PipelineError, match=r"for 2 reasons:\n.*'image'.*\n.*'sizes'"):
-        pipeline.check({"image"})
+        pipeline.check({"photo"})
 
 
 def test_a_column_added_after_it_is_read_is_refused_at_once():

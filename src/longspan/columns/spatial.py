@@ -27,14 +27,14 @@ class Spatial(Column, ABC):
 
     Example:
         >>> from longspan.columns import Boxes
-        >>> image = np.zeros((100, 200), np.uint8)
+        >>> pixels = np.zeros((100, 200), np.uint8)
         >>> image = Image(size_px=(50, 50), channels=1)  # shows the middle 100 x 100, at half its size
         >>> boxes = Boxes(vocab=("cat",), max_boxes=3).in_frame(image)
-        >>> placement = image.placement(image)
-        >>> framed = boxes.decode(boxes.encode_in([{"box": [60, 0, 80, 10], "label": "cat"}], placement))
+        >>> transform = image.transform(pixels)
+        >>> framed = boxes.decode(boxes.encode_in([{"box": [60, 0, 80, 10], "label": "cat"}], transform))
         >>> framed
         [{'box': [5.0, 0.0, 15.0, 5.0], 'label': 'cat'}]
-        >>> boxes.to_source(framed, placement)
+        >>> boxes.to_source(framed, transform)
         [{'box': [60.0, 0.0, 80.0, 10.0], 'label': 'cat'}]
     """
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image as PILImage
 
 from longspan.columns import Boxes, Category, Image, MultiLabel, Number
-from longspan.data import Table, readers
+from longspan.data import Table
+from longspan.data.readers import readers
 from longspan.errors import ConfigError, DataError, UnknownNameError
 
 

@@ -56,7 +56,7 @@ def of_session(number):
 
 
 def start(tmp_path, jobs):
-    here, file, log = Path(__file__).parent, tmp_path / "s.sqlite", tmp_path / "log"
+    here, file, log = Path(__file__).parents[1], tmp_path / "s.sqlite", tmp_path / "log"
     command = [sys.executable, "-c", SCRIPT, *map(str, (here, file, log, jobs))]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

@@ -320,7 +320,7 @@ SCRIPT = """
 
 
 def test_a_real_kill_of_the_process(small, tmp_path):
-    tests, folder = str(Path(__file__).parent), str(tmp_path / "steps")
+    tests, folder = str(Path(__file__).parents[2]), str(tmp_path / "steps")
 
     def run(die, go, out="out.safetensors"):
         code = textwrap.dedent(SCRIPT).format(tests=tests, die=die, go=go, folder=folder, out=str(tmp_path / out))
