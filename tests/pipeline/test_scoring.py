@@ -5,7 +5,7 @@ import pytest
 
 import longspan as ls
 from longspan.errors import PipelineError
-from longspan.pipeline.scoring import measure_of, row_errors
+from longspan.pipeline.scoring import row_errors
 
 
 def test_numbers_are_off_by_a_distance():
@@ -13,7 +13,7 @@ def test_numbers_are_off_by_a_distance():
     assert errors.tolist()[:2] == [0.5, 2.0]
     assert np.isnan(errors[2])
     assert np.isinf(errors[3])
-    assert measure_of(ls.Number()) == "mae"
+    assert ls.Number().row_error.metric == "mae"
 
 
 def test_other_answers_are_right_or_wrong():
@@ -22,7 +22,7 @@ def test_other_answers_are_right_or_wrong():
     assert errors.tolist()[:2] == [0, 1]
     assert errors.tolist()[3:] == [1, 0]
     assert np.isnan(errors[2])
-    assert measure_of(ls.Raw()) == measure_of(ls.Category()) == "error"
+    assert ls.Raw().row_error.metric == ls.Category().row_error.metric == "error"
 
 
 def test_lists_are_right_as_a_whole_and_in_order():
@@ -35,10 +35,10 @@ def test_lists_are_right_as_a_whole_and_in_order():
 
 def test_answers_that_can_never_be_right_are_refused():
     with pytest.raises(
-        PipelineError, match=r"'n' is a number in the table \(such as 3\), but .* are text \(such as '3'"
+        PipelineError, match=r"'n' is never right: the targets are numbers \(such as 3\), but .* texts \(such as '3'"
     ):
         row_errors("n", ls.Category(), [3, 4], ["3", "4"])
-    with pytest.raises(PipelineError, match="'n' is a number in the table, but the pipeline answers 'four'"):
+    with pytest.raises(PipelineError, match="'n' is of kind number in the table, but the pipeline predicts 'four'"):
         row_errors("n", ls.Number(), [3, 4], ["3", "four"])
     assert row_errors("n", ls.Category(), [3, 4], [4, 3]).tolist() == [1, 1]
     assert row_errors("n", ls.Category(), [3, 4], [None, None]).tolist() == [1, 1]

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from longspan.metrics.row_errors import RowError
+
 if TYPE_CHECKING:
     from longspan.vision.augment_params import AugmentParams
 
@@ -73,6 +75,20 @@ class Column(ABC):
     @abstractmethod
     def decode(self, encoded: Any) -> Any:
         """The raw value that an encoded one stands for."""
+
+    @property
+    @abstractmethod
+    def row_error(self) -> RowError:
+        """How wrong one prediction is: the function, its name, unit and range; see `longspan.metrics.row_errors`."""
+
+    @property
+    def error_name(self) -> str:
+        """What `error` is, in words for axes and tables."""
+        return self.row_error.name
+
+    def error(self, target: Any, prediction: Any) -> float:
+        """How wrong the prediction of one row is, 0 where it is right; both are raw values, the target is known."""
+        return self.row_error(target, prediction)
 
     def show_html(self, value: Any) -> str:
         """One value as a cell of an HTML table."""

@@ -15,7 +15,7 @@ from longspan.columns.annotations import MIN_SIDE_PX, MIN_VISIBLE_FRACTION, comm
 from longspan.columns.category import Category, Label, checked_vocab
 from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError
-from longspan.metrics.overlap import box_overlaps, unmatched_fraction
+from longspan.metrics.row_errors import BOXES_F1, RowError
 from longspan.vision.annotation_values import (
     are_numbers,
     caption,
@@ -179,14 +179,9 @@ class Boxes(Spatial):
         return ()
 
     @property
-    def error_name(self) -> str:
-        """One less F1."""
-        return "1 - F1 of boxes"
-
-    def error(self, truth: Any, said: Any) -> float:
-        """See `unmatched_fraction`, by the overlap of boxes."""
-        true, found = (entries_of(value, "boxes", "box") for value in (truth, said))
-        return unmatched_fraction(true, found, box_overlaps([e["box"] for e in true], [e["box"] for e in found]))
+    def row_error(self) -> RowError:
+        """1 - F1 of the boxes of an image."""
+        return BOXES_F1
 
     def json_value(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Label, score and box of each, to a hundredth of a pixel."""

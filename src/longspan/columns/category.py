@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from longspan.columns.base import Column
 from longspan.errors import ConfigError, DataError, nearest
+from longspan.metrics.row_errors import LABEL, RowError
 
 __all__ = ["Category", "Label", "checked_vocab", "label_fault", "learn_vocab"]
 
@@ -118,6 +119,11 @@ class Category(Column):
     def decode(self, encoded: Any) -> Label:
         """The label at a position."""
         return self.vocab[int(encoded)]
+
+    @property
+    def row_error(self) -> RowError:
+        """Wrong or right."""
+        return LABEL
 
     def _positions(self) -> dict[Label, int]:
         cached = self.__dict__.get("_index")

@@ -17,6 +17,7 @@ import torch
 
 from longspan.columns.base import Column
 from longspan.errors import ConfigError, Fault, data_error
+from longspan.metrics.row_errors import RAW_VALUE, RowError
 from longspan.vision.augment_params import warp_images
 from longspan.vision.image_io import Resize, look, read_pixels, resize
 from longspan.vision.resize_transform import ResizeTransform
@@ -187,6 +188,11 @@ class Image(Column):
         """The pixels, `(H, W)` or `(H, W, 3)` uint8."""
         pixels = np.asarray(encoded)
         return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+    @property
+    def row_error(self) -> RowError:
+        """Equal or not; as a target an image needs an error of the user's own."""
+        return RAW_VALUE
 
     def show_html(self, value: Any) -> str:
         """A thumbnail with the pixels inside the page."""

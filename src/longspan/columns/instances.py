@@ -15,10 +15,10 @@ from longspan.columns.annotations import MIN_VISIBLE_FRACTION, common_faults, le
 from longspan.columns.category import Category, Label, checked_vocab
 from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError
-from longspan.metrics.overlap import mask_overlaps, unmatched_fraction
+from longspan.metrics.row_errors import INSTANCES_F1, RowError
 from longspan.vision.annotation_values import caption, count_html, described, entries_of, joined, label_of
 from longspan.vision.augment_params import warp_masks
-from longspan.vision.contours import mask_of, outline_faults, size_of
+from longspan.vision.contours import mask_of, outline_faults
 from longspan.vision.drawing import Colour, draw_boxes, draw_masks, palette
 from longspan.vision.image_io import Resize
 from longspan.vision.instance_encoding import areas, boxes_in, masks_in, packed, tight_boxes
@@ -205,16 +205,9 @@ class Instances(Spatial):
         return ()
 
     @property
-    def error_name(self) -> str:
-        """One less F1."""
-        return "1 - F1 of masks"
-
-    def error(self, truth: Any, said: Any) -> float:
-        """See `unmatched_fraction`, by the overlap of masks."""
-        true, found = (entries_of(value, "instances") for value in (truth, said))
-        size_px = size_of([*true, *found])
-        masks = [[mask_of(each, size_px) for each in things] for things in (true, found)]
-        return unmatched_fraction(true, found, mask_overlaps(*masks))
+    def row_error(self) -> RowError:
+        """1 - F1 of the masks of an image."""
+        return INSTANCES_F1
 
     def json_value(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Label, score, box and mask (runs) of each."""

@@ -15,7 +15,7 @@ import torch
 from longspan.columns.category import Label, checked_vocab
 from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError, DataError, Fault, data_error
-from longspan.metrics.overlap import wrong_pixels
+from longspan.metrics.row_errors import RowError, pixel_error
 from longspan.vision.augment_params import warp_masks
 from longspan.vision.drawing import Colour, draw_classes, image_html, palette
 from longspan.vision.image_io import Resize
@@ -204,13 +204,9 @@ class Mask(Spatial):
         return tuple(zip(self.vocab, self.palette, strict=True))
 
     @property
-    def error_name(self) -> str:
-        """Fraction of pixels."""
-        return "fraction of wrong pixels"
-
-    def error(self, truth: Any, said: Any) -> float:
-        """See `wrong_pixels`; `truth` may be a path, `said` holds class numbers."""
-        return wrong_pixels(self.classes(truth), np.asarray(said))
+    def row_error(self) -> RowError:
+        """Fraction of wrong pixels; a target may be a path, a prediction holds class numbers."""
+        return pixel_error(self.classes)
 
     def json_value(self, value: Any) -> dict[str, Any]:
         """Size, and the fraction of pixels that each class has; the mask itself is an image."""

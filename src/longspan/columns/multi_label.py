@@ -13,6 +13,7 @@ import numpy.typing as npt
 from longspan.columns.base import Column
 from longspan.columns.category import Label, checked_vocab, label_fault, learn_vocab
 from longspan.errors import ConfigError, DataError
+from longspan.metrics.row_errors import RowError, label_set_error
 
 __all__ = ["MultiLabel"]
 
@@ -88,6 +89,11 @@ class MultiLabel(Column):
     def decode(self, encoded: Any) -> list[Label]:
         """The labels whose entry is at least one half."""
         return [label for label, there in zip(self.vocab, encoded, strict=True) if float(there) >= 0.5]
+
+    @property
+    def row_error(self) -> RowError:
+        """Wrong unless exactly the labels of the target are predicted."""
+        return label_set_error(self._labels)
 
     def show_html(self, value: Any) -> str:
         """Labels side by side."""

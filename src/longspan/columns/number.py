@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from longspan.columns.base import Column
 from longspan.errors import ConfigError, DataError
+from longspan.metrics.row_errors import RowError, absolute_error
 
 __all__ = ["Number"]
 
@@ -88,6 +89,11 @@ class Number(Column):
     def decode(self, encoded: Any) -> float:
         """The number itself."""
         return float(encoded)
+
+    @property
+    def row_error(self) -> RowError:
+        """How far it is off, in its unit."""
+        return absolute_error(self.unit)
 
     def show_html(self, value: Any) -> str:
         """Four significant digits and the unit."""

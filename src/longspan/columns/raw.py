@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longspan.columns.base import Column
+from longspan.metrics.row_errors import RAW_VALUE, RowError
 
 __all__ = ["Raw"]
 
@@ -66,3 +67,8 @@ class Raw(Column):
     def decode(self, encoded: Any) -> Any:
         """The value itself."""
         return encoded
+
+    @property
+    def row_error(self) -> RowError:
+        """Wrong or right: equal or not."""
+        return RAW_VALUE

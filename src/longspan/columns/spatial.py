@@ -79,15 +79,6 @@ class Spatial(Column, ABC):
     def legend(self) -> tuple[tuple[Label, Colour], ...]:
         """What each colour of `draw` means; empty where words beside the things say it."""
 
-    @property
-    @abstractmethod
-    def error_name(self) -> str:
-        """What `error` is, in words for axes and tables."""
-
-    @abstractmethod
-    def error(self, truth: Any, said: Any) -> float:
-        """How wrong an answer about one image is, from 0 to 1; both are raw values in pixels of the source."""
-
     @abstractmethod
     def json_value(self, value: Any) -> Any:
         """An answer as JSON can hold it, for people and programs to read."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from longspan.columns.base import Column
 from longspan.errors import ConfigError, DataError, nearest
+from longspan.metrics.row_errors import LABEL, RowError
 
 __all__ = ["Text"]
 
@@ -122,6 +123,11 @@ class Text(Column):
     def decode(self, encoded: Any) -> str:
         """The characters at positions of 0 and above, as one string."""
         return "".join(self.vocab[int(position)] for position in encoded if position >= 0)
+
+    @property
+    def row_error(self) -> RowError:
+        """Wrong or right as a whole."""
+        return LABEL
 
     def _positions(self) -> dict[str, int]:
         cached = self.__dict__.get("_index")

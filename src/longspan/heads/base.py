@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 from longspan.columns import column_from_json
 from longspan.errors import ConfigError
+from longspan.metrics.metric import Metric
 
 if TYPE_CHECKING:
     import torch
@@ -24,15 +25,6 @@ __all__ = ["FeatureKind", "Head", "Metric", "TargetPrediction"]
 FeatureKind = Literal["vector", "sequence", "maps"]
 """Features of a row as a head reads them: one vector `(B, num_features)`; one for each of T steps across the image or
 along the recording, `(B, T, num_features)`; or `FeatureMaps`, several maps of the image from fine to coarse."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One figure for people: its name and which way is better."""
-
-    name: str
-    better: Literal["higher", "lower"]
 
 
 @final

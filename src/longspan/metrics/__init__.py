@@ -1,8 +1,18 @@
-"""Every measure once: pure functions of targets and predictions."""
+"""Every measure once: pure functions of targets and predictions, each with its direction."""
 
 from __future__ import annotations
 
 from longspan.metrics.edit_distance import edit_distance
+from longspan.metrics.metric import Direction, Metric, direction_of
 from longspan.metrics.pixel_counts import class_counts, median_frequency_weights
+from longspan.metrics.row_errors import RowError
 
-__all__ = ["class_counts", "edit_distance", "median_frequency_weights"]
+__all__ = [
+    "Direction",
+    "Metric",
+    "RowError",
+    "class_counts",
+    "direction_of",
+    "edit_distance",
+    "median_frequency_weights",
+]

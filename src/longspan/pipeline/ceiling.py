@@ -22,7 +22,7 @@ from longspan.data import Table
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.pipeline.flow import Flow
 from longspan.pipeline.network_features import FeaturesOf
-from longspan.pipeline.scoring import measure_of, row_errors
+from longspan.pipeline.scoring import row_errors
 from longspan.pipeline.stage import Stage
 from longspan.randomness import step_seed
 
@@ -193,7 +193,7 @@ def measure_ceiling(
     left_out = len(truth) - int(usable.sum())
     return Ceiling(
         target=target,
-        measure=measure_of(table.columns[target]),
+        measure=table.columns[target].row_error.metric,
         error=float(means[0]),
         stages=tuple(found),
         level=level,

@@ -1,7 +1,7 @@
 """How wrong predictions are: one error for each target, lower is better, computed from values alone.
 
-A strategy may be a network, a pipeline or a function, so a study compares what they say with what is true, and nothing
-else: no probability, no loss.
+A strategy may be a network, a pipeline or a function, so a study compares predicted values with their targets, and
+nothing else: no probability, no loss. The errors themselves are those of the columns (`longspan.metrics.row_errors`).
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from longspan.columns import Column, Number, Spatial
+from longspan.columns import Column
 from longspan.errors import StudyError
+from longspan.metrics.row_errors import CHARACTER_EDITS, LABEL, RAW_VALUE, RowError, character_error_rate, type_mismatch
 
 __all__ = ["FRACTIONS", "ErrorFunction", "Measure", "largest_error", "measure_for"]
 
-FRACTIONS = ("fraction of wrong", "edits per character")
-"""Errors that are shown as percent."""
-
-_OVER_IMAGES = ", mean over images"
+FRACTIONS = (LABEL.name, CHARACTER_EDITS.name)
+"""Errors that are shown as percent, by the name that a study file holds."""
 
 ErrorFunction = Callable[[Sequence[Any], Sequence[Any]], float]
-"""Truths and predictions of the rows that have a truth, in the same order, to one number; lower is better."""
+"""Targets and predictions of the rows that have a target, in the same order, to one number; lower is better."""
 
 
 @final
@@ -37,28 +36,28 @@ class Measure:
     of: ErrorFunction
     """Computes it."""
 
-    def __call__(self, truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-        """The error over the rows that have a truth.
+    def __call__(self, targets: Sequence[Any], predictions: Sequence[Any]) -> float:
+        """The error over the rows that have a target.
 
         Args:
-            truths: One per row, None where missing.
-            predictions: One per row, None where the strategy has no answer.
+            targets: One per row, None where missing.
+            predictions: One per row, None where the strategy has no prediction.
 
         Raises:
-            StudyError: predictions of another number or type than the truths, or an error that is no finite number.
+            StudyError: predictions of another number or type than the targets, or an error that is not finite.
         """
-        if len(truths) != len(predictions):
-            raise StudyError(f"{len(predictions)} predictions for {len(truths)} rows; a strategy predicts every row.")
-        pairs = [(truth, said) for truth, said in zip(truths, predictions, strict=True) if truth is not None]
-        figure = self.of([truth for truth, _ in pairs], [said for _, said in pairs])
+        if len(targets) != len(predictions):
+            raise StudyError(f"{len(predictions)} predictions for {len(targets)} rows; a strategy predicts every row.")
+        pairs = [(target, found) for target, found in zip(targets, predictions, strict=True) if target is not None]
+        value = self.of([target for target, _ in pairs], [found for _, found in pairs])
         try:
-            error = float(figure)
+            error = float(value)
         except (TypeError, ValueError):
             raise StudyError(
-                f"The error function {self.name} gave {figure!r} for {self.target!r}, no number."
+                f"The error function {self.name} gave {value!r} for {self.target!r}, which is not a number."
             ) from None
         if not math.isfinite(error):
-            raise StudyError(f"The error of {self.target!r} is {error}, no finite number: the training went astray.")
+            raise StudyError(f"The error of {self.target!r} is {error}, not a finite number: the training diverged.")
         return error
 
 
@@ -68,98 +67,49 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
     Args:
         target: The column's name.
         column: Fitted.
-        error: None: the fraction of wrong answers for classes and strings, the mean absolute error for numbers, for
-            what lies in an image how far the answer is off in a mean image (`Spatial.error`).
-            "character": edits per character, for strings; other columns keep their own. A function of truths and
+        error: None: the mean of the column's own error (`Column.row_error`): the fraction of wrong predictions for
+            classes and strings, the mean absolute error for numbers, a distance per image for masks and objects.
+            "character": edits per character, for strings; other columns keep their own. A function of targets and
             predictions: used for every target.
 
     Raises:
-        StudyError: the column has no error of its own, or `error` is none that there is.
+        StudyError: the column has no error of its own, or `error` is not one of these.
     """
     if callable(error):
         return Measure(target=target, name=getattr(error, "__name__", "error"), of=error)
     if error not in (None, "character"):
-        raise StudyError(f"error={error!r} is none of None, 'character' or a function of truths and predictions.")
+        raise StudyError(f"error={error!r} is not one of None, 'character' or a function of targets and predictions.")
     if column.kind == "text" and error == "character":
-        return Measure(target=target, name="edits per character", of=_character_error)
-    if isinstance(column, Number):
-        unit = f" ({column.unit})" if column.unit else ""
-        return Measure(target=target, name=f"mean absolute error{unit}", of=_absolute_error(target))
-    if column.kind == "category":
-        return Measure(target=target, name="fraction of wrong", of=_wrong_labels(target, column))
-    if column.kind == "categories":
-        return Measure(target=target, name="fraction of wrong", of=_wrong_sets(column))
-    if column.kind == "text":
-        return Measure(target=target, name="fraction of wrong", of=_wrong)
-    if isinstance(column, Spatial):
-        return Measure(target=target, name=f"{column.error_name}{_OVER_IMAGES}", of=_placed(column))
-    raise StudyError(
-        f"A study has no error of its own for target {target!r}, a column of kind {column.kind}. Give one: "
-        "error=function of truths and predictions, lower is better."
-    )
+        return Measure(target=target, name=CHARACTER_EDITS.mean_name, of=character_error_rate)
+    row_error = column.row_error
+    if row_error == RAW_VALUE:
+        raise StudyError(
+            f"A study has no error of its own for target {target!r}, a column of kind {column.kind}. Give one: "
+            "error=function of targets and predictions, lower is better."
+        )
+    return Measure(target=target, name=row_error.mean_name, of=_mean(target, row_error))
 
 
 def largest_error(name: str) -> float:
-    """The largest that an error of this name can be: 1 for a fraction, infinity for edits, differences and your own."""
-    return 1.0 if name == "fraction of wrong" or name.endswith(_OVER_IMAGES) else math.inf
+    """The largest possible error of this name: 1 for a fraction, infinity for edits, distances and your own."""
+    return 1.0 if name == LABEL.name or name.endswith(", mean over images") else math.inf
 
 
-def _wrong(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-    return sum(said is None or said != truth for truth, said in zip(truths, predictions, strict=True)) / len(truths)
+def _mean(target: str, row_error: RowError) -> ErrorFunction:
+    """The mean over rows; refuses predictions of another type, of which every one would count as wrong."""
 
-
-def _wrong_labels(target: str, column: Column) -> ErrorFunction:
-    """Fraction of wrong labels; refuses labels of another type, of which every one would count as wrong."""
-    vocab = getattr(column, "vocab", ())
-
-    def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-        if vocab and not any(said in vocab for said in predictions):
-            said, known = predictions[0], vocab[0]
+    def error(targets: Sequence[Any], predictions: Sequence[Any]) -> float:
+        missing = sum(each is None for each in predictions)
+        if missing and not math.isfinite(row_error.missing):
             raise StudyError(
-                f"No prediction of {target!r} is one of its classes: the first is {said!r} ({type(said).__name__}), a "
-                f"class is {known!r} ({type(known).__name__}). Predict the values that stand in the table."
+                f"{missing} of {len(predictions)} predictions of {target!r} are missing, so there is no mean error."
             )
-        return _wrong(truths, predictions)
-
-    return error
-
-
-def _wrong_sets(column: Column) -> ErrorFunction:
-    """Fraction of rows whose set of labels is not the true one."""
-
-    def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-        true = [set(column.decode(column.encode(truth))) for truth in truths]
-        return _wrong(true, [None if said is None else set(said) for said in predictions])
-
-    return error
-
-
-def _absolute_error(target: str) -> ErrorFunction:
-    def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-        silent = sum(said is None for said in predictions)
-        if silent:
-            raise StudyError(f"{silent} of {len(predictions)} predictions of {target!r} are missing, so no mean error.")
-        return math.fsum(
-            abs(float(said) - float(truth)) for truth, said in zip(truths, predictions, strict=True)
-        ) / len(truths)
-
-    return error
-
-
-def _placed(column: Spatial) -> ErrorFunction:
-    """Mean over images; one without an answer is all wrong."""
-
-    def error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-        errors = [
-            1.0 if said is None else column.error(truth, said) for truth, said in zip(truths, predictions, strict=True)
-        ]
+        try:
+            errors = [row_error(each, found) for each, found in zip(targets, predictions, strict=True)]
+        except (TypeError, ValueError) as fault:
+            raise StudyError(f"A prediction of {target!r} cannot be compared with its target: {fault}.") from fault
+        if row_error.exact and all(errors) and (fault := type_mismatch(targets, predictions)) is not None:
+            raise StudyError(f"No prediction of {target!r} is right: {fault}")
         return math.fsum(errors) / len(errors)
 
     return error
-
-
-def _character_error(truths: Sequence[Any], predictions: Sequence[Any]) -> float:
-    from longspan.metrics.edit_distance import edit_distance
-
-    edits = sum(edit_distance(truth, said or "") for truth, said in zip(truths, predictions, strict=True))
-    return edits / max(1, sum(len(truth) for truth in truths))

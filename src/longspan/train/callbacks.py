@@ -11,6 +11,7 @@ import torch
 
 from longspan.errors import ConfigError, unknown_name
 from longspan.inference.network import Network
+from longspan.metrics import direction_of
 from longspan.train.config import Phase
 
 __all__ = ["Callback", "EarlyStopping", "TrainState", "WeightAverage"]
@@ -86,16 +87,15 @@ class EarlyStopping(Callback):
         Args:
             monitor: Its name in the history: "valid_loss", "accuracy", "breed.accuracy".
             patience: Epochs without a new best that are allowed.
-            better: Which way is better; "lower" for losses and errors, else "higher", unless given.
+            better: Which way is better; None: as the metric says (see `direction_of`).
         """
         if patience < 0:
             raise ConfigError(f"EarlyStopping.patience must be at least 0, got {patience}.")
         if better not in (None, "lower", "higher"):
             raise ConfigError(f"EarlyStopping.better must be 'lower' or 'higher', got {better!r}.")
-        lower = monitor.endswith(("loss", "mae", "rmse", "error"))
         self.monitor = monitor
         self.patience = patience
-        self.sign = 1.0 if (better or ("lower" if lower else "higher")) == "lower" else -1.0
+        self.sign = 1.0 if (better or direction_of(monitor)) == "lower" else -1.0
         self.best = math.inf
         self.epochs_since = 0
         self.best_weights: dict[str, torch.Tensor] | None = None

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image as PILImage
 
 from longspan.errors import DependencyError
-from longspan.metrics.overlap import box_overlaps
+from longspan.metrics.iou import box_iou
 from longspan.systems.rcnn.regions import find_regions, warp_regions
 
 
@@ -23,7 +23,7 @@ BOXES = [[8, 10, 28, 50], [45, 20, 80, 40]]
 def test_regions_hold_what_is_there():
     pytest.importorskip("cv2.ximgproc")
     regions = find_regions(scene(), side_px=90)
-    assert box_overlaps(BOXES, regions).max(axis=1).min() > 0.8
+    assert box_iou(BOXES, regions).max(axis=1).min() > 0.8
     areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in regions]
     assert areas == sorted(areas, reverse=True)
     assert all(0 <= x0 < x1 <= 90 and 0 <= y0 < y1 <= 60 for x0, y0, x1, y1 in regions)
@@ -34,7 +34,7 @@ def test_regions_are_those_of_the_image_and_not_of_the_search():
     pytest.importorskip("cv2.ximgproc")
     large = np.asarray(PILImage.fromarray(scene()).resize((360, 240), PILImage.Resampling.NEAREST))
     regions = find_regions(large, side_px=90)
-    assert box_overlaps(np.asarray(BOXES) * 4, regions).max(axis=1).min() > 0.8
+    assert box_iou(np.asarray(BOXES) * 4, regions).max(axis=1).min() > 0.8
 
 
 def test_the_same_image_has_the_same_regions_in_every_call(tmp_path):
@@ -52,7 +52,7 @@ def test_doubles_of_regions_are_left_out():
     noisy = np.random.default_rng(0).integers(0, 60, (60, 90, 3), np.uint8) + scene() // 2
     strict, loose = (find_regions(noisy, side_px=90, alike=alike) for alike in (0.4, 0.9))
     assert len(strict) < len(loose)
-    overlaps = box_overlaps(strict, strict)
+    overlaps = box_iou(strict, strict)
     np.fill_diagonal(overlaps, 0)
     assert overlaps.max() <= 0.4
 

@@ -8,7 +8,7 @@ import torch
 
 import longspan as ls
 from longspan.errors import ConfigError, ModelFileError
-from longspan.metrics.overlap import box_overlaps
+from longspan.metrics.iou import box_iou
 from longspan.pipeline import load
 from longspan.systems.function_registry import GIVEN, load_with_given
 from longspan.systems.rcnn.labels import with_true_regions
@@ -76,7 +76,7 @@ def test_box_regression_brings_boxes_nearer(tables, fitted):
     for row in range(len(test)):
         for thing in test.value(row, "boxes"):
             label, regions = thing["label"], added["regions"][row]
-            overlaps = box_overlaps([thing["box"]], regions)[0]
+            overlaps = box_iou([thing["box"]], regions)[0]
             near = np.flatnonzero(overlaps > 0.5)
             moves = [added[f"moves of {each}"][row] for each in ("rectangle", "disc")]
             scores = [[1.0 if i in near and each == label else -9.0 for i in range(len(regions))]
@@ -84,7 +84,7 @@ def test_box_regression_brings_boxes_nearer(tables, fitted):
             image = test.value(row, "image")
             boxes = join_regions(image, regions, *scores, *moves, labels=["rectangle", "disc"], overlap=1.0)
             before += overlaps[near].tolist()
-            after += box_overlaps([thing["box"]], [e["box"] for e in boxes if e["score"] > 0.5])[0].tolist()
+            after += box_iou([thing["box"]], [e["box"] for e in boxes if e["score"] > 0.5])[0].tolist()
     assert len(before) == len(after) > 100
     assert np.mean(after) > np.mean(before) + 0.02
 
@@ -101,7 +101,7 @@ def test_machines_learn_from_true_boxes_and_far_regions(tables, fitted):
         for regions in (table.value(row, "regions"), fitted.model("propose")(image)):
             crops = fitted.model("warp")(image, regions)
             seen = fitted.model("look").predict([(crop,) for crop in crops], "look") if crops else []
-            overlaps = box_overlaps(of_class, regions).max(axis=0, initial=0)
+            overlaps = box_iou(of_class, regions).max(axis=0, initial=0)
             for vector, overlap in zip(scale_features(seen), overlaps, strict=True):
                 if overlap < 0.3 or overlap > 0.99:
                     features.append(vector.astype(float))

@@ -9,7 +9,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.columns.category import Label
-from longspan.metrics.overlap import box_overlaps
+from longspan.metrics.iou import box_iou
 from longspan.systems.rcnn.box_deltas import moves_between
 from longspan.vision.annotation_values import entries_of, label_of
 
@@ -97,7 +97,7 @@ def _things(boxes: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 def _overlaps(things: list[dict[str, Any]], regions: list[list[float]]) -> np.ndarray:
     """Intersection over union, `(things, regions)`."""
-    return box_overlaps([each["box"] for each in things], regions)
+    return box_iou([each["box"] for each in things], regions)
 
 
 def _most(overlaps: np.ndarray) -> list[float]:

@@ -11,7 +11,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.errors import ConfigError
-from longspan.metrics.overlap import box_overlaps
+from longspan.metrics.iou import box_iou
 from longspan.pipeline.network_features import NetworkFeatures
 from longspan.systems.pedestrians import penn_fudan_split
 from longspan.systems.rcnn.labels import with_true_regions
@@ -205,7 +205,7 @@ def _times_by_stage(pipeline: ls.Pipeline, photos: ls.Table) -> dict[str, float]
 
 def _found_fraction(truth: Sequence[Any], regions: Sequence[Any]) -> float:
     """Of the true boxes, the fraction that some region overlaps by at least one half."""
-    best = [box_overlaps(true, found).max(axis=1, initial=0.0) for true, found in zip(truth, regions, strict=True)]
+    best = [box_iou(true, found).max(axis=1, initial=0.0) for true, found in zip(truth, regions, strict=True)]
     return float((np.concatenate(best) >= 0.5).mean())
 
 
