@@ -2,64 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from longspan.data.table import Table
 from longspan.datasets.camvid import CAMVID
-from longspan.datasets.cifar10 import CIFAR10
+from longspan.datasets.cifar import CIFAR10, CIFAR100
 from longspan.datasets.coco128 import COCO128
 from longspan.datasets.digits import DIGITS
-from longspan.datasets.fetch import fetch_data
-from longspan.datasets.mnist import MNIST
-from longspan.datasets.named import NamedData, RemoteFile
+from longspan.datasets.fetch import fetch_dataset, where
+from longspan.datasets.idx_sets import FASHION_MNIST, KMNIST, MNIST
+from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.datasets.numbers import NumbersConfig, make_numbers
 from longspan.datasets.penn_fudan import PENN_FUDAN
-from longspan.datasets.pets import PETS
+from longspan.datasets.pets import PETS, PETS_SMALL
+from longspan.datasets.registry import DATASETS, find_dataset, register_dataset
 from longspan.datasets.scenes import ScenesConfig, make_scenes
 from longspan.datasets.unpack import unpack
-from longspan.datasets.wider_face import WIDER_FACE
-from longspan.errors import unknown_name
+from longspan.datasets.wider_face import WIDER_FACE, WIDER_FACE_SMALL
 
 __all__ = [
+    "DATASETS",
     "NamedData",
     "NumbersConfig",
     "RemoteFile",
     "ScenesConfig",
+    "Source",
+    "at_hand",
     "fetch",
     "info",
     "load",
     "make_numbers",
     "make_scenes",
     "names",
+    "register_dataset",
     "unpack",
 ]
 
-_ALL = {data.name: data for data in (DIGITS, MNIST, CIFAR10, PETS, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE)}
+# A new data set is its file, its test, and its name here.
+for _data in (
+    DIGITS, MNIST, FASHION_MNIST, KMNIST, CIFAR10, CIFAR100,
+    PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL,
+):  # fmt: skip
+    register_dataset(_data)
 
 
 def names() -> list[str]:
     """Every data set that can be loaded by name."""
-    return list(_ALL)
+    return list(DATASETS)
 
 
 def info(name: str) -> NamedData:
     """What is on record about a data set; UnknownNameError with the nearest name if there is none."""
-    if name not in _ALL:
-        raise unknown_name("data set", name, _ALL)
-    return _ALL[name]
+    return find_dataset(name)
 
 
-def fetch(name: str) -> Path:
-    """The folder with the data set's files, unpacked in the cache; see `longspan.datasets.fetch.fetch_data`."""
-    return fetch_data(info(name))
+def at_hand(name: str) -> str | None:
+    """Where a data set is without a download: "cache", "LONGSPAN_DATA" or "package"; None if it must be fetched."""
+    return where(find_dataset(name))
 
 
-def load(name: str) -> Table:
-    """The data set as a table.
+def fetch(
+    name: str, *, published_only: bool = False, progress: bool = True, tell: Callable[[str], None] | None = None
+) -> Path:
+    """The folder with the data set's files, unpacked in the cache; arguments and errors as for `load`."""
+    return fetch_dataset(find_dataset(name), published_only=published_only, progress=progress, tell=tell).folder
+
+
+def load(
+    name: str,
+    *,
+    accept_small: bool = False,
+    published_only: bool = False,
+    progress: bool = True,
+    tell: Callable[[str], None] | None = None,
+) -> Table:
+    """The data set as a table; downloaded and unpacked once, then read from the cache.
+
+    Args:
+        name: One of `names()`.
+        accept_small: Use the set's smaller version (pets-small for pets) if that is at hand and the whole set is not.
+        published_only: Refuse copies whose values differ from the published ones, such as images stored as JPEG.
+        progress: Show downloads on standard error.
+        tell: Called with a sentence if something else than the published set is used. None: a warning is logged.
+
+    Raises:
+        UnknownNameError: no data set has this name.
+        FetchError: the files are nowhere to be had, or the disk is full; the message lists what was tried.
+        ChecksumError: a file was found, but is not the one on record.
+        ArchiveError: an archive is damaged or not to be trusted.
 
     Example:
         >>> load("digits")
         Table(1797 rows; image: Image, digit: Category)
     """
-    data = info(name)
-    return data.load(fetch_data(data) if data.files else Path())
+    fetched = fetch_dataset(
+        find_dataset(name), accept_small=accept_small, published_only=published_only, progress=progress, tell=tell
+    )
+    return fetched.source.load(fetched.folder)

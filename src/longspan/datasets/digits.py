@@ -8,7 +8,7 @@ import numpy as np
 
 from longspan.columns import Category, Image
 from longspan.data.table import Table
-from longspan.datasets.named import NamedData
+from longspan.datasets.named import NamedData, Source
 
 __all__ = ["DIGITS"]
 
@@ -30,7 +30,6 @@ DIGITS = NamedData(
     task="image -> digit",
     licence="CC BY 4.0 (UCI; the test part, by E. Alpaydin and C. Kaynak)",
     home="https://archive.ics.uci.edu/dataset/80",
-    files=(),
-    load=_load,
-    note="Carried by scikit-learn, so it works without a network.",
+    sources=(Source(files=(), load=_load),),
+    note="Comes with scikit-learn, so it works without a network.",
 )

@@ -1,4 +1,4 @@
-"""Penn-Fudan: 170 street images with 423 people, each with box and mask."""
+"""Penn-Fudan: 170 street photos with 423 people, each with box and mask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from longspan.data.annotations import read_penn_fudan
 from longspan.data.table import Table
-from longspan.datasets.named import NamedData, RemoteFile
+from longspan.datasets.named import NamedData, RemoteFile, Source
 
 __all__ = ["PENN_FUDAN"]
 
@@ -16,6 +16,12 @@ def _load(root: Path) -> Table:
     return read_penn_fudan(root / "PennFudanPed")
 
 
+_LAYOUT = (
+    ("PennFudanPed/PNGImages/*.*", 170),
+    ("PennFudanPed/PedMasks/*.png", 170),
+    ("PennFudanPed/Annotation/*.txt", 170),
+)
+
 PENN_FUDAN = NamedData(
     name="penn-fudan",
     title="Penn-Fudan pedestrians",
@@ -23,13 +29,31 @@ PENN_FUDAN = NamedData(
     task="image -> boxes, image -> instances",
     licence="research use (Wang, Shi, Song, Shen)",
     home="https://www.cis.upenn.edu/~jshi/ped_html/",
-    files=(
-        RemoteFile(
-            path="PennFudanPed.tar.gz",
-            size=8_951_377,
-            sha256="382df075466b9bacd53d2d2a5edcdbe9cfa70c6a680ef5e14d51c2cfb9a122ec",
+    sources=(
+        Source(
+            files=(
+                RemoteFile(
+                    path="PennFudanPed.zip",
+                    size=53_723_336,
+                    urls=("https://www.cis.upenn.edu/~jshi/ped_html/PennFudanPed.zip",),
+                    stated_by="PyTorch's detection tutorial (address); logs of downloads (size). Nobody states a "
+                    "checksum: size and number of files are checked",
+                ),
+            ),
+            load=_load,
+            layout=_LAYOUT,
+        ),
+        Source(
+            files=(
+                RemoteFile(
+                    path="PennFudanPed.tar.gz",
+                    size=8_951_377,
+                    sha256="382df075466b9bacd53d2d2a5edcdbe9cfa70c6a680ef5e14d51c2cfb9a122ec",
+                ),
+            ),
+            load=_load,
+            layout=_LAYOUT,
+            differs="Images were stored as JPEG (quality 90); masks and boxes are the published ones.",
         ),
     ),
-    load=_load,
-    note="Images were stored as JPEG (quality 90); masks and boxes are the public ones.",
 )
