@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
 
-from longspan.storage.cache_dir import cache_dir
 from longspan.datasets.download import DownloadError, download
 from longspan.datasets.integrity import check_file, check_layout
 from longspan.datasets.named import NamedData, RemoteFile, Source
@@ -23,6 +22,7 @@ from longspan.datasets.progress import megabytes
 from longspan.datasets.registry import DATASETS
 from longspan.datasets.unpack import unpack
 from longspan.errors import ArchiveError, ChecksumError, FetchError
+from longspan.storage.cache_dir import cache_dir
 
 __all__ = ["Fetched", "fetch_dataset", "where"]
 

@@ -1,4 +1,4 @@
-"""The named data sets with masks, boxes and instances, against the counts on record."""
+"""The copies in the folder of data packs, against the counts on record."""
 
 from collections import Counter
 
@@ -58,15 +58,15 @@ def test_coco128():
     assert table.columns["boxes"].vocab == table.columns["instances"].vocab
 
 
-def test_wider_face_subset():
-    table = ls.datasets.load("wider-face-subset")
+def test_wider_face_small():
+    table = ls.datasets.load("wider-face-small")
     assert parts(table) == {"train": 210, "valid": 60}
     assert counted(table, "boxes") == (671 + 287, 0)
     assert sum(box["ignore"] for boxes in table.column_values("boxes") for box in boxes) == 1
 
 
-def test_oxford_pets_has_trimaps_and_head_boxes():
-    table = ls.datasets.load("oxford-pets")
+def test_pets_small_has_trimaps_and_head_boxes():
+    table = ls.datasets.load("pets-small")
     assert parts(table) == {"train": 692, "test": 335, None: 2}
     assert table.frame["trimap"].null_count() == 1029 - 693
     assert counted(table, "head_box") == (636, 1029 - 636)

@@ -1,0 +1,81 @@
+import dataclasses
+import re
+import textwrap
+
+import pytest
+
+import longspan as ls
+from longspan import datasets
+from longspan.datasets import DATASETS, NamedData, Source, register_dataset
+from longspan.errors import ConfigError, UnknownNameError
+
+
+def test_names_and_their_records():
+    assert datasets.names()[:3] == ["digits", "mnist", "fashion-mnist"]
+    assert {"pets", "pets-small", "camvid", "penn-fudan", "coco128", "wider-face", "cifar10"} <= set(datasets.names())
+    with pytest.raises(UnknownNameError, match="Did you mean 'mnist'"):
+        datasets.load("mnits")
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_every_set_can_be_fetched_by_people_with_a_network(name):
+    data = datasets.info(name)
+    if not data.sources[0].public:
+        whole = [each for each in DATASETS.values() if each.small == name]
+        assert len(whole) == 1, "a copy without an address must be the small version of a set that has one"
+        assert whole[0].sources[0].public
+    for source in data.sources:
+        for file in source.files:
+            assert all(re.match(r"https?://", url) for url in file.urls)
+            assert file.sha256 is None or len(file.sha256) == 64
+            assert all(each is None or len(each) == 32 for each in (file.md5, file.head_md5))
+            assert file.checked_by != "layout only" or source.layout
+            assert bool(file.stated_by) == bool(file.urls)
+    assert data.licence
+    assert data.home.startswith("http")
+    assert all(source.differs for source in data.sources if source.files and not source.public)
+
+
+def test_paths_in_the_folder_of_packs_do_not_clash():
+    paths = [file.path for data in DATASETS.values() for source in data.sources for file in source.files]
+    assert len(paths) == len(set(paths))
+
+
+def test_a_set_from_outside_works_by_its_name(tmp_path):
+    (tmp_path / "rows.csv").write_text(
+        textwrap.dedent("""\
+        size,kind
+        1.5,a
+        2.5,b
+    """)
+    )
+    source = Source(files=(), load=lambda folder: ls.Table.from_csv(tmp_path / "rows.csv"))
+    data = NamedData(
+        name="mine", title="Mine", rows=2, task="size -> kind", licence="mine", home="http://x", sources=(source,)
+    )
+    try:
+        assert register_dataset(data) is data
+        assert register_dataset(data) is data
+        assert ls.datasets.load("mine").column_values("kind") == ["a", "b"]
+        assert datasets.names()[-1] == "mine"
+        with pytest.raises(ConfigError, match="already a data set called 'mine'"):
+            register_dataset(dataclasses.replace(data, rows=3))
+    finally:
+        DATASETS.pop("mine")
+
+
+@pytest.mark.parametrize("name", ["", " a", "a/b", "a.csv"])
+def test_names_that_a_command_line_takes_for_files_are_refused(name):
+    digits = datasets.info("digits")
+    with pytest.raises(ConfigError, match="cannot be called"):
+        dataclasses.replace(digits, name=name)
+
+
+def test_former_names_work_and_warn():
+    with pytest.warns(FutureWarning, match="'oxford-pets' is now called 'pets-small'"):
+        assert datasets.info("oxford-pets").name == "pets-small"
+    with pytest.warns(FutureWarning, match="'wider-face-small'"):
+        assert datasets.info("wider-face-subset").rows == 270
+    digits = dataclasses.replace(datasets.info("digits"), name="oxford-pets")
+    with pytest.raises(ConfigError, match="former name"):
+        register_dataset(digits)
