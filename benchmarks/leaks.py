@@ -150,7 +150,7 @@ def draw(path: Path, pairs: list[tuple[PILImage.Image, PILImage.Image]], side: i
 
 
 def pets(sheet: Path | None) -> dict[str, Any]:
-    table = ls.datasets.load("oxford-pets")
+    table = ls.datasets.load("pets-small")
     split = table.split(valid=0.2, seed=0)
     images = [PILImage.open(table.value(row, "image")).convert("RGB") for row in range(len(table))]
     return plant("pets", images, split.valid, 160, sheet)

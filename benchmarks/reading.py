@@ -19,9 +19,9 @@ from longspan.train.memory import keep_freed_memory
 
 
 def main() -> None:
-    """Read oxford-pets twice over; later passes give normalised float batches, as training gets them, and bytes."""
+    """Read pets-small twice over; later passes give normalised float batches, as training gets them, and bytes."""
     keep_freed_memory()  # as every training asks for
-    pets = ls.datasets.load("oxford-pets")
+    pets = ls.datasets.load("pets-small")
     column = replace(pets.columns["image"], size_px=(224, 224), channels=3, mean=(0.485,) * 3, std=(0.229,) * 3)
     rows = np.arange(len(pets))
     first = []

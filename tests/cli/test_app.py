@@ -133,3 +133,17 @@ def test_answers_in_half_a_second(words):
         subprocess.run([sys.executable, "-m", "longspan", *words], capture_output=True)
         seconds.append(time.perf_counter() - started)
     assert min(seconds) <= 0.5, seconds
+
+
+def test_the_list_of_data_sets_says_where_they_are_and_come_from(longspan, monkeypatch, tmp_path):
+    monkeypatch.setenv("LONGSPAN_CACHE", str(tmp_path))
+    monkeypatch.delenv("LONGSPAN_DATA", raising=False)
+    lines = longspan("datasets").out.splitlines()
+    assert lines[0].split()[:3] == ["name", "rows", "here"]
+    pets = next(line for line in lines if line.startswith("pets "))
+    assert "7,349  to download, 811.1 MB" in pets
+    assert "CC BY-SA 4.0" in pets
+    one = longspan("datasets", "penn-fudan").out
+    assert "https://www.cis.upenn.edu/~jshi/ped_html/PennFudanPed.zip" in one
+    assert "checked by size" in one
+    assert "stored as JPEG" in one

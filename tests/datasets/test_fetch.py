@@ -24,13 +24,13 @@ def archive(places, kit):
 
 def test_a_mirror_folder_is_read_once_and_never_written(places, archive, kit, monkeypatch):
     data = kit.one_file_set(archive)
-    assert where(data) == "LONGSPAN_DATA"
+    assert where(data) == ("LONGSPAN_DATA", data.sources[0])
     folder = fetch_dataset(data).folder
     assert (folder / "set/rows.txt").read_bytes() == b"1 2 3"
     assert [path.name for path in (places / "mirror").iterdir()] == ["set.tar.gz"]
     monkeypatch.delenv("LONGSPAN_DATA")
     assert fetch_dataset(data).folder == folder
-    assert where(data) == "cache"
+    assert where(data) == ("cache", data.sources[0])
     assert kit.left_in_cache(places) == [folder.name]
 
 

@@ -57,8 +57,8 @@ def test_checksums_of_what_a_gzip_wrapper_holds(path):
 
 
 def test_what_is_checked_is_told():
-    assert file(exact=False).checked_by == "layout only"
-    assert file(head_md5="00").checked_by == "size and MD5 of the first MiB"
+    assert file(exact=False).checked_by == "the number of files alone"
+    assert file(head_md5="00").checked_by == "size, MD5 of the first MiB"
     assert file(exact=False, sha256="00").checked_by == "SHA-256"
 
 

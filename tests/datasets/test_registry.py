@@ -29,7 +29,7 @@ def test_every_set_can_be_fetched_by_people_with_a_network(name):
             assert all(re.match(r"https?://", url) for url in file.urls)
             assert file.sha256 is None or len(file.sha256) == 64
             assert all(each is None or len(each) == 32 for each in (file.md5, file.head_md5))
-            assert file.checked_by != "layout only" or source.layout
+            assert file.checked_by != "the number of files alone" or source.layout
             assert bool(file.stated_by) == bool(file.urls)
     assert data.licence
     assert data.home.startswith("http")
@@ -79,3 +79,15 @@ def test_former_names_work_and_warn():
     digits = dataclasses.replace(datasets.info("digits"), name="oxford-pets")
     with pytest.raises(ConfigError, match="former name"):
         register_dataset(digits)
+
+
+def test_where_a_set_is_in_words(places, data_folder, monkeypatch):
+    assert datasets.status("digits") == "needs no download"
+    assert datasets.status("mnist") == "to download, 11.6 MB"
+    assert datasets.status("pets-small") == "not here, and at no public address"
+    monkeypatch.setenv("LONGSPAN_DATA", str(data_folder))
+    assert datasets.status("camvid") == "in LONGSPAN_DATA (copy)"
+    assert datasets.status("pets-small") == "in LONGSPAN_DATA"
+    assert datasets.at_hand("pets") is None
+    datasets.fetch("wider-face-small")
+    assert (datasets.status("wider-face-small"), datasets.at_hand("wider-face-small")) == ("in the cache", "cache")

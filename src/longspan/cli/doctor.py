@@ -89,18 +89,7 @@ def _data() -> str:
         folder = Path(mirror).expanduser()
         lines.append(f"LONGSPAN_DATA {folder}{'' if folder.is_dir() else ' (THERE IS NO SUCH FOLDER)'}")
     for name in datasets.names():
-        data = datasets.info(name)
-        if not data.files:
-            found = "comes with scikit-learn"
-        elif any((cache_dir() / "datasets").glob(f"{name}-*")):
-            found = "in the cache"
-        elif mirror and all((Path(mirror).expanduser() / file.path).is_file() for file in data.files):
-            found = "in LONGSPAN_DATA"
-        elif all(file.url for file in data.files):
-            found = f"to be downloaded, {data.size / 1e6:.0f} MB"
-        else:
-            found = "not found, and at no public address: see longspan datasets " + name
-        lines.append(f"{name}: {found}")
+        lines.append(f"{name}: {datasets.status(name)}")
     return "\n".join(lines)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from longspan.cli.designs import stored_designs
 from longspan.cli.shell import label, print_table
 from longspan.errors import unknown_name
+
+if TYPE_CHECKING:
+    from longspan.datasets import Source
 
 __all__ = ["datasets", "models", "systems"]
 
@@ -58,32 +61,35 @@ def datasets(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Tell more about this one.")] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch it now, or with no name all of them.")] = False,
 ) -> None:
-    """List the data sets that have a name, or tell about one.
+    """List the data sets that have a name, or describe one: its rows, licence, sources and checksums.
 
-    They are looked for in the cache, then in the folder or at the address that LONGSPAN_DATA names, then at the public
-    address.
+    A set is looked for in the cache, then in the folder or at the address that LONGSPAN_DATA names, then at its public
+    address. A download that breaks off is continued the next time.
     """
     from longspan import datasets as named
 
     if name is None:
         every = [named.info(each) for each in named.names()]
         print_table(
-            ["name", "rows", "to fetch", "task", "what"],
-            [[d.name, f"{d.rows:,}", _size(d.size), d.task, d.title] for d in every],
-            right=(1, 2),
+            ["name", "rows", "here", "task", "licence", "title"],
+            [[d.name, f"{d.rows:,}", named.status(d.name), d.task, _short(d.licence), d.title] for d in every],
+            right=(1,),
         )
+        print("\nlongspan datasets NAME tells where a set comes from; --fetch gets it now.")
     else:
         data = named.info(name)
         for what, text in (
-            ("name", data.name), ("what", data.title), ("rows", f"{data.rows:,}"), ("task", data.task),
-            ("to fetch", _size(data.size)), ("licence", data.licence), ("home", data.home), ("note", data.note),
+            ("name", data.name), ("title", data.title), ("rows", f"{data.rows:,}"), ("task", data.task),
+            ("here", named.status(name)), ("licence", data.licence), ("home", data.home), ("note", data.note),
+            ("smaller", data.small or ""), *(("source", _source(source)) for source in data.sources if source.files),
         ):  # fmt: skip
             if text:
                 print(label(what, text))
     if fetch:
         for each in named.names() if name is None else [name]:
             needed = named.info(each).files
-            print(label("fetched", f"{each}: {named.fetch(each) if needed else 'comes with scikit-learn'}"), flush=True)
+            where = named.fetch(each, tell=print) if needed else "needs no download"
+            print(label("fetched", f"{each}: {where}"), flush=True)
 
 
 def systems() -> None:
@@ -101,5 +107,18 @@ def _with_word(rows: list[dict[str, Any]], word: str | None) -> list[dict[str, A
     return [row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in told).lower()]
 
 
-def _size(size: int) -> str:
-    return f"{size / _MEGA:.1f} MB" if size else "nothing"
+def _short(licence: str) -> str:
+    """A licence without its holders."""
+    return licence.partition(" (")[0].partition(";")[0]
+
+
+def _source(source: Source) -> str:
+    """The files of one copy, line by line, with the addresses and what is checked."""
+    lines = [f"differs: {source.differs}"] if source.differs else ["the published set"]
+    for file in source.files:
+        about = "" if file.exact else "about "
+        lines.append(f"  {file.path}, {about}{file.size / _MEGA:,.2f} MB, checked by {file.checked_by}")
+        lines += [f"    {url}" for url in file.urls] or ["    only from the folder or address in LONGSPAN_DATA"]
+        if file.stated_by:
+            lines.append(f"    as stated by: {file.stated_by}")
+    return "\n".join(lines)

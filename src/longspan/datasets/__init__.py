@@ -16,6 +16,7 @@ from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.datasets.numbers import NumbersConfig, make_numbers
 from longspan.datasets.penn_fudan import PENN_FUDAN
 from longspan.datasets.pets import PETS, PETS_SMALL
+from longspan.datasets.progress import megabytes
 from longspan.datasets.registry import DATASETS, find_dataset, register_dataset
 from longspan.datasets.scenes import ScenesConfig, make_scenes
 from longspan.datasets.unpack import unpack
@@ -36,6 +37,7 @@ __all__ = [
     "make_scenes",
     "names",
     "register_dataset",
+    "status",
     "unpack",
 ]
 
@@ -59,7 +61,20 @@ def info(name: str) -> NamedData:
 
 def at_hand(name: str) -> str | None:
     """Where a data set is without a download: "cache", "LONGSPAN_DATA" or "package"; None if it must be fetched."""
-    return where(find_dataset(name))
+    found = where(find_dataset(name))
+    return None if found is None else found[0]
+
+
+def status(name: str) -> str:
+    """One phrase about where a data set is: "in the cache", "in LONGSPAN_DATA (copy)", "to download, 37.7 MB"."""
+    data = find_dataset(name)
+    found = where(data)
+    if found is not None:
+        place = {"cache": "in the cache", "LONGSPAN_DATA": "in LONGSPAN_DATA", "package": "needs no download"}[found[0]]
+        return f"{place} (copy)" if found[1] is not data.sources[0] and found[1].differs else place
+    if data.sources[0].public:
+        return f"to download, {megabytes(data.size)}"
+    return "not here, and at no public address"
 
 
 def fetch(

@@ -77,15 +77,14 @@ def fetch_dataset(
     return fetched
 
 
-def where(data: NamedData) -> Literal["cache", "LONGSPAN_DATA", "package"] | None:
-    """Where `data` is at hand without a download; None if nowhere. "package" needs no file at all."""
+def where(data: NamedData) -> tuple[Literal["cache", "LONGSPAN_DATA", "package"], Source] | None:
+    """Where `data` is at hand without a download, and which copy; None if nowhere. "package" needs no file at all."""
     for source in data.sources:
-        if not source.files:
-            return "package"
-        if _cached(data, source).is_dir():
-            return "cache"
+        if not source.files or _cached(data, source).is_dir():
+            return ("cache" if source.files else "package"), source
+    for source in data.sources:
         if not _missing(source):
-            return "LONGSPAN_DATA"
+            return "LONGSPAN_DATA", source
     return None
 
 

@@ -51,14 +51,14 @@ class RemoteFile:
 
     @property
     def checked_by(self) -> str:
-        """The checks in words: "SHA-256", "size and MD5 of the first MiB", "layout only"."""
+        """The checks in words: "size, SHA-256", "size, MD5 of the first MiB", "the number of files alone"."""
         checks = [
             *(["size"] if self.exact and not self.of_content else []),
             *(["SHA-256"] if self.sha256 else []),
             *(["MD5"] if self.md5 else []),
             *(["MD5 of the first MiB"] if self.head_md5 else []),
         ]
-        return " and ".join(checks) or "layout only"
+        return ", ".join(checks) or "the number of files alone"
 
 
 @final

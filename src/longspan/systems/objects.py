@@ -38,7 +38,7 @@ class ObjectsOptions(VisionOptions):
 
 
 def _run(options: ObjectsOptions, run: SystemRun) -> None:
-    photos = ls.datasets.load("coco128").with_column("image", ls.Image(resize="pad"))
+    photos = ls.datasets.load("coco128", tell=run.say).with_column("image", ls.Image(resize="pad"))
     photos = first_of_parts(photos, options.limit)
     task = ls.Task(photos.split(column="part"), inputs="image", targets="boxes", size_px=options.size_px)
     task.prepare()
@@ -90,7 +90,7 @@ def _report(trained: Trained, task: ls.Task, known: dict[str, float], new: dict[
 OBJECTS = System(
     name="objects",
     summary="Learns 80 kinds of things on 128 photos by heart: the check that a detector is sound.",
-    needs="the data set coco128 (12 MB), ImageNet weights of the backbone, and about a quarter of an hour on two cores",
+    needs="the data set coco128 (7 MB), ImageNet weights of the backbone, and about a quarter of an hour on two cores",
     options=ObjectsOptions,
     run=_run,
 )

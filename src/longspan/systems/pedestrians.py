@@ -130,7 +130,7 @@ def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -
 PEDESTRIANS = System(
     name="pedestrians",
     summary="Finds people on photos: boxes by Faster R-CNN, boxes and masks by Mask R-CNN, side by side.",
-    needs="the data set penn-fudan (9 MB), ImageNet weights of the backbone, and about a quarter of an hour",
+    needs="the data set penn-fudan (54 MB), ImageNet weights of the backbone, and about a quarter of an hour",
     options=PedestriansOptions,
     run=_run,
 )

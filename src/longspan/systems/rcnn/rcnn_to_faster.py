@@ -267,7 +267,7 @@ def _report(
 RCNN_TO_FASTER = System(
     name="rcnn-to-faster",
     summary="Finds people on photos by R-CNN, in stages, and by Faster R-CNN: how well, and in how many seconds.",
-    needs="the data set penn-fudan (9 MB), ImageNet weights of the backbone, longspan[rcnn,detect], and about half an "
+    needs="the data set penn-fudan (54 MB), ImageNet weights of the backbone, longspan[rcnn,detect], and about half an "
     "hour on two cores",
     options=RcnnToFasterOptions,
     run=_run,
