@@ -1,4 +1,4 @@
-"""Images of handwritten numbers, put together from images of single digits."""
+"""Images of handwritten numbers, composed from images of single digits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["NumbersConfig", "make_numbers"]
 
 _INK = 40  # grey from which a pixel of a digit's image belongs to the digit
 _MARGIN_PX = 2  # above and below
-_SIDE_PX = 8  # left and right, so that an image that is turned or enlarged a little loses no digit
+_SIDE_PX = 8  # left and right, so that a slight rotation or enlargement cuts no digit off
 
 
 @final
@@ -29,7 +29,7 @@ class NumbersConfig:
     size_px: tuple[int, int] = (32, 160)
     """Height and width of an image."""
     lengths: tuple[int, int] = (3, 6)
-    """Fewest and most digits of a number; all lengths between are equally frequent."""
+    """Fewest and most digits of a number; every length in between is equally frequent."""
     height_px: tuple[int, int] = (18, 22)
     """Smallest and largest height of a digit."""
     gap_px: tuple[int, int] = (-1, 8)
@@ -40,7 +40,7 @@ class NumbersConfig:
     """Fraction of pixels that are specks of any grey."""
 
     def __post_init__(self) -> None:
-        """Check that the widest number has room."""
+        """Refuse ranges that leave no room for a digit, with ConfigError."""
         if not 1 <= self.lengths[0] <= self.lengths[1]:
             raise ConfigError(f"NumbersConfig.lengths must be two rising numbers of at least 1, got {self.lengths}.")
         if self.height_px[1] + 2 * _MARGIN_PX > self.size_px[0] or not 4 <= self.height_px[0] <= self.height_px[1]:
@@ -61,8 +61,8 @@ def make_numbers(
 ) -> Table:
     """Numbers written with the digits of a table: light ink on a dark, noisy ground, digits sometimes touching.
 
-    Each digit of an image is one of the table's, drawn with equal chance, cut to its ink, resized, and set beside its
-    neighbour. Two tables of numbers share no digit's image if they are made from tables that fraction none.
+    Each digit is drawn uniformly from the table, cropped to its ink, resized and placed beside its neighbour. Two
+    tables of numbers share no digit image if the tables that they are made from share none.
 
     Args:
         digits: Images of single digits, grey, light on dark, held in memory.
@@ -77,12 +77,12 @@ def make_numbers(
         `boxes`, a list of [x0, y0, x1, y1] in pixels, and `digits`, the list of classes, both from left to right.
     """
     config = config or NumbersConfig()
-    pixels = digits.column_values(image)
+    glyphs = digits.column_values(image)
     classes = [int(value) for value in digits.column_values(digit)]
-    drawn = [_draw(pixels, classes, np.random.default_rng(step_seed(seed, "numbers", i)), config) for i in range(count)]
+    drawn = [_draw(glyphs, classes, np.random.default_rng(step_seed(seed, "numbers", i)), config) for i in range(count)]
     return Table.from_arrays(
         {
-            "image": np.stack([picture for picture, _, _ in drawn]),
+            "image": np.stack([pixels for pixels, _, _ in drawn]),
             "number": ["".join(map(str, labels)) for _, labels, _ in drawn],
             "boxes": [boxes for _, _, boxes in drawn],
             "digits": [labels for _, labels, _ in drawn],
@@ -124,17 +124,17 @@ def _draw(
     return canvas.clip(0, 255).astype(np.uint8), [classes[row] for row in rows], boxes
 
 
-def _shape(picture: np.ndarray, height: float, stretch: float, config: NumbersConfig) -> np.ndarray:
-    """One digit, cut to its ink, at a height; a `1` keeps its thinness."""
-    picture = np.asarray(picture).reshape(picture.shape[:2])
-    ink = picture >= _INK
+def _shape(glyph: np.ndarray, height: float, stretch: float, config: NumbersConfig) -> np.ndarray:
+    """One digit, cropped to its ink and scaled to a height; a `1` stays thin."""
+    glyph = np.asarray(glyph).reshape(glyph.shape[:2])
+    ink = glyph >= _INK
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    cut = picture if not len(rows) else picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cut = glyph if not len(rows) else glyph[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     high = int(np.clip(round(height), config.height_px[0], config.height_px[1]))
     wide = int(np.clip(round(cut.shape[1] * high / cut.shape[0] * stretch), 3, 1.2 * high))
     return _resized(cut, high, wide)
 
 
-def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    resized = PILImage.fromarray(picture.astype(np.uint8)).resize((width, height), PILImage.Resampling.BILINEAR)
+def _resized(glyph: np.ndarray, height: int, width: int) -> np.ndarray:
+    resized = PILImage.fromarray(glyph.astype(np.uint8)).resize((width, height), PILImage.Resampling.BILINEAR)
     return np.asarray(resized, np.float32)

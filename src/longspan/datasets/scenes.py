@@ -1,4 +1,4 @@
-"""A made-up world: coloured shapes on textured ground, with every answer a network could be asked for."""
+"""Synthetic scenes: coloured shapes on textured ground, with a target of every kind."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from longspan.vision.rle import encode_runs
 __all__ = ["SHAPES", "ScenesConfig", "make_scenes"]
 
 SHAPES = ("rectangle", "disc", "triangle")
-"""The kinds of things, in the order of their classes."""
+"""The kinds of shapes, in the order of their classes."""
 
-_TRIES = 30  # places looked at for a shape before it is left out
+_TRIES = 30  # positions tried for a shape before it is left out
 _CONTRAST = 90.0  # least distance of a shape's colour from the ground's, of 441
 
 
@@ -35,7 +35,7 @@ class ScenesConfig:
     size_px: tuple[int, int] = (64, 64)
     """Height and width of an image."""
     shapes: tuple[int, int] = (0, 3)
-    """Fewest and most shapes in an image; all numbers between are equally frequent."""
+    """Fewest and most shapes in an image; every number in between is equally frequent."""
     side_px: tuple[int, int] = (12, 28)
     """Smallest and largest width and height of a shape."""
     kinds: tuple[str, ...] = SHAPES
@@ -63,9 +63,9 @@ class ScenesConfig:
 
 
 def make_scenes(count: int, *, seed: int = 0, config: ScenesConfig | None = None) -> Table:
-    """Images with a few shapes, which may cover one another a little; each knows what is to be seen in it.
+    """Images with a few shapes, which may cover one another a little, with targets of every kind.
 
-    A pixel belongs to a shape if its centre lies in it. Boxes and masks are of what is to be seen of a shape.
+    A pixel belongs to a shape if its centre lies in it. Boxes and masks cover the visible part of a shape.
 
     Args:
         count: How many images.
@@ -77,15 +77,15 @@ def make_scenes(count: int, *, seed: int = 0, config: ScenesConfig | None = None
 
         - `boxes` and `instances`: all shapes, the first drawn first;
         - `mask`: the class of each pixel, "ground" or a shape;
-        - `exists`: whether there is any shape; `what`: the kind of the one of which most is to be seen, and `x`, `y`
-          (the middle of its box), `width` and `height`, in pixels. These five are missing in an empty image.
+        - `exists`: whether there is any shape; `what`: the kind of the one with the largest visible area, and `x`,
+          `y` (the centre of its box), `width` and `height`, in pixels. These five are missing in an empty image.
     """
     config = config or ScenesConfig()
     if count < 1:
-        raise ConfigError(f"make_scenes(count={count}): at least one image is made.")
+        raise ConfigError(f"make_scenes(count={count}): at least one image is needed.")
     drawn = [_draw(np.random.default_rng(step_seed(seed, "scenes", i)), config) for i in range(count)]
-    things = [[_thing(kind, mask) for kind, mask in shapes] for _, _, shapes in drawn]
-    main = [max(each, key=lambda thing: thing["area"], default=None) for each in things]
+    objects = [[_object(kind, mask) for kind, mask in shapes] for _, _, shapes in drawn]
+    main = [max(each, key=lambda each: each["area"], default=None) for each in objects]
     boxes = [None if each is None else each["box"] for each in main]
     numbers = {
         "x": [None if box is None else (box[0] + box[2]) / 2 for box in boxes],
@@ -96,8 +96,8 @@ def make_scenes(count: int, *, seed: int = 0, config: ScenesConfig | None = None
     frame = pl.DataFrame(
         [
             pl.Series("image", range(count), dtype=pl.Int64),
-            boxes_cells("boxes", things),
-            instances_cells("instances", things),
+            boxes_cells("boxes", objects),
+            instances_cells("instances", objects),
             pl.Series("mask", range(count), dtype=pl.Int64),
             pl.Series("exists", [each is not None for each in main]),
             pl.Series("what", [None if each is None else each["label"] for each in main], dtype=pl.String),
@@ -165,7 +165,7 @@ def _place(
 def shape_mask(kind: str, box: tuple[float, float, float, float], size_px: tuple[int, int]) -> np.ndarray:
     """The pixels `(H, W)` whose centre lies in the shape that fills a box (x0, y0, x1, y1): rectangle, disc, triangle.
 
-    The disc is an ellipse in a box that is no square; the triangle stands on the box's lower side.
+    The disc is an ellipse in a box that is not square; the triangle stands on the box's lower side.
     """
     x0, y0, x1, y1 = box
     x, y = np.arange(size_px[1])[None, :] + 0.5, np.arange(size_px[0])[:, None] + 0.5
@@ -184,6 +184,6 @@ def _colour(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
             return colour
 
 
-def _thing(kind: str, mask: np.ndarray) -> dict[str, Any]:
+def _object(kind: str, mask: np.ndarray) -> dict[str, Any]:
     rle = {"size": list(mask.shape), "counts": encode_runs(mask)}
     return {"box": mask_box(mask), "label": kind, "rle": rle, "area": int(mask.sum())}

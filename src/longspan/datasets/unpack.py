@@ -1,4 +1,4 @@
-"""Archives, unpacked as if a stranger had packed them: nothing outside the target, no links, bounded size."""
+"""Unpacks archives that nobody vouches for: nothing outside the target, no links, bounded size."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def unpack(
         max_ratio: Most bytes to write per byte of the archive (from 100 MB on; text packs to about a tenth).
 
     Raises:
-        ArchiveError: The archive is damaged, holds a path, link or device that has no business there, or is
+        ArchiveError: The archive is damaged, holds a path, link or device that does not belong there, or is
             unreasonably large. Nothing is left behind.
     """
     archive, target = Path(archive), Path(target)
@@ -134,7 +134,7 @@ class _Guarded:
 
 
 def _plain_tar(archive: Path) -> IO[bytes]:
-    """The tar within its packing, which is told by the first bytes."""
+    """The tar inside its compression, which the first bytes identify."""
     with archive.open("rb") as file:
         head = file.read(6)
     if head[:2] == b"\x1f\x8b":
@@ -184,7 +184,7 @@ def _tar_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, bud
         original = _inside(budget.archive, folder, wanted)
         if not original.is_file():
             raise ArchiveError(
-                f"{budget.archive}, member {member.name!r} is a link to {member.linkname!r}, which is no file that "
+                f"{budget.archive}, member {member.name!r} is a link to {member.linkname!r}, which is not a file that "
                 "stands before it in the archive. Pack the files themselves."
             )
         if original != path:
