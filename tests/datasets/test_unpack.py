@@ -81,7 +81,7 @@ def test_links_that_leave_the_target_are_refused(tmp_path, kind, to):
 
 def test_a_folder_link_cannot_be_written_through(tmp_path):
     members = [("dir", (tarfile.SYMTYPE, ".")), ("dir/x", b"1")]
-    _row_errors(tmp_path, _tar(tmp_path / "x.tar", members, "w"), "no file that stands before it")
+    _row_errors(tmp_path, _tar(tmp_path / "x.tar", members, "w"), "not a file that stands before it")
 
 
 def test_links_inside_become_copies(tmp_path):
