@@ -48,6 +48,9 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """By case: the system and its options."""
 
+RENAMED = {"pictures": "images", "ways": "strategies"}
+"""Options of systems by their old names."""
+
 # --- adapters: everything that may be renamed ---------------------------------------------------------------------
 
 
@@ -93,6 +96,11 @@ def recorded_trainings(log: Log) -> Iterator[None]:
         replace_methods(begin, train, resume, study)
 
 
+def _newest(place: Any, *names: str) -> Any:
+    """The first of these names that exists there: the newest comes first."""
+    return next(getattr(place, name) for name in names if hasattr(place, name))
+
+
 def weights_of(learner: Any) -> list[torch.Tensor]:
     """Copies of all parameters and buffers."""
     return [tensor.detach().clone() for tensor in learner.network.state_dict().values()]
@@ -113,6 +121,7 @@ def run_system(name: str, options: Mapping[str, Any], folder: Path) -> dict[str,
     found: dict[str, Any] = {}
     system = find_system(name)
     known = inspect.signature(system.options).parameters
+    options = {option if option in known else RENAMED.get(option, option): value for option, value in options.items()}
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise TypeError(f"{name} has no options {unknown}, only {sorted(known)}")
@@ -149,7 +158,7 @@ def scenes(count: int = 32, size_px: tuple[int, int] = (48, 64)) -> Any:
 
     table = make_scenes(count, seed=3, config=ScenesConfig(size_px=size_px))
     kinds = [sorted({each["label"] for each in boxes}) for boxes in table.column_values("boxes")]
-    return table.with_column("kinds", ls.Categories(), kinds)
+    return table.with_column("kinds", _newest(ls, "MultiLabel", "Categories")(), kinds)
 
 
 def numbers(count: int = 24) -> Any:
@@ -168,11 +177,9 @@ COARSE = "squeezenet1_1"
 
 def head(kind: str, **options: Any) -> Any:
     """A head by the name of its kind."""
-    classes = {
-        "classify": ls.Classify, "classify_many": ls.ClassifyMany, "regress": ls.Regress, "segment": ls.Segment,
-        "detect": ls.Detect, "segment_instances": ls.SegmentInstances, "transcribe": ls.Transcribe,
-    }  # fmt: skip
-    return classes[kind](**options)
+    from longspan.heads import HEADS as CLASSES
+
+    return CLASSES[kind](**options)
 
 
 def registered_heads() -> list[str]:
@@ -184,7 +191,9 @@ def registered_heads() -> list[str]:
 
 def fine_tuned(learner: Any) -> None:
     """Two phases: the head on the frozen backbone, then everything with smaller rates for lower layers."""
-    learner.fine_tune(1, 4e-3, freeze_epochs=1, lower_rate=0.1)
+    parameters = inspect.signature(learner.fine_tune).parameters
+    rate = "backbone_lr_mult" if "backbone_lr_mult" in parameters else "lower_rate"
+    learner.fine_tune(1, 4e-3, freeze_epochs=1, **{rate: 0.1})
 
 
 def checkpoints(folder: Path) -> Any:
