@@ -1,6 +1,7 @@
 import dataclasses
 import re
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -33,12 +34,27 @@ def test_every_set_can_be_fetched_by_people_with_a_network(name):
             assert bool(file.stated_by) == bool(file.urls)
     assert data.licence
     assert data.home.startswith("http")
-    assert all(source.differs for source in data.sources if source.files and not source.public)
+
+
+def test_the_data_of_every_system_has_a_public_address():
+    folder = Path(ls.__file__).parent / "systems"
+    loaded = {
+        name
+        for path in folder.rglob("*.py")
+        for name in re.findall(r'datasets\.load\(\s*"(.+?)"', path.read_text("utf-8"))
+    }
+    assert loaded >= {"mnist", "pets", "camvid", "penn-fudan", "coco128", "wider-face"}
+    assert all(DATASETS[name].sources[0].public for name in loaded)
 
 
 def test_paths_in_the_folder_of_packs_do_not_clash():
-    paths = [file.path for data in DATASETS.values() for source in data.sources for file in source.files]
-    assert len(paths) == len(set(paths))
+    files = {file for data in DATASETS.values() for source in data.sources for file in source.files}
+    assert len({file.path for file in files}) == len(files)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "pets-small", "camvid", "penn-fudan", "coco128", "wider-face-small"])
+def test_copies_with_other_pixels_say_how_they_differ(name):
+    assert "JPEG" in datasets.info(name).sources[-1].differs or "px" in datasets.info(name).sources[-1].differs
 
 
 def test_a_set_from_outside_works_by_its_name(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from longspan.data.table import Table
+from longspan.datasets.adult import ADULT, ADULT_SMALL
 from longspan.datasets.camvid import CAMVID
 from longspan.datasets.cifar import CIFAR10, CIFAR100
 from longspan.datasets.coco128 import COCO128
@@ -18,7 +19,9 @@ from longspan.datasets.penn_fudan import PENN_FUDAN
 from longspan.datasets.pets import PETS, PETS_SMALL
 from longspan.datasets.progress import megabytes
 from longspan.datasets.registry import DATASETS, find_dataset, register_dataset
+from longspan.datasets.reviews import IMDB_SAMPLE, RT_POLARITY, SST2
 from longspan.datasets.scenes import ScenesConfig, make_scenes
+from longspan.datasets.tables import TABLES
 from longspan.datasets.unpack import unpack
 from longspan.datasets.wider_face import WIDER_FACE, WIDER_FACE_SMALL
 
@@ -45,6 +48,7 @@ __all__ = [
 for _data in (
     DIGITS, MNIST, FASHION_MNIST, KMNIST, CIFAR10, CIFAR100,
     PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL,
+    ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2,
 ):  # fmt: skip
     register_dataset(_data)
 
