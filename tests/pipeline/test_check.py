@@ -45,15 +45,15 @@ def test_names_that_clash_are_refused():
         Pipeline([stage("a", "i", "x"), stage("a", "i", "y")])
     with pytest.raises(PipelineError, match="it has no stage"):
         Pipeline([])
-    with pytest.raises(PipelineError, match="<built-in function len> is no Stage"):
+    with pytest.raises(PipelineError, match="<built-in function len> is not a Stage"):
         Pipeline([len])
 
 
 def test_each_over_what_is_no_list_is_refused(pulses):
     names = [stage("name", "pieces", "names", each="pieces")]
-    with pytest.raises(PipelineError, match="once per element of 'pieces', which is no list but image"):
+    with pytest.raises(PipelineError, match="once per element of 'pieces', which is not a list but image"):
         Pipeline(names).check({"pieces": ls.Image()})
-    with pytest.raises(PipelineError, match=r"no list but image; .*declare it as ls.Raw"):
+    with pytest.raises(PipelineError, match=r"not a list but image; .*declare it as ls.Raw"):
         Pipeline([stage("cut", "image", {"pieces": ls.Image()}), *names]).check({"image"})
     with pytest.raises(PipelineError, match="once per element of 'word'"):
         Pipeline([stage("letters", "word", "x", each="word")]).check(pulses.table(3))
@@ -110,6 +110,6 @@ def test_a_table_that_does_not_fit_is_refused_before_anything_runs(pulses):
     called = []
     pipeline = Pipeline([stage("a", "signal", "x", called.append), stage("b", ["x", "signl"], "y", called.append)])
     for use in (pipeline.run, pipeline.predict, pipeline.evaluate):
-        with pytest.raises(PipelineError, match=r"signl|no truth"):
+        with pytest.raises(PipelineError, match=r"signl|no ground truth"):
             use(pulses.table(2))
     assert not called

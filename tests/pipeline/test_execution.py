@@ -11,8 +11,9 @@ def where(row):
     return f"row {row}"
 
 
-def values(stage, *reads, model=None):
-    return {name: [a.value for a in answers] for name, answers in run_stage(stage, model, reads, where).items()}
+def values(stage, *reads):
+    found = run_stage(stage.spec, stage.component, reads, where)
+    return {name: [each.value for each in predictions] for name, predictions in found.items()}
 
 
 def test_a_function_gets_values_in_the_order_of_reads_and_adds_one_or_several():
@@ -50,12 +51,14 @@ def test_an_error_names_stage_row_and_element():
 
 def test_several_columns_need_a_tuple_of_as_many():
     stage = Stage("s", lambda x: x, reads="x", adds=["a", "b"])
-    with pytest.raises(PipelineError, match=r"must return a tuple of 2, but in row 0 it returned \(1, 2, 3\)"):
+    with pytest.raises(
+        PipelineError, match=r"failed in row 0: it adds .* must return a tuple of 2, but it returned \(1, 2, 3\)"
+    ):
         values(stage, [(1, 2, 3)])
 
 
 def test_each_over_a_value_that_is_no_list_names_the_row():
-    with pytest.raises(PipelineError, match="element of 'x', but in row 1 that is 5, which is no list"):
+    with pytest.raises(PipelineError, match="element of 'x', but in row 1 that is 5, which is not a list"):
         values(Stage("s", len, reads="x", adds="y", each="x"), [[1], 5])
 
 
@@ -88,7 +91,7 @@ def test_a_model_that_fails_on_one_sample_names_its_row(pulses):
         [pulses.stages()[0], Stage("cut", lambda s, i: "no" if s[1] == 7 else s[i : i + 3], reads=["signal", "starts"],
                                    adds="pieces", each="starts"), *pulses.stages()[2:]]
     )  # fmt: skip
-    broken._models = pipeline._models
+    broken._fitted = pipeline._fitted
     with pytest.raises(
         PipelineError, match="'name' failed in sample 1, element 0: SampleError: scikit-learn reads num"
     ):

@@ -28,7 +28,7 @@ def make_flow(**columns):
         counted.stage("last", lambda b, minus: (b, minus), ["b", "minus"], "pair"),
     ]
     table = ls.Table.from_arrays(columns, dict.fromkeys(columns, ls.Raw()))
-    return Flow(stages, lambda stage: stage.what, Rows.of_table(table)), counted.runs
+    return Flow(stages, lambda stage: stage.component, Rows.of_table(table)), counted.runs
 
 
 def test_a_column_is_computed_or_taken():

@@ -135,7 +135,7 @@ def test_networks_are_stored_whole(pulses, tmp_path):
     loaded = load(pipeline.save(tmp_path / "p.safetensors"), device="cpu")
     assert answers(loaded, table) == answers(pipeline, table)
     assert isinstance(loaded.model("all"), ls.Predictor)
-    with pytest.raises(ModelFileError, match="functions= names 'all', but that stage is stored as a whole"):
+    with pytest.raises(ModelFileError, match="functions= names 'all', but the file holds that stage whole"):
         load(tmp_path / "p.safetensors", functions={"all": len})
 
 
@@ -172,7 +172,7 @@ def test_a_network_of_the_user_is_handed_in_again(pulses, tmp_path):
     assert answers(load(path, functions={"all": Net()}, device="cpu"), table) == answers(pipeline, table)
     with pytest.raises(ModelFileError, match="stage 'all' needs a new Net, your network"):
         load(path)
-    with pytest.raises(ConfigError, match="named by its stage: functions="):
+    with pytest.raises(ConfigError, match="goes by its stage: functions="):
         load(path, model=Net())
 
 
@@ -221,7 +221,7 @@ def test_models_and_ensembles_are_loaded_as_ever(pulses, tmp_path):
     learner = pulses.RECIPE.train(ls.Task(table.split(valid=0), "image", "side"))
     path = learner.save(tmp_path / "m.safetensors")
     assert answers(load(path, device="cpu"), table) == answers(learner, table)
-    with pytest.raises(ConfigError, match="holds no pipeline, so functions= has nothing to stand for"):
+    with pytest.raises(ConfigError, match="does not hold a pipeline, so functions= is of no use"):
         load(path, functions={"a": len})
     with pytest.raises(ModelFileError, match="does not exist"):
         load(tmp_path / "gone.safetensors")

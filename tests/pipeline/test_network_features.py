@@ -111,7 +111,7 @@ def test_a_learner_that_was_trained_before_gives_features_too(pulses, fitted):
 def test_the_stage_must_be_there_before_and_have_one_network(pulses, fitted):
     see, look, say = stages(pulses)
     with pytest.raises(
-        PipelineError, match="'look' gives the features of 'see', but no stage before it with a network"
+        PipelineError, match="'look' needs the features of a network, of stage 'see', but no stage before it"
     ):
         Pipeline([look, say])
     with pytest.raises(PipelineError, match="did you mean 'see'"):
@@ -119,7 +119,7 @@ def test_the_stage_must_be_there_before_and_have_one_network(pulses, fitted):
     with pytest.raises(PipelineError, match=r"reads as many columns: \['image'\], not \['image', 'x'\]"):
         Pipeline([see, Stage("look", FeaturesOf(stage="see"), reads=["image", "x"], adds="seen")])
     learner = fitted.model("see")
-    with pytest.raises(PipelineError, match="Stage 'see' holds a Ensemble, of which there are no features"):
+    with pytest.raises(PipelineError, match="Stage 'see' holds a Ensemble; only a single network has features"):
         Pipeline([Stage("see", ls.Ensemble([learner, learner]), reads="image", adds="side"), look]).run(
             pulses.image_table(4)
         )
@@ -133,16 +133,16 @@ def test_whole_networks_have_no_features(pulses):
 
     see = Stage("see", ls.Recipe(whole, epochs=1), reads="image", adds={"side": ls.Category()})
     pipeline = Pipeline([see, Stage("look", FeaturesOf(stage="see"), reads="image", adds="seen")])
-    with pytest.raises(PipelineError, match="is one whole: it gives answers and no features"):
+    with pytest.raises(PipelineError, match="is one whole: it gives predictions, not features"):
         pipeline.fit(pulses.image_table()).run(pulses.image_table(4))
 
 
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="grid must be a whole number of at least 1, or None, got 0"):
         FeaturesOf(stage="see", grid=0)
-    with pytest.raises(PipelineError, match="this one is given: the features of a network"):
+    with pytest.raises(PipelineError, match="this one is the features of a network"):
         Stage("look", FeaturesOf(stage="see"), reads="a", adds="b", train_on="predicted")
-    with pytest.raises(PipelineError, match="a stage of features adds one column"):
+    with pytest.raises(PipelineError, match="the features of a network adds one column"):
         Stage("look", FeaturesOf(stage="see"), reads="a", adds=["b", "c"])
     assert repr(Stage("look", FeaturesOf(stage="see"), reads="a", adds="b")) == "Stage(look: a -> b; features of 'see')"
 
@@ -155,7 +155,7 @@ def test_images_that_cannot_be_read_are_named_with_their_stage(fitted):
 
 def test_a_ceiling_analysis_says_where_a_network_goes(pulses, fitted):
     ceiling = fitted.ceiling(with_words(pulses.image_table(20, seed=6)))
-    assert ceiling.stages[0].note == "what it says is not read: 'look' takes its network's features"
+    assert ceiling.stages[0].note == "its predictions are not read: 'look' uses its network's features"
 
 
 def test_it_says_what_it_is(fitted):

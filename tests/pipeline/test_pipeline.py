@@ -107,7 +107,7 @@ def test_several_answers_are_measured_by_name():
 def test_measuring_without_truth_is_refused():
     pipeline = Pipeline([Stage("s", lambda x: x, reads="x", adds="size")])
     table = ls.Table.from_arrays({"x": [1, 2], "sizes": [1, 2]}, {"x": ls.Number(), "sizes": ls.Number()})
-    with pytest.raises(PipelineError, match="no truth for 'size'; its column 'sizes' is the nearest"):
+    with pytest.raises(PipelineError, match="no ground truth for 'size'; its nearest column is 'sizes'"):
         pipeline.evaluate(table)
     empty = ls.Table.from_arrays({"x": [1, 2], "size": [None, None]}, {"x": ls.Number(), "size": ls.Number()})
     with pytest.raises(PipelineError, match="'size' has no value in any row"):
@@ -167,9 +167,9 @@ def test_tables_that_do_not_fit_the_stages_are_all_named(pulses):
     with pytest.raises(PipelineError) as caught:
         pulses.pipeline().fit({"nam": table, "cut": table})
     message = str(caught.value)
-    assert "named for 'nam', but no stage is 'nam'; did you mean 'name'?" in message
-    assert "named for 'cut', but stage 'cut' is a function and learns nothing" in message
-    assert "'name' is to be trained, but no table is named for it" in message
+    assert "there is a table for 'nam', but no stage is called 'nam'; did you mean 'name'?" in message
+    assert "there is a table for 'cut', but stage 'cut' is a function and learns nothing" in message
+    assert "'name' is to be trained, but there is no table for it" in message
 
 
 def test_truth_that_is_missing_is_named_with_both_cures(pulses):
@@ -181,8 +181,8 @@ def test_truth_that_is_missing_is_named_with_both_cures(pulses):
     with pytest.raises(PipelineError) as caught:
         Pipeline(stages).fit(table)
     message = str(caught.value)
-    assert "'find' learns 'starts', of which its table has no column with the truth" in message
-    assert "no truth for 'starts', which 'find' learns to add: give the table a column 'starts'" in message
+    assert "'find' learns 'starts', but its table has no column of that ground truth" in message
+    assert "no ground truth for 'starts', which 'find' learns to add: give the table a column 'starts'" in message
     assert "train_on='predicted'" in message
     with pytest.raises(PipelineError, match=r"neither its table has nor a stage before it adds .it has 'signal'"):
         Pipeline([Stage("x", pulses.classifier(), reads="signl", adds="names")]).fit(table)
@@ -307,7 +307,7 @@ def test_missing_truth_and_inputs_are_left_out_and_counted(pulses):
     expected = pulses.classifier().fit(np.asarray(pieces), labels)
     assert pipeline.model("name").estimator.coef_ == pytest.approx(expected.coef_, abs=1e-3)
     left_out = 1 + len(table[0]["starts"])
-    assert f"{left_out} elements of 'pieces' were left out, because their truth is missing" in pipeline.notes[0]
+    assert f"{left_out} elements of 'pieces' were left out, because their target is missing" in pipeline.notes[0]
     assert "1 of 40 rows hold nothing to learn from" in pipeline.notes[0]
     assert pipeline.predict({"signal": None}).value is None
 
@@ -681,7 +681,7 @@ def test_a_network_learns_from_both_as_well(pulses):
 def test_both_needs_a_truth_that_is_not_what_is_predicted(pulses):
     table = pulses.table(8).select("signal", "names")
     with pytest.raises(
-        PipelineError, match="the truth of nothing that stages before it add: the two would be the same"
+        PipelineError, match="no ground truth of what the stages before it add: the two would be the same"
     ):
         pulses.pipeline(train_on="both").fit(table)
 
@@ -717,7 +717,9 @@ def test_an_estimator_may_answer_with_its_margins(pulses):
 
 def test_margins_of_an_estimator_need_a_label(pulses):
     stages = pulses.stages(method="predict_proba")
-    with pytest.raises(PipelineError, match="by method='predict_proba', is not what it learns: say that with label="):
+    with pytest.raises(
+        PipelineError, match="by method='predict_proba', is not what it learns: give its targets with label="
+    ):
         Pipeline(stages).fit(pulses.table(8))
 
 
@@ -738,7 +740,7 @@ def test_many_rows_are_predicted_in_parts_and_named_as_in_the_whole(pulses, monk
     signals = [{"signal": row["signal"]} for row in table]
     assert [prediction.value for prediction in pipeline.predict(signals)] == whole
     stages = [*pipeline.stages[:3], Stage("join", join, reads="names", adds="word")]
-    failing = Pipeline.restored(stages, {"name": pipeline.model("name")}, answers=["word"], notes=[])
+    failing = Pipeline.restored(stages, pipeline._fitted, answers=["word"], notes=[])
     with pytest.raises(PipelineError, match="Stage 'join' failed in row 27 of arrays"):
         failing.predict(table)
     assert pipeline.predict(table.take([])) == []

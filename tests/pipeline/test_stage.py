@@ -44,7 +44,7 @@ def test_names_become_tuples_and_columns_are_gathered():
         ({"reads": [], "adds": "b"}, "reads= are names of columns, each once and at least one, got \\[\\]"),
         ({"reads": "a", "adds": ["b", "b"]}, "adds= are names of columns"),
         ({"reads": ["a", "b"], "adds": "b"}, "reads what it adds itself, \\['b'\\]: a cycle"),
-        ({"reads": ["boxes", "a"], "adds": "b", "each": "boxs"}, "each='boxs' is none .* did you mean 'boxes'"),
+        ({"reads": ["boxes", "a"], "adds": "b", "each": "boxs"}, "each='boxs' is not one of .* did you mean 'boxes'"),
         ({"reads": "a", "adds": {"b": ls.Image}}, "must be a Column .*with brackets: Image\\(\\)"),
         ({"reads": "a", "adds": "b", "columns": {"c": ls.Image()}}, "'c' means, which it neither reads nor adds"),
         ({"reads": "a", "adds": "b", "train_on": "predicted"}, "are for learned stages, and this one is a function"),
@@ -65,9 +65,9 @@ def test_learned_stages_have_faults_of_their_own():
         Stage("s", LogisticRegression(), reads="a", adds=["b", "c"], train_on="both", label=len)
     with pytest.raises(PipelineError, match=r"method must be one of 'predict', .*, got 'transform'"):
         Stage("s", LogisticRegression(), reads="a", adds="b", method="transform")
-    with pytest.raises(PipelineError, match="method='predict_proba' is nothing that LinearSVC has"):
+    with pytest.raises(PipelineError, match="a scikit-learn estimator, LinearSVC, has no method 'predict_proba'"):
         Stage("s", LinearSVC(), reads="a", adds="b", method="predict_proba")
-    with pytest.raises(PipelineError, match="method='predict_proba' is nothing that what is no scikit-learn estimator"):
+    with pytest.raises(PipelineError, match=r"a function, .*, has no method 'predict_proba'"):
         Stage("s", len, reads="a", adds="b", method="predict_proba")
     with pytest.raises(PipelineError, match="views must be a whole number of at least 1, got 0"):
         Stage("s", LogisticRegression(), reads="a", adds="b", views=0)
@@ -83,7 +83,7 @@ def test_all_faults_are_told_at_once():
 
 
 def test_what_cannot_work_is_refused():
-    with pytest.raises(PipelineError, match="give a Recipe with a function that makes it"):
+    with pytest.raises(PipelineError, match="Wrap it in a Recipe with a function that builds it"):
         Stage("s", torch.nn.Linear(1, 1), reads="a", adds="b")
     with pytest.raises(PipelineError, match=r"give an instance: LogisticRegression\(...\)"):
         Stage("s", LogisticRegression, reads="a", adds="b")
@@ -91,5 +91,5 @@ def test_what_cannot_work_is_refused():
         Stage("s", PCA(), reads="a", adds="b")
     with pytest.raises(PipelineError, match="not 3"):
         Stage("s", 3, reads="a", adds="b")
-    with pytest.raises(PipelineError, match="A stage has a name"):
+    with pytest.raises(PipelineError, match="A stage needs a name"):
         Stage("", len, reads="a", adds="b")

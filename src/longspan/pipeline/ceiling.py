@@ -21,7 +21,6 @@ import polars as pl
 from longspan.data import Table
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.pipeline.flow import Flow
-from longspan.pipeline.network_features import FeaturesOf
 from longspan.pipeline.scoring import row_errors
 from longspan.pipeline.stage import Stage
 from longspan.randomness import step_seed
@@ -219,12 +218,10 @@ def _plan(stages: Sequence[Stage], stage: Stage, target: str, table: Table) -> t
             used |= {*later.reads}
     leading = [name for name in stage.adds if name in used]
     if not leading:
-        seen_by = [each.name for each in stages if isinstance(each.what, FeaturesOf) and each.what.stage == stage.name]
-        if seen_by:
-            return (
-                frozenset(),
-                f"what it says is not read: {', '.join(map(repr, seen_by))} takes its network's features",
-            )
+        used_by = [each.name for each in stages if each.component.traits.uses == stage.name]
+        if used_by:
+            names = ", ".join(map(repr, used_by))
+            return frozenset(), f"its predictions are not read: {names} uses its network's features"
         return frozenset(), f"does not lead to {target!r}"
     missing = [name for name in leading if name not in table.columns or not table.frame[name].count()]
     if missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -12,14 +13,10 @@ import polars as pl
 from longspan.columns import Column
 from longspan.data import Table
 from longspan.errors import PipelineError, nearest
-from longspan.inference import Ensemble, Predictor
-from longspan.pipeline.estimator import EstimatorModel
-from longspan.pipeline.execution import Taught, inputs_and_targets
-from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
+from longspan.pipeline.components import Component
 from longspan.pipeline.stage import Stage
-from longspan.train import Learner
 
-__all__ = ["Known", "added_columns", "known_columns", "refuse", "run_faults", "structure_faults"]
+__all__ = ["Known", "added_columns", "known_columns", "raise_faults", "run_faults", "structure_faults"]
 
 
 @final
@@ -33,20 +30,20 @@ class Known:
     """Whether each value is a list."""
 
 
-def refuse(faults: Sequence[str], what: str) -> None:
+def raise_faults(faults: Sequence[str], what: str) -> None:
     """PipelineError that lists the faults, if there are any."""
-    said = [fault if fault.endswith("?") else f"{fault}." for fault in faults]
-    if len(said) == 1:
-        raise PipelineError(f"{what}: {said[0]}")
-    if said:
-        raise PipelineError("\n  ".join([f"{what}, for {len(said)} reasons:", *said]))
+    sentences = [fault if fault.endswith("?") else f"{fault}." for fault in faults]
+    if len(sentences) == 1:
+        raise PipelineError(f"{what}: {sentences[0]}")
+    if sentences:
+        raise PipelineError("\n  ".join([f"{what}, for {len(sentences)} reasons:", *sentences]))
 
 
 def structure_faults(stages: Sequence[Any]) -> list[str]:
     """What is wrong with the stages whatever the data: names that clash, an order that cannot be."""
     if not stages:
         return ["it has no stage"]
-    strangers = [f"{stage!r} is no Stage" for stage in stages if not isinstance(stage, Stage)]
+    strangers = [f"{stage!r} is not a Stage" for stage in stages if not isinstance(stage, Stage)]
     if strangers:
         return strangers
     names = Counter(stage.name for stage in stages)
@@ -68,26 +65,27 @@ def structure_faults(stages: Sequence[Any]) -> list[str]:
                 faults.append(fault + f"but {later.name!r} itself needs what {stage.name!r} adds: a cycle")
             else:
                 faults.append(fault + f"put {later.name!r} first, or rename its column")
-        faults += _features_faults(stage, stages[:place])
+        faults += _link_faults(stage, stages[:place])
     return faults
 
 
-def _features_faults(stage: Stage, before: Sequence[Stage]) -> list[str]:
-    """What stops a stage from giving the features of another's network."""
-    if not isinstance(stage.what, FeaturesOf):
+def _link_faults(stage: Stage, before: Sequence[Stage]) -> list[str]:
+    """What stops a stage from using the component of another, such as the features of its network."""
+    uses = stage.component.traits.uses
+    if uses is None:
         return []
-    networks = {each.name: each for each in before if each.kind in ("strategy", "trained")}
-    of = networks.get(stage.what.stage)
-    if of is None:
-        near = nearest(stage.what.stage, networks)
+    networks = {each.name: each for each in before if each.component.traits.has_network}
+    noun = stage.component.traits.noun
+    other = networks.get(uses)
+    if other is None:
+        near = nearest(uses, networks)
         hint = f"; did you mean {near!r}?" if near else ""
         return [
-            f"{stage.name!r} gives the features of {stage.what.stage!r}, but no stage before it with a network is "
-            f"called so{hint}"
+            f"{stage.name!r} needs {noun}, of stage {uses!r}, but no stage before it with a network has that name{hint}"
         ]
-    if len(of.reads) != len(stage.reads):
+    if len(other.reads) != len(stage.reads):
         return [
-            f"{stage.name!r} gives the features of {of.name!r}, so it reads as many columns: {list(of.reads)}, not "
+            f"{stage.name!r} gives {noun}, of {other.name!r}, so it reads as many columns: {list(other.reads)}, not "
             f"{list(stage.reads)}"
         ]
     return []
@@ -102,13 +100,15 @@ def known_columns(data: Table | Mapping[str, Column | None] | Sequence[str] | se
     return {name: Known() for name in ([data] if isinstance(data, str) else data)}
 
 
-def run_faults(stages: Sequence[Stage], model: Callable[[Stage], Any], known: Mapping[str, Known]) -> list[str]:
+def run_faults(
+    stages: Sequence[Stage], component: Callable[[Stage], Component | None], known: Mapping[str, Known]
+) -> list[str]:
     """What stops the pipeline from running on data with these columns.
 
     Args:
         stages: Of sound structure.
-        model: Gives the trained model of a stage, or None.
-        known: The columns of the data. Those that stages add may be among them: they are truth, and not read.
+        component: What does the work of a stage, ready to run, or None.
+        known: The columns of the data. Those that stages add may be among them: they are ground truth, and not read.
     """
     added = {name for stage in stages for name in stage.adds}
     there = {name: what for name, what in known.items() if name not in added}
@@ -119,22 +119,22 @@ def run_faults(stages: Sequence[Stage], model: Callable[[Stage], Any], known: Ma
                 near = nearest(name, there)
                 hint = f"; did you mean {near!r}?" if near else ""
                 faults.append(f"{stage.name!r} reads {name!r}, which neither the data has nor a stage adds{hint}")
-        faults += _kind_faults(stage, model(stage), there)
-        there |= _what_it_adds(stage, model(stage))
+        faults += _kind_faults(stage, component(stage), there)
+        there |= _what_it_adds(stage, component(stage))
     return faults
 
 
-def _kind_faults(stage: Stage, model: Any, there: Mapping[str, Known]) -> list[str]:
-    """Columns of another kind than a trained model wants, and elements of what is no list."""
+def _kind_faults(stage: Stage, component: Component | None, there: Mapping[str, Known]) -> list[str]:
+    """Columns of another kind than a trained model reads, and elements of what is not a list."""
     faults = []
     if stage.each is not None and there.get(stage.each, Known()).listed is False:
         what = there[stage.each].column
         faults.append(
-            f"{stage.name!r} runs once per element of {stage.each!r}, which is no list"
+            f"{stage.name!r} runs once per element of {stage.each!r}, which is not a list"
             + ("" if what is None else f" but {what.kind}; if it is a list of them, declare it as ls.Raw()")
         )
     try:
-        wanted = _wanted(stage, model)
+        wanted = {} if component is None else component.signature(stage.spec)[0]
     except PipelineError as error:
         return [*faults, str(error).rstrip(".")]
     for name, column in wanted.items():
@@ -152,36 +152,17 @@ def _kind_faults(stage: Stage, model: Any, there: Mapping[str, Known]) -> list[s
     return faults
 
 
-def _wanted(stage: Stage, model: Any) -> dict[str, Column]:
-    """What a trained model reads, by the names of its stage."""
-    if isinstance(model, Taught):
-        return model.columns
-    if isinstance(model, NetworkFeatures):
-        return dict(zip(stage.reads, model.inputs.values(), strict=True))
-    if isinstance(model, EstimatorModel):
-        pairs = zip(stage.reads, model.columns, strict=True)
-        return {name: column for name, column in pairs if column is not None}
-    if not isinstance(model, Learner | Predictor | Ensemble):
-        return {}
-    names, _ = inputs_and_targets(stage, model)
-    first = model.members[0] if isinstance(model, Ensemble) else model
-    return {name: first.inputs[names[name]] for name in stage.reads}
-
-
-def added_columns(stage: Stage, model: Any) -> dict[str, Column]:
-    """What the columns mean that a stage adds, where its model says so or it does; with `each` one element of them."""
+def added_columns(stage: Stage, component: Component | None) -> dict[str, Column]:
+    """What a stage's columns mean that it adds, where its model or the stage says so; with `each` of one element."""
     columns = {name: stage.columns[name] for name in stage.adds if name in stage.columns}
-    if isinstance(model, Learner | Predictor | Ensemble):
-        first = model.members[0] if isinstance(model, Ensemble) else model
-        if len(first.heads) == len(stage.adds) and len(first.inputs) == len(stage.reads):
-            _, targets = inputs_and_targets(stage, model)
-            learnt = {name: first.heads[targets[name]].column for name in stage.adds}
-            columns |= {name: column for name, column in learnt.items() if column is not None}
+    if component is not None:
+        with suppress(PipelineError):  # it does not fit its stage, which is reported where it is run or trained
+            columns |= component.signature(stage.spec)[1]
     return columns
 
 
-def _what_it_adds(stage: Stage, model: Any) -> dict[str, Known]:
-    columns = added_columns(stage, model)
+def _what_it_adds(stage: Stage, component: Component | None) -> dict[str, Known]:
+    columns = added_columns(stage, component)
     if stage.each is not None:
         return {name: Known(columns.get(name), listed=True) for name in stage.adds}
     return {name: _of_column(columns.get(name)) for name in stage.adds}

@@ -8,6 +8,7 @@ from typing import Any, final
 from longspan.columns import Image
 from longspan.data import Table
 from longspan.heads import TargetPrediction
+from longspan.pipeline.components import Component
 from longspan.pipeline.execution import run_stage
 from longspan.pipeline.stage import Stage
 
@@ -16,7 +17,7 @@ __all__ = ["Flow", "Rows"]
 
 @final
 class Rows:
-    """What comes in: raw values by column and row, and what a row is called in messages."""
+    """Raw values by column and row as they come in, and what a row is called in messages."""
 
     def __init__(
         self, names: Collection[str], num_rows: int, read: Callable[[str], list[Any]], where: Callable[[int], str]
@@ -64,14 +65,14 @@ class Flow:
     """The rows of one table, and what the stages add to them.
 
     A column's value depends on which columns are *taken* from the table and not computed: none of those that stages
-    add when the pipeline predicts, all that are there when it is fed with the truth, some in a ceiling analysis. What
-    two such readings have in common is computed once.
+    add when the pipeline predicts, all that are there when it is fed with the ground truth, some in a ceiling analysis.
+    What two such readings have in common is computed once. Stages that keep state begin anew in each.
     """
 
-    def __init__(self, stages: Sequence[Stage], model: Callable[[Stage], Any], rows: Rows) -> None:
-        """Nothing is computed yet; `model` gives what does a stage's work when the stage is first run."""
+    def __init__(self, stages: Sequence[Stage], component: Callable[[Stage], Component], rows: Rows) -> None:
+        """Nothing is computed yet; `component` gives what does a stage's work, started, whenever a stage is run."""
         self.rows = rows
-        self._model = model
+        self._component = component
         self._makers = {name: stage for stage in stages for name in stage.adds}
         self._read: dict[str, list[Any]] = {}
         self._made: dict[tuple[str, frozenset[str]], dict[str, list[TargetPrediction]]] = {}
@@ -85,7 +86,7 @@ class Flow:
         return [answer.value for answer in self.answers(name, taken)]
 
     def answers(self, name: str, taken: Collection[str] = ()) -> list[TargetPrediction]:
-        """The same with the probabilities of what a network says."""
+        """The same with the probabilities that a network gives."""
         maker = None if name in taken else self._makers.get(name)
         if maker is None:
             if name not in self._read:
@@ -94,11 +95,11 @@ class Flow:
         key = (maker.name, self.origins(name, taken))
         if key not in self._made:
             reads = [self.values(read, taken) for read in maker.reads]
-            self._made[key] = run_stage(maker, self._model(maker), reads, self.rows.where)
+            self._made[key] = run_stage(maker.spec, self._component(maker), reads, self.rows.where)
         return self._made[key][name]
 
     def origins(self, name: str, taken: Collection[str] = ()) -> frozenset[str]:
-        """The columns of the table that a column is computed from. They say, of all ways to compute it, which one."""
+        """The columns of the table that a column is computed from. They identify one of the ways to compute it."""
         maker = None if name in taken else self._makers.get(name)
         if maker is None:
             return frozenset((name,))

@@ -1,4 +1,4 @@
-"""What a network sees in its inputs, in place of what it says of them: features for the stages after it."""
+"""The features that a network computes of its inputs, in place of its predictions, for the stages after it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from longspan.data import encode_rows
 from longspan.errors import ConfigError, PipelineError, data_error
 from longspan.inference import Predictor
 from longspan.inference.network import Network, evaluating
+from longspan.inference.predictor import as_predictor
 from longspan.inference.source import autocast
 from longspan.models import Backbone
 from longspan.pipeline.stage_tables import table_of
@@ -65,14 +66,16 @@ class NetworkFeatures:
             PipelineError: the stage's model is not one network, or has no features of that kind.
         """
         if not isinstance(model, Learner | Predictor):
-            raise PipelineError(f"Stage {of.stage!r} holds a {type(model).__name__}, of which there are no features.")
+            raise PipelineError(
+                f"Stage {of.stage!r} holds a {type(model).__name__}; only a single network has features."
+            )
         self.grid = of.grid
-        self.predictor = model.predictor() if isinstance(model, Learner) else model
+        self.predictor = as_predictor(model)
         backbone = self.predictor.network.backbone
         if self.predictor.network.whole:
             raise PipelineError(
-                f"The network of stage {of.stage!r}, {type(backbone).__name__}, is one whole: it gives answers and no "
-                "features. A module of yours says with an int attribute num_features that it gives some."
+                f"The network of stage {of.stage!r}, {type(backbone).__name__}, is one whole: it gives predictions, "
+                "not features. A module of yours says with an int attribute num_features that it gives some."
             )
         if of.grid is not None and not (isinstance(backbone, Backbone) and backbone.strides):
             raise PipelineError(

@@ -14,16 +14,15 @@ from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.heads import TargetPrediction
 from longspan.inference import Prediction
 from longspan.pipeline.ceiling import Ceiling, measure_ceiling
-from longspan.pipeline.check import added_columns, known_columns, refuse, run_faults, structure_faults
-from longspan.pipeline.execution import Taught
+from longspan.pipeline.check import added_columns, known_columns, raise_faults, run_faults, structure_faults
+from longspan.pipeline.components import Component
 from longspan.pipeline.flow import Flow, Rows
-from longspan.pipeline.identity import describe_stage
-from longspan.pipeline.network_features import FeaturesOf, NetworkFeatures
-from longspan.pipeline.plan import assign, check_training, is_trained
+from longspan.pipeline.plan import assign, check_training
+from longspan.pipeline.runner import Runner
 from longspan.pipeline.save import write_pipeline
 from longspan.pipeline.scoring import measure_errors
 from longspan.pipeline.stage import Stage
-from longspan.pipeline.stage_training import teach
+from longspan.pipeline.stage_training import train_stage
 from longspan.train import Budget
 
 __all__ = ["Pipeline"]
@@ -54,7 +53,7 @@ class Pipeline:
             PipelineError: names that clash, a column that is added only after it is read, a cycle; all of them.
         """
         self.stages = tuple(stages)
-        refuse(structure_faults(self.stages), "These stages make no pipeline")
+        raise_faults(structure_faults(self.stages), "These stages do not make a pipeline")
         read = {name for stage in self.stages for name in stage.reads}
         added = [name for stage in self.stages for name in stage.adds]
         for name in answers or ():
@@ -64,15 +63,15 @@ class Pipeline:
         self.inputs = tuple(dict.fromkeys(n for stage in self.stages for n in stage.reads if n not in added))
         self.notes: list[str] = []
         """What training left out and why."""
-        self._models: dict[str, Any] = {}
+        self._fitted: dict[str, Component] = {}
 
     @classmethod
     def restored(
-        cls, stages: Sequence[Stage], models: Mapping[str, Any], *, answers: Sequence[str], notes: Sequence[str]
+        cls, stages: Sequence[Stage], fitted: Mapping[str, Component], *, answers: Sequence[str], notes: Sequence[str]
     ) -> Pipeline:
-        """A trained pipeline from its parts; `load` makes one. `models` are those that are not in the stages."""
+        """A trained pipeline from its parts; `load` makes one. `fitted` are the components that stages do not hold."""
         pipeline = cls(stages, answers=answers)
-        pipeline._models = dict(models)
+        pipeline._fitted = dict(fitted)
         pipeline.notes = list(notes)
         return pipeline
 
@@ -84,15 +83,15 @@ class Pipeline:
         return f"Pipeline({'; '.join(steps)})"
 
     def to_json(self) -> dict[str, Any]:
-        """Stages and recipes as JSON values, the same in every run: what tells one pipeline from another."""
+        """Stages and recipes as JSON values, the same in every run, which differ where two pipelines do."""
         return {
             "strategy": "pipeline",
-            "stages": [describe_stage(stage) for stage in self.stages],
+            "stages": [stage.to_json() for stage in self.stages],
             "answers": list(self.answers),
         }
 
     def model(self, stage: str) -> Any:
-        """What does the work of a stage: its function, or the model that training gave.
+        """The function of a stage, or the model that training gave.
 
         Raises:
             PipelineError: the stage is not trained yet.
@@ -100,13 +99,12 @@ class Pipeline:
         names = {each.name: each for each in self.stages}
         if stage not in names:
             raise unknown_name("stage", stage, names)
-        model = self._working_model(names[stage])
-        return model.trained if isinstance(model, Taught) else model
+        return self._started(names[stage]).model
 
     @property
     def steps_done(self) -> int:
         """Batches learned from in `fit`, over all stages."""
-        return sum(getattr(self.model(name), "steps_done", 0) for name in self._models)
+        return sum(getattr(self.model(name), "steps_done", 0) for name in self._fitted)
 
     # --- checking ------------------------------------------------------------------------------------------------
 
@@ -120,7 +118,7 @@ class Pipeline:
             PipelineError: a column that nothing gives (with the nearest that is there), of another kind than a trained
                 stage wants, or `each` over what is no list; all of them.
         """
-        refuse(run_faults(self.stages, self._model_or_none, known_columns(columns)), "This pipeline cannot run")
+        raise_faults(run_faults(self.stages, self._started_or_none, known_columns(columns)), "This pipeline cannot run")
 
     # --- training ------------------------------------------------------------------------------------------------
 
@@ -133,11 +131,11 @@ class Pipeline:
         skip_fitted: bool = False,
         progress: bool = False,
     ) -> Pipeline:
-        """Train the learned stages in order, each on a table with the columns it reads and the truth it adds.
+        """Train the learned stages in order, each on a table with the columns it reads and the targets it adds.
 
         A stage trained with `train_on="truth"` reads the table's own columns, and what the table lacks is computed from
-        them by given stages; with "predicted" it reads what the stages before it say, with "both" the one and the
-        other. What a finished stage says of a table is computed once and used by all stages after it.
+        them by function stages; with "predicted" it reads what the stages before it predict, with "both" the one and
+        the other. What a finished stage adds to a table is computed once and used by all stages after it.
 
         Args:
             data: One table for all stages, or one per learned stage, by its name. A stage that holds a trained model is
@@ -148,33 +146,34 @@ class Pipeline:
             progress: Print a line per stage.
 
         Raises:
-            PipelineError: truth, columns or tables that are missing, all of them, before anything is trained; or a
+            PipelineError: targets, columns or tables that are missing, all of them, before anything is trained; or a
                 stage that fails, by name and row. Stages trained before it stay trained.
         """
-        tables, learners = assign(self.stages, data, skipped=self._models if skip_fitted else ())
-        columns = check_training(self.stages, self._model_or_none, tables, learners)
+        tables, learners = assign(self.stages, data, skipped=self._fitted if skip_fitted else ())
+        columns = check_training(self.stages, self._started_or_none, tables, learners)
         if not skip_fitted:
-            self._models = {}
+            self._fitted = {}
             self.notes = []
-        sharing = [s for s in self.stages if s.kind == "strategy" or (s.kind == "trained" and s.name in tables)]
+        traits = {stage.name: stage.component.traits for stage in self.stages}
+        sharing = [n for n, each in traits.items() if each.counts_steps and (not each.keeps or n in tables)]
         fraction = None if budget is None or not sharing else budget.fraction(1 / len(sharing))
         flows: dict[int, Flow] = {}
         makers: dict[str, Stage] = {}
-        said: dict[str, Column] = {}  # what trained stages add, with all classes they know
+        added: dict[str, Column] = {}  # what trained stages add, with all classes they know
         for stage in self.stages:
             if stage in learners:
                 table = tables[stage.name]
                 if stage.train_on != "truth":
                     columns[stage.name] |= {
-                        k: v for k, v in said.items() if k in stage.reads and k not in stage.columns
+                        k: v for k, v in added.items() if k in stage.reads and k not in stage.columns
                     }
-                flow = flows.setdefault(id(table), Flow(self.stages, self._working_model, Rows.of_table(table)))
-                self._models[stage.name], note = teach(
+                flow = flows.setdefault(id(table), Flow(self.stages, self._started, Rows.of_table(table)))
+                self._fitted[stage.name], note = train_stage(
                     stage, flow, table, makers, columns[stage.name], seed=seed, budget=fraction, progress=progress
                 )
                 self.notes += [note] if note else []
             makers |= dict.fromkeys(stage.adds, stage)
-            said |= added_columns(stage, self._model_or_none(stage))
+            added |= added_columns(stage, self._started_or_none(stage))
         return self
 
     def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None) -> Pipeline:
@@ -193,20 +192,23 @@ class Pipeline:
         fresh = Pipeline(self.stages, answers=tuple(dict.fromkeys([*task.target_names, *self.answers])))
         return fresh.fit(table, seed=seed, budget=budget)
 
-    def _model_or_none(self, stage: Stage) -> Any:
-        if stage.name in self._models:
-            return self._models[stage.name]
-        if isinstance(stage.what, FeaturesOf):
-            of = next(each for each in self.stages if each.name == stage.what.stage)
-            model = self._model_or_none(of)
-            return None if model is None or not is_trained(model) else NetworkFeatures(stage.what, model)
-        return stage.what if stage.kind in ("function", "trained") else None
+    def _component(self, stage: Stage) -> Component:
+        return self._fitted.get(stage.name, stage.component)
 
-    def _working_model(self, stage: Stage) -> Any:
-        model = self._model_or_none(stage)
-        if model is None or (stage.kind == "trained" and not is_trained(model)):
+    def _started_or_none(self, stage: Stage) -> Component | None:
+        """What does the work of a stage, with fresh state; None if it, or one that it uses, is not trained."""
+        component = self._component(stage)
+        uses = component.traits.uses
+        used = [each for each in self.stages if each.name == uses]
+        if not all(each.ready for each in (component, *map(self._component, used))):
+            return None
+        return component.start(lambda name: self._component(next(each for each in self.stages if each.name == name)))
+
+    def _started(self, stage: Stage) -> Component:
+        component = self._started_or_none(stage)
+        if component is None:
             raise PipelineError(f"Stage {stage.name!r} is not trained yet: pipeline.fit(table) trains it.")
-        return model
+        return component
 
     # --- using ---------------------------------------------------------------------------------------------------
 
@@ -220,7 +222,7 @@ class Pipeline:
         return {name: flow.values(name) for stage in self.stages for name in stage.adds}
 
     def predict(self, data: Any) -> Any:
-        """Answers for one sample, several, or a table, in order.
+        """Predictions for one sample, several, or a table, in order.
 
         Args:
             data: One value of the input column, or a dict by input where there are several; a list of such; or a Table
@@ -245,8 +247,9 @@ class Pipeline:
             rows = Rows.of_samples(columns)
             sources = [sample if isinstance(sample, Path) else None for sample in samples]
         answers: dict[str, list[TargetPrediction]] = {name: [] for name in self.answers}
-        for part in rows.parts(_TOGETHER):  # what stages in between say of an image may be much larger than it
-            flow = Flow(self.stages, self._working_model, part)
+        started = {stage.name: self._started(stage) for stage in self._needed()}  # state goes on from part to part
+        for part in rows.parts(_TOGETHER):  # what stages in between add to an image may be much larger than it
+            flow = Flow(self.stages, lambda stage: started[stage.name], part)
             for name in self.answers:
                 answers[name] += flow.answers(name)
         located = self._located()
@@ -256,31 +259,45 @@ class Pipeline:
         ]
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
 
-    def evaluate(self, table: Table) -> dict[str, float]:
-        """The error of each answer that the table has the truth of: "error", the fraction wrong, or "mae" for numbers.
+    def start(self) -> Runner:
+        """A runner that takes one sample at a time and keeps the state of stages between them, for loops that act.
 
-        With several answers the names are "digit.error" and so on. Rows without truth count for nothing; an answer that
-        is missing is wrong, and for numbers their share is given as "unanswered".
+        It works with the components of this moment; several runners share no state.
 
         Raises:
-            PipelineError: the table has the truth of no answer; or see `run`.
+            PipelineError: a stage is not trained.
+        """
+        stages = self._needed()
+        return Runner(
+            stages, lambda: [self._started(stage) for stage in stages], self.inputs, self.answers, self._located()
+        )  # fmt: skip
+
+    def evaluate(self, table: Table) -> dict[str, float]:
+        """The error of each answer that the table has the ground truth of, averaged over rows.
+
+        It is the error of the table's column (`Column.error`): "error", such as the fraction of wrong predictions, or
+        "mae" for numbers. With several answers the names are "digit.error" and so on. Rows without ground truth count
+        for nothing; a missing prediction is wrong, and for numbers their fraction is given as "unanswered".
+
+        Raises:
+            PipelineError: the table has the ground truth of no answer; or see `run`.
         """
         return measure_errors(self._flow(table), table, self.answers)
 
     def ceiling(
         self, table: Table, *, target: str | None = None, level: float = 0.95, seed: int = 0, bootstrap: int = 2000
     ) -> Ceiling:
-        """Which stage is to blame: the error left when what the stages add is replaced by the truth, in turn.
+        """Which stage is to blame: the error left when what the stages add is replaced by the ground truth, in turn.
 
         Args:
-            table: Rows with the truth of the answer, and of what the stages before it add where that is known.
-            target: The added column whose error is looked at; may be None where only one answer has truth.
+            table: Rows with the ground truth of the answer, and of what the stages before it add where that is known.
+            target: The added column whose error is analysed; may be None where only one answer has ground truth.
             level: Of the intervals.
             seed: Of the bootstrap.
             bootstrap: How many times the rows are drawn anew.
 
         Raises:
-            PipelineError: the target has no truth in the table; or see `run`.
+            PipelineError: the table has no ground truth for the target; or see `run`.
         """
         return measure_ceiling(
             self.stages, self._flow(table), table, self.answers, target, level=level, seed=seed, bootstrap=bootstrap
@@ -292,22 +309,33 @@ class Pipeline:
         Raises:
             PipelineError: a stage is not trained, or holds what a file without code cannot hold.
         """
-        return write_pipeline(Path(path), self.stages, self._working_model, self.answers, self.notes)
+        return write_pipeline(Path(path), self.stages, self._started, self.answers, self.notes)
 
     def _flow(self, table: Table) -> Flow:
         self.check(table)
-        return Flow(self.stages, self._working_model, Rows.of_table(table))
+        return Flow(self.stages, self._started, Rows.of_table(table))
 
     def _located(self) -> dict[str, Spatial]:
-        """The answers that lie in the image, with the columns that stages or their networks name."""
+        """The answers that lie in the image, with the columns that stages or their networks declare."""
         found: dict[str, Spatial] = {}
         for stage in self.stages:
-            heads = getattr(self._working_model(stage), "heads", {})
-            for name in stage.adds:
-                column = stage.columns.get(name) or getattr(heads.get(name), "column", None)
-                if name in self.answers and isinstance(column, Spatial) and stage.each is None:
-                    found[name] = column
+            if stage.each is None:
+                columns = {**added_columns(stage, self._component(stage)), **stage.columns}
+                for name in stage.adds:
+                    column = columns.get(name)
+                    if name in self.answers and isinstance(column, Spatial):
+                        found[name] = column
         return found
+
+    def _needed(self) -> list[Stage]:
+        """The stages that the answers are computed from, in order."""
+        wanted = {*self.answers}
+        found = []
+        for stage in reversed(self.stages):
+            if wanted & {*stage.adds}:
+                wanted |= {*stage.reads}
+                found.append(stage)
+        return found[::-1]
 
     def _input(self, sample: Any, name: str) -> Any:
         if isinstance(sample, dict):

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
 
 from longspan.columns import Column
 from longspan.data import Table
 from longspan.errors import nearest
-from longspan.pipeline.check import added_columns, refuse
+from longspan.pipeline.check import added_columns, raise_faults
+from longspan.pipeline.components import Component
 from longspan.pipeline.stage import Stage
-from longspan.train import Learner
 
-__all__ = ["assign", "check_training", "is_trained"]
-
-
-def is_trained(model: Any) -> bool:
-    """Whether a model that was handed over is of use: a Learner may not have been trained yet."""
-    return not isinstance(model, Learner) or model.steps_done > 0
+__all__ = ["assign", "check_training"]
 
 
 def assign(
@@ -36,41 +30,46 @@ def assign(
     learned = {stage.name: stage for stage in stages if stage.learned}
     faults = []
     if isinstance(data, Table):
-        tables = dict.fromkeys((name for name, stage in learned.items() if stage.kind != "trained"), data)
+        tables = dict.fromkeys((name for name, stage in learned.items() if not stage.component.traits.keeps), data)
     else:
         tables = dict(data)
         for name in tables:
             if name not in learned:
-                given = any(stage.name == name for stage in stages)
+                nouns = {stage.name: stage.component.traits.noun for stage in stages}
                 near = nearest(name, learned)
                 hint = f"; did you mean {near!r}?" if near else f"; the learned stages are {sorted(learned)}"
-                what = f"stage {name!r} is a function and learns nothing" if given else f"no stage is {name!r}"
-                faults.append(f"a table is named for {name!r}, but {what}{hint}")
+                what = f"no stage is called {name!r}"
+                if name in nouns:
+                    what = f"stage {name!r} is {nouns[name]} and learns nothing"
+                faults.append(f"there is a table for {name!r}, but {what}{hint}")
     learners = []
     for name, stage in learned.items():
         if name in skipped:
             continue
         if name in tables:
             learners.append(stage)
-        elif stage.kind != "trained":
-            faults.append(f"stage {name!r} is to be trained, but no table is named for it")
-    refuse(faults, "The tables do not fit the stages")
+        elif not stage.component.traits.keeps:
+            faults.append(f"stage {name!r} is to be trained, but there is no table for it")
+    raise_faults(faults, "The tables do not fit the stages")
     return tables, learners
 
 
 def check_training(
-    stages: Sequence[Stage], model: Callable[[Stage], Any], tables: Mapping[str, Table], learners: Sequence[Stage]
+    stages: Sequence[Stage],
+    component: Callable[[Stage], Component | None],
+    tables: Mapping[str, Table],
+    learners: Sequence[Stage],
 ) -> dict[str, dict[str, Column]]:
     """What the columns of each stage that is to be trained mean.
 
     Args:
         stages: Of a pipeline.
-        model: Gives the trained model of a stage, or None.
+        component: What does the work of a stage, ready to run, or None.
         tables: By stage; see `assign`.
         learners: The stages that are to be trained.
 
     Raises:
-        PipelineError: truth or inputs that are missing, columns of a kind that cannot be; all of them.
+        PipelineError: targets or inputs that are missing, columns of a kind that cannot be; all of them.
     """
     faults: list[str] = []
     makers: dict[str, Stage] = {}
@@ -78,67 +77,69 @@ def check_training(
     found: dict[str, dict[str, Column]] = {}
     for stage in stages:
         if stage in learners:
-            if stage.kind == "trained" and not isinstance(stage.what, Learner):
+            if not stage.component.traits.trainable:
                 what = type(stage.what).__name__
                 faults.append(f"{stage.name!r} holds a {what}, which cannot be trained again: give a Recipe")
             missing = _needs(stage, tables[stage.name], makers)
             found[stage.name], unclear = _meanings(stage, tables[stage.name], makers, added)
-            faults += missing or ([] if stage.kind == "estimator" else unclear)
-        elif stage.kind == "trained" and not is_trained(stage.what):
+            faults += missing or (unclear if stage.component.traits.needs_columns else [])
+        elif stage.component.traits.keeps and not stage.component.ready:
             faults.append(f"the Learner of {stage.name!r} was not trained yet: train it first, or give a Recipe")
         makers |= dict.fromkeys(stage.adds, stage)
-        added |= added_columns(stage, model(stage)) | found.get(stage.name, {})
-    refuse(list(dict.fromkeys(faults)), "This pipeline cannot be trained")
+        added |= added_columns(stage, component(stage)) | found.get(stage.name, {})
+    raise_faults(list(dict.fromkeys(faults)), "This pipeline cannot be trained")
     return found
 
 
 def _needs(stage: Stage, table: Table, makers: Mapping[str, Stage]) -> list[str]:
-    """What stops a stage from being trained on a table: the truth it lacks, or inputs that nothing gives."""
+    """What stops a stage from being trained on a table: targets it lacks, or inputs that nothing gives."""
     faults = []
     for name in stage.adds:
         if name not in table.columns and stage.label is None:
             faults.append(
-                f"{stage.name!r} learns {name!r}, of which its table has no column with the truth{_like(name, table)}"
+                f"{stage.name!r} learns {name!r}, but its table has no column of that ground truth{_like(name, table)}"
             )
     if stage.method != "predict" and stage.label is None:
         faults.append(
-            f"what {stage.name!r} adds, by method={stage.method!r}, is not what it learns: say that with label= and "
-            "train_on='both' or 'predicted'"
+            f"what {stage.name!r} adds, by method={stage.method!r}, is not what it learns: give its targets with "
+            "label= and train_on='both' or 'predicted'"
         )
-    if stage.train_on == "both" and not any(_has_truth(name, table, makers) for name in stage.reads):
+    if stage.train_on == "both" and not any(_has_ground_truth(name, table, makers) for name in stage.reads):
         faults.append(
-            f"{stage.name!r} is trained on true and on predicted inputs, but its table has the truth of nothing that "
-            "stages before it add: the two would be the same. Take train_on='predicted'"
+            f"{stage.name!r} is trained on true and on predicted inputs, but its table has no ground truth of what "
+            "the stages before it add: the two would be the same. Use train_on='predicted'"
         )
     for name in stage.reads:
-        for truth in (True, False) if stage.train_on == "both" else (stage.train_on == "truth",):
-            faults += _unmet(stage, name, table, makers, truth=truth)
+        for true in (True, False) if stage.train_on == "both" else (stage.train_on == "truth",):
+            faults += _unmet(stage, name, table, makers, true=true)
     return list(dict.fromkeys(faults))
 
 
-def _has_truth(name: str, table: Table, makers: Mapping[str, Stage]) -> bool:
+def _has_ground_truth(name: str, table: Table, makers: Mapping[str, Stage]) -> bool:
     """Whether a column that stages add, or one that it is computed from, stands in the table."""
     maker = makers.get(name)
-    return maker is not None and (name in table.columns or any(_has_truth(read, table, makers) for read in maker.reads))
+    return maker is not None and (
+        name in table.columns or any(_has_ground_truth(read, table, makers) for read in maker.reads)
+    )
 
 
-def _unmet(stage: Stage, name: str, table: Table, makers: Mapping[str, Stage], *, truth: bool) -> list[str]:
-    """What stops a column from being read from the table or computed; `truth`: from what the table has, if it can."""
+def _unmet(stage: Stage, name: str, table: Table, makers: Mapping[str, Stage], *, true: bool) -> list[str]:
+    """What stops a column from being read from the table or computed; `true`: from what the table has, if it can."""
     maker = makers.get(name)
-    if name in table.columns and (truth or maker is None):
+    if name in table.columns and (true or maker is None):
         return []
     if maker is None:
         return [
             f"to train {stage.name!r}, {name!r} is needed, which neither its table has nor a stage before it adds"
             + _like(name, table)
         ]
-    if maker.learned and truth:
+    if maker.learned and true:
         return [
-            f"{stage.name!r} is trained on true inputs, and its table has no truth for {name!r}, which {maker.name!r} "
-            f"learns to add: give the table a column {name!r}, or train the stage on what is predicted, "
+            f"{stage.name!r} is trained on true inputs, and its table has no ground truth for {name!r}, which "
+            f"{maker.name!r} learns to add: give the table a column {name!r}, or train the stage on predictions, "
             "train_on='predicted'"
         ]
-    return [fault for read in maker.reads for fault in _unmet(stage, read, table, makers, truth=truth)]
+    return [fault for read in maker.reads for fault in _unmet(stage, read, table, makers, true=true)]
 
 
 def _meanings(
@@ -161,8 +162,11 @@ def _meanings(
         made = None if maker is None else added.get(name)
         verb = "learns" if name in stage.adds else "reads"
         what = "one element of it" if element else "it"
-        told = f"{stage.name!r} {verb} {name!r}, but nothing says what {what} means to a network: "
-        cure = told + f"{'adds' if verb == 'learns' else 'columns'}={{{name!r}: ...}} in the stage does"
+        argument = "adds" if verb == "learns" else "columns"
+        cure = (
+            f"{stage.name!r} {verb} {name!r}, but nothing says what {what} means to a network: "
+            f"{argument}={{{name!r}: ...}} in the stage does"
+        )
         if name in stage.columns:
             column = stage.columns[name]
         elif maker is not None and (maker.each is not None) != element:

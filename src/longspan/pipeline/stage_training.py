@@ -1,26 +1,23 @@
-"""One learned stage trained: its samples gathered, and handed to a strategy or to scikit-learn."""
+"""One learned stage trained: its samples gathered, and handed to its component."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
-from longspan.columns import Column, Image
+from longspan.columns import Column
 from longspan.data import Table
 from longspan.errors import LongspanError, PipelineError
-from longspan.inference import Ensemble, Predictor
-from longspan.pipeline.estimator import SampleError, fit_estimator
-from longspan.pipeline.execution import Taught, inputs_and_targets
+from longspan.pipeline.components import Component
+from longspan.pipeline.estimator import SampleError
 from longspan.pipeline.flow import Flow
 from longspan.pipeline.stage import Stage
-from longspan.pipeline.training_examples import gather, task_of
-from longspan.train import Budget, Learner, Recipe, Strategy
+from longspan.pipeline.training_examples import gather, training_set
+from longspan.train import Budget
 
-__all__ = ["teach"]
+__all__ = ["train_stage"]
 
 
-def teach(
+def train_stage(
     stage: Stage,
     flow: Flow,
     table: Table,
@@ -30,7 +27,7 @@ def teach(
     seed: int,
     budget: Budget | None,
     progress: bool,
-) -> tuple[Any, str]:
+) -> tuple[Component, str]:
     """What training the stage gave, and a note on samples that were left out, empty if none were.
 
     Args:
@@ -46,24 +43,15 @@ def teach(
     Raises:
         PipelineError: there is nothing to learn from, or training failed; it names the stage.
     """
-    examples = gather(stage, flow)
+    samples, note = gather(stage, flow)
     if progress:
-        elements = f" ({len(examples):,} elements of {stage.each!r})" if stage.each else ""
-        print(f"{stage.name}: {type(stage.what).__name__} learns from {len({*examples.rows}):,} rows{elements}")
+        elements = f" ({len(samples):,} elements of {stage.each!r})" if stage.each else ""
+        print(f"{stage.name}: {type(stage.what).__name__} learns from {len({*samples.rows}):,} rows{elements}")
+    data = training_set(stage, table, samples, columns, makers)
     try:
-        if stage.kind == "estimator":
-            samples = list(zip(*(examples.inputs[name] for name in stage.reads), strict=True))
-            read = [columns.get(name) for name in stage.reads]
-            targets = examples.targets[stage.adds[0]]
-            fitted = fit_estimator(
-                stage.what, samples, targets, read, size_px=stage.size_px, seed=seed, method=stage.method
-            )
-            return fitted, examples.note
-        strategy, size_px = _strategy(stage)
-        task = task_of(stage, table, examples, columns, makers, size_px)
-        trained = strategy.train(task, seed=seed, budget=budget)
+        return stage.component.fit(data, seed=seed, budget=budget), note
     except SampleError as error:
-        where = flow.rows.where(int(examples.rows[error.index]))
+        where = flow.rows.where(int(samples.rows[error.index]))
         raise PipelineError(f"Stage {stage.name!r} cannot learn from {where}: {error}.") from error
     except PipelineError:
         raise
@@ -71,19 +59,3 @@ def teach(
         raise PipelineError(f"Stage {stage.name!r} could not be trained: {error}") from error
     except Exception as error:
         raise PipelineError(f"Stage {stage.name!r} could not be trained: {type(error).__name__}: {error}") from error
-    if isinstance(trained, Learner | Predictor | Ensemble):
-        return trained, examples.note
-    return Taught(trained, {name: columns[name] for name in stage.reads}), examples.note
-
-
-def _strategy(stage: Stage) -> tuple[Strategy, tuple[int, int] | None]:
-    """How the stage is trained, and at which size of image; a Learner as it was trained before."""
-    if stage.kind == "strategy":
-        return stage.what, stage.size_px
-    learner = stage.what
-    assert isinstance(learner, Learner)
-    recipe = Recipe.of(learner)
-    _, targets = inputs_and_targets(stage, learner)
-    heads = {name: recipe.heads[targets[name]] for name in stage.adds}
-    sizes = [column.size_px for column in learner.inputs.values() if isinstance(column, Image)]
-    return replace(recipe, heads=heads), stage.size_px or next(iter(sizes), None)

@@ -1,0 +1,107 @@
+"""A pipeline run one sample at a time, with the state of its stages kept: for loops that act on what they predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+
+from longspan.columns import Spatial
+from longspan.errors import PipelineError, unknown_name
+from longspan.heads import TargetPrediction
+from longspan.inference import Prediction
+from longspan.pipeline.components import Component
+from longspan.pipeline.execution import run_stage
+from longspan.pipeline.stage import Stage
+
+__all__ = ["Runner"]
+
+
+@final
+class Runner:
+    """Steps through a sequence of samples: a video, a drive, a game. `Pipeline.start` gives one.
+
+    Every step runs the same code as `Pipeline.predict`, so a sequence stepped through gives what the whole sequence
+    gives at once. A stage with missing inputs is not run, and keeps its state.
+
+    Example:
+        >>> from longspan.pipeline import Pipeline
+        >>> class Count:
+        ...     def reset(self):
+        ...         self.seen = 0
+        ...     def __call__(self, frame):
+        ...         self.seen += 1
+        ...         return self.seen
+        >>> runner = Pipeline([Stage("count", Count(), reads="frame", adds="number")]).start()
+        >>> [runner.step(frame)["number"] for frame in "abc"], runner.reset(), runner.step("d")["number"]
+        ([1, 2, 3], None, 1)
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        start: Callable[[], Sequence[Component]],
+        inputs: Sequence[str],
+        answers: Sequence[str],
+        located: Mapping[str, Spatial],
+    ) -> None:
+        """Start all stages.
+
+        Args:
+            stages: Those that are run, in order.
+            start: Gives the component of each, with fresh state.
+            inputs: Columns of a sample.
+            answers: Columns of a prediction.
+            located: Those of them that lie in an image.
+        """
+        self._stages = tuple(stages)
+        self._start = start
+        self._inputs = tuple(inputs)
+        self._answers = tuple(answers)
+        self._located = located
+        self.columns: dict[str, Any] = {}
+        """All columns of the last step: the sample's own and those that stages added."""
+        self.steps = 0
+        """Samples since the start or the last `reset`."""
+        self._components = tuple(start())
+
+    def __repr__(self) -> str:
+        return f"Runner({', '.join(stage.name for stage in self._stages)}; {self.steps:,} steps)"
+
+    def reset(self) -> None:
+        """Begin a new sequence: fresh state in every stage."""
+        self._components = tuple(self._start())
+        self.columns = {}
+        self.steps = 0
+
+    def step(self, sample: Any) -> Prediction:
+        """The prediction for the next sample.
+
+        Args:
+            sample: One value of the input column, or a dict by input where there are several.
+
+        Raises:
+            PipelineError: a stage fails, named with the number of the step; its state is as the failure left it.
+        """
+        values = self._values_of(sample)
+        found = {name: TargetPrediction(value) for name, value in values.items()}
+        for stage, component in zip(self._stages, self._components, strict=True):
+            reads = [[found[name].value] for name in stage.reads]
+            added = run_stage(stage.spec, component, reads, self._where)
+            found |= {name: predictions[0] for name, predictions in added.items()}
+        self.columns = {name: each.value for name, each in found.items()}
+        self.steps += 1
+        return Prediction({name: found[name] for name in self._answers}, None, self._located)
+
+    def _values_of(self, sample: Any) -> dict[str, Any]:
+        if isinstance(sample, dict):
+            for name in self._inputs:
+                if name not in sample:
+                    raise unknown_name("input", name, sample)
+            return {name: sample[name] for name in self._inputs}
+        if len(self._inputs) > 1:
+            raise PipelineError(f"This pipeline reads {sorted(self._inputs)}: give each sample as a dict of them.")
+        return dict.fromkeys(self._inputs, sample)
+
+    def _where(self, row: int) -> str:
+        del row
+        return f"step {self.steps}"
