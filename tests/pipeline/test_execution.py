@@ -91,7 +91,7 @@ def test_a_model_that_fails_on_one_sample_names_its_row(pulses):
         [pulses.stages()[0], Stage("cut", lambda s, i: "no" if s[1] == 7 else s[i : i + 3], reads=["signal", "starts"],
                                    adds="pieces", each="starts"), *pulses.stages()[2:]]
     )  # fmt: skip
-    broken._fitted = pipeline._fitted
+    broken.fitted = pipeline.fitted
     with pytest.raises(
         PipelineError, match="'name' failed in sample 1, element 0: SampleError: scikit-learn reads num"
     ):

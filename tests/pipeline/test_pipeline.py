@@ -740,7 +740,7 @@ def test_many_rows_are_predicted_in_parts_and_named_as_in_the_whole(pulses, monk
     signals = [{"signal": row["signal"]} for row in table]
     assert [prediction.value for prediction in pipeline.predict(signals)] == whole
     stages = [*pipeline.stages[:3], Stage("join", join, reads="names", adds="word")]
-    failing = Pipeline.restored(stages, pipeline._fitted, answers=["word"], notes=[])
+    failing = Pipeline.restored(stages, pipeline.fitted, answers=["word"], notes=[])
     with pytest.raises(PipelineError, match="Stage 'join' failed in row 27 of arrays"):
         failing.predict(table)
     assert pipeline.predict(table.take([])) == []

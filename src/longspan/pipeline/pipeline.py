@@ -63,7 +63,8 @@ class Pipeline:
         self.inputs = tuple(dict.fromkeys(n for stage in self.stages for n in stage.reads if n not in added))
         self.notes: list[str] = []
         """What training left out and why."""
-        self._fitted: dict[str, Component] = {}
+        self.fitted: dict[str, Component] = {}
+        """What training gave, by stage."""
 
     @classmethod
     def restored(
@@ -71,7 +72,7 @@ class Pipeline:
     ) -> Pipeline:
         """A trained pipeline from its parts; `load` makes one. `fitted` are the components that stages do not hold."""
         pipeline = cls(stages, answers=answers)
-        pipeline._fitted = dict(fitted)
+        pipeline.fitted = dict(fitted)
         pipeline.notes = list(notes)
         return pipeline
 
@@ -104,7 +105,7 @@ class Pipeline:
     @property
     def steps_done(self) -> int:
         """Batches learned from in `fit`, over all stages."""
-        return sum(getattr(self.model(name), "steps_done", 0) for name in self._fitted)
+        return sum(getattr(self.model(name), "steps_done", 0) for name in self.fitted)
 
     # --- checking ------------------------------------------------------------------------------------------------
 
@@ -149,10 +150,10 @@ class Pipeline:
             PipelineError: targets, columns or tables that are missing, all of them, before anything is trained; or a
                 stage that fails, by name and row. Stages trained before it stay trained.
         """
-        tables, learners = assign(self.stages, data, skipped=self._fitted if skip_fitted else ())
+        tables, learners = assign(self.stages, data, skipped=self.fitted if skip_fitted else ())
         columns = check_training(self.stages, self._started_or_none, tables, learners)
         if not skip_fitted:
-            self._fitted = {}
+            self.fitted = {}
             self.notes = []
         traits = {stage.name: stage.component.traits for stage in self.stages}
         sharing = [n for n, each in traits.items() if each.counts_steps and (not each.keeps or n in tables)]
@@ -168,7 +169,7 @@ class Pipeline:
                         k: v for k, v in added.items() if k in stage.reads and k not in stage.columns
                     }
                 flow = flows.setdefault(id(table), Flow(self.stages, self._started, Rows.of_table(table)))
-                self._fitted[stage.name], note = train_stage(
+                self.fitted[stage.name], note = train_stage(
                     stage, flow, table, makers, columns[stage.name], seed=seed, budget=fraction, progress=progress
                 )
                 self.notes += [note] if note else []
@@ -193,7 +194,7 @@ class Pipeline:
         return fresh.fit(table, seed=seed, budget=budget)
 
     def _component(self, stage: Stage) -> Component:
-        return self._fitted.get(stage.name, stage.component)
+        return self.fitted.get(stage.name, stage.component)
 
     def _started_or_none(self, stage: Stage) -> Component | None:
         """What does the work of a stage, with fresh state; None if it, or one that it uses, is not trained."""

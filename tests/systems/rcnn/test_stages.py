@@ -118,7 +118,7 @@ def test_a_ceiling_analysis_looks_into_it(tables, fitted):
     by_stage = {stage.stage: stage for stage in ceiling.stages}
     assert by_stage["propose"].error is not None
     assert by_stage["decide"].error == 0
-    assert "takes its network's features" in by_stage["tune"].note
+    assert "uses its network's features" in by_stage["tune"].note
 
 
 def test_a_saved_one_answers_as_before(tables, fitted, tmp_path):
@@ -137,8 +137,7 @@ def test_a_saved_one_answers_as_before(tables, fitted, tmp_path):
 def test_one_with_selective_search_is_loaded_without_a_hand(tables, fitted, tmp_path):
     pytest.importorskip("cv2.ximgproc")
     propose = rcnn(["rectangle", "disc"], search_px=64, regions=20).stages[0]
-    models = {stage.name: fitted.model(stage.name) for stage in fitted.stages if stage.learned}
-    whole = ls.Pipeline.restored([propose, *fitted.stages[1:]], models, answers=["boxes"], notes=[])
+    whole = ls.Pipeline.restored([propose, *fitted.stages[1:]], fitted.fitted, answers=["boxes"], notes=[])
     table = tables[1].take(range(3))
     loaded = load_with_given(whole.save(tmp_path / "rcnn.safetensors"))
     assert isinstance(loaded, ls.Pipeline)
