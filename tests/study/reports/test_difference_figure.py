@@ -30,8 +30,8 @@ def test_a_lower_error_of_the_first_strategy_is_drawn_upwards():
     assert np.isclose(heights.max(), 0.32)
     assert np.isclose(heights.min(), -0.13)
     said = [text.get_text() for text in figure.axes[0].texts]
-    assert "● staged is better" in said
-    assert "● whole is better" in said
+    assert "staged is better" in said
+    assert "whole is better" in said
 
 
 def test_a_single_seed_has_no_interval_and_says_so():

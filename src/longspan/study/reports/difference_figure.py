@@ -61,15 +61,12 @@ def draw_difference(
     axes.errorbar(sizes, gain, yerr=[gain - low, high - gain], fmt="none", ecolor=INK, elinewidth=1.3, capsize=4)
     axes.plot(sizes, gain, "o", color=INK, markersize=8, markeredgecolor=ON_COLOUR, markeredgewidth=1.4, zorder=4)
     for place, name, colour, side in ((0.98, first, COLOURS[0], "top"), (0.02, second, COLOURS[1], "bottom")):
-        axes.annotate(
-            plain(f"● {name} is better"),
-            (0.012, place),
-            xycoords="axes fraction",
-            va=side,
-            color=INK,
+        # A dot in the colour of the strategy's curve, the words in ink: yellow words cannot be read.
+        words = axes.annotate(
+            plain(f"{name} is better"), (0.988, place), xycoords="axes fraction", va=side, ha="right", color=INK,
             fontsize=SMALL + 1,
-        )
-        axes.annotate("●", (0.012, place), xycoords="axes fraction", va=side, color=colour, fontsize=SMALL + 1)
+        )  # fmt: skip
+        axes.annotate("● ", (0, 0.5), xycoords=words, va="center", ha="right", color=colour, fontsize=SMALL + 1)
     if crossing is not None:
         _mark(axes, crossing)
     _label_axes(axes, sizes, label, unit, GRID)
