@@ -62,7 +62,7 @@ def run(variant: str, images: int, seed: int) -> dict[str, Any]:
     schedule = options.get("schedule", "linear")
     learner.fit(EPOCHS[images], lr=3e-3, schedule=schedule, warmup=0.1)
     held_out = table.take(test)
-    probabilities = learner.predictor().answer(held_out, batch_size=256).activated["digit"]
+    probabilities = learner.predictor().raw_predictions(held_out, batch_size=256).values["digit"]
     truth = torch.tensor(held_out.column_values("digit"))
     return {
         "variant": variant,

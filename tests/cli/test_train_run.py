@@ -11,7 +11,7 @@ import longspan as ls
 from longspan.errors import ConfigError, TrainingError
 from longspan.storage.files import read_tensors
 from longspan.storage.lock import FolderLock
-from longspan.train import loop
+from longspan.train.loop import SupervisedStep
 
 pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
 
@@ -41,15 +41,15 @@ class Steps:
     """Lets so many steps pass, then calls something instead of, or after, the next."""
 
     def __init__(self, patch, steps, then):
-        self.left, train_step = steps, loop.train_step
+        self.left, run = steps, SupervisedStep.run
 
         def counted(*words, **named):
             self.left -= 1
             if self.left < 0:
                 then()
-            train_step(*words, **named)
+            return run(*words, **named)
 
-        patch.setattr(loop, "train_step", counted)
+        patch.setattr(SupervisedStep, "run", counted)
 
 
 def interrupt(times=1):

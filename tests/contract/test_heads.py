@@ -23,7 +23,7 @@ FEATURES = 5
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A fitted column, true values for `ROWS` rows, encoded, and activated outputs that say the same."""
+    """A fitted column, true values for `ROWS` rows, encoded, and predictions outputs that say the same."""
 
     column: Column
     targets: torch.Tensor
@@ -46,7 +46,7 @@ TEXTS = [[0, 1], [2, 2, 2], [], [1], [0, 0, 1, 2], [2, 0]]
 
 EXAMPLES = {
     "classify": Example(Category(vocab=("a", "b", "c")), LABELS, nn.functional.one_hot(LABELS, 3).float()),
-    "multi_label_classify": Example(MultiLabel(vocab=("a", "b", "c")), SETS, SETS),
+    "classify_many": Example(MultiLabel(vocab=("a", "b", "c")), SETS, SETS),
     "regress": Example(Number(mean=3.0, std=2.0), torch.arange(1.0, 7), torch.arange(1.0, 7)),
     "transcribe": Example(
         Text(vocab=("a", "b", "c"), max_length=STEPS, min_steps=5),
@@ -162,16 +162,16 @@ def test_a_missing_value_adds_nothing_to_loss_and_gradients(kind):
 @every
 def test_activated_outputs_decode_to_one_answer_per_row_in_json_values(kind):
     head = made(kind)
-    activated = head.activate(outputs_of(head))
-    assert activated.dtype == torch.float32
-    assert len(activated) == ROWS
-    answers = head.decode(activated)
+    predictions = head.postprocess(outputs_of(head))
+    assert predictions.dtype == torch.float32
+    assert len(predictions) == ROWS
+    answers = head.decode(predictions)
     assert len(answers) == ROWS
     for answer in answers:
         assert json.loads(json.dumps(answer.value)) == answer.value
         assert head.column.check(answer.value) is None
         assert answer.probability is None or 0 <= answer.probability <= 1
-    assert head.decode(activated[:0]) == []
+    assert head.decode(predictions[:0]) == []
 
 
 @every

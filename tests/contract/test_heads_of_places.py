@@ -80,7 +80,7 @@ def test_figures_have_their_names_and_answers_lie_in_the_image(kind, scenes, tmp
         assert 0 <= column.error(value, value) <= 0 or kind != "segment"
         assert prediction.draw(scenes.value(0, "image")).shape == (64, 64, 3)
     again = ls.load(learner.save(tmp_path / "model.safetensors"))
-    one, two = (each.answer(scenes.take([2]).select("image")).activated for each in (learner.predictor(), again))
+    one, two = (each.raw_predictions(scenes.take([2]).select("image")).values for each in (learner.predictor(), again))
     assert torch.equal(one[TARGETS[kind]], two[TARGETS[kind]])
     learner.report(tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 10_000
@@ -100,14 +100,16 @@ def test_losses_are_those_of_each_row_and_a_missing_one_adds_nothing(kind, scene
     inputs, target = prepare_inputs(batch, learner.inputs), column.prepare(batch.targets[TARGETS[kind]])
     learner.network.eval()
     with torch.no_grad():
-        losses = head.loss(learner.network(*inputs)[TARGETS[kind]], target)
-        alone = head.loss(learner.network(inputs[0][1:2])[TARGETS[kind]], target[1:2])
+        losses, alone = (
+            head.loss(learner.network(images, targets={TARGETS[kind]: known})[TARGETS[kind]], known)
+            for images, known in ((inputs[0], target), (inputs[0][1:2], target[1:2]))
+        )
     assert losses.shape == (3,)
     assert losses.isfinite().all()
     if kind == "segment":  # detectors draw their samples for the batch as a whole
         torch.testing.assert_close(losses[1:2], alone)
     empty, nowhere = torch.zeros_like(target), torch.zeros(3, dtype=torch.bool)
-    outputs = learner.network(*inputs)
+    outputs = learner.network(*inputs, targets={TARGETS[kind]: empty})
     loss = sum_losses(learner.heads, outputs, {TARGETS[kind]: empty}, {TARGETS[kind]: nowhere})
     loss.backward()
     assert loss == 0
@@ -119,12 +121,12 @@ def test_losses_are_those_of_each_row_and_a_missing_one_adds_nothing(kind, scene
 def test_an_ensemble_averages_what_has_a_mean(kind, scenes):
     members = [make(scenes, kind, seed=seed) for seed in (0, 1)]
     if not HEADS[kind].averages:
-        with pytest.raises(ls.LongspanError, match="has no mean"):
+        with pytest.raises(ls.LongspanError, match="have no mean"):
             ls.Ensemble(members)
         return
     both = ls.Ensemble(members)
     images = scenes.take([0, 1]).select("image")
-    apart = [each.predictor().answer(images, compact=False).activated[TARGETS[kind]] for each in members]
-    expected = members[0].heads[TARGETS[kind]].compact((apart[0] + apart[1]) / 2)
+    apart = [each.predictor().raw_predictions(images, reduce=False).values[TARGETS[kind]] for each in members]
+    expected = members[0].heads[TARGETS[kind]].reduce((apart[0] + apart[1]) / 2)
     said = both.predict(images)
     assert all((one[TARGETS[kind]] == two.numpy()).all() for one, two in zip(said, expected, strict=True))

@@ -79,7 +79,7 @@ def test_training_choosing_and_reporting_do_not_know_the_test_rows(tmp_path):
     assert same(one, other)
     assert one.history == other.history
     assert (lr.lrs, lr.losses, lr.suggestion) == (lr2.lrs, lr2.losses, lr2.suggestion)
-    assert torch.equal(scores.activated["side"], scores2.activated["side"])
+    assert torch.equal(scores.predictions["side"], scores2.predictions["side"])
     assert figures == figures2
     clock = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^<\"]*|(?:id|clip-path|href)=\"[^\"]*\"")
     assert clock.sub("", page) == clock.sub("", page2)

@@ -64,10 +64,10 @@ def test_label_smoothing_spreads_a_fraction_over_all_classes(smoothing):
 def test_metrics_equal_counting():
     outputs, targets = logits(200, 12), one_truth(200, 12)
     head = Classify(column=Category(vocab=tuple(range(12))))
-    activated = head.activate(outputs)
-    predicted = activated.argmax(dim=1)
-    best_five = activated.argsort(dim=1, descending=True)[:, :5]
-    assert head.measure(activated, targets) == {
+    predictions = head.postprocess(outputs)
+    predicted = predictions.argmax(dim=1)
+    best_five = predictions.argsort(dim=1, descending=True)[:, :5]
+    assert head.measure(predictions, targets) == {
         "accuracy": pytest.approx(float((predicted == targets).double().mean()), abs=1e-6),
         "f1_macro": pytest.approx(f1_by_class(targets, predicted), abs=1e-6),
         "top5_accuracy": pytest.approx(float((best_five == targets[:, None]).any(dim=1).double().mean()), abs=1e-6),
@@ -75,23 +75,23 @@ def test_metrics_equal_counting():
 
 
 def test_classes_that_neither_occur_nor_are_said_do_not_count_in_f1():
-    activated = torch.tensor([[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0], [0.7, 0.3, 0, 0]])
+    predictions = torch.tensor([[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0], [0.7, 0.3, 0, 0]])
     # a: 1 hit, 2 said, 1 true; b: 1 hit, 1 said, 2 true
-    assert ONE.measure(activated, torch.tensor([0, 1, 1]))["f1_macro"] == pytest.approx(2 / 3, abs=1e-6)
+    assert ONE.measure(predictions, torch.tensor([0, 1, 1]))["f1_macro"] == pytest.approx(2 / 3, abs=1e-6)
 
 
 def test_figures_over_few_classes_of_many_cause_no_warning():
     head = Classify(column=Category(vocab=tuple(range(30))))
-    figures = head.measure(head.activate(logits(3, 30)), torch.tensor([4, 4, 7]))
+    figures = head.measure(head.postprocess(logits(3, 30)), torch.tensor([4, 4, 7]))
     assert set(figures) == {"accuracy", "f1_macro", "top5_accuracy"}
 
 
 def test_top5_is_left_out_for_ten_classes_or_fewer():
-    assert set(ONE.measure(ONE.activate(logits()), one_truth())) == {"accuracy", "f1_macro"}
+    assert set(ONE.measure(ONE.postprocess(logits()), one_truth())) == {"accuracy", "f1_macro"}
 
 
 def test_answers_are_the_most_probable_class_with_all_probabilities():
-    answers = ONE.decode(ONE.activate(torch.tensor([[0.0, 3.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0]])))
+    answers = ONE.decode(ONE.postprocess(torch.tensor([[0.0, 3.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0]])))
     assert [answer.value for answer in answers] == ["b", "a"]
     fraction = float(np.exp(3) / (np.exp(3) + 3))
     assert answers[0].probability == pytest.approx(fraction)
@@ -108,7 +108,7 @@ def test_half_precision_outputs_give_single_precision_losses(head):
     targets = one_truth() if head is ONE else many_truth()
     outputs = logits().bfloat16()
     assert head.loss(outputs, targets).dtype == torch.float32
-    assert head.activate(outputs).dtype == torch.float32
+    assert head.postprocess(outputs).dtype == torch.float32
     torch.testing.assert_close(head.loss(outputs, targets), head.loss(outputs.float(), targets))
 
 
@@ -131,11 +131,11 @@ def test_label_smoothing_of_many_draws_towards_one_half():
 
 def test_metrics_of_many_equal_counting():
     targets = many_truth(200)
-    activated = MANY.activate(logits(200))
-    given, truth = activated >= 0.5, targets.bool()
+    predictions = MANY.postprocess(logits(200))
+    given, truth = predictions >= 0.5, targets.bool()
     by_class = [f1(truth[:, k], given[:, k]) for k in range(K)]
-    precisions = [average_precision(truth[:, k], activated[:, k]) for k in range(K)]
-    assert MANY.measure(activated, targets) == {
+    precisions = [average_precision(truth[:, k], predictions[:, k]) for k in range(K)]
+    assert MANY.measure(predictions, targets) == {
         "f1_micro": pytest.approx(f1(truth, given), abs=1e-6),
         "f1_macro": pytest.approx(np.mean(by_class), abs=1e-6),
         "exact_match": pytest.approx(float((truth == given).all(dim=1).double().mean()), abs=1e-6),
@@ -146,34 +146,36 @@ def test_metrics_of_many_equal_counting():
 def test_classes_that_never_occur_have_no_average_precision_and_cause_no_warning():
     targets = many_truth()
     targets[:, 2] = 0
-    activated = MANY.activate(logits())
-    expected = np.mean([average_precision(targets[:, k].bool(), activated[:, k]) for k in (0, 1, 3)])
-    assert MANY.measure(activated, targets)["average_precision"] == pytest.approx(expected, abs=1e-6)
-    assert "average_precision" not in MANY.measure(activated, torch.zeros_like(targets))
+    predictions = MANY.postprocess(logits())
+    expected = np.mean([average_precision(targets[:, k].bool(), predictions[:, k]) for k in (0, 1, 3)])
+    assert MANY.measure(predictions, targets)["average_precision"] == pytest.approx(expected, abs=1e-6)
+    assert "average_precision" not in MANY.measure(predictions, torch.zeros_like(targets))
 
 
 def test_one_label_of_many_is_measured_too():
     head = MultiLabelClassify(column=MultiLabel(vocab=("only",)))
-    targets, activated = many_truth(50, 1), head.activate(logits(50, 1))
-    truth, given = targets.bool(), activated >= 0.5
-    found = head.measure(activated, targets)
+    targets, predictions = many_truth(50, 1), head.postprocess(logits(50, 1))
+    truth, given = targets.bool(), predictions >= 0.5
+    found = head.measure(predictions, targets)
     assert found["f1_micro"] == pytest.approx(f1(truth, given), abs=1e-6)
     assert found["f1_macro"] == pytest.approx(f1(truth, given), abs=1e-6)
     assert found["exact_match"] == pytest.approx(float((truth == given).double().mean()), abs=1e-6)
-    assert found["average_precision"] == pytest.approx(average_precision(truth[:, 0], activated[:, 0]), abs=1e-6)
+    assert found["average_precision"] == pytest.approx(average_precision(truth[:, 0], predictions[:, 0]), abs=1e-6)
 
 
 def test_answers_of_many_are_the_labels_above_the_threshold():
-    activated = torch.tensor([[0.9, 0.2, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4]])
-    first, none = MANY.decode(activated)
+    predictions = torch.tensor([[0.9, 0.2, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4]])
+    first, none = MANY.decode(predictions)
     assert first.value == ["a", "c", "d"]
     assert first.probability == pytest.approx(0.9 * 0.8 * 0.5 * 0.6)
-    assert first.probabilities == {label: pytest.approx(float(p)) for label, p in zip(VOCAB, activated[0], strict=True)}
+    assert first.probabilities == {
+        label: pytest.approx(float(p)) for label, p in zip(VOCAB, predictions[0], strict=True)
+    }
     assert none.value == []
     assert none.probability == pytest.approx(0.9 * 0.8 * 0.7 * 0.6)
     strict = MultiLabelClassify(threshold=0.8, column=MANY.column)
-    assert strict.decode(activated)[0].value == ["a"]
-    assert strict.measure(activated, torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0]]))["exact_match"] == 1.0
+    assert strict.decode(predictions)[0].value == ["a"]
+    assert strict.measure(predictions, torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0]]))["exact_match"] == 1.0
 
 
 @pytest.mark.parametrize(

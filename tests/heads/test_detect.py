@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from longspan.columns import Boxes
-from longspan.errors import ConfigError, UnknownNameError
+from longspan.errors import ConfigError, ShapeError, UnknownNameError
 from longspan.heads import Detect, head_from_json
 from longspan.models import FeatureMaps, FeatureShapes
 from longspan.nn.faster_rcnn import FasterRCNN
@@ -39,22 +39,27 @@ TRUTH = encoded([{"box": [10, 5, 40, 60], "label": "dog"}, {"box": [50, 5, 90, 3
 def test_each_design_gives_losses_and_detections_of_every_row(design):
     head = dataclasses.replace(SMALL, design=design, finest_stride=4)
     layers = head.layers(SHAPES)
-    outputs = layers(features())
-    assert head.outputs_fault(outputs, 2) is None
-    losses = head.loss(outputs, TRUTH)
+    losses = head.loss(layers(features(), targets=TRUTH), TRUTH)
     assert (losses.shape, losses.dtype) == ((2,), torch.float32)
     losses.sum().backward()
     assert all(parameter.grad is not None for parameter in layers.parameters())
-    activated = head.activate(outputs)
-    assert (activated.shape, activated.dtype) == ((2, 12, 6), torch.float32)
-    assert not activated.requires_grad
-    assert torch.equal(head.compact(activated), activated)
+    outputs = layers.eval()(features())
+    assert head.outputs_fault(outputs, 2) is None
+    predictions = head.postprocess(outputs)
+    assert (predictions.shape, predictions.dtype) == ((2, 12, 6), torch.float32)
+    assert not predictions.requires_grad
+    assert torch.equal(head.reduce(predictions), predictions)
+
+
+def test_losses_that_the_network_did_not_compute_are_missed_in_words():
+    with pytest.raises(ShapeError, match=r"0 losses for 2 rows.*network\(\*inputs, targets=targets\)"):
+        SMALL.loss(SMALL.layers(SHAPES)(features()), TRUTH)
 
 
 @pytest.mark.parametrize("design", ["faster_rcnn", "retinanet"])
 def test_images_of_another_size_than_in_training_are_read_too(design):
     head = dataclasses.replace(SMALL, design=design, score_threshold=0.0, finest_stride=4)
-    found = head.layers(SHAPES).eval()(features(1, (96, 128))).detections()
+    found = head.layers(SHAPES).eval()(features(1, (96, 128))).detections
     assert found[..., 2].max() > 96
 
 
@@ -74,15 +79,15 @@ def test_a_few_steps_find_the_boxes(design, lr):
     optimizer = torch.optim.AdamW(layers.parameters(), lr=lr)
     losses = []
     for _ in range(60):
-        loss = head.loss(layers(given), TRUTH).mean()
+        loss = head.loss(layers(given, targets=TRUTH), TRUTH).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     outputs = layers.eval()(given)
     assert losses[-1] < 0.5 * losses[0]
-    assert head.measure(head.activate(outputs), TRUTH)["ap50"] > 0.9
-    (answer, nothing) = dataclasses.replace(head, answer_score=0.4).decode(head.activate(outputs))
+    assert head.measure(head.postprocess(outputs), TRUTH)["ap50"] > 0.9
+    (answer, nothing) = dataclasses.replace(head, answer_score=0.4).decode(head.postprocess(outputs))
     assert {each["label"] for each in answer.value} == {"dog", "cat"}
     assert nothing.value == []
 
@@ -94,7 +99,7 @@ def test_the_same_seed_gives_the_same_weights():
         layers = SMALL.layers(SHAPES)
         for step in range(2):
             torch.manual_seed(step)
-            SMALL.loss(layers(features()), TRUTH).mean().backward()
+            SMALL.loss(layers(features(), targets=TRUTH), TRUTH).mean().backward()
             with torch.no_grad():
                 for parameter in layers.parameters():
                     assert parameter.grad is not None
@@ -104,18 +109,18 @@ def test_the_same_seed_gives_the_same_weights():
 
 
 def test_rows_without_a_target_hold_zeros_and_have_finite_losses():
-    outputs = SMALL.layers(SHAPES)(features())
-    losses = SMALL.loss(outputs, torch.zeros(2, 5, 6))
+    nothing = torch.zeros(2, 5, 6)
+    losses = SMALL.loss(SMALL.layers(SHAPES)(features(), targets=nothing), nothing)
     losses.sum().backward()
     assert losses.isfinite().all()
 
 
 def test_answers_are_boxes_in_the_words_of_the_column():
-    activated = torch.zeros(2, 3, 6)
-    activated[0, 0] = torch.tensor([1.0, 2, 30, 40, 0.75, 1])
-    activated[0, 1] = torch.tensor([5.0, 6, 7, 8, 0.5, 0])
-    activated[1, 0] = torch.tensor([5.0, 6, 7, 8, 0.25, 0])
-    answers = SMALL.decode(activated)
+    predictions = torch.zeros(2, 3, 6)
+    predictions[0, 0] = torch.tensor([1.0, 2, 30, 40, 0.75, 1])
+    predictions[0, 1] = torch.tensor([5.0, 6, 7, 8, 0.5, 0])
+    predictions[1, 0] = torch.tensor([5.0, 6, 7, 8, 0.25, 0])
+    answers = SMALL.decode(predictions)
     assert [each.value for each in answers] == [
         [
             {"box": [1.0, 2.0, 30.0, 40.0], "label": "dog", "score": 0.75},
@@ -124,11 +129,11 @@ def test_answers_are_boxes_in_the_words_of_the_column():
         [],
     ]
     assert COLUMN.check(answers[0].value) is None
-    (first, _) = dataclasses.replace(SMALL, answer_score=0.6).decode(activated)
+    (first, _) = dataclasses.replace(SMALL, answer_score=0.6).decode(predictions)
     assert len(first.value) == 1
-    everything = dataclasses.replace(SMALL, answer_score=0.0).decode(activated)
+    everything = dataclasses.replace(SMALL, answer_score=0.0).decode(predictions)
     assert [len(each.value) for each in everything] == [2, 1]
-    assert SMALL.decode(activated[:0]) == []
+    assert SMALL.decode(predictions[:0]) == []
 
 
 def test_figures_are_perfect_for_perfect_answers_and_missing_without_truths():
@@ -139,11 +144,11 @@ def test_figures_are_perfect_for_perfect_answers_and_missing_without_truths():
 
 def test_detections_of_several_views_are_refused():
     with pytest.raises(ConfigError, match="views=1"):
-        SMALL.undo(torch.zeros(1, 3, 6), AugmentParams.identity(1))
+        SMALL.invert_augmentation(torch.zeros(1, 3, 6), AugmentParams.identity(1))
 
 
 def test_outputs_that_are_no_detector_are_refused_in_words():
-    assert "needs an object for 2 images with the methods losses(targets)" in str(
+    assert "needs longspan.nn.detections.DetectorOutputs with detections (2, D, 6)" in str(
         SMALL.outputs_fault(torch.zeros(2, 3), 2)
     )
     outputs = SMALL.layers(SHAPES)(features(3))

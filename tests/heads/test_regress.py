@@ -13,9 +13,9 @@ TARGETS = torch.tensor([100.0, 140.0, 60.0])  # 0, 2 and -2 spreads from the mea
 
 
 def test_outputs_are_spreads_and_answers_are_in_the_unit():
-    assert HEAD.activate(OUTPUTS).tolist() == [100.0, 120.0, 50.0]
-    assert [answer.value for answer in HEAD.decode(HEAD.activate(OUTPUTS))] == [100.0, 120.0, 50.0]
-    assert HEAD.decode(HEAD.activate(OUTPUTS))[0].probability is None
+    assert HEAD.postprocess(OUTPUTS).tolist() == [100.0, 120.0, 50.0]
+    assert [answer.value for answer in HEAD.decode(HEAD.postprocess(OUTPUTS))] == [100.0, 120.0, 50.0]
+    assert HEAD.decode(HEAD.postprocess(OUTPUTS))[0].probability is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_one_row_explains_no_variance_and_equal_truths_give_a_finite_figure():
 
 
 def test_half_precision_outputs_give_single_precision_quantities():
-    assert HEAD.activate(OUTPUTS.bfloat16()).dtype == torch.float32
+    assert HEAD.postprocess(OUTPUTS.bfloat16()).dtype == torch.float32
     assert HEAD.loss(OUTPUTS.bfloat16(), TARGETS).dtype == torch.float32
 
 

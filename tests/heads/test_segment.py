@@ -56,11 +56,11 @@ def test_a_row_where_all_is_ignored_loses_nothing_and_has_no_gradient():
 def test_answers_take_the_class_weights_back():
     logits = torch.randn(2, 3, 4, 5)
     weights = (1.0, 0.25, 0.0)
-    plain = Segment(class_weights=weights, column=MASK).activate(logits)
-    taken = Segment(class_weights=weights, logit_adjustment=0.5, column=MASK).activate(logits)
+    plain = Segment(class_weights=weights, column=MASK).postprocess(logits)
+    taken = Segment(class_weights=weights, logit_adjustment=0.5, column=MASK).postprocess(logits)
     expected = plain / torch.tensor([1.0, 0.5, 1.0]).view(1, 3, 1, 1)  # square roots of the weights; 0 is left alone
     torch.testing.assert_close(taken, expected / expected.sum(dim=1, keepdim=True))
-    torch.testing.assert_close(Segment(logit_adjustment=0.5, column=MASK).activate(logits), plain)
+    torch.testing.assert_close(Segment(logit_adjustment=0.5, column=MASK).postprocess(logits), plain)
     with pytest.raises(ConfigError, match="logit_adjustment must be at least 0 and at most 1, got 2"):
         Segment(logit_adjustment=2)
 
@@ -90,10 +90,10 @@ def test_gradients_equal_finite_differences():
 
 def test_probabilities_then_class_numbers_then_answers():
     outputs = logits()
-    activated = HEAD.activate(outputs.to(torch.bfloat16))
-    assert activated.dtype == torch.float32
-    torch.testing.assert_close(activated.sum(dim=1), torch.ones(2, *SIZE))
-    compact = HEAD.compact(HEAD.activate(outputs))
+    predictions = HEAD.postprocess(outputs.to(torch.bfloat16))
+    assert predictions.dtype == torch.float32
+    torch.testing.assert_close(predictions.sum(dim=1), torch.ones(2, *SIZE))
+    compact = HEAD.reduce(HEAD.postprocess(outputs))
     assert compact.dtype == torch.uint8
     assert compact.equal(outputs.argmax(dim=1).to(torch.uint8))
     answers = HEAD.decode(compact)
@@ -103,7 +103,7 @@ def test_probabilities_then_class_numbers_then_answers():
 
 
 def test_metrics_are_sklearns_over_all_rows_together():
-    said, targets = HEAD.compact(logits(5)), truth(5)
+    said, targets = HEAD.reduce(logits(5)), truth(5)
     there = (targets != 255).numpy()
     true, given = targets.numpy()[there], said.numpy()[there]
     by_class = [jaccard_score(true, given, labels=[k], average="macro") for k in range(K)]
@@ -155,11 +155,11 @@ def test_undoing_a_mirror_is_exact():
     for geometry in ("flip", "affine"):
         augment_params = drawn(geometry)
         mirrored = torch.stack([there[0].flip(-1), there[1]])
-        back = HEAD.undo(mirrored, augment_params)
+        back = HEAD.invert_augmentation(mirrored, augment_params)
         if geometry == "flip":
             assert back.equal(there)
         torch.testing.assert_close(back, there, rtol=1e-4, atol=1e-4)
-    assert HEAD.undo(there, AugmentParams.identity(2)) is there
+    assert HEAD.invert_augmentation(there, AugmentParams.identity(2)) is there
 
 
 def test_undoing_a_warp_brings_probabilities_back_to_their_pixels():
@@ -173,7 +173,7 @@ def test_undoing_a_warp_brings_probabilities_back_to_their_pixels():
     viewed = warp_images(
         there, AugmentParams(augment_params.matrix, augment_params.gain, augment_params.bias, colour=False), fill=0.0
     )
-    back = HEAD.undo(viewed, augment_params)
+    back = HEAD.invert_augmentation(viewed, augment_params)
     torch.testing.assert_close(back[..., 16:24, 19:29], there[..., 16:24, 19:29], rtol=0, atol=0.05)
     assert (viewed[..., 16:24, 19:29] - there[..., 16:24, 19:29]).abs().max() > 0.2
 
@@ -181,7 +181,7 @@ def test_undoing_a_warp_brings_probabilities_back_to_their_pixels():
 def test_pixels_that_a_view_does_not_show_have_no_say():
     shifted = drawn("affine", shift=torch.tensor([[0.5, 0.0], [0.5, 0.0]]), flip=torch.zeros(2, dtype=torch.bool))
     certain = F.one_hot(torch.full((2, 40, 48), 2), K).permute(0, 3, 1, 2).float()
-    back = HEAD.undo(certain, shifted)  # the right half of the image was moved out of the frame
+    back = HEAD.invert_augmentation(certain, shifted)  # the right half of the image was moved out of the frame
     torch.testing.assert_close(back[..., 30:], torch.full((2, K, 40, 18), 1 / K))
     torch.testing.assert_close(back[:, 2, :, :20], torch.ones(2, 40, 20))
 
@@ -258,4 +258,4 @@ def test_a_network_of_ones_own_can_be_learnt_with_it():
         optimizer.zero_grad()
         HEAD.loss(net(image), mask).sum().backward()
         optimizer.step()
-    assert HEAD.measure(HEAD.compact(net(image)), mask)["mean_iou"] > 0.95
+    assert HEAD.measure(HEAD.reduce(net(image)), mask)["mean_iou"] > 0.95

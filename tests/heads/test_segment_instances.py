@@ -44,49 +44,53 @@ def features():
 
 def test_it_gives_losses_and_packed_detections_of_every_row():
     layers = SMALL.layers(SHAPES)
-    outputs = layers(features())
-    assert SMALL.outputs_fault(outputs, 2) is None
-    losses = SMALL.loss(outputs, TRUTH)
+    losses = SMALL.loss(layers(features(), targets=TRUTH), TRUTH)
     assert (losses.shape, losses.dtype) == ((2,), torch.float32)
     losses.sum().backward()
     assert all(parameter.grad is not None for parameter in layers.parameters())
-    activated = SMALL.activate(outputs)
-    assert activated.dtype == torch.uint8
-    assert activated.shape == (2, 12, *COLUMN.shape[1:])
-    found = outputs.detections()
-    assert torch.equal(boxes_in(activated), found[:, :, [0, 1, 2, 3, 5, 4]])  # class before score
-    assert torch.equal(masks_in(activated, SIZE_PX), outputs.mask_detections(found))
-    assert torch.equal(SMALL.compact(activated / 1), activated)  # the mean over one view is a float
+    outputs = layers.eval()(features())
+    assert SMALL.outputs_fault(outputs, 2) is None
+    predictions = SMALL.postprocess(outputs)
+    assert predictions.dtype == torch.uint8
+    assert predictions.shape == (2, 12, *COLUMN.shape[1:])
+    assert torch.equal(boxes_in(predictions), outputs.detections[:, :, [0, 1, 2, 3, 5, 4]])  # class before score
+    assert torch.equal(masks_in(predictions, SIZE_PX), outputs.masks)
+    assert torch.equal(SMALL.reduce(predictions / 1), predictions)  # the mean over one view is a float
 
 
 def test_a_few_steps_find_the_things_and_their_masks():
     layers, given = SMALL.layers(SHAPES), features()
     optimizer = torch.optim.AdamW(layers.parameters(), lr=5e-3)
     for _ in range(60):
-        loss = SMALL.loss(layers(given), TRUTH).mean()
+        loss = SMALL.loss(layers(given, targets=TRUTH), TRUTH).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    activated = SMALL.activate(layers.eval()(given))
-    figures = SMALL.measure(activated, TRUTH)
+    predictions = SMALL.postprocess(layers.eval()(given))
+    figures = SMALL.measure(predictions, TRUTH)
     assert figures["ap50"] > 0.9
     assert figures["mask_ap50"] > 0.9  # the triangle's box alone overlaps by a half
 
 
 def test_lines_behind_an_empty_one_are_learnt_too():
     """Augmentation drops things that left the image, and leaves holes."""
-    outputs = SMALL.layers(SHAPES).eval()(features())
+    layers = SMALL.layers(SHAPES).eval()
+
+    def losses(targets):
+        return SMALL.loss(layers(features(), targets=targets), targets)
+
     moved = torch.zeros_like(TRUTH)
     moved[:, 0], moved[:, 3] = TRUTH[:, 0], TRUTH[:, 1]
-    torch.testing.assert_close(SMALL.loss(outputs, moved), SMALL.loss(outputs, TRUTH))
+    torch.testing.assert_close(losses(moved), losses(TRUTH))
     only = torch.zeros_like(TRUTH)
     only[:, 3] = TRUTH[:, 1]
-    assert SMALL.loss(outputs, only)[0] != SMALL.loss(outputs, TRUTH)[0]
+    assert losses(only)[0] != losses(TRUTH)[0]
 
 
 def test_rows_without_a_target_hold_zeros_and_have_finite_losses():
     layers = SMALL.layers(SHAPES)
-    losses = SMALL.loss(layers(features()), torch.zeros_like(TRUTH))
+    nothing = torch.zeros_like(TRUTH)
+    losses = SMALL.loss(layers(features(), targets=nothing), nothing)
     losses.sum().backward()
     assert losses.isfinite().all()
     assert all(torch.as_tensor(parameter.grad).isfinite().all() for parameter in layers.parameters())
@@ -117,17 +121,8 @@ def test_perfect_answers_are_perfect():
 
 def test_views_and_other_outputs_are_refused():
     with pytest.raises(ConfigError, match="views=1"):
-        SMALL.undo(torch.zeros(1, 3, 6), AugmentParams.identity(1))
-    assert "needs an object for 2 images" in str(SMALL.outputs_fault(torch.zeros(2), 2))
-
-    class Boxes:
-        def losses(self, targets):
-            return targets.sum((1, 2))
-
-        def detections(self):
-            return torch.zeros(2, 3, 6)
-
-    assert "mask_detections" in str(SMALL.outputs_fault(Boxes(), 2))
+        SMALL.invert_augmentation(torch.zeros(1, 3, 6), AugmentParams.identity(1))
+    assert "needs longspan.nn.detections.DetectorOutputs" in str(SMALL.outputs_fault(torch.zeros(2), 2))
 
 
 def test_json_makes_the_same_head_again():

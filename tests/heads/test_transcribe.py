@@ -29,36 +29,36 @@ def test_the_loss_is_per_character_and_that_of_an_empty_text_as_it_is():
 
 
 def test_answers_are_texts_with_the_probability_of_all_paths_that_spell_them():
-    activated = torch.tensor([[[0.5, 0.5, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]])
-    (answer,) = Transcribe(beam=4, column=COLUMN).decode(activated)
+    predictions = torch.tensor([[[0.5, 0.5, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]])
+    (answer,) = Transcribe(beam=4, column=COLUMN).decode(predictions)
     assert answer.value == "a"
     assert answer.probability == pytest.approx(0.75)  # a-, -a and aa, of four paths
     assert answer.probabilities is None
-    sure = HEAD.decode(HEAD.activate(certain([1, 1, 0, 1, 3], [0, 0, 0, 0, 0])))
+    sure = HEAD.decode(HEAD.postprocess(certain([1, 1, 0, 1, 3], [0, 0, 0, 0, 0])))
     assert [each.value for each in sure] == ["aac", ""]
     assert all(0.999 < each.probability <= 1 for each in sure)
 
 
 def test_what_is_averaged_are_probabilities_of_each_step():
     outputs = torch.randn(2, 5, 4)
-    torch.testing.assert_close(HEAD.activate(outputs).sum(dim=2), torch.ones(2, 5))
-    torch.testing.assert_close(HEAD.activate(outputs.bfloat16()), HEAD.activate(outputs), atol=2e-2, rtol=0.1)
+    torch.testing.assert_close(HEAD.postprocess(outputs).sum(dim=2), torch.ones(2, 5))
+    torch.testing.assert_close(HEAD.postprocess(outputs.bfloat16()), HEAD.postprocess(outputs), atol=2e-2, rtol=0.1)
 
 
 def test_figures_are_fractions_of_whole_texts_and_of_characters():
     #                       abc        ab         (nothing)  cc, read as c
-    said = HEAD.activate(certain([1, 2, 3, 0, 0], [1, 2, 0, 0, 0], [0, 0, 0, 0, 0], [3, 3, 0, 0, 0]))
+    said = HEAD.postprocess(certain([1, 2, 3, 0, 0], [1, 2, 0, 0, 0], [0, 0, 0, 0, 0], [3, 3, 0, 0, 0]))
     figures = HEAD.measure(said, encoded("abc", "acb", "", "cc"))
     assert figures == {"error_rate": 0.5, "character_error_rate": 0.25}
 
 
 def test_insertions_can_make_more_errors_than_there_are_characters():
-    figures = HEAD.measure(HEAD.activate(certain([1, 2, 3, 2, 1])), encoded("a"))
+    figures = HEAD.measure(HEAD.postprocess(certain([1, 2, 3, 2, 1])), encoded("a"))
     assert figures == {"error_rate": 1.0, "character_error_rate": 4.0}
 
 
 def test_without_a_single_true_character_there_is_no_rate_of_characters():
-    assert HEAD.measure(HEAD.activate(certain([1, 0, 0, 0, 0])), encoded("")) == {"error_rate": 1.0}
+    assert HEAD.measure(HEAD.postprocess(certain([1, 0, 0, 0, 0])), encoded("")) == {"error_rate": 1.0}
 
 
 def test_hidden_layers_see_every_step_alike():
@@ -82,7 +82,7 @@ def test_a_text_that_cannot_be_spelt_counts_as_wrong_and_is_among_the_worst():
     losses = HEAD.loss(outputs, encoded("aaaa", "ab"))
     assert losses[0] == 25.0
     assert losses[0] > losses[1]
-    assert HEAD.measure(HEAD.activate(outputs), encoded("aaaa", "ab"))["error_rate"] == 1
+    assert HEAD.measure(HEAD.postprocess(outputs), encoded("aaaa", "ab"))["error_rate"] == 1
 
 
 @pytest.mark.parametrize("options", [{"beam": 0}, {"beam": 2.5}, {"dropout": 1.0}, {"hidden": (0,)}])

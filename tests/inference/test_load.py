@@ -47,7 +47,7 @@ def answers(model, data):
 
 def test_a_loaded_model_says_exactly_what_the_learner_says(learner, path, images):
     loaded = ls.load(path, device="cpu")
-    one, other = learner.predictor().answer(images).activated, loaded.answer(images).activated
+    one, other = learner.predictor().raw_predictions(images).values, loaded.raw_predictions(images).values
     assert one.keys() == {"side", "light", "lit"}
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert answers(loaded, images) == answers(learner, images)
@@ -72,7 +72,7 @@ def test_every_sort_of_network_is_built_again(small, tmp_path, model):
     learner = small.learner(task, model)
     loaded = ls.load(learner.save(tmp_path / "m.safetensors"), device="cpu")
     images = list(task.table.arrays["image"][:3])
-    again, first = (each.answer(images).activated["side"] for each in (loaded, learner.predictor()))
+    again, first = (each.raw_predictions(images).values["side"] for each in (loaded, learner.predictor()))
     assert torch.equal(again, first)
 
 
@@ -149,7 +149,7 @@ def test_the_file_of_format_version_1_loads_for_ever():
     """Written by the first version: a small ResNet on 8 x 8 grey images with one target of every kind."""
     model = ls.load(FILES / "model-v1.safetensors", device="cpu")
     expected = json.loads((FILES / "model-v1.json").read_text())
-    image = np.asarray(expected["picture"], np.uint8)
+    image = np.asarray(expected["image"], np.uint8)
     found = model.predict(image).to_json()
     assert found["side"] == expected["answer"]["side"]
     assert found["lit"] == expected["answer"]["lit"]

@@ -7,7 +7,7 @@ from torch import nn
 from longspan.columns import Category, Number
 from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Classify, Regress
-from longspan.inference.network import Network, evaluating, place
+from longspan.inference.network import Network, eval_view, place
 from longspan.models import SmallResNetConfig, create
 
 LABEL = Classify(column=Category(vocab=("a", "b", "c")))
@@ -92,7 +92,7 @@ def test_outputs_of_another_shape_say_what_would_fit(backbone, heads, words):
     ("give", "words"),
     [
         (lambda x: (x, x), "gives tuple; it must give the outputs of the one target, or a dict"),
-        (lambda x: {"x": x}, r"gives \['x'\], the task wants \['y'\]"),
+        (lambda x: {"x": x}, r"gives \['x'\], the task needs \['y'\]"),
     ],
 )
 def test_outputs_of_another_kind_say_what_would_fit(give, words):
@@ -124,7 +124,7 @@ def test_a_fraction_of_the_layers_is_frozen_lowest_first_and_rests(fraction, fro
     net.freeze(fraction)
     learning = [all(p.requires_grad for p in group) for group in net.groups()]
     assert learning == [False] * frozen + [True] * (5 - frozen)
-    net.train_unfrozen()
+    net.train()
     parts = [net.backbone.stem, *net.backbone.stages, net.heads]
     assert [part.training for part in parts] == learning
     net.freeze(0.0)
@@ -141,18 +141,18 @@ def test_what_the_user_froze_stays_so():
     assert not net.backbone.linear.bias.requires_grad
 
 
-def test_evaluating_puts_every_module_back_as_it_was():
+def test_an_eval_view_shares_tensors_and_switches_no_module():
     net = Network(resnet(), {"y": LABEL})
     net.freeze(0.5)
-    net.train_unfrozen()
+    net.train()
     modes = [module.training for module in net.modules()]
     assert len(set(modes)) == 2
-    with evaluating(net):
-        assert not any(module.training for module in net.modules())
+    view = eval_view(net)
+    assert not any(module.training for module in view.modules())
     assert [module.training for module in net.modules()] == modes
-    with pytest.raises(ZeroDivisionError), evaluating(net):
-        raise ZeroDivisionError
-    assert [module.training for module in net.modules()] == modes
+    own, shared = net.state_dict(keep_vars=True), view.state_dict(keep_vars=True)
+    assert all(shared[name] is tensor for name, tensor in own.items())
+    assert not set(net.modules()) & set(view.modules())
 
 
 def test_kernels_over_images_are_channels_last_and_others_as_they_were():

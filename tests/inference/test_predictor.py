@@ -174,7 +174,7 @@ def test_views_average_what_augmented_views_say(model, images):
     with torch.no_grad():
         for view in augment_params:
             outputs = model.network(model.inputs["image"].prepare(encoded, view))
-            expected = expected + model.heads["side"].activate(outputs["side"]) / 4
+            expected = expected + model.heads["side"].postprocess(outputs["side"]) / 4
     found = [prediction.answers["side"].probabilities for prediction in model.predict(images[:3], views=4)]
     for answer, row in zip(found, expected, strict=True):
         assert list(answer.values()) == pytest.approx(row.tolist(), abs=1e-5)
@@ -198,13 +198,17 @@ def test_views_need_augmentation_and_images(small, images):
 
 def test_predicting_and_measuring_leave_the_network_as_it_was(learner, small, images):
     before, state = small.weights(learner), torch.get_rng_state()
-    model = learner.predictor()
-    model.network.train()
+    model, mode = learner.predictor(), learner.network.training
+    learner.network.train()
+    expected = model.raw_predictions(images).values
     model.predict(images)
     model.evaluate(small.table())
-    assert all(module.training for module in model.network.modules())
-    model.network.eval()
+    assert learner.network.training
+    assert not any(module.training for module in model.network.modules())
+    learner.network.train(mode)
     assert small.same(before, learner)
+    again = learner.predictor().raw_predictions(images).values
+    assert all(torch.equal(expected[name], again[name]) for name in expected)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -24,11 +24,11 @@ def test_scores_follow_the_rows_and_not_their_batches(learner):
     for batch_size in (1, 3, 4):
         parts = scored(learner, rows, batch_size)
         for name in learner.heads:
-            torch.testing.assert_close(parts.activated[name], whole.activated[name])
+            torch.testing.assert_close(parts.predictions[name], whole.predictions[name])
             torch.testing.assert_close(parts.losses[name], whole.losses[name])
             assert torch.equal(parts.targets[name], whole.targets[name])
     turned = scored(learner, rows.flip(0), 4)
-    torch.testing.assert_close(turned.activated["side"], whole.activated["side"].flip(0))
+    torch.testing.assert_close(turned.predictions["side"], whole.predictions["side"].flip(0))
 
 
 def test_missing_truths_lose_nothing_and_count_for_nothing(learner):
@@ -38,17 +38,17 @@ def test_missing_truths_lose_nothing_and_count_for_nothing(learner):
         assert 0 < there.sum() < len(there)
         assert torch.equal(scores.present[name], there)
         assert not scores.losses[name][~there].any()
-    figures = scores.figures(learner.heads)
+    figures = scores.metrics(learner.heads)
     losses = [scores.losses[n][scores.present[n]].mean() for n in learner.heads]
     assert figures["loss"] == pytest.approx(float(sum(losses)), rel=1e-6)
     there = scores.present["side"]
-    right = (scores.activated["side"].argmax(dim=1) == scores.targets["side"])[there]
+    right = (scores.predictions["side"].argmax(dim=1) == scores.targets["side"])[there]
     assert figures["side.accuracy"] == pytest.approx(float(right.double().mean()), abs=1e-6)
 
 
 def test_a_target_without_truth_gives_no_figure(learner):
     rows = torch.tensor([row for row in learner.task.train.tolist() if learner.task.table.value(row, "light") is None])
-    figures = scored(learner, rows, 4).figures(learner.heads)
+    figures = scored(learner, rows, 4).metrics(learner.heads)
     assert not any(name.startswith("light.") for name in figures)
     assert "side.accuracy" in figures
     assert math.isfinite(figures["loss"])
@@ -56,7 +56,7 @@ def test_a_target_without_truth_gives_no_figure(learner):
 
 def test_no_rows_give_no_figures(learner):
     none = scored(learner, torch.empty(0, dtype=torch.int64), 4)
-    assert none.figures(learner.heads) == {}
+    assert none.metrics(learner.heads) == {}
     assert isinstance(none, Scores)
 
 

@@ -56,14 +56,14 @@ def test_on_each_window_the_reader_says_what_the_single_network_says(head):
                 buffer.normal_()
     reader = slide(learner, width_px=70, target="text", margin_px=0)
     images = np.stack([line("|',", 70, seed) for seed in range(3)])
-    activated = reader.answer(ls.Table.from_arrays({"window": images}, {"window": ls.Image()})).activated
-    assert activated["text"].shape == (3, 11, 4)
+    predictions = reader.raw_predictions(ls.Table.from_arrays({"window": images}, {"window": ls.Image()})).values
+    assert predictions["text"].shape == (3, 11, 4)
     vocab = learner.heads["sign"].column.vocab
     order = [vocab.index("none"), *(i for i, label in enumerate(vocab) if label != "none")]
     padded = np.pad(images, ((0, 0), (0, 0), (0, 2)), mode="edge")
     for step in range(11):
-        alone = learner.predictor().answer(list(padded[:, :, 4 * step : 4 * step + 32])).activated
-        torch.testing.assert_close(activated["text"][:, step], alone["sign"][:, order], rtol=1e-5, atol=1e-5)
+        alone = learner.predictor().raw_predictions(list(padded[:, :, 4 * step : 4 * step + 32])).values
+        torch.testing.assert_close(predictions["text"][:, step], alone["sign"][:, order], rtol=1e-5, atol=1e-5)
 
 
 def test_trained_on_windows_it_reads_lines_is_saved_and_goes_on_training(tmp_path):
@@ -82,9 +82,7 @@ def test_trained_on_windows_it_reads_lines_is_saved_and_goes_on_training(tmp_pat
     assert again.info["task"] == {"inputs": ["window"], "targets": ["text"]}
     assert again.info["metrics"] == {}
     task = ls.Task(lines.split(valid=2, stratify=None), "window", "text", allow_leaks=True)
-    whole = ls.Learner(
-        task, "space_displacement_lenet", weights=tmp_path / "reader.safetensors", config=CONFIG, progress=False
-    )
+    whole = ls.Learner(task, "lenet5_slid", weights=tmp_path / "reader.safetensors", config=CONFIG, progress=False)
     assert whole.network.backbone.c1.equal(learner.network.backbone.c1)
 
 
@@ -115,7 +113,7 @@ def test_classes_that_are_digits_are_read_as_text():
 
 def test_what_cannot_be_slid_is_refused():
     with pytest.raises(ConfigError, match="Only a lenet5 can be slid over a line, got Predictor"):
-        slide(single(model="space_to_depth_cnn"), width_px=64, target="text")
+        slide(single(model="unshuffle_cnn"), width_px=64, target="text")
     with pytest.raises(ShapeError, match="this one was built for 28 x 28 px"):
         slide(single(size_px=28), width_px=64, target="text")
     with pytest.raises(UnknownNameError, match=r"no class for 'no character' 'nothing'"):

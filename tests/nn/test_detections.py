@@ -1,7 +1,7 @@
 import torch
 from torchvision.ops import nms
 
-from longspan.nn.detections import Precision, class_wise_nms, stack_detections
+from longspan.nn.detections import class_wise_nms, full_precision, stack_detections
 
 
 def candidates(count=60):
@@ -40,12 +40,9 @@ def test_images_with_fewer_detections_are_filled_up_with_zeros():
     assert not stacked[1].any()
 
 
-def test_the_precision_of_the_forward_pass_is_there_again_later():
-    with torch.autocast("cpu", torch.bfloat16):
-        low = Precision(torch.device("cpu"))
-    whole = Precision(torch.device("cpu"))
+def test_full_precision_within_autocast():
     layer = torch.nn.Linear(2, 2)
-    with low():
+    with torch.autocast("cpu", torch.bfloat16):
         assert layer(torch.zeros(1, 2)).dtype == torch.bfloat16
-    with torch.autocast("cpu", torch.bfloat16), whole():
-        assert layer(torch.zeros(1, 2)).dtype == torch.float32
+        with full_precision(torch.device("cpu")):
+            assert layer(torch.zeros(1, 2)).dtype == torch.float32

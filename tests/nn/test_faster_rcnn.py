@@ -54,10 +54,13 @@ class WithPyramid(nn.Module):
         return OrderedDict((str(i), each) for i, each in enumerate(self.pyramid(self.trunk(images))))
 
 
-def ours(masks=False):
+def ours(masks=False, config=CONFIG):
     torch.manual_seed(7)
     branch = MaskBranch(CONFIG.channels, CLASSES, width=8, depth=2) if masks else None
-    network = FasterRCNN(CONFIG, num_classes=CLASSES, channels=(6, 6), strides=STRIDES, size_px=SIZE_PX, masks=branch)
+    network = FasterRCNN(
+        config, num_classes=CLASSES, channels=(6, 6), strides=STRIDES, size_px=SIZE_PX, masks=branch,
+        read_targets=(lambda pair: pair) if masks else None,
+    )  # fmt: skip
     for layer in (network.rpn_head.cls_logits, network.rpn_head.bbox_pred, network.box_predictor.bbox_pred):
         nn.init.normal_(layer.weight, std=0.05)  # proposals that are no mere anchors
     return Trunk(), network
@@ -113,7 +116,7 @@ def test_losses_and_gradients_are_those_of_torchvision_on_the_same_samples(with_
     torch.manual_seed(5)
     expected = torch.stack(list(reference(list(images), as_torchvision_wants(targets, masks)).values())).sum()
     torch.manual_seed(5)
-    losses = network.train()(trunk(images)).losses(targets, masks if with_masks else None)
+    losses = network.train()(trunk(images), (targets, masks) if with_masks else targets).losses
     assert losses.shape == (len(images),)
     torch.testing.assert_close(losses.mean(), expected)
     parameters = [*trunk.parameters(), *network.parameters()]
@@ -126,7 +129,7 @@ def test_detections_are_those_of_torchvision():
     images, _, _ = pictures()
     trunk, network = ours()
     expected = theirs(trunk, network).eval()(list(images))
-    found = network.eval()(trunk(images)).detections()
+    found = network.eval()(trunk(images)).detections
     assert found.shape == (2, CONFIG.max_detections, 6)
     for row, wanted in zip(found, expected, strict=True):
         count = len(wanted["scores"])
@@ -144,8 +147,7 @@ def test_masks_lie_where_torchvision_lays_them():
     nn.init.normal_(next(network.masks.predictor[-1].parameters()), std=3.0)
     expected = theirs(trunk, network).eval()(list(images))
     outputs = network.eval()(trunk(images))
-    found = outputs.detections()
-    masks = outputs.mask_detections(found)
+    masks = outputs.masks
     assert masks.shape == (2, CONFIG.max_detections, *SIZE_PX)
     alike, area = 0, 0
     for row, wanted in zip(masks, expected, strict=True):
@@ -157,15 +159,20 @@ def test_masks_lie_where_torchvision_lays_them():
     assert alike / area > 0.85  # torchvision rounds these small boxes to whole pixels
 
 
-def test_loss_and_detections_are_both_there_in_either_mode():
+def test_in_evaluation_there_are_losses_and_detections_and_in_a_training_step_only_losses():
     images, targets, masks = pictures()
     trunk, network = ours(masks=True)
-    for mode in (True, False):
-        outputs = network.train(mode)(trunk(images))
-        first = outputs.detections()
-        assert outputs.losses(targets, masks).isfinite().all()
-        assert torch.equal(outputs.detections(), first)
-        assert (first[:, :, 4].diff(dim=1) <= 0).all()
+    network.eval()
+    alone, both = network(trunk(images)), network(trunk(images), (targets, masks))
+    assert alone.losses.shape == (0,)
+    assert both.losses.isfinite().all()
+    assert torch.equal(alone.detections, both.detections)
+    assert torch.equal(alone.masks, both.masks)
+    assert (both.detections[:, :, 4].diff(dim=1) <= 0).all()
+    step = network.train()(trunk(images), (targets, masks))
+    assert step.losses.shape == (2,)
+    assert step.detections.shape == (2, 0, 6)
+    assert step.masks.shape == (2, 0, 0, 0)
 
 
 def test_in_evaluation_the_loss_is_a_function_of_the_image_alone():
@@ -173,17 +180,17 @@ def test_in_evaluation_the_loss_is_a_function_of_the_image_alone():
     trunk, network = ours(masks=True)
     network.eval()
     state = torch.get_rng_state()
-    both = network(trunk(images)).losses(targets, masks)
+    both = network(trunk(images), (targets, masks)).losses
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    alone = network(trunk(images[1:])).losses(targets[1:], masks[1:])
+    alone = network(trunk(images[1:]), (targets[1:], masks[1:])).losses
     torch.testing.assert_close(both[1:], alone)
 
 
 def test_images_without_boxes_teach_that_nothing_is_there():
     images, targets, masks = pictures()
     trunk, network = ours(masks=True)
-    losses = network.train()(trunk(images)).losses(targets * 0, masks & False)
+    losses = network.train()(trunk(images), (targets * 0, masks & False)).losses
     assert losses.isfinite().all()
     losses.mean().backward()
     for name, parameter in network.named_parameters():
@@ -197,35 +204,45 @@ def test_images_without_boxes_teach_that_nothing_is_there():
 
 def test_ignored_boxes_are_neither_right_nor_wrong():
     images, targets, _ = pictures(1)
-    trunk, network = ours()
+    trunk, network = ours(config=dataclasses.replace(CONFIG, anchor_samples=100_000))
     network.train()
     targets[0, 2, 5] = 1
+    levels = network.pyramid(trunk(images))
+    anchors = torch.cat(network.anchors(levels))
+    middles = (anchors[:, :2] + anchors[:, 2:]) / 2
+    inside = ((middles >= torch.tensor([45.0, 15])) & (middles <= torch.tensor([85.0, 35]))).all(dim=1)
+    small = anchors[:, 2:].sub(anchors[:, :2]).amax(dim=1) < 30
 
-    def offsets_that_learn(truth):
-        outputs = network(trunk(images))
-        outputs.objectness.retain_grad()
+    def logits_that_learn(encoded):
+        kept = []
+
+        def keep(module, inputs, outputs):
+            for level in outputs[0]:
+                level.retain_grad()
+            kept.extend(outputs[0])
+
+        hook = network.rpn_head.register_forward_hook(keep)
         torch.manual_seed(0)
-        outputs.losses(truth).sum().backward()
-        middles = (torch.cat(outputs.anchors)[:, :2] + torch.cat(outputs.anchors)[:, 2:]) / 2
-        inside = ((middles >= torch.tensor([45.0, 15])) & (middles <= torch.tensor([85.0, 35]))).all(dim=1)
-        small = torch.cat(outputs.anchors)[:, 2:].sub(torch.cat(outputs.anchors)[:, :2]).amax(dim=1) < 30
-        return bool(outputs.objectness.grad[0, inside & small].any())
+        network(trunk(images), encoded).losses.sum().backward()
+        hook.remove()
+        gradient = torch.cat([each.grad.permute(0, 2, 3, 1).reshape(1, -1) for each in kept], dim=1)
+        return bool(gradient[0, inside & small].any())
 
-    network.anchor_sampler.batch_size_per_image = 100_000
-    assert not offsets_that_learn(targets)
+    assert not logits_that_learn(targets)
     without = targets.clone()
     without[0, 2] = 0
-    assert offsets_that_learn(without)
+    assert logits_that_learn(without)
 
 
-def test_bfloat16_is_kept_until_the_losses():
+def test_losses_and_detections_are_float32_under_autocast():
     images, targets, masks = pictures()
     trunk, network = ours(masks=True)
-    whole = network.eval()(trunk(images)).losses(targets, masks)
+    whole = network.eval()(trunk(images), (targets, masks)).losses
+    dtypes = []
+    network.box_head.register_forward_hook(lambda module, inputs, outputs: dtypes.append(outputs.dtype))
     with torch.autocast("cpu", torch.bfloat16):
-        outputs = network(trunk(images))
-    assert outputs.maps[0].dtype == torch.bfloat16
-    losses = outputs.losses(targets, masks)  # outside, as the training loop asks for it
-    assert losses.dtype == torch.float32
-    torch.testing.assert_close(losses, whole, atol=0.1, rtol=0.1)
-    assert outputs.detections().dtype == torch.float32
+        outputs = network(trunk(images), (targets, masks))
+    assert set(dtypes) == {torch.bfloat16}
+    assert outputs.losses.dtype == torch.float32
+    torch.testing.assert_close(outputs.losses, whole, atol=0.1, rtol=0.1)
+    assert outputs.detections.dtype == torch.float32

@@ -22,14 +22,16 @@ ALL = ["side", "light", "lit"]
 )
 def test_every_head_learns_a_dozen_samples_by_heart(small, target, figure, reached):
     task = small.task(target, rows=14, valid=2)
-    learner = small.learner(task, batch_size=6).fit_one_cycle(40, lr=2e-2)
+    config = ls.TrainConfig(batch_size=6, precision="float32", keep="last")
+    learner = small.learner(task, config=config).fit_one_cycle(40, lr=2e-2)
     assert len(task.train) == 12
     assert learner.evaluate("train")[figure] >= reached
 
 
 def test_several_targets_are_learnt_together(small):
     task = small.task(ALL, rows=14, valid=2, missing=True)
-    learner = small.learner(task, batch_size=6).fit_one_cycle(50, lr=2e-2)
+    config = ls.TrainConfig(batch_size=6, precision="float32", keep="last")
+    learner = small.learner(task, config=config).fit_one_cycle(50, lr=2e-2)
     figures = learner.evaluate("train")
     assert figures["side.accuracy"] == 1.0
     assert figures["lit.exact_match"] == 1.0
@@ -213,14 +215,14 @@ def test_an_interrupted_fit_can_be_followed_by_another(small):
         learner.run([ls.Phase(epochs=3, frozen=0.5)])
     assert not learner.network.training
     assert all(parameter.requires_grad for parameter in learner.network.parameters())
-    learner.callbacks = []
+    learner.callbacks[:] = []
     weights = small.weights(learner)
     learner.fit(1)
     assert [record["epoch"] for record in learner.history] == [1, 2]
     assert learner.epochs_done == 2
     fresh = small.learner(config=config)
     fresh.network.load_state_dict(weights)
-    fresh.epochs_done, fresh.steps_done = 1, 3
+    fresh.training.epochs_done, fresh.training.steps_done = 1, 3
     assert small.same(fresh.fit(1), learner)  # no gradient of the interrupted step was left
 
 
@@ -241,7 +243,7 @@ def test_a_whole_network_brings_its_last_layer(small):
     whole = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
     learner = small.learner(small.task(rows=14, valid=2), whole, batch_size=6).fit_one_cycle(30, lr=2e-2)
     assert learner.evaluate("train")["accuracy"] == 1.0
-    with pytest.raises(ConfigError, match=r"frozen layers \(as of fine_tune\).*this network is whole"):
+    with pytest.raises(ConfigError, match=r"frozen layers \(as in fine_tune\).*this network is whole"):
         learner.fine_tune(1)
     wrong = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     with pytest.raises(ShapeError, match=r"the network gives \(2, 3\) for target 'side', .* needs \(2, 2\). End"):

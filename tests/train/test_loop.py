@@ -209,7 +209,7 @@ def test_weights_that_were_lost_before_are_not_called_sound(small):
             with torch.no_grad():
                 next(state.network.parameters()).fill_(float("inf"))
 
-    with pytest.raises(TrainingError, match="The weights were no longer finite numbers before this step"):
+    with pytest.raises(TrainingError, match="The weights were no longer finite before this step"):
         small.learner(callbacks=[Spoil()]).fit(1)
 
 

@@ -30,34 +30,38 @@ along the recording, `(B, T, num_features)`; or `FeatureMaps`, several maps of t
 @final
 @dataclass(frozen=True, slots=True)
 class TargetPrediction:
-    """What a head says about one row, in the words of its column."""
+    """The prediction of one target for one row."""
 
     value: Any
     """The decoded value: a label, a list of labels, a number, a text."""
     probability: float | None = None
-    """How sure the network is, where its kind of target has such a number."""
+    """Of the value, where the kind of target has one."""
     probabilities: dict[Any, float] | None = None
     """For every class."""
 
 
 class Head(ABC):
-    """Subclasses are frozen dataclasses with a `column` field: None until the learner hands the fitted one over.
+    """Abstract. Subclasses are frozen dataclasses; their `column` is None until the learner fills in the fitted one.
 
-    Outputs are what `layers` give (logits); `activate` turns them into what a person may average and read
-    (probabilities, quantities in their unit). Losses come per row, so that a missing value adds nothing, MixUp can mix
-    them and the worst mistakes can be found.
+    `layers` are part of the network: they turn features, and while learning targets, into outputs. All other methods
+    are pure functions of outputs, predictions and targets. Outputs are a tensor of B rows (logits), or a named tuple
+    of tensors; `postprocess` turns them into what can be averaged and read (probabilities, quantities in their unit).
+    Losses come per row, so that a missing value adds nothing, MixUp can blend them and the worst errors can be found.
     """
 
     kind: ClassVar[str]
     """Name in files and messages."""
     column_kinds: ClassVar[tuple[str, ...]]
-    """Kinds of column it serves."""
+    """Kinds of column it predicts."""
     reads: ClassVar[FeatureKind]
-    """What its layers make outputs from."""
+    """The features its layers read."""
+    sees_targets: ClassVar[bool] = False
+    """Whether `forward` of its layers takes `targets=` too: the prepared targets `(B, ...)` in training and when losses
+    are measured, None when there are none."""
     averages: ClassVar[bool] = True
-    """Whether the mean of several activated outputs, of views or of models, is one."""
+    """Whether the mean of several predictions, of views or of models, is a prediction."""
     metrics: ClassVar[tuple[Metric, ...]]
-    """The figures it reports, the most important first."""
+    """The metrics it reports, the most important first."""
     column: Column | None
 
     @property
@@ -67,45 +71,45 @@ class Head(ABC):
 
     @abstractmethod
     def layers(self, shapes: FeatureShapes) -> nn.Module:
-        """New layers from features to outputs: a tensor of B rows, or an object that `loss` and `activate` understand.
+        """New layers from features to outputs: a tensor of B rows, or a named tuple of tensors.
 
-        They read what `reads` says: `(B, num_features)`, `(B, T, num_features)`, or `FeatureMaps`.
+        They read `(B, num_features)`, `(B, T, num_features)`, or `FeatureMaps`, as `reads` says.
         """
 
     @abstractmethod
     def outputs_fault(self, outputs: object, rows: int) -> str | None:
-        """Why `outputs` for `rows` rows cannot serve, in words that follow their shape; None when they can."""
+        """Why `outputs` for `rows` rows do not fit, worded to follow their shape; None when they do."""
 
     @abstractmethod
     def loss(self, outputs: Any, targets: torch.Tensor) -> torch.Tensor:
         """Loss of each row, `(B,)` float32; finite, with finite gradients, also where the target is missing (zeros)."""
 
     @abstractmethod
-    def activate(self, outputs: Any) -> torch.Tensor:
-        """Outputs as averageable quantities, `(B, ...)` float32."""
+    def postprocess(self, outputs: Any) -> torch.Tensor:
+        """Predictions from outputs, `(B, ...)`: probabilities, quantities, detections."""
 
-    def undo(self, activated: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
-        """What was activated for images after their draws, as it lies in the images before them.
+    def invert_augmentation(self, predictions: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
+        """Predictions for augmented images, mapped back to the images before augmentation.
 
-        Heads that say nothing about places give it back as it is.
+        The default is for predictions without a position in the image, which stay as they are.
         """
         del augment_params
-        return activated
+        return predictions
 
-    def compact(self, activated: torch.Tensor) -> torch.Tensor:
-        """What is kept of each row to be measured and decoded, `(B, ...)`; less where `activated` is large."""
-        return activated
-
-    @abstractmethod
-    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
-        """One answer per row of what `compact` kept; places are in pixels of the image that the network saw."""
+    def reduce(self, predictions: torch.Tensor) -> torch.Tensor:
+        """The part of the predictions that is kept to be measured and decoded, `(B, ...)`; by default all of it."""
+        return predictions
 
     @abstractmethod
-    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-        """The metrics over all rows of what `compact` kept; every name in `metrics` that these rows allow."""
+    def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
+        """One prediction per row of reduced predictions; positions are in pixels of the image that the network saw."""
+
+    @abstractmethod
+    def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+        """The metrics over all rows of reduced predictions: every name in `metrics` that these rows define."""
 
     def with_column(self, column: Column) -> Self:
-        """This head for a fitted column."""
+        """The same head for a fitted column."""
         return dataclasses.replace(self, column=column)  # type: ignore[type-var]
 
     def to_json(self) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def vector_fault(outputs: object, rows: int, num_outputs: int) -> str | None:
 
 
 def check_layers(owner: str, hidden: Sequence[int], dropout: float) -> None:
-    """Refuse widths and a dropout that `perceptron` cannot build with ConfigError."""
+    """ConfigError for widths or a dropout that `perceptron` cannot build."""
     if not isinstance(hidden, tuple | list) or any(not isinstance(units, int) or units < 1 for units in hidden):
         raise ConfigError(f"{owner}.hidden must be widths of layers of at least 1, such as (128,), got {hidden!r}.")
     if not 0 <= dropout < 1:
@@ -147,8 +151,8 @@ def check_layers(owner: str, hidden: Sequence[int], dropout: float) -> None:
 def perceptron(num_features: int, hidden: Sequence[int], dropout: float, num_outputs: int) -> nn.Module:
     """Layers from features to outputs: dropout and one linear layer where `hidden` is empty.
 
-    With hidden layers each linear layer stands behind batch normalisation and dropout, the hidden ones with half of it,
-    and before a ReLU: the head that fastai puts on pretrained networks (`create_head`).
+    With hidden layers, batch normalisation and dropout come before each linear layer (half the dropout before hidden
+    ones) and a ReLU follows each hidden one: the head that fastai puts on pretrained networks (`create_head`).
     """
     from torch import nn
 

@@ -69,31 +69,31 @@ class Classify(Head):
         """Cross-entropy of each row, nats."""
         return F.cross_entropy(outputs.float(), targets, reduction="none", label_smoothing=self.label_smoothing)
 
-    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probabilities `(B, K)`."""
         return outputs.float().softmax(dim=1)
 
-    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
+    def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The most probable class and the probabilities of all."""
-        best = activated.argmax(dim=1).tolist()
+        best = predictions.argmax(dim=1).tolist()
         vocab = self._category.vocab
         return [
             TargetPrediction(vocab[k], row[k], dict(zip(vocab, row, strict=True)))
-            for k, row in zip(best, activated.tolist(), strict=True)
+            for k, row in zip(best, predictions.tolist(), strict=True)
         ]
 
-    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Accuracy, F1 averaged over classes, and for more than ten classes top-5 accuracy."""
         from sklearn import metrics
 
-        truth, predicted = targets.numpy(), activated.argmax(dim=1).numpy()
+        truth, predicted = targets.numpy(), predictions.argmax(dim=1).numpy()
         figures = {
             "accuracy": metrics.accuracy_score(truth, predicted),
             "f1_macro": _f1(truth, predicted, "macro"),
         }
         if self.num_outputs > 10:
             labels = range(self.num_outputs)
-            figures["top5_accuracy"] = metrics.top_k_accuracy_score(truth, activated.numpy(), k=5, labels=labels)
+            figures["top5_accuracy"] = metrics.top_k_accuracy_score(truth, predictions.numpy(), k=5, labels=labels)
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
@@ -102,8 +102,8 @@ class Classify(Head):
 class MultiLabelClassify(Head):
     """Any number of K classes: binary cross-entropy on logits `(B, K)`; targets are zeros and ones `(B, K)`."""
 
-    kind: ClassVar[str] = "multi_label_classify"
-    column_kinds: ClassVar[tuple[str, ...]] = ("multi_label",)
+    kind: ClassVar[str] = "classify_many"
+    column_kinds: ClassVar[tuple[str, ...]] = ("categories",)
     reads: ClassVar[FeatureKind] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("f1_micro", "higher"),
@@ -152,26 +152,26 @@ class MultiLabelClassify(Head):
         smooth = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         return F.binary_cross_entropy_with_logits(outputs.float(), smooth, reduction="none").mean(dim=1)
 
-    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probability of each class, `(B, K)`; they need not sum to one."""
         return outputs.float().sigmoid()
 
-    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
+    def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """Labels above the threshold; the probability is that of the whole answer if classes were independent."""
         vocab = self._categories.vocab
         answers = []
-        for row in activated:
+        for row in predictions:
             given = row >= self.threshold
             labels: list[Any] = [label for label, there in zip(vocab, given.tolist(), strict=True) if there]
             sure = float(torch.where(given, row, 1 - row).prod())
             answers.append(TargetPrediction(labels, sure, dict(zip(vocab, row.tolist(), strict=True))))
         return answers
 
-    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """F1 over all labels and over classes, fraction of rows right in every class, mean average precision."""
         from sklearn import metrics
 
-        truth, given = targets.long().numpy(), (activated >= self.threshold).long().numpy()
+        truth, given = targets.long().numpy(), (predictions >= self.threshold).long().numpy()
         averages = ("micro", "macro") if self.num_outputs > 1 else ("binary", "binary")  # one column is no list to it
         micro, macro = (_f1(truth, given, each) for each in averages)
         figures = {
@@ -181,7 +181,7 @@ class MultiLabelClassify(Head):
         }
         occurring = truth.sum(axis=0) > 0  # average precision is undefined for a class that never occurs
         if occurring.any():
-            precision = metrics.average_precision_score(truth[:, occurring], activated.numpy()[:, occurring])
+            precision = metrics.average_precision_score(truth[:, occurring], predictions.numpy()[:, occurring])
             figures["average_precision"] = precision
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 

@@ -1,4 +1,4 @@
-"""Head for boxes: what is where in an image."""
+"""Head for boxes: the objects of an image, with class and score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DESIGNS = ("faster_rcnn", "retinanet")
 class Detect(Detector):
     """Boxes with classes, by Faster R-CNN or RetinaNet on a feature pyramid; targets are `Boxes` as encoded.
 
-    Activated outputs are detections `(B, max_detections, 6)` float32: x0, y0, x1, y1, score, class, the surest first,
+    Predictions are detections `(B, max_detections, 6)` float32: x0, y0, x1, y1, score, class, the highest score first,
     the rest zeros.
 
     Sources and differences: `FasterRCNN` and `RetinaNet`.
@@ -43,17 +43,15 @@ class Detect(Detector):
     )
 
     design: Design = "faster_rcnn"
-    """Two stages, proposals and then a look at each; or one, in which every anchor says what it holds."""
+    """Two stages: proposals that are then classified one by one; or one: every anchor predicts a class and a box."""
 
-    def __post_init__(self) -> None:
-        """Check every value."""
+    def _check_options(self) -> None:
         if self.design not in _DESIGNS:
             raise unknown_name("design of Detect", self.design, _DESIGNS)
-        super().__post_init__()
 
     @property
     def num_outputs(self) -> int:
-        """Classes that an anchor or a region can be of: K, and for faster_rcnn one more for nothing."""
+        """Classes of an anchor or a region: K, and for faster_rcnn background."""
         return len(self._boxes.vocab) + (self.design == "faster_rcnn")
 
     @property
@@ -83,18 +81,14 @@ class Detect(Detector):
             config, num_classes=classes, channels=shapes.channels, strides=shapes.strides, size_px=shapes.size_px
         )
 
-    def loss(self, outputs: DetectorOutputs, targets: torch.Tensor) -> torch.Tensor:
-        """The losses of proposals, classes and boxes of each row, summed as in the papers."""
-        return outputs.losses(targets)
-
-    def activate(self, outputs: DetectorOutputs) -> torch.Tensor:
+    def postprocess(self, outputs: DetectorOutputs) -> torch.Tensor:
         """Detections `(B, max_detections, 6)`."""
-        return outputs.detections()
+        return outputs.detections
 
-    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
-        """Boxes with label and score, the surest first; those below `answer_score` are left out."""
-        return [TargetPrediction(answers) for answers in self.answers(activated, self._boxes.vocab)]
+    def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
+        """Boxes with label and score, the highest score first, without those below `answer_score`."""
+        return [TargetPrediction(objects) for objects in self.objects(predictions, self._boxes.vocab)]
 
-    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """COCO's average precision over overlaps of 0.50 to 0.95, at 0.50 and at 0.75."""
-        return box_figures(activated, targets)
+        return box_figures(predictions, targets)

@@ -77,20 +77,20 @@ class Regress(Head):
             return F.huber_loss(predicted, standardised, reduction="none")
         return F.mse_loss(predicted, standardised, reduction="none")
 
-    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Quantities `(B,)` in the column's unit."""
         mean, std = self._scale()
         return outputs.float().squeeze(1) * std + mean
 
-    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
+    def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The quantity."""
-        return [TargetPrediction(value) for value in activated.tolist()]
+        return [TargetPrediction(value) for value in predictions.tolist()]
 
-    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Mean absolute and root mean squared error in the unit; with two rows or more the fraction explained."""
         from sklearn import metrics
 
-        truth, predicted = targets.double().numpy(), activated.double().numpy()
+        truth, predicted = targets.double().numpy(), predictions.double().numpy()
         figures = {
             "mae": metrics.mean_absolute_error(truth, predicted),
             "rmse": metrics.root_mean_squared_error(truth, predicted),

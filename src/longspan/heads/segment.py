@@ -156,7 +156,7 @@ class Segment(Head):
         losses = F.cross_entropy(outputs.float(), targets.long(), weight, ignore_index=IGNORED, reduction="none")
         return losses.sum(dim=(1, 2)) / (targets != IGNORED).sum(dim=(1, 2)).clamp_min(1)
 
-    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probabilities `(B, K, H, W)`; see `logit_adjustment`."""
         logits = outputs.float()
         if self.logit_adjustment and self.class_weights is not None:
@@ -165,36 +165,36 @@ class Segment(Head):
             logits = logits - self.logit_adjustment * weights.log().view(1, -1, 1, 1)
         return logits.softmax(dim=1)
 
-    def undo(self, activated: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
+    def invert_augmentation(self, predictions: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
         """Probabilities of drawn images brought back to where their pixels were; exact for mirrored ones.
 
         Pixels that a view does not show get the same probability for every class, and so have no say in a mean.
         """
         if augment_params.geometry == "none":
-            return activated
+            return predictions
         linear, offset = augment_params.matrix[:, :, :2].double(), augment_params.matrix[:, :, 2:].double()
         back = torch.linalg.inv(linear)
         inverse = torch.cat([back, -back @ offset], dim=2).float()
         returned = AugmentParams(
             inverse, augment_params.gain, augment_params.bias, geometry=augment_params.geometry, colour=False
         )
-        return warp_images(activated, returned, fill=1 / activated.shape[1])
+        return warp_images(predictions, returned, fill=1 / predictions.shape[1])
 
-    def compact(self, activated: torch.Tensor) -> torch.Tensor:
+    def reduce(self, predictions: torch.Tensor) -> torch.Tensor:
         """The most probable class of each pixel, `(B, H, W)` uint8."""
-        return activated.argmax(dim=1).to(torch.uint8)
+        return predictions.argmax(dim=1).to(torch.uint8)
 
-    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
+    def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The mask: class numbers `(H, W)` uint8."""
-        return [TargetPrediction(classes) for classes in activated.cpu().numpy()]
+        return [TargetPrediction(classes) for classes in predictions.cpu().numpy()]
 
-    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Mean intersection over union, fraction of pixels that are right, and the former of each class.
 
         Over all pixels of all rows together that are not ignored, as CamVid and Pascal VOC count; a class that neither
         occurs nor is said is in no figure.
         """
-        counts = confusion(targets, activated, self.num_outputs)
+        counts = confusion(targets, predictions, self.num_outputs)
         if not counts.any():
             return {}
         by_class = intersection_over_union(counts)

@@ -92,34 +92,34 @@ class Transcribe(Head):
         losses = text_losses(outputs.float().log_softmax(dim=2), targets)
         return losses / (targets >= 0).sum(dim=1).clamp_min(1)
 
-    def activate(self, outputs: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probabilities `(B, T, 1 + K)` at each step."""
         return outputs.float().softmax(dim=2)
 
-    def decode(self, activated: torch.Tensor) -> list[TargetPrediction]:
+    def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The text and the probability of it as a whole, over all paths that spell it."""
-        if not len(activated):
+        if not len(predictions):
             return []
-        texts = self._texts(activated)
-        log_probs = activated.clamp_min(torch.finfo(torch.float32).tiny).log()
-        sure = text_losses(log_probs, pad_texts(texts).to(activated.device)).neg().exp().clamp_max(1.0)
+        texts = self._texts(predictions)
+        log_probs = predictions.clamp_min(torch.finfo(torch.float32).tiny).log()
+        sure = text_losses(log_probs, pad_texts(texts).to(predictions.device)).neg().exp().clamp_max(1.0)
         return [
             TargetPrediction(self._text.decode(text), probability)
             for text, probability in zip(texts, sure.tolist(), strict=True)
         ]
 
-    def measure(self, activated: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Fraction of texts that are not right as a whole; edits per true character, where there are any."""
         truths = [[each for each in text if each >= 0] for text in targets.tolist()]
-        edits = [edit_distance(truth, said) for truth, said in zip(truths, self._texts(activated), strict=True)]
+        edits = [edit_distance(truth, said) for truth, said in zip(truths, self._texts(predictions), strict=True)]
         figures = {"error_rate": sum(map(bool, edits)) / len(edits)}
         characters = sum(map(len, truths))
         if characters:
             figures["character_error_rate"] = sum(edits) / characters
         return {name: round(figure, 6) for name, figure in figures.items()}
 
-    def _texts(self, activated: torch.Tensor) -> list[list[int]]:
-        return best_paths(activated) if self.beam == 1 else beam_search(activated, self.beam)
+    def _texts(self, predictions: torch.Tensor) -> list[list[int]]:
+        return best_paths(predictions) if self.beam == 1 else beam_search(predictions, self.beam)
 
 
 @final

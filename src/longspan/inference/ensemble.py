@@ -1,4 +1,4 @@
-"""Several models that answer together."""
+"""Several models whose predictions are averaged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from longspan.data import Table
 from longspan.errors import ConfigError
 from longspan.inference.predictions import Predictions
-from longspan.inference.predictor import HasPredictor, Predictor, as_predictor, encode_truth
+from longspan.inference.predictor import HasPredictor, Predictor, as_predictor, encode_targets
 from longspan.inference.scores import measure
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
@@ -24,18 +24,17 @@ ENSEMBLE_FORMAT = {"format": "longspan ensemble", "format_version": 1}
 
 @final
 class Ensemble:
-    """The mean of what its members say: of probabilities for classes, of values for quantities.
+    """The mean of its members' predictions: of probabilities for classes, of values for quantities.
 
     Members may differ in network, size of image and normalisation; they predict the same targets with the same
     classes in the same order.
     """
 
     def __init__(self, members: Sequence[HasPredictor | Predictor]) -> None:
-        """Take trained learners or loaded models together.
+        """Combine trained learners or loaded models.
 
         Raises:
-            ConfigError: fewer than two members, targets whose answers have no mean, or members with other targets or
-                classes.
+            ConfigError: fewer than two members, predictions without a mean, or members with other targets or classes.
         """
         self.members = [as_predictor(member) for member in members]
         if len(self.members) < 2:
@@ -43,8 +42,8 @@ class Ensemble:
         for name, head in self.members[0].heads.items():
             if not head.averages:
                 raise ConfigError(
-                    f"What {type(head).__name__} finds ({name!r}) has no mean: an ensemble is for classes, quantities "
-                    "and masks."
+                    f"Predictions of {type(head).__name__} ({name!r}) have no mean: an ensemble takes classes, "
+                    "quantities and masks."
                 )
         first = _targets(self.members[0])
         for number, member in enumerate(self.members[1:], start=2):
@@ -57,18 +56,18 @@ class Ensemble:
         return f"Ensemble({len(self.members)} x {self.members[0]!r})"
 
     def predict(self, data: Any, *, views: int = 1, batch_size: int = 64) -> Any:
-        """Answers for one sample, several, or a table, in order; see `Predictor.predict`."""
-        return self._answer(data, views, batch_size).predictions(self.members[0].heads, data)
+        """Predictions for one sample, several, or a table, in order; see `Predictor.predict`."""
+        return self._predictions(data, views, batch_size).decode(self.members[0].heads, data)
 
     def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
-        """Metrics of the joint answers over the rows of a table that has the targets."""
+        """Metrics of the averaged predictions over the rows of a table that has the targets."""
         heads = self.members[0].heads
-        truth = encode_truth(table, self.members[0].inputs, heads)
+        samples = encode_targets(table, self.members[0].inputs, heads)
         rows = torch.arange(len(table))
-        activated = self._answer(table, views, batch_size).activated
-        targets = {name: store.read(rows) for name, store in truth.targets.items()}
-        present = {name: store.present(rows) for name, store in truth.targets.items()}
-        return measure(heads, activated, targets, present)
+        predictions = self._predictions(table, views, batch_size).values
+        targets = {name: store.read(rows) for name, store in samples.targets.items()}
+        present = {name: store.present(rows) for name, store in samples.targets.items()}
+        return measure(heads, predictions, targets, present)
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file with all members; `ls.load` reads it."""
@@ -82,14 +81,16 @@ class Ensemble:
         write_tensors(path, tensors, {**ENSEMBLE_FORMAT, **described})
         return path
 
-    def _answer(self, data: Any, views: int, batch_size: int) -> Predictions:
+    def _predictions(self, data: Any, views: int, batch_size: int) -> Predictions:
         if isinstance(data, list | tuple) and not data:
             return Predictions({}, [], [])
-        said = [member.answer(data, views=views, batch_size=batch_size, compact=False) for member in self.members]
+        found = [
+            member.raw_predictions(data, views=views, batch_size=batch_size, reduce=False) for member in self.members
+        ]
         heads = self.members[0].heads
-        means = {name: torch.stack([each.activated[name] for each in said]).mean(dim=0) for name in heads}
-        compact = {name: heads[name].compact(mean) for name, mean in means.items()}
-        return Predictions(compact, said[0].sources, said[0].transforms)
+        means = {name: torch.stack([each.values[name] for each in found]).mean(dim=0) for name in heads}
+        reduced = {name: heads[name].reduce(mean) for name, mean in means.items()}
+        return Predictions(reduced, found[0].sources, found[0].transforms)
 
 
 def _targets(member: Predictor) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import nn
@@ -16,13 +16,16 @@ from longspan.heads.base import shape_of
 from longspan.models import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.backbone import Map
 
-__all__ = ["Features", "Network", "evaluating", "place"]
+__all__ = ["Features", "Network", "UpperLayers", "eval_view", "place"]
+
+Targets = Mapping[str, torch.Tensor]
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a backbone gave for a batch, as far as the heads read it."""
+    """The features of a batch, as far as the heads read them."""
 
     vector: Any = None
     """`(B, num_features)`, or `(B, T, num_features)`; of a whole network its outputs."""
@@ -43,8 +46,8 @@ class Network(nn.Module):
         """Add new head layers to a backbone; a whole network gets none."""
         super().__init__()
         self.backbone = backbone
-        # What the user froze stays so; in a tuple, so that it is no submodule.
-        self.at_rest = tuple(parameter for parameter in backbone.parameters() if not parameter.requires_grad)
+        # Parameters that the user froze stay frozen; in a tuple, so that it is no submodule.
+        self.frozen = tuple(parameter for parameter in backbone.parameters() if not parameter.requires_grad)
         self.target_names = tuple(heads)
         num_features = getattr(backbone, "num_features", None)
         self.whole = not isinstance(num_features, int)
@@ -53,14 +56,22 @@ class Network(nn.Module):
             [] if self.whole else [head.layers(_shapes(backbone, name, head)) for name, head in heads.items()]
         )
         self._reads = tuple(head.reads for head in heads.values())
+        self._sees_targets = tuple(head.sees_targets for head in heads.values())
         self.reads = frozenset(self._reads)
 
-    def forward(self, *inputs: torch.Tensor) -> dict[str, Any]:
-        """Outputs by target, of the form that each head gives and understands."""
-        return self.from_features(self.features(*inputs))
+    def forward(self, *inputs: torch.Tensor, targets: Targets | None = None) -> dict[str, Any]:
+        """Outputs by target: tensors, or named tuples of tensors.
 
-    def features(self, *inputs: torch.Tensor) -> Features:
-        """What the heads read, from the backbone: a vector, maps, or both."""
+        Args:
+            inputs: Prepared inputs of B rows, in the task's order.
+            targets: Prepared targets `(B, ...)` by name, for heads that see them (`Head.sees_targets`).
+        """
+        return self.from_features(self.features(*inputs, targets=targets), targets)
+
+    def features(self, *inputs: torch.Tensor, targets: Targets | None = None) -> Features:
+        """What the heads read, from the backbone: a vector, maps, or both. A whole network may see `targets`."""
+        if self.whole and any(self._sees_targets):
+            return Features(self.backbone(*inputs, targets=targets))
         if self.whole or "maps" not in self.reads:
             return Features(self.backbone(*inputs))
         (images,) = inputs
@@ -72,29 +83,30 @@ class Network(nn.Module):
             vector, maps = self.backbone(images), _maps(self.backbone, images)
         return Features(vector, FeatureMaps(images, maps))
 
-    def from_features(self, features: Features) -> dict[str, Any]:
-        """Outputs by target, from what the backbone gave."""
+    def from_features(self, features: Features, targets: Targets | None = None) -> dict[str, Any]:
+        """Outputs by target, from the features of the backbone."""
         if self.whole:
             outputs = features.vector
             return outputs if isinstance(outputs, dict) else {self.target_names[0]: outputs}
-        return {
-            name: head(features.vector if features.maps is None or reads != "maps" else features.maps)
-            for name, head, reads in zip(self.target_names, self.heads, self._reads, strict=True)
-        }
+        outputs = {}
+        for name, head, reads, sees in zip(self.target_names, self.heads, self._reads, self._sees_targets, strict=True):
+            read = features.maps if reads == "maps" else features.vector
+            outputs[name] = head(read, targets=None if targets is None else targets[name]) if sees else head(read)
+        return outputs
 
     def groups(self) -> list[list[nn.Parameter]]:
         """Parameters from the lowest layers to the heads."""
         return [group for group in (*self._lower_groups(), list(self.heads.parameters())) if group]
 
     def freeze(self, fraction: float) -> None:
-        """Let the lowest `share` of the backbone's groups, 0..1, keep their weights; the others learn."""
-        frozen, at_rest = self.frozen_groups(fraction), {id(parameter) for parameter in self.at_rest}
+        """Freeze this fraction, 0..1, of the backbone's layer groups, the lowest first; the others learn."""
+        frozen, by_user = self.frozen_groups(fraction), {id(parameter) for parameter in self.frozen}
         for index, group in enumerate(self._lower_groups()):
             for parameter in group:
-                parameter.requires_grad_(index >= frozen and id(parameter) not in at_rest)
+                parameter.requires_grad_(index >= frozen and id(parameter) not in by_user)
 
     def frozen_groups(self, fraction: float) -> int:
-        """How many of the backbone's groups `freeze(share)` lets rest."""
+        """How many of the backbone's groups `freeze(fraction)` freezes."""
         return round(fraction * len(self._lower_groups()))
 
     def parts(self, groups: int) -> tuple[Map, Map] | None:
@@ -108,20 +120,22 @@ class Network(nn.Module):
             return self.backbone, lambda features: features
         return self.backbone.parts(groups) if isinstance(self.backbone, Backbone) and groups else None
 
-    def train_unfrozen(self) -> None:
-        """Training mode, but evaluation mode for frozen parts: their batch statistics and dropout rest too."""
-        self.train()
-        for module in self.backbone.modules():
+    def train(self, mode: bool = True) -> Network:
+        """Training mode, but evaluation mode for frozen parts: their batch statistics and dropout stay as they are."""
+        super().train(mode)
+        for module in self.backbone.modules() if mode else ():
             parameters = list(module.parameters())
             if parameters and not any(parameter.requires_grad for parameter in parameters):
                 module.eval()
+        return self
 
     def _lower_groups(self) -> list[list[nn.Parameter]]:
         backbone = self.backbone
         return backbone.groups() if isinstance(backbone, Backbone) else [list(backbone.parameters())]
 
+    @torch.no_grad()
     def check(self, inputs: tuple[torch.Tensor, ...], heads: Mapping[str, Head]) -> None:
-        """One pass over a few rows, to find a network that does not fit before training does.
+        """One forward pass over a few rows, to find a network that does not fit before training does.
 
         Raises:
             ShapeError: the network cannot read the inputs, or gives outputs of another shape than the heads need.
@@ -130,21 +144,21 @@ class Network(nn.Module):
         if not self.whole:
             _check_reads(self.backbone, heads)
         shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
-        with torch.no_grad(), evaluating(self):
-            try:
-                features = self.features(*inputs)
-            except (RuntimeError, TypeError, ValueError, IndexError) as error:
-                raise ShapeError(f"The network cannot read inputs of shape {shapes}: {error}") from error
-            if not self.whole:
-                _check_features(features, len(inputs[0]), self.backbone, shapes)
-            elif not isinstance(features.vector, torch.Tensor | dict):
-                raise ConfigError(
-                    f"The network gives {type(features.vector).__name__}; it must give the outputs of the one target, "
-                    f"or a dict of them by target: {sorted(heads)}."
-                )
-            outputs = self.from_features(features)
+        network = eval_view(self)
+        try:
+            features = network.features(*inputs)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise ShapeError(f"The network cannot read inputs of shape {shapes}: {error}") from error
+        if not self.whole:
+            _check_features(features, len(inputs[0]), self.backbone, shapes)
+        elif not (isinstance(features.vector, torch.Tensor | dict) or hasattr(features.vector, "_fields")):
+            raise ConfigError(
+                f"The network gives {type(features.vector).__name__}; it must give the outputs of the one target, "
+                f"or a dict of them by target: {sorted(heads)}."
+            )
+        outputs = network.from_features(features)
         if set(outputs) != set(heads):
-            raise ConfigError(f"The network gives {sorted(outputs)}, the task wants {sorted(heads)}.")
+            raise ConfigError(f"The network gives {sorted(outputs)}, the task needs {sorted(heads)}.")
         for name, head in heads.items():
             fault = head.outputs_fault(outputs[name], len(inputs[0]))
             if fault is not None:
@@ -152,8 +166,25 @@ class Network(nn.Module):
                 raise ShapeError(f"For inputs of shape {shapes} the network gives {got} for target {name!r}, {fault}")
 
 
+@final
+class UpperLayers(nn.Module):
+    """A network without the lowest groups of its backbone: it reads what those computed."""
+
+    def __init__(self, network: Network, groups: int) -> None:
+        """Leave the lowest `groups` groups out; the weights stay those of `network`."""
+        super().__init__()
+        self.network = network
+        self.num_groups = groups
+
+    def forward(self, *inputs: torch.Tensor, targets: Targets | None = None) -> dict[str, Any]:
+        """Outputs by target, from the outputs of the lower groups."""
+        parts = self.network.parts(self.num_groups)
+        assert parts is not None
+        return self.network.from_features(Features(parts[1](*inputs)), targets)
+
+
 def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
-    """Refuse one vector for a head that reads a sequence, and the other way round."""
+    """ConfigError for one vector where a head reads a sequence, and the other way round."""
     name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
     sequence = _gives_sequence(backbone)
     for target, head in heads.items():
@@ -162,9 +193,8 @@ def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
         if head.reads == "sequence" and not sequence:
             raise ConfigError(
                 f"{name} gives one vector per image, but target {target!r} is read step by step (head "
-                f"{type(head).__name__}), which needs a sequence. Take line_cnn (without pool=) or "
-                "space_displacement_lenet; a module of yours that gives (B, T, num_features) says so with an attribute "
-                "sequence = True."
+                f"{type(head).__name__}), which needs a sequence. Take line_cnn (without pool=) or lenet5_slid; a "
+                "module of yours that gives (B, T, num_features) says so with an attribute sequence = True."
             )
         if head.reads == "vector" and sequence:
             raise ConfigError(
@@ -179,7 +209,7 @@ def _gives_sequence(backbone: nn.Module) -> bool:
 
 
 def _maps(backbone: Any, images: torch.Tensor) -> list[torch.Tensor]:
-    """Of a backbone of ours, or of a module that has maps too."""
+    """Of a backbone of ours, or of a module that also has maps."""
     return backbone.features(images)
 
 
@@ -228,13 +258,11 @@ def place(network: Network, device: torch.device) -> Network:
     return network
 
 
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; afterwards every module is in the mode it was in, also within a training step."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
+def eval_view(network: _Module) -> _Module:
+    """The same weights and buffers in modules of their own, in evaluation mode.
+
+    It costs no memory and follows every change of the weights. No module is switched between modes, so it can be used
+    while another thread, or the training loop that called, has `network` in training mode.
+    """
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return copy.deepcopy(network, shared).eval()

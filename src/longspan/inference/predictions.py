@@ -1,4 +1,4 @@
-"""What a model said to several samples, on its way to the words and the pixels that a person knows."""
+"""Predictions for several samples as tensors, and their way to values in the terms of the columns."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["Predictions", "image_in", "path_of"]
 @final
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Activated outputs of N samples and where each came from."""
+    """Predictions of a network for N samples, and where each came from."""
 
-    activated: dict[str, torch.Tensor]
-    """By target `(N, ...)`, as `Head.compact` keeps it unless it was asked for as a whole."""
+    values: dict[str, torch.Tensor]
+    """By target `(N, ...)`, reduced by `Head.reduce` unless they were asked for as a whole."""
     sources: Sequence[str | None]
     """The file of each sample, if it came from one."""
     transforms: Sequence[ResizeTransform | None]
-    """How each image lies in what the network saw; None where no target lies in the image."""
+    """How each image was resized for the network; None where no target is located in the image."""
 
-    def predictions(self, heads: Mapping[str, Head], data: Any) -> Any:
-        """In the words of the targets' columns: a list, or one prediction where `data` was one sample."""
-        decoded = {name: head.decode(self.activated[name]) for name, head in heads.items()} if self.sources else {}
+    def decode(self, heads: Mapping[str, Head], data: Any) -> Any:
+        """As values of the target columns: a list, or one prediction where `data` was one sample."""
+        decoded = {name: head.decode(self.values[name]) for name, head in heads.items()} if self.sources else {}
         located = {name: head.column for name, head in heads.items() if isinstance(head.column, Spatial)}
         predictions = [
             Prediction(
@@ -45,18 +45,21 @@ class Predictions:
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
 
 
-def _in_source(column: Spatial | None, answer: TargetPrediction, transform: ResizeTransform | None) -> TargetPrediction:
-    """The answer in pixels of the image as it was given."""
+def _in_source(
+    column: Spatial | None, prediction: TargetPrediction, transform: ResizeTransform | None
+) -> TargetPrediction:
+    """The prediction in pixels of the original image."""
     if transform is None or column is None:
-        return answer
-    return TargetPrediction(column.to_source(answer.value, transform), answer.probability, answer.probabilities)
+        return prediction
+    value = column.to_source(prediction.value, transform)
+    return TargetPrediction(value, prediction.probability, prediction.probabilities)
 
 
 def image_in(value: Any, name: str) -> Any:
-    """The image of a sample: it itself, or its value by name."""
+    """The image of a sample: the sample itself, or its value by name."""
     return value[name] if isinstance(value, dict) else value
 
 
 def path_of(value: Any) -> str | None:
-    """The file that a sample is, if it is one."""
+    """The path of a sample that is a file."""
     return str(value) if isinstance(value, str | Path) else None

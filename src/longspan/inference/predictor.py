@@ -1,4 +1,4 @@
-"""A trained model as it is used: predicts and measures, is saved as one file and loaded from it."""
+"""A trained model in use: it predicts, is measured, saved to one file and loaded from it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from longspan.data.batches.samples import image_of
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
 from longspan.heads import Head, head_from_json
 from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
-from longspan.inference.network import Network, evaluating, place
+from longspan.inference.network import Network, eval_view, place
 from longspan.inference.precision import Precision, pick_device, pick_dtype
 from longspan.inference.predictions import Predictions, image_in, path_of
-from longspan.inference.scores import activate_rows, score_rows
+from longspan.inference.scores import predict_rows, score_rows
 from longspan.inference.source import Source, whole_source
 from longspan.inference.tiled_predictions import predict_tiled
 from longspan.models import Backbone
@@ -29,7 +29,7 @@ from longspan.storage.files import write_tensors
 from longspan.version import __version__
 from longspan.vision import Augment
 
-__all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor", "encode_truth"]
+__all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor", "encode_targets"]
 
 MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
 """What marks the header of a model file; `load` refuses higher versions."""
@@ -42,7 +42,10 @@ _OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment", "precisio
 
 @final
 class Predictor:
-    """A network, what its inputs and targets mean, and where it comes from. `ls.load` gives one."""
+    """A network, what its inputs and targets mean, and where it comes from. `ls.load` gives one.
+
+    Its network is in evaluation mode and nothing changes while it predicts, so several threads may use it at once.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class Predictor:
         """Put the parts together; a Learner and `load` do.
 
         Args:
-            network: Trained; its mode stays.
+            network: Trained. The predictor has modules of its own on the same weights, in evaluation mode.
             inputs: Fitted input columns by name, in the network's order.
             heads: Heads with their columns, by target.
             augment: What it was trained with; test-time augmentation draws from it.
@@ -70,7 +73,7 @@ class Predictor:
         self.precision: Precision = precision
         self.dtype = pick_dtype(precision, self.device)
         # The memory format of training: in another one sums are taken in another order, and the last digit differs.
-        self.network = place(network, self.device)
+        self.network = eval_view(place(network, self.device))
         self.inputs = dict(inputs)
         self.heads = dict(heads)
         self.augment = augment or Augment()
@@ -82,7 +85,7 @@ class Predictor:
         return f"Predictor({model}: {', '.join(self.inputs)} -> {', '.join(self.heads)})"
 
     def predict(self, data: Any, *, views: int = 1, tiles: bool = False, batch_size: int = 64) -> Any:
-        """Answers for one sample, several, or a table; in order.
+        """Predictions for one sample, several, or a table; in order.
 
         Args:
             data: One value of the input column (a path, an array, a Pillow image), or a dict by input where there are
@@ -102,10 +105,10 @@ class Predictor:
             if views > 1:
                 raise ConfigError("views= and tiles= exclude each other.")
             return predict_tiled(self, data, batch_size=min(batch_size, 8))
-        return self.answer(data, views=views, batch_size=batch_size).predictions(self.heads, data)
+        return self.raw_predictions(data, views=views, batch_size=batch_size).decode(self.heads, data)
 
-    def answer(self, data: Any, *, views: int = 1, batch_size: int = 64, compact: bool = True) -> Predictions:
-        """What the network says to what `predict` takes; see `activate_rows` for `compact`."""
+    def raw_predictions(self, data: Any, *, views: int = 1, batch_size: int = 64, reduce: bool = True) -> Predictions:
+        """Predictions as tensors, for what `predict` takes; see `scores.predict_rows` for `reduce`."""
         image = image_of(self.inputs) if any(isinstance(head.column, Spatial) for head in self.heads.values()) else None
         if isinstance(data, Table):
             for name in self.inputs:
@@ -124,34 +127,32 @@ class Predictor:
             return Predictions({}, [], [])
         transforms = [None if image is None else image[1].transform(image_in(v, image[0])) for v in values]
         rows = torch.arange(len(sources))
-        activated = self.activate(samples, rows, views=views, batch_size=batch_size, compact=compact)
-        return Predictions(activated, sources, transforms)
+        predictions = self.predict_rows(samples, rows, views=views, batch_size=batch_size, reduce=reduce)
+        return Predictions(predictions, sources, transforms)
 
     def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
-        """Metrics over the rows of a table that has the targets; missing values count for nothing.
+        """Metrics over the rows of a table that has the targets, without rows whose target is missing.
 
-        The loss is among them, unless it is the mean over several views that is measured.
+        The loss is among them for views=1.
         """
-        samples = encode_truth(table, self.inputs, self.heads)
+        samples = encode_targets(table, self.inputs, self.heads)
         rows = torch.arange(len(table))
         columns = {name: _column(head) for name, head in self.heads.items()}
-        with evaluating(self.network):
-            scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
+        scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
         if views == 1:
-            return scores.figures(self.heads)
-        return scores.with_activated(self.activate(samples, rows, views=views, batch_size=batch_size), self.heads)
+            return scores.metrics(self.heads)
+        return scores.metrics_of(self.predict_rows(samples, rows, views=views, batch_size=batch_size), self.heads)
 
     def source(self, samples: Samples) -> Source:
         """These samples as this model reads them."""
         return whole_source(samples, self.inputs, self.device, self.dtype)
 
-    def activate(
-        self, samples: Samples, rows: torch.Tensor, *, views: int = 1, batch_size: int = 64, compact: bool = True
+    def predict_rows(
+        self, samples: Samples, rows: torch.Tensor, *, views: int = 1, batch_size: int = 64, reduce: bool = True
     ) -> dict[str, torch.Tensor]:
-        """Probabilities and quantities of encoded rows, by target; see `activate_rows`."""
+        """Predictions for encoded rows as tensors, by target; see `scores.predict_rows`."""
         drawn, source = self._views(views), self.source(samples)
-        with evaluating(self.network):
-            return activate_rows(source, self.network, rows, self.heads, batch_size, drawn, compact=compact)
+        return predict_rows(source, self.network, rows, self.heads, batch_size, drawn, reduce=reduce)
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file: weights, and as JSON everything needed to use them. It holds no code."""
@@ -254,7 +255,7 @@ def as_predictor(model: Predictor | HasPredictor) -> Predictor:
     return model if isinstance(model, Predictor) else model.predictor()
 
 
-def encode_truth(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
+def encode_targets(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
     """All rows of a table with inputs and targets; DataError if any cannot be used."""
     for name in (*inputs, *heads):
         table.column(name)

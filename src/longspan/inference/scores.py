@@ -1,4 +1,4 @@
-"""A network run over rows: what it answers, how much it loses on each, and the figures for people."""
+"""A network run over rows: its predictions, the loss of each row, and the metrics."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 from longspan.columns import Column
 from longspan.heads import Head
 from longspan.inference.network import Network
-from longspan.inference.source import Source
+from longspan.inference.source import Source, prepare_targets
 from longspan.vision import AugmentParams
 
-__all__ = ["Scores", "Views", "activate_rows", "join_target", "measure", "score_rows"]
+__all__ = ["Scores", "Views", "join_target", "measure", "predict_rows", "score_rows"]
 
 Views = Callable[[torch.Tensor], Sequence[AugmentParams | None]]
-"""The draws of every view of some rows."""
+"""The augmentation of every view of some rows."""
 
 
 @final
@@ -27,46 +27,45 @@ class Scores:
 
     rows: torch.Tensor
     """`(N,)` row numbers."""
-    activated: dict[str, torch.Tensor]
-    """By target `(N, ...)`: probabilities, quantities; of dense targets what `Head.compact` keeps."""
+    predictions: dict[str, torch.Tensor]
+    """By target `(N, ...)`: probabilities, quantities; reduced by `Head.reduce`."""
     targets: dict[str, torch.Tensor]
-    """By target `(N, ...)`: the truth, zeros where missing."""
+    """By target `(N, ...)`: zeros where missing."""
     present: dict[str, torch.Tensor]
-    """By target `(N,)` bool: where there is a truth."""
+    """By target `(N,)` bool: where the target is known."""
     losses: dict[str, torch.Tensor]
-    """By target `(N,)`: loss of each row, 0 where the truth is missing."""
+    """By target `(N,)`: loss of each row, 0 where the target is missing."""
 
-    def figures(self, heads: Mapping[str, Head]) -> dict[str, float]:
-        """Loss (summed over targets) and every metric over the rows that have a truth.
+    def metrics(self, heads: Mapping[str, Head]) -> dict[str, float]:
+        """Loss (summed over targets) and every metric over the rows whose target is known.
 
-        A metric is called by its name for one target ("accuracy"), with the target before it for several
-        ("breed.accuracy"). A target without any truth among the rows gives no figure; without any at all there is no
-        loss either.
+        A metric has its own name for one target ("accuracy"), with the target before it for several ("breed.accuracy").
+        A target that no row has gives no metric; without any target there is no loss either.
         """
         known = [name for name in heads if bool(self.present[name].any())]
         losses = [float(self.losses[name].sum() / self.present[name].sum()) for name in known]
-        figures = measure(heads, self.activated, self.targets, self.present)
-        return {"loss": sum(losses), **figures} if known else figures
+        metrics = measure(heads, self.predictions, self.targets, self.present)
+        return {"loss": sum(losses), **metrics} if known else metrics
 
-    def with_activated(self, activated: Mapping[str, torch.Tensor], heads: Mapping[str, Head]) -> dict[str, float]:
-        """The metrics of other answers to the same rows."""
-        return measure(heads, activated, self.targets, self.present)
+    def metrics_of(self, predictions: Mapping[str, torch.Tensor], heads: Mapping[str, Head]) -> dict[str, float]:
+        """The metrics of other predictions for the same rows."""
+        return measure(heads, predictions, self.targets, self.present)
 
 
 def measure(
     heads: Mapping[str, Head],
-    activated: Mapping[str, torch.Tensor],
+    predictions: Mapping[str, torch.Tensor],
     targets: Mapping[str, torch.Tensor],
     present: Mapping[str, torch.Tensor],
 ) -> dict[str, float]:
-    """Every metric of every target over the rows that have a truth."""
-    figures = {}
+    """Every metric of every target over the rows whose target is known."""
+    metrics = {}
     for name, head in heads.items():
-        there = present[name]
-        if bool(there.any()):
-            for metric, figure in head.measure(activated[name][there], targets[name][there]).items():
-                figures[join_target(name, metric, len(heads))] = figure
-    return figures
+        known = present[name]
+        if bool(known.any()):
+            for metric, value in head.measure(predictions[name][known], targets[name][known]).items():
+                metrics[join_target(name, metric, len(heads))] = value
+    return metrics
 
 
 def join_target(target: str, metric: str, num_targets: int) -> str:
@@ -75,7 +74,7 @@ def join_target(target: str, metric: str, num_targets: int) -> str:
 
 
 @torch.no_grad()
-def activate_rows(
+def predict_rows(
     source: Source,
     network: Network,
     rows: torch.Tensor,
@@ -83,18 +82,18 @@ def activate_rows(
     batch_size: int,
     views: Views,
     *,
-    compact: bool = True,
+    reduce: bool = True,
 ) -> dict[str, torch.Tensor]:
-    """Activated outputs of `rows` by target, `(N, ...)` on the CPU: the mean over the views of each row.
+    """Predictions for `rows` by target, `(N, ...)` on the CPU: the mean over the views of each row.
 
     Args:
-        source: Encoded inputs, and what runs over them.
+        source: Encoded inputs, and the layers that read them.
         network: In evaluation mode.
         rows: `(N,)` row numbers.
         heads: By target.
         batch_size: Rows at a time.
-        views: The draws of every view of a batch's rows; None stands for the row as it is.
-        compact: Keep what `Head.compact` keeps; else all that was activated, to be averaged with other models' answers.
+        views: The augmentation of every view of a batch's rows; None stands for the row as it is.
+        reduce: Keep what `Head.reduce` keeps; otherwise everything, to be averaged with other models' predictions.
     """
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in heads}
     for batch in source.samples.batches(rows, batch_size):
@@ -104,13 +103,13 @@ def activate_rows(
             viewed = replace(batch, augment_params=augment_params).to(source.device)
             outputs = source.forward(network, source.prepare(viewed))
             for name, head in heads.items():
-                activated = head.activate(outputs[name])
+                predictions = head.postprocess(outputs[name])
                 if viewed.augment_params is not None:
-                    activated = head.undo(activated, viewed.augment_params)
-                sums[name] = sums[name] + activated if name in sums else activated
+                    predictions = head.invert_augmentation(predictions, viewed.augment_params)
+                sums[name] = sums[name] + predictions if name in sums else predictions
         for name in heads:
             mean = sums[name] / len(drawn)
-            parts[name].append((heads[name].compact(mean) if compact else mean).cpu())
+            parts[name].append((heads[name].reduce(mean) if reduce else mean).cpu())
     return {name: torch.cat(part) for name, part in parts.items()}
 
 
@@ -123,27 +122,27 @@ def score_rows(
     columns: Mapping[str, Column],
     batch_size: int,
 ) -> Scores:
-    """Answers, truths and losses of `rows`.
+    """Predictions, targets and losses of `rows`.
 
     Args:
-        source: Encoded inputs and targets, and what runs over them.
+        source: Encoded inputs and targets, and the layers that read them.
         network: In evaluation mode.
         rows: `(N,)` row numbers.
         heads: By target.
-        columns: Target columns, which prepare the truth for the loss.
+        columns: Target columns, which prepare the targets for the loss.
         batch_size: Rows at a time.
     """
     parts: dict[str, dict[str, list[torch.Tensor]]] = {
-        kind: {name: [] for name in heads} for kind in ("activated", "targets", "present", "losses")
+        kind: {name: [] for name in heads} for kind in ("predictions", "targets", "present", "losses")
     }
     for batch in source.samples.batches(rows, batch_size):
         moved = batch.to(source.device)
-        outputs = source.forward(network, source.prepare(moved))
+        targets = prepare_targets(moved, columns)
+        outputs = source.forward(network, source.prepare(moved), targets)
         for name, head in heads.items():
-            truth = columns[name].prepare(moved.targets[name])
-            losses = torch.where(moved.present[name], head.loss(outputs[name], truth), 0.0)
-            parts["activated"][name].append(head.compact(head.activate(outputs[name])).cpu())
-            parts["targets"][name].append(truth.cpu())
+            losses = torch.where(moved.present[name], head.loss(outputs[name], targets[name]), 0.0)
+            parts["predictions"][name].append(head.reduce(head.postprocess(outputs[name])).cpu())
+            parts["targets"][name].append(targets[name].cpu())
             parts["present"][name].append(batch.present[name])
             parts["losses"][name].append(losses.cpu())
     joined = {kind: {name: torch.cat(tensors) for name, tensors in by.items()} for kind, by in parts.items()}

@@ -1,4 +1,4 @@
-"""Masks of whole images, whatever their size: a tile at a time."""
+"""Masks of whole images at their own size, a tile at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from longspan.columns import Mask
 from longspan.data import Table
 from longspan.data.batches.samples import image_of
 from longspan.errors import ConfigError, Fault, data_error
-from longspan.inference.network import evaluating
 from longspan.inference.prediction import Prediction
 from longspan.inference.predictions import image_in, path_of
 from longspan.inference.source import autocast
@@ -39,10 +38,10 @@ def predict_tiled(predictor: Predictor, data: Any, *, batch_size: int) -> Any:
         inputs = column.prepare(tiles.to(predictor.device))
         with autocast(predictor.device, predictor.dtype):
             outputs = predictor.network(inputs)
-        return head.activate(outputs[target]).cpu()
+        return head.postprocess(outputs[target]).cpu()
 
-    activated, faults = [], []
-    with torch.no_grad(), evaluating(predictor.network):
+    predictions, faults = [], []
+    with torch.no_grad():
         for number, value in enumerate(values):
             try:
                 pixels = column.pixels(value)
@@ -52,11 +51,11 @@ def predict_tiled(predictor: Predictor, data: Any, *, batch_size: int) -> Any:
             probabilities = segment_tiled(
                 probabilities_of, torch.from_numpy(pixels), column.size_px, batch_size=batch_size
             )
-            activated.append(head.compact(probabilities[None]))
+            predictions.append(head.reduce(probabilities[None]))
     if faults:
         raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
     predictions = [
         Prediction({target: head.decode(each)[0]}, path_of(value), {target: head.column})
-        for each, value in zip(activated, values, strict=True)
+        for each, value in zip(predictions, values, strict=True)
     ]
     return predictions if isinstance(data, Table | list | tuple) else predictions[0]

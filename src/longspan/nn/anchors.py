@@ -1,4 +1,4 @@
-"""Anchors: the boxes from which a detector measures, laid out over the maps of a pyramid."""
+"""Anchors: the boxes relative to which a detector predicts, laid out over the maps of a pyramid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Anchors", "anchor_side_px"]
 
 
 def anchor_side_px(strides: Sequence[int], size_px: tuple[int, int], *, per_octave: int, most: float) -> float:
-    """Side of the smallest square anchor of the finest map, where nothing else is said.
+    """Default side of the smallest square anchor of the finest map.
 
     Anchors double from map to map, as the strides do. The largest are 0.7 of the image's side (of a square of the
     same area), but no side is more than `most` strides, nor less than half of that.
@@ -33,10 +33,10 @@ class Anchors(nn.Module):
         """Lay out anchors for maps at `strides`.
 
         Args:
-            strides: of the maps, fine to coarse.
-            side_px: side of the smallest square anchor of the finest map.
-            ratios: height to width of every anchor's shape.
-            per_octave: sizes on each map, evenly spaced on a log scale.
+            strides: Of the maps, fine to coarse.
+            side_px: Side of the smallest square anchor of the finest map.
+            ratios: Height to width of every anchor's shape.
+            per_octave: Sizes on each map, evenly spaced on a log scale.
         """
         from torchvision.models.detection.anchor_utils import AnchorGenerator
 
@@ -50,9 +50,18 @@ class Anchors(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """For each of the maps `(B, C, H_i, W_i)` anchors `(H_i * W_i * per_place, 4)`, row by row, in pixels."""
-        sizes, device = [list(each.shape[2:]) for each in maps], maps[0].device
-        if self._laid is None or self._laid[0] != (sizes, device):
-            self.generator.set_cell_anchors(torch.float32, device)
-            strides = [[torch.tensor(stride, device=device)] * 2 for stride in self.strides]
-            self._laid = ((sizes, device), self.generator.grid_anchors(sizes, strides))
-        return self._laid[1]
+        key = ([tuple(each.shape[2:]) for each in maps], maps[0].device)
+        laid = self._laid  # read once: another thread may ask for maps of another size
+        if laid is None or laid[0] != key:
+            laid = (key, [self._level(i, each.shape[2], each.shape[3], each.device) for i, each in enumerate(maps)])
+            self._laid = laid
+        return laid[1]
+
+    def _level(self, level: int, height: int, width: int, device: torch.device) -> Tensor:
+        stride = self.strides[level]
+        down = torch.arange(height, dtype=torch.int32, device=device) * stride
+        across = torch.arange(width, dtype=torch.int32, device=device) * stride
+        y, x = torch.meshgrid(down, across, indexing="ij")
+        corners = torch.stack([x.reshape(-1), y.reshape(-1)] * 2, dim=1)
+        cells = self.generator.cell_anchors[level].to(device)
+        return (corners[:, None] + cells).reshape(-1, 4)

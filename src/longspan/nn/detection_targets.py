@@ -1,19 +1,18 @@
-"""What is to be found in an image, and which anchors or proposals answer for it."""
+"""The objects of an image, and which anchors or proposals are matched to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-__all__ = ["DetectionTargets", "covered_fraction", "draw_samples", "match", "read_truth"]
+__all__ = ["DetectionTargets", "covered_fraction", "draw_samples", "match", "split_targets"]
 
 NEGATIVE, NEITHER = -1, -2
-"""As torchvision's `Matcher` says it: nothing is here; too little or too much to say so."""
+"""As in torchvision's `Matcher`: background; overlaps an object too little to be one and too much to be background."""
 
 _EVALUATION_SEED = 0
 
@@ -24,43 +23,43 @@ class DetectionTargets:
     """The boxes of one image, x0, y0, x1, y1 in pixels."""
 
     boxes: Tensor
-    """`(N, 4)`: what is to be found."""
+    """`(N, 4)`: the objects."""
     classes: Tensor
     """`(N,)` int64, from 0."""
     ignored: Tensor
-    """`(M, 4)`: crowds and cases too hard to count, where an answer is neither right nor wrong."""
-    lines: Tensor
-    """`(N,)` int64: which lines of the encoded boxes these are."""
+    """`(M, 4)`: crowds and objects too hard to count; a detection there is neither right nor wrong."""
+    rows: Tensor
+    """`(N,)` int64: which rows of the encoded boxes these are."""
 
 
-def read_truth(targets: Tensor) -> list[DetectionTargets]:
-    """Encoded boxes `(B, M, 6)` (x0, y0, x1, y1, class, 1 if ignored) image by image; no area is no box."""
-    there = (targets[:, :, 2] > targets[:, :, 0]) & (targets[:, :, 3] > targets[:, :, 1])
-    ignored = targets[:, :, 5] > 0.5
-    truths = []
-    for row, used, passed_over in zip(targets, there & ~ignored, there & ignored, strict=True):
-        lines = torch.where(used)[0]
-        truths.append(DetectionTargets(row[lines, :4], row[lines, 4].long(), row[passed_over, :4], lines))
-    return truths
+def split_targets(encoded: Tensor) -> list[DetectionTargets]:
+    """Encoded boxes `(B, M, 6)` (x0, y0, x1, y1, class, 1 if ignored) image by image; rows without area are empty."""
+    filled = (encoded[:, :, 2] > encoded[:, :, 0]) & (encoded[:, :, 3] > encoded[:, :, 1])
+    ignored = encoded[:, :, 5] > 0.5
+    targets = []
+    for boxes, used, passed_over in zip(encoded, filled & ~ignored, filled & ignored, strict=True):
+        rows = torch.where(used)[0]
+        targets.append(DetectionTargets(boxes[rows, :4], boxes[rows, 4].long(), boxes[passed_over, :4], rows))
+    return targets
 
 
-def match(matcher: Callable[[Tensor], Tensor], truth: DetectionTargets, boxes: Tensor) -> Tensor:
-    """For each of `boxes` `(A, 4)` the number of the true box that it answers for, else -1 (nothing) or -2 (neither).
+def match(matcher: Callable[[Tensor], Tensor], targets: DetectionTargets, boxes: Tensor) -> Tensor:
+    """For each of `boxes` `(A, 4)` the number of the object it is matched to, else -1 (background) or -2 (neither).
 
     Args:
         matcher: torchvision's, from overlaps `(N, A)` to numbers.
-        truth: of the image.
-        boxes: anchors or proposals. Those with half of themselves or more in an ignored box are neither, unless they
-            answer for a true one.
+        targets: Of the image.
+        boxes: Anchors or proposals. Those that lie with half their area or more in an ignored box are neither, unless
+            they are matched to an object.
     """
     from torchvision.ops import box_iou
 
-    if len(truth.boxes) and len(boxes):
-        matches = matcher(box_iou(truth.boxes, boxes))
+    if len(targets.boxes) and len(boxes):
+        matches = matcher(box_iou(targets.boxes, boxes))
     else:
         matches = boxes.new_full((len(boxes),), NEGATIVE, dtype=torch.int64)
-    if len(truth.ignored):
-        within = (covered_fraction(boxes, truth.ignored) >= 0.5).any(dim=1)
+    if len(targets.ignored):
+        within = (covered_fraction(boxes, targets.ignored) >= 0.5).any(dim=1)
         matches = torch.where((matches == NEGATIVE) & within, NEITHER, matches)
     return matches
 
@@ -74,32 +73,28 @@ def covered_fraction(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def draw_samples(
-    sampler: Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]], labels: Sequence[Tensor], *, training: bool
+    labels: Sequence[Tensor], size: int, positive_fraction: float, *, training: bool
 ) -> list[tuple[Tensor, Tensor]]:
-    """For each image the numbers of the positive and of the negative boxes that its loss looks at.
+    """For each image the indices of the positive and of the negative boxes that enter its loss, both ascending.
+
+    Source: torchvision's `BalancedPositiveNegativeSampler`, with the same random numbers.
 
     Args:
-        sampler: torchvision's, from labels to marks.
-        labels: for each image `(A,)`: above 0 positive, 0 negative, -1 neither.
-        training: draw from torch's generator, which the training loop seeds at every step. Otherwise each image is
-            drawn for as if it were the only one, always alike, and torch's generator is left as it was.
+        labels: For each image `(A,)`: above 0 positive, 0 negative, -1 neither.
+        size: Boxes of one image.
+        positive_fraction: Of them, if there are so many; negatives fill the rest.
+        training: Draw from torch's default generator, which the training loop seeds at every step. Otherwise every
+            image has a generator of its own with a fixed seed, so that its loss depends on the image alone.
     """
-    if training:
-        drawn = list(zip(*sampler(list(labels)), strict=True))
-    else:
-        drawn = []
-        for each in labels:
-            with _same_numbers(each.device):
-                positive, negative = sampler([each])
-            drawn.append((positive[0], negative[0]))
-    return [(torch.where(positive)[0], torch.where(negative)[0]) for positive, negative in drawn]
-
-
-@contextmanager
-def _same_numbers(device: torch.device) -> Iterator[None]:
-    """Random numbers of a fixed seed for a while; the generators of CPU and `device` go on as if nothing had been."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(_EVALUATION_SEED)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(_EVALUATION_SEED)
-        yield
+    drawn = []
+    for each in labels:
+        generator = None if training else torch.Generator(each.device).manual_seed(_EVALUATION_SEED)
+        positive, negative = torch.where(each >= 1)[0], torch.where(each == 0)[0]
+        num_positive = min(len(positive), int(size * positive_fraction))
+        counts = (num_positive, min(len(negative), size - num_positive))
+        chosen = [
+            indices[torch.randperm(len(indices), device=each.device, generator=generator)[:count]].sort().values
+            for indices, count in zip((positive, negative), counts, strict=True)
+        ]
+        drawn.append((chosen[0], chosen[1]))
+    return drawn

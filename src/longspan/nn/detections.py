@@ -1,56 +1,45 @@
-"""What detectors give: losses and detections from one object, and how candidates become detections."""
+"""What detectors return, and how candidate boxes become detections."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["DetectorOutputs", "Precision", "class_wise_nms", "stack_detections"]
+__all__ = ["DetectorOutputs", "class_wise_nms", "full_precision", "stack_detections"]
 
 
-@runtime_checkable
-class DetectorOutputs(Protocol):
-    """Outputs of a detector for B images; both questions may be asked in training and in evaluation."""
+class DetectorOutputs(NamedTuple):
+    """Outputs of a detector for B images. What was not computed has no elements."""
 
-    def losses(self, targets: Tensor) -> Tensor:
-        """Loss of each image `(B,)`, from encoded boxes `(B, M, 6)`: x0, y0, x1, y1, class, 1 if ignored."""
-        ...
+    losses: Tensor
+    """`(B,)` float32, the loss of each image; `(0,)` without targets."""
+    detections: Tensor
+    """`(B, D, 6)` float32: x0, y0, x1, y1 in pixels, score, class; the highest score first, then rows of zeros.
+    `(B, 0, 6)` in a training step, which does not need them."""
+    masks: Tensor
+    """`(B, D, H, W)` bool, the mask of each detection, from detectors with a mask branch; else `(B, 0, 0, 0)`."""
 
-    def detections(self) -> Tensor:
-        """`(B, D, 6)` float32: x0, y0, x1, y1 in pixels, score, class; the surest first, then lines of zeros."""
-        ...
 
-
-class Precision:
-    """The autocast state of a forward pass, to go on in it when losses or detections are asked for later."""
-
-    def __init__(self, device: torch.device) -> None:
-        """Remember how things are now."""
-        self.device_type = device.type
-        self.dtype = torch.get_autocast_dtype(device.type)
-        self.enabled = torch.is_autocast_enabled(device.type)
-
-    def __call__(self) -> AbstractContextManager[object]:
-        """A context in which things are as they were."""
-        return torch.autocast(self.device_type, self.dtype, enabled=self.enabled)
+def full_precision(device: torch.device) -> torch.autocast:
+    """Inside, float32 is computed in float32, also within a forward pass under autocast."""
+    return torch.autocast(device.type, enabled=False)
 
 
 def class_wise_nms(
     boxes: Tensor, scores: Tensor, classes: Tensor, size_px: Sequence[int], *, overlap: float, most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The surest of one image's candidates, clipped to the image, without doubles of the same class.
+    """One image's candidates after clipping and non-maximum suppression within each class, highest score first.
 
     Args:
         boxes: `(N, 4)`.
         scores: `(N,)`.
         classes: `(N,)`.
-        size_px: height and width of the image.
-        overlap: of two boxes of one class that overlap by more (intersection over union) the surer one stays.
-        most: how many may stay.
+        size_px: Height and width of the image.
+        overlap: Of two boxes of one class with a larger intersection over union, the one with the higher score stays.
+        most: How many may stay.
     """
     from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
@@ -64,7 +53,7 @@ def class_wise_nms(
 def stack_detections(found: Sequence[tuple[Tensor, Tensor, Tensor]], most: int) -> Tensor:
     """Boxes, scores and classes of each image as one tensor `(B, most, 6)`."""
     stacked = found[0][0].new_zeros(len(found), most, 6)
-    for line, (boxes, scores, classes) in zip(stacked, found, strict=True):
+    for row, (boxes, scores, classes) in zip(stacked, found, strict=True):
         count = len(boxes)
-        line[:count, :4], line[:count, 4], line[:count, 5] = boxes, scores, classes.to(line.dtype)
+        row[:count, :4], row[:count, 4], row[:count, 5] = boxes, scores, classes.to(row.dtype)
     return stacked

@@ -1,10 +1,9 @@
-"""Detectors of two stages: regions that may hold something are proposed, then looked at one by one."""
+"""Two-stage detectors: regions that may hold an object are proposed, then classified one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import final
 
 import torch
@@ -12,48 +11,73 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longspan.nn.anchors import Anchors, anchor_side_px
-from longspan.nn.detection_targets import NEGATIVE, NEITHER, DetectionTargets, draw_samples, match, read_truth
-from longspan.nn.detections import Precision, class_wise_nms, stack_detections
+from longspan.nn.detection_targets import NEGATIVE, NEITHER, DetectionTargets, draw_samples, match, split_targets
+from longspan.nn.detections import DetectorOutputs, class_wise_nms, full_precision, stack_detections
 from longspan.nn.mask_branch import MaskBranch
 from longspan.nn.pyramid import ImageMaps, Pyramid
 from longspan.nn.regions import pool_regions
 
-__all__ = ["FasterRCNN", "FasterRCNNConfig", "FasterRCNNOutputs"]
+__all__ = ["FasterRCNN", "FasterRCNNConfig"]
+
+_BINS = 7  # of a region, across and down
+_POSITIVE_ANCHORS, _POSITIVE_REGIONS = 0.5, 0.25  # of those that enter the losses
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FasterRCNNConfig:
-    """Sizes and thresholds of `FasterRCNN`; what a head's fields say, so they are checked there."""
+    """Sizes and thresholds of `FasterRCNN`. They come from the fields of a head, which checks them."""
 
     channels: int = 128
     """Of every level of the pyramid."""
     box_head_dim: int = 512
-    """Width of the two layers that look at a region (paper, torchvision: 1024)."""
+    """Width of the two layers that classify a region (paper, torchvision: 1024)."""
     finest_stride: int = 4
     """Of the finest map."""
     anchor_side_px: float | None = None
-    """See `anchors.anchor_side_px`, which says it where this is None."""
+    """None: as `anchors.anchor_side_px` computes it."""
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Height to width of the anchors."""
     candidates: int = 600
-    """Regions of an image that every map proposes, before doubles go (torchvision: 2000 in training, else 1000)."""
+    """Regions of an image that every map proposes, before non-maximum suppression (torchvision: 2000 in training, else
+    1000)."""
     proposals: int = 300
-    """Regions of an image that the second stage may look at (paper: 300; torchvision: as `candidates`)."""
+    """Regions of an image that reach the second stage (paper: 300; torchvision: as `candidates`)."""
     samples: int = 128
-    """Regions of an image that the loss of the second stage looks at; a quarter of them positive, if there are any."""
+    """Regions of an image in the loss of the second stage; up to a quarter of them positive."""
     anchor_samples: int = 256
-    """Anchors of an image that the loss of the first stage looks at; half of them positive, if there are any."""
+    """Anchors of an image in the loss of the first stage; up to half of them positive."""
     score_threshold: float = 0.05
-    """Less sure detections are left out."""
+    """Detections with a lower score are dropped."""
     overlap: float = 0.5
-    """Of two detections of one class that overlap by more, the surer one stays."""
+    """Of two detections of one class that overlap by more, the one with the higher score stays."""
     max_detections: int = 100
     """Of one image."""
 
 
+ReadTargets = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _FirstStage:
+    """What the region proposal network predicts for B images."""
+
+    maps: list[Tensor]
+    """Of the pyramid, those that regions are pooled from."""
+    anchors: list[Tensor]
+    """`(A_i, 4)` for each level."""
+    objectness: Tensor
+    """`(B, A)` float32 logits: is there an object?"""
+    offsets: Tensor
+    """`(B, A, 4)` float32: its box relative to the anchor."""
+    size_px: tuple[int, int]
+    """Height and width of the images."""
+
+
 @final
 class FasterRCNN(nn.Module):
-    """Faster R-CNN on a feature pyramid, with a branch for masks Mask R-CNN: `ImageMaps` to `FasterRCNNOutputs`.
+    """Faster R-CNN on a feature pyramid, with a mask branch Mask R-CNN: `ImageMaps` to `DetectorOutputs`.
 
     Source: Ren et al. 2015, "Faster R-CNN"; Lin et al. 2017, "Feature pyramid networks for object detection", section
     4; He et al. 2017, "Mask R-CNN". By the parts of torchvision's `FasterRCNN` (0.29), and its losses.
@@ -71,9 +95,21 @@ class FasterRCNN(nn.Module):
         strides: Sequence[int],
         size_px: tuple[int, int],
         masks: MaskBranch | None = None,
+        read_targets: ReadTargets | None = None,
     ) -> None:
-        """Build for a backbone with maps of `channels` at `strides`, and images of about `size_px`."""
-        from torchvision.models.detection._utils import BalancedPositiveNegativeSampler, BoxCoder, Matcher
+        """Build a detector.
+
+        Args:
+            config: Sizes and thresholds.
+            num_classes: K.
+            channels: Of the backbone's maps.
+            strides: Of the backbone's maps.
+            size_px: Height and width of images in training, about.
+            masks: The mask branch of Mask R-CNN.
+            read_targets: From encoded targets to boxes `(B, M, 6)` and, with a mask branch, masks `(B, M, H, W)` bool
+                of the same rows; None where the targets are the boxes.
+        """
+        from torchvision.models.detection._utils import BoxCoder, Matcher
         from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
         from torchvision.models.detection.rpn import RPNHead
 
@@ -91,170 +127,161 @@ class FasterRCNN(nn.Module):
         self.region_coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
         self.anchor_matcher = Matcher(0.7, 0.3, allow_low_quality_matches=True)
         self.region_matcher = Matcher(0.5, 0.5, allow_low_quality_matches=False)
-        self.anchor_sampler = BalancedPositiveNegativeSampler(config.anchor_samples, 0.5)
-        self.region_sampler = BalancedPositiveNegativeSampler(config.samples, 0.25)
+        self.read_targets = read_targets
 
-    def forward(self, features: ImageMaps) -> FasterRCNNOutputs:
-        """The pyramid and what the first stage says about every anchor."""
-        return FasterRCNNOutputs(self, features)
+    def forward(self, features: ImageMaps, targets: Tensor | None = None) -> DetectorOutputs:
+        """Losses of encoded targets, if given, and detections with their masks, except in a training step."""
+        levels = self.pyramid(features)
+        objectness, offsets = self.rpn_head(levels)
+        first = _FirstStage(
+            maps=levels[: -self.pyramid.num_pooled],
+            anchors=self.anchors(levels),
+            objectness=torch.cat([_by_anchor(each, 1)[:, :, 0] for each in objectness], dim=1),
+            offsets=torch.cat([_by_anchor(each, 4) for each in offsets], dim=1),
+            size_px=(features.images.shape[2], features.images.shape[3]),
+        )
+        proposals = self._proposals(first)
+        losses, detections = first.offsets.new_zeros(0), first.offsets.new_zeros(len(first.offsets), 0, 6)
+        masks = detections.new_zeros((len(detections), 0, 0, 0), dtype=torch.bool)
+        if targets is not None:
+            losses = self._losses(first, proposals, targets)
+        if targets is None or not self.training:
+            detections = self._detections(first, proposals)
+            if self.masks is not None:
+                masks = self._mask_detections(self.masks, first, detections)
+        return DetectorOutputs(losses, detections, masks)
 
-
-_BINS = 7  # of a region, across and down
-
-
-@final
-class FasterRCNNOutputs:
-    """What the first stage gave for B images; the second runs when losses or detections are asked for."""
-
-    def __init__(self, network: FasterRCNN, features: ImageMaps) -> None:
-        """Run the first stage."""
-        self.network = network
-        self.training = network.training
-        self.precision = Precision(features.images.device)
-        self.size_px = (features.images.shape[2], features.images.shape[3])
-        levels = network.pyramid(features)
-        self.maps = levels[: -network.pyramid.num_pooled]
-        self.strides = network.pyramid.backbone_strides
-        self.anchors = network.anchors(levels)
-        objectness, offsets = network.rpn_head(levels)
-        self.objectness = torch.cat([_by_anchor(each, 1)[:, :, 0] for each in objectness], dim=1)
-        """`(B, A)` float32 logits: is anything here?"""
-        self.offsets = torch.cat([_by_anchor(each, 4) for each in offsets], dim=1)
-        """`(B, A, 4)` float32: where it is, as seen from the anchor."""
-
-    def __len__(self) -> int:
-        """The number of images, B."""
-        return len(self.objectness)
-
-    @cached_property
-    def proposals(self) -> list[Tensor]:
-        """For each image `(P, 4)`, at most `proposals` regions that may hold something, the likeliest first."""
+    @torch.no_grad()
+    def _proposals(self, first: _FirstStage) -> list[Tensor]:
+        """For each image `(P, 4)`: at most `proposals` regions that may hold an object, the likeliest first."""
         from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
-        network, most = self.network, self.network.config.proposals
-        boxes, scores, levels, start = [], [], [], 0
-        with torch.no_grad():
-            for level, anchors in enumerate(self.anchors):
+        rows, start = len(first.objectness), 0
+        boxes, scores, levels = [], [], []
+        with full_precision(first.objectness.device):
+            for level, anchors in enumerate(first.anchors):
                 stop = start + len(anchors)
-                count = min(len(anchors), network.config.candidates)
-                best, chosen = self.objectness[:, start:stop].topk(count, dim=1)
-                offsets = self.offsets[:, start:stop].gather(1, chosen[:, :, None].expand(-1, -1, 4))
-                decoded = network.anchor_coder.decode_single(offsets.reshape(-1, 4), anchors[chosen].reshape(-1, 4))
-                boxes.append(decoded.view(len(self), count, 4))
+                count = min(len(anchors), self.config.candidates)
+                best, chosen = first.objectness[:, start:stop].topk(count, dim=1)
+                offsets = first.offsets[:, start:stop].gather(1, chosen[:, :, None].expand(-1, -1, 4))
+                decoded = self.anchor_coder.decode_single(offsets.reshape(-1, 4), anchors[chosen].reshape(-1, 4))
+                boxes.append(decoded.view(rows, count, 4))
                 scores.append(best.sigmoid())
                 levels.append(torch.full_like(best, level, dtype=torch.int64))
                 start = stop
             found = []
-            for each, sure, level in zip(*(torch.cat(part, 1) for part in (boxes, scores, levels)), strict=True):
-                clipped = clip_boxes_to_image(each, self.size_px)
+            for each, score, level in zip(*(torch.cat(part, 1) for part in (boxes, scores, levels)), strict=True):
+                clipped = clip_boxes_to_image(each, first.size_px)
                 large = remove_small_boxes(clipped, 1e-3)
-                clipped, sure, level = clipped[large], sure[large], level[large]
-                found.append(clipped[batched_nms(clipped, sure, level, 0.7)[:most]])
+                clipped, score, level = clipped[large], score[large], level[large]
+                found.append(clipped[batched_nms(clipped, score, level, 0.7)[: self.config.proposals]])
         return found
 
-    def losses(self, targets: Tensor, masks: Tensor | None = None) -> Tensor:
-        """Loss of each image, `(B,)` float32.
+    def _losses(self, first: _FirstStage, proposals: Sequence[Tensor], encoded: Tensor) -> Tensor:
+        """Loss of each image, `(B,)` float32: of both stages, and of the masks."""
+        boxes, masks = (encoded, None) if self.read_targets is None else self.read_targets(encoded)
+        targets = split_targets(boxes.float())
+        with full_precision(first.objectness.device):
+            losses = self._first_losses(first, targets)
+        return losses + self._second_losses(first, proposals, targets, masks)
 
-        Args:
-            targets: `(B, M, 6)` encoded boxes.
-            masks: for a network with a branch for masks `(B, M, H, W)` bool, those of the same lines.
-        """
-        truths = read_truth(targets.float())
-        return self._first_losses(truths) + self._second_losses(truths, masks)
-
-    def detections(self) -> Tensor:
-        """`(B, D, 6)` float32: x0, y0, x1, y1, score, class; the surest first, then lines of zeros."""
-        config = self.network.config
+    @torch.no_grad()
+    def _detections(self, first: _FirstStage, proposals: Sequence[Tensor]) -> Tensor:
+        """`(B, D, 6)` float32: x0, y0, x1, y1, score, class; the highest score first, then rows of zeros."""
+        config, counts = self.config, [len(each) for each in proposals]
+        logits, offsets = self._classify(first, proposals)
         found = []
-        with torch.no_grad():
-            logits, offsets = self._look_at(self.proposals)
-            counts = [len(each) for each in self.proposals]
-            boxes = self.network.region_coder.decode(offsets.flatten(1), self.proposals).view(len(offsets), -1, 4)
+        with full_precision(logits.device):
+            boxes = self.region_coder.decode(offsets.flatten(1), list(proposals)).view(len(offsets), -1, 4)
             for each, scores in zip(boxes.split(counts), logits.softmax(dim=1).split(counts), strict=True):
                 region, kind = torch.where(scores[:, 1:] > config.score_threshold)
                 candidates = each[region, kind + 1], scores[region, kind + 1], kind
                 found.append(
-                    class_wise_nms(*candidates, self.size_px, overlap=config.overlap, most=config.max_detections)
+                    class_wise_nms(*candidates, first.size_px, overlap=config.overlap, most=config.max_detections)
                 )
         return stack_detections(found, config.max_detections)
 
-    def mask_detections(self, detections: Tensor) -> Tensor:
-        """The masks of detections `(B, D, 6)` of a network with a branch for them: `(B, D, H, W)` bool."""
-        assert self.network.masks is not None
-        there = detections[:, :, 4] > 0
-        masks = torch.zeros((*there.shape, *self.size_px), dtype=torch.bool, device=detections.device)
-        regions = [each[used] for each, used in zip(detections, there, strict=True)]
-        with torch.no_grad(), self.precision():
-            logits = self.network.masks(self.maps, self.strides, [each[:, :4] for each in regions])
+    @torch.no_grad()
+    def _mask_detections(self, branch: MaskBranch, first: _FirstStage, detections: Tensor) -> Tensor:
+        """The masks of detections `(B, D, 6)`: `(B, D, H, W)` bool."""
+        filled = detections[:, :, 4] > 0
+        masks = torch.zeros((*filled.shape, *first.size_px), dtype=torch.bool, device=detections.device)
+        regions = [each[used] for each, used in zip(detections, filled, strict=True)]
+        logits = branch(first.maps, self.pyramid.backbone_strides, [each[:, :4] for each in regions])
         parts = logits.float().split([len(each) for each in regions])
-        for image, (each, part) in enumerate(zip(regions, parts, strict=True)):
-            kinds = each[:, 5].long() + 1
-            masks[image, there[image]] = self.network.masks.paste(part, kinds, each[:, :4], self.size_px)
+        with full_precision(detections.device):
+            for image, (each, part) in enumerate(zip(regions, parts, strict=True)):
+                kinds = each[:, 5].long() + 1
+                masks[image, filled[image]] = branch.paste(part, kinds, each[:, :4], first.size_px)
         return masks
 
-    def _first_losses(self, truths: Sequence[DetectionTargets]) -> Tensor:
-        """Is anything at an anchor, and where: cross-entropy, and smooth L1 of the positive ones."""
-        network, anchors = self.network, torch.cat(self.anchors)
-        matches = [match(network.anchor_matcher, truth, anchors) for truth in truths]
+    def _first_losses(self, first: _FirstStage, targets: Sequence[DetectionTargets]) -> Tensor:
+        """Cross-entropy of the sampled anchors, and smooth L1 of the positive ones."""
+        anchors = torch.cat(first.anchors)
+        matches = [match(self.anchor_matcher, each, anchors) for each in targets]
         labels = [torch.where(each == NEITHER, -1, (each != NEGATIVE).long()) for each in matches]
-        drawn = draw_samples(network.anchor_sampler, labels, training=self.training)
+        drawn = draw_samples(labels, self.config.anchor_samples, _POSITIVE_ANCHORS, training=self.training)
         losses = []
         for image, (positive, negative) in enumerate(drawn):
-            here = torch.cat([positive, negative])
-            wanted = truths[image].boxes[matches[image][positive]]
-            offsets = network.anchor_coder.encode_single(wanted, anchors[positive])
+            sampled = torch.cat([positive, negative])
+            wanted = targets[image].boxes[matches[image][positive]]
+            goal = self.anchor_coder.encode_single(wanted, anchors[positive])
             objectness = F.binary_cross_entropy_with_logits(
-                self.objectness[image, here], labels[image][here].float(), reduction="sum"
+                first.objectness[image, sampled], labels[image][sampled].float(), reduction="sum"
             )
-            distance = F.smooth_l1_loss(self.offsets[image, positive], offsets, beta=1 / 9, reduction="sum")
-            losses.append((objectness + distance) / max(len(here), 1))
+            distance = F.smooth_l1_loss(first.offsets[image, positive], goal, beta=1 / 9, reduction="sum")
+            losses.append((objectness + distance) / max(len(sampled), 1))
         return torch.stack(losses)
 
-    def _second_losses(self, truths: Sequence[DetectionTargets], masks: Tensor | None) -> Tensor:
-        """What is in a region, and where: cross-entropy, and smooth L1 and the mask of the positive ones."""
-        network = self.network
-        # The true boxes are among the proposals, so that there is always something to learn from.
-        proposals = [torch.cat([one, truth.boxes]) for one, truth in zip(self.proposals, truths, strict=True)]
-        matches = [match(network.region_matcher, truth, each) for truth, each in zip(truths, proposals, strict=True)]
-        labels = [_labels(each, truth) for each, truth in zip(matches, truths, strict=True)]
-        drawn = draw_samples(network.region_sampler, labels, training=self.training)
+    def _second_losses(
+        self,
+        first: _FirstStage,
+        proposals: Sequence[Tensor],
+        targets: Sequence[DetectionTargets],
+        masks: Tensor | None,
+    ) -> Tensor:
+        """Cross-entropy of the sampled regions, and smooth L1 and the mask loss of the positive ones."""
+        # The target boxes are among the proposals, so that there is always something to learn from.
+        regions = [torch.cat([one, target.boxes]) for one, target in zip(proposals, targets, strict=True)]
+        matches = [match(self.region_matcher, target, each) for target, each in zip(targets, regions, strict=True)]
+        labels = [_labels(each, target) for each, target in zip(matches, targets, strict=True)]
+        drawn = draw_samples(labels, self.config.samples, _POSITIVE_REGIONS, training=self.training)
         samples = [torch.cat(each) for each in drawn]
-        regions = [each[chosen] for each, chosen in zip(proposals, samples, strict=True)]
-        logits, offsets = self._look_at(regions)
+        regions = [each[chosen] for each, chosen in zip(regions, samples, strict=True)]
+        logits, offsets = self._classify(first, regions)
         counts = [len(each) for each in samples]
         losses, positives, numbers = [], [], []
-        for image, (said, moved) in enumerate(zip(logits.split(counts), offsets.split(counts), strict=True)):
-            wanted, count = labels[image][samples[image]], len(drawn[image][0])
-            found = matches[image][drawn[image][0]]
-            goal = network.region_coder.encode_single(truths[image].boxes[found], regions[image][:count])
-            kind = F.cross_entropy(said, wanted, reduction="sum")
-            lines = torch.arange(count, device=goal.device)
-            distance = F.smooth_l1_loss(moved[lines, wanted[:count]], goal, beta=1 / 9, reduction="sum")
-            losses.append((kind + distance) / max(counts[image], 1))
-            positives.append(regions[image][:count])
-            numbers.append(found)
+        with full_precision(logits.device):
+            for image, (predicted, moved) in enumerate(zip(logits.split(counts), offsets.split(counts), strict=True)):
+                wanted, count = labels[image][samples[image]], len(drawn[image][0])
+                found = matches[image][drawn[image][0]]
+                goal = self.region_coder.encode_single(targets[image].boxes[found], regions[image][:count])
+                kind = F.cross_entropy(predicted, wanted, reduction="sum")
+                rows = torch.arange(count, device=goal.device)
+                distance = F.smooth_l1_loss(moved[rows, wanted[:count]], goal, beta=1 / 9, reduction="sum")
+                losses.append((kind + distance) / max(counts[image], 1))
+                positives.append(regions[image][:count])
+                numbers.append(found)
         total = torch.stack(losses)
-        if network.masks is None:
+        if self.masks is None:
             return total
         assert masks is not None
-        with self.precision():
-            said = network.masks(self.maps, self.strides, positives)
-        return total + network.masks.losses(said.float(), truths, masks, positives, numbers)
+        predicted = self.masks(first.maps, self.pyramid.backbone_strides, positives).float()
+        with full_precision(total.device):
+            return total + self.masks.losses(predicted, targets, masks, positives, numbers)
 
-    def _look_at(self, regions: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """For R regions logits `(R, 1 + K)`, class 0 being nothing, and offsets `(R, 1 + K, 4)`, both float32."""
-        network = self.network
-        with self.precision():
-            pooled = pool_regions(self.maps, self.strides, regions, _BINS)
-            logits, offsets = network.box_predictor(network.box_head(pooled))
+    def _classify(self, first: _FirstStage, regions: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """For R regions logits `(R, 1 + K)`, class 0 is background, and offsets `(R, 1 + K, 4)`, both float32."""
+        pooled = pool_regions(first.maps, self.pyramid.backbone_strides, regions, _BINS)
+        logits, offsets = self.box_predictor(self.box_head(pooled))
         return logits.float(), offsets.float().view(len(offsets), -1, 4)
 
 
-def _labels(matches: Tensor, truth: DetectionTargets) -> Tensor:
-    """Classes from 1, 0 for nothing, -1 for neither."""
-    if not len(truth.classes):
+def _labels(matches: Tensor, targets: DetectionTargets) -> Tensor:
+    """Classes from 1, 0 for background, -1 for neither."""
+    if not len(targets.classes):
         return torch.where(matches == NEITHER, -1, 0)
-    classes = truth.classes[matches.clamp_min(0)] + 1
+    classes = targets.classes[matches.clamp_min(0)] + 1
     return torch.where(matches >= 0, classes, torch.where(matches == NEGATIVE, 0, -1))
 
 

@@ -1,4 +1,4 @@
-"""The branch of Mask R-CNN that draws the mask of what is in a region."""
+"""The branch of Mask R-CNN that predicts the mask of the object in a region."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from longspan.nn.regions import pool_regions
 
 __all__ = ["MaskBranch"]
 
-_POOLED = 14  # places of a region that the branch sees, across and down; its masks have twice as many
+_POOLED = 14  # bins across and down of a region as the branch reads it; its masks have twice as many
 _PASTED_AT_ONCE = 32
 
 
@@ -24,8 +24,8 @@ class MaskBranch(nn.Module):
 
     Source: He et al. 2017, "Mask R-CNN", section 3 and fig. 4, right.
     Differs: `width` and `depth` (paper: 256 and 4); every image has a loss of its own, the mean over its positive
-    regions (torchvision: over those of the batch); masks are laid back into the image where RoIAlign took them from,
-    to the fraction of a pixel (torchvision: rounded to whole pixels).
+    regions (torchvision: over those of the batch); masks are pasted into the image where RoIAlign read them, to the
+    fraction of a pixel (torchvision: rounded to whole pixels).
     """
 
     def __init__(self, in_channels: int, num_classes: int, *, width: int, depth: int) -> None:
@@ -37,49 +37,49 @@ class MaskBranch(nn.Module):
         self.predictor = MaskRCNNPredictor(width if depth else in_channels, width, num_classes + 1)
 
     def forward(self, maps: Sequence[Tensor], strides: Sequence[int], regions: Sequence[Tensor]) -> Tensor:
-        """Logits `(R, 1 + K, 28, 28)`, class 0 being nothing, of all regions of B images; see `pool_regions`."""
+        """Logits `(R, 1 + K, 28, 28)`, class 0 is background, of all regions of B images; see `pool_regions`."""
         return self.predictor(self.head(pool_regions(maps, strides, regions, _POOLED)))
 
     def losses(
         self,
         logits: Tensor,
-        truths: Sequence[DetectionTargets],
+        targets: Sequence[DetectionTargets],
         masks: Tensor,
         regions: Sequence[Tensor],
         numbers: Sequence[Tensor],
     ) -> Tensor:
-        """Cross-entropy of each image `(B,)`, mean over the places of its positive regions, of the true class's mask.
+        """Cross-entropy of each image `(B,)`: of the target class's mask, mean over the pixels of its positive regions.
 
         Args:
-            logits: of all positive regions, image by image.
-            truths: of each image.
-            masks: `(B, M, H, W)` bool, for every encoded line.
-            regions: of each image `(P, 4)`.
-            numbers: of each image `(P,)`: which true box each region answers for.
+            logits: Of all positive regions, image by image.
+            targets: Of each image.
+            masks: `(B, M, H, W)` bool, for every encoded row.
+            regions: Of each image `(P, 4)`.
+            numbers: Of each image `(P,)`: which object each region is matched to.
         """
         from torchvision.ops import roi_align
 
         side, losses = logits.shape[-1], []
-        said = logits.split([len(each) for each in regions])
-        for image, (each, truth, found) in enumerate(zip(said, truths, numbers, strict=True)):
-            lines = torch.arange(len(each), device=each.device)
+        by_image = logits.split([len(each) for each in regions])
+        for image, (each, target, found) in enumerate(zip(by_image, targets, numbers, strict=True)):
+            rows = torch.arange(len(each), device=each.device)
             if not len(each):
-                losses.append(each.sum() * 0)  # the weights take part in every batch
+                losses.append(each.sum() * 0)  # so that every weight has a gradient in every batch
                 continue
             boxes = torch.cat([found[:, None].to(each.dtype), regions[image]], dim=1)
-            wanted = roi_align(masks[image, truth.lines, None].to(each.dtype), boxes, side)[:, 0]
-            own = each[lines, truth.classes[found] + 1]
+            wanted = roi_align(masks[image, target.rows, None].to(each.dtype), boxes, side)[:, 0]
+            own = each[rows, target.classes[found] + 1]
             losses.append(F.binary_cross_entropy_with_logits(own, wanted))
         return torch.stack(losses)
 
     def paste(self, logits: Tensor, kinds: Tensor, boxes: Tensor, size_px: tuple[int, int]) -> Tensor:
-        """Masks as they lie in the image, `(N, H, W)` bool: probability of the own class at least one half.
+        """Masks in the image, `(N, H, W)` bool: where the probability of the detection's class is at least one half.
 
         Args:
             logits: `(N, 1 + K, 28, 28)`.
             kinds: `(N,)` classes from 1.
             boxes: `(N, 4)` in pixels.
-            size_px: height and width of the image.
+            size_px: Height and width of the image.
         """
         small = logits[torch.arange(len(logits), device=logits.device), kinds].sigmoid()
         masks = torch.empty((len(small), *size_px), dtype=torch.bool, device=logits.device)
@@ -92,10 +92,10 @@ class MaskBranch(nn.Module):
 
 
 def _blend(low: Tensor, high: Tensor, pixels: int, places: int) -> Tensor:
-    """Shares `(N, pixels, places)` by which a row of places from `low` to `high` gives a row of pixels; outside 0.
+    """Weights `(N, pixels, places)` that interpolate a row of mask values from `low` to `high` at pixels; 0 outside.
 
-    Pixel i looks at the edge coordinate i and not i + 1/2: RoIAlign as torchvision does it reads a mask half a pixel
-    further on, so what was learned lies half a pixel before.
+    Pixel i samples at the coordinate i and not i + 1/2: torchvision's RoIAlign reads a mask half a pixel further on,
+    so a learned mask lies half a pixel before.
     """
     at = torch.arange(pixels, device=low.device, dtype=low.dtype) - low[:, None]
     at = at / (high - low).clamp_min(1.0)[:, None] * places - 0.5

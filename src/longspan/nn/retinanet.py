@@ -1,4 +1,4 @@
-"""Detectors of one stage: every anchor says at once what it holds and where."""
+"""One-stage detectors: every anchor predicts a class and a box at once."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longspan.nn.anchors import Anchors, anchor_side_px
-from longspan.nn.detection_targets import NEITHER, DetectionTargets, match, read_truth
-from longspan.nn.detections import class_wise_nms, stack_detections
+from longspan.nn.detection_targets import NEITHER, DetectionTargets, match, split_targets
+from longspan.nn.detections import DetectorOutputs, class_wise_nms, full_precision, stack_detections
 from longspan.nn.pyramid import ImageMaps, Pyramid
 
-__all__ = ["RetinaNet", "RetinaNetConfig", "RetinaNetOutputs"]
+__all__ = ["RetinaNet", "RetinaNetConfig"]
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetinaNetConfig:
-    """Sizes and thresholds of `RetinaNet`; what a head's fields say, so they are checked there."""
+    """Sizes and thresholds of `RetinaNet`. They come from the fields of a head, which checks them."""
 
     channels: int = 128
     """Of every level of the pyramid and of the layers behind it (paper, torchvision: 256)."""
     finest_stride: int = 8
     """Of the finest map."""
     anchor_side_px: float | None = None
-    """See `anchors.anchor_side_px`, which says it where this is None."""
+    """None: as `anchors.anchor_side_px` computes it."""
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Height to width of the anchors."""
     candidates: int = 1000
-    """Of every map, before doubles go."""
+    """Of every map, before non-maximum suppression."""
     score_threshold: float = 0.05
-    """Less sure detections are left out."""
+    """Detections with a lower score are dropped."""
     overlap: float = 0.5
-    """Of two detections of one class that overlap by more, the surer one stays."""
+    """Of two detections of one class that overlap by more, the one with the higher score stays."""
     max_detections: int = 100
     """Of one image."""
 
 
 @final
 class RetinaNet(nn.Module):
-    """RetinaNet: `ImageMaps` to `RetinaNetOutputs`, by torchvision's `RetinaNetHead` (0.29) and its losses.
+    """RetinaNet: `ImageMaps` to `DetectorOutputs`, by torchvision's `RetinaNetHead` (0.29) and its losses.
 
     Source: Lin et al. 2018, "Focal loss for dense object detection", sections 3 and 4.
     Differs: the levels above the backbone's coarsest map are subsampled (paper: convolutions of stride 2), and there is
@@ -77,74 +78,68 @@ class RetinaNet(nn.Module):
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.matcher = Matcher(0.5, 0.4, allow_low_quality_matches=True)
 
-    def forward(self, features: ImageMaps) -> RetinaNetOutputs:
-        """What every anchor says."""
+    def forward(self, features: ImageMaps, targets: Tensor | None = None) -> DetectorOutputs:
+        """Losses of encoded boxes `(B, M, 6)`, if given, and detections, except in a training step."""
         levels = self.pyramid(features)
-        said = self.head(levels)
+        predicted = self.head(levels)
         size_px = (features.images.shape[2], features.images.shape[3])
-        return RetinaNetOutputs(
-            self, size_px, self.anchors(levels), said["cls_logits"].float(), said["bbox_regression"].float()
-        )
+        anchors = self.anchors(levels)
+        logits, offsets = predicted["cls_logits"].float(), predicted["bbox_regression"].float()
+        with full_precision(logits.device):
+            losses, detections = logits.new_zeros(0), logits.new_zeros(len(logits), 0, 6)
+            if targets is not None:
+                losses = self.losses(torch.cat(anchors), logits, offsets, targets)
+            if targets is None or not self.training:
+                detections = self.detections(anchors, logits, offsets, size_px)
+        return DetectorOutputs(losses, detections, logits.new_zeros((len(logits), 0, 0, 0), dtype=torch.bool))
 
+    def losses(self, anchors: Tensor, logits: Tensor, offsets: Tensor, targets: Tensor) -> Tensor:
+        """Focal loss over the anchors and L1 of the positive ones, both divided by the number of positive ones, `(B,)`.
 
-@final
-class RetinaNetOutputs:
-    """What the anchors of B images say."""
+        Args:
+            anchors: `(A, 4)`, of all maps.
+            logits: `(B, A, K)` float32.
+            offsets: `(B, A, 4)` float32.
+            targets: `(B, M, 6)` encoded boxes.
+        """
+        rows = zip(split_targets(targets.float()), logits, offsets, strict=True)
+        return torch.stack([self._loss(each, scores, moved, anchors) for each, scores, moved in rows])
 
-    def __init__(
-        self, network: RetinaNet, size_px: tuple[int, int], anchors: list[Tensor], logits: Tensor, offsets: Tensor
-    ) -> None:
-        """`anchors` for each map `(A_i, 4)`, `logits` `(B, A, K)` and `offsets` `(B, A, 4)` for all of them."""
-        self.network = network
-        self.size_px = size_px
-        self.anchors = anchors
-        self.logits = logits
-        self.offsets = offsets
-
-    def __len__(self) -> int:
-        """The number of images, B."""
-        return len(self.logits)
-
-    def losses(self, targets: Tensor) -> Tensor:
-        """Focal loss over the anchors and L1 of the positive ones, both by the number of positive ones, `(B,)`."""
-        anchors, truths = torch.cat(self.anchors), read_truth(targets.float())
-        return torch.stack([self._loss(image, truth, anchors) for image, truth in enumerate(truths)])
-
-    def detections(self) -> Tensor:
-        """`(B, D, 6)` float32: x0, y0, x1, y1, score, class; the surest first, then lines of zeros."""
-        config = self.network.config
-        counts = [len(each) for each in self.anchors]
-        levels = list(zip(self.logits.split(counts, 1), self.offsets.split(counts, 1), self.anchors, strict=True))
+    @torch.no_grad()
+    def detections(
+        self, anchors: Sequence[Tensor], logits: Tensor, offsets: Tensor, size_px: tuple[int, int]
+    ) -> Tensor:
+        """`(B, D, 6)` float32: x0, y0, x1, y1, score, class; the highest score first, then rows of zeros."""
+        config = self.config
+        counts = [len(each) for each in anchors]
+        levels = list(zip(logits.split(counts, 1), offsets.split(counts, 1), anchors, strict=True))
         found = []
-        with torch.no_grad():
-            for image in range(len(self)):
-                parts = [self._candidates(logits[image], moved[image], each) for logits, moved, each in levels]
-                boxes, scores, classes = (torch.cat(part) for part in zip(*parts, strict=True))
-                found.append(
-                    class_wise_nms(
-                        boxes, scores, classes, self.size_px, overlap=config.overlap, most=config.max_detections
-                    )
-                )
+        for image in range(len(logits)):
+            parts = [self._candidates(scores[image], moved[image], each) for scores, moved, each in levels]
+            boxes, scores, classes = (torch.cat(part) for part in zip(*parts, strict=True))
+            found.append(
+                class_wise_nms(boxes, scores, classes, size_px, overlap=config.overlap, most=config.max_detections)
+            )
         return stack_detections(found, config.max_detections)
 
     def _candidates(self, logits: Tensor, offsets: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The surest boxes of one image on one map, their scores and classes."""
-        config, scores = self.network.config, logits.sigmoid().flatten()
-        sure = torch.where(scores > config.score_threshold)[0]
-        best, chosen = scores[sure].topk(min(len(sure), config.candidates))
-        anchor, kind = sure[chosen] // logits.shape[1], sure[chosen] % logits.shape[1]
-        return self.network.coder.decode_single(offsets[anchor], anchors[anchor]), best, kind
+        """Boxes, scores and classes of one image on one map, those with the highest scores."""
+        config, scores = self.config, logits.sigmoid().flatten()
+        likely = torch.where(scores > config.score_threshold)[0]
+        best, chosen = scores[likely].topk(min(len(likely), config.candidates))
+        anchor, kind = likely[chosen] // logits.shape[1], likely[chosen] % logits.shape[1]
+        return self.coder.decode_single(offsets[anchor], anchors[anchor]), best, kind
 
-    def _loss(self, image: int, truth: DetectionTargets, anchors: Tensor) -> Tensor:
+    def _loss(self, targets: DetectionTargets, logits: Tensor, offsets: Tensor, anchors: Tensor) -> Tensor:
         from torchvision.ops import sigmoid_focal_loss
 
-        matches = match(self.network.matcher, truth, anchors)
+        matches = match(self.matcher, targets, anchors)
         positive = torch.where(matches >= 0)[0]
-        found, logits = matches[positive], self.logits[image]
+        found = matches[positive]
         wanted = torch.zeros_like(logits)
-        wanted[positive, truth.classes[found]] = 1.0
+        wanted[positive, targets.classes[found]] = 1.0
         counted = (matches != NEITHER)[:, None]
         focal = torch.where(counted, sigmoid_focal_loss(logits, wanted), 0.0).sum()
-        offsets = self.network.coder.encode_single(truth.boxes[found], anchors[positive])
-        distance = F.l1_loss(self.offsets[image, positive], offsets, reduction="sum")
+        goal = self.coder.encode_single(targets.boxes[found], anchors[positive])
+        distance = F.l1_loss(offsets[positive], goal, reduction="sum")
         return (focal + distance) / max(len(positive), 1)

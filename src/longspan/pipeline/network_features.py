@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from longspan.data import encode_rows
 from longspan.errors import ConfigError, PipelineError, data_error
 from longspan.inference import Predictor
-from longspan.inference.network import Network, evaluating
+from longspan.inference.network import Network
 from longspan.inference.predictor import as_predictor
 from longspan.inference.source import autocast
 from longspan.models import Backbone
@@ -111,7 +111,7 @@ class NetworkFeatures:
             raise data_error("There are no features of inputs that cannot be used:", list(encoded.faults().values()))
         source = predictor.source(encoded)
         parts = []
-        with evaluating(predictor.network), autocast(source.device, source.dtype):
+        with autocast(source.device, source.dtype):
             for batch in source.samples.batches(torch.arange(len(samples)), _BATCH):
                 parts.append(self._of(predictor.network, source.prepare(batch.to(source.device))).float().cpu())
         return torch.cat(parts).numpy()

@@ -41,10 +41,7 @@ _RECIPES = {
         model="deep_cnn", epochs=3, lr=4e-3, augment=ls.Augment(rotate_deg=10, shift=0.06, scale=0.1, fill=0.0)
     ),
     "fast": _Recipe(
-        model="space_to_depth_cnn",
-        epochs=4,
-        lr=1.5e-2,
-        augment=ls.Augment(rotate_deg=8, shift=0.05, scale=0.08, fill=0.0),
+        model="unshuffle_cnn", epochs=4, lr=1.5e-2, augment=ls.Augment(rotate_deg=8, shift=0.05, scale=0.08, fill=0.0)
     ),
 }
 
@@ -112,15 +109,15 @@ def _open_the_vault(learner: ls.Learner) -> tuple[Scores, int, dict[str, float]]
     task = learner.task
     rows = task.open_vault("mnist-deep-cnn: the test figure, and which digits are misread")
     source = learner.predictor().source(task.samples)
-    scores = score_rows(source, learner.network, rows, learner.heads, task.targets, 256)
-    figures = scores.figures(learner.heads)
+    scores = score_rows(source, learner.predictor().network, rows, learner.heads, task.targets, 256)
+    figures = scores.metrics(learner.heads)
     learner.evaluations["test"] = figures
-    wrong = scores.activated["digit"].argmax(dim=1) != scores.targets["digit"]
+    wrong = scores.predictions["digit"].argmax(dim=1) != scores.targets["digit"]
     misread = Scores(
         scores.rows[wrong],
         *(
             {"digit": part["digit"][wrong]}
-            for part in (scores.activated, scores.targets, scores.present, scores.losses)
+            for part in (scores.predictions, scores.targets, scores.present, scores.losses)
         ),
     )
     return misread, len(rows), figures

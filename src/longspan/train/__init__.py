@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from longspan.train.budget import Budget
-from longspan.train.callbacks import Callback, EarlyStopping, TrainState, WeightAverage
+from longspan.train.callbacks import Callback, EarlyStopping, WeightAverage
 from longspan.train.checkpoints.checkpoint import Checkpoints
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.learner import Learner
+from longspan.train.loop import SupervisedStep
 from longspan.train.recipe import Recipe
+from longspan.train.state import TrainState
+from longspan.train.step import StepInfo, TrainStep
 from longspan.train.strategy import Strategy, Trained
 
 __all__ = [
@@ -18,9 +21,12 @@ __all__ = [
     "Learner",
     "Phase",
     "Recipe",
+    "StepInfo",
     "Strategy",
+    "SupervisedStep",
     "TrainConfig",
     "TrainState",
+    "TrainStep",
     "Trained",
     "WeightAverage",
 ]

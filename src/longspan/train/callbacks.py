@@ -1,10 +1,9 @@
-"""What may watch a training and stop it: five events, run in list order."""
+"""Callbacks, which watch a training and may stop it: five events, run in list order."""
 
 from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
 import torch
@@ -12,45 +11,13 @@ import torch
 from longspan.errors import ConfigError, unknown_name
 from longspan.inference.network import Network
 from longspan.metrics import direction_of
-from longspan.train.config import Phase
+from longspan.train.state import TrainState
 
-__all__ = ["Callback", "EarlyStopping", "TrainState", "WeightAverage"]
-
-
-@final
-@dataclass(slots=True)
-class TrainState:
-    """Where a training stands; callbacks read it and may set `stop`."""
-
-    network: Network
-    evaluated: Network
-    """What validation runs and early stopping keeps: the network itself, or its running average."""
-    optimizer: torch.optim.Optimizer
-    phase: Phase
-    phase_index: int
-    """Which phase of the training this is, from 0."""
-    num_batches: int
-    """Batches of one epoch."""
-    history: list[dict[str, Any]]
-    """One record per finished epoch, over all phases: losses, metrics, seconds."""
-    epoch: int = 0
-    """Epochs of this phase that are done."""
-    batch: int = 0
-    """Batches of this epoch that are done."""
-    loss: float = math.nan
-    """Of the last step."""
-    lr: float = 0.0
-    """Of the heads, in the last step."""
-    losses: list[float] = field(default_factory=list)
-    """Of the steps of this epoch."""
-    float32_steps: int = 0
-    """Of the steps of this epoch, those that half precision overflowed in."""
-    stop: bool = False
-    """Set it to end the phase after this event."""
+__all__ = ["Callback", "EarlyStopping", "WeightAverage"]
 
 
 class Callback:
-    """Override the events you need. `state_dict` and `load_state_dict` let a resumed training go on exactly."""
+    """Override the events you need. `state_dict` and `load_state_dict` make a resumed training continue exactly."""
 
     def fit_start(self, state: TrainState) -> None:
         """Before the first epoch of a phase, also after resuming."""
@@ -59,7 +26,7 @@ class Callback:
         """Before the first batch of an epoch."""
 
     def step_end(self, state: TrainState) -> None:
-        """After a batch was learned from."""
+        """After a batch."""
 
     def epoch_end(self, state: TrainState) -> None:
         """After validation; the epoch's record is the last of `state.history`."""
@@ -68,26 +35,26 @@ class Callback:
         """After the last epoch of a phase."""
 
     def state_dict(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """What must survive a kill: tensors, and JSON values."""
+        """The state that a checkpoint stores: tensors, and JSON values."""
         return {}, {}
 
     def load_state_dict(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
-        """The way back."""
+        """Restore what `state_dict` gave."""
 
 
 @final
 class EarlyStopping(Callback):
-    """Stops when a figure has not become better for some epochs, and puts the best weights back at the end."""
+    """Stops when a metric has not improved for some epochs, and restores the best weights at the end."""
 
     def __init__(
         self, monitor: str = "valid_loss", *, patience: int = 5, better: Literal["lower", "higher"] | None = None
     ) -> None:
-        """Watch one figure of the history.
+        """Watch one metric of the history.
 
         Args:
             monitor: Its name in the history: "valid_loss", "accuracy", "breed.accuracy".
             patience: Epochs without a new best that are allowed.
-            better: Which way is better; None: as the metric says (see `direction_of`).
+            better: The direction of the metric; None: its own (see `direction_of`).
         """
         if patience < 0:
             raise ConfigError(f"EarlyStopping.patience must be at least 0, got {patience}.")
@@ -102,31 +69,31 @@ class EarlyStopping(Callback):
         self.resumed = False
 
     def fit_start(self, state: TrainState) -> None:
-        """Begin anew, whatever an interrupted phase left behind, unless a checkpoint brought it back."""
+        """Start afresh, whatever an interrupted phase left behind, unless a checkpoint restored it."""
         if not self.resumed:
             self.best, self.epochs_since, self.best_weights = math.inf, 0, None
         self.resumed = False
 
     def epoch_end(self, state: TrainState) -> None:
-        """Keep the best weights; ask to stop when patience is over."""
+        """Keep the best weights; stop when patience runs out."""
         record = state.history[-1]
         if self.monitor not in record:
             raise unknown_name(
-                "figure to monitor", self.monitor, [k for k, v in record.items() if isinstance(v, float)]
+                "metric to monitor", self.monitor, [k for k, v in record.items() if isinstance(v, float)]
             )
-        figure = self.sign * record[self.monitor]
-        if figure < self.best or self.best_weights is None:
-            self.best, self.epochs_since = figure, 0
+        value = self.sign * record[self.monitor]
+        if value < self.best or self.best_weights is None:
+            self.best, self.epochs_since = value, 0
             self.best_weights = copy.deepcopy(state.evaluated.state_dict())
         else:
             self.epochs_since += 1
             state.stop = state.stop or self.epochs_since > self.patience
 
     def fit_end(self, state: TrainState) -> None:
-        """Put the best weights back, and forget them: another phase starts anew."""
+        """Restore the best weights and forget them: another phase starts afresh."""
         if self.best_weights is not None:
             state.network.load_state_dict(self.best_weights)
-            # A running average that comes after this in the list takes the place of the network.
+            # A running average later in the list replaces the network's weights by its own.
             state.evaluated.load_state_dict(self.best_weights)
         self.best, self.epochs_since, self.best_weights = math.inf, 0, None
 
@@ -136,7 +103,7 @@ class EarlyStopping(Callback):
         return dict(self.best_weights or {}), {"best": best, "epochs_since": self.epochs_since}
 
     def load_state_dict(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
-        """The way back."""
+        """Restore what `state_dict` gave."""
         self.best_weights = dict(tensors) or None
         self.best = math.inf if values["best"] is None else values["best"]
         self.epochs_since = values["epochs_since"]
@@ -158,11 +125,13 @@ class WeightAverage(Callback):
         self.decay = decay
         self.steps = 0
         self.network: Network | None = None
+        self.trained: Network | None = None
         self.loaded: dict[str, torch.Tensor] = {}
 
     def fit_start(self, state: TrainState) -> None:
-        """Begin with a copy of the weights, or with the average of the training that goes on."""
-        self.network = copy.deepcopy(state.network)
+        """Start with a copy of the weights, or with the average of the training that is resumed."""
+        self.trained = state.evaluated
+        self.network = copy.deepcopy(state.evaluated)
         if self.loaded:
             self.network.load_state_dict(self.loaded)
             self.loaded = {}
@@ -187,14 +156,15 @@ class WeightAverage(Callback):
     def fit_end(self, state: TrainState) -> None:
         """The average becomes the network."""
         assert self.network is not None
+        assert self.trained is not None
         state.network.load_state_dict(self.network.state_dict())
-        state.evaluated = state.network
-        self.network, self.steps = None, 0
+        state.evaluated = self.trained
+        self.network, self.trained, self.steps = None, None, 0
 
     def state_dict(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """The average, and over how many steps."""
+        """The average, and the number of its steps."""
         return {} if self.network is None else dict(self.network.state_dict()), {"steps": self.steps}
 
     def load_state_dict(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
-        """The way back."""
+        """Restore what `state_dict` gave."""
         self.loaded, self.steps = dict(tensors), values["steps"]

@@ -1,4 +1,4 @@
-"""How a learner trains: settings that stay for all its phases, and those of one phase."""
+"""How a learner trains: settings for all its phases, and those of one phase."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIMIZERS = ("adamw", "sgd")
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """What stays the same in every phase of a training."""
+    """Settings of all phases of a training."""
 
     batch_size: int = 64
     """Rows per step; batches of an epoch differ by one row at most."""
@@ -38,12 +38,15 @@ class TrainConfig:
     mixup: float = 0.0
     """Alpha of MixUp's Beta distribution (Zhang et al. 2018); 0 = off."""
     augment: Augment = field(default_factory=Augment)
-    """How far chance may change training images."""
+    """How training images are augmented."""
     precision: Precision = "auto"
     """bfloat16 where the processor has it natively, else float32."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights the network has at the end: those of the epoch with the lowest validation loss, or the last ones.
+    Without validation rows they are the last; `EarlyStopping` makes its own choice."""
 
     def __post_init__(self) -> None:
-        """Check every value, and name all that cannot be."""
+        """Check every value, and name all that are invalid."""
         faults = []
         for name in ("batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
@@ -62,6 +65,8 @@ class TrainConfig:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
+        if self.keep not in ("best", "last"):
+            raise unknown_name("choice of keep", str(self.keep), ("best", "last"))
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -82,8 +87,8 @@ class Phase:
     warmup: float = 0.25
     """Fraction of the steps in which the learning rate rises."""
     frozen: float = 0.0
-    """Fraction of the backbone's layer groups, lowest first, that stay as they are and run as in evaluation, without
-    gradients; 1 trains the heads only."""
+    """Fraction of the backbone's layer groups, lowest first, that are frozen and run as in evaluation; 1 trains the
+    heads only."""
     backbone_lr_mult: float = 1.0
     """Learning rate of the lowest layers as a fraction of the heads'; those between lie evenly on a log scale."""
 

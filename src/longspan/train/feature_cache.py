@@ -1,17 +1,17 @@
-"""What frozen layers say of each row, computed once: without augmentation it is the same in every epoch."""
+"""Outputs of frozen layers for each row, computed once: without augmentation they are the same in every epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
 
 from longspan.data.batches.samples import Samples
 from longspan.data.batches.store import Store
-from longspan.inference.network import Features, Network
-from longspan.inference.source import Inputs, Source, autocast
+from longspan.inference.network import Network, UpperLayers, eval_view
+from longspan.inference.source import Source, autocast
 from longspan.models.backbone import Map
 
 __all__ = ["FeatureCache"]
@@ -21,8 +21,8 @@ __all__ = ["FeatureCache"]
 class FeatureCache:
     """Outputs of the frozen lower layers of one network for all rows that train or validate.
 
-    What one phase stored serves the next: where a phase trains the heads alone and a later one the upper layers too,
-    the layers that rest in both run over each row once.
+    Later phases use what earlier ones stored: where a phase trains the heads alone and a later one the upper layers
+    too, the layers that are frozen in both run over each row once.
     """
 
     def __init__(
@@ -31,11 +31,11 @@ class FeatureCache:
         """Nothing is computed yet.
 
         Args:
-            whole: The rows as the whole network reads them.
+            whole: The rows, for the whole network.
             network: Its frozen layers must not change as long as this is used.
             rows: `(N,)` all rows that will be asked for.
             batch_size: Rows at a time.
-            cache_gb: Outputs that need more are not stored.
+            cache_gb: Larger outputs are not stored.
         """
         self._whole = whole
         self._network = network
@@ -45,11 +45,11 @@ class FeatureCache:
         self._stores: dict[int, Store] = {}
 
     def source(self, frozen: float, upcoming: Sequence[float] = ()) -> Source | None:
-        """Batches of stored outputs, and the rest of the network on them; None where that cannot be.
+        """Batches of stored outputs, and the upper layers that read them; None where that is impossible.
 
         Args:
-            frozen: Fraction of the layer groups that rest in this phase.
-            upcoming: The same of later phases: what they will need is stored on the way.
+            frozen: Fraction of the layer groups that are frozen in this phase.
+            upcoming: The same of later phases, whose layers are stored on the way.
         """
         groups = self._network.frozen_groups(frozen)
         if not groups or self._network.parts(groups) is None:
@@ -64,31 +64,32 @@ class FeatureCache:
             return None
         at = self._whole
         samples = Samples({"outputs": store}, at.samples.targets)
-
-        def run(network: Network, inputs: Inputs) -> dict[str, Any]:
-            parts = network.parts(groups)  # of the network that is asked: a running average may stand in
-            assert parts is not None
-            return network.from_features(Features(parts[1](*inputs)))
-
-        return Source(samples, lambda batch: (batch.inputs["outputs"],), run, at.device, at.dtype)
+        # The network is an argument: a running average may stand in.
+        return Source(
+            samples,
+            lambda batch: (batch.inputs["outputs"],),
+            lambda network: UpperLayers(network, groups),
+            at.device,
+            at.dtype,
+        )
 
     @torch.no_grad()
     def _store(self, groups: int, below: int) -> Store | None:
         """Outputs of the lowest `groups` groups, from those of the lowest `below` if there are any."""
         if groups in self._stores:
             return self._stores[groups]
-        parts = self._network.parts(groups)
+        network = eval_view(self._network)
+        parts = network.parts(groups)
         assert parts is not None
         run: Map = parts[0]
         at, samples = self._whole, self._whole.samples
         prepare = at.prepare
         if below:
-            from_below = self._network.parts(below)
+            from_below = network.parts(below)
             assert from_below is not None
             run = from_below[1]
             samples = Samples({"outputs": self._stores[below]}, {})
             prepare = lambda batch: (batch.inputs["outputs"],)  # noqa: E731
-        self._network.eval()
         outputs: torch.Tensor | None = None
         done = 0
         for batch in samples.batches(self._rows, self._batch_size):

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from longspan.data import Table, Task
-from longspan.errors import CheckpointError, ConfigError, unknown_name
+from longspan.errors import ConfigError, unknown_name
 from longspan.heads import Head, head_for
-from longspan.inference.network import Network, evaluating, place
+from longspan.inference.network import Network, eval_view, place
 from longspan.inference.precision import pick_device, pick_dtype
 from longspan.inference.predictor import Predictor
 from longspan.inference.scores import Scores, score_rows
@@ -22,12 +22,13 @@ from longspan.models import Backbone, ModelConfig
 from longspan.randomness import step_seed
 from longspan.train.backbone_factory import make_backbone, normalised_for
 from longspan.train.callbacks import Callback
-from longspan.train.checkpoints.checkpoint import Checkpoints, latest_steps, name_of, read_latest
+from longspan.train.checkpoints.checkpoint import Checkpoints, name_of, read_latest
 from longspan.train.checkpoints.checkpoint_state import check_same_training, go_back
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import full_name, resolve_design
 from longspan.train.lr_find import LRFind, range_test
-from longspan.train.phases import check_trainable, own_randomness, train_phases
+from longspan.train.phases import own_randomness, train_phases
+from longspan.train.training import MakeStep, Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,10 +38,11 @@ __all__ = ["Learner"]
 
 @final
 class Learner:
-    """A task and a network, and how the one is learned by the other.
+    """Trains a network on a task.
 
     Same seed, same machine: the same weights, bit for bit. Diagnostics (`lr_find`, `evaluate`, `predict`, `show_*`,
-    `report`) leave no trace in what is trained after them.
+    `report`) leave no trace in what is trained after them. After training the network has the weights of the epoch with
+    the lowest validation loss (see `TrainConfig.keep`).
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Learner:
         heads: Mapping[str, Head] | None = None,
         config: TrainConfig | None = None,
         callbacks: Sequence[Callback] = (),
+        step: MakeStep | None = None,
         seed: int = 0,
         device: str = "auto",
         progress: bool = True,
@@ -60,52 +63,89 @@ class Learner:
         """Read the task's rows (see `Task.prepare`) and build the network.
 
         Args:
-            task: What is to be learned.
+            task: The table, its split, inputs and targets.
             model: A name (`longspan models` lists them), the config of a network with options, a design on a backbone
                 ("unet:resnet18", see `DESIGNS`), or a module of yours (see `Network`).
-            weights: What the backbone starts from: None for fresh weights, "imagenet", or a file.
+            weights: Initial weights of the backbone: None for fresh ones, "imagenet", or a file.
             pool: Global pooling of the backbone, where it ends in one.
-            heads: By target, where the default head or its settings will not do.
-            config: Batch size, optimizer, augmentation and the like.
+            heads: By target, in place of the default heads.
+            config: Batch size, optimizer, augmentation and so on.
             callbacks: Run in this order, in every phase.
+            step: What is done with a batch, where it is not supervised learning: a function that gets the
+                `SupervisedStep` of a phase and returns your `TrainStep`.
             seed: Of everything random: first weights, order, augmentation, dropout.
             device: "auto" takes a GPU if there is one.
             progress: Show bars and a line per epoch.
         """
-        self.task = task
-        self.config = config or TrainConfig()
-        self.seed = seed
-        self.callbacks: list[Callback] = list(callbacks)
-        self.progress = progress
-        self.device = pick_device(device)
-        self.dtype = pick_dtype(self.config.precision, self.device)
-        self.history: list[dict[str, Any]] = []
-        self.phases: list[Phase] = []
-        self.epochs_done = 0
-        self.steps_done = 0
-        self.evaluations: dict[str, dict[str, float]] = {}
-        self.notes: dict[str, Any] = {}
-
+        config = config or TrainConfig()
+        picked = pick_device(device)
         task.prepare()
         for name in heads or {}:
             if name not in task.targets:
                 raise unknown_name("target", name, task.targets)
         if isinstance(model, nn.Module) and (weights is not None or pool is not None):
             raise ConfigError("weights= and pool= are for networks by name; a module of yours comes with its own.")
-        if self.config.mixup and any(column.kind == "category" for column in task.inputs.values()):
+        if config.mixup and any(column.kind == "category" for column in task.inputs.values()):
             raise ConfigError("MixUp blends inputs, and a class cannot be blended: mixup=0 for tasks with such inputs.")
         wanted = model
         model, chosen = resolve_design(model, task.targets, heads or {})
-        self.heads = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
-        self.inputs = normalised_for(weights, task.inputs)
-        self.weights = None if weights is None else str(weights)
-        with own_randomness(self.device):
+        fitted = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
+        unblended = [name for name, head in fitted.items() if head.sees_targets]
+        if config.mixup and unblended:
+            raise ConfigError(f"MixUp needs losses that can be blended; that of {unblended[0]!r} cannot: mixup=0.")
+        inputs = normalised_for(weights, task.inputs)
+        with own_randomness(picked):
             torch.manual_seed(step_seed(seed, "weights", 0))
-            backbone = model if isinstance(model, nn.Module) else make_backbone(model, self.inputs, weights, pool)
-            self.network = place(Network(backbone, self.heads), self.device).eval()
-            self.full_name = full_name(wanted, self.model_name)
-            few = next(task.samples.batches(task.train[:2], 2)).to(self.device)
-            self.network.check(prepare_inputs(few, self.inputs), self.heads)
+            backbone = model if isinstance(model, nn.Module) else make_backbone(model, inputs, weights, pool)
+            network = place(Network(backbone, fitted), picked).eval()
+            few = next(task.samples.batches(task.train[:2], 2)).to(picked)
+            network.check(prepare_inputs(few, inputs), fitted)
+        self.training = Training(
+            task=task,
+            network=network,
+            inputs=inputs,
+            heads=fitted,
+            config=config,
+            seed=seed,
+            device=picked,
+            dtype=pick_dtype(config.precision, picked),
+            model_name=backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__,
+            weights=None if weights is None else str(weights),
+            make_step=step,
+            callbacks=list(callbacks),
+            progress=progress,
+        )
+        self.task = task
+        self.network = network
+        self.inputs = inputs
+        self.heads = fitted
+        self.config = config
+        self.seed = seed
+        self.device = picked
+        self.dtype = self.training.dtype
+        self.weights = self.training.weights
+        self.model_name = self.training.model_name
+        self.full_name = full_name(wanted, self.model_name)
+        self.callbacks = self.training.callbacks
+        self.history = self.training.history
+        self.phases = self.training.phases
+        self.evaluations = self.training.evaluations
+        self.notes = self.training.notes
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs trained so far, over all phases."""
+        return self.training.epochs_done
+
+    @property
+    def steps_done(self) -> int:
+        """Batches trained on so far, over all phases."""
+        return self.training.steps_done
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights the network has, if not the last one's; see `TrainConfig.keep`."""
+        return self.training.best_epoch
 
     def __repr__(self) -> str:
         parameters = sum(p.numel() for p in self.network.parameters())
@@ -131,7 +171,8 @@ class Learner:
             warmup: Fraction of the steps in which it rises first.
             checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
-        return self.run([Phase(epochs=epochs, lr=lr, schedule=schedule, warmup=warmup)], checkpoints=checkpoints)
+        train_phases(self.training, [Phase(epochs=epochs, lr=lr, schedule=schedule, warmup=warmup)], checkpoints)
+        return self
 
     def fit_one_cycle(
         self,
@@ -142,7 +183,8 @@ class Learner:
         checkpoints: str | Path | Checkpoints | None = None,
     ) -> Learner:
         """Train all layers; the rate rises to `lr`, then falls to nothing (Smith 2018)."""
-        return self.run([Phase(epochs=epochs, lr=lr, schedule="one_cycle", warmup=warmup)], checkpoints=checkpoints)
+        train_phases(self.training, [Phase(epochs=epochs, lr=lr, schedule="one_cycle", warmup=warmup)], checkpoints)
+        return self
 
     def fine_tune(
         self,
@@ -165,26 +207,16 @@ class Learner:
             checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
         phases = fine_tune_phases(epochs, lr, freeze_epochs=freeze_epochs, backbone_lr_mult=backbone_lr_mult)
-        return self.run(phases, checkpoints=checkpoints)
+        train_phases(self.training, phases, checkpoints)
+        return self
 
     def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | Checkpoints | None = None) -> Learner:
-        """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` are this with phases of their own."""
-        check_trainable(self, phases)
-        if checkpoints is None:
-            train_phases(self, list(phases))
-            return self
-        checkpoints = Checkpoints.of(checkpoints)
-        with checkpoints.locked():
-            if latest_steps(checkpoints.path) > self.steps_done:
-                raise CheckpointError(
-                    f"{checkpoints.path} holds checkpoints of a training that got further. Go on from them with "
-                    f"resume({str(checkpoints.path)!r}), or choose another folder, or delete it."
-                )
-            train_phases(self, list(phases), checkpoints=checkpoints)
+        """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` do this with phases of their own."""
+        train_phases(self.training, phases, checkpoints)
         return self
 
     def resume(self, checkpoints: str | Path | Checkpoints) -> Learner:
-        """Go on from the last whole checkpoint in a folder, as if there had never been an interruption.
+        """Resume from the last whole checkpoint in a folder, as if there had never been an interruption.
 
         The learner must be made as the first one was: same task, model, config and seed.
 
@@ -195,11 +227,10 @@ class Learner:
         with checkpoints.locked():
             tensors, values, damaged = read_latest(checkpoints.path)
             if damaged:
-                print(f"Left out as damaged: {'; '.join(damaged)} Going on from {name_of(values)}.")
-            check_same_training(self, values, checkpoints.path)
-            phases = go_back(self, values, tensors)
-            first = values["phase_index"]
-            train_phases(self, phases, first=first, values=values, tensors=tensors, checkpoints=checkpoints)
+                print(f"Damaged checkpoints were skipped: {'; '.join(damaged)} Resuming from {name_of(values)}.")
+            check_same_training(self.training, values, checkpoints.path)
+            phases = go_back(self.training, values, tensors)
+            train_phases(self.training, phases, checkpoints, resumed=(values["phase_index"], values, tensors))
         return self
 
     # --- looking, without a trace --------------------------------------------------------------------------------
@@ -216,10 +247,10 @@ class Learner:
             TrainingError: the loss is no finite number from the start.
         """
         with own_randomness(self.device):
-            return range_test(self, start, end, steps)
+            return range_test(self.training, start, end, steps)
 
     def scores(self, part: Literal["train", "valid"] = "valid") -> Scores:
-        """Answers, truths and losses of each training or validation row."""
+        """Predictions, targets and losses of each training or validation row."""
         if part not in ("train", "valid"):
             raise ConfigError(f"scores() takes 'train' or 'valid', got {part!r}; test rows: evaluate('test').")
         return self._score(self.task.train if part == "train" else self.task.valid)
@@ -245,20 +276,20 @@ class Learner:
             raise unknown_name("part", str(part), ("train", "valid", "test"))
         rows = self.task.open_vault(reason) if part == "test" else getattr(self.task, part)
         scores = self._score(rows)
-        figures = scores.figures(self.heads)
+        metrics = scores.metrics(self.heads)
         if views > 1:
-            figures = scores.with_activated(self.predictor().activate(self.task.samples, rows, views=views), self.heads)
+            metrics = scores.metrics_of(self.predictor().predict_rows(self.task.samples, rows, views=views), self.heads)
         if part != "train":
-            self.evaluations[part if views == 1 else f"{part}, {views} views"] = figures
-        return figures
+            self.evaluations[part if views == 1 else f"{part}, {views} views"] = metrics
+        return metrics
 
     def _score(self, rows: torch.Tensor) -> Scores:
         source = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
-        with evaluating(self.network):
-            return score_rows(source, self.network, rows, self.heads, self.task.targets, self.config.batch_size * 2)
+        network = eval_view(self.network)
+        return score_rows(source, network, rows, self.heads, self.task.targets, self.config.batch_size * 2)
 
     def predict(self, data: Any, *, views: int = 1) -> Any:
-        """Answers for one value, several, or a table, in order; see `Predictor.predict`."""
+        """Predictions for one value, several, or a table, in order; see `Predictor.predict`."""
         return self.predictor().predict(data, views=views)
 
     def show_batch(self, n: int = 9) -> Figure:
@@ -268,7 +299,7 @@ class Learner:
         return batch_figure(self, n)
 
     def show_results(self, n: int = 9) -> Figure:
-        """Validation images with what the network says and what is true; the worst mistakes first."""
+        """Validation images with prediction and target; the worst errors first."""
         from longspan.train.reports.show import results_figure
 
         return results_figure(self, n)
@@ -298,49 +329,13 @@ class Learner:
     # --- using what was learned -----------------------------------------------------------------------------------
 
     def predictor(self) -> Predictor:
-        """The trained model as it is used; it shares the network with this learner."""
-        return Predictor(
-            self.network,
-            self.inputs,
-            self.heads,
-            augment=self.config.augment,
-            info=self.info(),
-            device=str(self.device),
-            precision=self.config.precision,
-        )
+        """The trained model; it follows the weights of this learner."""
+        return self.training.predictor()
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file with everything needed to use the model; `ls.load` reads it."""
         return self.predictor().save(path)
 
     def info(self) -> dict[str, Any]:
-        """What a model file says of its training, as JSON values."""
-        last = {k: v for k, v in (self.history[-1] if self.history else {}).items() if k != "step_losses"}
-        return {
-            "task": {"inputs": list(self.inputs), "targets": list(self.heads), "split": self.task.split.how},
-            "training": {
-                "seed": self.seed,
-                "config": self.config.to_json(),
-                "phases": [phase.to_json() for phase in self.phases],
-                "steps": self.steps_done,
-                "weights": self.weights and Path(self.weights).name,
-                "rows": {"train": len(self.task.train), "valid": len(self.task.valid)},
-                "skipped_rows": len(self.task.skipped),
-                "last_epoch": last,
-            },
-            "metrics": self.evaluations,
-            "leaks": {
-                "allowed": self.task.allow_leaks,
-                "moved_to_train": len(self.task.moved),
-                "found": 0 if self.task.leaks is None else len(self.task.leaks),
-                **({} if self.task.leaks is None else self.task.leaks.to_json()),
-            },
-            "vault": self.task.split.vault.to_json(),
-            **self.notes,
-        }
-
-    @property
-    def model_name(self) -> str:
-        """The network's registered name, or that of its class."""
-        backbone = self.network.backbone
-        return backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
+        """What a model file records of the training, as JSON values."""
+        return self.training.info()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -13,15 +13,16 @@ import torch
 
 from longspan.data.batches.samples import Batch
 from longspan.errors import ConfigError, TrainingError
-from longspan.inference.source import batch_loss, whole_source
+from longspan.inference.source import whole_source
 from longspan.randomness import permutation, step_seed
 from longspan.train.config import Phase
-from longspan.train.optimizer import make_optimizer
+from longspan.train.loop import SupervisedStep
+from longspan.train.optimizer import make_optimizer, set_rates
+from longspan.train.step import StepInfo
+from longspan.train.training import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from longspan.train.learner import Learner
 
 __all__ = ["LRFind", "range_test", "suggest"]
 
@@ -49,49 +50,47 @@ class LRFind:
         return lr_curve(self.lrs, self.losses, suggested=self.suggestion)
 
 
-def range_test(learner: Learner, start: float, end: float, steps: int) -> LRFind:
+def range_test(training: Training, start: float, end: float, steps: int) -> LRFind:
     """See `Learner.lr_find`."""
     if not 0 < start < end < math.inf or steps < 2:
         raise ConfigError(f"lr_find needs 0 < start < end and at least 2 steps, got {start}, {end} and {steps}.")
-    network = copy.deepcopy(learner.network)
+    network, config = copy.deepcopy(training.network), replace(training.config, mixup=0.0, clip_norm=None)
     network.zero_grad(set_to_none=True)
-    optimizer = make_optimizer(network, learner.config, Phase(epochs=1, lr=start, schedule="constant", warmup=0.0))
-    source = whole_source(learner.task.samples, learner.inputs, learner.device, learner.dtype)
+    optimizer = make_optimizer(network, config, Phase(epochs=1, lr=start, schedule="constant", warmup=0.0))
+    source = whole_source(training.task.samples, training.inputs, training.device, training.dtype)
+    step = SupervisedStep(
+        network, optimizer, source, training.heads, training.task.targets, config=config, seed=training.seed
+    )
     lrs, losses, smooth = [], [], 0.0
-    network.train_unfrozen()
-    for step, batch in enumerate(_batches(learner, steps)):
-        lr = start * (end / start) ** (step / (steps - 1))
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        torch.manual_seed(step_seed(learner.seed, "lr_find", step))
-        loss = batch_loss(
-            source, network, batch.to(learner.device), learner.heads, learner.task.targets, mixup=0.0, seed=0, step=0
-        )
-        smooth = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss.item()
-        unbiased = smooth / (1 - _SMOOTHING ** (step + 1))
+    network.train()
+    for number, batch in enumerate(_batches(training, steps)):
+        lr = start * (end / start) ** (number / (steps - 1))
+        set_rates(step.optimizers, lr, None)
+        torch.manual_seed(step_seed(training.seed, "lr_find", number))
+        info = StepInfo(number=number, fraction=1.0, ends=True, dtype=training.dtype)
+        loss = step.run(batch.to(training.device), info)["loss"].item()
+        smooth = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
+        unbiased = smooth / (1 - _SMOOTHING ** (number + 1))
         if not math.isfinite(unbiased) or (losses and unbiased > _BLOWN_UP * min(losses)):
             if not lrs:
                 rows = ", ".join(map(str, batch.rows[:8].tolist()))
                 raise TrainingError(
-                    f"The loss is {loss.item()} before the first step (table rows {rows}, ...), so no rate can be "
-                    'found. Look at these rows and at the network, or try precision="float32".'
+                    f"The loss is {loss} before the first step (table rows {rows}, ...), so lr_find cannot start. "
+                    'Look at these rows and at the network, or try precision="float32".'
                 )
             break
         lrs.append(lr)
         losses.append(unbiased)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
     kept = max(len(lrs) - len(lrs) // 10, 1)  # the last tenth is the blow-up itself
     return LRFind(tuple(lrs), tuple(losses), suggest(np.asarray(lrs[:kept]), np.asarray(losses[:kept])))
 
 
-def _batches(learner: Learner, steps: int) -> Iterator[Batch]:
+def _batches(training: Training, steps: int) -> Iterator[Batch]:
     """As many training batches, over as many epochs as it takes, in an order of their own."""
     epoch = 0
     while steps > 0:
-        order = learner.task.train[permutation(learner.seed, "lr_find order", epoch, len(learner.task.train))]
-        for batch in learner.task.samples.batches(order, learner.config.batch_size):
+        order = training.task.train[permutation(training.seed, "lr_find order", epoch, len(training.task.train))]
+        for batch in training.task.samples.batches(order, training.config.batch_size):
             yield batch
             steps -= 1
             if steps == 0:

@@ -1,4 +1,4 @@
-"""A learner trained phase by phase: layers frozen, an optimizer made, the loop run, the learner's count kept."""
+"""A training phase by phase: layers frozen, an optimizer made, the loop run, the count of epochs kept."""
 
 from __future__ import annotations
 
@@ -6,123 +6,123 @@ import contextlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from longspan.data.batches.samples import split_evenly
-from longspan.errors import ConfigError
+from longspan.errors import CheckpointError, ConfigError
 from longspan.inference.scores import join_target
-from longspan.inference.source import Source, frozen_source, whole_source
-from longspan.train.callbacks import Callback, TrainState
-from longspan.train.checkpoints.best import BestModel
-from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, name_of
+from longspan.inference.source import Source, whole_source
+from longspan.train.best_epoch import BestEpoch
+from longspan.train.callbacks import Callback, EarlyStopping
+from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, latest_steps, name_of
 from longspan.train.checkpoints.checkpoint_state import collect, restore
 from longspan.train.config import Phase
 from longspan.train.feature_cache import FeatureCache
 from longspan.train.interrupt import interrupts_noted
-from longspan.train.loop import Run, train_phase
+from longspan.train.loop import SupervisedStep, train_phase
 from longspan.train.memory import keep_freed_memory
 from longspan.train.optimizer import make_optimizer
 from longspan.train.progress import ProgressBar
+from longspan.train.state import Run, TrainState
+from longspan.train.training import Training
 from longspan.train.training_errors import memory_named
 
-if TYPE_CHECKING:
-    from longspan.train.learner import Learner
+__all__ = ["own_randomness", "train_phases"]
 
-__all__ = ["check_trainable", "own_randomness", "train_phases"]
-
-
-def check_trainable(learner: Learner, phases: Sequence[Phase]) -> None:
-    """Refuse what cannot be trained: too few rows, a batch of one, frozen layers in a network without any.
-
-    Raises:
-        ConfigError: which of them it is, and what would do.
-    """
-    rows, batch_size = learner.task.train, learner.config.batch_size
-    if len(rows) < 2:
-        raise ConfigError("Training needs at least two rows.")
-    smallest = len(split_evenly(rows, batch_size)[-1])
-    if smallest < 2 and any(isinstance(module, nn.BatchNorm1d) for module in learner.network.modules()):
-        raise ConfigError(
-            f"batch_size={batch_size} leaves a batch of one of {len(rows)} training rows, which batch normalisation "
-            "cannot learn from: it needs two. Another batch_size, 3 or more, will do."
-        )
-    if learner.network.whole and any(phase.frozen for phase in phases):
-        raise ConfigError(
-            "Phases with frozen layers (as of fine_tune) train a head on a backbone, but this network is whole. "
-            "Give it an attribute num_features and leave the last layer to longspan, or use fit or fit_one_cycle."
-        )
+_FROM_A_CHECKPOINT = tuple[int, dict[str, Any], dict[str, torch.Tensor]]
 
 
 def train_phases(
-    learner: Learner,
-    phases: list[Phase],
+    training: Training,
+    phases: Sequence[Phase],
+    checkpoints: str | Path | Checkpoints | None = None,
     *,
-    first: int = 0,
-    values: dict[str, Any] | None = None,
-    tensors: dict[str, torch.Tensor] | None = None,
-    checkpoints: Checkpoints | None = None,
+    resumed: _FROM_A_CHECKPOINT | None = None,
 ) -> None:
-    """Train `phases` from number `first` on.
+    """Train phase after phase.
 
     Args:
-        learner: Whose network, history and count of steps move on.
+        training: Its network, history and counts move on.
         phases: All phases of this training.
-        first: Where it goes on.
-        values: What a checkpoint says of phase `first`; None starts it anew.
-        tensors: What it holds.
-        checkpoints: Where they go, and how often.
+        checkpoints: A folder, or `Checkpoints` that also say how often; locked by the caller where `resumed` is given.
+        resumed: The phase that a checkpoint is in, its values and its tensors; None: start with the first phase.
 
     Raises:
-        TrainingError: a loss that is no number, or too little memory.
-        KeyboardInterrupt: Ctrl-C; with checkpoints there is one of the step before.
+        ConfigError: the task or network cannot be trained like this.
+        CheckpointError: the folder is in use, or holds checkpoints of a training that got further.
+        TrainingError: a loss is not finite, or there is not enough memory.
+        KeyboardInterrupt: Ctrl-C; with checkpoints, one of the step before is written.
     """
-    learner.task.split.vault.note_training()
-    learner.evaluations = _of_earlier_weights(learner.evaluations)
-    if learner.device.type == "cpu":
+    _check_trainable(training, phases)
+    training.task.split.vault.note_training()
+    _mark_evaluations(training)
+    if training.device.type == "cpu":
         keep_freed_memory()
-    heads, num_batches = learner.heads, len(split_evenly(learner.task.train, learner.config.batch_size))
+    heads, num_batches = training.heads, len(split_evenly(training.task.train, training.config.batch_size))
     metrics = [join_target(name, metric.name, len(heads)) for name, head in heads.items() for metric in head.metrics]
-    bars = [ProgressBar(metrics)] if learner.progress else []
-    stored, rested = _stored_layers(learner), 1.0
-    writer = None
-    if checkpoints is not None:
-        last = None if values is None else name_of(values)
-        best = BestModel(learner, checkpoints.path)
-        writer = CheckpointWriter(checkpoints, lambda s: collect(learner, s, phases), best=best, last=last)
-    # Dropout seeds torch anew in every step; the caller's state stays.
-    with memory_named(), own_randomness(learner.device):
+    bars = [ProgressBar(metrics)] if training.progress else []
+    cache, frozen = _feature_cache(training), 1.0
+    first, values, tensors = resumed or (0, None, {})
+    with contextlib.ExitStack() as whole:
+        where = None if checkpoints is None else Checkpoints.of(checkpoints)
+        if where is not None and resumed is None:
+            whole.enter_context(where.locked())
+            _check_folder(training, where)
+        best = BestEpoch(training, None if where is None else where.path)
+        writer = None
+        if where is not None:
+            last = None if values is None else name_of(values)
+            writer = CheckpointWriter(where, lambda s: collect(training, s, phases, best), best=best, last=last)
+        whole.enter_context(memory_named())
+        whole.enter_context(own_randomness(training.device))  # every step seeds torch; the caller's state stays
         for index in range(first, len(phases)):
-            phase, network = phases[index], learner.network
-            if phase.frozen > rested:  # layers that have learned since then say something else now
-                stored = _stored_layers(learner)
-            rested = phase.frozen
+            phase, network = phases[index], training.network
+            if phase.frozen > frozen:  # layers that have learned since then have other outputs
+                cache = _feature_cache(training)
+            frozen = phase.frozen
             network.freeze(phase.frozen)
-            optimizer = make_optimizer(network, learner.config, phase)
-            state = TrainState(network, network, optimizer, phase, index, num_batches, learner.history)
             network.zero_grad(set_to_none=True)  # an interrupted phase may have left some
+            source = _source(training, phase, phases[index + 1 :], cache)
+            state = _state(training, phase, index, source, num_batches)
             if values is not None:
-                restore(learner, state, values, tensors or {})
+                restore(training, state, values, tensors, best)
                 values = None
-            callbacks: list[Callback] = [*learner.callbacks, *bars]
+            callbacks: list[Callback] = [*training.callbacks, *bars]
             try:
                 with contextlib.ExitStack() as stack:
-                    source = _source(learner, phase, phases[index + 1 :], stored)
                     if writer is not None:
                         writer.interrupted = stack.enter_context(interrupts_noted())
                         stack.callback(writer.close)
                         callbacks.append(writer)
-                    train_phase(_make_run(learner, source), state, callbacks)
+                    elif training.config.keep == "best":
+                        callbacks.append(_Look(best))
+                    train_phase(_make_run(training, source), state, callbacks)
             finally:
                 for bar in bars:
                     bar.close()
                 network.freeze(0.0)
                 network.eval()
-                learner.epochs_done += state.epoch
-                learner.steps_done += state.epoch * num_batches
-            learner.phases.append(phase)
+                training.epochs_done += state.epoch
+                training.steps_done += state.epoch * num_batches
+            training.phases.append(phase)
+        chosen_otherwise = any(isinstance(callback, EarlyStopping) for callback in training.callbacks)
+        if training.config.keep == "best" and not chosen_otherwise:
+            best.put_back()
+            if training.progress and training.best_epoch is not None:
+                print(f"The model is that of epoch {training.best_epoch}, which has the lowest validation loss.")
+
+
+class _Look(Callback):
+    """Shows each epoch to `BestEpoch`, where no writer of checkpoints does."""
+
+    def __init__(self, best: BestEpoch) -> None:
+        self.best = best
+
+    def epoch_end(self, state: TrainState) -> None:
+        self.best.look(state)
 
 
 def own_randomness(device: torch.device) -> AbstractContextManager[None]:
@@ -130,38 +130,80 @@ def own_randomness(device: torch.device) -> AbstractContextManager[None]:
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
-def _make_run(learner: Learner, source: Source) -> Run:
+def _check_trainable(training: Training, phases: Sequence[Phase]) -> None:
+    """ConfigError for too few rows, a batch of one, or frozen layers in a network without any."""
+    rows, batch_size = training.task.train, training.config.batch_size
+    if len(rows) < 2:
+        raise ConfigError("Training needs at least two rows.")
+    smallest = len(split_evenly(rows, batch_size)[-1])
+    if smallest < 2 and any(isinstance(module, nn.BatchNorm1d) for module in training.network.modules()):
+        raise ConfigError(
+            f"batch_size={batch_size} leaves a batch of one of {len(rows)} training rows, but batch normalisation "
+            "needs at least two. Choose another batch_size of 3 or more."
+        )
+    if training.network.whole and any(phase.frozen for phase in phases):
+        raise ConfigError(
+            "Phases with frozen layers (as in fine_tune) train a head on a backbone, but this network is whole. "
+            "Give it an attribute num_features and leave the last layer to longspan, or use fit or fit_one_cycle."
+        )
+
+
+def _check_folder(training: Training, checkpoints: Checkpoints) -> None:
+    if latest_steps(checkpoints.path) > training.steps_done:
+        raise CheckpointError(
+            f"{checkpoints.path} holds checkpoints of a training that got further. Continue from them with "
+            f"resume({str(checkpoints.path)!r}), or choose another folder, or delete it."
+        )
+
+
+def _state(training: Training, phase: Phase, index: int, source: Source, num_batches: int) -> TrainState:
+    network = training.network
+    step = SupervisedStep(
+        network,
+        make_optimizer(network, training.config, phase),
+        source,
+        training.heads,
+        training.task.targets,
+        config=training.config,
+        seed=training.seed,
+    )
+    made = step if training.make_step is None else training.make_step(step)
+    return TrainState(made, network, phase, index, num_batches, training.history)
+
+
+def _make_run(training: Training, source: Source) -> Run:
     return Run(
-        source=source, train=learner.task.train, valid=learner.task.valid, inputs=learner.inputs,
-        targets=learner.task.targets, heads=learner.heads, config=learner.config, seed=learner.seed,
-        epochs_before=learner.epochs_done, steps_before=learner.steps_done,
-        files=lambda rows: _files(learner, rows.tolist()),
+        source=source, train=training.task.train, valid=training.task.valid, inputs=training.inputs,
+        targets=training.task.targets, heads=training.heads, config=training.config, seed=training.seed,
+        epochs_before=training.epochs_done, steps_before=training.steps_done,
+        files=lambda rows: _files(training, rows.tolist()),
     )  # fmt: skip
 
 
-def _files(learner: Learner, rows: list[int]) -> list[str]:
+def _files(training: Training, rows: list[int]) -> list[str]:
     """The files of these rows' inputs, as far as they come from files."""
-    table = learner.task.table
-    cells = [table.value(row, name) for row in rows for name in learner.inputs if table.columns[name].in_files]
+    table = training.task.table
+    cells = [table.value(row, name) for row in rows for name in training.inputs if table.columns[name].in_files]
     return [str(cell) for cell in cells if isinstance(cell, str | Path)]
 
 
-def _source(learner: Learner, phase: Phase, later: Sequence[Phase], stored: FeatureCache) -> Source:
-    if phase.frozen and not learner.config.augment.active and not learner.config.mixup:
-        source = stored.source(phase.frozen, [each.frozen for each in later])
+def _source(training: Training, phase: Phase, later: Sequence[Phase], cache: FeatureCache) -> Source:
+    if phase.frozen and not training.config.augment.active and not training.config.mixup:
+        source = cache.source(phase.frozen, [each.frozen for each in later])
         if source is not None:
             return source
-    make = frozen_source if phase.frozen == 1 else whole_source
-    return make(learner.task.samples, learner.inputs, learner.device, learner.dtype)
+    return whole_source(training.task.samples, training.inputs, training.device, training.dtype)
 
 
-def _of_earlier_weights(evaluations: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Test figures stay on record, as those of weights that are gone; the rest is measured anew."""
+def _mark_evaluations(training: Training) -> None:
+    """Test metrics stay on record, as those of earlier weights; the others are dropped."""
     mark = ", before further training"
-    return {part.removesuffix(mark) + mark: each for part, each in evaluations.items() if part.startswith("test")}
+    marked = {name.removesuffix(mark) + mark: each for name, each in training.evaluations.items() if "test" in name[:4]}
+    training.evaluations.clear()
+    training.evaluations.update(marked)
 
 
-def _stored_layers(learner: Learner) -> FeatureCache:
-    whole = whole_source(learner.task.samples, learner.inputs, learner.device, learner.dtype)
-    rows, batch_size = torch.cat([learner.task.train, learner.task.valid]), learner.config.batch_size * 2
-    return FeatureCache(whole, learner.network, rows, batch_size=batch_size, cache_gb=learner.task.cache_gb)
+def _feature_cache(training: Training) -> FeatureCache:
+    whole = whole_source(training.task.samples, training.inputs, training.device, training.dtype)
+    rows, batch_size = torch.cat([training.task.train, training.task.valid]), training.config.batch_size * 2
+    return FeatureCache(whole, training.network, rows, batch_size=batch_size, cache_gb=training.task.cache_gb)

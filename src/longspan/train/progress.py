@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, final
 
-from longspan.train.callbacks import Callback, TrainState
+from longspan.train.callbacks import Callback
+from longspan.train.state import TrainState
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -18,10 +18,11 @@ from longspan.heads import Head
 from longspan.models import Backbone, ModelConfig
 from longspan.randomness import step_seed
 from longspan.train.budget import Budget, fit_phases
-from longspan.train.callbacks import Callback, TrainState, WeightAverage
+from longspan.train.callbacks import Callback, WeightAverage
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.learner import Learner
 from longspan.train.schedules import Schedule
+from longspan.train.state import TrainState
 
 __all__ = ["Recipe"]
 

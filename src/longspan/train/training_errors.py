@@ -1,4 +1,4 @@
-"""What is said when a training cannot go on: a loss that is no number, or memory that does not suffice."""
+"""Errors that end a training: a loss that is not finite, or too little memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from longspan.data.batches.samples import Batch
 from longspan.errors import TrainingError
 from longspan.train.memory import give_back_freed_memory
 
-__all__ = ["first_rows", "is_out_of_memory", "largest_that_fits", "memory_named", "no_number", "out_of_memory"]
+__all__ = ["first_rows", "is_out_of_memory", "largest_that_fits", "memory_named", "not_finite", "out_of_memory"]
 
 _SHOWN = 8
-# Of PyTorch's allocators, of C++, and of oneDNN, which says no more when there is no room for its working memory.
+# Of PyTorch's allocators, of C++, and of oneDNN, whose only message this is when it has no room for working memory.
 _MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "could not create a primitive")
 _ADVICE = (
     'Try a smaller lr (learner.lr_find() suggests one), clip_norm=1.0, or precision="float32"; and look at these rows.'
 )
 
 
-def no_number(
+def not_finite(
     what: str, *, step: int, place: str, lr: float, rows: Sequence[int], names: Sequence[str], weights: str
 ) -> TrainingError:
-    """The error for a loss or gradient that is no finite number.
+    """The error for a loss or gradient that is not finite.
 
     Args:
         what: "The loss became nan".
@@ -33,8 +33,8 @@ def no_number(
         place: "epoch 2, batch 3".
         lr: Learning rate of the step.
         rows: Row numbers of the batch in the table.
-        names: Where the first of these rows stand: files, where there are some.
-        weights: What the weights are now, as a sentence.
+        names: Files of the first of these rows, if they come from files.
+        weights: A sentence on the state of the weights.
     """
     more = ", ..." if len(rows) > _SHOWN else ""
     numbers = ", ".join(map(str, rows[:_SHOWN])) + more
@@ -45,7 +45,7 @@ def no_number(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory did not suffice, on the processor or on a GPU."""
+    """Whether the error means too little memory, on the processor or on a GPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY)
@@ -53,22 +53,22 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def memory_named() -> Iterator[None]:
-    """What the system says about memory outside of steps and validation, as an error of ours."""
+    """Inside, too little memory outside of steps and validation becomes a TrainingError."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise TrainingError(
-            f"Memory does not suffice ({_first_line(str(error))}). Take a smaller batch_size, or smaller images "
-            "(size_px); or let the encoded rows lie in a file instead, with a smaller cache_gb of the Task."
+            f"Not enough memory ({_first_line(str(error))}). Choose a smaller batch_size or smaller images (size_px), "
+            "or keep the encoded rows in a file instead, with a smaller cache_gb of the Task."
         ) from error
 
 
 def largest_that_fits(attempt: Callable[[int], None], size: int, device: torch.device) -> int:
-    """The largest of `size` / 2, / 4 ... for which `attempt` has memory; 0 if none of 2 or more has.
+    """The largest of `size` / 2, / 4 ... for which `attempt` has enough memory; 0 if none of 2 or more has.
 
-    Call it when the exception that told of the fault is gone: its frames hold on to what was computed.
+    Call it when the first exception is gone: its frames hold on to memory.
     """
     while size > 2:
         give_back_freed_memory(device)
@@ -85,25 +85,25 @@ def largest_that_fits(attempt: Callable[[int], None], size: int, device: torch.d
     return 0
 
 
-def out_of_memory(what: str, rows: int, fits: int, accumulate: int, told: str) -> TrainingError:
+def out_of_memory(what: str, rows: int, fits: int, accumulate: int, message: str) -> TrainingError:
     """The error for a batch that is too large.
 
     Args:
         what: "a training step", "validation".
-        rows: That it took at a time.
-        fits: How many were possible when half, a quarter ... were tried; 0: not even two.
+        rows: Of one batch.
+        fits: How many fitted when half, a quarter ... were tried; 0: not even two.
         accumulate: Batches in a step now.
-        told: The system's own words.
+        message: The system's.
     """
-    head = f"Memory does not suffice for {what} of {rows} rows ({_first_line(told)})."
+    head = f"Not enough memory for {what} of {rows} rows ({_first_line(message)})."
     if not fits:
         return TrainingError(
-            f"{head} Not even 2 rows fit when fewer were tried: take smaller images (size_px) or a smaller network."
+            f"{head} Not even 2 rows fit when fewer were tried: choose smaller images (size_px) or a smaller network."
         )
     if what == "validation":
         return TrainingError(
             f"{head} {fits} rows at a time fit when half, a quarter and so on were tried, and validation takes twice "
-            f"the batch size: take batch_size={max(fits // 2, 1)}. The weights are those after this epoch."
+            f"the batch size: choose batch_size={max(fits // 2, 1)}. The weights are those after this epoch."
         )
     times = math.ceil(rows / fits) * accumulate
     return TrainingError(
@@ -112,9 +112,9 @@ def out_of_memory(what: str, rows: int, fits: int, accumulate: int, told: str) -
     )
 
 
-def _first_line(told: str) -> str:
-    """What the system said, without where in PyTorch's source it did."""
-    line = next(iter(told.strip().splitlines()), "the system says no more")
+def _first_line(message: str) -> str:
+    """The message without its place in PyTorch's source."""
+    line = next(iter(message.strip().splitlines()), "no details")
     return line[max(line.find("DefaultCPUAllocator"), 0) :].rstrip(".")
 
 

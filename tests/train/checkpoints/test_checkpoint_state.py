@@ -82,7 +82,9 @@ class Counter(Callback):
 
 @pytest.fixture(autouse=True)
 def _checkpoint_every_step(monkeypatch):
-    monkeypatch.setattr(Checkpoints, "of", classmethod(lambda cls, folder: cls(folder, steps=1)))
+    monkeypatch.setattr(
+        Checkpoints, "of", classmethod(lambda cls, folder: folder if isinstance(folder, cls) else cls(folder, steps=1))
+    )
     monkeypatch.setattr(os, "fsync", lambda _: None)  # a killed process needs no disk that keeps its word
 
 
@@ -270,7 +272,7 @@ def test_the_checkpoint_of_another_training_is_refused_with_what_differs(small, 
 
 def test_a_new_training_does_not_mix_with_checkpoints_that_got_further(small, tmp_path):
     small.learner().fit(2, checkpoints=tmp_path)
-    with pytest.raises(CheckpointError, match=r"holds checkpoints of a training that got further. Go on .* resume\("):
+    with pytest.raises(CheckpointError, match=r"checkpoints of a training that got further. Continue .* resume\("):
         small.learner().fit(1, checkpoints=tmp_path)
 
 
@@ -286,7 +288,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_taken(small, unbroken, 
     last.write_bytes(last.read_bytes()[:1000])
     resumed = make(small).resume(tmp_path)
     said = capsys.readouterr().out
-    assert "Left out as damaged" in said
+    assert "Damaged checkpoints were skipped" in said
     assert last.parent.name in said
     assert_equal(small, resumed, unbroken)
 

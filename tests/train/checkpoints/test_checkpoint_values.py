@@ -33,7 +33,9 @@ def test_an_unchanged_one_goes_on(small, state):
     [
         (lambda v, t: v.pop("phases"), "'phases' is missing"),
         (lambda v, t: v.update(epoch="1"), "'epoch' cannot be '1'"),
-        (lambda v, t: v.update(float32_steps={}), "'float32_steps' is no number"),
+        (lambda v, t: v.update(float32_steps={}), "'float32_steps' cannot be"),
+        (lambda v, t: v.update(best={"loss": "low"}), "'best' cannot be"),
+        (lambda v, t: v.update(other_losses=[]), "'other_losses' cannot be"),
         (lambda v, t: v.update(phase_index={}), "'phase_index' cannot be"),
         (lambda v, t: v.update(phase_index=7), "'phase_index' is 7 of 1 phases"),
         (lambda v, t: v.update(losses=["x"]), "'losses' cannot be"),
@@ -41,8 +43,8 @@ def test_an_unchanged_one_goes_on(small, state):
         (lambda v, t: v.update(evaluations=[]), "'evaluations' cannot be"),
         (lambda v, t: v["phases"][0].update(more=1), "more"),
         (lambda v, t: t.update({"optimizer.999.exp_avg": t["network.backbone.stem.0.weight"].clone()}), "does not fit"),
-        (lambda v, t: t.pop("optimizer.0.exp_avg_sq"), "the optimizer knows"),
-        (lambda v, t: t.update({"optimizer.0.exp_avg": t["optimizer.0.step"].clone()}), "the optimizer knows"),
+        (lambda v, t: t.pop("optimizer.0.exp_avg_sq"), "the optimizer has"),
+        (lambda v, t: t.update({"optimizer.0.exp_avg": t["optimizer.0.step"].clone()}), "the optimizer has"),
         (lambda v, t: t.pop("network.backbone.stem.0.weight"), "does not fit"),
     ],
 )

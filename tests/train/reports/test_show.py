@@ -16,7 +16,7 @@ def test_a_mask_says_how_much_of_it_is_right_and_stands_beside_the_truth():
     )
     scores = learner.scores()
     images = result_images(learner, scores, 2)
-    said, true = scores.activated["mask"].numpy(), scores.targets["mask"].numpy()
+    said, true = scores.predictions["mask"].numpy(), scores.targets["mask"].numpy()
     fractions = sorted(f"mask {np.mean(said[i] == true[i]):.0%} right" for i in range(2))
     assert sorted(image.caption for image in images) == fractions
     height, width = learner.task.targets["mask"].size_px

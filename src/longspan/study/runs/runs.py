@@ -129,9 +129,9 @@ def _predictions(trained: Any, context: Context) -> list[Any]:
     if isinstance(trained, Learner) and trained.task.samples is task.samples and not located:
         # The same values, already read and encoded for training: a folder of photos is not decoded in every run.
         predictor = trained.predictor()
-        activated = predictor.activate(task.samples, torch.from_numpy(context.evaluated))
+        predictions = predictor.predict_rows(task.samples, torch.from_numpy(context.evaluated))
         nowhere = [None] * len(context.evaluated)
-        return Predictions(activated, nowhere, nowhere).predictions(predictor.heads, [])
+        return Predictions(predictions, nowhere, nowhere).decode(predictor.heads, [])
     return list(trained.predict(task.table.take(context.evaluated).select(*task.input_names)))
 
 

@@ -1,4 +1,4 @@
-"""Where a training stands, written now and then, so that a killed one goes on as if nothing had happened."""
+"""Checkpoints: the state of a training, written now and then, so that a killed one resumes exactly."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ import torch
 from longspan.errors import CheckpointError, ConfigError, ModelFileError
 from longspan.storage.files import read_tensors, write_tensors
 from longspan.storage.lock import FolderLock
-from longspan.train.callbacks import Callback, TrainState
-from longspan.train.checkpoints.best import BestModel
+from longspan.train.best_epoch import BestEpoch
+from longspan.train.callbacks import Callback
+from longspan.train.state import TrainState
 
 __all__ = ["CheckpointWriter", "Checkpoints", "latest_steps", "name_of", "read_latest"]
 
@@ -84,7 +85,7 @@ class CheckpointWriter(Callback):
         settings: Checkpoints,
         collect: Callable[[TrainState], tuple[dict[str, torch.Tensor], dict[str, Any]]],
         *,
-        best: BestModel | None = None,
+        best: BestEpoch | None = None,
         last: str | None = None,
     ) -> None:
         """Write what `collect` gives.

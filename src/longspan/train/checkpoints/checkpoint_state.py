@@ -1,4 +1,4 @@
-"""Where a learner stands, as tensors and JSON values, and the way back: what checkpoints hold."""
+"""The state of a training as tensors and JSON values, as checkpoints hold it, and its restoration."""
 
 from __future__ import annotations
 
@@ -7,129 +7,173 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import nn
 
 from longspan.errors import CheckpointError
 from longspan.storage.files import tensors_below
-from longspan.train.callbacks import TrainState
+from longspan.train.best_epoch import BestEpoch
 from longspan.train.checkpoints.checkpoint_values import check_values, misfit_named
 from longspan.train.config import Phase
+from longspan.train.state import TrainState
+from longspan.train.training import Training
 from longspan.version import __version__
-
-if TYPE_CHECKING:
-    from longspan.train.learner import Learner
 
 __all__ = ["check_same_training", "collect", "go_back", "identity", "restore"]
 
 
-def identity(learner: Learner) -> dict[str, Any]:
-    """What must be the same for a training to go on."""
+def identity(training: Training) -> dict[str, Any]:
+    """What must be the same for a training to be resumed."""
     return {
-        "seed": learner.seed,
-        "config": _round_trip(learner.config.to_json()),
-        "model": learner.model_name,
-        "weights": learner.weights,
-        "parameters": sum(parameter.numel() for parameter in learner.network.parameters()),
-        "rows": {"train": _digest(learner.task.train), "valid": _digest(learner.task.valid)},
-        "inputs": _round_trip({name: column.to_json() for name, column in learner.inputs.items()}),
-        "heads": _round_trip({name: head.to_json() for name, head in learner.heads.items()}),
-        "callbacks": [type(callback).__name__ for callback in learner.callbacks],
+        "seed": training.seed,
+        "config": _round_trip(training.config.to_json()),
+        "model": training.model_name,
+        "weights": training.weights,
+        "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
+        "rows": {"train": _digest(training.task.train), "valid": _digest(training.task.valid)},
+        "inputs": _round_trip({name: column.to_json() for name, column in training.inputs.items()}),
+        "heads": _round_trip({name: head.to_json() for name, head in training.heads.items()}),
+        "callbacks": [type(callback).__name__ for callback in training.callbacks],
     }
 
 
-def check_same_training(learner: Learner, values: dict[str, Any], folder: str | Path) -> None:
-    """CheckpointError if `values` are of another training than this learner's; it names every difference."""
+def check_same_training(training: Training, values: dict[str, Any], folder: str | Path) -> None:
+    """CheckpointError if `values` are of another training; it names every difference."""
     check_values(values)
-    changes = list(_changes("", values["identity"], identity(learner)))
+    values["identity"].setdefault("config", {}).setdefault("keep", training.config.keep)  # unknown to version 1
+    changes = list(_changes("", values["identity"], identity(training)))
     if changes:
         raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(changes[:10])}.")
 
 
 def collect(
-    learner: Learner, state: TrainState, phases: Sequence[Phase]
+    training: Training, state: TrainState, phases: Sequence[Phase], best: BestEpoch
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and JSON values from which `restore` goes on."""
-    tensors = {f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()}
-    for index, entry in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": tensor for key, tensor in entry.items() if tensor is not None}
-    for name, parameter in learner.network.named_parameters():
-        if parameter.grad is not None:  # between the batches of one step
-            tensors[f"gradient.{name}"] = parameter.grad
+    """Tensors and JSON values from which `restore` continues."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, network in state.step.networks.items():
+        tensors |= {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
+        tensors |= {  # between the batches of one step
+            f"{_gradients_of(name)}{key}": each.grad
+            for key, each in network.named_parameters()
+            if each.grad is not None
+        }
+    for name, optimizer in state.step.optimizers.items():
+        for index, entry in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name}.{index}.{key}": tensor for key, tensor in entry.items() if tensor is not None}
     of_callbacks = []
-    for index, callback in enumerate(learner.callbacks):
+    for index, callback in enumerate(training.callbacks):
         its_tensors, its_values = callback.state_dict()
         tensors |= {f"callback.{index}.{name}": tensor for name, tensor in its_tensors.items()}
         of_callbacks.append(its_values)
+    best_tensors, best_values = best.state_dict()
+    tensors |= {f"best.{name}": tensor for name, tensor in best_tensors.items()}
+    losses = state.losses_so_far()
     values = {
         "library_version": __version__,
-        "identity": identity(learner),
+        "identity": identity(training),
         "phases": [phase.to_json() for phase in phases],
         "phase_index": state.phase_index,
         "epoch": state.epoch,
         "batch": state.batch,
-        "losses": state.losses,
+        "losses": losses.get("loss", []),
+        "other_losses": {name: values for name, values in losses.items() if name != "loss"},
         "float32_steps": state.float32_steps,
+        "skipped_steps": state.skipped_steps,
         "lr": state.lr,
         "stop": state.stop,
-        "history": learner.history,
-        "evaluations": learner.evaluations,
-        "openings": learner.task.split.vault.openings,
-        "phases_before": [phase.to_json() for phase in learner.phases],
-        "epochs_before": learner.epochs_done,
-        "steps_before": learner.steps_done,
-        "steps": learner.steps_done + state.epoch * state.num_batches + state.batch,
+        "history": training.history,
+        "evaluations": training.evaluations,
+        "openings": training.task.split.vault.openings,
+        "phases_before": [phase.to_json() for phase in training.phases],
+        "epochs_before": training.epochs_done,
+        "steps_before": training.steps_done,
+        "steps": training.steps_done + state.epoch * state.num_batches + state.batch,
         "callbacks": of_callbacks,
+        "best": best_values,
     }
     return tensors, values
 
 
 @misfit_named()
-def go_back(learner: Learner, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> list[Phase]:
+def go_back(training: Training, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> list[Phase]:
     """Weights, history and openings of the vault as `collect` found them; gives all phases of the training."""
-    task = learner.task
+    task = training.task
     vault = task.split.vault
     if len(values["openings"]) > len(vault.openings):  # what was opened before the kill stays on record
         task.split = replace(task.split, vault=vault.continued(values["openings"]))
-    learner.evaluations = values["evaluations"]
-    learner.history = values["history"]
-    learner.epochs_done, learner.steps_done = values["epochs_before"], values["steps_before"]
-    learner.network.load_state_dict(tensors_below(tensors, "network."))
-    learner.phases = [Phase(**phase) for phase in values["phases_before"]]
+    training.evaluations.clear()
+    training.evaluations.update(values["evaluations"])
+    training.history[:] = values["history"]
+    training.epochs_done, training.steps_done = values["epochs_before"], values["steps_before"]
+    training.network.load_state_dict(tensors_below(tensors, "network."))
+    training.phases[:] = [Phase(**phase) for phase in values["phases_before"]]
     return [Phase(**phase) for phase in values["phases"]]
 
 
 @misfit_named()
-def restore(learner: Learner, state: TrainState, values: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    """Put a phase that has just been set up where `collect` found it; weights and history are the learner's part."""
+def restore(
+    training: Training, state: TrainState, values: dict[str, Any], tensors: dict[str, torch.Tensor], best: BestEpoch
+) -> None:
+    """Put a phase that has just been set up where `collect` found it; `go_back` has restored weights and history."""
     state.epoch, state.batch = values["epoch"], values["batch"]
-    state.losses, state.lr, state.stop = values["losses"], values["lr"], values["stop"]
-    state.float32_steps = values.get("float32_steps", 0)  # checkpoints of the first versions do not count them
-    learning = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
-    optimizer_state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in tensors_below(tensors, "optimizer.").items():
-        index, key = name.split(".", 1)
-        optimizer_state.setdefault(int(index), {})[key] = _laid_out(tensor, learning[int(index)])
-    _check_optimizer_state(state.optimizer, optimizer_state, learning)
-    state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": optimizer_state})
-    parameters = dict(learner.network.named_parameters())
-    for name, tensor in tensors_below(tensors, "gradient.").items():
-        parameters[name].grad = _laid_out(tensor, parameters[name])
-    for index, (callback, its_values) in enumerate(zip(learner.callbacks, values["callbacks"], strict=True)):
+    state.lr, state.stop = values["lr"], values["stop"]
+    # Checkpoints of the first versions lack some of these.
+    state.float32_steps, state.skipped_steps = values.get("float32_steps", 0), values.get("skipped_steps", 0)
+    for name, losses in {"loss": values["losses"], **values.get("other_losses", {})}.items():
+        if losses:
+            state.losses[name] = torch.full((state.num_batches,), float("nan"), device=training.device)
+            state.losses[name][: len(losses)] = torch.tensor(losses)
+    for name, network in state.step.networks.items():
+        if name != "network":
+            network.load_state_dict(tensors_below(tensors, f"{name}."))
+        _restore_gradients(network, tensors_below(tensors, _gradients_of(name)))
+    for name, optimizer in state.step.optimizers.items():
+        _restore_optimizer(optimizer, tensors_below(tensors, f"{name}."))
+    for index, (callback, its_values) in enumerate(zip(training.callbacks, values["callbacks"], strict=True)):
         callback.load_state_dict(tensors_below(tensors, f"callback.{index}."), its_values)
+    if "best" in values:
+        best.load_state_dict(tensors_below(tensors, "best."), values["best"])
+
+
+def _gradients_of(name: str) -> str:
+    """Prefix of the gradients of a network."""
+    return "gradient." if name == "network" else f"gradient of {name}."
+
+
+def _restore_gradients(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    parameters = dict(network.named_parameters())
+    for name, tensor in tensors.items():
+        parameters[name].grad = _laid_out(tensor, parameters[name])
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    entries: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        entries.setdefault(int(index), {})[key] = _laid_out(tensor, learning[int(index)])
+    _check_optimizer_state(optimizer, entries, learning)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
 
 
 def _check_optimizer_state(
     optimizer: torch.optim.Optimizer, entries: Mapping[int, Mapping[str, torch.Tensor]], learning: Sequence[Any]
 ) -> None:
-    """ValueError for what the optimizer would stumble over in its first step."""
-    wanted = {"step", "exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.AdamW) else {"momentum_buffer"}
+    """ValueError for a state that the optimizer cannot step from."""
+    if isinstance(optimizer, torch.optim.Adam):  # AdamW is one
+        wanted = {"step", "exp_avg", "exp_avg_sq"}
+    elif isinstance(optimizer, torch.optim.SGD):
+        wanted = {"momentum_buffer"}
+    else:
+        return
     for index, entry in entries.items():
         shapes = {name: () if name == "step" else learning[index].shape for name in wanted}
         if set(entry) != wanted or any(tensor.shape != shapes[name] for name, tensor in entry.items()):
             found = {name: list(tensor.shape) for name, tensor in entry.items()}
-            raise ValueError(f"the optimizer knows {found} of parameter {index}")
+            raise ValueError(f"the optimizer has {found} for parameter {index}")
 
 
 def _changes(name: str, before: Any, now: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whether what a checkpoint says is what `collect` writes, before a training goes on from it."""
+"""Whether the values of a checkpoint are what `collect` writes, before a training resumes from it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def check_values(values: Mapping[str, Any]) -> None:
         for name, check in _EXPECTED.items()
         if name not in values or not check(values[name])
     ]
-    if not _is_count(values.get("float32_steps", 0)):  # checkpoints of the first versions do not count them
-        faults.append("'float32_steps' is no number of steps")
+    for name, check in _OPTIONAL.items():
+        if name in values and not check(values[name]):
+            faults.append(f"{name!r} cannot be {values[name]!r:.60}")
     if not faults and not values["phase_index"] < len(values["phases"]):
         faults = [f"'phase_index' is {values['phase_index']} of {len(values['phases'])} phases"]
     if faults:
@@ -78,3 +79,18 @@ _EXPECTED: dict[str, Callable[[Any], bool]] = {
     "openings": _is_records,
     "callbacks": _is_records,
 }
+
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {
+    "float32_steps": _is_count,
+    "skipped_steps": _is_count,
+    "other_losses": lambda value: (
+        isinstance(value, dict)
+        and all(isinstance(each, list) and all(map(_is_number, each)) for each in value.values())
+    ),
+    "best": lambda value: (
+        isinstance(value, dict)
+        and _is_number(value.get("loss"))
+        and (value.get("epoch") is None or _is_count(value["epoch"]))
+    ),
+}
+"""What checkpoints of the first versions lack."""

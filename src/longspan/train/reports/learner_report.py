@@ -111,7 +111,7 @@ def _subtitle(learner: Learner) -> str:
 
 
 def _headlines(page: Document, learner: Learner, scores: Scores) -> None:
-    figures = scores.figures(learner.heads)
+    figures = scores.metrics(learner.heads)
     for name, head in learner.heads.items():
         metric = join_target(name, head.metrics[0].name, len(learner.heads))
         if metric in figures:
@@ -151,27 +151,27 @@ def _curves(page: Document, learner: Learner) -> None:
 
 def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imaged: bool) -> None:
     column, there = learner.task.targets[name], scores.present[name]
-    truth, activated = scores.targets[name][there], scores.activated[name][there]
+    truth, predictions = scores.targets[name][there], scores.predictions[name][there]
     if not len(truth):
         return
     several = f" of {name}" if len(learner.heads) > 1 else ""
     if isinstance(column, Category):
         counts = np.zeros((len(column.vocab),) * 2, np.int64)
-        np.add.at(counts, (truth.numpy(), activated.argmax(dim=1).numpy()), 1)
+        np.add.at(counts, (truth.numpy(), predictions.argmax(dim=1).numpy()), 1)
         page.section(f"Confusion{several}").figure(confusion_matrix(counts, column.vocab))
         pairs = confused_pairs(counts, column.vocab)
         if pairs:
             page.table(pairs, caption="Most often confused")
     elif isinstance(column, Number):
         page.section(f"Predicted and true{several}")
-        page.figure(predicted_versus_true(truth.numpy(), activated.numpy(), name=_with_unit(name, column)))
-        page.figure(residual_histogram(truth.numpy(), activated.numpy(), name=_with_unit(name, column)))
+        page.figure(predicted_versus_true(truth.numpy(), predictions.numpy(), name=_with_unit(name, column)))
+        page.figure(residual_histogram(truth.numpy(), predictions.numpy(), name=_with_unit(name, column)))
     elif isinstance(column, Text):
-        page.section(f"Figures{several}").table([dict[str, Any](learner.heads[name].measure(activated, truth))])
-        _texts(page, learner.heads[name], column, truth, activated)
+        page.section(f"Figures{several}").table([dict[str, Any](learner.heads[name].measure(predictions, truth))])
+        _texts(page, learner.heads[name], column, truth, predictions)
     else:
         head = learner.heads[name]
-        figures = head.measure(activated, truth).items()
+        figures = head.measure(predictions, truth).items()
         page.section(f"Figures{several}").table([{"figure": figure, "value": value} for figure, value in figures])
     if imaged:
         page.section(f"Worst mistakes{several}")
@@ -187,9 +187,9 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imag
         )
 
 
-def _texts(page: Document, head: Head, column: Text, truth: torch.Tensor, activated: torch.Tensor) -> None:
+def _texts(page: Document, head: Head, column: Text, truth: torch.Tensor, predictions: torch.Tensor) -> None:
     """Errors by length, and the texts that were misread most."""
-    pairs = [(column.decode(text), answer) for text, answer in zip(truth, head.decode(activated), strict=True)]
+    pairs = [(column.decode(text), answer) for text, answer in zip(truth, head.decode(predictions), strict=True)]
     by_length: dict[int, list[bool]] = {}
     for true, answer in pairs:
         by_length.setdefault(len(true), []).append(true != answer.value)

@@ -84,7 +84,7 @@ def result_images(learner: Learner, scores: Scores, n: int, *, target: str | Non
     assert isinstance(losses, torch.Tensor)
     worst = losses.argsort(descending=True)[:n]
     heads = learner.heads if target is None else {target: learner.heads[target]}
-    answers = {t: head.decode(scores.activated[t][worst]) for t, head in heads.items()}
+    answers = {t: head.decode(scores.predictions[t][worst]) for t, head in heads.items()}
     pixels = learner.task.samples.inputs[name].read(scores.rows[worst]).numpy()
     images = []
     for place, row in enumerate(worst.tolist()):
