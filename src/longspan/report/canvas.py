@@ -28,7 +28,7 @@ __all__ = [
     "plain",
 ]
 
-# Okabe and Ito's palette (2008), told apart by colour-blind eyes; the page has a twin of each for the dark.
+# Okabe and Ito's palette (2008), distinguishable with colour blindness; the page has a twin of each for the dark.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8a8f98")
 GOOD, BAD = COLOURS[0], COLOURS[3]
 INK, FAINT, GRID, ON_COLOUR = "#2b3138", "#6f7882", "#dfe2e5", "#fffffe"

@@ -68,7 +68,7 @@ class Document:
         self._figures = 0
 
     def headline(self, name: str, value: object, note: str = "") -> Document:
-        """A figure that must not be missed, as a card at the top: what it is, its value, and a short remark."""
+        """A card at the top of the page: what it is, its value, and a short remark."""
         aside = f'<dd class="aside">{_escape(note)}</dd>' if note else ""
         number = f'<dd class="figure-of">{_escape(_format(value))}</dd>'
         self._headlines.append(f'<div class="card"><dt>{_escape(name)}</dt>{number}{aside}</div>')
@@ -81,7 +81,7 @@ class Document:
         return self
 
     def text(self, text: str) -> Document:
-        """Paragraphs, parted by empty lines."""
+        """Paragraphs, separated by empty lines."""
         for paragraph in re.split(r"\n\s*\n", text.strip()):
             self._add(f"<p>{_escape(paragraph)}</p>")
         return self
@@ -141,18 +141,18 @@ class Document:
             legend: what colours in the images mean; stands above, too.
         """
         items = []
-        for picture in images:
-            shown = f"<b>{_MARKS[picture.tone]}{_escape(picture.caption)}</b>" if picture.caption else ""
-            shown += f"<span>{_escape(picture.note)}</span>" if picture.note else ""
-            kind = ' class="small"' if picture.small else ""
-            words = _escape(" ".join(filter(None, (picture.caption, picture.note))) or "image")
-            image = f'<img{kind} src="{data_uri(picture.image)}" alt="{words}">'
+        for each in images:
+            shown = f"<b>{_MARKS[each.tone]}{_escape(each.caption)}</b>" if each.caption else ""
+            shown += f"<span>{_escape(each.note)}</span>" if each.note else ""
+            kind = ' class="small"' if each.small else ""
+            words = _escape(" ".join(filter(None, (each.caption, each.note))) or "image")
+            image = f'<img{kind} src="{data_uri(each.image)}" alt="{words}">'
             below = f"<div>{shown}</div>" if shown else ""
-            items.append(f'<li class="image panel {picture.tone}">{image}{below}</li>')
-        shapes = {picture.image.shape[:2] for picture in images}
+            items.append(f'<li class="image panel {each.tone}">{image}{below}</li>')
+        shapes = {each.image.shape[:2] for each in images}
         height, width = shapes.pop() if len(shapes) == 1 else (1, 1)  # different ones are cut to squares
         wide = min(max(168, width), round(168 * max(1, width / height)))
-        cell = 116 if images and all(picture.small for picture in images) else wide
+        cell = 116 if images and all(each.small for each in images) else wide
         above = f'<p class="caption">{_escape(caption)}</p>' if caption else ""
         if legend:
             above += f'<ul class="legend">{"".join(_swatch(word, colour) for word, colour in legend)}</ul>'
@@ -262,7 +262,7 @@ def _escape(text: str) -> str:
 
 
 def _format(value: object) -> str:
-    """A value as people read it: four significant digits, thousands parted, yes and no."""
+    """A value as people read it: four significant digits, thousands separated, yes and no."""
     if value is None:
         return ""
     if isinstance(value, bool | np.bool_):

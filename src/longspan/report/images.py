@@ -30,7 +30,7 @@ _SMALL_PX = 96
 @final
 @dataclass(frozen=True, eq=False, slots=True)
 class CaptionedImage:
-    """One image and what is said about it.
+    """One image with its caption.
 
     Raises:
         ShapeError: the image is not uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
@@ -43,19 +43,19 @@ class CaptionedImage:
     tone: Tone = "neutral"
     """Whether that is good, bad or neither."""
     note: str = ""
-    """A quieter second line: the truth, the loss, the name of the file."""
+    """A quieter second line: the target, the loss, the name of the file."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no image."""
+        """Check shape, type and tone."""
         shape = self.image.shape
         channels = shape[2] if len(shape) == 3 else 1
         if self.image.dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4) or 0 in shape:
             raise ShapeError(
-                "Image.image must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got "
+                "CaptionedImage.image must be uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, got "
                 f"{self.image.dtype} {shape}. Scale to 0..255 and put the channels last."
             )
         if self.tone not in ("neutral", "good", "bad"):
-            raise ConfigError(f"Image.tone must be 'neutral', 'good' or 'bad', got {self.tone!r}.")
+            raise ConfigError(f"CaptionedImage.tone must be 'neutral', 'good' or 'bad', got {self.tone!r}.")
 
     @property
     def small(self) -> bool:
@@ -65,14 +65,14 @@ class CaptionedImage:
 
 def data_uri(image: np.ndarray, *, most_px: int = 360) -> str:
     """The image as a `data:` address, at most `most_px` long; small or transparent ones without loss."""
-    picture = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2:] == (1,) else image))
-    picture.thumbnail((most_px, most_px), Image.Resampling.LANCZOS)
+    thumbnail = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2:] == (1,) else image))
+    thumbnail.thumbnail((most_px, most_px), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    if max(image.shape[:2]) <= _SMALL_PX or picture.mode == "RGBA":
-        picture.save(buffer, "PNG", optimize=True)
+    if max(image.shape[:2]) <= _SMALL_PX or thumbnail.mode == "RGBA":
+        thumbnail.save(buffer, "PNG", optimize=True)
         kind = "png"
     else:
-        picture.save(buffer, "JPEG", quality=84, optimize=True)
+        thumbnail.save(buffer, "JPEG", quality=84, optimize=True)
         kind = "jpeg"
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
@@ -105,9 +105,9 @@ def contact_sheet(
     if columns < 1:
         raise ConfigError(f"A contact sheet needs at least one column, got {columns}.")
     columns = min(columns, len(images))
-    lines = 2 if any(picture.note for picture in images) else 1 if any(picture.caption for picture in images) else 0
+    lines = 2 if any(each.note for each in images) else 1 if any(each.caption for each in images) else 0
     gap_px, line_px, head_px = 12, 15, 34 if title else 0
-    shapes = [picture.image.shape[0] / picture.image.shape[1] for picture in images]
+    shapes = [each.image.shape[0] / each.image.shape[1] for each in images]
     highs_px = [
         round(cell_px * min(1, max(shapes[first : first + columns]))) for first in range(0, len(shapes), columns)
     ]
@@ -119,15 +119,15 @@ def contact_sheet(
     colours = {"neutral": INK, "good": GOOD, "bad": BAD}
     room = max(8, int(cell_px / 5.5))
     below: dict[str, Any] = {"ha": "center", "va": "top", "xycoords": "axes fraction", "textcoords": "offset points"}
-    for place, picture in enumerate(images):
+    for place, each in enumerate(images):
         row = place // columns
         left, high_px = gap_px + place % columns * (cell_px + gap_px), highs_px[row]
         bottom = height_px - head_px - gap_px - sum(steps_px[:row]) - high_px
         axes = sheet.add_axes((left / width_px, bottom / height_px, cell_px / width_px, high_px / height_px))
         axes.set_axis_off()
-        image = picture.image[..., 0] if picture.image.shape[2:] == (1,) else picture.image
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if picture.small else "antialiased")
-        shown = ((picture.caption, colours[picture.tone], "bold"), (picture.note, FAINT, "normal"))
+        image = each.image[..., 0] if each.image.shape[2:] == (1,) else each.image
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if each.small else "antialiased")
+        shown = ((each.caption, colours[each.tone], "bold"), (each.note, FAINT, "normal"))
         for line, (text, colour, weight) in enumerate(shown):
             spot = (0, -4 - line * line_px)
             axes.annotate(plain(_shorten(text, room)), (0.5, 0), spot, color=colour, weight=weight, size=10, **below)
