@@ -101,7 +101,7 @@ def test_every_depth_is_measured(source, target):
 
 def test_networks_that_differ_are_refused(source, target):
     other = ls.Recipe(ls.SmallResNetConfig(blocks=1, width=8), epochs=1)
-    with pytest.raises(StudyError, match="not alike"):
+    with pytest.raises(StudyError, match="differ"):
         ls.Transfer(RECIPE, source, source_recipe=other).check(target)
 
 
@@ -125,7 +125,7 @@ def test_a_kept_source_network_is_trained_once_and_found_again(source, target, t
     ls.Transfer(RECIPE, source, source_seed=1, keep_in=tmp_path / "kept").check(target)
     assert len(list((tmp_path / "kept").iterdir())) == 2
     monkeypatch.setattr("longspan.study.transfer.load", lambda path: object())
-    with pytest.raises(StudyError, match="is no source network that was kept here"):
+    with pytest.raises(StudyError, match="is not a source network that was kept here"):
         _ = ls.Transfer(RECIPE, source, keep_in=tmp_path / "kept").starting_point
 
 
@@ -134,3 +134,63 @@ def test_sources_of_stages_are_trained_before_a_study_begins(source, target, tmp
     assert stage.what.source_steps == 0
     ls.Study(target, {"staged": ls.Pipeline([stage])}, [8], 2, path=tmp_path / "s.sqlite", budget=ls.Budget(steps=1))
     assert stage.what.source_steps > 0
+
+
+def sides_task():
+    """Rows of two images side by side; a function stage cuts them apart, a learned one names each half."""
+    rng = np.random.default_rng(5)
+    kinds = rng.integers(0, 2, (40, 2))
+    halves = rng.integers(0, 60, (40, 2, 8, 8)) + 120 * kinds[:, :, None, None]
+    pairs = np.concatenate([halves[:, 0], halves[:, 1]], axis=2).astype(np.uint8)
+    names = [[("dark", "light")[kind] for kind in row] for row in kinds]
+    values = {"pair": pairs, "halves": names, "word": ["-".join(row) for row in names]}
+    columns = {"pair": ls.Image(), "halves": ls.Raw(), "word": ls.Category()}
+    split = ls.Table.from_arrays(values, columns).split(valid=6, test=8, seed=0, stratify=None)
+    return ls.Task(split, inputs="pair", targets="word", allow_leaks=True), halves.astype(np.uint8)
+
+
+def sides_pipeline(source):
+    return ls.Pipeline(
+        [
+            ls.Stage("cut", lambda pair: [pair[:, :8], pair[:, 8:]], reads="pair", adds="cuts"),
+            ls.Stage("name", ls.Transfer(RECIPE, source), reads="cuts", adds={"halves": ls.Category()}, each="cuts",
+                     columns={"cuts": ls.Image()}),
+            ls.Stage("join", "-".join, reads="halves", adds="word"),
+        ]
+    )  # fmt: skip
+
+
+def with_planted(image):
+    """A source task of a stage, one of whose images is the given one."""
+    task = make_task(40, 7)
+    row = int(task.train[3])
+    images = task.table.arrays["image"].copy()
+    images[row] = image
+    values = {"image": images, "kind": task.table.column_values("kind")}
+    table = ls.Table.from_arrays(values, {"image": ls.Image(), "kind": ls.Category()})
+    return ls.Task(table.split(valid=8, seed=0), inputs="image", targets="kind", allow_leaks=True)
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_held_out_image_in_the_source_of_a_stage_is_found_behind_the_stages_before_it(part, tmp_path):
+    task, halves = sides_task()
+    rows = task.valid.numpy() if part == "valid" else task.split.vault.rows_for_leak_check()
+    leaky = sides_pipeline(with_planted(halves[rows[2], 1]))
+    with pytest.raises(
+        StudyError, match=r"strategy 'staged': stage 'name' starts .* trains on 1 inputs that the study"
+    ):
+        ls.Study(task, {"staged": leaky}, [8], 2, path=tmp_path / "s.sqlite")
+    assert leaky.stages[1].what.source_steps == 0, "found before anything is trained"
+
+
+def test_a_source_of_training_images_is_no_leak(tmp_path):
+    task, halves = sides_task()
+    for image in (halves[int(task.train[0]), 0], np.zeros((8, 8), np.uint8)):
+        ls.Study(task, {"staged": sides_pipeline(with_planted(image))}, [8], 2, path=tmp_path / "s.sqlite")
+
+
+def test_a_stage_that_reads_the_input_itself_is_searched_too(source, target, tmp_path):
+    planted = with_planted(target.table.arrays["image"][int(target.valid[0])])
+    stage = ls.Stage("look", ls.Transfer(RECIPE, planted), reads="image", adds="kind")
+    with pytest.raises(StudyError, match="stage 'look' starts from a source that trains on 1 inputs"):
+        ls.Study(target, {"staged": ls.Pipeline([stage])}, [8], 2, path=tmp_path / "s.sqlite")

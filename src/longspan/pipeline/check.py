@@ -11,7 +11,7 @@ from typing import Any, final
 import polars as pl
 
 from longspan.columns import Column
-from longspan.data import Table
+from longspan.data import Table, Task
 from longspan.errors import PipelineError, nearest
 from longspan.pipeline.components import Component
 from longspan.pipeline.stage import Stage
@@ -91,8 +91,10 @@ def _link_faults(stage: Stage, before: Sequence[Stage]) -> list[str]:
     return []
 
 
-def known_columns(data: Table | Mapping[str, Column | None] | Sequence[str] | set[str]) -> dict[str, Known]:
-    """What is known of the columns that come in: from a table, from their meanings, or from their names alone."""
+def known_columns(data: Table | Task | Mapping[str, Column | None] | Sequence[str] | set[str]) -> dict[str, Known]:
+    """What is known of the columns that come in: a table's, a task's inputs, by their meanings, or by name alone."""
+    if isinstance(data, Task):
+        return {name: _of_table(data.table, name) for name in data.input_names}
     if isinstance(data, Table):
         return {name: _of_table(data, name) for name in data.columns}
     if isinstance(data, Mapping):

@@ -109,11 +109,11 @@ class Pipeline:
 
     # --- checking ------------------------------------------------------------------------------------------------
 
-    def check(self, columns: Table | Mapping[str, Column | None] | Sequence[str] | set[str]) -> None:
+    def check(self, columns: Table | Task | Mapping[str, Column | None] | Sequence[str] | set[str]) -> None:
         """Whether the pipeline can run on data with these columns; nothing is run.
 
         Args:
-            columns: A table, the meaning of each column, or only their names.
+            columns: A table, a task (its inputs alone), the meaning of each column, or only their names.
 
         Raises:
             PipelineError: a column that nothing gives (with the nearest that is there), of another kind than a trained

@@ -1,4 +1,4 @@
-"""What is checked before anything of a study runs; every fault is collected, so that all are told at once."""
+"""What is checked before anything of a study runs; all faults are collected and reported at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from longspan.pipeline import Pipeline
 from longspan.study.cost import cost_per_row
 from longspan.study.identity import rows_digest, shared_rows
 from longspan.study.scoring import measure_for
-from longspan.study.transfer import Transfer
+from longspan.study.source_check import check_stage_sources, strategies_inside
 from longspan.train import Budget, Learner, Recipe
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "check_options",
     "check_prices",
     "check_strategies",
-    "check_truths",
+    "check_targets",
     "refuse",
 ]
 
@@ -31,7 +31,7 @@ EVALUATE_ON = ("valid", "test")
 
 
 def check_options(budget: Any, evaluate_on: str, keep_models: str, threads: Any) -> list[str]:
-    """Values that cannot be."""
+    """Options with values that are not valid."""
     faults = []
     if budget is not None and not isinstance(budget, Budget):
         faults.append(f"budget={budget!r}: give Budget(steps=) or Budget(seconds=), or None.")
@@ -54,20 +54,20 @@ def check_measures(task: Task, error: Any) -> list[str]:
         except StudyError as fault:
             faults.append(str(fault))
     if error == "character" and not any(column.kind == "text" for column in task.targets.values()):
-        faults.append("error='character' counts edits of strings, and no target is a column of Text.")
+        faults.append("error='character' counts edits of strings, and no target is a Text column.")
     return list(dict.fromkeys(faults))
 
 
 def check_held_out(task: Task, rows: np.ndarray, evaluate_on: str) -> list[str]:
-    """Nothing to measure on. Truths of sealed rows are looked at once the vault is open, and not before."""
+    """Whether there are rows to measure on. Targets of sealed rows are read only once the vault is open."""
     if len(rows):
-        return check_truths(task, rows) if evaluate_on == "valid" else []
+        return check_targets(task, rows) if evaluate_on == "valid" else []
     if evaluate_on == "test":
         return ["evaluate_on='test': the split has no test rows. Make some: table.split(test=0.2)."]
     return ["the task has no validation rows to measure on. Make some: table.split(valid=0.2)."]
 
 
-def check_truths(task: Task, rows: np.ndarray) -> list[str]:
+def check_targets(task: Task, rows: np.ndarray) -> list[str]:
     """Targets of which none of the rows has a value."""
     frame = task.table.frame
     empty = [name for name in task.target_names if frame[name].gather(rows).null_count() == len(rows)]
@@ -100,39 +100,34 @@ def check_strategies(
 
     A trained Learner stands for the recipe it was trained with, if its own task holds out the same rows. A strategy
     may bring rows that it always learns from, as an attribute `fixed_rows` (a Table): none of them may be evaluated on.
-    One with a method `check(task)` is asked, and may raise. The network of a recipe is made once, to see that it fits;
-    a pipeline is asked whether it can run on the inputs alone.
+    One with a method `check(task)` is asked, and may raise: a recipe makes its network once, to see that it fits, and a
+    pipeline must be able to run on the inputs alone. Whatever its stages hold is asked for `fixed_rows` as well, and to
+    train the network that it starts from, if it has a method `prepare_source()`.
     """
     ready: dict[str, Any] = dict(strategies)
     faults = []
     for name, strategy in strategies.items():
         try:
             if isinstance(strategy, Learner):
-                _refuse_other_rows(task, strategy, evaluated, evaluate_on)
+                _check_same_rows(task, strategy, evaluated, evaluate_on)
                 ready[name] = Recipe.of(strategy)
             elif not callable(getattr(strategy, "train", None)):
                 raise StudyError(
                     f"{type(strategy).__name__} has no method train(task, seed=, budget=). Give a Recipe, a Pipeline, "
                     "a Transfer, or a class of yours with that method."
                 )
-            _refuse_shared_rows(task, strategy, evaluated)
-            if isinstance(ready[name], Recipe):
-                ready[name].learner(task)  # its weights can be had, and its network fits inputs and targets
-            elif isinstance(strategy, Pipeline):
-                strategy.check(task.table.select(*task.input_names))
-                _train_sources(strategy)
-            elif callable(getattr(ready[name], "check", None)):
+            _check_fixed_rows(task, strategy, evaluated)
+            if callable(getattr(ready[name], "check", None)):
                 ready[name].check(task)
+            for part in strategies_inside(strategy):
+                if isinstance(part, Pipeline):
+                    check_stage_sources(task, part)
+            for part in strategies_inside(strategy):
+                if callable(getattr(part, "prepare_source", None)):
+                    part.prepare_source()
         except LongspanError as error:
             faults.append(f"strategy {name!r}: {error}")
     return ready, faults
-
-
-def _train_sources(pipeline: Pipeline) -> None:
-    """The source networks that stages start from: before a study begins, not in its middle."""
-    for stage in pipeline.stages:
-        if isinstance(stage.what, Transfer):
-            _ = stage.what.starting_point
 
 
 def refuse(faults: Sequence[str]) -> None:
@@ -145,7 +140,7 @@ def refuse(faults: Sequence[str]) -> None:
         )
 
 
-def _refuse_other_rows(task: Task, learner: Learner, evaluated: np.ndarray, evaluate_on: str) -> None:
+def _check_same_rows(task: Task, learner: Learner, evaluated: np.ndarray, evaluate_on: str) -> None:
     other, names = learner.task, [*task.input_names, *task.target_names]
     if set(other.input_names) != set(task.input_names) or set(other.target_names) != set(task.target_names):
         raise StudyError(f"it is a learner of another task, {other!r}.")
@@ -160,7 +155,7 @@ def _refuse_other_rows(task: Task, learner: Learner, evaluated: np.ndarray, eval
         )
 
 
-def _refuse_shared_rows(task: Task, strategy: Any, evaluated: np.ndarray) -> None:
+def _check_fixed_rows(task: Task, strategy: Any, evaluated: np.ndarray) -> None:
     fixed = getattr(strategy, "fixed_rows", None)
     if not isinstance(fixed, Table):
         return
@@ -168,5 +163,5 @@ def _refuse_shared_rows(task: Task, strategy: Any, evaluated: np.ndarray) -> Non
     if shared:
         raise StudyError(
             f"it brings rows of its own to learn from, and {shared} of the {len(evaluated)} rows that it would be "
-            "measured on are among them. Take them out."
+            "measured on are among them. Remove them."
         )

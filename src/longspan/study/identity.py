@@ -19,6 +19,7 @@ import torch
 from longspan.data import Table, Task
 
 __all__ = [
+    "cell_digests",
     "column_digests",
     "describe_strategy",
     "digest_of",
@@ -26,6 +27,7 @@ __all__ = [
     "shared_rows",
     "task_identity",
     "tensors_digest",
+    "value_digest",
 ]
 
 _HEAD_BYTES = 65_536
@@ -63,7 +65,7 @@ def column_digests(table: Table, rows: np.ndarray, names: Sequence[str]) -> dict
     found = {}
     for name in names:
         digest = hashlib.blake2b(digest_size=16)
-        for cell in _cells(table, rows, name):
+        for cell in cell_digests(table, rows, name):
             digest.update(cell)
         found[name] = digest.hexdigest()
     return found
@@ -78,8 +80,8 @@ def shared_rows(table: Table, rows: np.ndarray, other: Table, other_rows: np.nda
     """How many of `other_rows` hold the same cells in these columns as one of `rows`; columns that one lacks: none."""
     if not names or any(name not in table.columns or name not in other.columns for name in names):
         return 0
-    known = set(zip(*[list(_cells(table, rows, name)) for name in names], strict=True))
-    return sum(cells in known for cells in zip(*[list(_cells(other, other_rows, n)) for n in names], strict=True))
+    known = set(zip(*[cell_digests(table, rows, name) for name in names], strict=True))
+    return sum(cells in known for cells in zip(*[cell_digests(other, other_rows, n) for n in names], strict=True))
 
 
 def tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -106,16 +108,24 @@ def _plain(value: Any) -> str:
     return _ADDRESS.sub("", repr(value))
 
 
-def _cells(table: Table, rows: np.ndarray, name: str) -> list[bytes]:
+def cell_digests(table: Table, rows: np.ndarray, name: str) -> list[bytes]:
     """Each cell as a fingerprint or as the bytes that it is."""
     cells = table.frame[name].gather(rows).to_list()
     if name in table.arrays:
         pixels = table.arrays[name]
-        head = f"{pixels.dtype}{pixels.shape[1:]}".encode()
-        return [b"missing" if cell is None else head + _short(pixels[cell].tobytes()) for cell in cells]
+        return [value_digest(None if cell is None else pixels[cell]) for cell in cells]
     if table.columns[name].in_files:
-        return [_file(table.value(int(row), name)) for row in rows]
+        return [value_digest(table.value(int(row), name), file=True) for row in rows]
     return [json.dumps(cell, default=str).encode() + b"\0" for cell in cells]
+
+
+def value_digest(value: Any, *, file: bool = False) -> bytes:
+    """One raw value as `cell_digests` gives it; with `file` it is the path of a file, whose content counts."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}".encode() + _short(value.tobytes())
+    if value is None and not file:
+        return b"missing"
+    return _file(value) if file else json.dumps(value, default=str).encode() + b"\0"
 
 
 def _short(data: bytes) -> bytes:

@@ -20,7 +20,7 @@ from longspan.study.checks import (
     check_options,
     check_prices,
     check_strategies,
-    check_truths,
+    check_targets,
     refuse,
 )
 from longspan.study.identity import describe_strategy, task_identity
@@ -254,7 +254,7 @@ class Study:
         if self._opened is None:
             reason = f"the study {self.path.name}: {', '.join(self.plan.strategies)}"
             self._opened = self.task.open_vault(reason).numpy()
-            refuse(check_truths(self.task, self._opened))
+            refuse(check_targets(self.task, self._opened))
             self._record_opening(file)
         return self._opened
 

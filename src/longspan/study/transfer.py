@@ -26,7 +26,7 @@ __all__ = ["Conditions", "Transfer"]
 @final
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Whether what usually makes transfer worth it is there; it can help, or fail to, all the same."""
+    """Whether the conditions hold under which transfer usually helps; it may help without them, or fail with them."""
 
     same_input: bool
     """Both tasks read the same kind of input, with as many channels."""
@@ -53,8 +53,7 @@ class Transfer:
     """A strategy: train a network on a source task, then on the target task from the weights it has.
 
     The source network is trained once, when it is first needed, and serves every training after that: the spread over
-    seeds is that of the target task. Its heads are handed over too, where both tasks say the same things (the same
-    vocabulary).
+    seeds is that of the target task. Its heads are handed over too, where both tasks have the same classes.
     """
 
     def __init__(
@@ -117,7 +116,7 @@ class Transfer:
                 found = load(kept)
                 if not isinstance(found, Predictor) or "steps" not in found.info.get("training", {}):
                     raise StudyError(
-                        f"{kept} is no source network that was kept here. Move it away; it is trained again."
+                        f"{kept} is not a source network that was kept here. Move it away, and it is trained again."
                     )
                 self._trained, self.source_steps = found, found.info["training"]["steps"]
                 return found
@@ -128,13 +127,25 @@ class Transfer:
                 learner.save(kept)
         return self._trained
 
+    @property
+    def fixed_rows(self) -> Table | None:
+        """The inputs that the source network is trained on, where they are known: a study holds out none of them."""
+        source = self._source_task
+        if source is None:
+            return None
+        return source.table.select(*source.input_names).take(source.train.numpy())
+
+    def prepare_source(self) -> None:
+        """Train the source network now, if it is not trained yet."""
+        _ = self.starting_point
+
     def check(self, task: Task) -> None:
-        """Train the source network, and see that its weights fit: before a study begins, not in its middle.
+        """Train the source network and see that its weights fit: before a study begins, not in its middle.
 
         Raises:
             StudyError: the two networks differ, or inputs that the study holds out stand in the source task as well.
         """
-        self._refuse_held_out(task)
+        self._check_held_out(task)
         self._start(self.recipe.learner(task))
 
     def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None) -> Learner:
@@ -143,7 +154,7 @@ class Transfer:
         Raises:
             StudyError: the two networks differ, or rows that the target task holds out train in the source task.
         """
-        self._refuse_held_out(task)
+        self._check_held_out(task)
         learner = self.recipe.learner(task, seed=seed)
         self._start(learner)
         return learner.run(self.recipe.phases_for(learner, budget))
@@ -191,9 +202,9 @@ class Transfer:
         for fraction in fractions:
             deep = Transfer(self.recipe, self.starting_point, frozen=fraction)
             for seed in seeds:
-                said = deep.train(task, seed=seed, budget=budget).predict(table)
+                predicted = deep.train(task, seed=seed, budget=budget).predict(table)
                 for name, column in task.targets.items():
-                    error = measure_for(name, column)(table.column_values(name), [each[name] for each in said])
+                    error = measure_for(name, column)(table.column_values(name), [each[name] for each in predicted])
                     rows.append({"frozen": float(fraction), "seed": seed, "target": name, "error": error})
         return pl.DataFrame(rows)
 
@@ -221,12 +232,12 @@ class Transfer:
         return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What goes to a worker process: the trained source network in place of its task."""
+        """What goes to a worker process: the trained source network instead of its task."""
         point = self.starting_point
         return {**self.__dict__, "source": None, "_source_task": None, "_trained": point}
 
-    def _refuse_held_out(self, task: Task) -> None:
-        """The source may be known from rows that are measured on later: looked for once for each table."""
+    def _check_held_out(self, task: Task) -> None:
+        """Held-out rows of the target task must not train the source network; searched once for each table."""
         theirs = self._source_task
         if theirs is None or id(task.table) in self._cleared:
             return
@@ -247,9 +258,9 @@ class Transfer:
         unlike = [name for name in ours if name not in theirs or theirs[name].shape != ours[name].shape]
         if unlike:
             raise StudyError(
-                f"The source network and {learner.model_name} are not alike: {unlike[0]} is "
+                f"The source network and {learner.model_name} differ: {unlike[0]} is "
                 f"{tuple(ours[unlike[0]].shape)} here and {_shape(theirs.get(unlike[0]))} there. Both recipes must "
-                "name one network, for images it reads at either size."
+                "name the same network, one that reads images of either size."
             )
         learner.network.backbone.load_state_dict({name: theirs[name] for name in ours})
         for index, head in enumerate(learner.heads.values()):

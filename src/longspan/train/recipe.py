@@ -126,6 +126,14 @@ class Recipe:
             progress=False,
         )
 
+    def check(self, task: Task) -> None:
+        """Make the network once: its weights can be loaded, and it fits the task's inputs and targets.
+
+        Raises:
+            LongspanError: it does not.
+        """
+        self.learner(task)
+
     def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None) -> Learner:
         """A learner trained on the task's training rows.
 
