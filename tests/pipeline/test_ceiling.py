@@ -42,7 +42,7 @@ def test_a_faulty_finder_is_to_blame(pulses, test_table):
     assert by_stage["find"].gain_low > 0.2
     for name in ("name", "join"):
         assert by_stage[name].gain_low <= 0 <= by_stage[name].gain_high
-    assert "no truth for 'pieces' in the table" in by_stage["cut"].note
+    assert "no ground truth for 'pieces' in the table" in by_stage["cut"].note
 
 
 def test_a_faulty_classifier_is_to_blame(pulses, test_table):
@@ -162,11 +162,11 @@ def test_a_stage_without_truth_says_so_and_the_rest_goes_on(pulses, test_table):
     less = pipeline.ceiling(test_table.select("signal", "names", "word"))
     find, cut, name, join = less.stages
     assert find.error is find.gain is cut.gain is None
-    assert "no truth for 'starts'" in find.note
+    assert "no ground truth for 'starts'" in find.note
     assert name.gain == pytest.approx(whole.stages[0].gain + whole.stages[2].gain)
     assert join.gain == whole.stages[3].gain
     empty = test_table.with_column("starts", ls.Raw(), [None] * 300)
-    assert "no truth for 'starts'" in pipeline.ceiling(empty).stages[0].note
+    assert "no ground truth for 'starts'" in pipeline.ceiling(empty).stages[0].note
 
 
 def test_rows_without_truth_are_left_out_of_all_variants(pulses, test_table):
@@ -177,7 +177,7 @@ def test_rows_without_truth_are_left_out_of_all_variants(pulses, test_table):
     kept = pipeline.ceiling(test_table.take(range(40, 300)))
     assert ceiling.num_rows == 260
     assert ceiling.stages == kept.stages
-    assert ceiling.notes == ("40 of 300 rows were left out: they lack a truth or an answer.",)
+    assert ceiling.notes == ("40 of 300 rows were left out: they lack ground truth or a prediction.",)
 
 
 def test_numbers_that_are_not_answered_are_left_out_of_all_variants():
@@ -238,7 +238,7 @@ def test_one_of_several_targets_is_chosen(pulses):
         Stage("three", lambda x: 0, reads="x", adds="c"),
     ]
     pipeline = Pipeline(stages)
-    with pytest.raises(PipelineError, match=r"truth of \['b', 'c'\]: say target="):
+    with pytest.raises(PipelineError, match=r"ground truth for \['b', 'c'\]: choose one with target="):
         pipeline.ceiling(table)
     ceiling = pipeline.ceiling(table, target="b")
     assert [s.note for s in ceiling.stages] == ["", "", "does not lead to 'b'"]
@@ -246,9 +246,9 @@ def test_one_of_several_targets_is_chosen(pulses):
     assert pipeline.ceiling(table.select("x", "c")).target == "c"
     with pytest.raises(UnknownNameError, match="no added column 'x'"):
         pipeline.ceiling(table, target="x")
-    with pytest.raises(PipelineError, match="no truth for 'b', so there is no error"):
+    with pytest.raises(PipelineError, match="no ground truth for 'b', so there is no error"):
         pipeline.ceiling(table.select("x"), target="b")
-    with pytest.raises(PipelineError, match="no truth for 'b', 'c': there is no error to see"):
+    with pytest.raises(PipelineError, match="no ground truth for 'b', 'c': no error to analyse"):
         pipeline.ceiling(table.select("x"))
 
 
@@ -280,7 +280,7 @@ def test_it_can_be_read_as_frame_json_text_and_image(pulses, test_table):
     assert lines[0].startswith("Ceiling of 'word': error 0.")
     assert lines[0].endswith("over 300 rows")
     assert lines[2].endswith("<- the largest")
-    assert "no truth for 'pieces'" in lines[3]
+    assert "no ground truth for 'pieces'" in lines[3]
     axes = ceiling.figure().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["find", "cut", "name", "join"]
     widths = [bar.get_width() for bar in axes.patches]

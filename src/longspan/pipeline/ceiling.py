@@ -1,8 +1,8 @@
 """Ceiling analysis: how much of a pipeline's error each stage is to blame for.
 
-Stage by stage, from the first on, what a stage adds is replaced by the truth and the stages after it are run on that.
-The error that is left is the ceiling: what the pipeline could reach if these stages were perfect. What the error falls
-by when a stage is replaced is that stage's gain.
+Stage by stage, from the first on, what a stage adds is replaced by ground truth, and the stages after it run on that.
+The error that is left is the ceiling: what the pipeline could reach if these stages were perfect. The drop in
+error when a stage is replaced is that stage's gain.
 
 Source: Ng, "Machine Learning" (Coursera 2011), part XVIII, ceiling analysis. Differs: every gain has an interval, from
 a bootstrap over rows that draws the same rows for all variants (paired), by percentiles (Efron & Tibshirani 1993,
@@ -36,7 +36,7 @@ _CELLS = 4_000_000  # drawn row numbers held at a time
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageCeiling:
-    """One stage replaced by the truth, with all stages before it that have truth. None where that cannot be done."""
+    """One stage replaced by ground truth, with all stages before it that have some. None where that cannot be done."""
 
     stage: str
     """Name of the stage."""
@@ -45,13 +45,13 @@ class StageCeiling:
     error: float | None = None
     """Error that is left."""
     gain: float | None = None
-    """What the error fell by from the variant before; below 0 where the truth makes the stages after it worse."""
+    """Drop in error from the variant before; below 0 where the ground truth makes the stages after it worse."""
     gain_low: float | None = None
     """Lower end of the interval of the gain."""
     gain_high: float | None = None
     """Upper end of the interval of the gain."""
     note: str = ""
-    """Why there is no figure."""
+    """Why there is no number."""
 
     @property
     def certain(self) -> bool:
@@ -62,14 +62,14 @@ class StageCeiling:
 @final
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Ceiling:
-    """The error of a pipeline as it is, and what each stage is to blame for."""
+    """The error of a pipeline as it is, and how much of it each stage is to blame for."""
 
     target: str
-    """The column whose error this is."""
+    """The column whose error is analysed."""
     measure: str
-    """"error", the fraction of wrong answers, or "mae" in the unit of the target."""
+    """"error", such as the fraction of wrong predictions, or "mae" in the unit of the target."""
     error: float
-    """As the pipeline is."""
+    """Of the pipeline as it is."""
     stages: tuple[StageCeiling, ...]
     """In the order of the pipeline."""
     level: float
@@ -86,7 +86,7 @@ class Ceiling:
         return max(certain, key=lambda stage: stage.gain or 0.0).stage if certain else None
 
     def frame(self) -> pl.DataFrame:
-        """One row per stage: error left, gain, its interval, and a note where there is no figure."""
+        """One row per stage: error left, gain, its interval, and a note where there is no number."""
         schema = {
             "stage": pl.String, "error": pl.Float64, "gain": pl.Float64, "gain_low": pl.Float64,
             "gain_high": pl.Float64, "note": pl.String,
@@ -159,14 +159,14 @@ def measure_ceiling(
         try:
             variants.append(errors_of(taken | plan.replaced))
             taken |= plan.replaced
-        except PipelineError as error:  # a stage that cannot work with what is true here and predicted there
+        except PipelineError as error:  # a stage that cannot work with ground truth here and predictions there
             notes[plan.stage.name] = f"not measured: {error}"
     errors = np.stack(variants) if variants else np.empty((0, 0))
     usable = np.isfinite(errors).all(axis=0)
     if usable.sum() < 2:
         raise PipelineError(
-            f"Ceiling analysis needs at least two rows with the truth of {target!r} and of what is replaced, and an "
-            f"answer; the table has {int(usable.sum())}."
+            f"Ceiling analysis needs at least two rows with a prediction and ground truth, of {target!r} and of what "
+            f"is replaced; the table has {int(usable.sum())}."
         )
     errors = errors[:, usable]
     low, high = _intervals(errors[:-1] - errors[1:], level, seed, bootstrap)
@@ -197,7 +197,9 @@ def measure_ceiling(
         stages=tuple(found),
         level=level,
         num_rows=int(usable.sum()),
-        notes=(f"{left_out} of {len(truth)} rows were left out: they lack a truth or an answer.",) if left_out else (),
+        notes=(f"{left_out} of {len(truth)} rows were left out: they lack ground truth or a prediction.",)
+        if left_out
+        else (),
     )
 
 
@@ -228,7 +230,7 @@ def _plan(stages: Sequence[Stage], stage: Stage, target: str, table: Table) -> t
         names = ", ".join(map(repr, missing))
         return (
             frozenset(),
-            f"no truth for {names} in the table; its fraction is in the gain of the next stage with truth",
+            f"no ground truth for {names} in the table; its part is in the gain of the next stage that has some",
         )
     return frozenset(leading), ""
 
@@ -239,13 +241,13 @@ def _target(stages: Sequence[Stage], table: Table, answers: Sequence[str], targe
         if target not in added:
             raise unknown_name("added column", target, added)
         if target not in table.columns:
-            raise PipelineError(f"The table has no truth for {target!r}, so there is no error to look into.")
+            raise PipelineError(f"The table has no ground truth for {target!r}, so there is no error to analyse.")
         return target
     found = [name for name in answers if name in table.columns]
     if not found:
-        raise PipelineError(f"The table has no truth for {', '.join(map(repr, answers))}: there is no error to see.")
+        raise PipelineError(f"The table has no ground truth for {', '.join(map(repr, answers))}: no error to analyse.")
     if len(found) > 1:
-        raise PipelineError(f"The table has the truth of {found}: say target=, one of them.")
+        raise PipelineError(f"The table has ground truth for {found}: choose one with target=.")
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""A ceiling analysis as an image: what each stage is to blame for."""
+"""A ceiling analysis as a figure: how much of the error each stage is to blame for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["draw_ceiling"]
 
 
 def draw_ceiling(ceiling: Ceiling) -> Figure:
-    """One bar per stage, in order: the gain with its interval; a stage without a figure says so in its place.
+    """One bar per stage, in order: the gain with its interval; a stage without a number says why in its place.
 
     Bars whose interval lies above 0 are in the colour of what is bad, the others faint.
     """
@@ -42,5 +42,5 @@ def draw_ceiling(ceiling: Ceiling) -> Figure:
     axes.margins(x=0.3)
     axes.set_ylim(len(places) - 0.4, -0.6)  # from the top down, stages without a bar too
     heading(axes, f"What each stage costs: {ceiling.target}", f"{ceiling.measure} {ceiling.error:.3g}")
-    axes.set_xlabel(f"{ceiling.measure} less with the truth in its place, {ceiling.level:.0%} interval")
+    axes.set_xlabel(f"{ceiling.measure} less with ground truth in its place, {ceiling.level:.0%} interval")
     return sheet
