@@ -77,11 +77,11 @@ def swapped(digits: list[int]) -> list[int]:
 
 
 def pipeline(finder: Callable[..., Any] = find, joiner: Callable[..., Any] = join) -> ls.Pipeline:
-    squished = ls.Image(resize="stretch")
+    stretched = ls.Image(resize="stretch")
     return ls.Pipeline(
         [
             ls.Stage("find", finder, reads="image", adds="boxes"),
-            ls.Stage("cut", cut, reads=["image", "boxes"], adds={"cuts": squished}, each="boxes"),
+            ls.Stage("cut", cut, reads=["image", "boxes"], adds={"cuts": stretched}, each="boxes"),
             ls.Stage(
                 "read", make_pipeline(StandardScaler(), SVC()), reads="cuts", adds="digits", each="cuts", size_px=12
             ),

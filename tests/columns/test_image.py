@@ -165,7 +165,7 @@ def test_crop_of_another_scale_equals_pillow_fit():
     assert np.abs(found.astype(int) - expected).max() <= 2
 
 
-def test_squish_equals_pillow_resize():
+def test_stretch_equals_pillow_resize():
     image = PILImage.fromarray(ramp(20, 12))
     expected = np.asarray(image.resize((16, 10), PILImage.Resampling.BILINEAR))
     assert np.array_equal(Image(size_px=(10, 16), channels=3, resize="stretch").encode(image), expected)

@@ -47,7 +47,7 @@ class Example:
 EXAMPLES = {
     "image": Example(Image(mean=(0.5,) * 3, std=(0.2,) * 3), list(PIXELS), ["gone.png", 3, b"no"], ["gone.png"]),
     "category": Example(Category(), ["b", "a", "b"], ["x", 3, None, ["a"]], ["a", "a"]),
-    "categories": Example(MultiLabel(), [["a"], ["a", "b"], []], ["a", ["x"], 3, None], [[]]),
+    "multi_label": Example(MultiLabel(), [["a"], ["a", "b"], []], ["a", ["x"], 3, None], [[]]),
     "number": Example(Number(), [1.5, -2.0, 4.0], ["x", None, float("nan"), [1]], ["x"]),
     "mask": Example(
         Mask(size_px=(6, 8)), list(CLASSES), ["gone.png", 3, CLASSES / 2, CLASSES * 0 + 9], [np.zeros((6, 8), np.uint8)]

@@ -46,7 +46,7 @@ TEXTS = [[0, 1], [2, 2, 2], [], [1], [0, 0, 1, 2], [2, 0]]
 
 EXAMPLES = {
     "classify": Example(Category(vocab=("a", "b", "c")), LABELS, nn.functional.one_hot(LABELS, 3).float()),
-    "classify_many": Example(MultiLabel(vocab=("a", "b", "c")), SETS, SETS),
+    "multi_label_classify": Example(MultiLabel(vocab=("a", "b", "c")), SETS, SETS),
     "regress": Example(Number(mean=3.0, std=2.0), torch.arange(1.0, 7), torch.arange(1.0, 7)),
     "transcribe": Example(
         Text(vocab=("a", "b", "c"), max_length=STEPS, min_steps=5),

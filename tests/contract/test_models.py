@@ -21,9 +21,9 @@ SMALL = [
     ("lenet5", 1, (28, 28)),
     ("deep_cnn", 1, (28, 28)),
     ("resnet20", 3, (32, 32)),
-    ("unshuffle_cnn", 1, (28, 28)),
+    ("space_to_depth_cnn", 1, (28, 28)),
     ("line_cnn", 1, (32, 64)),
-    ("lenet5_slid", 1, (32, 64)),
+    ("space_displacement_lenet", 1, (32, 64)),
     ("squeezenet1_1", 3, (64, 64)),
     ("resnet18", 3, (64, 64)),
     ("mobilenet_v3_small", 3, (64, 64)),
@@ -48,9 +48,9 @@ LARGE = [
 ]
 NAMES = [name for name, _, _ in SMALL + LARGE]
 # Layers without padding, or with too much, move the borders of their maps by more than rounding.
-LOOSE = {"lenet5": 4, "lenet5_slid": 6, "deep_cnn": 2, "alexnet": 2, "squeezenet1_1": 2, "inception_v3": 4}
+LOOSE = {"lenet5": 4, "space_displacement_lenet": 6, "deep_cnn": 2, "alexnet": 2, "squeezenet1_1": 2, "inception_v3": 4}
 ONE_SIZE = {"lenet5", "deep_cnn", "maxvit_t", "vit_b_32"}
-ONE_HEIGHT = {"line_cnn", "lenet5_slid"}
+ONE_HEIGHT = {"line_cnn", "space_displacement_lenet"}
 small = pytest.mark.parametrize(("name", "channels", "size_px"), SMALL, ids=[name for name, _, _ in SMALL])
 every = pytest.mark.parametrize(("name", "channels", "size_px"), SMALL + LARGE, ids=NAMES)
 

@@ -17,11 +17,11 @@ from longspan.heads import HEADS
 from longspan.models import model_names
 
 QUICK = (
-    "lenet5", "lenet5_slid", "deep_cnn", "unshuffle_cnn", "line_cnn", "resnet20", "squeezenet1_1", "resnet18",
-    "mobilenet_v3_small",
+    "lenet5", "space_displacement_lenet", "deep_cnn", "space_to_depth_cnn", "line_cnn", "resnet20", "squeezenet1_1",
+    "resnet18", "mobilenet_v3_small",
 )  # fmt: skip
-SEQUENCES = ("line_cnn", "lenet5_slid")
-SIDES = {"lenet5": 28, "deep_cnn": 28, "unshuffle_cnn": 28, "alexnet": 96, "inception_v3": 128, "maxvit_t": 224}
+SEQUENCES = ("line_cnn", "space_displacement_lenet")
+SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 96, "inception_v3": 128, "maxvit_t": 224}
 SIDES |= {"vit_h_14": 56}
 ROWS = 8
 each_model = pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_each_network(name):
         task = task_for("text", 32, 64, 1)
     else:
         side = SIDES.get(name, 32 if quick else 64)
-        grey = name in ("lenet5", "deep_cnn", "unshuffle_cnn")
+        grey = name in ("lenet5", "deep_cnn", "space_to_depth_cnn")
         task = task_for("label", side, side, 1 if grey else 3, rows=ROWS if quick else 6)
     # As a name, segnet is a design for masks; its config is the network.
     model = ls.SegNetConfig() if name == "segnet" else name
@@ -96,7 +96,7 @@ def test_each_network(name):
     assert first != other
 
 
-PLAIN = {"classify": "label", "classify_many": "labels", "regress": "number", "transcribe": "text"}
+PLAIN = {"classify": "label", "multi_label_classify": "labels", "regress": "number", "transcribe": "text"}
 IN_IMAGES = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {
     "segment": {"width": 8},

@@ -166,7 +166,7 @@ def test_what_is_prepared_is_made_once_and_a_failure_leaves_nothing(places, arch
 
 
 @pytest.fixture
-def whole_and_small(places, archive, kit, server, monkeypatch):
+def whole_and_small(places, archive, kit, server):
     """A set at a public address, a smaller one in the folder of LONGSPAN_DATA, and a copy of the whole one in JPEG."""
     copy = dataclasses.replace(kit.one_file_set(archive).sources[0], differs="Stored as JPEG.")
     small = dataclasses.replace(kit.one_file_set(archive, name="set-small"), rows=10)
@@ -174,8 +174,9 @@ def whole_and_small(places, archive, kit, server, monkeypatch):
     server.files["whole.tgz"] = content
     whole = kit.one_file_set(content, path="whole.tgz", urls=(server.url + "whole.tgz",))
     whole = dataclasses.replace(whole, rows=100, small="set-small")
-    monkeypatch.setitem(DATASETS, "set-small", small)
-    return whole, copy
+    DATASETS.register()(small)
+    yield whole, copy
+    DATASETS.unregister("set-small")
 
 
 def test_the_small_set_stands_in_only_where_that_is_accepted_and_says_so(whole_and_small, kit, server):

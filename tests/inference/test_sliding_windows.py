@@ -82,7 +82,9 @@ def test_trained_on_windows_it_reads_lines_is_saved_and_goes_on_training(tmp_pat
     assert again.info["task"] == {"inputs": ["window"], "targets": ["text"]}
     assert again.info["metrics"] == {}
     task = ls.Task(lines.split(valid=2, stratify=None), "window", "text", allow_leaks=True)
-    whole = ls.Learner(task, "lenet5_slid", weights=tmp_path / "reader.safetensors", config=CONFIG, progress=False)
+    whole = ls.Learner(
+        task, "space_displacement_lenet", weights=tmp_path / "reader.safetensors", config=CONFIG, progress=False
+    )
     assert whole.network.backbone.c1.equal(learner.network.backbone.c1)
 
 
@@ -113,7 +115,7 @@ def test_classes_that_are_digits_are_read_as_text():
 
 def test_what_cannot_be_slid_is_refused():
     with pytest.raises(ConfigError, match="Only a lenet5 can be slid over a line, got Predictor"):
-        slide(single(model="unshuffle_cnn"), width_px=64, target="text")
+        slide(single(model="space_to_depth_cnn"), width_px=64, target="text")
     with pytest.raises(ShapeError, match="this one was built for 28 x 28 px"):
         slide(single(size_px=28), width_px=64, target="text")
     with pytest.raises(UnknownNameError, match=r"no class for 'no character' 'nothing'"):

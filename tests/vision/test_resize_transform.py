@@ -60,7 +60,7 @@ def test_a_mask_takes_the_pixel_below_each_centre(h, w, out_h, out_w, how, seed)
 
 
 @pytest.mark.parametrize("size", [(8, 12), (30, 20), (64, 64), (200, 31)])
-def test_squished_masks_equal_pillows_nearest(size):
+def test_stretched_masks_equal_pillows_nearest(size):
     mask = np.random.default_rng(1).integers(0, 200, (50, 37)).astype(np.uint8)
     seen = np.asarray(PILImage.fromarray(mask).resize(size[::-1], PILImage.Resampling.NEAREST))
     assert np.array_equal(ResizeTransform((50, 37), size, "stretch").mask_to_frame(mask, 255), seen)

@@ -67,7 +67,7 @@ Columns = Annotated[
     list[str] | None,
     Opt(
         metavar="NAME=TYPE",
-        help="Type of a column where its values mislead: category, number[:unit], categories[:separator], text, "
+        help="Type of a column where its values mislead: category, number[:unit], multi_label[:separator], text, "
         "image, mask (files), boxes or instances (JSON). Repeatable.",
     ),
 ]

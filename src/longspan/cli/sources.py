@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from longspan.errors import ConfigError, DataError, nearest, unknown_name
+from longspan.errors import ConfigError, DataError, LongspanError, nearest, unknown_name
 
 if TYPE_CHECKING:
     from longspan.cli.formats import AnnotationFormat
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from longspan.data import Table
 
 __all__ = ["image_column", "read_source"]
-
-_TYPES = ("boxes", "category", "categories", "image", "instances", "mask", "number", "text")
 
 
 def read_source(
@@ -137,19 +135,14 @@ def _pattern_wanted(folder: Path) -> str:
 
 
 def _typed(words: str) -> tuple[str, Column]:
-    """`age=number`, `age=number:months` (its unit), `tags=categories:;` (what stands between labels)."""
-    from longspan.columns import COLUMNS, MultiLabel, Number
+    """`age=number`, `age=number:months` (its unit), `tags=multi_label:;` (what stands between labels)."""
+    from longspan.columns import COLUMNS
 
     name, equals, kind = words.rpartition("=")
     kind, _, detail = kind.partition(":")
     if not equals or not name:
         raise ConfigError(f"--column {words}: write NAME=TYPE, for example --column age=number.")
-    if kind not in _TYPES:
-        raise unknown_name(f"type of column (in --column {words})", kind, _TYPES)
-    if kind == "number":
-        return name, Number(unit=detail)
-    if kind == "categories":
-        return name, MultiLabel(separator=detail or None)
-    if detail:
-        raise ConfigError(f"--column {words}: {kind} takes nothing behind a colon.")
-    return name, COLUMNS[kind]()
+    try:
+        return name, COLUMNS.find(kind).from_words(detail)
+    except LongspanError as error:
+        raise type(error)(f"--column {words}: {error}") from None

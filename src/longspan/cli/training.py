@@ -34,7 +34,7 @@ __all__ = ["train_as_told"]
 _SHOWN = 10
 _COPIES = "the same sample twice: the held-out copy trains and is not measured on (--leaks refuse stops instead)"
 _LR = {"fine-tune": 2e-3, "one-cycle": 3e-3, "fit": 1e-3}
-_CLASSES = ("category", "categories")
+_CLASSES = ("category", "multi_label")
 _EPOCHS = {"fine-tune": 3, "one-cycle": 10, "fit": 10}
 
 

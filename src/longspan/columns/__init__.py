@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from longspan import old_names
 from longspan.columns.base import Column
 from longspan.columns.boxes import Boxes
 from longspan.columns.category import Category
@@ -15,7 +16,7 @@ from longspan.columns.number import Number
 from longspan.columns.raw import Raw
 from longspan.columns.spatial import Spatial
 from longspan.columns.text import Text
-from longspan.errors import unknown_name
+from longspan.registry import Registry
 
 __all__ = [
     "COLUMNS",
@@ -33,15 +34,14 @@ __all__ = [
     "column_from_json",
 ]
 
-COLUMNS: dict[str, type[Column]] = {
-    column.kind: column for column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Raw)
-}
-"""Every kind of column by its name in files. A new column is one file and one entry here."""
+COLUMNS = Registry[type[Column]]("column kind", name_of=lambda column: column.kind, old_names=old_names.COLUMN_KINDS)
+"""Every kind of column by its name in files and on the command line."""
+
+# A new column is its file, its test, and its name in this module.
+for _column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Raw):
+    COLUMNS.register(usage=_column.usage)(_column)
 
 
 def column_from_json(fields: dict[str, Any]) -> Column:
-    """The column that `Column.to_json` described."""
-    kind = fields.get("kind")
-    if kind not in COLUMNS:
-        raise unknown_name("column kind", str(kind), COLUMNS)
-    return COLUMNS[kind].from_json(fields)
+    """The column that `Column.to_json` described, in this version or an earlier one."""
+    return COLUMNS.find(str(fields.get("kind")), in_file=True).from_json(old_names.current_fields(fields))

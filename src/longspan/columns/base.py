@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from longspan.errors import ConfigError
 from longspan.metrics.row_errors import RowError
 
 if TYPE_CHECKING:
@@ -30,12 +31,25 @@ class Column(ABC):
 
     kind: ClassVar[str]
     """Name in files and messages: "image", "category" ..."""
+    usage: ClassVar[str] = ""
+    """How the kind is written as a type on the command line, where that is more than its name: "number[:UNIT]"."""
     for_networks: ClassVar[bool] = True
     """Whether its values can stand in a batch."""
     in_files: ClassVar[bool] = False
     """Whether a cell may be the path of a file, or the position in an array of images held in memory."""
     json_cells: ClassVar[bool] = False
     """Whether text in the cell of a CSV file or data frame is JSON: there is no other way to write lists there."""
+
+    @classmethod
+    def from_words(cls, detail: str) -> Self:
+        """The column that a type on the command line asks for: `number:months` has the detail "months".
+
+        Raises:
+            ConfigError: this kind takes nothing behind a colon, or not this.
+        """
+        if detail:
+            raise ConfigError(f"The type {cls.kind} takes nothing behind a colon.")
+        return cls()
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> Self:

@@ -27,7 +27,8 @@ class MultiLabel(Column):
     a missing value says "nobody looked".
     """
 
-    kind: ClassVar[str] = "categories"
+    kind: ClassVar[str] = "multi_label"
+    usage: ClassVar[str] = "multi_label[:SEPARATOR]"
 
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the network's outputs; learned from training rows when empty."""
@@ -38,7 +39,12 @@ class MultiLabel(Column):
         """Check a given vocabulary and the separator."""
         object.__setattr__(self, "vocab", checked_vocab("MultiLabel", self.vocab))
         if self.separator == "":
-            raise ConfigError("Categories.separator must be at least one character, or None for lists.")
+            raise ConfigError("MultiLabel.separator must be at least one character, or None for lists.")
+
+    @classmethod
+    def from_words(cls, detail: str) -> Self:
+        """What stands between the labels of a cell stands behind the colon."""
+        return cls(separator=detail or None)
 
     def fit(self, values: Iterable[Any]) -> Self:
         """The vocabulary of the training rows, unless one was given.
@@ -53,7 +59,7 @@ class MultiLabel(Column):
         except ValueError as error:
             raise DataError(f"{error}.") from None
         if not vocab:
-            raise DataError("Categories need at least one label in the training rows, found none.")
+            raise DataError("A MultiLabel column needs at least one label in the training rows, found none.")
         return replace(self, vocab=vocab)
 
     @property

@@ -26,6 +26,7 @@ class Number(Column):
     """One finite number: encoded as `()` float32 in its own unit. Heads standardise with `mean` and `std`."""
 
     kind: ClassVar[str] = "number"
+    usage: ClassVar[str] = "number[:UNIT]"
 
     unit: str = ""
     """Shown behind values and errors: "months", "km/h"."""
@@ -40,6 +41,11 @@ class Number(Column):
             raise ConfigError(f"Number.mean must be finite, got {self.mean!r}.")
         if self.std is not None and not 0 < self.std < math.inf:
             raise ConfigError(f"Number.std must be above 0 and finite, got {self.std!r}.")
+
+    @classmethod
+    def from_words(cls, detail: str) -> Self:
+        """The unit stands behind the colon."""
+        return cls(unit=detail)
 
     def fit(self, values: Iterable[Any]) -> Self:
         """Mean and spread of the training rows, unless given.

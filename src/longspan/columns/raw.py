@@ -25,7 +25,7 @@ class Raw(Column):
     (`Number`, `Category`, `Text`) where one shall.
     """
 
-    kind: ClassVar[str] = "plain"
+    kind: ClassVar[str] = "raw"
     for_networks: ClassVar[bool] = False
 
     def fit(self, values: Iterable[Any]) -> Self:

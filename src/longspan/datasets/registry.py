@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-
+from longspan import old_names
 from longspan.datasets.named import NamedData
-from longspan.errors import ConfigError, unknown_name
+from longspan.registry import Registry
 
 __all__ = ["DATASETS", "find_dataset", "register_dataset"]
 
-DATASETS: dict[str, NamedData] = {}
+DATASETS = Registry[NamedData](
+    "data set", name_of=lambda data: data.name, summary_of=lambda data: data.title, old_names=old_names.DATASETS
+)
 """Every data set by its name, in the order of registration."""
-
-_RENAMED = {"oxford-pets": "pets-small", "wider-face-subset": "wider-face-small"}
 
 
 def register_dataset(data: NamedData) -> NamedData:
@@ -28,12 +27,7 @@ def register_dataset(data: NamedData) -> NamedData:
         ConfigError: the name belongs to another data set.
 
     """
-    if data.name in _RENAMED:
-        raise ConfigError(f"{data.name!r} is the former name of {_RENAMED[data.name]!r}; choose another name.")
-    if DATASETS.get(data.name, data) is not data:
-        raise ConfigError(f"There is already a data set called {data.name!r}; choose another name.")
-    DATASETS[data.name] = data
-    return data
+    return DATASETS.register()(data)
 
 
 def find_dataset(name: str) -> NamedData:
@@ -41,9 +35,4 @@ def find_dataset(name: str) -> NamedData:
 
     Former names still work and warn.
     """
-    if name in _RENAMED and name not in DATASETS:
-        warnings.warn(f"The data set {name!r} is now called {_RENAMED[name]!r}.", FutureWarning, stacklevel=3)
-        name = _RENAMED[name]
-    if name not in DATASETS:
-        raise unknown_name("data set", name, DATASETS)
-    return DATASETS[name]
+    return DATASETS.find(name)

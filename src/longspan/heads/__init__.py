@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from longspan import old_names
 from longspan.columns import Column
-from longspan.errors import ConfigError, unknown_name
+from longspan.errors import ConfigError
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
 from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
@@ -13,6 +14,7 @@ from longspan.heads.regress import Regress
 from longspan.heads.segment import Segment
 from longspan.heads.segment_instances import SegmentInstances
 from longspan.heads.transcribe import Transcribe
+from longspan.registry import Registry
 
 __all__ = [
     "HEADS",
@@ -31,11 +33,12 @@ __all__ = [
     "head_from_json",
 ]
 
-HEADS: dict[str, type[Head]] = {
-    head.kind: head for head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances)
-}
-"""Every head by its name in files. A new head is one file and one entry here; the first that serves a kind of column
-is that kind's default."""
+HEADS = Registry[type[Head]]("head", name_of=lambda head: head.kind, old_names=old_names.HEAD_KINDS)
+"""Every head by its name in files; the first that serves a kind of column is that kind's default."""
+
+# A new head is its file, its test, and its name in this module.
+for _head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances):
+    HEADS.register()(_head)
 
 
 def head_for(column: Column, wanted: Head | None = None) -> Head:
@@ -58,8 +61,5 @@ def head_for(column: Column, wanted: Head | None = None) -> Head:
 
 
 def head_from_json(fields: dict[str, Any]) -> Head:
-    """The head that `Head.to_json` described."""
-    kind = str(fields.get("kind"))
-    if kind not in HEADS:
-        raise unknown_name("head", kind, HEADS)
-    return HEADS[kind].from_json(fields)
+    """The head that `Head.to_json` described, in this version or an earlier one."""
+    return HEADS.find(str(fields.get("kind")), in_file=True).from_json(old_names.current_fields(fields))

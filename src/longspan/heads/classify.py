@@ -102,8 +102,8 @@ class Classify(Head):
 class MultiLabelClassify(Head):
     """Any number of K classes: binary cross-entropy on logits `(B, K)`; targets are zeros and ones `(B, K)`."""
 
-    kind: ClassVar[str] = "classify_many"
-    column_kinds: ClassVar[tuple[str, ...]] = ("categories",)
+    kind: ClassVar[str] = "multi_label_classify"
+    column_kinds: ClassVar[tuple[str, ...]] = ("multi_label",)
     reads: ClassVar[FeatureKind] = "vector"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("f1_micro", "higher"),

@@ -193,8 +193,9 @@ def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
         if head.reads == "sequence" and not sequence:
             raise ConfigError(
                 f"{name} gives one vector per image, but target {target!r} is read step by step (head "
-                f"{type(head).__name__}), which needs a sequence. Take line_cnn (without pool=) or lenet5_slid; a "
-                "module of yours that gives (B, T, num_features) says so with an attribute sequence = True."
+                f"{type(head).__name__}), which needs a sequence. Take line_cnn (without pool=) or "
+                "space_displacement_lenet; a module of yours that gives (B, T, num_features) says so with an attribute "
+                "sequence = True."
             )
         if head.reads == "vector" and sequence:
             raise ConfigError(

@@ -34,7 +34,7 @@ def slide(
     The network is slid over the image as one convolution, and says of every window which character stands in its
     middle; the class `none` is the blank of a `Transcribe` head, which merges what neighbouring windows say. On each
     window the probabilities are those of `model`. The reader is a `Predictor` like any other, is evaluated and saved,
-    and its file can start the training of lenet5_slid on whole lines.
+    and its file can start the training of space_displacement_lenet on whole lines.
 
     Source: LeCun et al. 1998, section VII; see `SpaceDisplacementLeNet`. Here windows are trained one by one (as in
     Matan et al. 1992), on characters in the middle and on places between them; neighbouring windows that say the same

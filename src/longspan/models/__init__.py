@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from longspan.models.backbone import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.catalogue import ModelInfo, catalogue
-from longspan.models.registry import ModelConfig, create, from_json, model_names, to_json
-from longspan.models.vision.deep_cnn import DeepCNNConfig
-from longspan.models.vision.fcn_vgg import FCNVGGConfig
-from longspan.models.vision.line_cnn import LineCNNConfig
-from longspan.models.vision.segnet import SegNetConfig
-from longspan.models.vision.small_resnet import SmallResNetConfig
-from longspan.models.vision.space_displacement_lenet import SpaceDisplacementLeNetConfig
-from longspan.models.vision.space_to_depth_cnn import SpaceToDepthCNNConfig
+from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_model
+from longspan.models.registry import create, from_json, model_names, to_json
+from longspan.models.vision import (
+    DeepCNNConfig,
+    FCNVGGConfig,
+    LineCNNConfig,
+    SegNetConfig,
+    SmallResNetConfig,
+    SpaceDisplacementLeNetConfig,
+    SpaceToDepthCNNConfig,
+)
 from longspan.models.weights import load_weights
 
 __all__ = [
+    "MODELS",
     "Backbone",
     "DeepCNNConfig",
     "FCNVGGConfig",
@@ -22,6 +26,7 @@ __all__ = [
     "FeatureShapes",
     "LineCNNConfig",
     "ModelConfig",
+    "ModelEntry",
     "ModelInfo",
     "SegNetConfig",
     "SmallResNetConfig",
@@ -32,5 +37,6 @@ __all__ = [
     "from_json",
     "load_weights",
     "model_names",
+    "register_model",
     "to_json",
 ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from longspan.models.entries import MODELS
+
 __all__ = ["TABLE_NAME", "ModelInfo", "catalogue"]
 
 TABLE_NAME = "catalogue.json"
@@ -38,11 +40,20 @@ class ModelInfo:
 
 
 def catalogue() -> list[ModelInfo]:
-    """Every registered network: longspan's own, then torchvision's by family."""
-    return list(_read())
+    """Every registered network: longspan's own, torchvision's by family, then those of plug-ins."""
+    stored = {info.name: info for info in _read()}
+    return [stored.get(name) or _measure(name) for name in MODELS]
 
 
 @functools.cache
 def _read() -> tuple[ModelInfo, ...]:
     rows: list[dict[str, Any]] = json.loads(resources.files("longspan.models").joinpath(TABLE_NAME).read_text("utf-8"))
     return tuple(ModelInfo(**{**row, "size_px": (row["size_px"][0], row["size_px"][1])}) for row in rows)
+
+
+@functools.cache
+def _measure(name: str) -> ModelInfo:
+    """A network that is not in the table, because it was registered from outside the package."""
+    from longspan.models.measure import measure_own
+
+    return measure_own(name)

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from longspan.models.catalogue import TABLE_NAME, ModelInfo
-from longspan.models.registry import OWN_MODELS, create
-from longspan.models.vision.families import FAMILIES
+from longspan.models.entries import MODELS
+from longspan.models.registry import create
 from longspan.models.vision.torchvision_nets import build_published, without_memory
 from longspan.models.vision.vgg16 import FromPublished
 
@@ -27,8 +27,8 @@ _OWN_CLASSES = 10
 
 
 def measure_own(name: str) -> ModelInfo:
-    """Measure a network of longspan's own, with a Linear to 10 classes, as its paper has it."""
-    own = OWN_MODELS[name]
+    """Measure a network of longspan's own or of a plug-in, with a Linear to 10 classes."""
+    own = MODELS[name]
     with without_memory():
         model = create(name, in_channels=own.channels_in, size_px=own.size_px)
     whole = nn.Sequential(model, nn.Linear(model.num_features, _OWN_CLASSES))
@@ -68,8 +68,10 @@ def measure_published(name: str, source: str) -> ModelInfo:
 
 def write_table(path: Path) -> int:
     """Measure every registered network and write the table to `path`; gives how many there are."""
-    rows = [measure_own(name) for name in OWN_MODELS]
-    rows += [measure_published(name, family.source) for family in FAMILIES for name in family.names]
+    rows = [
+        measure_published(name, entry.source) if entry.published else measure_own(name)
+        for name, entry in MODELS.items()
+    ]
     lines = ",\n".join(json.dumps(dataclasses.asdict(row)) for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     return len(rows)

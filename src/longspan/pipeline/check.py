@@ -141,11 +141,11 @@ def _kind_faults(stage: Stage, component: Component | None, there: Mapping[str, 
         return [*faults, str(error).rstrip(".")]
     for name, column in wanted.items():
         known = there.get(name, Known())
-        if name != stage.each and known.listed and known.column is not None and known.column.kind != "categories":
+        if name != stage.each and known.listed and known.column is not None and known.column.kind != "multi_label":
             faults.append(f"{stage.name!r} reads {name!r}, a list in every sample: say each={name!r}, or join it first")
             continue
         found = stage.columns.get(name, known.column)
-        if name == stage.each and (not known.listed or (found is not None and found.kind == "plain")):
+        if name == stage.each and (not known.listed or (found is not None and found.kind == "raw")):
             found = stage.columns.get(name)  # what the whole list means says nothing of an element
         if found is not None and found.kind != column.kind:
             faults.append(
@@ -171,14 +171,14 @@ def _what_it_adds(stage: Stage, component: Component | None) -> dict[str, Known]
 
 
 def _of_column(column: Column | None) -> Known:
-    if column is None or column.kind == "plain":
+    if column is None or column.kind == "raw":
         return Known(column)
-    return Known(column, listed=column.kind == "categories")
+    return Known(column, listed=column.kind == "multi_label")
 
 
 def _of_table(table: Table, name: str) -> Known:
     column = table.columns[name]
-    if column.kind != "plain":
+    if column.kind != "raw":
         return _of_column(column)
     dtype = table.frame[name].dtype
     listed = None if dtype in (pl.Null, pl.Object) else dtype in (pl.List, pl.Array)

@@ -41,6 +41,7 @@ h1 {
   margin: 28px 0 0; padding: 0; }
 .card { padding: 16px 18px 14px; background: var(--sheet); border: 1px solid var(--line); border-radius: 12px;
   box-shadow: var(--shadow); }
+.card:first-child { grid-column: span 2; }
 .card dt { color: var(--soft); font-size: 13.5px; }
 .card dd { margin: 0; overflow-wrap: anywhere; }
 .card .figure-of { font-size: 29px; line-height: 1.3; font-weight: 640; letter-spacing: -0.02em;

@@ -6,7 +6,16 @@ import math
 
 from longspan.errors import ConfigError
 
-__all__ = ["check_level", "percent", "say_error", "say_interval", "say_probability", "say_size", "three_digits"]
+__all__ = [
+    "check_level",
+    "percent",
+    "say_chance",
+    "say_error",
+    "say_interval",
+    "say_probability",
+    "say_size",
+    "three_digits",
+]
 
 
 def check_level(level: float) -> float:
@@ -51,6 +60,13 @@ def say_probability(probability: float) -> str:
     if probability > 0.995:
         return "P > 0.99"
     return "P < 0.01" if probability < 0.005 else f"P = {probability:.2f}"
+
+
+def say_chance(probability: float) -> str:
+    """A probability as "97 %", never as certainty."""
+    if probability > 0.995:
+        return "above 99 %"
+    return "below 1 %" if probability < 0.005 else f"{probability:.0%}".replace("%", " %")
 
 
 def percent(level: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longspan.errors import unknown_name
+from longspan.registry import Registry
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
 from longspan.systems.faces import FACES
 from longspan.systems.lanes import LANES_SYSTEM
@@ -18,19 +18,16 @@ from longspan.systems.system import System
 
 __all__ = ["SYSTEMS", "System", "SystemRun", "find_system"]
 
-# A new system is its file, its test, its page, and one line here.
-SYSTEMS = {
-    system.name: system
-    for system in (
-        QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
-        STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
-    )
-}  # fmt: skip
-"""Every system by its name."""
+SYSTEMS = Registry[System]("system", name_of=lambda system: system.name, summary_of=lambda system: system.summary)
+"""Every system by its name. A new one is its file, its test, its page, and one line here."""
+
+for _system in (
+    QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
+    STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
+):  # fmt: skip
+    SYSTEMS.register()(_system)
 
 
 def find_system(name: str) -> System:
     """The system called `name`; UnknownNameError with the nearest name if there is none."""
-    if name not in SYSTEMS:
-        raise unknown_name("system", name, SYSTEMS)
-    return SYSTEMS[name]
+    return SYSTEMS.find(name)

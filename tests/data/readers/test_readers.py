@@ -176,7 +176,7 @@ def test_any_data_frame_gives_the_same_rows(make):
         {"n": 1.5, "word": "x", "tags": ["a"], "yes": True},
         {"n": None, "word": None, "tags": ["b", "c"], "yes": False},
     ]
-    assert [column.kind for column in table.columns.values()] == ["number", "category", "categories", "category"]
+    assert [column.kind for column in table.columns.values()] == ["number", "category", "multi_label", "category"]
 
 
 @pytest.mark.parametrize("make", [pl.DataFrame, lambda rows: pytest.importorskip("pandas").DataFrame(rows)])

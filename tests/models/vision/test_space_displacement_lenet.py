@@ -39,7 +39,7 @@ def test_with_margins_there_is_a_window_over_the_middle_of_every_4_px(width, ste
 
 def test_weights_of_a_trained_lenet5_fit_by_name(tmp_path):
     write_tensors(tmp_path / "lenet.safetensors", single().state_dict(), {})
-    slid = create("lenet5_slid", in_channels=1, size_px=(32, 64))
+    slid = create("space_displacement_lenet", in_channels=1, size_px=(32, 64))
     load_weights(slid, tmp_path / "lenet.safetensors")
     images = torch.randn(1, 1, 32, 64)
     assert slid(images).equal(to_space_displacement(single(), 64)(images))
@@ -60,7 +60,7 @@ def test_options_survive_json():
     model = create(SpaceDisplacementLeNetConfig(margin_px=3), in_channels=1, size_px=(32, 64))
     again = from_json(to_json(model))
     assert isinstance(again, SpaceDisplacementLeNet)
-    assert (again.name, again.margin_px) == ("lenet5_slid", 3)
+    assert (again.name, again.margin_px) == ("space_displacement_lenet", 3)
 
 
 def test_what_cannot_be_slid_is_refused():
@@ -71,7 +71,7 @@ def test_what_cannot_be_slid_is_refused():
         SpaceDisplacementLeNet(SpaceDisplacementLeNetConfig(margin_px=3), size_px=(32, 20))
     with pytest.raises(ShapeError, match="built for images of 32 px height and any width, got 40 x 64"):
         SpaceDisplacementLeNet()(torch.randn(1, 1, 40, 64))
-    with pytest.raises(ConfigError, match="lenet5_slid has other layers"):
+    with pytest.raises(ConfigError, match="space_displacement_lenet has other layers"):
         SpaceDisplacementLeNet(pool="avg")
     with pytest.raises(ConfigError, match="margin_px must be at least 0"):
         SpaceDisplacementLeNetConfig(margin_px=-1)

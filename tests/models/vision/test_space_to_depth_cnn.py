@@ -7,7 +7,7 @@ from longspan.models import SpaceToDepthCNNConfig, create, from_json, to_json
 
 
 def test_layers_give_what_the_docstring_says():
-    model = create("unshuffle_cnn", in_channels=1, size_px=(28, 28)).eval()
+    model = create("space_to_depth_cnn", in_channels=1, size_px=(28, 28)).eval()
     image = torch.rand(2, 1, 28, 28)
     # The four pixels of a 2 x 2 block, by hand.
     maps = torch.cat([image[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], dim=1)
@@ -21,7 +21,7 @@ def test_layers_give_what_the_docstring_says():
 
 
 def test_odd_sides_double_the_last_row_and_column():
-    model = create("unshuffle_cnn", in_channels=1, size_px=(27, 27)).eval()
+    model = create("space_to_depth_cnn", in_channels=1, size_px=(27, 27)).eval()
     image = torch.rand(1, 1, 27, 27)
     doubled = torch.cat([image, image[..., -1:]], 3)
     doubled = torch.cat([doubled, doubled[:, :, -1:]], 2)

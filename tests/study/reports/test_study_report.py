@@ -49,7 +49,7 @@ def test_the_report_is_one_file_with_every_figure(study, tmp_path):
         assert part in text, part
     curve = study.curves()["noisy"]
     assert f"{curve.points[0].mean * 100:.3g} %" in text
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     for sentence in study.advice():
         assert sentence in text
 

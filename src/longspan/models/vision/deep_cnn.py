@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_same_size, check_size, no_global_pool
+from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import PoolName
 
 __all__ = ["DeepCNN", "DeepCNNConfig"]
@@ -17,12 +18,15 @@ __all__ = ["DeepCNN", "DeepCNNConfig"]
 _SMALLEST_PX = 4
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DeepCNNConfig:
+class DeepCNNConfig(ModelConfig):
     """Options of `DeepCNN`; the defaults are the book's.
 
     Raises: ConfigError for a value that cannot be.
     """
+
+    family: ClassVar[str] = "deep_cnn"
 
     dropout: float = 0.5
     """Fraction of the units that is silenced in training, 0 to less than 1; 0 leaves the layer out."""
@@ -42,6 +46,10 @@ class DeepCNNConfig:
         if self.units < 1:
             raise ConfigError(f"DeepCNNConfig.units must be at least 1, got {self.units}.")
 
+    def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> DeepCNN:
+        """The network."""
+        return DeepCNN(self, in_channels=in_channels, size_px=size_px, pool=pool)
+
 
 def _block(in_channels: int, channels: int, second_padding: int, batch_norm: bool) -> nn.Sequential:
     """Two 3 x 3 convolutions, up to the activation of the second, which `features` and `forward` place apart."""
@@ -55,6 +63,13 @@ def _block(in_channels: int, channels: int, second_padding: int, batch_norm: boo
     return nn.Sequential(*layers)
 
 
+@register_model(
+    "deep_cnn",
+    source="Saitoh 2016, Deep Learning from Scratch, chapter 8",
+    config=DeepCNNConfig,
+    channels_in=1,
+    size_px=(28, 28),
+)
 @final
 class DeepCNN(Backbone):
     """3x3 convolutions 16-16-pool-32-32-pool-64-64-pool, 50 units: `(B, in_channels, H, W)` float to `(B, 50)`.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size, no_global_pool
+from longspan.models.entries import ModelConfig, register_model
 from longspan.models.vision.vgg16 import FromPublished, stage_channels, vgg_convolutions, vgg_stage
 from longspan.nn import PoolName
 
@@ -21,12 +22,15 @@ _FULLY_CONNECTED = (("fc6", "classifier.0"), ("fc7", "classifier.3"))
 _CLASSES = "classifier.6."
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FCNVGGConfig:
+class FCNVGGConfig(ModelConfig):
     """Options of `FCNVGG`; the defaults are VGG16, the only ones that published weights fit.
 
     Raises: ConfigError for a value that cannot be.
     """
+
+    family: ClassVar[str] = "vgg16_fcn"
 
     width: int = 64
     """Channels of the first stage; the others have 2, 4, 8 and 8 times as many."""
@@ -43,7 +47,18 @@ class FCNVGGConfig:
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"FCNVGGConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
 
+    def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> FCNVGG:
+        """The network."""
+        return FCNVGG(self, in_channels=in_channels, size_px=size_px, pool=pool)
 
+
+@register_model(
+    "vgg16_fcn",
+    source="Long, Shelhamer, Darrell 2015, Fully convolutional networks for semantic segmentation",
+    config=FCNVGGConfig,
+    channels_in=3,
+    size_px=(224, 224),
+)
 @final
 class FCNVGG(Backbone, FromPublished):
     """VGG16 whose fully connected layers are convolutions: `(B, in_channels, H, W)` float of any size.

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.models.backbone import Backbone, check_images, check_same_size, check_size, no_global_pool
+from longspan.models.entries import register_model
 from longspan.nn import PoolName
 
 __all__ = ["LeNet5", "scaled_tanh"]
@@ -65,6 +66,12 @@ class _PartialConv(nn.Module):
         return scaled_tanh(F.conv2d(maps, dense.view(16, 6, 5, 5), self.bias))
 
 
+@register_model(
+    "lenet5",
+    source="LeCun et al. 1998, Gradient-based learning applied to document recognition",
+    channels_in=1,
+    size_px=(28, 28),
+)
 @final
 class LeNet5(Backbone):
     """LeNet-5 up to F6: `(B, in_channels, H, W)` float to `(B, 84)`; sides of at least 16 px.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_same_height, check_size
+from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["LineCNN", "LineCNNConfig"]
@@ -18,12 +19,15 @@ __all__ = ["LineCNN", "LineCNNConfig"]
 _SMALLEST_PX = 4
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LineCNNConfig:
+class LineCNNConfig(ModelConfig):
     """Options of `LineCNN`.
 
     Raises: ConfigError for a value that cannot be.
     """
+
+    family: ClassVar[str] = "line_cnn"
 
     channels: tuple[int, int, int, int] = (16, 32, 64, 96)
     """Of the four convolutions over the image."""
@@ -50,7 +54,18 @@ class LineCNNConfig:
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"LineCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
 
+    def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> LineCNN:
+        """The network."""
+        return LineCNN(self, in_channels=in_channels, size_px=size_px, pool=pool)
 
+
+@register_model(
+    "line_cnn",
+    source="Shi et al. 2015, An end-to-end trainable neural network (CRNN), without its recurrent layers",
+    config=LineCNNConfig,
+    channels_in=1,
+    size_px=(32, 128),
+)
 @final
 class LineCNN(Backbone):
     """Five convolutions over a line of text: `(B, in_channels, H, W)` float to `(B, T, num_features)`, T = W / 4.

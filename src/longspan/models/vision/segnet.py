@@ -11,18 +11,22 @@ from torch import Tensor, nn
 
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size
+from longspan.models.entries import ModelConfig, register_model
 from longspan.models.vision.vgg16 import CONVOLUTIONS, FromPublished, stage_channels, vgg_convolutions, vgg_stage
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["SegNet", "SegNetConfig"]
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SegNetConfig:
+class SegNetConfig(ModelConfig):
     """Options of `SegNet`.
 
     Raises: ConfigError for a value that cannot be.
     """
+
+    family: ClassVar[str] = "segnet"
 
     width: int = 64
     """Channels of the first stage; the others have 2, 4, 8 and 8 times as many. 16 trains on a processor without a GPU
@@ -33,7 +37,18 @@ class SegNetConfig:
         if self.width < 1:
             raise ConfigError(f"SegNetConfig.width must be at least 1, got {self.width}.")
 
+    def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SegNet:
+        """The network."""
+        return SegNet(self, in_channels=in_channels, size_px=size_px, pool=pool)
 
+
+@register_model(
+    "segnet",
+    source="Badrinarayanan et al. 2017, SegNet: a deep convolutional encoder-decoder architecture",
+    config=SegNetConfig,
+    channels_in=3,
+    size_px=(360, 480),
+)
 @final
 class SegNet(Backbone, FromPublished):
     """SegNet up to its classes: `(B, in_channels, H, W)` float of any size, to one map at stride 1, `(B, 64, H, W)`.

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size
+from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["SmallResNet", "SmallResNetConfig"]
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SmallResNetConfig:
+class SmallResNetConfig(ModelConfig):
     """Options of `SmallResNet`; the defaults are ResNet-20.
 
     Raises: ConfigError for a value that cannot be.
     """
+
+    family: ClassVar[str] = "small_resnet"
 
     blocks: int = 3
     """n of the paper: residual blocks in each of the three stages. The network has 6 n + 2 layers with its head."""
@@ -32,6 +37,10 @@ class SmallResNetConfig:
         for name in ("blocks", "width"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"SmallResNetConfig.{name} must be at least 1, got {getattr(self, name)}.")
+
+    def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SmallResNet:
+        """The network."""
+        return SmallResNet(self, in_channels=in_channels, size_px=size_px, pool=pool)
 
 
 @final
@@ -120,3 +129,13 @@ class SmallResNet(Backbone):
     def groups(self) -> list[list[nn.Parameter]]:
         """The stem, then the three stages."""
         return [list(part.parameters()) for part in (self.stem, *self.stages)]
+
+
+for _blocks in (3, 5, 7, 9):
+    register_model(
+        f"resnet{6 * _blocks + 2}",
+        source="He et al. 2015, Deep residual learning for image recognition, section 4.2",
+        config=SmallResNetConfig,
+        channels_in=3,
+        size_px=(32, 32),
+    )(functools.partial(SmallResNet, SmallResNetConfig(blocks=_blocks)))

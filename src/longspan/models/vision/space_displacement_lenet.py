@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError, ShapeError
 from longspan.models.backbone import Backbone, check_images, check_same_height, check_size, no_global_pool
+from longspan.models.entries import ModelConfig, register_model
 from longspan.models.vision.lenet import LeNet5, scaled_tanh
 from longspan.nn import PoolName
 
@@ -20,12 +21,15 @@ _STRIDE_PX = 4
 _SMALLEST_PX = 16
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SpaceDisplacementLeNetConfig:
+class SpaceDisplacementLeNetConfig(ModelConfig):
     """Options of `SpaceDisplacementLeNet`.
 
     Raises: ConfigError for a value that cannot be.
     """
+
+    family: ClassVar[str] = "space_displacement_lenet"
 
     margin_px: int = 14
     """How often the first and the last column of the image are repeated at its sides, so that windows can be centred
@@ -37,7 +41,18 @@ class SpaceDisplacementLeNetConfig:
         if self.margin_px < 0:
             raise ConfigError(f"SpaceDisplacementLeNetConfig.margin_px must be at least 0, got {self.margin_px}.")
 
+    def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SpaceDisplacementLeNet:
+        """The network."""
+        return SpaceDisplacementLeNet(self, in_channels=in_channels, size_px=size_px, pool=pool)
 
+
+@register_model(
+    "space_displacement_lenet",
+    source="LeCun et al. 1998, sec. VII: the space displacement network",
+    config=SpaceDisplacementLeNetConfig,
+    channels_in=1,
+    size_px=(32, 128),
+)
 @final
 class SpaceDisplacementLeNet(Backbone):
     """LeNet-5 at every 4 px of a line: `(B, in_channels, H, W)` float to F6 of T windows, `(B, T, 84)`.
@@ -66,7 +81,7 @@ class SpaceDisplacementLeNet(Backbone):
         """Build for images of `size_px` (height, width) with `in_channels` channels."""
         super().__init__()
         config = config or SpaceDisplacementLeNetConfig()
-        self.name = "lenet5_slid"
+        self.name = "space_displacement_lenet"
         self.config = config
         if pool is not None:
             raise no_global_pool(self.name, pool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size
+from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["SpaceToDepthCNN", "SpaceToDepthCNNConfig"]
@@ -18,12 +19,15 @@ __all__ = ["SpaceToDepthCNN", "SpaceToDepthCNNConfig"]
 _SMALLEST_PX = 4
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SpaceToDepthCNNConfig:
+class SpaceToDepthCNNConfig(ModelConfig):
     """Options of `SpaceToDepthCNN`.
 
     Raises: ConfigError for a value that cannot be.
     """
+
+    family: ClassVar[str] = "space_to_depth_cnn"
 
     widths: tuple[int, int, int, int] = (16, 32, 64, 64)
     """Channels of the four convolutions."""
@@ -38,7 +42,18 @@ class SpaceToDepthCNNConfig:
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"SpaceToDepthCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
 
+    def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SpaceToDepthCNN:
+        """The network."""
+        return SpaceToDepthCNN(self, in_channels=in_channels, size_px=size_px, pool=pool)
 
+
+@register_model(
+    "space_to_depth_cnn",
+    source="longspan's own; see its docstring",
+    config=SpaceToDepthCNNConfig,
+    channels_in=1,
+    size_px=(28, 28),
+)
 @final
 class SpaceToDepthCNN(Backbone):
     """Four 3x3 convolutions on half the side: `(B, in_channels, H, W)` float, any size, to `(B, 128)`.
@@ -64,7 +79,7 @@ class SpaceToDepthCNN(Backbone):
         """Build for images of `size_px` (height, width) with `in_channels` channels."""
         super().__init__()
         config = config or SpaceToDepthCNNConfig()
-        self.name = "unshuffle_cnn"
+        self.name = "space_to_depth_cnn"
         self.config = config
         check_size(self.name, size_px, _SMALLEST_PX)
         self.in_channels = in_channels

@@ -16,10 +16,11 @@ from torch.overrides import TorchFunctionMode
 
 from longspan.errors import ConfigError, DependencyError, ShapeError
 from longspan.models.backbone import Backbone, Map, check_images, check_same_size, check_size, no_global_pool
-from longspan.models.vision.families import HALF_NORMALISED, Family, family_of
+from longspan.models.entries import MODELS, ModelEntry
+from longspan.models.vision.families import FAMILIES, HALF_NORMALISED, Family, family_of
 from longspan.nn import GlobalPool, PoolName
 
-__all__ = ["Layout", "TorchvisionNet", "build_published", "layout_of", "without_memory"]
+__all__ = ["Layout", "TorchvisionNet", "build_published", "layout_of", "register_published", "without_memory"]
 
 # What longspan normalises images with before any network trained on ImageNet, and what HALF_NORMALISED ones expect.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -328,3 +329,11 @@ def _with_channels(conv: nn.Module, in_channels: int) -> nn.Conv2d:
         if wider.bias is not None and conv.bias is not None:
             wider.bias.copy_(conv.bias)
     return wider
+
+
+def register_published() -> None:
+    """Register every network of every family, in the order of `FAMILIES`."""
+    for family in FAMILIES:
+        for name in family.names:
+            build = functools.partial(TorchvisionNet, name)
+            MODELS.register(name)(ModelEntry(build=build, source=family.source, published=True))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from longspan.report import Document, add_openings
-from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
+from longspan.study.formatting import percent, say_chance, say_error, say_interval, say_probability, say_size
+from longspan.study.reports.difference_figure import caption_of, draw_difference
 from longspan.study.reports.summary import means_by_size
 from longspan.study.runs.progress import duration
 from longspan.study.statistics.compare import compare_all
@@ -18,11 +19,12 @@ from longspan.study.statistics.crossover import Crossover
 
 if TYPE_CHECKING:
     from longspan.study.results import StudyResults
-    from longspan.study.statistics.curves import Curve
+    from longspan.study.statistics.curves import Curve, Point
 
 __all__ = ["compose_report"]
 
 _FAILURES_SHOWN = 100
+_SURE = 0.95  # probability from which the best strategy is named and not called too close
 
 
 def compose_report(results: StudyResults, more: Callable[[Document], None] | None = None) -> Document:
@@ -70,26 +72,45 @@ def _subtitle(results: StudyResults) -> str:
 
 
 def _headlines(page: Document, results: StudyResults, target: str) -> None:
+    """The decision first: what to choose, how sure that is, where the choice changes, what more data would bring."""
     found, unit = results.curves(target), results.unit(target)
     last = max(point.size for curve in found.values() for point in curve.points)
     ends = {name: curve.points[-1] for name, curve in found.items() if curve.points and curve.points[-1].size == last}
-    best = min(ends, key=lambda name: ends[name].mean)
-    of = f" of {target}" if len(results.targets) > 1 else ""
-    page.headline(f"lowest error{of}, {last:,} rows", say_error(ends[best].mean, unit), best)
+    ranked = sorted(ends, key=lambda name: ends[name].mean)
+    of = f" for {target}" if len(results.targets) > 1 else ""
+    page.headline(f"choose{of} with {last:,} training rows", *_choice(results, target, ranked, ends, unit))
     pairs = itertools.combinations(found, 2)
     crossed = [each for pair in pairs if isinstance(each := results.crossover(*pair, target=target), Crossover)]
     for each in crossed[:2]:
-        note = f"{each.interval()}: {each.below} below, {each.above} above"
+        note = f"{each.interval()}: {each.below} is better below, {each.above} above"
         page.headline(f"crossover{of}", f"{say_size(each.size)} rows", note)
     if len(found) > 1 and not crossed and len(results.plan.sizes) > 1:
         sizes = results.plan.sizes
         page.headline(f"crossover{of}", "none", f"within {min(sizes):,} to {max(sizes):,} rows")
 
 
+def _choice(
+    results: StudyResults, target: str, ranked: list[str], ends: Mapping[str, Point], unit: str
+) -> tuple[str, str]:
+    """The strategy to choose at the largest size, or that it is too close to call; and the numbers behind it."""
+    best = ranked[0]
+    errors = ", ".join(f"{name} {say_error(ends[name].mean, unit)}" for name in ranked[:3])
+    if len(ranked) < 2:
+        return best, f"error {say_error(ends[best].mean, unit)}; the only strategy"
+    compared = results.compare(best, ranked[1], target=target)
+    at_end = next(each for each in compared if each.size == ends[best].size)
+    if at_end.probability is None:
+        return best, f"{errors}; a single seed, so how sure this is cannot be computed"
+    sure = f"probability that {best} is better: {say_chance(at_end.probability)}"
+    close = at_end.probability < _SURE
+    return ("too close to call" if close else best), f"{errors}; {sure}"
+
+
 def _target(page: Document, results: StudyResults, target: str) -> None:
     of = f" of {target}" if len(results.targets) > 1 else ""
     found, unit, measure = results.curves(target), results.unit(target), results.facts["measures"][target]
-    page.section(f"What follows{of}").text("\n\n".join(results.advice(target=target)))
+    page.section(f"The decision{of}").text("\n\n".join(results.advice(target=target)))
+    _difference(page, results, target, list(found))
     page.section(f"Learning curves{of}").figure(results.figure(target), caption=_bands(results))
     page.table(means_by_size(found, unit), caption=f"Mean {measure}, its {percent(0.95)} interval over seeds, and runs")
     sizes = len({point.size for curve in found.values() for point in curve.points})
@@ -104,9 +125,27 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
             [{"strategies": " and ".join(pair), "says": str(results.crossover(*pair, target=target))} for pair in pairs]
         )
     if pairs:
-        page.table(_probabilities(results, target), caption="How probable it is that the first errs less")
+        page.table(_probabilities(results, target), caption="Probability that the first has the lower error")
     if results.facts["prices"] is not None:
         _costs(page, results, target, of)
+
+
+def _difference(page: Document, results: StudyResults, target: str, names: list[str]) -> None:
+    """The figure that answers the question, for the two strategies with the lowest errors at the largest size."""
+    found = results.curves(target)
+    tried = [name for name in names if found[name].points]
+    if len(tried) < 2:
+        return
+    best = sorted(tried, key=lambda name: (-found[name].points[-1].size, found[name].points[-1].mean))[:2]
+    first, second = sorted(best, key=names.index)
+    compared = results.compare(first, second, target=target)
+    if all(each.difference is None for each in compared):
+        return
+    crossed = results.crossover(first, second, target=target)
+    crossing = crossed if isinstance(crossed, Crossover) else None
+    measure, unit = results.facts["measures"][target], results.unit(target)
+    figure = draw_difference(compared, crossing=crossing, label=measure, unit=unit)
+    page.figure(figure, caption=caption_of(compared, 0.95))
 
 
 def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:

@@ -41,7 +41,7 @@ SINGLE_DIGITS = ls.TrainConfig(
 def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
     """Find each digit, cut it out, classify it, join: all but the classifier are given functions."""
     config = replace(SINGLE_DIGITS, batch_size=32) if small else SINGLE_DIGITS
-    classifier = ls.Recipe("unshuffle_cnn" if small else "deep_cnn", epochs=10, lr=4e-3, config=config)
+    classifier = ls.Recipe("space_to_depth_cnn" if small else "deep_cnn", epochs=10, lr=4e-3, config=config)
     return ls.Pipeline(
         [
             ls.Stage("find", find_digits, reads="image", adds="boxes"),

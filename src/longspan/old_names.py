@@ -1,0 +1,131 @@
+"""Names of version 1: what each is called now, for one release.
+
+One table per kind of name. Files written by version 1 are read without a word, because nobody can change what stands in
+them. In Python and on the command line an old name works and warns (`FutureWarning`) with the new one.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+__all__ = [
+    "CLASSES",
+    "COLUMN_KINDS",
+    "DATASETS",
+    "FIELDS",
+    "HEAD_KINDS",
+    "MODELS",
+    "SYSTEM_OPTIONS",
+    "VALUES",
+    "accepts_old_keywords",
+    "current_fields",
+    "current_value",
+    "warn_renamed",
+]
+
+COLUMN_KINDS = {"categories": "multi_label", "plain": "raw"}
+HEAD_KINDS = {"classify_many": "multi_label_classify"}
+MODELS = {"lenet5_slid": "space_displacement_lenet", "unshuffle_cnn": "space_to_depth_cnn"}
+DATASETS = {"oxford-pets": "pets-small", "wider-face-subset": "wider-face-small"}
+
+CLASSES = {
+    "Categories": "MultiLabel",
+    "ClassifyMany": "MultiLabelClassify",
+    "Plain": "Raw",
+    "Separate": "SingleTask",
+    "SlidLeNet5Config": "SpaceDisplacementLeNetConfig",
+    "UnshuffleCNNConfig": "SpaceToDepthCNNConfig",
+}
+"""Public classes, as `longspan.Categories`."""
+
+FIELDS = {
+    "lower_rate": "backbone_lr_mult",
+    "memory_gb": "cache_gb",
+    "representation": "box_head_dim",
+}
+"""Keywords in Python, and fields in files."""
+
+VALUES = {"squish": "stretch"}
+"""Values of `resize`, in Python, on the command line and in files."""
+
+SYSTEM_OPTIONS = {"--pictures": "--images", "--ways": "--strategies"}
+"""Options of ready-made systems."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_INTERNAL = 3  # frames from `warnings.warn` to the line that used the old name: warn_renamed, its caller, that line
+
+
+def warn_renamed(old: str, new: str, *, stacklevel: int = _INTERNAL) -> None:
+    """Warn that `old` is called `new` now.
+
+    Args:
+        old: As it was written, for example "Phase(lower_rate=...)".
+        new: What to write instead.
+        stacklevel: As for `warnings.warn`, counted from inside this function.
+    """
+    warnings.warn(f"{old} is now called {new}; the old name goes in the next release.", FutureWarning, stacklevel)
+
+
+def current_value(owner: str, value: str) -> str:
+    """A value of `resize` by its present name; an old one warns.
+
+    Args:
+        owner: What takes the value, for the warning: "Image(resize=...)" .
+        value: As it was given.
+    """
+    if value in VALUES:
+        warn_renamed(f"{owner}: {value!r}", repr(VALUES[value]), stacklevel=5)  # through a dataclass's __init__
+        return VALUES[value]
+    return value
+
+
+def current_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields read from a file, under their present names and with present values of `resize`."""
+    renamed = {FIELDS.get(name, name): value for name, value in fields.items()}
+    if isinstance(resize := renamed.get("resize"), str):
+        renamed["resize"] = VALUES.get(resize, resize)
+    return renamed
+
+
+def accepts_old_keywords(**renamed: str) -> Callable[[_F], _F]:
+    """Decorator: the function, or a class's constructor, also takes its old keywords, and warns.
+
+    Type checkers and `inspect.signature` see the present signature alone.
+
+    Example:
+        >>> import warnings
+        >>> @accepts_old_keywords(lower_rate="lr_mult")
+        ... def fine_tune(*, lr_mult: float = 1.0) -> float:
+        ...     return lr_mult
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     fine_tune(lower_rate=0.1)
+        0.1
+    """
+
+    def decorate(decorated: _F) -> _F:
+        if inspect.isclass(decorated):
+            wrapped = _wrap(decorated.__init__, decorated.__name__, renamed)
+            decorated.__init__ = wrapped  # a frozen dataclass has no other place to catch an old keyword
+            return decorated  # type: ignore[return-value]
+        return _wrap(decorated, decorated.__name__, renamed)  # type: ignore[return-value]
+
+    return decorate
+
+
+def _wrap(function: Callable[..., Any], name: str, renamed: Mapping[str, str]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        for old, new in renamed.items():
+            if old in kwargs:
+                if new in kwargs:
+                    raise TypeError(f"{name}() got {new}= and also {old}=, its old name. Leave {old} out.")
+                warn_renamed(f"{name}({old}=...)", f"{new}=")
+                kwargs[new] = kwargs.pop(old)
+        return function(*args, **kwargs)
+
+    return wrapper
