@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,7 +116,7 @@ class AnnotationFormat:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             said: dict[str, Any] = {"image": image, "on_error": on_error}
-            if self.name == "coco" and targets and "instances" not in targets:
+            if self.name in ("coco", "yolo") and targets and "instances" not in targets:
                 said["instances"] = False
             table = self._read(folder, pattern, said)
         for warning in caught:
@@ -133,6 +132,7 @@ class AnnotationFormat:
             read_wider,
             read_yolo,
         )
+        from longspan.data.annotations.class_lists import has_colours
 
         path = Path(self.path).expanduser()
         classes = None if self.classes is None else Path(self.classes).expanduser()
@@ -152,13 +152,6 @@ class AnnotationFormat:
             return read_instance_masks(folder, path, ignored=tuple(map(int, self.ignored)), **said)
         if self.ignored:
             said["ignored"] = [int(each) if each.isdigit() else each for each in self.ignored]
-        colours = classes if classes is not None and _has_colours(classes) else None
+        colours = classes if classes is not None and has_colours(classes) else None
         return read_masks(folder, path, codes=classes, colours=colours, **said)
 
-
-def _has_colours(classes: Path) -> bool:
-    """Whether lines of the file end in three numbers; a file that cannot be read is told by who reads it next."""
-    if not classes.is_file():
-        return False
-    text = classes.read_text(encoding="utf-8", errors="replace")
-    return re.search(r"\S[,;\s]+\d+[,;\s]+\d+[,;\s]+\d+\s*$", text, re.MULTILINE) is not None

@@ -19,7 +19,8 @@ from longspan.metrics.row_errors import RowError, pixel_error
 from longspan.vision.augment_params import warp_masks
 from longspan.vision.drawing import Colour, draw_classes, image_html, palette
 from longspan.vision.image_io import Resize
-from longspan.vision.mask_files import read_stored
+from longspan.vision.mask_coding import check_classes_occur, warn_of_guesses
+from longspan.vision.mask_files import palette_of, read_stored
 from longspan.vision.resize_transform import ResizeTransform
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Mask(Spatial):
     """A class for each pixel of an image.
 
     A raw value is the path of a PNG, or an integer array `(h, w)`, of the size of its image. Grey and palette files
-    store numbers, which `values` and `ignored` explain; colours of a palette mean nothing. RGB files store colours,
-    which `colours` explains. Any other number or colour is a fault.
+    store numbers, which `values` and `ignored` explain. RGB files store colours, which `colours` explains; with
+    `colours`, the palette of a palette file decides too where it contradicts the numbers. Any other number or colour is
+    a fault.
 
     Encoded as `(H, W)` uint8: class numbers, and 255 for what is ignored: neither trained on nor measured. So is what
     stands around a padded image, and what a warp brings in from outside. Each pixel takes the nearest number, so
@@ -116,6 +118,7 @@ class Mask(Spatial):
             DataError: no mask can be read, or they hold fewer than two classes, or more than 255.
         """
         if self.vocab:
+            check_classes_occur(self.vocab, self.values or (), self.ignored, values)
             return self
         found: set[int] = set()
         faults: list[Fault] = []
@@ -133,6 +136,7 @@ class Mask(Spatial):
                 f"{_listed(tuple(sorted(found))) or 'none'}; ignored: {_listed(self.ignored) or 'none'}. "
                 "Mask(vocab=..., values=..., ignored=...) says what the numbers mean."
             )
+        warn_of_guesses(classes, found.intersection(self.ignored))
         return replace(self, values=classes)
 
     @property
@@ -250,6 +254,10 @@ class Mask(Spatial):
     def _read(self, value: Any) -> tuple[npt.NDArray[np.uint8], str | None]:
         """Class numbers, and the fault if some mean nothing; ValueError if there is no mask at all."""
         stored = read_stored(value)
+        palette = palette_of(value) if self.colours is not None and stored.ndim == 2 else None
+        if palette is not None:
+            numbers, fault = self._read_palette(stored, palette)
+            return numbers.astype(np.uint8), fault
         if stored.ndim == 2:
             low, table = self._table
             if low or stored.dtype != np.uint8:
@@ -267,6 +275,31 @@ class Mask(Spatial):
         fault = self._fault(value, numbers < 0) if numbers.min() < 0 else None
         return numbers.astype(np.uint8), fault
 
+    def _read_palette(self, stored: np.ndarray, palette: np.ndarray) -> tuple[npt.NDArray[np.int16], str | None]:
+        """Class numbers of a palette image where `colours` are given: colours decide unless the numbers agree."""
+        low, table = self._table
+        codes, order = self._codes
+        decided = np.full(256, -1, np.int16)
+        unknown, agree = [], True
+        for number in np.unique(stored).tolist():
+            by_number = int(table[number - low]) if 0 <= number - low < len(table) - 1 else -1
+            code = int(palette[number].astype(np.int32) @ _CODE) if number < len(palette) else -1
+            place = int(np.searchsorted(codes, code).clip(max=len(codes) - 1))
+            by_colour = int(order[place]) if codes[place] == code else -1
+            agree = agree and by_number >= 0 and by_colour in (by_number, -1)
+            decided[number] = by_colour if by_colour >= 0 or by_number != _IGNORED else _IGNORED
+            if decided[number] < 0:
+                unknown.append(f"{number} as {tuple(palette[number].tolist()) if number < len(palette) else 'nothing'}")
+        if agree:  # what the palette says is the same, or nothing about classes at all
+            return table.take(stored.astype(np.int64) - low), None
+        fault = None
+        if unknown:
+            fault = (
+                f"its palette shows number {', '.join(unknown[:3])}, which is no class's colour, and its other numbers "
+                "in the colours of other classes than theirs; correct colours=, or save class numbers as a grey PNG"
+            )
+        return decided.take(stored), fault
+
     def _fault(self, value: Any, unknown: npt.NDArray[np.bool_]) -> str:
         """Which numbers or colours mean nothing, how often they occur, and where first."""
         stored = read_stored(value)
@@ -277,14 +310,13 @@ class Mask(Spatial):
             for number, count in zip(found[:5], counts, strict=False)
         ]
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        blurred = "; a JPEG blurs numbers, PNG keeps them" if str(value).lower().endswith((".jpg", ".jpeg")) else ""
         said = f"the mask holds {', '.join(named)}{more}, first at x={columns[0]}, y={rows[0]}"
         if stored.ndim == 3:
-            return f"{said}: colours of no class, see Mask(colours=...){blurred}"
+            return f"{said}: colours of no class, see Mask(colours=...)"
         assert self.values is not None
         return (
             f"{said}: neither a class ({_listed(self.values)}) nor ignored ({_listed(self.ignored) or 'none is'}), "
-            f"see Mask(values=..., ignored=...){blurred}"
+            f"see Mask(values=..., ignored=...)"
         )
 
     @functools.cached_property

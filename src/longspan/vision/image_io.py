@@ -15,7 +15,7 @@ import torch
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PILImage
 
-__all__ = ["MAX_PIXELS", "Resize", "look", "one_at_a_time", "open_image", "read_pixels", "resize"]
+__all__ = ["MAX_PIXELS", "Resize", "look", "one_at_a_time", "open_image", "read_pixels", "resize", "turned_by_exif"]
 
 Resize = Literal["crop", "stretch", "pad"]
 MAX_PIXELS = 178_956_970
@@ -84,6 +84,16 @@ def look(value: Any) -> tuple[str, tuple[int, int]]:
         return image.mode, (image.width, image.height) if turned else (image.height, image.width)
     except Exception as error:
         raise ValueError(f"its header cannot be read ({error})") from None
+    finally:
+        if image is not value:
+            image.close()
+
+
+def turned_by_exif(value: Any) -> bool:
+    """Whether an EXIF orientation turns the stored image by 90 degrees."""
+    image = open_image(value)
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
     finally:
         if image is not value:
             image.close()

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import ExifTags, ImageOps
+from PIL import Image as PILImage
 
 from longspan.vision.image_io import one_at_a_time, open_image
 
-__all__ = ["read_stored"]
+__all__ = ["JPEG", "palette_of", "read_stored"]
+
+JPEG = "it is stored as JPEG, which blurs class numbers and colours into others; save masks as PNG"
 
 _WHOLE = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of one whole number for each pixel
 
@@ -22,7 +25,7 @@ def read_stored(value: Any) -> np.ndarray:
     left out.
 
     Raises:
-        ValueError: no mask, with the reason.
+        ValueError: it is not a mask, with the reason; JPEG files are refused, whatever their name says.
     """
     if isinstance(value, torch.Tensor):
         value = value.cpu().numpy()
@@ -35,6 +38,9 @@ def read_stored(value: Any) -> np.ndarray:
             raise ValueError(f"the array {value.shape} holds no pixel")
         return plain.astype(np.uint8) if plain.dtype == bool else plain
     image = open_image(value)
+    if image.format in ("JPEG", "MPO", "JPEG2000") and image is not value:
+        image.close()
+        raise ValueError(JPEG)
     try:
         with one_at_a_time(image):
             turned = image
@@ -53,3 +59,25 @@ def read_stored(value: Any) -> np.ndarray:
     if mode in ("RGB", "RGBA"):
         return stored[..., :3]
     raise ValueError(f"a mask is a grey, palette or RGB image, this one is {mode}; save it as PNG")
+
+
+def palette_of(value: Any) -> np.ndarray | None:
+    """The colours of a palette image, `(N, 3)` uint8; None for images without a palette, and for arrays.
+
+    Raises:
+        ValueError: the file cannot be opened.
+    """
+    if not isinstance(value, PILImage.Image) and isinstance(value, np.ndarray | torch.Tensor):
+        return None
+    image = open_image(value)
+    try:
+        if image.mode not in ("P", "PA") or image.palette is None:
+            return None
+        raw = image.palette
+        colours = raw.palette if raw.mode == "RGB" and raw.rawmode in (None, "RGB") else image.getpalette("RGB")
+        return np.frombuffer(bytes(colours or b""), np.uint8)[: len(colours or b"") // 3 * 3].reshape(-1, 3)
+    except Exception as error:  # decoders of damaged files raise what they like
+        raise ValueError(f"its palette cannot be read ({error})") from None
+    finally:
+        if image is not value:
+            image.close()

@@ -95,15 +95,15 @@ def test_a_file_without_masks_can_still_be_asked_for_instances(coco, images):
         ({"bbox": [1, 2, 0, 4]}, r"has no area. COCO's boxes are \[x, y, width, height\]"),
         ({"bbox": [1, 2, -3, 4]}, "x1 < x0"),
         ({"bbox": [25, 2, 10, 4]}, "reaches 5 px out of the image, which is 30 x 20 px"),
-        ({"bbox": [1, 2, 3]}, "no list of 4 numbers"),
-        ({"bbox": [1, 2, None, 3]}, "None is no finite number"),
+        ({"bbox": [1, 2, 3]}, "not a list of 4 numbers"),
+        ({"bbox": [1, 2, None, 3]}, "None is not a finite number"),
         ({"bbox": [1, 2, 3, 4], "category_id": 2}, r"no category with the id 2\. Known: 1 \(cat\), 3 \(dog\)"),
         ({"bbox": [1, 2, 3, 4], "category_id": [1]}, r"no category with the id \[1\]"),
         ({"bbox": [1, 2, 3, 4], "image_id": 5}, "no image with the id 5"),
         ({"bbox": [1, 2, 3, 4], "image_id": {}}, "no image with the id {}"),
         ({}, "neither bbox nor segmentation"),
         ({"segmentation": [[1, 1, 2, 2]]}, "the polygon has 2 points"),
-        ({"segmentation": [1, 1, 2, 2, 3, 3]}, "1 is no list of numbers"),
+        ({"segmentation": [1, 1, 2, 2, 3, 3]}, "1 is not a list of numbers"),
         ({"segmentation": "abc"}, "neither a list of polygons nor runs"),
         (
             {"segmentation": {"size": [30, 20], "counts": [600]}},
@@ -231,7 +231,7 @@ def test_files_that_are_no_coco_files(tmp_path, images, text, words):
 def test_what_is_not_there(tmp_path, coco, images):
     with pytest.raises(DataError, match=r"gone.json: the file does not exist"):
         read_coco(tmp_path / "gone.json", images)
-    with pytest.raises(DataError, match="gone does not exist; the folder that holds the images"):
+    with pytest.raises(DataError, match="gone does not exist; pass the folder that holds the images"):
         read_coco(coco([]), tmp_path / "gone")
     with pytest.raises(ConfigError, match="on_error"):
         read_coco(coco([]), images, on_error="never")  # type: ignore[arg-type]
@@ -276,3 +276,44 @@ def test_the_real_file_reads_fast_and_whole(data_folder, tmp_path):
     written = json.loads(path.read_text())
     assert len(table) == len(written["images"]) == 100
     assert sum(map(len, table.column_values("boxes"))) == len(written["annotations"]) == 746
+
+
+@pytest.mark.parametrize(("word", "ignored"), [(0, False), ("0", False), ("false", False), (None, False), (1, True), ("1", True), (True, True)])
+def test_marks_are_read_by_their_meaning(coco, images, word, ignored):
+    table = read_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
+    assert table[0]["boxes"][0]["ignore"] is ignored
+
+
+@pytest.mark.parametrize("word", ["maybe", 2, [1]])
+def test_marks_that_mean_nothing_are_refused(coco, images, word):
+    with pytest.raises(DataError, match="iscrowd: .* should be 0 or 1"):
+        read_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
+
+
+def test_a_file_listed_twice_is_refused_or_becomes_one_row(coco, images):
+    path = coco(
+        [{"bbox": [1, 2, 3, 4]}, {"bbox": [5, 6, 7, 8], "image_id": 2}],
+        images=((1, "a.png", 20, 30), (2, "./a.png", 20, 30)),
+    )
+    with pytest.raises(DataError, match=r"image 2: the file 'a.png' is image 1 already"):
+        read_coco(path, images)
+    with pytest.warns(UserWarning, match="is image 1 already"):
+        table = read_coco(path, images, on_error="skip")
+    assert [box["box"] for box in table[0]["boxes"]] == [[1, 2, 4, 6], [5, 6, 12, 14]]
+    assert len(table) == 1
+
+
+def test_an_annotation_id_that_is_there_twice(coco, images):
+    path = coco([{"id": 5, "bbox": [1, 2, 3, 4]}, {"id": 5, "bbox": [1, 2, 3, 4]}, {"id": 5, "bbox": [9, 9, 3, 4]}])
+    with pytest.raises(DataError) as caught:
+        read_coco(path, images)
+    assert ["repeats an annotation" in f.what for f in caught.value.faults] == [True, False]
+    with pytest.warns(UserWarning, match="2 faults"):
+        table = read_coco(path, images, on_error="skip")
+    assert [box["box"][0] for box in table[0]["boxes"]] == [1, 9]
+
+
+def test_boxes_in_fractions_are_refused(coco, images):
+    with pytest.raises(DataError, match="look like fractions of width and height.*Multiply x by 30 and y by 20"):
+        read_coco(coco([{"bbox": [0.25, 0.5, 0.5, 0.25]}]), images)
+    assert read_coco(coco([{"bbox": [0, 0, 1, 1]}]), images)[0]["boxes"][0]["box"] == [0, 0, 1, 1]

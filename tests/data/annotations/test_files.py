@@ -54,7 +54,7 @@ def test_a_list_names_images_with_or_without_ending(tmp_path, image):
     assert images.only(["b", "a.png", "b"]) == ["b.png", "a.png"]
     (tmp_path / "list.txt").write_text("# names\nc d\n\na  1\n")
     assert images.only(tmp_path / "list.txt") == ["c d.png", "a.png"]
-    with pytest.raises(DataError, match=r"2 names on the list are not those of one image below .*'x', 'e'"):
+    with pytest.raises(DataError, match=r"2 names on the list do not match exactly one image below .*'x', 'e'"):
         images.only(["x", "e"])
 
 
@@ -82,11 +82,11 @@ def test_a_pipe_is_no_file_and_does_not_hang(tmp_path):
 
 def test_folders_that_hold_nothing(tmp_path):
     (tmp_path / "a.txt").write_text("# only a comment\n")
-    with pytest.raises(DataError, match="names no image"):
+    with pytest.raises(DataError, match="lists no image"):
         read_list(tmp_path / "a.txt")
     with pytest.raises(DataError, match="holds no images"):
         _ = ImageFiles(tmp_path).paths
-    with pytest.raises(DataError, match="does not exist; the folder that holds the images"):
+    with pytest.raises(DataError, match="does not exist; pass the folder that holds the images"):
         ImageFiles(tmp_path / "gone")
     with pytest.raises(DataError, match="is a file"):
         ImageFiles(tmp_path / "a.txt")

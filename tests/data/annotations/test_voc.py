@@ -115,7 +115,7 @@ def test_two_files_for_one_image(write, tmp_path):
         ([("dog", 5, 1, 3, 9, 0)], "x1 < x0"),
         ([("dog", 5, 1, 4, 9, 0)], "has no area"),
         ([("dog", 5, 1, 40, 9, 0)], "reaches 10 px out"),
-        ([("dog", "five", 1, 40, 9, 0)], "<xmin>: 'five' is no finite number"),
+        ([("dog", "five", 1, 40, 9, 0)], "<xmin>: 'five' is not a finite number"),
         ([("dog", "", 1, 40, 9, 0)], "its <bndbox> has no <xmin>"),
         ([("", 1, 1, 4, 9, 0)], "it has no <name>"),
     ],

@@ -56,7 +56,7 @@ def test_a_photo_with_bad_faces_alone_is_not_one_without_faces(write):
     ("text", "words"),
     [
         ("0--Parade/a.jpg\n1\n1 2 3 4 0 0\n", "line 3 (0--Parade/a.jpg): a face has 10 numbers (or 4"),
-        ("0--Parade/a.jpg\n1\n1 2 x 4\n", "line 3 (0--Parade/a.jpg): 'x' is no finite number"),
+        ("0--Parade/a.jpg\n1\n1 2 x 4\n", "line 3 (0--Parade/a.jpg): 'x' is not a finite number"),
         ("0--Parade/a.jpg\n1\n1 2 50 4\n", "px out of the image"),
         ("0--Parade/a.jpg\n2\n1 2 3 4\n", "line 2: '0--Parade/a.jpg' should have 2 faces, and 1 follow"),
         ("0--Parade/a.jpg\n1 2 3 4\n", "line 2: '1 2 3 4' should be the number of faces in '0--Parade/a.jpg'"),

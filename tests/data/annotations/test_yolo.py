@@ -92,11 +92,11 @@ def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(wri
         ("0 15 10 3 4", "should be fractions of width and height, 0 to 1; these look like pixels"),
         ("0 1 1 20 1 20 9", "these look like pixels"),
         ("2 0.5 0.5 0.2 0.4", "there is no class 2: the list has 2, 0 to 1"),
-        ("0.5 0.5 0.5 0.2 0.4", "the class '0.5' is no whole number"),
-        ("-1 0.5 0.5 0.2 0.4", "the class '-1' is no whole number"),
-        ("cat 0.5 0.5 0.2 0.4", "'cat' is no finite number"),
-        ("100000000000000000000 0.5 0.5 0.2 0.4", "the class '100000000000000000000' is no whole number"),
-        ("0 0.5 nan 0.2 0.4", "'nan' is no finite number"),
+        ("0.5 0.5 0.5 0.2 0.4", "the class '0.5' is not a whole number"),
+        ("-1 0.5 0.5 0.2 0.4", "the class '-1' is not a whole number"),
+        ("cat 0.5 0.5 0.2 0.4", "'cat' is not a finite number"),
+        ("100000000000000000000 0.5 0.5 0.2 0.4", "the class '100000000000000000000' is not a whole number"),
+        ("0 0.5 nan 0.2 0.4", "'nan' is not a finite number"),
         ("0 0.5 0.5 0.2 0.4 0.99", "is the last a score"),
         ("0 0.5 0.5 0.2", "3 numbers behind the class"),
         ("0 0.5 0.5", "2 numbers behind the class"),
@@ -116,7 +116,8 @@ def test_bad_lines_are_named_and_left_out(write, line, words):
 def test_boxes_among_polygons_have_no_mask(write):
     places = write("0 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.5 0.1 0.5 0.5\n")
     assert faults(*places) == [
-        "a.txt, line 1 (a.png): it is a box, while other lines are polygons. Make it one, or delete it."
+        "a.txt, line 1 (a.png): it is a box, while other lines are polygons. "
+        "Make it one, or read the boxes of all lines: instances=False (--target boxes)."
     ]
     with pytest.warns(UserWarning, match="1 fault"):
         table = read_yolo(*places, on_error="skip")
@@ -151,3 +152,44 @@ def test_what_cannot_be(write, tmp_path):
         read_yolo(images, images)
     with pytest.raises(DataError, match="the folder that holds the text files"):
         read_yolo(tmp_path / "gone", images)
+
+
+def test_boxes_of_all_lines_when_boxes_are_wanted(write):
+    places = write("0 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.5 0.1 0.5 0.5\n")
+    table = read_yolo(*places, instances=False)
+    assert [box["box"] for box in table[0]["boxes"]] == [pytest.approx([12, 6, 18, 14]), pytest.approx([3, 2, 15, 10])]
+    assert list(table.columns) == ["image", "boxes"]
+
+
+KEYPOINTS = "0 0.5 0.5 0.4 0.4 0.4 0.6 0.6 0.4\n"
+FLAGGED = "0 0.5 0.5 0.4 0.4 0.45 0.4 2 0 0 0\n"
+
+
+@pytest.mark.parametrize(("lines", "shape"), [(KEYPOINTS, (2, 2)), (FLAGGED, (2, 3))])
+def test_key_points_are_left_out_or_refused(write, tmp_path, lines, shape):
+    places = write(lines)
+    (tmp_path / "data.yaml").write_text(f"kpt_shape: {list(shape)}\nnames: [person]\n")
+    for options in ({"names": tmp_path / "data.yaml"}, {"names": ["person"], "kpt_shape": shape}):
+        with pytest.warns(UserWarning, match="their 2 key points are left out"):
+            table = read_yolo(*places, **options)
+        assert table[0]["boxes"][0]["box"] == pytest.approx([9, 6, 21, 14])
+        assert list(table.columns) == ["image", "boxes"]
+    with pytest.raises(DataError, match=rf"a box followed by key points.*kpt_shape=.*\({shape[0]}, {shape[1]}\)"):
+        read_yolo(*places, names=["person"])
+
+
+def test_polygons_that_look_like_key_points_are_read_when_asked_for(write):
+    table = read_yolo(*write(KEYPOINTS), ["person"], kpt_shape=(0, 0))
+    assert len(table[0]["instances"][0]["polygons"][0]) == 8
+
+
+def test_an_oriented_box_is_a_polygon_of_four_points(write):
+    table = read_yolo(*write("0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n"), ["person"])
+    assert table[0]["boxes"][0]["box"] == pytest.approx([3, 2, 27, 18])
+
+
+def test_lines_with_too_few_key_points(write):
+    (fault,) = faults(*write(KEYPOINTS), names=["person"], kpt_shape=(3, 2))
+    assert "8 numbers behind the class; a box and 3 key points of 2 have 10" in fault
+    with pytest.raises(ConfigError, match="kpt_shape is"):
+        read_yolo(*write(KEYPOINTS), kpt_shape=(3, 4))

@@ -2,40 +2,69 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
-from longspan.data.annotations.files import read_text
+from longspan.data.annotations.files import lines_of, read_text
+from longspan.data.annotations.yaml_file import YamlValue, read_yaml
 from longspan.errors import DataError
 
-__all__ = ["Colour", "class_colours", "class_names"]
+__all__ = ["Colour", "class_colours", "class_names", "has_colours"]
 
 Colour = tuple[int, int, int]
 _LIMIT_BYTES = 16 << 20
+_CVAT = re.compile(r"(?P<name>.*):(?P<colour>\s*\d+\s*,\s*\d+\s*,\s*\d+\s*)?:[^:]*:[^:]*")
+_NUMBERS = r"\d+[,;\s]+\d+[,;\s]+\d+"
+_BEHIND = re.compile(rf"(?P<name>.*?)[,;\s]+(?P<colour>{_NUMBERS})")
+_BEFORE = re.compile(rf"(?P<colour>{_NUMBERS})[,;\s]+(?P<name>.*\D.*)")
+_ALONE = re.compile(rf"(?P<name>)(?P<colour>{_NUMBERS})")
+_HEADING = re.compile(r"#?\s*\w+[,;\s]+r(ed)?[,;\s]+g(reen)?[,;\s]+b(lue)?\s*", re.IGNORECASE)
 
 
-def class_names(given: str | Path | Sequence[str] | Mapping[int, str]) -> dict[int, str]:
+@final
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One line of a list."""
+
+    line: int
+    name: str
+    colour: str | None
+
+
+def class_names(
+    given: str | Path | Sequence[str] | Mapping[int, str], *, colours: bool | None = None
+) -> dict[int, str]:
     """Names by number, in the order of the numbers.
 
     Args:
-        given: A list (numbered from 0), a dict, or a file: one name a line, with or without red, green and blue behind
-            it; or YAML with `names:` as YOLO's data files have it, a list or numbered.
+        given: A list (numbered from 0), a dict, or a file: a text file whose line n names class n - 1, a text file of
+            names and colours (`name r g b` or `r g b name`), CVAT's labelmap.txt (`name:r,g,b::`), or YAML with
+            `names:` as YOLO's data files have it.
+        colours: Whether lines of a text file may hold colours; None: if every line does. Without colours a line is a
+            name as it stands, whatever characters it has.
 
     Raises:
-        DataError: the file cannot be read or understood, or two numbers have one name.
+        DataError: the file cannot be read or understood, or two numbers have the same name.
+        DependencyError: a YAML file, and PyYAML is not installed.
     """
     if isinstance(given, str | Path):
         path = Path(given)
         source = str(path)
-        lines = _lines(path)
-        names = _yaml_names(path, lines) if path.suffix.lower() in (".yaml", ".yml") else dict(_named(lines))
+        if path.suffix.lower() in (".yaml", ".yml"):
+            names = _yaml_names(path, read_yaml(path))
+        else:
+            names = dict(enumerate(entry.name for entry in _entries(path, colours)))
     else:
         source = "The list of classes"
         names = {int(k): str(v) for k, v in given.items()} if isinstance(given, Mapping) else dict(enumerate(given))
     if not names:
-        raise DataError(f"{source} names no class; a text file should have one name a line.")
+        raise DataError(f"{source} names no class; a text file should have one name per line.")
     twice = [name for name, count in Counter(names.values()).items() if count > 1]
     if twice:
         raise DataError(f"{source} names {twice[0]!r} twice; give each class a name of its own.")
@@ -43,14 +72,17 @@ def class_names(given: str | Path | Sequence[str] | Mapping[int, str]) -> dict[i
 
 
 def class_colours(given: str | Path | Sequence[Sequence[int]]) -> list[Colour]:
-    """Colours in the order of the list, or of the lines of a file: a name (or none), then red, green and blue, 0..255.
+    """Colours in the order of the list, or of the lines of a file: red, green and blue, 0 to 255.
 
     Raises:
-        DataError: the file cannot be read, or a line or entry is no colour.
+        DataError: the file cannot be read, or a line or entry has no colour.
     """
     if isinstance(given, str | Path):
         path = Path(given)
-        entries = [(f"{path}, line {number}", re.split(r"[,;\s]+", line.strip())[-3:]) for number, line in _lines(path)]
+        entries = [
+            (f"{path}, line {entry.line}", re.split(r"[,;\s]+", (entry.colour or entry.name).strip())[-3:])
+            for entry in _entries(path, True)
+        ]
     else:
         entries = [(f"Colour {number}", list(colour)) for number, colour in enumerate(given)]
     colours = []
@@ -58,71 +90,95 @@ def class_colours(given: str | Path | Sequence[Sequence[int]]) -> list[Colour]:
         try:
             red, green, blue = (int(part) for part in parts)
         except (TypeError, ValueError):
-            raise DataError(f"{where}: {parts} is no colour; write red, green and blue, each 0 to 255.") from None
+            raise DataError(f"{where}: {parts} is not a colour; write red, green and blue, each 0 to 255.") from None
         if not all(0 <= part <= 255 for part in (red, green, blue)):
             raise DataError(f"{where}: the colour {red}, {green}, {blue} is out of range; each is 0 to 255.")
         colours.append((red, green, blue))
     return colours
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Lines that say something, numbered from 1; without comments and without a table's heading."""
+def has_colours(path: str | Path) -> bool:
+    """Whether every line of a class file has a colour; False for YAML and for files that cannot be read."""
+    path = Path(path)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return False
     try:
-        lines = read_text(path, limit_bytes=_LIMIT_BYTES).splitlines()
+        return all(entry.colour is not None for entry in _entries(path, None))
+    except DataError:
+        return False
+
+
+def _entries(path: Path, colours: bool | None) -> list[_Entry]:
+    """The lines of a text file; blank lines at the end do not count."""
+    try:
+        lines = lines_of(read_text(path, limit_bytes=_LIMIT_BYTES))
     except ValueError as error:
         raise DataError(f"{path}: {error}.") from None
-    found = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
-    heading = bool(found) and re.fullmatch(
-        r"\w+[,;\s]+r(ed)?[,;\s]+g(reen)?[,;\s]+b(lue)?\s*", found[0][1], re.IGNORECASE
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if colours is not False:
+        # In a list of colours, lines that begin with # and hold none are comments, and the first may be a heading.
+        body = [(n, line.strip()) for n, line in enumerate(lines, 1) if line.strip()]
+        if body and _HEADING.fullmatch(body[0][1]):
+            body = body[1:]
+        body = [(n, line) for n, line in body if not line.startswith("#") or _BEHIND.fullmatch(line)]
+        for form in (_CVAT, _BEHIND, _BEFORE, _ALONE):
+            found = [(n, form.fullmatch(line)) for n, line in body]
+            if all(match is not None for _, match in found) and any(match and match["colour"] for _, match in found):
+                return [_Entry(n, _unquoted(match["name"]), match["colour"]) for n, match in found if match]
+        with_colour = [n for n, line in body if _BEHIND.fullmatch(line)]
+        if colours or len(with_colour) > len(body) // 2:
+            return [_Entry(n, line, None) for n, line in body] if colours else _refuse_mixed(path, body)
+    blank = next((n for n, line in enumerate(lines, 1) if not line.strip()), None)
+    if blank is not None:
+        raise DataError(
+            f"{path}, line {blank} is blank. Line n names class n - 1, so a blank line shifts all classes below it: "
+            "delete the line, or write the name that belongs there."
+        )
+    comment = next((n for n, line in enumerate(lines, 1) if re.match(r"\s*#\s", line)), None)
+    if comment is not None:
+        warnings.warn(
+            f"{path}, line {comment}: {lines[comment - 1].strip()!r} is taken as the name of class {comment - 1}, for "
+            "every line names a class. If it is a comment, delete the line.",
+            stacklevel=4,
+        )
+    return [_Entry(n, line.strip(), None) for n, line in enumerate(lines, 1)]
+
+
+def _refuse_mixed(path: Path, body: list[tuple[int, str]]) -> list[_Entry]:
+    number, line = next((n, line) for n, line in body if not _BEHIND.fullmatch(line))
+    raise DataError(
+        f"{path}, line {number}: {line!r} has no colour, though other lines end in red, green and blue. Give each "
+        "line a colour, or none."
     )
-    return found[1:] if heading else found
-
-
-def _named(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """One name a line; what may stand behind it are three numbers."""
-    names = (re.sub(r"[,;\s]+\d+[,;\s]+\d+[,;\s]+\d+\s*$", "", line).strip() for _, line in lines)
-    return list(enumerate(names))
-
-
-def _yaml_names(path: Path, lines: list[tuple[int, str]]) -> dict[int, str]:
-    """The `names` of a YAML file: [a, b], a line with a dash for each, or `0: a` for each. No other YAML is read."""
-    place = next((i for i, (_, line) in enumerate(lines) if re.match(r"names\s*:", line)), None)
-    if place is None:
-        raise DataError(f"{path} has no 'names:' at the beginning of a line.")
-    rest = _plain(lines[place][1].split(":", 1)[1])
-    if rest.startswith(("[", "{")):
-        closing = "]" if rest[0] == "[" else "}"
-        for _, line in lines[place + 1 :]:
-            if rest.endswith(closing):
-                break
-            rest += " " + _plain(line)
-        entries = [each.strip() for each in re.findall(r"""(?:"[^"]*"|'[^']*'|[^,"'])+""", rest[1:-1]) if each.strip()]
-        if not rest.endswith(closing):
-            raise DataError(f"{path}, line {lines[place][0]}: the list of names has no end ({closing}).")
-        numbered = [(lines[place][0], each) for each in entries]
-        dashed = rest[0] == "["
-    else:
-        block = []
-        for number, line in lines[place + 1 :]:
-            if not line.startswith((" ", "\t", "-")):
-                break
-            block.append((number, _plain(line)))
-        dashed = bool(block) and block[0][1].startswith("-")
-        numbered = [(number, line[1:].strip() if dashed else line) for number, line in block]
-    names: dict[int, str] = {}
-    for place, (number, entry) in enumerate(numbered):
-        key, colon, name = (str(place), ":", entry) if dashed else entry.partition(":")
-        key = key.strip().strip("'\"")
-        if not colon or not key.isdecimal() or int(key) in names:
-            raise DataError(f"{path}, line {number}: {entry!r} is no 'number: name' of its own.")
-        names[int(key)] = _unquoted(name.strip())
-    return names
-
-
-def _plain(line: str) -> str:
-    """A line without a comment behind it."""
-    return re.sub(r"""\s#[^"']*$""", "", line).strip()
 
 
 def _unquoted(name: str) -> str:
-    return name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"" else name
+    """A name without the quotes of CSV."""
+    name = name.strip()
+    return next(csv.reader([name]))[0] if name.startswith('"') and name.endswith('"') and len(name) > 1 else name
+
+
+def _yaml_names(path: Path, top: YamlValue) -> dict[int, str]:
+    """The `names` of a YAML file: a list, or a mapping from number to name."""
+    value = top.get("names")
+    if value is None:
+        raise DataError(f"{path} has no 'names:' at its top level.")
+    if value.kind == "text":
+        raise DataError(f"{path}, line {value.line}: names is {value.text!r}; write a list, or 'number: name' pairs.")
+    names: dict[int, str] = {}
+    numbered = value.items() if value.kind == "mapping" else ((None, each) for each in value.items())
+    for place, (key, entry) in enumerate(numbered):
+        number = str(place) if key is None else (key.text or "").strip()
+        if not number.isdecimal() or int(number) in names:
+            raise DataError(f"{path}, line {entry.line}: {number!r} is not a class number of its own, from 0 on.")
+        if not entry.text:
+            raise DataError(f"{path}, line {entry.line}: class {number} has no name.")
+        names[int(number)] = entry.text
+    count = top.get("nc")
+    if count is not None and count.text is not None and count.text.strip() not in (str(len(names)), str(max(names, default=-1) + 1)):
+        raise DataError(
+            f"{path}, line {count.line}: nc says {count.text.strip()} classes, but names lists {len(names)}. "
+            "Correct one of them."
+        )
+    return names

@@ -18,8 +18,10 @@ from longspan.data.annotations.annotation_series import boxes_cells, instances_c
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles, read_text
 from longspan.data.annotations.geometry import (
+    check_pixels,
     checked_box,
     checked_polygons,
+    flag_of,
     mask_box,
     number_of,
     numbers_of,
@@ -47,7 +49,7 @@ def read_coco(
 ) -> Table:
     """Images that a COCO file lists, with their boxes and, where it has masks, instances.
 
-    Every image's header is read, because a file made for images of another size gives wrong boxes without a word.
+    Every image's header is read: a file made for images of another size would silently give wrong boxes.
 
     Args:
         annotations: The JSON file.
@@ -55,8 +57,9 @@ def read_coco(
         labels: Only these categories, in this order; annotations of others are left out. None: all of the file.
         instances: Whether there is a column of instances; None: if any annotation has a segmentation.
         image: Name of the image column.
-        on_error: "raise" refuses the file and names every fault; "skip" leaves bad annotations out and warns once. A
-            image whose size is not the one in the file then has missing values, for all its boxes may be wrong.
+        on_error: "raise" refuses the file and names every fault; "skip" leaves bad annotations out and warns once. An
+            image whose size is not the one in the file then has missing values, for all its boxes may be wrong; a
+            file that is listed twice becomes one row with the objects of both.
 
     Returns:
         A row for each image, in the file's order, with `image`, `boxes` and `instances`. An image without
@@ -68,7 +71,7 @@ def read_coco(
     """
     path = Path(annotations)
     faults = Faults(str(path), on_error)
-    pictures = ImageFiles(images)
+    files = ImageFiles(images)
     content = _read(path)
     where = path.name
     label_of = _categories(content["categories"], where, faults)
@@ -76,13 +79,14 @@ def read_coco(
     for label in labels or ():
         if label not in vocab:
             raise unknown_name(f"category (in {path})", label, vocab)
-    rows, row_of = _images(content["images"], pictures, where, faults)
+    rows, row_of = _images(content["images"], files, where, faults)
     records = content["annotations"]
     masks = instances is not False and any(isinstance(each, dict) and each.get("segmentation") for each in records)
     masks = masks or instances is True
     boxes: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
     things: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
     bad_boxes, bad_things = [0] * len(rows), [0] * len(rows)
+    seen: dict[Any, Any] = {}
     for number, record in enumerate(records):
         if not isinstance(record, dict):
             faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is no annotation")
@@ -104,8 +108,17 @@ def read_coco(
         label = label_of[category]
         if labels is not None and label not in labels:
             continue
-        marks = {"label": label, "ignore": bool(record.get("iscrowd")) or bool(record.get("ignore"))}
+        key = record.get("id")
+        if isinstance(key, int | str) and key in seen:
+            same = seen[key] == (row, category, record.get("bbox"), record.get("segmentation"))
+            what = "it repeats an annotation with the same id" if same else "another annotation has the same id"
+            faults.add(here, what, "Delete the copy." if same else "Give each annotation an id of its own.")
+            if same:  # left out with on_error="skip"; another object with the same id stays
+                continue
+        elif isinstance(key, int | str):
+            seen[key] = (row, category, record.get("bbox"), record.get("segmentation"))
         try:
+            marks = {"label": label, "ignore": _flag(record, "iscrowd") or _flag(record, "ignore")}
             mask = _segmentation(record.get("segmentation"), size)
             box = _box(record.get("bbox"), mask, size)
         except ValueError as error:
@@ -124,10 +137,10 @@ def read_coco(
             things[row].append({**mask, **marks})  # type: ignore[union-attr, dict-item]
     faults.close()
     if not rows:
-        raise DataError(f"{path} lists no image that is in {pictures.folder}.")
+        raise DataError(f"{path} lists no image that is in {files.folder}.")
     boxes = [None if each is None else left_of(each, bad) for each, bad in zip(boxes, bad_boxes, strict=True)]
     things = [None if each is None else left_of(each, bad) for each, bad in zip(things, bad_things, strict=True)]
-    frame = pl.DataFrame([pl.Series(image, [pictures.full(name) for name, _ in rows]), boxes_cells("boxes", boxes)])
+    frame = pl.DataFrame([pl.Series(image, [files.full(name) for name, _ in rows]), boxes_cells("boxes", boxes)])
     vocab = vocab if labels is None else tuple(labels)
     columns: dict[str, Any] = {image: Image(), "boxes": Boxes(vocab=vocab)}
     if masks:
@@ -183,7 +196,7 @@ def _categories(records: list[Any], where: str, faults: Faults) -> dict[Any, str
 
 
 def _images(
-    records: list[Any], pictures: ImageFiles, where: str, faults: Faults
+    records: list[Any], files: ImageFiles, where: str, faults: Faults
 ) -> tuple[list[tuple[str, tuple[int, int] | None]], dict[Any, int]]:
     """File name and size of each row, None where what the file says of it cannot be used; and the row of each id.
 
@@ -191,6 +204,7 @@ def _images(
     """
     rows: list[tuple[str, tuple[int, int] | None]] = []
     row_of: dict[Any, int] = {}
+    row_of_name: dict[str, tuple[Any, int]] = {}
     for number, record in enumerate(records):
         key = record.get("id") if isinstance(record, dict) else None
         if not isinstance(key, int | str):
@@ -202,15 +216,22 @@ def _images(
             continue
         row_of[key] = -1
         try:
-            name = pictures.find(record.get("file_name"))
-            real = pictures.size_px(name)
+            name = files.find(record.get("file_name"))
+            real = files.size_px(name)
         except ValueError as error:
             faults.add(here, error, "Put it there, name another folder, or take it off the list.")
             continue
+        if name in row_of_name:
+            # Two rows would each lack the other's objects, and teach that they are not there.
+            first, row_of[key] = row_of_name[name]
+            what = f"the file {name!r} is image {first} already"
+            faults.add(here, what, "List each file once, with the annotations of both under one image id.")
+            continue
         row_of[key] = len(rows)
+        row_of_name[name] = (key, len(rows))
         try:
-            said = number_of(record.get("height", real[0])), number_of(record.get("width", real[1]))
-            what = size_fault(said, real)
+            stated = number_of(record.get("height", real[0])), number_of(record.get("width", real[1]))
+            what = size_fault(stated, real, lambda name=name: files.turned(name))
         except ValueError as error:
             what = str(error)
         if what is not None:
@@ -243,6 +264,13 @@ def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
     return {"rle": {"size": list(size), "counts": counts}}
 
 
+def _flag(record: dict[str, Any], name: str) -> bool:
+    try:
+        return flag_of(record.get(name))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
 def _box(value: Any, mask: dict[str, Any] | None, size: tuple[int, int]) -> list[float]:
     """The corners, from the file's own box if it has one, else from the mask."""
     if value is None and mask is None:
@@ -250,6 +278,7 @@ def _box(value: Any, mask: dict[str, Any] | None, size: tuple[int, int]) -> list
     if value is not None:
         x, y, width, height = numbers_of(value, count=4)
         try:
+            check_pixels([x, y, x + width, y + height], size)
             return checked_box([x, y, x + width, y + height], size)
         except ValueError as error:
             raise ValueError(f"{error}. {_XYWH}") from None

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import final
 
 from longspan.errors import DataError
-from longspan.vision.image_io import look
+from longspan.storage.file_names import check_file_names
+from longspan.vision.image_io import look, turned_by_exif
 
 __all__ = [
     "IMAGE_ENDINGS",
@@ -17,6 +18,7 @@ __all__ = [
     "existing_folder",
     "files_below",
     "inside",
+    "lines_of",
     "read_list",
     "read_text",
     "stem_of",
@@ -47,22 +49,31 @@ def read_text(path: Path, *, limit_bytes: int) -> str:
         raise ValueError(f"line {line}: byte {content[error.start]:#04x} is no UTF-8; save the file as UTF-8") from None
 
 
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a file as an editor counts them: only \n, \r\n and \r end a line.
+
+    `str.splitlines` also breaks at form feeds and at U+2028, which may stand in a name.
+    """
+    lines = re.split(r"\r\n|\r|\n", text)
+    return lines[:-1] if lines[-1] == "" else lines
+
+
 def read_list(only: str | Path | Iterable[str], *, limit_bytes: int = 1 << 28) -> list[str]:
-    """Names from a file with one a line, blank lines and comments (#) left out; or the names themselves.
+    """Names from a file with one per line, without blank lines and comments (#); or the names themselves.
 
     Raises:
-        DataError: the file cannot be read, or names nothing.
+        DataError: the file cannot be read, or lists nothing.
     """
     if not isinstance(only, str | Path):
         return [str(name) for name in only]
     path = Path(only)
     try:
-        lines = read_text(path, limit_bytes=limit_bytes).splitlines()
+        lines = lines_of(read_text(path, limit_bytes=limit_bytes))
     except ValueError as error:
         raise DataError(f"{path}: {error}.") from None
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not names:
-        raise DataError(f"{path} names no image; it should have one name a line.")
+        raise DataError(f"{path} lists no image. Write one name per line.")
     return names
 
 
@@ -75,7 +86,7 @@ def existing_folder(folder: str | Path, holds: str) -> Path:
     path = Path(folder)
     if not path.is_dir():
         what = "is a file" if path.exists() else "does not exist"
-        raise DataError(f"{path} {what}; the folder that holds the {holds} is wanted.")
+        raise DataError(f"{path} {what}; pass the folder that holds the {holds}.")
     return path
 
 
@@ -94,20 +105,28 @@ def inside(name: object) -> PurePosixPath:
 
 
 def files_below(folder: Path, endings: Iterable[str]) -> list[str]:
-    """Paths of the files with these endings below a folder, relative to it, sorted; hidden ones are left out."""
-    wanted = frozenset(endings)
-    # A link that leads nowhere is a file that cannot be read, which is told; dropped, nobody would miss it.
+    """Paths of the files with these endings (in small or capital letters) below a folder, relative to it, sorted.
+
+    Hidden files are left out.
+
+    Raises:
+        DataError: file names that are not UTF-8.
+    """
+    wanted = frozenset(ending.lower() for ending in endings)
+    # A link to a missing file is kept: it is reported as a file that cannot be read, instead of silently dropped.
     found = (path for path in folder.rglob("*") if path.suffix.lower() in wanted)
     paths = (path.relative_to(folder) for path in found if path.is_file() or not path.exists())
-    return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    names = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    check_file_names(folder / name for name in names)
+    return names
 
 
 @final
 class ImageFiles:
-    """The images below a folder, by their paths relative to it. Sizes come from headers; no pixel is decoded."""
+    """The images below a folder, by their paths relative to it. Sizes come from headers; no pixels are decoded."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Take the folder; it is looked through when first asked.
+        """Keep the folder; it is searched when first needed.
 
         Raises:
             DataError: there is no such folder.
@@ -119,7 +138,7 @@ class ImageFiles:
         """All of them, sorted.
 
         Raises:
-            DataError: there is none.
+            DataError: there are none.
         """
         found = files_below(self.folder, IMAGE_ENDINGS)
         if not found:
@@ -128,12 +147,12 @@ class ImageFiles:
 
     @cached_property
     def known(self) -> frozenset[str]:
-        """All of them, for quick questions."""
+        """All of them, for fast membership tests."""
         return frozenset(self.paths)
 
     @cached_property
     def by_stem(self) -> dict[str, list[str]]:
-        """Paths by themselves without their ending: several where a.jpg lies beside a.png."""
+        """Paths by their stem: several where a.jpg lies beside a.png."""
         stems: dict[str, list[str]] = {}
         for path in self.paths:
             stems.setdefault(stem_of(path), []).append(path)
@@ -172,8 +191,8 @@ class ImageFiles:
         if unknown:
             listed = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
             raise DataError(
-                f"{len(unknown)} names on the list are not those of one image below {self.folder}, such as {listed}; "
-                f"there is {self.paths[0]!r}, for example."
+                f"{len(unknown)} names on the list do not match exactly one image below {self.folder}, such as {listed}. "
+                f"The folder holds {self.paths[0]!r}, for example."
             )
         return list(dict.fromkeys(chosen))
 
@@ -185,8 +204,12 @@ class ImageFiles:
         """
         return look(self.folder / path)[1]
 
+    def turned(self, path: str) -> bool:
+        """Whether an EXIF orientation turns the stored image by 90 degrees."""
+        return turned_by_exif(self.folder / path)
+
     def full(self, path: str) -> str:
-        """The path that stands in the table."""
+        """The path that goes into the table."""
         return str(self.folder / path)
 
 

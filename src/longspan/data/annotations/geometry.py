@@ -6,12 +6,22 @@ Everything is in edge coordinates of the upright image: pixel i covers [i, i + 1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["TOLERANCE_PX", "checked_box", "checked_polygons", "mask_box", "number_of", "numbers_of", "size_fault"]
+__all__ = [
+    "TOLERANCE_PX",
+    "check_pixels",
+    "checked_box",
+    "checked_polygons",
+    "flag_of",
+    "mask_box",
+    "number_of",
+    "numbers_of",
+    "size_fault",
+]
 
 TOLERANCE_PX = 1.0
 """Rounding may put an edge this far outside the image; it is then moved onto the image's edge."""
@@ -27,7 +37,7 @@ def numbers_of(values: Any, *, count: int | None = None) -> list[float]:
         ValueError: it is no list, or not of `count`, or holds something else.
     """
     if not isinstance(values, list | tuple) or (count is not None and len(values) != count):
-        raise ValueError(f"{_brief(values)} is no list of {'numbers' if count is None else f'{count} numbers'}")
+        raise ValueError(f"{_brief(values)} is not a list of {'numbers' if count is None else f'{count} numbers'}")
     if set(map(type, values)) <= _PLAIN:  # nearly always: a sum is finite if all its parts are
         try:
             if math.isfinite(sum(values)):
@@ -41,14 +51,14 @@ def number_of(value: Any) -> float:
     """A finite number from a number, or from its text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):  # "12px"; an integer of four hundred digits
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{_brief(value)} is no finite number")
+        raise ValueError(f"{_brief(value)} is not a finite number")
     return number
 
 
@@ -114,14 +124,54 @@ def mask_box(mask: np.ndarray) -> list[float]:
     return [float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1]
 
 
-def size_fault(said: tuple[float, float], real: tuple[int, int]) -> str | None:
-    """What is wrong when a file says an image is `said` (height, width) and its header says `real`."""
-    if tuple(said) == tuple(real):
+def size_fault(stated: tuple[float, float], real: tuple[int, int], turned: Callable[[], bool]) -> str | None:
+    """What is wrong when a file states (height, width) of an image and its header says `real`.
+
+    Args:
+        stated: Height and width in the annotation file.
+        real: Height and width of the image, upright.
+        turned: Whether an EXIF orientation turns the stored image by 90 degrees; called only if the sizes differ.
+    """
+    if tuple(stated) == tuple(real):
         return None
-    what = f"the image is {real[1]} x {real[0]} px, but the file says {said[1]:g} x {said[0]:g}"
-    if (said[1], said[0]) == tuple(real):
-        return f"{what}: it is stored on its side and turned upright by its EXIF note; store it upright"
-    return f"{what}: was it resized? Annotate the images as they are, or give the folder of the original ones"
+    what = f"the image is {real[1]} x {real[0]} px, but the file says {stated[1]:g} x {stated[0]:g}"
+    if (stated[1], stated[0]) != tuple(real):
+        return f"{what}: was it resized? Annotate the images as they are, or pass the folder of the original ones"
+    if turned():
+        return f"{what}: its EXIF orientation turns the stored image; store it upright, and annotate it upright"
+    return f"{what}: width and height are swapped. Correct them, and check whether x and y of the boxes are swapped too"
+
+
+def check_pixels(corners: Sequence[float], size_px: tuple[int, int]) -> None:
+    """Refuse a box in fractions of the image's sides, 0 to 1, where pixels are expected.
+
+    Only a box inside the first pixel with broken numbers looks like that, and such a box shows nothing.
+
+    Raises:
+        ValueError: all four numbers are at most 1, not all of them are whole, and the image is larger than that.
+    """
+    if max(corners) <= 1 and min(corners) >= 0 and min(size_px) > 2 and not all(float(c).is_integer() for c in corners):
+        shown = ", ".join(f"{corner:g}" for corner in corners)
+        raise ValueError(
+            f"the box {shown} lies in the first pixel: these look like fractions of width and height, but pixels are "
+            f"expected. Multiply x by {size_px[1]} and y by {size_px[0]}"
+        )
+
+
+def flag_of(value: Any) -> bool:
+    """A mark such as iscrowd: 0 or 1, true or false, also as text; missing is false.
+
+    Raises:
+        ValueError: it is something else, such as "maybe" or 2.
+    """
+    if value is None or value == "":
+        return False
+    if isinstance(value, bool | int | float) and value in (0, 1):
+        return bool(value)
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in ("0", "false", "no") or word in ("1", "true", "yes"):
+        return word in ("1", "true", "yes")
+    raise ValueError(f"{_brief(value)} should be 0 or 1")
 
 
 def _turn(xs: Sequence[float], ys: Sequence[float], i: int) -> float:

@@ -1,4 +1,4 @@
-"""Masks in a folder beside the images in which 0 is background and k the k-th thing, as Penn-Fudan has them."""
+"""Masks in a folder beside the images in which 0 is background and k the k-th object, as Penn-Fudan has them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from longspan.data.annotations.geometry import mask_box
 from longspan.data.annotations.mask_pairing import STEM, mask_of_each
 from longspan.data.table import Table
 from longspan.vision.image_io import open_image
+from longspan.vision.mask_files import JPEG
 from longspan.vision.rle import encode_runs
 
 __all__ = ["read_instance_masks"]
 
-_MOST_THINGS = 10_000
+_MOST_OBJECTS = 10_000
 
 
 def read_instance_masks(
@@ -33,15 +34,15 @@ def read_instance_masks(
     image: str = "image",
     on_error: OnError = "raise",
 ) -> Table:
-    """The images of a folder with the things in the mask of each: columns `image`, `boxes` and `instances`.
+    """The images of a folder with the objects in the mask of each: columns `image`, `boxes` and `instances`.
 
     Args:
         images: The folder of images, looked through with everything below it.
-        masks: The folder of masks, PNG with one number for each thing and 0 for the background.
-        label: What all things are.
+        masks: The folder of masks, PNG with one number for each object and 0 for the background.
+        label: The label of all objects.
         mask_name: The mask's path below its folder, put together from groups of `pattern`: "{stem}_mask.png".
         pattern: A regular expression for the image's whole path below its folder; others are no rows.
-        ignored: Numbers that are no thing (255, say, for borders).
+        ignored: Numbers that stand for no object (255, say, for borders).
         image: Name of the image column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.
 
@@ -49,39 +50,39 @@ def read_instance_masks(
         DataError: folders that are not there, no mask at all, or faults; `faults` lists them all.
     """
     folder = existing_folder(masks, "masks")
-    pictures = ImageFiles(images)
+    files = ImageFiles(images)
     faults = Faults(str(folder), on_error)
-    pairs = mask_of_each(pictures, folder, pattern, mask_name, faults)
+    pairs = mask_of_each(files, folder, pattern, mask_name, faults)
     boxes: list[list[dict[str, object]] | None] = []
-    things: list[list[dict[str, object]] | None] = []
+    objects: list[list[dict[str, object]] | None] = []
     for path, (name, _) in pairs.items():
         try:
-            numbers = None if name is None else _numbers(folder / name, pictures.size_px(path))
+            numbers = None if name is None else _numbers(folder / name, files.size_px(path))
         except ValueError as error:
             faults.add(f"{name} ({path})", error)
             numbers = None
         found = [] if numbers is None else [n for n in np.unique(numbers).tolist() if n and n not in ignored]
-        if numbers is not None and len(found) > _MOST_THINGS:
-            what = f"it holds {len(found):,} numbers, so many things as no mask has: was it scaled, or saved as JPEG?"
+        if numbers is not None and len(found) > _MOST_OBJECTS:
+            what = f"it holds {len(found):,} numbers, more than any mask has objects: was it scaled or blurred?"
             faults.add(f"{name} ({path})", what)
             numbers, found = None, []
         boxes.append(None if numbers is None else [])
-        things.append(None if numbers is None else [])
-        for number in found:  # one mask at a time: of all together, an image's pixels would count for each thing
+        objects.append(None if numbers is None else [])
+        for number in found:  # one mask at a time: of all together, an image's pixels would count for each object
             alone = numbers == number
             runs = {"size": list(alone.shape), "counts": encode_runs(alone)}
             boxes[-1].append({"box": mask_box(alone), "label": label})  # type: ignore[union-attr]
-            things[-1].append({"rle": runs, "label": label})  # type: ignore[union-attr]
+            objects[-1].append({"rle": runs, "label": label})  # type: ignore[union-attr]
     faults.close()
     frame = pl.DataFrame(
         [
-            pl.Series(image, [pictures.full(path) for path in pairs]),
+            pl.Series(image, [files.full(path) for path in pairs]),
             boxes_cells("boxes", boxes),
-            instances_cells("instances", things),
+            instances_cells("instances", objects),
         ]
     )
     columns = {image: Image(), "boxes": Boxes(vocab=(label,)), "instances": Instances(vocab=(label,))}
-    return Table(frame, columns, source=str(pictures.folder))
+    return Table(frame, columns, source=str(files.folder))
 
 
 def _numbers(mask: Path, size_px: tuple[int, int]) -> np.ndarray:
@@ -92,8 +93,10 @@ def _numbers(mask: Path, size_px: tuple[int, int]) -> np.ndarray:
     """
     image = open_image(mask)
     try:
+        if image.format in ("JPEG", "MPO", "JPEG2000"):
+            raise ValueError(JPEG)
         if len(image.getbands()) != 1:
-            raise ValueError(f"its pixels are colours ({image.mode}), not the numbers of things")
+            raise ValueError(f"its pixels are colours ({image.mode}), not the numbers of objects")
         if (image.height, image.width) != size_px:  # by the header: what is not used is not decoded
             raise ValueError(f"the mask has {image.width} x {image.height} px, its image {size_px[1]} x {size_px[0]}")
         try:

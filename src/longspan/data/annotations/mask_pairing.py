@@ -6,7 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from longspan.data.annotations.faults import Faults
-from longspan.data.annotations.files import ImageFiles, files_below, inside
+from longspan.data.annotations.files import IMAGE_ENDINGS, ImageFiles, files_below, inside, stem_of
 from longspan.errors import ConfigError, DataError, unknown_name
 
 __all__ = ["STEM", "mask_of_each"]
@@ -30,7 +30,8 @@ def mask_of_each(
     compiled = _compiled(pattern, mask_name)
     matches = [(path, match) for path in images.paths if (match := compiled.fullmatch(path))]
     # Where the masks lie among the images, they are no images of their own.
-    there = frozenset(files_below(folder, (PurePosixPath(mask_name).suffix.lower(),)))
+    there = frozenset(files_below(folder, (PurePosixPath(mask_name).suffix,)))
+    by_small = {_small_ending(name): name for name in sorted(there)}
     same = folder.resolve() == images.folder.resolve()
     found: dict[str, tuple[str | None, dict[str, str | None]]] = {}
     wanted: dict[str, str] = {}
@@ -39,6 +40,7 @@ def mask_of_each(
         name = mask_name
         for group, said in groups.items():
             name = name.replace(f"{{{group}}}", said or "")
+        name = name if name in there else by_small.get(_small_ending(name), name)  # a.PNG where a.png is expected
         wanted.setdefault(name, path)
         found[path] = (name if name in there else None, groups)
     if same:
@@ -55,11 +57,26 @@ def mask_of_each(
             f"No image has a mask: for {wanted[first]!r} there should be {first!r} in {folder}; {has}. "
             "Say how masks are named: mask_name='{stem}_mask.png'."
         )
-    shape = re.compile("(.+)".join(map(re.escape, re.split(r"\{\w+\}", mask_name))))
+    lacking = {stem_of(name): name for name, path in wanted.items() if found.get(path, ("",))[0] is None}
+    for name in () if same or not lacking else files_below(folder, IMAGE_ENDINGS):
+        if name not in there and stem_of(name) in lacking:
+            ending = PurePosixPath(name).suffix
+            faults.add(
+                name,
+                f"{lacking[stem_of(name)]!r} was expected for the image {wanted[lacking[stem_of(name)]]!r}",
+                f"Give all masks one ending, or say mask_name='{PurePosixPath(mask_name).with_suffix(ending)}'.",
+            )
+    shape = re.compile("(.+)".join(map(re.escape, re.split(r"\{\w+\}", mask_name))), re.IGNORECASE)
     for name in sorted(there):
         if name not in wanted and shape.fullmatch(name) and not (same and name in found):
             faults.add(name, f"no image in {images.folder} belongs to this mask", "Add it, or delete the mask.")
     return found
+
+
+def _small_ending(name: str) -> str:
+    """A path with its ending in small letters."""
+    path = PurePosixPath(name)
+    return path.with_suffix(path.suffix.lower()).as_posix()
 
 
 def _compiled(pattern: str, mask_name: str) -> re.Pattern[str]:

@@ -13,9 +13,11 @@ from longspan.data.annotations.class_lists import class_colours, class_names
 from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import ImageFiles, existing_folder
 from longspan.data.annotations.mask_pairing import STEM, mask_of_each
+from longspan.data.annotations.palettes import palette_faults
 from longspan.data.table import Table
 from longspan.errors import ConfigError, unknown_name
-from longspan.vision.image_io import look
+from longspan.vision.image_io import look, open_image
+from longspan.vision.mask_files import JPEG
 
 __all__ = ["read_masks"]
 
@@ -37,7 +39,8 @@ def read_masks(
 ) -> Table:
     r"""The images of a folder with the mask that belongs to each; missing where there is none.
 
-    Only headers are read here. Numbers in a mask that are no class are found, all at once, when a task reads it.
+    Only headers are read here, and pixels where palettes differ from file to file. Numbers that stand for no class
+    are found, all at once, when a task reads the masks.
 
     Args:
         images: The folder of images, looked through with everything below it.
@@ -47,8 +50,8 @@ def read_masks(
             other than `stem` become columns, as in `Table.from_files`.
         codes: Names of the classes: a list (numbered from 0), a dict by number, or a file with one name a line, with
             or without its colour. None: the training masks say which numbers there are.
-        colours: The colour of each class in the order of `codes`, to draw with; or a file. Masks whose pixels are
-            colours instead of numbers are read by them.
+        colours: The colour of each class in the order of `codes`, to draw with; or a file. Masks of colours are read
+            by them, and so are palette masks whose palette says otherwise than their numbers.
         ignored: Numbers, or names in `codes`, of pixels that neither teach nor count. None: 255, unless it is a code.
         image: Name of the image column.
         mask: Name of the mask column.
@@ -56,44 +59,59 @@ def read_masks(
 
     Raises:
         DataError: folders that are not there, no mask at all, or faults: masks of another size than their image, in
-            colours that nobody has named, that cannot be opened, without an image. `faults` lists them all.
+            colours that nobody has named, that cannot be opened, without an image, in JPEG, or with palettes that contradict each other. `faults` lists them all.
     """
     column = _column(codes, colours, ignored)
     folder = existing_folder(masks, "masks")
-    pictures = ImageFiles(images)
+    files = ImageFiles(images)
     faults = Faults(str(folder), on_error)
-    pairs = mask_of_each(pictures, folder, pattern, mask_name, faults)
+    pairs = mask_of_each(files, folder, pattern, mask_name, faults)
     cells: dict[str, list[str | None]] = {image: [], mask: []}
     groups = [group for group in next(iter(pairs.values()))[1] if group != "stem"]
     clash = {image, mask} & set(groups) or ({image} if image == mask else set())
     if clash:
         raise ConfigError(f"Two columns would be called {clash.pop()!r}; give image=, mask= or the group another name.")
+    differ = {} if colours is not None else dict(palette_faults((n, folder / n) for n, _ in pairs.values() if n))
     for path, (name, said) in pairs.items():
-        what = None if name is None else _fault(folder / name, pictures, path, colours is not None)
+        what = None if name is None else _fault(folder / name, files, path, colours is not None)
+        if what is None and name in differ:
+            what = f"{differ[name]}. Give codes= and colours=, so that the colours decide (--classes FILE)"
         if what is not None:
             faults.add(f"{name} ({path})", what)
-        cells[image].append(pictures.full(path))
+        cells[image].append(files.full(path))
         cells[mask].append(None if name is None or what is not None else str(folder / name))
         for group in groups:
             cells.setdefault(group, []).append(said[group])
     faults.close()
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
     columns: dict[str, Column] = {image: Image(), mask: column, **{group: Category() for group in groups}}
-    return Table(frame, columns, source=str(pictures.folder))
+    return Table(frame, columns, source=str(files.folder))
 
 
-def _fault(mask: Path, pictures: ImageFiles, path: str, colours: bool) -> str | None:
+def _fault(mask: Path, files: ImageFiles, path: str, colours: bool) -> str | None:
     """What the header of a mask shows to be wrong."""
     try:
-        mode, size = look(mask)
-        real = pictures.size_px(path)
+        mode, size, jpeg = _header(mask)
+        real = files.size_px(path)
     except ValueError as error:
         return str(error)
     if size != real:
         return f"the mask has {size[1]} x {size[0]} px, its image {real[1]} x {real[0]}; annotate the one that is read"
+    if jpeg:
+        return JPEG
     if mode in _COLOUR_MODES and not colours:
         return f"its pixels are colours ({mode}), not numbers; say which colour is which class: codes= and colours="
     return None
+
+
+def _header(mask: Path) -> tuple[str, tuple[int, int], bool]:
+    """Mode, height and width, and whether it is a JPEG file."""
+    image = open_image(mask)
+    try:
+        jpeg = image.format in ("JPEG", "MPO", "JPEG2000")
+    finally:
+        image.close()
+    return *look(mask), jpeg
 
 
 def _column(

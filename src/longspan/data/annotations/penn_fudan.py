@@ -13,7 +13,7 @@ import polars as pl
 from longspan.columns import Boxes
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError
-from longspan.data.annotations.files import ImageFiles, read_text, stem_of
+from longspan.data.annotations.files import ImageFiles, lines_of, read_text, stem_of
 from longspan.data.annotations.geometry import checked_box, size_fault
 from longspan.data.annotations.instance_masks import read_instance_masks
 from longspan.data.table import Table
@@ -74,14 +74,14 @@ def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnErr
 
 def _boxes(path: Path, text: str, size: tuple[int, int], faults: Faults) -> list[dict[str, object]] | None:
     try:
-        lines = read_text(path, limit_bytes=_LIMIT_BYTES).splitlines()
+        lines = lines_of(read_text(path, limit_bytes=_LIMIT_BYTES))
     except ValueError as error:
         faults.add(text, error)
         return None
     boxes = []
     for number, line in enumerate(lines, 1):
-        said = _SIZE.match(line)
-        what = size_fault((int(said[2]), int(said[1])), size) if said else None
+        stated = _SIZE.match(line)
+        what = size_fault((int(stated[2]), int(stated[1])), size, lambda: False) if stated else None
         if what is not None:
             faults.add(f"{text}, line {number}", what)
             return None

@@ -17,7 +17,7 @@ from longspan.columns import Boxes, Image
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, inside, stem_of
-from longspan.data.annotations.geometry import checked_box, number_of, size_fault
+from longspan.data.annotations.geometry import check_pixels, checked_box, flag_of, number_of, size_fault
 from longspan.data.annotations.xml_tree import Element, parse_xml
 from longspan.data.table import Table
 from longspan.errors import ConfigError, DataError
@@ -63,15 +63,15 @@ def read_voc(
     first = 1 if corners == "pixels" else 0
     folder = existing_folder(annotations, "XML files")
     faults = Faults(str(folder), on_error)
-    pictures = ImageFiles(images)
-    chosen = pictures.only(only)
+    files = ImageFiles(images)
+    chosen = files.only(only)
     cells: dict[str, list[dict[str, Any]] | None] = dict.fromkeys(chosen, [] if no_file == "empty" else None)
     written = files_below(folder, (".xml",))
     if not written:
         raise DataError(f"The folder {folder} holds no XML file.")
     read: dict[str, str] = {}
     for xml in written:
-        beside = pictures.by_stem.get(stem_of(xml), [])
+        beside = files.by_stem.get(stem_of(xml), [])
         if only is not None and beside and not any(path in cells for path in beside):
             continue
         try:
@@ -81,7 +81,7 @@ def read_voc(
             cells.update((path, None) for path in beside if path in cells)
             continue
         try:
-            path = _image(top, xml, beside, pictures)
+            path = _image(top, xml, beside, files)
         except ValueError as error:
             if only is None:  # with a list, files for other images are no faults
                 faults.add(xml, error)
@@ -92,15 +92,15 @@ def read_voc(
             faults.add(xml, f"the image {path!r} has an XML file already, {read[path]!r}", "Keep one of them.")
             continue
         read[path] = xml
-        cells[path] = _objects(top, xml, path, pictures, labels, first, faults)
+        cells[path] = _objects(top, xml, path, files, labels, first, faults)
     faults.close()
     frame = pl.DataFrame(
-        [pl.Series(image, [pictures.full(path) for path in cells]), boxes_cells("boxes", list(cells.values()))]
+        [pl.Series(image, [files.full(path) for path in cells]), boxes_cells("boxes", list(cells.values()))]
     )
     return Table(frame, {image: Image(), "boxes": Boxes(vocab=tuple(labels or ()))}, source=str(folder))
 
 
-def _image(top: Element, xml: str, beside: list[str], pictures: ImageFiles) -> str:
+def _image(top: Element, xml: str, beside: list[str], files: ImageFiles) -> str:
     """The image that an XML file is about: the one of its own name, else the one it names.
 
     Raises:
@@ -114,7 +114,7 @@ def _image(top: Element, xml: str, beside: list[str], pictures: ImageFiles) -> s
     if not named:
         if beside:
             return beside[0]
-        raise ValueError(f"there is no image of its name in {pictures.folder}, and it has no <filename>")
+        raise ValueError(f"there is no image of its name in {files.folder}, and it has no <filename>")
     try:
         path = inside(named)
     except ValueError:
@@ -122,7 +122,7 @@ def _image(top: Element, xml: str, beside: list[str], pictures: ImageFiles) -> s
             return beside[0]
         raise
     here = Path(xml).parent.joinpath(path).as_posix()
-    other = next((each for each in (here, path.as_posix()) if each in pictures.known), None)
+    other = next((each for each in (here, path.as_posix()) if each in files.known), None)
     if beside and (other is None or other == beside[0]):
         return beside[0]
     if beside:
@@ -131,7 +131,7 @@ def _image(top: Element, xml: str, beside: list[str], pictures: ImageFiles) -> s
             "correct <filename>"
         )
     if other is None:
-        raise ValueError(f"there is no image {named!r}, nor one of the file's own name, in {pictures.folder}")
+        raise ValueError(f"there is no image {named!r}, nor one of the file's own name, in {files.folder}")
     return other
 
 
@@ -139,17 +139,17 @@ def _objects(
     top: Element,
     xml: str,
     path: str,
-    pictures: ImageFiles,
+    files: ImageFiles,
     labels: Sequence[str] | None,
     first: int,
     faults: Faults,
 ) -> list[dict[str, Any]] | None:
-    """The boxes; None where the image is not the one that was annotated, or where all of them are bad."""
+    """The boxes; None where the image is not the annotated one, or where all boxes are bad."""
     size_element = top.first("size")
     try:
-        size = pictures.size_px(path)
-        said = size if size_element is None else _said_size(size_element, size)
-        what = size_fault(said, size)
+        size = files.size_px(path)
+        stated = size if size_element is None else _stated_size(size_element, size)
+        what = size_fault(stated, size, lambda: files.turned(path))
     except ValueError as error:
         what, size = str(error), (0, 0)
     if what is not None:
@@ -157,29 +157,38 @@ def _objects(
         faults.add(f"{xml}{line} ({path})", what)
         return None
     found, bad = [], 0
-    for number, thing in enumerate(top.all("object")):
-        label = thing.said("name")
-        here = f"{xml}, line {thing.line}, object {number + 1}" + (f" ({label!r})" if label else "")
+    for number, item in enumerate(top.all("object")):
+        label = item.said("name")
+        here = f"{xml}, line {item.line}, object {number + 1}" + (f" ({label!r})" if label else "")
         if not label:
             faults.add(here, "it has no <name>", "Name its class.")
             bad += 1
             continue
         if labels is not None and label not in labels:
             continue
-        bounds = thing.first("bndbox")
+        bounds = item.first("bndbox")
         if bounds is None:
             faults.add(here, "it has no <bndbox>", "Add its box, or delete the object.")
             bad += 1
             continue
         try:
+            ignore = _flag(item, "difficult")
             x0, y0, x1, y1 = (_coordinate(bounds, name) for name in ("xmin", "ymin", "xmax", "ymax"))
+            check_pixels([x0, y0, x1, y1], size)
             box = checked_box([x0 - first, y0 - first, x1, y1], size)
         except ValueError as error:
             faults.add(here, error)
             bad += 1
             continue
-        found.append({"box": box, "label": label, "ignore": thing.said("difficult").lower() in ("1", "true")})
+        found.append({"box": box, "label": label, "ignore": ignore})
     return left_of(found, bad)
+
+
+def _flag(element: Element, name: str) -> bool:
+    try:
+        return flag_of(element.said(name))
+    except ValueError as error:
+        raise ValueError(f"<{name}>: {error}") from None
 
 
 def _coordinate(bounds: Element, name: str) -> float:
@@ -192,7 +201,7 @@ def _coordinate(bounds: Element, name: str) -> float:
         raise ValueError(f"<{name}>: {error}") from None
 
 
-def _said_size(element: Element, real: tuple[int, int]) -> tuple[float, float]:
+def _stated_size(element: Element, real: tuple[int, int]) -> tuple[float, float]:
     """Height and width in the file; some tools write 0 for a size they did not look up."""
     height, width = (number_of(element.said(name) or "0") for name in ("height", "width"))
     return (height, width) if height and width else real

@@ -14,8 +14,8 @@ import polars as pl
 from longspan.columns import Boxes, Image
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
-from longspan.data.annotations.files import IMAGE_ENDINGS, ImageFiles, read_text
-from longspan.data.annotations.geometry import checked_box, number_of
+from longspan.data.annotations.files import IMAGE_ENDINGS, ImageFiles, lines_of, read_text
+from longspan.data.annotations.geometry import check_pixels, checked_box, flag_of, number_of
 from longspan.data.table import Table
 from longspan.errors import DataError
 
@@ -42,7 +42,7 @@ def read_wider(
     """
     path = Path(annotations)
     try:
-        lines = read_text(path, limit_bytes=_LIMIT_BYTES).splitlines()
+        lines = lines_of(read_text(path, limit_bytes=_LIMIT_BYTES))
     except ValueError as error:
         raise DataError(f"{path}: {error}.") from None
     faults = Faults(str(path), on_error)
@@ -106,5 +106,6 @@ def _face(parts: list[str], size: tuple[int, int]) -> dict[str, object]:
     x, y, width, height, *marks = (number_of(part) for part in parts)
     if width <= 0 or height <= 0:
         raise ValueError(f"the face x={x:g}, y={y:g} has width {width:g} and height {height:g}: no area")
+    check_pixels([x, y, x + width, y + height], size)
     box = checked_box([x, y, x + width, y + height], size)
-    return {"box": box, "label": "face", "ignore": bool(marks) and marks[_INVALID - 4] != 0}
+    return {"box": box, "label": "face", "ignore": bool(marks) and flag_of(marks[_INVALID - 4])}

@@ -15,7 +15,8 @@ from longspan.data.annotations.writing import (
     things_of,
     write_bytes,
 )
-from longspan.errors import ConfigError, Fault, data_error
+from longspan.data.annotations.files import lines_of
+from longspan.errors import ConfigError, DataError, Fault, data_error
 from longspan.vision.image_io import look
 
 __all__ = ["write_yolo"]
@@ -60,6 +61,12 @@ def write_yolo(
         raise ConfigError("Two images differ in their ending only, or one is called classes: one name for two files.")
     check_overwrite(files, overwrite)
     place_of = labels_of(values, labels)
+    for label in place_of:
+        if not str(label).strip() or str(label) != str(label).strip() or lines_of(str(label)) != [str(label)]:
+            raise DataError(
+                f"The label {label!r} cannot be a line of classes.txt: it is empty, begins or ends with a blank, or has "
+                "a line break. Rename it, or use write_coco."
+            )
     faults: list[Fault] = []
     texts: list[str] = []
     for image, _, value in wanted:

@@ -126,6 +126,8 @@ class TableSources:
         images: str | Path,
         names: str | Path | Sequence[str] | Mapping[int, str] | None = None,
         *,
+        instances: bool | None = None,
+        kpt_shape: tuple[int, int] | None = None,
         no_file: Literal["empty", "missing"] = "empty",
         image: str = "image",
         on_error: OnError = "raise",
@@ -133,7 +135,10 @@ class TableSources:
         """Images with the boxes or polygons of YOLO's text files; see `longspan.data.annotations.read_yolo`."""
         from longspan.data.annotations import read_yolo
 
-        return read_yolo(annotations, images, names, no_file=no_file, image=image, on_error=on_error)
+        return read_yolo(
+            annotations, images, names, instances=instances, kpt_shape=kpt_shape, no_file=no_file, image=image,
+            on_error=on_error,
+        )  # fmt: skip
 
     @classmethod
     def from_masks(
