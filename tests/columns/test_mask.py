@@ -189,9 +189,9 @@ def test_all_that_is_wrong_with_a_mask_is_said_at_once():
     assert " and 4 more, first at x=7, y=0" in str(many.check(np.arange(16)[None]))
 
 
-def test_a_jpeg_is_suspected_of_having_blurred_the_numbers(tmp_path):
+def test_a_jpeg_is_refused(tmp_path):
     PILImage.fromarray(np.kron(STORED, np.ones((9, 9), np.uint8))).save(tmp_path / "m.jpg")
-    assert str(TWO.check(str(tmp_path / "m.jpg"))).endswith("; a JPEG blurs numbers, PNG keeps them")
+    assert "stored as JPEG, which blurs class numbers" in str(TWO.check(str(tmp_path / "m.jpg")))
 
 
 @pytest.mark.parametrize(
@@ -275,3 +275,67 @@ def test_camvid_is_read_by_its_palette(data_folder):
                 seen = np.asarray(image.resize((120, 90), PILImage.Resampling.NEAREST)).copy()
             seen[seen == 11] = 255
             assert np.array_equal(column.encode_in(label, transform), seen)
+
+
+# --- what masks hold beside what was named ---------------------------------------------------------------------------
+
+
+def test_an_ignored_number_that_swallows_a_class_is_refused():
+    masks = [np.array([[0, 255], [255, 0]], np.uint8)] * 2
+    with pytest.raises(DataError, match=r"'crack' \(number 1\) never occurs .* hold 255, which is ignored"):
+        Mask(vocab=("ground", "crack")).fit(masks)
+    assert Mask(vocab=("ground", "crack"), values=(0, 255), ignored=()).fit(masks).vocab == ("ground", "crack")
+
+
+def test_a_class_that_never_occurs_is_reported():
+    masks = [np.array([[0, 1, 255]], np.uint8), np.array([[1, 1, 0]], np.uint8)]
+    with pytest.warns(UserWarning, match=r"'c' \(number 2\) never occurs in a training mask. .* 255, which is ignored"):
+        Mask(vocab=("a", "b", "c")).fit(masks)
+    with pytest.warns(UserWarning, match="nothing can be learned"):
+        Mask(vocab=("a", "b", "c")).fit([np.array([[0, 1]], np.uint8)])
+
+
+def test_grey_levels_and_blurred_numbers_are_reported():
+    with pytest.warns(UserWarning, match="classes 0, 128, and 255, which is ignored"):
+        Mask().fit([np.array([[0, 128, 255]], np.uint8)])
+    with pytest.warns(UserWarning, match="hold 60 different numbers"):
+        Mask().fit([np.arange(60, dtype=np.uint8)[None]])
+
+
+def palette_mask(path, numbers, palette):
+    image = PILImage.fromarray(np.asarray(numbers, np.uint8), "L").convert("L")
+    image = PILImage.frombytes("P", image.size, image.tobytes())
+    image.putpalette([part for colour in palette for part in colour])
+    image.save(path)
+    return str(path)
+
+
+BLACK, RED, GREEN, WHITE = (0, 0, 0), (255, 0, 0), (0, 255, 0), (255, 255, 255)
+COLOURED = Mask(vocab=("ground", "red", "green"), colours=(BLACK, RED, GREEN))
+
+
+@pytest.mark.parametrize(
+    ("palette", "classes"),
+    [
+        ((BLACK, RED, GREEN), [0, 1, 2]),
+        ((BLACK, GREEN, RED), [0, 2, 1]),
+        ((GREEN, BLACK, RED), [2, 0, 1]),
+        ((WHITE, (9, 9, 9), (8, 8, 8)), [0, 1, 2]),  # a palette that says nothing about classes
+        ((BLACK, RED, (8, 8, 8)), [0, 1, 2]),
+    ],
+)
+def test_colours_decide_in_a_palette_mask(tmp_path, palette, classes):
+    path = palette_mask(tmp_path / "m.png", [[0, 1, 2]], palette)
+    assert COLOURED.classes(path).tolist() == [classes]
+
+
+def test_a_palette_that_contradicts_the_colours_is_refused(tmp_path):
+    path = palette_mask(tmp_path / "m.png", [[0, 1, 2]], (BLACK, GREEN, (8, 8, 8)))
+    with pytest.raises(ValueError, match=r"its palette shows number 2 as \(8, 8, 8\), which is no class's colour"):
+        COLOURED.classes(path)
+
+
+def test_ignored_numbers_of_a_palette_mask_stay_ignored(tmp_path):
+    palette = [BLACK, GREEN, RED, *[BLACK] * 252, (224, 224, 192)]
+    path = palette_mask(tmp_path / "m.png", [[0, 1, 255]], palette)
+    assert COLOURED.classes(path).tolist() == [[0, 2, 255]]

@@ -154,4 +154,3 @@ class AnnotationFormat:
             said["ignored"] = [int(each) if each.isdigit() else each for each in self.ignored]
         colours = classes if classes is not None and has_colours(classes) else None
         return read_masks(folder, path, codes=classes, colours=colours, **said)
-

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import polars as pl
 
-from longspan.columns import Category, Column, MultiLabel, Number, Raw
+from longspan.columns import Category, Column, Image, MultiLabel, Number, Raw
 from longspan.data.readers.series import cells_of
 from longspan.data.readers.table_sources import TableSources
 from longspan.errors import ConfigError, DataError, unknown_name
@@ -326,6 +326,10 @@ def infer_column(series: pl.Series) -> Column:
     """What the values of a frame's column mean when nobody says: numbers, lists of labels, other lists, categories."""
     if series.dtype.is_numeric():
         return Number()
+    if isinstance(series.dtype, pl.Struct):
+        return Raw()
+    if series.dtype == pl.Binary:
+        return Image()
     if isinstance(series.dtype, pl.List):
         return Raw() if series.dtype.inner.is_nested() else MultiLabel()
     return Category()

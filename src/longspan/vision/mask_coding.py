@@ -14,6 +14,7 @@ from longspan.vision.mask_files import read_stored
 __all__ = ["check_classes_occur", "warn_of_guesses"]
 
 _MANY_CLASSES = 40
+_FEW_CLASSES, _GREY_LEVEL = 10, 64
 
 
 def check_classes_occur(
@@ -65,7 +66,7 @@ def check_classes_occur(
 
 def warn_of_guesses(classes: Sequence[int], left_out: Collection[int]) -> None:
     """Warn where classes that were learned from the masks are probably not what was meant."""
-    if left_out and tuple(classes) != tuple(range(classes[0], classes[0] + len(classes))):
+    if 255 in left_out and max(classes) >= _GREY_LEVEL and len(classes) < _FEW_CLASSES:  # 0, 128, 255: grey levels
         warnings.warn(
             f"The training masks hold the classes {', '.join(map(str, classes[:10]))}, and {max(left_out)}, which is "
             f"ignored. If {max(left_out)} is a class, say Mask(ignored=()), or name the classes with codes=.",

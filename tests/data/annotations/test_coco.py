@@ -278,7 +278,10 @@ def test_the_real_file_reads_fast_and_whole(data_folder, tmp_path):
     assert sum(map(len, table.column_values("boxes"))) == len(written["annotations"]) == 746
 
 
-@pytest.mark.parametrize(("word", "ignored"), [(0, False), ("0", False), ("false", False), (None, False), (1, True), ("1", True), (True, True)])
+@pytest.mark.parametrize(
+    ("word", "ignored"),
+    [(0, False), ("0", False), ("false", False), (None, False), (1, True), ("1", True), (True, True)],
+)
 def test_marks_are_read_by_their_meaning(coco, images, word, ignored):
     table = read_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
     assert table[0]["boxes"][0]["ignore"] is ignored
@@ -286,7 +289,7 @@ def test_marks_are_read_by_their_meaning(coco, images, word, ignored):
 
 @pytest.mark.parametrize("word", ["maybe", 2, [1]])
 def test_marks_that_mean_nothing_are_refused(coco, images, word):
-    with pytest.raises(DataError, match="iscrowd: .* should be 0 or 1"):
+    with pytest.raises(DataError, match=r"iscrowd: .* should be 0 or 1"):
         read_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
 
 
@@ -314,6 +317,6 @@ def test_an_annotation_id_that_is_there_twice(coco, images):
 
 
 def test_boxes_in_fractions_are_refused(coco, images):
-    with pytest.raises(DataError, match="look like fractions of width and height.*Multiply x by 30 and y by 20"):
+    with pytest.raises(DataError, match=r"look like fractions of width and height.*Multiply x by 30 and y by 20"):
         read_coco(coco([{"bbox": [0.25, 0.5, 0.5, 0.25]}]), images)
     assert read_coco(coco([{"bbox": [0, 0, 1, 1]}]), images)[0]["boxes"][0]["box"] == [0, 0, 1, 1]

@@ -50,7 +50,7 @@ def test_bad_masks_are_named_and_missing(tmp_path, image, mask, numbers):
         read_instance_masks(tmp_path / "images", tmp_path / "masks")
     found = [repr(fault) for fault in caught.value.faults]
     assert "a.png (a.jpg): the mask has 30 x 10 px, its image 30 x 20" in found[0]
-    assert "b.png (b.jpg): its pixels are colours (RGB), not the numbers of things" in found[1]
+    assert "b.png (b.jpg): its pixels are colours (RGB), not the numbers of objects" in found[1]
     assert "c.png (c.jpg): cannot be " in found[2]
     with pytest.warns(UserWarning, match="3 faults"):
         table = read_instance_masks(tmp_path / "images", tmp_path / "masks", on_error="skip")

@@ -138,3 +138,47 @@ def test_classes_that_cannot_be(places):
         read_masks(*places, ignored=("Sky",), **named)
     with pytest.raises(ConfigError, match="Two columns would be called 'image'"):
         read_masks(*places, pattern=r"(?P<image>(?P<stem>.+))\.jpg", **named)
+
+
+def test_endings_in_capitals_belong_to_their_images(tmp_path, image, mask):
+    image("a.JPG")
+    image("b.jpg")
+    mask("a.png", NUMBERS)
+    (tmp_path / "masks/a.png").rename(tmp_path / "masks/a.PNG")
+    mask("b.png", NUMBERS)
+    table = read_masks(tmp_path / "images", tmp_path / "masks")
+    assert table.column_values("mask") == [str(tmp_path / "masks" / name) for name in ("a.PNG", "b.png")]
+
+
+def test_a_mask_with_another_ending_is_named(tmp_path, image, mask):
+    image("a.jpg")
+    image("b.jpg")
+    mask("a.png", NUMBERS)
+    mask("b.bmp", NUMBERS)
+    (fault,) = faults(tmp_path / "images", tmp_path / "masks")
+    assert fault.startswith("b.bmp: 'b.png' was expected for the image 'b.jpg'.")
+    assert "mask_name='{stem}.bmp'" in fault
+
+
+def test_jpeg_masks_are_refused_whatever_they_are_called(tmp_path, image, mask):
+    image("a.jpg")
+    PILImage.fromarray(NUMBERS).save(tmp_path / "x.jpg")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "x.jpg").rename(tmp_path / "masks/a.png")
+    (fault,) = faults(tmp_path / "images", tmp_path / "masks", codes=["a", "b"])
+    assert "stored as JPEG, which blurs class numbers" in fault
+
+
+def test_palettes_that_contradict_each_other_are_refused(tmp_path, image):
+    (tmp_path / "masks").mkdir()
+    for name, palette in (("a", [0, 0, 0, 255, 0, 0]), ("b", [0, 0, 0, 0, 255, 0])):
+        image(f"{name}.jpg")
+        made = PILImage.frombytes("P", (30, 20), bytes([0, 1] * 300))
+        made.putpalette(palette)
+        made.save(tmp_path / f"masks/{name}.png")
+    (fault,) = faults(tmp_path / "images", tmp_path / "masks", codes=["ground", "red"])
+    assert "b.png (b.jpg): its palette shows number 1 as (0, 255, 0), but a.png shows it as (255, 0, 0)" in fault
+    colours = [(0, 0, 0), (255, 0, 0), (0, 255, 0)]
+    table = read_masks(tmp_path / "images", tmp_path / "masks", codes=["ground", "red", "green"], colours=colours)
+    column = table.columns["mask"]
+    assert [int(column.classes(table.value(row, "mask")).max()) for row in (0, 1)] == [1, 2]

@@ -1,4 +1,5 @@
 import gzip
+import io
 import struct
 import sys
 
@@ -7,7 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image as PILImage
 
-from longspan.columns import Boxes, Category, Image, MultiLabel, Number
+from longspan.columns import Boxes, Category, Image, MultiLabel, Number, Raw, Text
 from longspan.data import Table
 from longspan.data.readers import readers
 from longspan.errors import ConfigError, DataError, UnknownNameError
@@ -30,7 +31,7 @@ def idx(array, code):
 
 
 def test_groups_become_columns_and_folders_are_part_of_the_path(tmp_path):
-    touched(tmp_path, "b/cat_1.jpg", "a/dog_2.jpg", "a/notes.txt", "dog_3.jpg")
+    touched(tmp_path, "b/cat_1.jpg", "a/dog_2.jpg", "a/notes.txt")
     table = Table.from_files(tmp_path, r"(?P<set>\w)/(?P<animal>\w+)_\d+\.jpg")
     assert [row["image"] for row in table] == [str(tmp_path / "a/dog_2.jpg"), str(tmp_path / "b/cat_1.jpg")]
     assert table.column_values("set") == ["a", "b"]
@@ -74,11 +75,11 @@ def test_folders_and_patterns_that_cannot_be(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="gone does not exist"):
         Table.from_files(tmp_path / "gone", ".*")
-    with pytest.raises(DataError, match=r"a.jpg is a file; from_files wants the folder"):
+    with pytest.raises(DataError, match=r"a.jpg is a file; pass the folder"):
         Table.from_files(tmp_path / "a.jpg", ".*")
     with pytest.raises(DataError, match="empty holds no files"):
         Table.from_files(tmp_path / "empty", ".*")
-    with pytest.raises(ConfigError, match="no regular expression: missing"):
+    with pytest.raises(ConfigError, match="not a regular expression: missing"):
         Table.from_files(tmp_path, "(")
 
 
@@ -112,10 +113,10 @@ def test_csv_gz_and_nan(tmp_path):
     [
         (b"", "cannot be read as CSV: empty CSV"),
         (b"a,b\n", "has no rows"),
-        (b"a,b\n1,2,3\n", "more fields than"),
-        (b"a,b\n\xff\xfe,1\n", "line 2: byte 0xff is no UTF-8"),
-        (b"a,b\n" + "é,1\n".encode() * 700_000 + b"x,\xc3", "line 700002: byte 0xc3 is no UTF-8"),
-        (b"a,\xee\nx,1\n", "line 1: byte 0xee is no UTF-8"),
+        (b"a,b\n1,2,3\n", "line 2 has 3 cells, the heading 2"),
+        (b"a,b\n\xff\xfe,1\n", "line 2: byte 0xff is not UTF-8"),
+        (b"a,b\n" + "é,1\n".encode() * 700_000 + b"x,\xc3", "line 700002: byte 0xc3 is not UTF-8"),
+        (b"a,\xee\nx,1\n", "line 1: byte 0xee is not UTF-8"),
         (gzip.compress(bytes(200_000_000)), "unpacks to more than"),
         (b"\x28\xb5\x2f\xfd" + bytes(50), "packed with zstandard; unpack it first"),
         (b"a,a\n1,2\n", "several columns called 'a'; rename"),
@@ -152,6 +153,92 @@ def test_parquet_keeps_lists_and_types(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 is not enough")
     with pytest.raises(DataError, match=r"bad.parquet cannot be read as Parquet"):
         Table.from_parquet(tmp_path / "bad.parquet")
+
+
+def csv(tmp_path, text, columns=None):
+    (tmp_path / "a.csv").write_text(text)
+    return Table.from_csv(tmp_path / "a.csv", columns)
+
+
+def test_ids_and_dates_stay_as_they_are_written(tmp_path):
+    table = csv(
+        tmp_path,
+        "a,b,c,d,e\n01,1.10,2020-01-31,12345678901234567890,5\n2,1.9,2020-02-01,1,-3\n",
+        {"b": Category()},
+    )
+    assert table[0] == {"a": "01", "b": "1.10", "c": "2020-01-31", "d": "12345678901234567890", "e": 5}
+    assert [column.kind for column in table.columns.values()] == ["category"] * 4 + ["number"]
+
+
+def test_numbers_of_one_value_and_two_spellings_are_reported(tmp_path):
+    with pytest.warns(UserWarning, match=r"column 'v': some cells, such as 1.1 and 1.10"):
+        assert csv(tmp_path, "v\n1.1\n1.10\n").column_values("v") == [1.1, 1.1]
+    assert csv(tmp_path, "v\n1.1\n1.10\n", {"v": Category()}).column_values("v") == ["1.1", "1.10"]
+
+
+def test_words_among_numbers_are_missing_and_reported(tmp_path):
+    with pytest.warns(
+        UserWarning, match=r"column 'n': '\?', 'N/A', 'None' \(3 cells\) among numbers is read as missing"
+    ):
+        table = csv(tmp_path, "n,k\n1.5,a\nN/A,b\n?,a\nNone,b\n")
+    assert table.column_values("n") == [1.5, None, None, None]
+    assert csv(tmp_path, "n,k\n1,a\nnan,b\n").column_values("n") == [1, None]
+
+
+def test_words_among_labels_stay_labels_and_are_reported(tmp_path):
+    with pytest.warns(UserWarning, match=r"column 'k': 'N/A' \(2 cells\) is read as a label"):
+        table = csv(tmp_path, "k\ncat\nN/A\nN/A\n")
+    assert table.column_values("k") == ["cat", "N/A", "N/A"]
+
+
+def test_a_quoted_empty_cell_is_missing_but_for_text(tmp_path):
+    text = 'k,n,t\n"cat","1","x"\n"","",""\n'
+    assert csv(tmp_path, text, {"t": Text()})[1] == {"k": None, "n": None, "t": ""}
+
+
+def test_true_and_false_in_any_letters(tmp_path):
+    assert csv(tmp_path, "k\nTRUE\nfalse\n").column_values("k") == [True, False]
+    assert csv(tmp_path, "k\nTRUE\nmaybe\n").column_values("k") == ["TRUE", "maybe"]
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    (tmp_path / "a.csv").write_text('note,boxes\n"two\nlines","[]"\n\n"x","[oops"\n')
+    with pytest.raises(DataError, match=r"line 5: '\[oops' is not JSON"):
+        Table.from_csv(tmp_path / "a.csv", {"boxes": Boxes()})
+
+
+def test_images_in_structs_are_read(tmp_path):
+    content = io.BytesIO()
+    PILImage.new("L", (4, 3)).save(content, "PNG")
+    for column in (None, {"image": Image()}):
+        table = Table.from_frame(
+            pl.DataFrame({"image": [{"bytes": content.getvalue(), "path": "a.png"}] * 2, "s": [{"x": [1]}] * 2}), column
+        )
+        assert [type(column) for column in table.columns.values()] == [Image, Raw]
+        assert table.columns["image"].fit(table.column_values("image")).size_px == (3, 4)
+        assert len(table.split(valid=1).train) == 1
+    paths = pl.DataFrame(
+        {"image": [{"bytes": None, "path": "a.png"}]},
+        schema={"image": pl.Struct({"bytes": pl.Binary, "path": pl.String})},
+    )
+    assert Table.from_frame(paths, {"image": Image()}, root="/r").column_values("image") == ["/r/a.png"]
+    mixed = pl.DataFrame({"image": [{"bytes": None, "path": "a"}, {"bytes": b"x", "path": "b"}]})
+    with pytest.raises(DataError, match="some rows hold the bytes of an image, others only its path"):
+        Table.from_frame(mixed, {"image": Image()})
+
+
+def test_images_that_a_pattern_leaves_out_are_counted(tmp_path):
+    touched(tmp_path, "cat_1.jpg", "cat_2.JPG", "dog_3.jpeg", "notes.txt")
+    with pytest.warns(UserWarning, match=r"leaves out 2 of the 3 images below .*'cat_2.JPG', 'dog_3.jpeg'"):
+        assert len(Table.from_files(tmp_path, r"(?P<k>.+)_\d\.jpg")) == 1
+    assert len(Table.from_files(tmp_path, r"(?P<k>.+)_\d(?i:\.jpe?g)")) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow only Unicode names")
+def test_names_that_are_not_utf8_are_refused(tmp_path):
+    touched(tmp_path, b"caf\xe9.jpg".decode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match=r"caf\\xe9.jpg: the name is not UTF-8"):
+        Table.from_files(tmp_path, r".*\.jpg")
 
 
 # --- data frames -----------------------------------------------------------------------------------------------------
@@ -208,7 +295,7 @@ def test_a_data_frame_column_of_mixed_values_is_named():
 
 
 def test_what_is_no_data_frame_is_refused():
-    with pytest.raises(DataError, match="dict is no data frame"):
+    with pytest.raises(DataError, match="dict is not a data frame"):
         Table.from_frame({"a": [1]})
     with pytest.raises(DataError, match="data frame has no rows"):
         Table.from_frame(pl.DataFrame({"a": []}))
@@ -316,9 +403,9 @@ def test_idx_faults_name_the_file(tmp_path):
     faults = {
         "cut": (images[:-1], "39 bytes, but its header .* needs 40"),
         "long": (images + b"\0", "needs 40"),
-        "text": (b"hello there", "no idx file .*: it begins with '68 65 6c 6c'"),
-        "empty": (b"", "no idx file"),
-        "header": (images[:9], "but its header|no idx file"),
+        "text": (b"hello there", "not an idx file .*: it begins with '68 65 6c 6c'"),
+        "empty": (b"", "not an idx file"),
+        "header": (images[:9], "but its header|not an idx file"),
         "huge": (b"\0\0\x08\x04" + b"\xff" * 16, "but its header"),
         "one_axis": (idx(np.zeros(3, np.uint8), 0x08), "not images"),
         "floats": (idx(np.zeros((2, 3, 4), np.float32), 0x0D), "not images"),

@@ -121,6 +121,6 @@ def test_json_in_text_is_read_as_lists():
 
 
 def test_text_that_is_no_json_is_refused_all_rows_at_once():
-    with pytest.raises(DataError, match=r"'b' of x.csv.*\n.*row 0: '\[1, 2' is no JSON.*\n.*row 2.*64 deep") as error:
+    with pytest.raises(DataError, match=r"'b' of x.csv.*\n.*row 0: '\[1, 2' is not JSON.*\n.*row 2.*64 deep") as error:
         lists_in_text(pl.Series("b", ["[1, 2", "[]", "[" * 99 + "]" * 99]), "x.csv")
     assert len(error.value.faults) == 2

@@ -176,7 +176,11 @@ def _yaml_names(path: Path, top: YamlValue) -> dict[int, str]:
             raise DataError(f"{path}, line {entry.line}: class {number} has no name.")
         names[int(number)] = entry.text
     count = top.get("nc")
-    if count is not None and count.text is not None and count.text.strip() not in (str(len(names)), str(max(names, default=-1) + 1)):
+    if (
+        count is not None
+        and count.text is not None
+        and count.text.strip() not in (str(len(names)), str(max(names, default=-1) + 1))
+    ):
         raise DataError(
             f"{path}, line {count.line}: nc says {count.text.strip()} classes, but names lists {len(names)}. "
             "Correct one of them."

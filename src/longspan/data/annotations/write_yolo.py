@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from longspan.data.annotations.files import lines_of
 from longspan.data.annotations.writing import (
     beside,
     check_overwrite,
@@ -15,7 +16,6 @@ from longspan.data.annotations.writing import (
     things_of,
     write_bytes,
 )
-from longspan.data.annotations.files import lines_of
 from longspan.errors import ConfigError, DataError, Fault, data_error
 from longspan.vision.image_io import look
 

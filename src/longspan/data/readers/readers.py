@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import gzip
 import io
 import math
 import re
+import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +17,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from longspan.columns import Category, Column, Image, Text
-from longspan.data.readers.series import cells_of, lists_in_text, missing_nan, series_of
+from longspan.columns import Category, Column, Image
+from longspan.data.annotations.files import IMAGE_ENDINGS
+from longspan.data.readers.cell_types import typed_cells
+from longspan.data.readers.csv_lines import first_ragged_line, lines_of_rows
+from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
 from longspan.data.table import Table, infer_column
 from longspan.errors import ConfigError, DataError, unknown_name
+from longspan.storage.file_names import check_file_names
 
 __all__ = ["read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
 
@@ -35,14 +41,14 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
     if not root.exists():
         raise DataError(f"The folder {root} does not exist.")
     if not root.is_dir():
-        raise DataError(f"{root} is a file; from_files wants the folder that holds the images.")
+        raise DataError(f"{root} is a file; pass the folder that holds the images.")
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
+        raise ConfigError(f"The pattern '{pattern}' is not a regular expression: {error}.") from None
     if image in compiled.groupindex:
         raise ConfigError(f"The group {image!r} has the name of the image column; give image= another name.")
-    # A link that leads nowhere is told as a missing file when the rows are read, not dropped in silence.
+    # A link to a missing file is reported when the rows are read, not silently dropped.
     paths = sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
@@ -52,6 +58,16 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
     matches = [(path, match) for path in paths if (match := compiled.fullmatch(path))]
     if not matches:
         raise DataError(_no_match(root, pattern, compiled, paths))
+    check_file_names(root / path for path, _ in matches)
+    matched = {path for path, _ in matches}
+    left_out = [path for path in paths if path not in matched and Path(path).suffix.lower() in IMAGE_ENDINGS]
+    if left_out:
+        warnings.warn(
+            f"The pattern '{pattern}' leaves out {len(left_out):,} of the {len(matched) + len(left_out):,} images below "
+            f"{root}: they do not match, such as {', '.join(map(repr, left_out[:3]))}. For all endings in small and "
+            r"capital letters: '(?i:\.jpe?g|\.png)'.",
+            stacklevel=3,
+        )
     cells: dict[str, list[Any]] = {image: [path for path, _ in matches]}
     for group in compiled.groupindex:
         cells[group] = [match[group] for _, match in matches]
@@ -74,20 +90,22 @@ def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[s
 def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
     """See `Table.from_csv`."""
     path = _existing(path)
-    # Read as a number, "007" would lose its zeros.
-    texts = {name: pl.String for name, column in (columns or {}).items() if isinstance(column, Text)}
+    content: Path | bytes = path
     try:
-        # A row that fits only after ten thousand others is still read as a whole: types come from all rows.
         content = _unpacked(path)
         _check_utf8(path, content)
-        frame = pl.read_csv(content, infer_schema_length=None, try_parse_dates=True, schema_overrides=texts)
+        frame = pl.read_csv(content, infer_schema=False)  # all text: what a cell is, its whole column decides
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise DataError(f"{path} cannot be read as CSV: {_first_line(error)}. Is it comma-separated UTF-8?") from error
+        ragged = first_ragged_line(content)
+        what = f"line {ragged[0]} has {ragged[1]} cells, the heading {ragged[2]}" if ragged else _first_line(error)
+        raise DataError(f"{path} cannot be read as CSV: {what}. Is it comma-separated UTF-8?") from error
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
             raise DataError(f"{path} has several columns called {original!r}; rename them.")
-    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+    named = columns or {}
+    frame = frame.select(typed_cells(series, named.get(series.name), str(path)) for series in frame)
+    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), content=content)
 
 
 def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
@@ -110,7 +128,9 @@ def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | 
     try:
         native = nw.from_native(frame, eager_only=True)
     except TypeError as error:
-        raise DataError(f"{type(frame).__name__} is no data frame that narwhals knows: {_first_line(error)}") from error
+        raise DataError(
+            f"{type(frame).__name__} is not a data frame that narwhals knows: {_first_line(error)}"
+        ) from error
     try:
         cells = native.to_polars()
     except Exception:  # pandas without pyarrow, or a column of mixed values: one by one, which names what is wrong
@@ -163,7 +183,7 @@ def _idx_array(path: Path) -> np.ndarray:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES or not 1 <= content[3] <= 4:
-        raise DataError(f"{path} is no idx file (MNIST's format): it begins with {content[:4].hex(' ')!r}.")
+        raise DataError(f"{path} is not an idx file (MNIST's format): it begins with {content[:4].hex(' ')!r}.")
     dtype, axes = np.dtype(_IDX_DTYPES[content[2]]).newbyteorder(">"), content[3]
     shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes))
     expected = 4 + 4 * axes + math.prod(shape) * dtype.itemsize
@@ -173,16 +193,26 @@ def _idx_array(path: Path) -> np.ndarray:
     return np.frombuffer(content, dtype, offset=4 + 4 * axes).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def _typed(frame: pl.DataFrame, columns: Mapping[str, Column] | None, *, root: Path | None, source: str) -> Table:
+def _typed(
+    frame: pl.DataFrame,
+    columns: Mapping[str, Column] | None,
+    *,
+    root: Path | None,
+    source: str,
+    content: Path | bytes | None = None,
+) -> Table:
+    """The table of a frame; `content` is the CSV file it comes from, for the lines in messages."""
     for name in columns or {}:
         if name not in frame.columns:
             raise unknown_name(f"column (in {source})", name, frame.columns)
     if frame.height == 0:
         raise DataError(f"{source} has no rows.")
-    frame = pl.DataFrame([missing_nan(series) for series in frame])
+    meant = columns or {}
+    frame = pl.DataFrame([images_in_structs(missing_nan(series), meant.get(series.name)) for series in frame])
     typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
     for name in (name for name, column in typed.items() if column.json_cells):
-        frame = frame.with_columns(lists_in_text(frame[name], source))
+        lines = None if content is None else functools.partial(lines_of_rows, content, frame.height)
+        frame = frame.with_columns(lists_in_text(frame[name], source, lines))
     return Table(frame, typed, root=root, source=source)
 
 
@@ -205,7 +235,7 @@ def _unpacked(path: Path) -> Path | bytes:
 
 
 def _check_utf8(path: Path, content: Path | bytes) -> None:
-    """DataError for a file that is no UTF-8, with line and byte; polars does not look at every byte."""
+    """DataError for a file that is not UTF-8, with line and byte; polars does not look at every byte."""
     decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
     with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
         while True:
@@ -214,7 +244,9 @@ def _check_utf8(path: Path, content: Path | bytes) -> None:
                 decoder.decode(part, final=not part)
             except UnicodeDecodeError as error:
                 line, byte = lines + error.object.count(b"\n", 0, error.start), error.object[error.start]
-                raise DataError(f"{path}, line {line}: byte {byte:#04x} is no UTF-8; save the file as UTF-8.") from None
+                raise DataError(
+                    f"{path}, line {line}: byte {byte:#04x} is not UTF-8; save the file as UTF-8."
+                ) from None
             if not part:
                 return
             lines += part.count(b"\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from longspan.columns import Column
 from longspan.errors import DataError, Fault, data_error
 from longspan.storage.plain_json import parse_json
 
-__all__ = ["cells_of", "lists_in_text", "missing_nan", "series_of"]
+__all__ = ["cells_of", "images_in_structs", "lists_in_text", "missing_nan", "series_of"]
 
 
 def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndarray | None]:
@@ -96,8 +96,32 @@ def missing_nan(series: pl.Series) -> pl.Series:
     return series.cast(pl.String) if series.dtype in (pl.Categorical, pl.Enum) else series
 
 
-def lists_in_text(series: pl.Series, source: str) -> pl.Series:
+def images_in_structs(series: pl.Series, column: Column | None) -> pl.Series:
+    """Images as {"bytes", "path"}, the form of Hugging Face data sets, as bytes or as paths; others as they are.
+
+    Raises:
+        DataError: some rows hold bytes and others only a path.
+    """
+    fields = [field.name for field in series.dtype.fields] if isinstance(series.dtype, pl.Struct) else []
+    if not {"bytes", "path"} <= set(fields) or not (column is None or column.in_files):
+        return series
+    content, path = (series.struct.field(name).alias(series.name) for name in ("bytes", "path"))
+    if column is None and content.dtype not in (pl.Binary, pl.Null):
+        return series
+    if content.null_count() == len(content):
+        return path
+    if (content.is_null() & path.is_not_null()).any():
+        raise DataError(f"Column {series.name!r}: some rows hold the bytes of an image, others only its path.")
+    return content
+
+
+def lists_in_text(series: pl.Series, source: str, lines: Callable[[], Sequence[int] | None] | None = None) -> pl.Series:
     """What the JSON in each cell says; a series of anything but text as it is.
+
+    Args:
+        series: The cells.
+        source: File or frame, for messages.
+        lines: Gives the line of each row in the file; called only if there are faults.
 
     Raises:
         DataError: cells that are no JSON, all of them by row.
@@ -111,8 +135,12 @@ def lists_in_text(series: pl.Series, source: str) -> pl.Series:
         try:
             values.append(parse_json(text) if text else None)
         except ValueError as error:
-            faults.append(Fault(f"row {row}", f"{text[:60]!r} is no JSON ({error})"))
+            faults.append(Fault(str(row), f"{text[:60]!r} is not JSON ({error})"))
     if faults:
+        line_of = None if lines is None else lines()
+        faults = [
+            Fault(f"row {f.where}" if line_of is None else f"line {line_of[int(f.where)]}", f.what) for f in faults
+        ]
         raise data_error(
             f"Column {series.name!r} of {source} cannot be read:",
             faults,

@@ -110,20 +110,21 @@ def make_split(
 
     - `time="date"`: the last rows in time are the test rows, those before them validate. Rows of one moment stay
       together. Numbers, dates and ISO 8601 text have an order in time; other text is refused.
-    - `group="patient"`: all rows of one value go to one part; the parts come as near to their shares as groups allow.
+    - `group="patient"`: all rows of one value go to one part; the parts come as near to their sizes as groups allow.
     - `column="part"`: the column says it: "train", "valid" (or "val", "validation"), "test"; or true = valid. Other
       values are named: `column={"fold": {"valid": 3, "test": [4, 5]}}` (the rest trains, unless "train" is named
       too). If the column names no valid (test) rows, they are drawn at random from its training rows.
 
     Args:
         table: What is split.
-        valid: Share (below 1) or number (1 or more) of rows that validate; 0 for none. Of no effect when `column` names
-            the valid rows.
+        valid: Fraction (below 1) or number (1 or more) of rows that validate; 0 for none. Of no effect when `column`
+            names the valid rows.
         test: The same for the vault. With `column`, only allowed if the column names no test rows.
         seed: Another seed draws other rows.
         stratify: A column or columns whose classes are drawn in equal fractions; None for none; "auto": all `Category`
             columns with at least two rows per class on average, the one with fewest classes first. A missing class is
-            a class of its own here. A class's only row trains (named columns: is refused).
+            a class of its own here. At least one row of each class trains; a class's only row in a named column is
+            refused.
         time: Column to split by time.
         group: Column to split by group.
         column: Column, or mapping, that names the parts.
@@ -206,7 +207,31 @@ def _at_random(
     held = np.zeros(len(rows), dtype=np.int8)
     held[order[test_picked]] = 2
     held[rest[valid_picked]] = 1
+    _keep_each_class(held, keys, rest)
     return rows[held == 0], rows[held == 1], rows[held == 2]
+
+
+def _keep_each_class(held: np.ndarray, keys: Sequence[np.ndarray], order: np.ndarray) -> None:
+    """Give each class whose rows are all held out a training row, in exchange for one of another class, in place.
+
+    Args:
+        held: 0 for rows that train, 1 for those that validate, 2 for test rows.
+        keys: Class numbers of the rows, one array for each column to stratify by.
+        order: The rows that could train or validate, in the order in which they were drawn.
+    """
+    for ids in keys:
+        for lost in np.setdiff1d(ids, ids[held == 0]).tolist():
+            mine = np.flatnonzero(ids == lost)
+            # A validation row first: the test rows then stay as they are.
+            row = min(mine.tolist(), key=lambda row: (held[row], row))
+            safe = [
+                other
+                for other in order.tolist()
+                if held[other] == 0 and all((each[held == 0] == each[other]).sum() > 1 for each in keys)
+            ]
+            if safe:
+                nearest = min(safe, key=lambda other: (abs(int(ids[other]) - lost), other))
+                held[nearest], held[row] = held[row], 0
 
 
 def _every(total: int, count: int, start: float) -> np.ndarray:
@@ -381,7 +406,9 @@ def _class_of(value: object) -> object:
         value = value.item()
     if isinstance(value, float) and value != value:
         return None
-    return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return tuple((key, _class_of(part)) for key, part in value.items())
+    return tuple(map(_class_of, value)) if isinstance(value, list) else value
 
 
 def _class_ids(values: list[object]) -> tuple[np.ndarray, list[object]]:
@@ -392,6 +419,6 @@ def _class_ids(values: list[object]) -> tuple[np.ndarray, list[object]]:
         try:
             distinct = sorted(set(values), key=lambda value: (type(value).__name__, str(value)))
         except TypeError as error:
-            raise SplitError(f"Values such as {values[0]!r} are no classes or groups: {error}.") from error
+            raise SplitError(f"Values such as {values[0]!r} are not classes or groups: {error}.") from error
     ids = {value: i for i, value in enumerate(distinct)}
     return np.fromiter((ids[value] for value in values), dtype=np.int64, count=len(values)), distinct

@@ -10,7 +10,7 @@ __all__ = ["checked_fraction", "counts_of"]
 
 
 def checked_fraction(part: str, fraction: object) -> float:
-    """`share` as a plain number: below 1 a fraction of the rows, else an int, a number of rows."""
+    """`fraction` as a plain number: below 1 a fraction of the rows, else an int, a number of rows."""
     if isinstance(fraction, (bool, np.bool_)) or not isinstance(fraction, (int, float, np.integer, np.floating)):
         raise SplitError(f"{part}={fraction!r} must be a number: a fraction such as 0.2, or a count such as 500.")
     if fraction == 1 and isinstance(fraction, (float, np.floating)):
@@ -29,13 +29,13 @@ def counts_of(total: int, valid: float, test: float) -> tuple[int, int]:
         count = int(fraction) if fraction >= 1 else int(fraction * total + 0.5)
         if fraction and not count:
             raise SplitError(
-                f"{part}={fraction} of {total} rows is no row, so the {part} part would be empty. "
-                f"Use a larger share or a number of rows, such as {part}=1."
+                f"{part}={fraction} of {total} rows is less than half a row, so the {part} part would be empty. "
+                f"Use a larger fraction or a number of rows, such as {part}=1."
             )
         counts.append(count)
     if sum(counts) >= total:
         raise SplitError(
             f"valid={valid} and test={test} take {sum(counts)} of {total} rows and leave none to train on. "
-            "Make them smaller; shares must sum to less than 1."
+            "Make them smaller; fractions must sum to less than 1."
         )
     return counts[0], counts[1]

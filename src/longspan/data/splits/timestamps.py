@@ -29,7 +29,7 @@ def moments_of(values: list[object], name: str) -> list[object]:
             parsed[value] = datetime.fromisoformat(text)
         except ValueError as error:
             raise SplitError(
-                f"Column {name!r}, row {values.index(value)}: {value!r} is no date that sorts by time. "
+                f"Column {name!r}, row {values.index(value)}: {value!r} is not a date that sorts by time. "
                 "Write dates as 2026-01-31 or 2026-01-31T12:00 (ISO 8601), or as numbers."
             ) from error
     return [parsed[value] for value in values]

@@ -1,0 +1,105 @@
+"""What the cells of a CSV column are, all of which are texts: whole numbers, numbers, true or false, or text.
+
+A column becomes numbers only if nothing that is written is lost: 007 and 20-digit ids stay text, and so do dates.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import polars as pl
+
+from longspan.columns import Column
+
+__all__ = ["typed_cells"]
+
+_WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
+_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
+_PADDED = r"^\s*[+-]?0[0-9]"
+_LONG = r"^\s*[+-]?[0-9]{19,}\s*$"
+_WHOLE_FLOAT = r"^-?(0|[1-9][0-9]*)\.0$"
+_MISSING_NUMBER = ("nan", "n/a", "na", "none", "null", "#n/a", "#na", "#value!", "-", "--", "?", ".", "")
+_MISSING_LABEL = ("nan", "n/a", "#n/a", "na", "none", "null")
+_BOOLEAN = ("true", "false")
+
+
+def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Series:
+    """A column of text as what it holds.
+
+    Args:
+        series: The cells as they are written; empty ones are "" or None.
+        column: What a person says the column means, which decides; None: the cells do.
+        source: The file, for warnings.
+
+    Returns:
+        Text, whole numbers, numbers or booleans; empty cells are missing. Text that is declared `Text` keeps quoted
+        empty cells.
+    """
+    kind = None if column is None else column.kind
+    if kind == "text":
+        return series
+    present = series.set(series == "", None) if (series == "").any() else series
+    cells = present.drop_nulls()
+    if not len(cells) or (column is not None and (column.in_files or column.json_cells)):
+        return present
+    if kind in ("number", None):
+        numbers = _numbers(present, source, declared=kind == "number")
+        if numbers is not None:
+            return numbers
+    elif kind == "category" and cells.str.contains(_WHOLE).all() and not (cells == "-0").any():
+        return present.cast(pl.Int64)
+    elif kind == "category" and cells.str.contains(_WHOLE_FLOAT).all():  # whole numbers beside missing ones in pandas
+        return present.cast(pl.Float64)
+    if kind in ("category", None):
+        small = cells.str.to_lowercase()
+        if small.is_in(_BOOLEAN).all():
+            return present.str.to_lowercase() == "true"
+        _warn_of_words(series.name, small, cells, source)
+    return present
+
+
+def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | None:
+    """The numbers of a column in which other words mean that nothing is there; None if it is not one of numbers."""
+    words = present.str.strip_chars().str.to_lowercase().is_in(_MISSING_NUMBER).fill_null(False)
+    known = present.set(words, None) if words.any() else present
+    cells = known.drop_nulls()
+    if not len(cells):
+        return known.cast(pl.Float64, strict=False) if declared else None
+    if not cells.str.contains(_NUMBER).all():
+        return known if declared else None  # declared: each cell that is not a number is a fault with its row
+    ids = not declared and (cells.str.contains(_PADDED).any() or cells.str.contains(_LONG).any())
+    if ids:
+        return None
+    spelled = present.filter(words).unique().to_list()
+    unusual = sorted(word for word in spelled if word.strip().lower() != "nan")
+    if unusual:
+        warnings.warn(
+            f"{source}, column {present.name!r}: {', '.join(map(repr, unusual[:5]))} ({words.sum()} "
+            f"cell{'s' if words.sum() > 1 else ''}) among numbers is read as missing.",
+            stacklevel=5,
+        )
+    if cells.str.contains(_WHOLE).all():
+        return known.cast(pl.Int64)
+    numbers = known.str.strip_chars().str.strip_prefix("+").cast(pl.Float64)
+    if not declared:
+        pointed = cells.filter(cells.str.contains(".", literal=True)).unique()
+        if pointed.cast(pl.Float64, strict=False).n_unique() < len(pointed):
+            warnings.warn(
+                f"{source}, column {present.name!r}: some cells, such as 1.1 and 1.10, are different texts and one "
+                "number; they are read as numbers. If they are names, say Category() or Text() (--column NAME=text).",
+                stacklevel=5,
+            )
+    return numbers
+
+
+def _warn_of_words(name: str, small: pl.Series, cells: pl.Series, source: str) -> None:
+    """Say which labels look like words for a missing value: 'None' may also be a class."""
+    words = small.is_in(_MISSING_LABEL)
+    if words.any() and not words.all():
+        found = cells.filter(words)
+        warnings.warn(
+            f"{source}, column {name!r}: {', '.join(map(repr, sorted(found.unique().to_list())[:5]))} ({len(found)} "
+            f"cell{'s' if len(found) > 1 else ''}) is read as a label. If it means that there is no label, leave those "
+            "cells empty.",
+            stacklevel=5,
+        )
