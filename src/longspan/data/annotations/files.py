@@ -191,8 +191,8 @@ class ImageFiles:
         if unknown:
             listed = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
             raise DataError(
-                f"{len(unknown)} names on the list do not match exactly one image below {self.folder}, such as {listed}. "
-                f"The folder holds {self.paths[0]!r}, for example."
+                f"{len(unknown)} names on the list do not match exactly one image below {self.folder}, such as "
+                f"{listed}. The folder holds {self.paths[0]!r}, for example."
             )
         return list(dict.fromkeys(chosen))
 

@@ -58,8 +58,9 @@ def read_masks(
         on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.
 
     Raises:
-        DataError: folders that are not there, no mask at all, or faults: masks of another size than their image, in
-            colours that nobody has named, that cannot be opened, without an image, in JPEG, or with palettes that contradict each other. `faults` lists them all.
+        DataError: folders that do not exist, no mask at all, or faults: masks of another size than their image, in
+            colours without codes= and colours=, that cannot be opened, without an image, in JPEG, or with palettes that
+            contradict each other. `faults` lists them all.
     """
     column = _column(codes, colours, ignored)
     folder = existing_folder(masks, "masks")

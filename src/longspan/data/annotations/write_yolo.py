@@ -64,8 +64,8 @@ def write_yolo(
     for label in place_of:
         if not str(label).strip() or str(label) != str(label).strip() or lines_of(str(label)) != [str(label)]:
             raise DataError(
-                f"The label {label!r} cannot be a line of classes.txt: it is empty, begins or ends with a blank, or has "
-                "a line break. Rename it, or use write_coco."
+                f"The label {label!r} cannot be a line of classes.txt: it is empty, begins or ends with a blank, or "
+                "has a line break. Rename it, or use write_coco."
             )
     faults: list[Fault] = []
     texts: list[str] = []

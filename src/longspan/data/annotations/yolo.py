@@ -98,8 +98,9 @@ def read_yolo(
     if keypoints is None and looks_like_keypoints([line.values for line in lines]):
         raise DataError(keypoints_message(folder, lines[0]))
     if keypoints and keypoints[0] and any(line.box and len(line.values) > 5 for line in lines):
+        count = sum(line.box is not None for line in lines)
         warnings.warn(
-            f"{folder}: the boxes of {sum(line.box is not None for line in lines)} lines are read; their {keypoints[0]} key points are left out.",
+            f"{folder}: the boxes of {count} lines are read; their {keypoints[0]} key points are left out.",
             stacklevel=3,
         )
     polygons = instances is True or (instances is None and any(line.instance is not None for line in lines))

@@ -62,9 +62,9 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
     matched = {path for path, _ in matches}
     left_out = [path for path in paths if path not in matched and Path(path).suffix.lower() in IMAGE_ENDINGS]
     if left_out:
+        count = len(matched) + len(left_out)
         warnings.warn(
-            f"The pattern '{pattern}' leaves out {len(left_out):,} of the {len(matched) + len(left_out):,} images below "
-            f"{root}: they do not match, such as {', '.join(map(repr, left_out[:3]))}. For all endings in small and "
+            f"The pattern '{pattern}' leaves out {len(left_out):,} of the {count:,} images below {root}: they do not match, such as {', '.join(map(repr, left_out[:3]))}. For all endings in small and "
             r"capital letters: '(?i:\.jpe?g|\.png)'.",
             stacklevel=3,
         )
