@@ -1,213 +1,61 @@
 """longspan: deep learning, end to end or in stages: measure which.
 
-Names are loaded when they are first used, so that the command line answers at once: `import longspan` alone costs
-milliseconds, and `longspan.Learner` brings PyTorch.
+Every name that a room lists in its `__all__` is a name here: `longspan.Learner` is `longspan.train.Learner`. Names are
+loaded when they are first used, so that the command line answers at once: `import longspan` alone costs milliseconds,
+and `longspan.Learner` brings PyTorch.
 """
 
 from __future__ import annotations
 
 import importlib
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
-from longspan.version import __version__
+from longspan.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from longspan import datasets, models
-    from longspan.columns import (
-        Boxes,
-        Category,
-        Image,
-        Instances,
-        Mask,
-        MultiLabel,
-        Number,
-        Raw,
-        Text,
-    )
-    from longspan.data import Split, Table, Task
-    from longspan.errors import (
-        LongspanError,
-    )
-    from longspan.heads import (
-        Classify,
-        Detect,
-        Head,
-        MultiLabelClassify,
-        Regress,
-        Segment,
-        SegmentInstances,
-        Transcribe,
-    )
-    from longspan.inference import Ensemble, Prediction, Predictor, slide
-    from longspan.models import (
-        DeepCNNConfig,
-        LineCNNConfig,
-        SegNetConfig,
-        SmallResNetConfig,
-        SpaceDisplacementLeNetConfig,
-        SpaceToDepthCNNConfig,
-    )
-    from longspan.pipeline import (
-        Ceiling,
-        FeaturesOf,
-        Pipeline,
-        Stage,
-        load,
-    )
-    from longspan.study import (
-        SingleTask,
-        Study,
-        Transfer,
-    )
-    from longspan.train import (
-        Budget,
-        Callback,
-        Checkpoints,
-        EarlyStopping,
-        Learner,
-        Phase,
-        Recipe,
-        TrainConfig,
-        WeightAverage,
-    )
-    from longspan.vision import Augment
+if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly the rooms' `__all__`
+    from longspan import datasets as datasets
+    from longspan import models as models
+    from longspan.columns import *  # noqa: F403
+    from longspan.data import *  # noqa: F403
+    from longspan.errors import LongspanError as LongspanError
+    from longspan.heads import *  # noqa: F403
+    from longspan.inference import *  # noqa: F403
+    from longspan.models.vision import *  # noqa: F403
+    from longspan.pipeline import *  # noqa: F403
+    from longspan.study import *  # noqa: F403
+    from longspan.train import *  # noqa: F403
+    from longspan.vision import *  # noqa: F403
 
-__all__ = [
-    "Augment",
-    "Boxes",
-    "Budget",
-    "Callback",
-    "Category",
-    "Ceiling",
-    "Checkpoints",
-    "Classify",
-    "DeepCNNConfig",
-    "Detect",
-    "EarlyStopping",
-    "Ensemble",
-    "FeaturesOf",
-    "Head",
-    "Image",
-    "Instances",
-    "Learner",
-    "LineCNNConfig",
-    "LongspanError",
-    "Mask",
-    "MultiLabel",
-    "MultiLabelClassify",
-    "Number",
-    "Phase",
-    "Pipeline",
-    "Prediction",
-    "Predictor",
-    "Raw",
-    "Recipe",
-    "Regress",
-    "SegNetConfig",
-    "Segment",
-    "SegmentInstances",
-    "SingleTask",
-    "SmallResNetConfig",
-    "SpaceDisplacementLeNetConfig",
-    "SpaceToDepthCNNConfig",
-    "Split",
-    "Stage",
-    "Study",
-    "Table",
-    "Task",
-    "Text",
-    "TrainConfig",
-    "Transcribe",
-    "Transfer",
-    "WeightAverage",
-    "__version__",
-    "datasets",
-    "load",
-    "models",
-    "slide",
-]
-
-# The same names once more, for the interpreter: what stands under TYPE_CHECKING is what editors and pyright follow.
-_HOMES = {
-    "columns": (
-        "Boxes",
-        "MultiLabel",
-        "Category",
-        "Image",
-        "Instances",
-        "Mask",
-        "Number",
-        "Raw",
-        "Text",
-    ),
-    "data": (
-        "Split",
-        "Table",
-        "Task",
-    ),
-    "errors": ("LongspanError",),
-    "heads": (
-        "Classify",
-        "MultiLabelClassify",
-        "Detect",
-        "Head",
-        "Regress",
-        "Segment",
-        "SegmentInstances",
-        "Transcribe",
-    ),
-    "inference": (
-        "Ensemble",
-        "Prediction",
-        "Predictor",
-        "slide",
-    ),
-    "models": (
-        "DeepCNNConfig",
-        "LineCNNConfig",
-        "SegNetConfig",
-        "SpaceDisplacementLeNetConfig",
-        "SmallResNetConfig",
-        "SpaceToDepthCNNConfig",
-    ),
-    "pipeline": (
-        "Ceiling",
-        "FeaturesOf",
-        "Pipeline",
-        "Stage",
-        "load",
-    ),
-    "study": (
-        "SingleTask",
-        "Study",
-        "Transfer",
-    ),
-    "train": (
-        "Budget",
-        "Callback",
-        "Checkpoints",
-        "EarlyStopping",
-        "Learner",
-        "Phase",
-        "Recipe",
-        "TrainConfig",
-        "WeightAverage",
-    ),
-    "vision": ("Augment",),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+# In the order of imports, so that looking for a name loads no room that its own room does not need.
+_ROOMS = ("vision", "columns", "data", "models.vision", "heads", "inference", "train", "pipeline", "study")
+_ELSEWHERE = {"LongspanError": "errors", "load": "pipeline"}  # `inference.load` reads no pipelines
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use (PEP 562)."""
-    if name in ("datasets", "models"):
-        return importlib.import_module(f"longspan.{name}")
-    if name not in _HOME:
+if not TYPE_CHECKING:  # a module with `__getattr__` would have every name for a type checker
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name on first use (PEP 562); the names of version 1 work and warn."""
+        if name == "__all__":
+            return __dir__()
+        if name.islower() and PathFinder.find_spec(f"longspan.{name}", __path__) is not None:  # noqa: F405 - a package has it
+            return importlib.import_module(f"longspan.{name}")
+        if name.startswith("_"):
+            raise AttributeError(f"module 'longspan' has no attribute {name!r}")
+        for home in [_ELSEWHERE[name]] if name in _ELSEWHERE else _ROOMS:
+            room = importlib.import_module(f"longspan.{home}")
+            if name in room.__all__:
+                globals()[name] = getattr(room, name)  # the next use does not come here
+                return globals()[name]
+        from longspan.old_names import CLASSES, warn_renamed
+
+        if name in CLASSES:
+            warn_renamed(f"longspan.{name}", f"longspan.{CLASSES[name]}")
+            return __getattr__(CLASSES[name])
         raise AttributeError(f"module 'longspan' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"longspan.{_HOME[name]}"), name)
-    globals()[name] = value  # the next use does not come here
-    return value
 
-
-def __dir__() -> list[str]:
-    return __all__
+    def __dir__() -> list[str]:
+        rooms = (importlib.import_module(f"longspan.{room}") for room in _ROOMS)
+        return sorted(
+            {"__version__", "datasets", "models", *_ELSEWHERE, *(name for room in rooms for name in room.__all__)}
+        )

@@ -23,6 +23,7 @@ __all__ = [
     "VALUES",
     "accepts_old_keywords",
     "current_fields",
+    "current_json",
     "current_value",
     "warn_renamed",
 ]
@@ -70,15 +71,16 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = _INTERNAL) -> None:
     warnings.warn(f"{old} is now called {new}; the old name goes in the next release.", FutureWarning, stacklevel)
 
 
-def current_value(owner: str, value: str) -> str:
+def current_value(owner: str, value: str, *, stacklevel: int = 5) -> str:
     """A value of `resize` by its present name; an old one warns.
 
     Args:
-        owner: What takes the value, for the warning: "Image(resize=...)" .
+        owner: What takes the value, for the warning: "Image.resize".
         value: As it was given.
+        stacklevel: As for `warnings.warn`; 5 reaches from a dataclass's `__post_init__` to who makes an instance.
     """
     if value in VALUES:
-        warn_renamed(f"{owner}: {value!r}", repr(VALUES[value]), stacklevel=5)  # through a dataclass's __init__
+        warn_renamed(f"{owner}: {value!r}", repr(VALUES[value]), stacklevel=stacklevel)
         return VALUES[value]
     return value
 
@@ -88,6 +90,21 @@ def current_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     renamed = {FIELDS.get(name, name): value for name, value in fields.items()}
     if isinstance(resize := renamed.get("resize"), str):
         renamed["resize"] = VALUES.get(resize, resize)
+    return renamed
+
+
+def current_json(value: Any) -> Any:
+    """A whole JSON value from a file under present names: fields, kinds of columns and heads, networks, resizing."""
+    if isinstance(value, list):
+        return [current_json(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {key: current_json(each) for key, each in current_fields(value).items()}
+    if isinstance(kind := renamed.get("kind"), str):
+        renamed["kind"] = COLUMN_KINDS.get(kind) or HEAD_KINDS.get(kind) or kind
+    for key in ("name", "model"):
+        if isinstance(name := renamed.get(key), str):
+            renamed[key] = MODELS.get(name, name)
     return renamed
 
 

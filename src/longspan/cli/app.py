@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -64,6 +65,7 @@ def main() -> None:
     Exit codes: 0; 2 for a `LongspanError` or wrong usage, told in words on standard error; 130 when interrupted; 1 with
     a traceback for anything else, which is a fault of longspan's own.
     """
+    warnings.formatwarning = _sentence
     try:
         code = app(prog_name="longspan", standalone_mode=False)
         sys.stdout.flush()
@@ -80,6 +82,12 @@ def main() -> None:
     if code == 130:
         fail("interrupted; nothing half-written is left behind.", mark="")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _sentence(message: Warning | str, category: type[Warning], *_: object, **__: object) -> str:
+    """A warning as a person at a terminal reads it: without file, line and code."""
+    del category
+    return f"longspan: note: {message}\n"
 
 
 def _usage(error: TyperException) -> str:

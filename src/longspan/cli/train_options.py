@@ -10,6 +10,7 @@ from typing import Any, final
 
 from longspan.cli.formats import AnnotationFormat, annotation_format
 from longspan.errors import CheckpointError, ConfigError, unknown_name
+from longspan.old_names import current_fields, current_value
 
 __all__ = ["AUGMENTS", "MODES", "TrainOptions", "read_options"]
 
@@ -80,6 +81,8 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything is read."""
+        if self.resize is not None:
+            object.__setattr__(self, "resize", current_value("--resize", self.resize))
         for option, value, valid in (
             ("--mode", self.mode, MODES),
             ("--augment", self.augment, AUGMENTS),
@@ -194,7 +197,7 @@ def read_options(folder: Path, changed: dict[str, Any]) -> TrainOptions:
             "training was started; if it was stopped before it had read its data, start it again."
         )
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))["options"]
+        kept = current_fields(json.loads(path.read_text(encoding="utf-8"))["options"])
         known = {field.name for field in fields(TrainOptions)}
         if unknown := sorted(set(kept) - known):
             raise CheckpointError(f"{path} has options that this longspan does not know: {', '.join(unknown)}.")

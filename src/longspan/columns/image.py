@@ -18,6 +18,7 @@ import torch
 from longspan.columns.base import Column
 from longspan.errors import ConfigError, Fault, data_error
 from longspan.metrics.row_errors import RAW_VALUE, RowError
+from longspan.old_names import current_value
 from longspan.vision.augment_params import warp_images
 from longspan.vision.image_io import Resize, look, read_pixels, resize
 from longspan.vision.resize_transform import ResizeTransform
@@ -71,6 +72,7 @@ class Image(Column):
             )
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"Image.channels must be 1 (grey) or 3 (colour), got {self.channels!r}")
+        object.__setattr__(self, "resize", current_value("Image.resize", self.resize))
         if self.resize not in ("crop", "stretch", "pad"):
             raise ConfigError(f"Image.resize must be 'crop', 'stretch' or 'pad', got {self.resize!r}")
         numbers = (*(self.mean or ()), *(self.std or ()))

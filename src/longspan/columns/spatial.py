@@ -12,6 +12,7 @@ from longspan.columns.base import Column
 from longspan.columns.category import Label
 from longspan.columns.image import Image
 from longspan.errors import ConfigError
+from longspan.old_names import current_value
 from longspan.vision.drawing import Colour
 from longspan.vision.image_io import Resize
 from longspan.vision.resize_transform import ResizeTransform
@@ -91,6 +92,7 @@ def checked_frame(column: Spatial) -> None:
         size = (size, size)
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ConfigError(f"{name}.size_px must be (height, width) of at least 1 pixel, got {size!r}.")
+    object.__setattr__(column, "resize", current_value(f"{name}.resize", column.resize, stacklevel=6))
     if column.resize not in ("crop", "stretch", "pad"):
         raise ConfigError(f"{name}.resize must be 'crop', 'stretch' or 'pad', got {column.resize!r}.")
     object.__setattr__(column, "size_px", None if size is None else (int(size[0]), int(size[1])))

@@ -31,10 +31,12 @@ from longspan.errors import (
     data_error,
     unknown_name,
 )
+from longspan.old_names import accepts_old_keywords
 
 __all__ = ["Task"]
 
 
+@accepts_old_keywords(memory_gb="cache_gb")
 @final
 class Task:
     """Inputs -> targets on a split table. One of each is the common case; several of either is normal.

@@ -16,6 +16,7 @@ from longspan.metrics.average_precision import box_figures
 from longspan.models import FeatureShapes
 from longspan.nn.detections import DetectorOutputs
 from longspan.nn.retinanet import RetinaNet, RetinaNetConfig
+from longspan.old_names import accepts_old_keywords
 
 __all__ = ["Design", "Detect"]
 
@@ -23,6 +24,7 @@ Design = Literal["faster_rcnn", "retinanet"]
 _DESIGNS = ("faster_rcnn", "retinanet")
 
 
+@accepts_old_keywords(representation="box_head_dim")
 @final
 @dataclass(frozen=True, kw_only=True)
 class Detect(Detector):

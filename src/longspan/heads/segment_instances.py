@@ -18,6 +18,7 @@ from longspan.metrics.average_precision import mask_figures
 from longspan.models import FeatureShapes
 from longspan.nn.detections import DetectorOutputs
 from longspan.nn.mask_branch import MaskBranch
+from longspan.old_names import accepts_old_keywords
 from longspan.vision.instance_encoding import boxes_in, masks_in, packed
 from longspan.vision.rle import encode_runs
 
@@ -26,6 +27,7 @@ __all__ = ["SegmentInstances"]
 _SCORE_LAST = [0, 1, 2, 3, 5, 4]  # detections have the score before the class, packed objects after it
 
 
+@accepts_old_keywords(representation="box_head_dim")
 @final
 @dataclass(frozen=True, kw_only=True)
 class SegmentInstances(Detector):

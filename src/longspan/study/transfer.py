@@ -16,6 +16,7 @@ from longspan.columns import Image
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, StudyError
 from longspan.inference import Predictor, load
+from longspan.old_names import accepts_old_keywords
 from longspan.study.identity import rows_digest, shared_rows, tensors_digest
 from longspan.study.scoring import measure_for
 from longspan.train import Budget, Learner, Recipe
@@ -48,6 +49,7 @@ class Conditions:
         return "\n".join(self.notes)
 
 
+@accepts_old_keywords(lower_rate="backbone_lr_mult")
 @final
 class Transfer:
     """A strategy: train a network on a source task, then on the target task from the weights it has.
@@ -177,6 +179,7 @@ class Transfer:
             notes.append(f"The images differ in size: {_size(theirs)} and {_size(ours)} px.")
         return Conditions(same, more, rows, len(task.train), tuple(notes))
 
+    @accepts_old_keywords(shares="fractions")
     def depths(
         self,
         task: Task,

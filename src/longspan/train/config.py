@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 
 from longspan.errors import ConfigError, unknown_name
 from longspan.inference.precision import PRECISIONS, Precision
+from longspan.old_names import accepts_old_keywords
 from longspan.train.schedules import SCHEDULES, Schedule
 from longspan.vision.augment import Augment
 
@@ -73,6 +74,7 @@ class TrainConfig:
         return asdict(self)
 
 
+@accepts_old_keywords(lower_rate="backbone_lr_mult")
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Phase:

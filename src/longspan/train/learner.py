@@ -19,6 +19,7 @@ from longspan.inference.predictor import Predictor
 from longspan.inference.scores import Scores, score_rows
 from longspan.inference.source import prepare_inputs, whole_source
 from longspan.models import Backbone, ModelConfig
+from longspan.old_names import accepts_old_keywords
 from longspan.randomness import step_seed
 from longspan.train.backbone_factory import make_backbone, normalised_for
 from longspan.train.callbacks import Callback
@@ -186,6 +187,7 @@ class Learner:
         train_phases(self.training, [Phase(epochs=epochs, lr=lr, schedule="one_cycle", warmup=warmup)], checkpoints)
         return self
 
+    @accepts_old_keywords(lower_rate="backbone_lr_mult")
     def fine_tune(
         self,
         epochs: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from longspan.errors import CheckpointError
+from longspan.columns import column_from_json
+from longspan.errors import CheckpointError, LongspanError
+from longspan.heads import head_from_json
+from longspan.old_names import current_fields, current_json
 from longspan.storage.files import tensors_below
 from longspan.train.best_epoch import BestEpoch
 from longspan.train.checkpoints.checkpoint_values import check_values, misfit_named
@@ -43,9 +47,19 @@ def check_same_training(training: Training, values: dict[str, Any], folder: str 
     """CheckpointError if `values` are of another training; it names every difference."""
     check_values(values)
     values["identity"].setdefault("config", {}).setdefault("keep", training.config.keep)  # unknown to version 1
-    changes = list(_changes("", values["identity"], identity(training)))
+    changes = list(_changes("", _in_this_version(values["identity"]), identity(training)))
     if changes:
         raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(changes[:10])}.")
+
+
+def _in_this_version(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity under present names; options that its version did not have are at their defaults."""
+    present = current_json(identity)
+    for part, make in (("inputs", column_from_json), ("heads", head_from_json)):
+        # What cannot be made again is compared as it stands, and named as a difference.
+        with contextlib.suppress(LongspanError, TypeError, KeyError, ValueError, AttributeError):
+            present[part] = _round_trip({name: make(each).to_json() for name, each in present[part].items()})
+    return present
 
 
 def collect(
@@ -109,8 +123,8 @@ def go_back(training: Training, values: dict[str, Any], tensors: dict[str, torch
     training.history[:] = values["history"]
     training.epochs_done, training.steps_done = values["epochs_before"], values["steps_before"]
     training.network.load_state_dict(tensors_below(tensors, "network."))
-    training.phases[:] = [Phase(**phase) for phase in values["phases_before"]]
-    return [Phase(**phase) for phase in values["phases"]]
+    training.phases[:] = [Phase(**current_fields(phase)) for phase in values["phases_before"]]
+    return [Phase(**current_fields(phase)) for phase in values["phases"]]
 
 
 @misfit_named()
