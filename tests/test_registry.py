@@ -71,7 +71,7 @@ def test_an_entry_knows_what_lists_and_help_show(kinds):
 
 def test_the_nearest_name_is_offered(kinds):
     kinds.register()(Colour)
-    with pytest.raises(UnknownNameError, match="There is no kind 'color'. Did you mean 'colour'"):
+    with pytest.raises(UnknownNameError, match=r"There is no kind 'color'\. Did you mean 'colour'"):
         kinds.find("color")
     with pytest.raises(KeyError):
         kinds["color"]
