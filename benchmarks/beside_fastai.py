@@ -120,20 +120,8 @@ def reading(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"fastai": json.loads(line), "longspan": json.loads(ours)}
 
 
-def unet(arguments: argparse.Namespace) -> dict[str, Any]:
-    """U-Net on street scenes, on one core: longspan before and after fastai, which takes 14 seconds for an image."""
-    command = [sys.executable, str(HERE / "unet_speed.py"), "--rows", "16", "--epochs", "2", "--threads", "1"]
-    before = json.loads(child(command)[0])
-    command_theirs = [arguments.fastai, str(HERE / "peers" / "fastai_unet.py")]
-    command_theirs += ["--rows", "8", "--epochs", "1", "--threads", "1", "--workers", "0"]
-    theirs = json.loads(child(command_theirs)[0])
-    ours = [before, json.loads(child(command)[0])]
-    slowest = min(each["images_per_second"] for each in ours)
-    return {"longspan": ours, "fastai": theirs, "ratio": round(slowest / theirs["images_per_second"], 1)}
-
-
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
-    each.__name__: each for each in (loop, reading, pets_fastai, pets, mnist_fastai, mnist_book, mnist_fast, unet)
+    each.__name__: each for each in (loop, reading, pets_fastai, pets, mnist_fastai, mnist_book, mnist_fast)
 }
 
 

@@ -1,4 +1,4 @@
-"""How fast longspan's U-Net trains on CamVid: the work of `peers/fastai_unet.py`, with the settings of street-scenes.
+"""How fast longspan's U-Net trains on CamVid, with the settings of street-scenes.
 
 LONGSPAN_DATA=../shared/data python benchmarks/unet_speed.py --rows 48 --epochs 2
 """

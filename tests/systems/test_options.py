@@ -62,6 +62,15 @@ def test_describes_itself():
     ]
 
 
+def test_former_names_of_options_still_work_and_name_the_new_one():
+    read_numbers = SYSTEMS["read-numbers"].options
+    with pytest.warns(FutureWarning, match="--ways is now called --strategies"):
+        options = parse_options(read_numbers, ["--ways", "in stages"])
+    assert options == read_numbers(strategies="in stages")
+    with pytest.raises(UnknownNameError):
+        parse_options(Options, ["--ways", "in stages"])
+
+
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=list(SYSTEMS))
 def test_every_system_describes_every_option(system):
     assert all(

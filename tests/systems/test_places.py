@@ -9,7 +9,7 @@ import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
 from longspan.systems.faces import face_areas
-from longspan.systems.function_registry import load_with_given
+from longspan.systems.function_registry import load_with_functions
 from longspan.systems.lane_markings import mark_lanes
 from longspan.systems.vision_common import parse_size
 
@@ -18,7 +18,7 @@ QUICK = {
     "lanes": ({"limit": 10, "epochs": 1, "size": "64x96"}, "iou of free space"),
     "pedestrians": ({"limit": 15, "epochs": 1, "size": "96x128"}, "mask_ap50, mask_rcnn"),
     "faces": ({"limit": 10, "epochs": 1, "size": "96x96"}, "ap50"),
-    "objects": ({"limit": 10, "epochs": 1, "size": "96x96"}, "ap50, photos known by heart"),
+    "objects": ({"limit": 10, "epochs": 1, "size": "96x96"}, "ap50, training photos"),
 }
 
 
@@ -33,9 +33,9 @@ def test_a_quick_look(name, tmp_path):
     assert 0 <= result["metrics"][figure] <= 1
     assert result["options"]["limit"] == options["limit"]
     assert {path.name for path in tmp_path.iterdir()} == {"result.json", "report.html", "model.safetensors"}
-    begin = {"lanes": "Free space and markings", "faces": "By size", "objects": "Known by heart, and new"}
+    begin = {"lanes": "Free space and markings", "faces": "By size", "objects": "Training photos and unseen photos"}
     assert begin.get(name, "Side by side") in (tmp_path / "report.html").read_text()
-    model = load_with_given(tmp_path / "model.safetensors")
+    model = load_with_functions(tmp_path / "model.safetensors")
     grey = np.full((80, 120, 3), 90, np.uint8)
     assert model.predict(grey).draw(grey).shape == (80, 120, 3)
 
@@ -43,9 +43,9 @@ def test_a_quick_look(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("street-scenes", {"networks": "unet,vnet"}, "--networks are some of unet, fcn8s, segnet"),
-        ("pedestrians", {"networks": "mask_rcnn,mask_rcnn"}, "--networks are some of faster_rcnn, mask_rcnn, each"),
-        ("faces", {"size": "20x400"}, "--size is HEIGHTxWIDTH or one side, of at least 32 pixels"),
+        ("street-scenes", {"networks": "unet,vnet"}, "--networks must be some of unet, fcn8s, segnet"),
+        ("pedestrians", {"networks": "mask_rcnn,mask_rcnn"}, "--networks must be some of faster_rcnn, mask_rcnn, each"),
+        ("faces", {"size": "20x400"}, "--size must be HEIGHTxWIDTH or one side, at least 32 pixels"),
         ("lanes", {"epochs": 0}, "--epochs must be at least 1, got 0"),
         ("objects", {"limit": 3}, "--limit must be at least 10, got 3"),
     ],
@@ -62,9 +62,9 @@ def test_sizes_are_height_by_width():
 
 def test_every_area_of_a_face_has_one_name():
     areas = face_areas()
-    assert [name for name, (least, most) in areas.items() if least <= 50**2 < most] == ["middle"]
+    assert [name for name, (least, most) in areas.items() if least <= 50**2 < most] == ["medium"]
     assert areas["small"][0] == 0
-    assert areas["small"][1] == areas["middle"][0]
+    assert areas["small"][1] == areas["medium"][0]
 
 
 def test_markings_are_thin_bright_and_on_the_road():

@@ -67,7 +67,7 @@ def test_a_report_that_fails_loses_no_training(tmp_path, learner):
         run.finish(learner, {"a": 2.0}, train_seconds=0, options={}, report=broken)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "result.json"]
     assert json.loads((tmp_path / "result.json").read_text())["metrics"] == {"a": 2.0}
-    assert "only the report is not" in run.when_stopped
+    assert "only the report is missing" in run.when_stopped
 
 
 def test_a_folder_that_cannot_be_is_refused_before_training(tmp_path):

@@ -49,10 +49,10 @@ def evaluate(
     from longspan.cli.sources import image_column, read_source
     from longspan.columns import Image
     from longspan.pipeline import Pipeline
-    from longspan.systems.function_registry import load_with_given
+    from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):
-        predictor = load_with_given(model, device=device)
+        predictor = load_with_functions(model, device=device)
         if isinstance(predictor, Pipeline) and views > 1:
             raise ConfigError("--views is for single networks; this model is a pipeline.")
         images = image or _image_input(predictor, source)

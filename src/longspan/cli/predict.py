@@ -75,10 +75,10 @@ def predict(
         )
     places = AnswerFiles(images=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
 
-    from longspan.systems.function_registry import load_with_given
+    from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "No half-written file is left behind."):
-        network = load_with_given(model, device=device)
+        network = load_with_functions(model, device=device)
         located = located_answers(network)
         places.check(located)
         if score is not None:

@@ -17,26 +17,26 @@ __all__ = ["CATS_OR_DOGS", "PetsOptions"]
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PetsOptions:
-    """What may be changed."""
+    """Options of cats-or-dogs."""
 
     model: str = "squeezenet1_1"
     """Any network of `longspan models`."""
     weights: str = "imagenet"
-    """What it starts from: imagenet, none, or a file."""
+    """Initial weights: imagenet, none, or a file."""
     pool: Literal["avg", "avg_max"] | None = "avg_max"
-    """Global pooling: averages, or averages beside maxima; none for networks that do not end in one."""
+    """Global pooling: averages, or averages concatenated with maxima; leave it out for networks without pooling."""
     head_epochs: int = 8
-    """Passes for the new layers alone; the network below them runs once over each photo."""
+    """Epochs for the new layers alone; the frozen backbone runs once per photo."""
     epochs: int = 0
-    """Passes for the layers below too after that; 0 leaves them all as ImageNet made them, which was no worse."""
+    """Further epochs in which the backbone learns too; 0 keeps its ImageNet weights, which was no worse."""
     frozen: float = 0.75
-    """Fraction of those layers, lowest first, that stay as ImageNet made them also in these passes."""
+    """Fraction of the backbone layers, lowest first, that stay frozen in those further epochs."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
     size_px: int = 224
-    """Side of the photos."""
+    """Height and width of the photos, in pixels."""
     limit: int | None = None
-    """Use only so many photos, for a quick look."""
+    """Use only this many photos, for a quick look."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -55,11 +55,11 @@ def _run(options: PetsOptions, run: SystemRun) -> None:
     if options.limit is not None:
         photos = photos.sample(min(options.limit, len(photos)), seed=run.seed)
     split = photos.split(valid=len(photos) // 5, seed=run.seed, stratify="cat")
-    # Some photos are in the set twice, nearly alike: such a copy is not measured on.
+    # Some photos are in the set twice, re-encoded: near-duplicates of training photos are not evaluated on.
     task = ls.Task(split, inputs="image", targets="cat", size_px=options.size_px, move_leaks=True)
-    started = time.perf_counter()  # reading counts as training: a toolkit that reads in every epoch does it there
+    started = time.perf_counter()  # reading counts: libraries that read in every epoch do it while training
     task.prepare()
-    run.say(f"{len(photos):,} photos: {len(task.train)} to learn from, {len(task.valid)} to measure on.")
+    run.say(f"{len(photos):,} photos: {len(task.train)} for training, {len(task.valid)} for validation.")
     learner = ls.Learner(
         task,
         options.model,
@@ -82,7 +82,7 @@ def _run(options: PetsOptions, run: SystemRun) -> None:
 
 CATS_OR_DOGS = System(
     name="cats-or-dogs",
-    summary="Tells cats from dogs on photos of 37 breeds: new layers on a network trained on ImageNet.",
+    summary="Tells cats from dogs on photos of 37 breeds: transfer learning from ImageNet.",
     needs="the data set pets (811 MB) or pets-small (25 MB), ImageNet weights of the network, and with pets-small "
     "about a quarter of a minute",
     options=PetsOptions,

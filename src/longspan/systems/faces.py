@@ -1,4 +1,4 @@
-"""Where are the faces, also the small ones: Faster R-CNN on WIDER FACE."""
+"""Finds faces, small ones too: Faster R-CNN on WIDER FACE."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from longspan.systems.system import System
 from longspan.systems.vision_common import (
     Trained,
     VisionOptions,
+    all_detections,
     detector_training,
     first_of_parts,
     sheet,
-    train_on_places,
-    unsure,
+    train_network,
 )
 
 if TYPE_CHECKING:
@@ -27,29 +27,28 @@ __all__ = ["FACES", "FacesOptions", "face_areas"]
 
 _SHOWN = 8
 _SIDES_PX = (32, 96)
-"""Between small and middle, and between middle and large faces, in pixels of the photo: as in COCO."""
+"""Sides that separate small, medium and large faces, in pixels of the photo, as in COCO."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FacesOptions(VisionOptions):
-    """What may be changed."""
+    """Options of faces."""
 
     size: str = "448x448"
-    """Height and width of the frame; photos are padded to it, not cut."""
+    """Height and width of the network's input; photos are padded to it, not cropped."""
     anchor_side_px: float = 12.0
-    """Side of the smallest anchor in the frame, about that of the smallest faces."""
+    """Side of the smallest anchor in pixels of the input, about that of the smallest faces."""
     channels: int = 64
-    """Of every level of the pyramid; on maps of stride 4 they are most of the work, and 128 take more than twice as
-    long."""
+    """Channels of every pyramid level; 128 take more than twice as long."""
     epochs: int = 24
-    """Passes over the 210 training photos."""
+    """Passes over the training photos."""
 
 
 def face_areas() -> dict[str, tuple[float, float]]:
-    """Least and largest area of small, middle and large faces, square pixels of the photo."""
+    """Smallest and largest area of small, medium and large faces, in square pixels of the photo."""
     small, large = (float(side**2) for side in _SIDES_PX)
-    return {"small": (0.0, small), "middle": (small, large), "large": (large, 1e10)}
+    return {"small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
 
 
 def _run(options: FacesOptions, run: SystemRun) -> None:
@@ -58,12 +57,12 @@ def _run(options: FacesOptions, run: SystemRun) -> None:
     )
     photos = first_of_parts(photos, options.limit)
     split = photos.split(column="part")
-    # The official parts are of other events; what is nearly alike in them was published so.
+    # Published results use the official parts, near-duplicates included.
     task = ls.Task(split, inputs="image", targets="boxes", size_px=options.size_px, allow_leaks=True)
     task.prepare()
-    run.say(f"{len(task.train)} photos to learn from, {len(task.valid)} to measure on.")
+    run.say(f"{len(task.train)} photos for training, {len(task.valid)} for validation.")
     head = ls.Detect(channels=options.channels, ratios=(1.0, 1.4), anchor_side_px=options.anchor_side_px)
-    trained = train_on_places(
+    trained = train_network(
         task,
         f"faster_rcnn:{options.backbone}",
         weights=options.start,
@@ -75,26 +74,26 @@ def _run(options: FacesOptions, run: SystemRun) -> None:
         progress=not run.quiet,
     )
     held_out = photos.take(task.valid.numpy())
-    figures = _by_size(trained.learner, held_out)
+    metrics = _by_size(trained.learner, held_out)
     run.finish(
         trained.learner,
-        {**figures, "images a second": trained.images_per_second},
+        {**metrics, "images per second": trained.images_per_second},
         train_seconds=trained.seconds,
         options=asdict(options),
-        report=lambda: _report(trained, held_out, figures),
+        report=lambda: _report(trained, held_out, metrics),
     )
 
 
 def _by_size(learner: ls.Learner, held_out: ls.Table) -> dict[str, float]:
-    """Average precision in pixels of the photos, all detections with their scores."""
+    """Average precision of all detections, by size in pixels of the photos."""
     from longspan.metrics.average_precision import value_figures
 
-    # Answers are what is at least half sure; the figures look at all that was found.
-    said = [each["boxes"] for each in unsure(learner).predict(held_out.select("image"))]
-    return value_figures(held_out.column_values("boxes"), said, face_areas())
+    # Predictions keep scores of 0.5 and more; average precision ranks all detections.
+    predicted = [each["boxes"] for each in all_detections(learner).predict(held_out.select("image"))]
+    return value_figures(held_out.column_values("boxes"), predicted, face_areas())
 
 
-def _report(trained: Trained, held_out: ls.Table, figures: dict[str, float]) -> Document:
+def _report(trained: Trained, held_out: ls.Table, metrics: dict[str, float]) -> Document:
     from longspan.train.reports.learner_report import compose_report
 
     def begin(page: Document) -> None:
@@ -106,16 +105,16 @@ def _report(trained: Trained, held_out: ls.Table, figures: dict[str, float]) -> 
                 area = (x1 - x0) * (y1 - y0)
                 counts[next(name for name, (least, most) in face_areas().items() if least <= area <= most)] += 1
         page.section("By size").text(
-            "Average precision at an overlap of one half, on photos that the network has not seen, of faces with an "
-            f"area below {sides[1]} x {sides[1]}, up to {sides[2]} x {sides[2]}, and above, in pixels of the photo."
+            "Average precision at an IoU of 0.5 on the validation photos, for faces with an area below "
+            f"{sides[1]} x {sides[1]}, up to {sides[2]} x {sides[2]}, and above, in pixels of the photo."
         )
-        page.table([{"faces": n, "number": counts[n], "AP50": figures.get(f"ap50_{n}")} for n in counts])
+        page.table([{"faces": n, "number": counts[n], "AP50": metrics.get(f"ap50_{n}")} for n in counts])
         shown = held_out.take(np.linspace(0, len(held_out) - 1, min(_SHOWN, len(held_out))).astype(int))
-        said = trained.learner.predict(shown.select("image"))
+        predicted = trained.learner.predict(shown.select("image"))
         column = trained.learner.task.targets["boxes"]
         page.figure(
-            sheet(shown.with_column("boxes", column), "boxes", {"found": said}, title="", cell_px=260),
-            label="Photos, the truth, and the faces that were found",
+            sheet(shown.with_column("boxes", column), "boxes", {"predicted": predicted}, title="", cell_px=260),
+            label="Photos, ground truth and detected faces",
         )
 
     return compose_report(trained.learner, title="Faces", begin=begin)
@@ -123,7 +122,7 @@ def _report(trained: Trained, held_out: ls.Table, figures: dict[str, float]) -> 
 
 FACES = System(
     name="faces",
-    summary="Finds faces on photos, and says how well it finds small, middle and large ones.",
+    summary="Finds faces on photos; measures small, medium and large ones apart.",
     needs="the data set wider-face (1.8 GB) or wider-face-small (13 MB), ImageNet weights of the backbone, and with "
     "wider-face-small, or --limit 210, about an hour on two cores",
     options=FacesOptions,

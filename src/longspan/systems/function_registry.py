@@ -1,4 +1,4 @@
-"""The functions of longspan's own pipelines, by name: their files name them, and this hands them in."""
+"""Loads files of the pipelines of longspan's own systems: supplies the functions and estimators that they name."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from longspan.systems.numbers.find_digits import cut_out, find_digits, join_digi
 from longspan.systems.rcnn.regions import find_regions, warp_regions
 from longspan.systems.rcnn.stages import decide_boxes, join_regions, scale_features
 
-__all__ = ["GIVEN", "load_with_given"]
+__all__ = ["FUNCTIONS", "load_with_functions"]
 
-GIVEN: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     f"{function.__module__}.{function.__qualname__}": function
     for function in (
         find_digits, boxes_of_halves, cut_out, join_digits, mark_lanes,
         find_regions, warp_regions, scale_features, join_regions, decide_boxes,
     )
 }  # fmt: skip
-"""By the name that stands in a file. Nothing is imported by a name found in a file: it must be one of these."""
+"""By the name in the file. No name found in a file is imported: it must be one of these."""
 
 
-def load_with_given(path: str | Path, *, device: str = "auto") -> Predictor | Ensemble | Pipeline:
-    """A model, ensemble or pipeline; functions and estimators of longspan's own pipelines need not be handed in."""
+def load_with_functions(path: str | Path, *, device: str = "auto") -> Predictor | Ensemble | Pipeline:
+    """A model, ensemble or pipeline from its file; see `longspan.pipeline.load`.
+
+    Functions and estimators of longspan's own pipelines are supplied; those of other pipelines are named in the error.
+    """
     needed = functions_needed(path)
-    known = {**GIVEN, **_estimators()} if needed else {}
+    known = {**FUNCTIONS, **_estimators()} if needed else {}
     functions = {stage: known[name] for stage, name in needed.items() if name in known}
     return load(path, functions=functions or None, device=device)
 
 
 def _estimators() -> dict[str, Any]:
-    """Unfitted, by class; what they were set to and what they learned stands in the file."""
+    """Unfitted estimators by class; their settings and what they learned are in the file."""
     from sklearn.linear_model import Ridge
     from sklearn.svm import LinearSVC
 

@@ -1,4 +1,4 @@
-"""Where a car may drive, and the markings on it: a network and a plain function, as a pipeline."""
+"""Free space and lane markings: a network and a function, as a pipeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from longspan.systems.lane_markings import FREE_SPACE, LANES, mark_lanes
 from longspan.systems.result import SystemRun
 from longspan.systems.street_scenes import camvid_task
 from longspan.systems.system import System
-from longspan.systems.vision_common import VisionOptions, sheet, train_on_places
+from longspan.systems.vision_common import VisionOptions, sheet, train_network
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -27,14 +27,14 @@ _COLOURS = ((40, 40, 46), (60, 170, 90), (255, 214, 0))
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanesOptions(VisionOptions):
-    """What may be changed."""
+    """Options of lanes."""
 
     size: str = "180x240"
-    """Height and width of the images that the network sees."""
+    """Height and width of the network's input."""
     epochs: int = 8
     """Passes over the 367 training images."""
     batch_size: int = 8
-    """Images in a step."""
+    """Images per step."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
 
@@ -44,8 +44,8 @@ def _run(options: LanesOptions, run: SystemRun) -> None:
         _with_free_space(ls.datasets.load("camvid", tell=run.say)), "free", options.size_px, options.limit
     )
     task.prepare()
-    run.say(f"{len(task.train)} images to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
-    trained = train_on_places(
+    run.say(f"{len(task.train)} training, {len(task.valid)} validation and {len(task.split.vault)} test images.")
+    trained = train_network(
         task,
         f"unet:{options.backbone}",
         weights=options.start,
@@ -59,7 +59,7 @@ def _run(options: LanesOptions, run: SystemRun) -> None:
         seed=run.seed,
         progress=not run.quiet,
     )
-    test = trained.learner.evaluate("test", reason="figures of the free space in lanes")
+    test = trained.learner.evaluate("test", reason="test metrics of lanes")
     pipeline = ls.Pipeline(
         [
             ls.Stage("see", trained.learner, reads="image", adds="free"),
@@ -75,7 +75,7 @@ def _run(options: LanesOptions, run: SystemRun) -> None:
             {
                 "iou of free space": test["iou.free space"],
                 "pixel accuracy": test["pixel_accuracy"],
-                "images a second": trained.images_per_second,
+                "images per second": trained.images_per_second,
             },
             train_seconds=trained.seconds,
             options=asdict(options),
@@ -87,7 +87,7 @@ def _run(options: LanesOptions, run: SystemRun) -> None:
 
 
 def _with_free_space(table: ls.Table) -> ls.Table:
-    """Road is where a car may drive; all else is elsewhere."""
+    """Road is free space; every other class is elsewhere."""
     classes = table.columns["mask"]
     assert isinstance(classes, Mask)
     road = classes.vocab.index("Road")
@@ -106,22 +106,22 @@ def _report(learner: ls.Learner, pipeline: ls.Pipeline, task: ls.Task) -> Docume
 
     def begin(page: Document) -> None:
         page.section("Free space and markings").text(
-            "A U-Net finds the free space. The markings are what is thin and brighter than the road on both sides of "
-            "it, a function without training: the labels of this data have no markings, so nothing measures them here."
+            "A U-Net predicts the free space. A function without training marks what is thin and brighter than the "
+            "road on both sides of it. The data has no labels of markings, so they are not evaluated."
         )
         page.images([CaptionedImage(legend(LANES, _COLOURS))])
         rows = task.split.vault.opened_rows()
         rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
         shown = task.table.take(rows).with_column("free", Mask(vocab=LANES, colours=_COLOURS))
-        said = pipeline.predict(shown.select("image"))
-        page.figure(sheet(shown, "free", {"lanes": said}, title="", cell_px=240), label="Test images")
+        predicted = pipeline.predict(shown.select("image"))
+        page.figure(sheet(shown, "free", {"lanes": predicted}, title="", cell_px=240), label="Test images")
 
     return compose_report(learner, title="Lanes: free space and its markings", begin=begin)
 
 
 LANES_SYSTEM = System(
     name="lanes",
-    summary="Draws where a car may drive, and the lane markings, on street scenes: a network and a function in stages.",
+    summary="Segments free space and lane markings on street scenes: a network and a function in stages.",
     needs="the data set camvid (599 MB, or a 38 MB copy of half the resolution), ImageNet weights of the backbone, "
     "and about a quarter of an hour on two cores",
     options=LanesOptions,

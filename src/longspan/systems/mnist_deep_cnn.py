@@ -52,14 +52,14 @@ _RECIPES = {
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MnistOptions:
-    """What may be changed."""
+    """Options of mnist-deep-cnn."""
 
     preset: Literal["book", "fast"] = "book"
-    """book: the book's network; fast: one with under half its multiply-adds."""
+    """book: the network of the book; fast: one with less than half its multiply-adds."""
     epochs: int | None = None
-    """Passes over the training rows, in place of the preset's."""
+    """Passes over the training rows; the preset has its own number."""
     limit: int | None = None
-    """Use only so many training rows, and a sixth as many test rows, for a quick look."""
+    """Use only this many training rows, and a sixth as many test rows, for a quick look."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -77,9 +77,9 @@ def _run(options: MnistOptions, run: SystemRun) -> None:
         digits = train.concat(test)
     valid_rows = _VALID_ROWS if options.limit is None else options.limit // 5
     split = digits.split(column="part", valid=valid_rows, seed=run.seed, stratify="digit")
-    run.say(f"{len(digits):,} digits: {len(split.train):,} to learn from, {len(split.valid):,} to look at, "
+    run.say(f"{len(digits):,} digits: {len(split.train):,} for training, {len(split.valid):,} for validation, "
             f"{len(split.vault):,} official test digits in the vault.")  # fmt: skip
-    # MNIST is what it is: strokes that agree to the pixel stand in its official parts, and the report counts them.
+    # The official parts hold a few identical images; published results keep them, and the report counts them.
     task = ls.Task(split, inputs="image", targets="digit", allow_leaks=True)
     learner = ls.Learner(
         task,
@@ -106,15 +106,15 @@ def _run(options: MnistOptions, run: SystemRun) -> None:
 
 
 def _open_the_vault(learner: ls.Learner) -> tuple[Scores, int, dict[str, float]]:
-    """The misread test digits, how many were read, and the test figures: one opening for all."""
+    """Misread test digits, number of test digits, test metrics; one opening of the vault for all."""
     from longspan.inference.scores import Scores, score_rows
 
     task = learner.task
-    rows = task.open_vault("mnist-deep-cnn: the test figure, and which digits are misread")
+    rows = task.open_vault("mnist-deep-cnn: test metrics and misread digits")
     source = learner.predictor().source(task.samples)
     scores = score_rows(source, learner.predictor().network, rows, learner.heads, task.targets, 256)
-    figures = scores.metrics(learner.heads)
-    learner.evaluations["test"] = figures
+    metrics = scores.metrics(learner.heads)
+    learner.evaluations["test"] = metrics
     wrong = scores.predictions["digit"].argmax(dim=1) != scores.targets["digit"]
     misread = Scores(
         scores.rows[wrong],
@@ -123,15 +123,15 @@ def _open_the_vault(learner: ls.Learner) -> tuple[Scores, int, dict[str, float]]
             for part in (scores.predictions, scores.targets, scores.present, scores.losses)
         ),
     )
-    return misread, len(rows), figures
+    return misread, len(rows), metrics
 
 
 def _report(learner: ls.Learner, misread: Scores, tested: int) -> Document:
     from longspan.train.reports.learner_report import compose_report
     from longspan.train.reports.show import result_images
 
-    page = compose_report(learner, title="MNIST, read by the deep CNN").section("Misread test digits")
-    page.text(f"{len(misread.rows):,} of {tested:,} test digits are misread; the surest of these mistakes first.")
+    page = compose_report(learner, title="MNIST with the deep CNN").section("Misread test digits")
+    page.text(f"{len(misread.rows):,} of {tested:,} test digits are misread; the most confident mistakes come first.")
     if len(misread.rows):
         page.images(result_images(learner, misread, _SHOWN))
     return page
@@ -139,7 +139,7 @@ def _report(learner: ls.Learner, misread: Scores, tested: int) -> Document:
 
 MNIST_DEEP_CNN = System(
     name="mnist-deep-cnn",
-    summary="The deep CNN of 'Deep Learning from Scratch', chapter 8, on MNIST: better than the book's 99.38 %.",
+    summary="The deep CNN of 'Deep Learning from Scratch', chapter 8, on MNIST.",
     needs="the data set mnist (12 MB) and about two minutes on two cores",
     options=MnistOptions,
     run=_run,

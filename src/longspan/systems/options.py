@@ -1,4 +1,4 @@
-"""Options of a system from the words on a command line: its frozen dataclass says what there is."""
+"""Options of a system from the words of a command line: the fields of its frozen dataclass."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import ast
 import inspect
 import textwrap
 import types
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from longspan.errors import ConfigError, unknown_name
 
 __all__ = ["describe_options", "parse_options"]
+
+_RENAMED = {"--pictures": "--images", "--ways": "--strategies"}
 
 
 def parse_options(options: type[Any], words: Sequence[str]) -> Any:
@@ -37,6 +40,7 @@ def parse_options(options: type[Any], words: Sequence[str]) -> Any:
     rest = list(words)
     while rest:
         flag, equals, value = rest.pop(0).partition("=")
+        flag = _current(flag, types_by_flag)
         if flag in negated and not equals:
             values[negated[flag]] = False
             continue
@@ -56,20 +60,29 @@ def parse_options(options: type[Any], words: Sequence[str]) -> Any:
 
 
 def describe_options(options: type[Any]) -> list[tuple[str, str]]:
-    """For every option how it is written, and its docstring with its default."""
-    hints, told = get_type_hints(options), _docstrings(options)
+    """How each option is written, and its docstring with its default."""
+    hints, words = get_type_hints(options), _docstrings(options)
     lines = []
     for field in fields(options):
         kind = hints[field.name]
         written = f"{_flag(field.name)}" + ("" if kind is bool else f" {_metavar(kind)}")
         assert field.default is not MISSING, f"{options.__name__}.{field.name} needs a default"
         default = "" if field.default is None or kind is bool else f"  [default: {field.default}]"
-        lines.append((written, told.get(field.name, "") + default))
+        lines.append((written, words.get(field.name, "") + default))
     return lines
 
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _current(flag: str, known: Collection[str]) -> str:
+    """The present name of an option that has been renamed; the old one warns for one release."""
+    new = _RENAMED.get(flag, flag)
+    if flag in known or new not in known:
+        return flag
+    warnings.warn(f"The option {flag} is now called {new}.", FutureWarning, stacklevel=3)
+    return new
 
 
 def _bare(kind: Any) -> Any:
@@ -94,7 +107,7 @@ def _value(flag: str, text: str, kind: Any) -> Any:
         return text
     if kind is bool:
         if text.lower() not in ("true", "false"):
-            raise ConfigError(f"{flag} is true or false, not {text!r}; {flag} alone says true.")
+            raise ConfigError(f"{flag} must be true or false, got {text!r}; {flag} alone means true.")
         return text.lower() == "true"
     try:
         return kind(text)
@@ -104,9 +117,9 @@ def _value(flag: str, text: str, kind: Any) -> Any:
 
 
 def _docstrings(options: type[Any]) -> dict[str, str]:
-    """The docstring under each field; Python keeps none, so they are read from the source (without it: no words)."""
+    """The docstring under each field, read from the source file; empty if there is none."""
     found = {}
-    for each in reversed(options.__mro__[:-1]):  # what a class says of a field counts before what its base says
+    for each in reversed(options.__mro__[:-1]):  # a class overrides the docstrings of its base
         try:
             body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
         except (OSError, TypeError, SyntaxError):

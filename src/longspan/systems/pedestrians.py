@@ -1,4 +1,4 @@
-"""Where are the people on the photo: boxes by Faster R-CNN, boxes and masks by Mask R-CNN."""
+"""Finds people on photos: boxes by Faster R-CNN, boxes and masks by Mask R-CNN."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from longspan.systems.vision_common import (
     detector_training,
     parse_networks,
     sheet,
-    train_on_places,
+    train_network,
 )
 
 if TYPE_CHECKING:
@@ -28,20 +28,20 @@ _HELD_OUT = 50
 _SHOWN = 6
 _TARGETS = {"faster_rcnn": "boxes", "mask_rcnn": "instances"}
 _STANDING = (1.0, 2.0, 3.0)
-"""Height to width of people who stand or walk."""
+"""Height to width of people who stand or walk: the aspect ratios of the anchors."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PedestriansOptions(VisionOptions):
-    """What may be changed."""
+    """Options of pedestrians."""
 
     networks: str = "faster_rcnn,mask_rcnn"
-    """Which to train, with commas between."""
+    """Networks to train, separated by commas."""
     size: str = "320x384"
-    """Height and width of the frame; photos are padded to it, not cut."""
+    """Height and width of the network's input; photos are padded to it, not cropped."""
     epochs: int = 10
-    """Passes over the training photos, for each network."""
+    """Passes over the training photos, per network."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -50,7 +50,7 @@ class PedestriansOptions(VisionOptions):
 
 
 def penn_fudan_split(seed: int, limit: int | None) -> ls.Split:
-    """120 photos that train and 50 that are measured on, drawn at random; there is no official split."""
+    """120 photos for training and 50 for validation, drawn at random; there is no official split."""
     photos = ls.datasets.load("penn-fudan").with_column("image", ls.Image(resize="pad"))
     if limit is not None:
         photos = photos.sample(min(limit, len(photos)), seed=seed)
@@ -60,17 +60,17 @@ def penn_fudan_split(seed: int, limit: int | None) -> ls.Split:
 def _run(options: PedestriansOptions, run: SystemRun) -> None:
     split = penn_fudan_split(run.seed, options.limit)
     trained: dict[str, Trained] = {}
-    figures: dict[str, dict[str, float]] = {}
+    measured: dict[str, dict[str, float]] = {}
     for name in parse_networks(options.networks, _TARGETS):
         target = _TARGETS[name]
-        # Some photos show the same people a moment later: such a copy is not measured on.
+        # Some photos show the same people a moment later: near-duplicates of training photos are not evaluated on.
         task = ls.Task(split, inputs="image", targets=target, size_px=options.size_px, move_leaks=True)
         task.prepare()
-        run.say(f"{name}: {len(task.train)} photos to learn from, {len(task.valid)} to measure on.")
+        run.say(f"{name}: {len(task.train)} photos for training, {len(task.valid)} for validation.")
         head = (ls.Detect if target == "boxes" else ls.SegmentInstances)(
             ratios=_STANDING, finest_stride=8, max_detections=30
         )
-        trained[name] = train_on_places(
+        trained[name] = train_network(
             task,
             f"{name}:{options.backbone}",
             weights=options.start,
@@ -81,36 +81,34 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
             seed=run.seed,
             progress=not run.quiet,
         )
-        figures[name] = trained[name].learner.evaluate()
+        measured[name] = trained[name].learner.evaluate()
     last = list(trained)[-1]
-    metrics = {f"{figure}, {name}": value for name, each in figures.items() for figure, value in each.items()}
-    metrics |= {f"images a second, {name}": each.images_per_second for name, each in trained.items()}
+    metrics = {f"{metric}, {name}": value for name, each in measured.items() for metric, value in each.items()}
+    metrics |= {f"images per second, {name}": each.images_per_second for name, each in trained.items()}
     run.finish(
         trained[last].learner,
         metrics,
         train_seconds=sum(each.seconds for each in trained.values()),
         options=asdict(options),
-        report=lambda: _report(trained, figures),
+        report=lambda: _report(trained, measured),
     )
 
 
-def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -> Document:
+def _report(trained: dict[str, Trained], measured: dict[str, dict[str, float]]) -> Document:
     from longspan.train.reports.learner_report import compose_report
 
     learner = list(trained.values())[-1].learner
 
     def begin(page: Document) -> None:
-        page.section("Side by side").text(
-            "Photos that no network has seen in training; average precision as COCO has it."
-        )
+        page.section("Side by side").text("Average precision on the validation photos, by COCO's definition.")
         page.table(
             [
                 {
                     "network": name,
                     "parameters": sum(p.numel() for p in each.learner.network.parameters()),
-                    **{figure: value for figure, value in figures[name].items() if figure != "loss"},
+                    **{metric: value for metric, value in measured[name].items() if metric != "loss"},
                     "minutes of training": each.seconds / 60,
-                    "images a second": each.images_per_second,
+                    "images per second": each.images_per_second,
                 }
                 for name, each in trained.items()
             ]
@@ -118,10 +116,10 @@ def _report(trained: dict[str, Trained], figures: dict[str, dict[str, float]]) -
         target = next(iter(learner.heads))
         rows = learner.task.valid.numpy()
         shown = learner.task.table.take(rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)])
-        said = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
+        predicted = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
         page.figure(
-            sheet(shown.with_column(target, learner.task.targets[target]), target, said, title="", cell_px=220),
-            label="Photos, the truth, and what each network found",
+            sheet(shown.with_column(target, learner.task.targets[target]), target, predicted, title="", cell_px=220),
+            label="Photos, ground truth and the predictions of each network",
         )
 
     return compose_report(learner, title="Pedestrians", begin=begin)

@@ -25,21 +25,21 @@ RESULT, REPORT, MODEL = "result.json", "report.html", "model.safetensors"
 
 @final
 class SystemRun:
-    """Where one run writes, with which seed, and how it talks.
+    """Where one run writes, its seed, and what it prints.
 
-    The folder gets `result.json`, `report.html` and `model.safetensors` when the run is finished: until then an earlier
-    result of the same system stays as it is.
+    `result.json`, `report.html` and `model.safetensors` are written when the run finishes; until then an earlier
+    result of the same system stays untouched.
     """
 
     def __init__(
         self, system: str, folder: str | Path, *, seed: int = 0, force: bool = False, quiet: bool = False
     ) -> None:
-        """Claim a folder; nothing is written yet.
+        """Check the folder; nothing is written yet.
 
         Args:
             system: Name of the system.
             folder: Made if it does not exist.
-            seed: Of everything random in the run.
+            seed: Seed of everything random in the run.
             force: Replace the result of another system.
             quiet: Print nothing.
 
@@ -52,7 +52,7 @@ class SystemRun:
         self.quiet = quiet
         self.force = force
         self.when_stopped = f"Nothing new was written to {self.folder}."
-        """What a person reads after Ctrl-C; a system that keeps finished parts says so."""
+        """Message after Ctrl-C; a system that keeps finished parts names them here."""
         earlier = _system_of(self.folder / RESULT)
         if earlier not in (None, system) and not force:
             raise ConfigError(
@@ -66,7 +66,7 @@ class SystemRun:
             raise ConfigError(f"--out {self.folder} cannot be written to. Name another folder.")
 
     def lock(self) -> FolderLock:
-        """For `with`, around the run: a second one into the same folder is refused while it lasts."""
+        """A context manager for the run: meanwhile a second run into the same folder is refused."""
         from longspan.storage.lock import FolderLock
 
         return FolderLock(self.folder, ".run.lock", what=f"--out {self.folder}")
@@ -88,15 +88,15 @@ class SystemRun:
     ) -> None:
         """Write model, report and result.
 
-        Where the report cannot be made, model and result are written all the same before the error goes on: hours of
-        training are not lost for an image of them.
+        If the report fails, model and result are written all the same before the error is raised: hours of training
+        are not lost to a failed figure.
 
         Args:
             model: A trained learner, or the file of a saved model.
-            metrics: The system's figures, finite numbers by name.
+            metrics: The metrics of the system, finite numbers by name.
             train_seconds: Wall-clock time of the training alone.
             options: The system's options, as JSON values.
-            report: Makes a report of the system's own; else it is the learner's.
+            report: Makes the report of the system; by default it is that of the learner.
             details: More JSON values for the result.
 
         Raises:
@@ -105,8 +105,8 @@ class SystemRun:
         from longspan.inference.precision import pick_device, pick_dtype
         from longspan.report import describe_environment
 
-        bad = [name for name, figure in metrics.items() if not math.isfinite(figure)]
-        assert not bad, f"figures that are no numbers: {bad}"
+        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+        assert not bad, f"metrics that are not finite: {bad}"
         device = pick_device("auto") if isinstance(model, Path) else model.device
         dtype = pick_dtype("auto", device) if isinstance(model, Path) else model.dtype
         result = {
@@ -126,7 +126,7 @@ class SystemRun:
                 else:
                     model.save(part / MODEL)
                 (part / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-                self.when_stopped = f"Model and result are in {self.folder}; only the report is not."
+                self.when_stopped = f"Model and result are in {self.folder}; only the report is missing."
                 try:
                     if report is not None:
                         report().save(part / REPORT)
@@ -134,8 +134,8 @@ class SystemRun:
                         assert not isinstance(model, Path)
                         model.report(part / REPORT)
                 finally:
-                    (self.folder / REPORT).unlink(missing_ok=True)  # it was of an earlier model
-                    for name in (MODEL, REPORT, RESULT):  # the result last: who reads it finds the others
+                    (self.folder / REPORT).unlink(missing_ok=True)  # that of an earlier model
+                    for name in (MODEL, REPORT, RESULT):  # the result last: a reader of it finds the others
                         if (part / name).exists():
                             os.replace(part / name, self.folder / name)
             finally:
@@ -143,15 +143,15 @@ class SystemRun:
         except OSError as error:
             raise ConfigError(f"--out {self.folder} could not be written: {error.strerror or error}.") from error
         width = max(16, *map(len, metrics)) + 2
-        for name, figure in metrics.items():
-            self.say(f"{name:<{width}}{figure:.4f}")
+        for name, value in metrics.items():
+            self.say(f"{name:<{width}}{value:.4f}")
         self.say(f"{'training':<{width}}{train_seconds:.1f} s")
         for what, name in (("result", RESULT), ("report", REPORT), ("model", MODEL)):
             self.say(f"{what:<{width}}{self.folder / name}")
 
 
 def _system_of(path: Path) -> str | None:
-    """Whose result a file holds; "something else" where it is none of ours, None where there is none."""
+    """The system whose result a file holds; "something else" for other files, None if there is no file."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What is where in a street scene: three networks side by side on CamVid."""
+"""Semantic segmentation of street scenes: three networks side by side on CamVid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from longspan.errors import ConfigError
 from longspan.heads.segment import Decoder
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
-from longspan.systems.vision_common import Trained, VisionOptions, parse_networks, sheet, train_on_places
+from longspan.systems.vision_common import Trained, VisionOptions, parse_networks, sheet, train_network
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -26,26 +26,26 @@ _DECODERS: dict[str, Decoder] = {"unet": "unet", "fcn8s": "fcn8s", "segnet": "li
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreetScenesOptions(VisionOptions):
-    """What may be changed."""
+    """Options of street-scenes."""
 
     networks: str = "unet,fcn8s,segnet"
-    """Which to train, with commas between."""
+    """Networks to train, separated by commas."""
     backbone: str = "squeezenet1_1"
-    """What unet and fcn8s stand on; segnet is its own."""
+    """Backbone of unet and fcn8s; segnet has its own encoder."""
     weights: str = "imagenet"
-    """What the backbone starts from: imagenet, none, or a file; segnet starts from scratch."""
+    """Initial weights of the backbone: imagenet, none, or a file; segnet is trained from scratch."""
     segnet_width: int = 16
-    """Channels of SegNet's first stage; the paper's 64 take sixteen times as long."""
+    """Channels of the first stage of SegNet; the 64 of the paper take sixteen times as long."""
     size: str = "180x240"
-    """Height and width of the images."""
+    """Height and width of the network's input."""
     epochs: int = 20
-    """Passes over the 367 training images, for each network."""
+    """Passes over the training images, per network."""
     batch_size: int = 8
-    """Images in a step."""
+    """Images per step."""
     lr: float = 2e-3
     """Peak learning rate of the new layers."""
     views: int = 4
-    """Test images are measured as they are, and by the mean over so many augmented views of each."""
+    """Test-time augmentation: the test images are also evaluated by the mean over this many views of each."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -59,18 +59,18 @@ def camvid_task(table: ls.Table, target: str, size_px: tuple[int, int], limit: i
     """The official parts of CamVid, its test images in the vault."""
     if limit is not None:
         parts = np.asarray(table.column_values("part"))
-        # Images follow one another along a drive: evenly spaced ones differ most.
+        # Consecutive images of a drive look alike: evenly spaced ones differ most.
         chosen = [
             rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
             for rows in (np.flatnonzero(parts == part) for part in ("train", "valid", "test"))
         ]
         table = table.take(np.concatenate(chosen))
-    # Neighbouring images of one drive stand on both sides of the official split: what is published is measured so.
+    # The official split puts neighbouring images of one drive on both sides; published results use it as it is.
     return ls.Task(table.split(column="part"), inputs="image", targets=target, size_px=size_px, allow_leaks=True)
 
 
 def scenes_training(batch_size: int) -> ls.TrainConfig:
-    """How each of the networks learns."""
+    """The training configuration of each network."""
     augment = ls.Augment(flip=True, scale=0.25, rotate_deg=5, shift=0.05, brightness=0.1, contrast=0.2)
     return ls.TrainConfig(batch_size=batch_size, weight_decay=0.02, augment=augment)
 
@@ -78,7 +78,7 @@ def scenes_training(batch_size: int) -> ls.TrainConfig:
 def _run(options: StreetScenesOptions, run: SystemRun) -> None:
     task = camvid_task(ls.datasets.load("camvid", tell=run.say), "mask", options.size_px, options.limit)
     task.prepare()
-    run.say(f"{len(task.train)} images to learn from, {len(task.valid)} to look at, {len(task.split.vault)} sealed.")
+    run.say(f"{len(task.train)} training, {len(task.valid)} validation and {len(task.split.vault)} test images.")
     weights = _class_weights(task)
     trained: dict[str, Trained] = {}
     tests: dict[str, dict[str, float]] = {}
@@ -86,7 +86,7 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
     for name in parse_networks(options.networks, _DECODERS):
         run.say(f"{name}: {options.epochs} epochs")
         own = name == "segnet"
-        trained[name] = train_on_places(
+        trained[name] = train_network(
             task,
             ls.SegNetConfig(width=options.segnet_width) if own else options.backbone,
             weights=None if own else options.start,
@@ -102,12 +102,12 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
     valid = {name: each.learner.evaluate()["mean_iou"] for name, each in trained.items()}
     best = max(valid, key=lambda name: valid[name])
     for name, each in trained.items():
-        learner, reason = each.learner, f"figures of {name} in street-scenes"
+        learner, reason = each.learner, f"test metrics of {name} in street-scenes"
         tests[name] = learner.evaluate("test", reason=reason)
         in_views[name] = learner.evaluate("test", reason=f"{reason}, {options.views} views", views=options.views)
-    metrics = {f"{figure}, {name}": tests[name][figure] for name in tests for figure in ("mean_iou", "pixel_accuracy")}
+    metrics = {f"{metric}, {name}": tests[name][metric] for name in tests for metric in ("mean_iou", "pixel_accuracy")}
     metrics |= {f"mean_iou, {name}, {options.views} views": each["mean_iou"] for name, each in in_views.items()}
-    metrics |= {f"images a second, {name}": each.images_per_second for name, each in trained.items()}
+    metrics |= {f"images per second, {name}": each.images_per_second for name, each in trained.items()}
     run.finish(
         trained[best].learner,
         metrics,
@@ -119,7 +119,7 @@ def _run(options: StreetScenesOptions, run: SystemRun) -> None:
 
 
 def _class_weights(task: ls.Task) -> tuple[float, ...]:
-    """Half of the way to median-frequency balancing: signs and people are a hundredth of the pixels of roads."""
+    """The square root of median-frequency balancing: signs and people have a hundredth of the pixels of roads."""
     from longspan.metrics import class_counts, median_frequency_weights
 
     column = task.targets["mask"]
@@ -144,9 +144,9 @@ def _report(
 
     def begin(page: Document) -> None:
         page.section("Side by side").text(
-            f"All networks were trained on the same {len(task.train)} images for the same number of epochs, and "
-            f"measured on the {len(task.split.vault)} images of the official test part, as they are and by the mean "
-            f"over augmented views of each. The sections below are of {best}."
+            f"All networks were trained on the same {len(task.train)} images for the same number of epochs and "
+            f"evaluated on the {len(task.split.vault)} images of the official test part, without and with test-time "
+            f"augmentation. The sections below describe {best}, chosen on the validation images."
         )
         page.table(
             [
@@ -154,29 +154,32 @@ def _report(
                     "network": name,
                     "parameters": sum(p.numel() for p in each.learner.network.parameters()),
                     "mean IoU": tests[name]["mean_iou"],
-                    "in several views": in_views[name]["mean_iou"],
+                    "mean IoU, several views": in_views[name]["mean_iou"],
                     "pixel accuracy": tests[name]["pixel_accuracy"],
                     "minutes of training": each.seconds / 60,
-                    "images a second": each.images_per_second,
+                    "images per second": each.images_per_second,
                 }
                 for name, each in trained.items()
             ]
         )
         classes = [{"class": str(label), **{n: tests[n].get(f"iou.{label}") for n in tests}} for label in column.vocab]
-        page.table(classes, caption="Intersection over union of each class, test images")
+        page.table(classes, caption="IoU of each class on the test images")
         rows = task.split.vault.opened_rows()
         rows = rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
         shown = task.table.take(rows)
-        answers = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
+        predicted = {name: each.learner.predict(shown.select("image")) for name, each in trained.items()}
         page.section("Test images").images([CaptionedImage(legend(column.vocab, column.palette))])
-        page.figure(sheet(shown.with_column("mask", column), "mask", answers, title=""), label="Test images, segmented")
+        page.figure(
+            sheet(shown.with_column("mask", column), "mask", predicted, title=""),
+            label="Test images, ground truth and predictions",
+        )
 
-    return compose_report(trained[best].learner, title="Street scenes: the class of every pixel", begin=begin)
+    return compose_report(trained[best].learner, title="Street scenes: semantic segmentation", begin=begin)
 
 
 STREET_SCENES = System(
     name="street-scenes",
-    summary="Names the class of every pixel of street scenes: U-Net, FCN-8s and SegNet side by side.",
+    summary="Semantic segmentation of street scenes: U-Net, FCN-8s and SegNet side by side.",
     needs="the data set camvid (599 MB, or a 38 MB copy of half the resolution), ImageNet weights of the backbone, "
     "and about two hours on two cores",
     options=StreetScenesOptions,

@@ -14,15 +14,18 @@ __all__ = ["System"]
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class System:
-    """A complete application of longspan to one problem."""
+    """A complete application of longspan to one problem.
+
+    A new system is a file here, its test, its page in `docs/systems/`, and one line in `systems/__init__.py`.
+    """
 
     name: str
-    """As `longspan run` takes it."""
+    """The name that `longspan run` takes."""
     summary: str
     """What it shows, in a sentence."""
     needs: str
-    """Data, weights, time: what must be there; ends the sentence "Needs ..."."""
+    """Data, weights and time; completes the sentence "Needs ..."."""
     options: type[Any]
     """A frozen, keyword-only dataclass; each field with a default and a docstring."""
     run: Callable[[Any, SystemRun], None]
-    """Trains with the options and hands the result to `SystemRun.finish`."""
+    """Trains with these options and passes the result to `SystemRun.finish`."""

@@ -1,4 +1,4 @@
-"""What the systems that say something about places have in common: training, times, sheets of images."""
+"""What the segmentation and detection systems share: options, training, timing, contact sheets."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Trained",
     "VisionOptions",
+    "all_detections",
     "detector_training",
     "first_of_parts",
     "parse_networks",
     "parse_size",
     "sheet",
-    "train_on_places",
-    "unsure",
+    "train_network",
 ]  # fmt: skip
 
 _TIMED_IMAGES = 16
@@ -34,25 +34,25 @@ _TIMED_IMAGES = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VisionOptions:
-    """What may be changed in each of these systems; they set other defaults and add their own."""
+    """Options that these systems share; each sets its defaults and adds its own."""
 
     backbone: str = "squeezenet1_1"
-    """What the networks stand on."""
+    """Backbone of the networks; see `longspan models`."""
     weights: str = "imagenet"
-    """What the backbone starts from: imagenet, none, or a file."""
+    """Initial weights of the backbone: imagenet, none, or a file."""
     size: str = "224"
-    """Height and width of the images that a network sees."""
+    """Height and width of the network's input."""
     epochs: int = 10
     """Passes over the training images."""
     batch_size: int = 4
-    """Images in a step."""
+    """Images per step."""
     lr: float = 1e-3
     """Peak learning rate of the new layers."""
     limit: int | None = None
-    """Use only so many images of each part, for a quick look."""
+    """Use only this many images of each part, for a quick look."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained with ConfigError."""
+        """Check the ranges."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 10)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -66,27 +66,27 @@ class VisionOptions:
 
     @property
     def start(self) -> str | None:
-        """`weights` as a learner takes it."""
+        """`weights` in the form that `Learner` takes."""
         return None if self.weights == "none" else self.weights
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, and what it took."""
+    """A trained network and its times."""
 
     learner: ls.Learner
     seconds: float
-    """Of the training, validation included."""
+    """Wall-clock time of the training, validation included."""
     images_per_second: float
-    """Read from files, looked at, and answered, one after another."""
+    """Prediction one image at a time, reading the file included."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """Height and width from "180x240", or from "224" for a square.
 
     Raises:
-        ConfigError: they are none, or below 32 pixels.
+        ConfigError: it is not a size, or a side is below 32 pixels.
     """
     parts = text.lower().split("x")
     try:
@@ -94,24 +94,26 @@ def parse_size(text: str) -> tuple[int, int]:
     except ValueError:
         sides = []
     if len(sides) not in (1, 2) or min(sides) < 32:
-        raise ConfigError(f"--size is HEIGHTxWIDTH or one side, of at least 32 pixels, like 180x240; got {text!r}.")
+        raise ConfigError(
+            f"--size must be HEIGHTxWIDTH or one side, at least 32 pixels each, like 180x240; got {text!r}."
+        )
     return (sides[0], sides[-1])
 
 
 def parse_networks(text: str, known: Collection[str]) -> list[str]:
-    """The names of networks in "unet,segnet", each once.
+    """The names in "unet,segnet", each once.
 
     Raises:
-        ConfigError: none, an unknown one, or one named twice.
+        ConfigError: a name is unknown or named twice.
     """
     names = text.split(",")
     if set(names) - set(known) or len(set(names)) < len(names):
-        raise ConfigError(f"--networks are some of {', '.join(known)}, each once; got {text!r}.")
+        raise ConfigError(f"--networks must be some of {', '.join(known)}, each once; got {text!r}.")
     return names
 
 
 def first_of_parts(table: ls.Table, limit: int | None) -> ls.Table:
-    """The first `limit` rows of each official part, "train" and "valid" in the column `part`; all where it is None."""
+    """The first `limit` rows of the parts "train" and "valid" in the column `part`; all rows if `limit` is None."""
     if limit is None:
         return table
     parts = np.asarray(table.column_values("part"))
@@ -121,20 +123,20 @@ def first_of_parts(table: ls.Table, limit: int | None) -> ls.Table:
 def detector_training(
     batch_size: int, *, scale: float = 0.2, shift: float = 0.08, contrast: float = 0.2
 ) -> ls.TrainConfig:
-    """How detectors learn from photos of people and faces: mirrored, zoomed and shifted ones, lit differently."""
+    """The training configuration of detectors: photos are flipped, zoomed, shifted, and vary in light."""
     augment = ls.Augment(flip=True, scale=scale, shift=shift, brightness=0.1, contrast=contrast)
     return ls.TrainConfig(batch_size=batch_size, weight_decay=0.02, clip_norm=5.0, augment=augment)
 
 
-def unsure(learner: ls.Learner, target: str = "boxes") -> ls.Predictor:
-    """The same detector, whose answers are all that it found; average precision looks at these."""
+def all_detections(learner: ls.Learner, target: str = "boxes") -> ls.Predictor:
+    """The same detector without a score threshold: average precision ranks all detections."""
     predictor = learner.predictor()
     head = predictor.heads[target]
     assert isinstance(head, ls.Detect)
     return ls.Predictor(predictor.network, predictor.inputs, {target: replace(head, answer_score=0.0)})
 
 
-def train_on_places(
+def train_network(
     task: ls.Task,
     model: str | ls.SegNetConfig,
     *,
@@ -147,7 +149,7 @@ def train_on_places(
     seed: int = 0,
     progress: bool = True,
 ) -> Trained:
-    """Train all layers in one cycle, those of ImageNet with smaller rates; keep a running average of the weights."""
+    """Train all layers with one cycle of the learning rate, pretrained ones at a lower rate; average the weights."""
     learner = ls.Learner(
         task, model, weights=weights, heads=heads, config=config, callbacks=[ls.WeightAverage(0.98)], seed=seed,
         progress=progress,
@@ -166,16 +168,16 @@ def train_on_places(
 
 
 def sheet(
-    table: ls.Table, target: str, answers: Mapping[str, Sequence[ls.Prediction]], *, title: str, cell_px: int = 190
+    table: ls.Table, target: str, predictions: Mapping[str, Sequence[ls.Prediction]], *, title: str, cell_px: int = 190
 ) -> Figure:
-    """A row for each image of a table: as it is, with the truth, and with what each model answered.
+    """A row per image of a table: the image, its ground truth, and the prediction of each model.
 
     Args:
-        table: With the images in `image` and the truth in `target`.
-        target: A column whose values lie in the image; fitted.
-        answers: By model, a prediction for each row.
-        title: Stands above.
-        cell_px: Width of one image on the page.
+        table: Images in `image`, ground truth in `target`.
+        target: A fitted column whose values lie in the image.
+        predictions: One per row, by the name of the model.
+        title: Title of the sheet.
+        cell_px: Width of one image, in pixels.
     """
     from longspan.report import contact_sheet
     from longspan.vision.image_io import read_pixels
@@ -186,8 +188,8 @@ def sheet(
     for row in range(len(table)):
         pixels = np.asarray(read_pixels(table.value(row, "image"), "RGB", 1 << 20))
         images.append(CaptionedImage(pixels, caption="image"))
-        truth = table.value(row, target)
-        drawn = pixels if truth is None else column.draw(pixels, truth)
-        images.append(CaptionedImage(drawn, caption="truth"))
-        images += [CaptionedImage(said[row].draw(pixels), caption=name) for name, said in answers.items()]
-    return contact_sheet(images, columns=2 + len(answers), title=title, cell_px=cell_px, legend=column.legend)
+        target_value = table.value(row, target)
+        drawn = pixels if target_value is None else column.draw(pixels, target_value)
+        images.append(CaptionedImage(drawn, caption="ground truth"))
+        images += [CaptionedImage(each[row].draw(pixels), caption=name) for name, each in predictions.items()]
+    return contact_sheet(images, columns=2 + len(predictions), title=title, cell_px=cell_px, legend=column.legend)

@@ -5,7 +5,7 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.function_registry import load_with_given
+from longspan.systems.function_registry import load_with_functions
 from longspan.systems.numbers.quickstart import QuickstartOptions
 
 QUICK = QuickstartOptions(sizes="20,40", seeds=2, steps=2, images=50)
@@ -20,12 +20,12 @@ def test_a_quick_look_ends_in_curves_and_a_reading(tmp_path, capsys):
     assert sorted(frame["size"].unique()) == [20, 40]
     assert len(frame) == 2 * 2 * 2
     said = capsys.readouterr().out
-    answer = load_with_given(tmp_path / "model.safetensors").predict(tmp_path / "number.png")["number"]
+    answer = load_with_functions(tmp_path / "model.safetensors").predict(tmp_path / "number.png")["number"]
     assert f"the saved model reads {answer}." in said
     assert "cross" in said  # or that they do not
     assert f"longspan predict {tmp_path / 'model.safetensors'} {tmp_path / 'number.png'} --json" in said
     page = (tmp_path / "report.html").read_text()
-    assert "Which stage is to blame" in page
+    assert "Ceiling analysis" in page
 
     before = frame["seconds"].to_list()
     find_system("quickstart").run(QUICK, run)  # nothing finished is run again

@@ -4,19 +4,19 @@ import pytest
 import longspan as ls
 from longspan.errors import LongspanError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.function_registry import load_with_given
+from longspan.systems.function_registry import load_with_functions
 from longspan.systems.numbers.find_digits import cut_out
 from longspan.systems.numbers.read_numbers import ReadNumbersOptions, numbers_task
 from longspan.systems.numbers.sliding import cut_windows
 from longspan.systems.numbers.stages import cut_digits
-from longspan.systems.numbers.strategies import FROM_DIGITS, LEARNED_STAGES, NEEDS, ways_to_read
+from longspan.systems.numbers.strategies import FROM_DIGITS, LEARNED_STAGES, NEEDS, reading_strategies
 
 
 @pytest.fixture(scope="module")
 def world():
     task, digits = numbers_task("digits", 24, 50, seed=0)
     task.prepare()
-    return task, digits, ways_to_read(digits, source=40)
+    return task, digits, reading_strategies(digits, source=40)
 
 
 def test_training_and_test_numbers_fraction_no_digit():
@@ -73,14 +73,18 @@ def test_the_learned_stages_learn_from_boxes_and_are_one_file(world, tmp_path):
     task, _, ways = world
     trained = ways[LEARNED_STAGES].train(task.subset(task.train), seed=1, budget=ls.Budget(steps=4))
     rows = task.table.take(range(6))
-    again = load_with_given(trained.save(tmp_path / "model.safetensors"))
+    again = load_with_functions(trained.save(tmp_path / "model.safetensors"))
     assert [each["number"] for each in again.predict(rows)] == [each["number"] for each in trained.predict(rows)]
     assert np.array_equal(again.run(rows)["halves"], trained.run(rows)["halves"])
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"source": 3}, "--source"), ({"sizes": "5"}, "at least 20"), ({"ways": "in stagse"}, "Did you mean 'in stages'")],
+    [
+        ({"source": 3}, "--source"),
+        ({"sizes": "5"}, "at least 20"),
+        ({"strategies": "in stagse"}, "Did you mean 'in stages'"),
+    ],
 )
 def test_options_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(LongspanError, match=words):
@@ -94,4 +98,4 @@ def test_the_system_runs_all_ways(tmp_path):
     results = ls.Study.open(tmp_path / "study.sqlite")
     assert results.failures().is_empty()
     assert len(results.frame()) == 5 * 2 * 2
-    assert "Which stage is to blame" in (tmp_path / "report.html").read_text()
+    assert "Ceiling analysis" in (tmp_path / "report.html").read_text()

@@ -4,9 +4,9 @@ import pytest
 import longspan as ls
 from longspan.systems.rcnn.labels import (
     BACKGROUND,
-    kinds_of_regions,
-    moves_of_regions,
-    regions_of_class,
+    region_classes,
+    region_deltas,
+    region_positives,
     with_true_regions,
 )
 
@@ -26,26 +26,26 @@ def said(function, regions, things, **options):
 
 def test_a_region_is_of_the_kind_of_what_it_overlaps_by_half():
     regions = [of_width(CAT["box"], 0.51), of_width(CAT["box"], 0.49), of_width(DOG["box"], 0.8), [80, 80, 90, 90]]
-    assert said(kinds_of_regions, regions, [CAT, DOG]) == ["cat", BACKGROUND, "dog", BACKGROUND]
+    assert said(region_classes, regions, [CAT, DOG]) == ["cat", BACKGROUND, "dog", BACKGROUND]
 
 
 def test_ignored_things_teach_nothing():
     regions = [of_width(CROWD["box"], 0.6), of_width(CROWD["box"], 0.4), CAT["box"]]
-    assert said(kinds_of_regions, regions, [CAT, CROWD]) == [None, BACKGROUND, "cat"]
-    assert said(regions_of_class, regions, [CAT, CROWD], label="cat") == [None, None, 1]
-    assert said(moves_of_regions, [of_width(CROWD["box"], 0.7)], [CROWD], label="cat") == [None]
+    assert said(region_classes, regions, [CAT, CROWD]) == [None, BACKGROUND, "cat"]
+    assert said(region_positives, regions, [CAT, CROWD], label="cat") == [None, None, 1]
+    assert said(region_deltas, [of_width(CROWD["box"], 0.7)], [CROWD], label="cat") == [None]
 
 
 def test_background_is_thinned_to_three_times_what_is_there():
     regions = [*[CAT["box"]] * 4, *([x, 70, x + 5, 80] for x in range(100))]
-    kinds = said(kinds_of_regions, regions, [CAT, DOG])
+    kinds = said(region_classes, regions, [CAT, DOG])
     assert kinds[:4] == ["cat"] * 4
     assert kinds.count(BACKGROUND) == 3 * (4 + 2)
     chosen = [place for place, kind in enumerate(kinds) if kind == BACKGROUND]
     assert (chosen[0], chosen[-1]) == (4, 103)  # from the largest to the smallest
     assert np.diff(chosen).max() <= 6
-    assert said(kinds_of_regions, regions[4:], []).count(BACKGROUND) == 12
-    assert said(kinds_of_regions, [], []) == []
+    assert said(region_classes, regions[4:], []).count(BACKGROUND) == 12
+    assert said(region_classes, [], []) == []
 
 
 def test_positives_of_a_machine_are_true_boxes_and_negatives_far_from_them():
@@ -56,23 +56,23 @@ def test_positives_of_a_machine_are_true_boxes_and_negatives_far_from_them():
         of_width(CAT["box"], 0.31),
         DOG["box"],
     ]
-    assert said(regions_of_class, regions, [CAT, DOG], label="cat") == [1, None, 0, None, 0]
-    assert said(regions_of_class, regions, [CAT, DOG], label="dog") == [0, 0, 0, 0, 1]
-    assert said(regions_of_class, regions[:2], [], label="cat") == [0, 0]
+    assert said(region_positives, regions, [CAT, DOG], label="cat") == [1, None, 0, None, 0]
+    assert said(region_positives, regions, [CAT, DOG], label="dog") == [0, 0, 0, 0, 1]
+    assert said(region_positives, regions[:2], [], label="cat") == [0, 0]
 
 
 def test_moves_are_learnt_from_near_regions_of_the_class():
     regions = [of_width(CAT["box"], 0.61), of_width(CAT["box"], 0.59), CAT["box"], DOG["box"]]
-    near, far, same, other = said(moves_of_regions, regions, [CAT, DOG], label="cat")
+    near, far, same, other = said(region_deltas, regions, [CAT, DOG], label="cat")
     assert near == pytest.approx([0.5 / 0.61 - 0.5, 0, np.log(1 / 0.61), 0])
     assert far is None
     assert same == pytest.approx([0, 0, 0, 0])
     assert other is None
-    assert said(moves_of_regions, [CAT["box"]], [], label="cat") == [None]
+    assert said(region_deltas, [CAT["box"]], [], label="cat") == [None]
 
 
 def test_bare_boxes_are_objects():
-    assert said(kinds_of_regions, [[0, 0, 10, 10]], [[0, 0, 10, 10]]) == ["object"]
+    assert said(region_classes, [[0, 0, 10, 10]], [[0, 0, 10, 10]]) == ["object"]
 
 
 def test_the_true_regions_are_the_true_boxes():

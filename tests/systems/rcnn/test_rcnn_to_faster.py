@@ -5,7 +5,7 @@ import pytest
 
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.function_registry import load_with_given
+from longspan.systems.function_registry import load_with_functions
 
 
 @pytest.mark.slow
@@ -20,17 +20,17 @@ def test_a_quick_look(tmp_path):
     metrics = result["metrics"]
     for way in ("R-CNN", "Faster R-CNN"):
         assert 0 <= metrics[f"map, {way}"] <= metrics[f"ap50, {way}"] <= 1
-        assert metrics[f"seconds a photo, {way}"] > 0
-    assert metrics["seconds a photo, R-CNN"] > metrics["seconds a photo, Faster R-CNN"]
+        assert metrics[f"seconds per photo, {way}"] > 0
+    assert metrics["seconds per photo, R-CNN"] > metrics["seconds per photo, Faster R-CNN"]
     assert 0 < metrics["fraction of people in a region, R-CNN"] <= 1
     assert [stage["stage"] for stage in result["ceiling"]["stages"]][:2] == ["propose", "warp"]
-    assert set(result["seconds by stage of R-CNN"]) == {"propose", "warp", "look", "all others"}
+    assert set(result["seconds by stage of R-CNN"]) == {"propose", "warp", "extract", "all others"}
     page = (tmp_path / "report.html").read_text()
-    sections = ["Side by side", "Where the time of R-CNN goes", "Which stage of R-CNN is to blame", "Curves"]
+    sections = ["Side by side", "Where the time of R-CNN goes", "Ceiling analysis of R-CNN", "Curves"]
     places = [page.index(f">{name}</h2>") for name in sections]
     assert places == sorted(places)
     grey = np.full((80, 120, 3), 90, np.uint8)
-    assert load_with_given(tmp_path / "model.safetensors").predict(grey).draw(grey).shape == (80, 120, 3)
+    assert load_with_functions(tmp_path / "model.safetensors").predict(grey).draw(grey).shape == (80, 120, 3)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_quick_look(tmp_path):
         ({"crop_px": 8}, "--crop-px must be at least 32, got 8"),
         ({"tune_epochs": 0}, "--tune-epochs must be at least 1, got 0"),
         ({"epochs": 0}, "--epochs must be at least 1, got 0"),
-        ({"size": "20"}, "--size is HEIGHTxWIDTH"),
+        ({"size": "20"}, "--size must be HEIGHTxWIDTH"),
     ],
 )
 def test_options_are_checked(options, words):

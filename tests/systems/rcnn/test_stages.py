@@ -10,7 +10,7 @@ import longspan as ls
 from longspan.errors import ConfigError, ModelFileError
 from longspan.metrics.iou import box_iou
 from longspan.pipeline import load
-from longspan.systems.function_registry import GIVEN, load_with_given
+from longspan.systems.function_registry import FUNCTIONS, load_with_functions
 from longspan.systems.rcnn.labels import with_true_regions
 from longspan.systems.rcnn.stages import decide_boxes, join_regions, rcnn, scale_features
 
@@ -78,11 +78,11 @@ def test_box_regression_brings_boxes_nearer(tables, fitted):
             label, regions = thing["label"], added["regions"][row]
             overlaps = box_iou([thing["box"]], regions)[0]
             near = np.flatnonzero(overlaps > 0.5)
-            moves = [added[f"moves of {each}"][row] for each in ("rectangle", "disc")]
+            deltas = [added[f"deltas of {each}"][row] for each in ("rectangle", "disc")]
             scores = [[1.0 if i in near and each == label else -9.0 for i in range(len(regions))]
                       for each in ("rectangle", "disc")]  # fmt: skip
             image = test.value(row, "image")
-            boxes = join_regions(image, regions, *scores, *moves, labels=["rectangle", "disc"], overlap=1.0)
+            boxes = join_regions(image, regions, *scores, *deltas, labels=["rectangle", "disc"], overlap=1.0)
             before += overlaps[near].tolist()
             after += box_iou([thing["box"]], [e["box"] for e in boxes if e["score"] > 0.5])[0].tolist()
     assert len(before) == len(after) > 100
@@ -100,7 +100,7 @@ def test_machines_learn_from_true_boxes_and_far_regions(tables, fitted):
         of_class = [each["box"] for each in things if each["label"] == label]
         for regions in (table.value(row, "regions"), fitted.model("propose")(image)):
             crops = fitted.model("warp")(image, regions)
-            seen = fitted.model("look").predict([(crop,) for crop in crops], "look") if crops else []
+            seen = fitted.model("extract").predict([(crop,) for crop in crops], "extract") if crops else []
             overlaps = box_iou(of_class, regions).max(axis=0, initial=0)
             for vector, overlap in zip(scale_features(seen), overlaps, strict=True):
                 if overlap < 0.3 or overlap > 0.99:
@@ -129,7 +129,7 @@ def test_a_saved_one_answers_as_before(tables, fitted, tmp_path):
     assert isinstance(loaded, ls.Pipeline)
     assert loaded.run(table)["found"] == fitted.run(table)["found"]
     with pytest.raises(ModelFileError, match="stage 'propose' needs your function"):
-        load_with_given(path)  # the made-up proposer is not longspan's own
+        load_with_functions(path)  # the made-up proposer is not longspan's own
     drawn = loaded.predict(table)[0].draw(table.value(0, "image"))
     assert drawn.shape == (64, 64, 3)
 
@@ -139,7 +139,7 @@ def test_one_with_selective_search_is_loaded_without_a_hand(tables, fitted, tmp_
     propose = rcnn(["rectangle", "disc"], search_px=64, regions=20).stages[0]
     whole = ls.Pipeline.restored([propose, *fitted.stages[1:]], fitted.fitted, answers=["boxes"], notes=[])
     table = tables[1].take(range(3))
-    loaded = load_with_given(whole.save(tmp_path / "rcnn.safetensors"))
+    loaded = load_with_functions(whole.save(tmp_path / "rcnn.safetensors"))
     assert isinstance(loaded, ls.Pipeline)
     added = loaded.run(table)
     assert 0 < max(map(len, added["regions"])) <= 20
@@ -150,7 +150,7 @@ def test_all_functions_of_the_pipeline_are_given():
     for stage in rcnn(["person"]).stages:
         if stage.kind == "function":
             function = getattr(stage.what, "func", stage.what)
-            assert GIVEN[f"{function.__module__}.{function.__qualname__}"] is function
+            assert FUNCTIONS[f"{function.__module__}.{function.__qualname__}"] is function
 
 
 def test_training_warns_of_nothing_and_is_the_same_again(tables, fitted):
@@ -180,8 +180,8 @@ def test_of_boxes_of_a_class_that_overlap_the_surest_stays():
 
 def test_moved_boxes_stay_in_the_image():
     image = np.zeros((100, 200, 3), np.uint8)
-    moves = [[1.0, 0.0, np.log(2), 0.0], [9.0, 0.0, 0.0, 0.0]]
-    found = join_regions(image, [[100, 20, 180, 60], [0, 0, 20, 20]], [1.0, 2.0], moves, labels=["cat"])
+    deltas = [[1.0, 0.0, np.log(2), 0.0], [9.0, 0.0, 0.0, 0.0]]
+    found = join_regions(image, [[100, 20, 180, 60], [0, 0, 20, 20]], [1.0, 2.0], deltas, labels=["cat"])
     assert [each["box"] for each in found] == [[180, 0, 200, 20], pytest.approx([140, 20, 200, 60])]
     gone = join_regions(image, [[150, 0, 190, 20]], [1.0], [[9.0, 0.0, 0.0, 0.0]], labels=["cat"])
     assert gone == []
@@ -196,5 +196,5 @@ def test_features_get_one_norm():
 
 @pytest.mark.parametrize("labels", [[], ["a", "a"], ["background"]])
 def test_classes_are_checked(labels):
-    with pytest.raises(ConfigError, match="R-CNN needs classes, each once and none called 'background'"):
+    with pytest.raises(ConfigError, match="R-CNN needs at least one class, each once and none named 'background'"):
         rcnn(labels)

@@ -1,1 +1,1 @@
-"""Reading handwritten numbers: the strategies, and the quickstart."""
+"""Reading handwritten numbers: strategies, quickstart and the full study."""

@@ -1,4 +1,4 @@
-"""Where the digits of a number are, as a mask that a network learns: the left and right half of each digit's box."""
+"""Boxes of digits as a segmentation target: the left and the right half of each box, and back."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import longspan as ls
 __all__ = ["HALVES", "boxes_of_halves", "halves_of_boxes"]
 
 HALVES = ls.Mask(vocab=("nothing", "left half", "right half"))
-"""With halves, digits that touch are told apart: a new one begins where a left half follows a right one."""
+"""Halves separate digits that touch: a new digit begins where a left half follows a right one."""
 
 _OFF, _LEFT, _RIGHT = range(3)
-_OFF_PX = 8.0  # a column that has fewer pixels of a digit is rather off
-_DIGIT_COST = 6.0  # pixels: a digit that has fewer to speak for it is a slip of the network
+_OFF_PX = 8.0  # a column with fewer digit pixels counts as background
+_DIGIT_COST = 6.0  # pixels: a digit supported by fewer is taken for noise
 
 
-def halves_of_boxes(_: dict[str, Any], truth: dict[str, Any]) -> np.ndarray:
-    """The mask `(H, W)` that is true of an image whose `boxes` are known.
+def halves_of_boxes(_: dict[str, Any], ground_truth: dict[str, Any]) -> np.ndarray:
+    """The mask `(H, W)` of an image with known `boxes`.
 
-    A column that is in two boxes is of the digit whose middle is nearer.
+    A column inside two boxes belongs to the digit whose centre is nearer.
     """
-    height, width = truth["image"].shape[:2]
+    height, width = ground_truth["image"].shape[:2]
     mask = np.zeros((height, width), np.uint8)
     nearest = np.full(width, np.inf)
     columns = np.arange(width) + 0.5
-    for x0, y0, x1, y1 in truth["boxes"]:
+    for x0, y0, x1, y1 in ground_truth["boxes"]:
         middle = (x0 + x1) / 2
         distance = np.abs(columns - middle)
         own = (columns > x0) & (columns < x1) & (distance < nearest)
@@ -38,11 +38,10 @@ def halves_of_boxes(_: dict[str, Any], truth: dict[str, Any]) -> np.ndarray:
 
 
 def boxes_of_halves(halves: np.ndarray) -> list[list[float]]:
-    """Boxes `[x0, y0, x1, y1]` in pixels, from left to right, of the digits whose halves a mask `(H, W)` shows.
+    """Boxes `[x0, y0, x1, y1]` in pixels, from left to right, of the digits in a mask `(H, W)` of halves.
 
-    Each column of the image is off, or in the left or in the right half of a digit, and each left half is followed by
-    its right half. Of all such readings of the columns that one is taken which most pixels agree with, by dynamic
-    programming (Viterbi 1967).
+    Each column is background, a left half or a right half, and each left half is followed by its right half. Of all
+    such labellings the one that agrees with most pixels is found by dynamic programming (Viterbi 1967).
     """
     boxes = []
     for start, end in _digits((halves == _LEFT).sum(axis=0), (halves == _RIGHT).sum(axis=0)):
@@ -53,9 +52,9 @@ def boxes_of_halves(halves: np.ndarray) -> list[list[float]]:
 
 
 def _digits(lefts: np.ndarray, rights: np.ndarray) -> list[tuple[int, int]]:
-    """First column, and the one after the last, of each digit in the likeliest reading of the columns."""
+    """First column, and the one after the last, of each digit in the best labelling of the columns."""
     never = float("-inf")
-    off, left, right = 0.0, never, never  # scores of the best readings that end so
+    off, left, right = 0.0, never, never  # scores of the best labellings that end in each state
     came_from: list[tuple[int, int, int]] = []
     for left_px, right_px in zip(lefts.tolist(), rights.tolist(), strict=True):
         ended, ended_as = (right, _RIGHT) if right > off else (off, _OFF)

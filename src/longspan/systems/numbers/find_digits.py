@@ -1,4 +1,4 @@
-"""Where the digits of a handwritten number are: ink, cut where it is thinnest."""
+"""Segments a handwritten number into digits: connected ink, cut where it is thinnest."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ __all__ = ["cut_out", "find_digits", "join_digits"]
 
 _CROP_PX = 28
 _INSIDE_PX = 20  # MNIST's own margins: the digit fills 20 of 28 px
-_LEAST_PX = 3  # a digit is not narrower
-_LEAST_INK = 14  # pixels; smaller pieces are specks
-_ABOVE = 0.8  # of a piece's columns are another's too: one digit
+_LEAST_PX = 3  # narrowest digit
+_LEAST_INK = 14  # pixels; smaller components are specks
+_ABOVE = 0.8  # components that share this fraction of their columns are one digit
 _WIDTH_TO_HEIGHT = 0.66  # of an average digit
 _WIDTH_SPREAD = 0.28  # of the logarithm of its width
-_NARROW = 0.5  # a 1 is thin: being too narrow costs so much of being too wide
-_INK_COST = 0.25  # of each pixel of ink that a cut goes through
-_CUT_COST = 1.6  # of a cut
+_NARROW = 0.5  # a 1 is thin: narrowness costs this fraction of the same width too much
+_INK_COST = 0.25  # per pixel of ink on a cut
+_CUT_COST = 1.6  # per cut
 
 
 def find_digits(image: Any) -> list[list[float]]:
     """Boxes of the digits on an image of one number, light on dark, from left to right.
 
-    Ink is what is lighter than Otsu's threshold after a 3 x 3 mean. Each connected piece of ink is cut into as many
-    parts, and at those columns, as cost least: the ink that the cuts go through, and how far the parts are from the
-    width of an average digit.
+    Ink is lighter than Otsu's threshold after a 3 x 3 mean. Each connected component of ink is cut at the columns of
+    least cost: the ink on the cuts, and the deviation of the parts from the width of an average digit.
 
     Source: over-segmentation by projected ink, as in Casey and Lecolinet 1996, "A survey of methods and strategies in
     character segmentation", section 3. Differs: the best cuts are found by dynamic programming over all columns.
 
     Args:
-        image: `(H, W)` uint8, or whatever holds such an image: a path, a Pillow image.
+        image: `(H, W)` uint8, a path or a Pillow image.
 
     Returns:
         `[x0, y0, x1, y1]` in pixels for each digit; an empty list for an image without ink.
@@ -58,7 +57,7 @@ def find_digits(image: Any) -> list[list[float]]:
 
 
 def cut_out(image: Any, box: list[float]) -> np.ndarray:
-    """What is in a box, resized to fill 20 px of an image of 28 x 28 px, with its centre in the middle; uint8."""
+    """The content of a box, resized to 20 px and centred in an image of 28 x 28 px; uint8."""
     pixels = _grey(image)
     height, width = pixels.shape
     x0, y0, x1, y1 = (round(side) for side in box)
@@ -74,7 +73,7 @@ def cut_out(image: Any, box: list[float]) -> np.ndarray:
 
 
 def join_digits(digits: list[int]) -> str:
-    """The number that the digits make."""
+    """The number as text."""
     return "".join(str(digit) for digit in digits)
 
 
@@ -91,7 +90,7 @@ def _mean_3x3(values: np.ndarray) -> np.ndarray:
 
 
 def _otsu(values: np.ndarray) -> float:
-    """The grey that parts the values into two groups of least spread (Otsu 1979)."""
+    """The threshold that maximises the variance between two groups (Otsu 1979)."""
     counts, edges = np.histogram(values, bins=64)
     middle = (edges[:-1] + edges[1:]) / 2
     below, total = np.cumsum(counts), counts.sum()
@@ -103,10 +102,10 @@ def _otsu(values: np.ndarray) -> float:
 
 
 def _components(ink: np.ndarray) -> list[np.ndarray]:
-    """Masks of the connected pieces of ink, diagonals included; specks are left out."""
+    """Masks of the connected components of ink (8-connected), without specks."""
     height, width = ink.shape
     labels = np.where(ink, np.arange(1, height * width + 1).reshape(ink.shape), 0)
-    while True:  # the largest number spreads through its piece
+    while True:  # the largest label spreads through its component
         spread = np.pad(labels, 1)
         for axis in (0, 1):
             middle = [slice(None), slice(None)]
@@ -124,7 +123,7 @@ def _components(ink: np.ndarray) -> list[np.ndarray]:
 
 
 def _merged(masks: list[np.ndarray]) -> list[np.ndarray]:
-    """Pieces that stand above each other are strokes of one digit."""
+    """Components above each other are strokes of one digit."""
     kept: list[np.ndarray] = []
     for mask in sorted(masks, key=lambda each: -int(each.sum())):
         own = mask.any(axis=0)
@@ -138,13 +137,13 @@ def _merged(masks: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _cut(profile: np.ndarray, expected: float) -> list[tuple[int, int]]:
-    """The cheapest parts of one piece of ink, by dynamic programming over the column of the last cut."""
+    """The cheapest parts of one component, by dynamic programming over the column of the last cut."""
     width = len(profile)
     off = np.log(np.arange(1, width + 1) / expected) / _WIDTH_SPREAD
-    part_cost = off**2 * np.where(off < 0, _NARROW, 1.0)  # of a part 1, 2, ... columns wide
-    if part_cost[-1] <= _CUT_COST:  # no cut could pay
+    part_cost = off**2 * np.where(off < 0, _NARROW, 1.0)  # for a part 1, 2, ... columns wide
+    if part_cost[-1] <= _CUT_COST:  # no cut can lower the cost
         return [(0, width)]
-    cut_cost = _CUT_COST + _INK_COST * np.convolve(profile, [0.5, 0.5])[:width]  # of a cut before each column
+    cut_cost = _CUT_COST + _INK_COST * np.convolve(profile, [0.5, 0.5])[:width]  # for a cut before each column
     best, cut_before = np.full(width + 1, np.inf), np.zeros(width + 1, int)
     best[0] = 0.0
     for end in range(_LEAST_PX, width + 1):

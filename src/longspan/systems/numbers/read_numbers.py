@@ -1,4 +1,4 @@
-"""Reading handwritten numbers, five ways: in stages, sliding, end to end, from single digits on, all stages learned."""
+"""Reading handwritten numbers by five strategies: a study with curves, ceiling analysis and readings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 import longspan as ls
 from longspan.errors import ConfigError, StudyError, unknown_name
-from longspan.systems.function_registry import load_with_given
-from longspan.systems.numbers.strategies import LEARNED_STAGES, NEEDS, STAGED, ways_to_read
+from longspan.systems.function_registry import load_with_functions
+from longspan.systems.numbers.strategies import LEARNED_STAGES, NEEDS, STAGED, reading_strategies
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "READ_NUMBERS", "STUDY", "ReadNumbersOptions", "check_study_options", "finish_study", "numbers_task", "parse_sizes",
-    "parse_ways", "run_study",
+    "parse_strategies", "run_study",
 ]  # fmt: skip
 
 STUDY = "study.sqlite"
 SOURCES = "sources"
 PRICES = {"number": 1.0, "boxes": 6.0}
-"""What a label costs: typing a number, and drawing a box around each of its digits."""
+"""Cost of a label: typing a number, and drawing a box around each of its digits."""
 _SHOWN = 24
 _CEILING_ROWS = 1_000
 
@@ -37,50 +37,52 @@ _CEILING_ROWS = 1_000
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadNumbersOptions:
-    """What may be changed."""
+    """Options of read-numbers."""
 
     data: Literal["digits", "mnist"] = "digits"
-    """Where the digits come from: the 1,797 that scikit-learn carries, or MNIST."""
+    """Source of the digits: the 1,797 of scikit-learn, or MNIST."""
     sizes: str = "100,300,1000,3000"
     """Numbers of training images."""
     seeds: int = 3
-    """Trainings of each way at each size."""
+    """Trainings of each strategy at each size."""
     steps: int = 1500
-    """Batches that each training may take, the same for every way; the source trainings come on top."""
+    """Steps of each training, the same for every strategy; source trainings come on top."""
     images: int = 1000
-    """Test images, made of digits that no training image has."""
+    """Test images, composed of digits that no training image shows."""
     source: int = 8000
-    """Single digits that the last two ways learn first, alone in an image or put together to numbers."""
-    ways: str = "all"
-    """Which ways, by their names with commas between."""
+    """Single digits for the source trainings of the last two strategies."""
+    source_seed: int | None = None
+    """Seed of the source data and source trainings; default: the seed of the run."""
+    strategies: str = "all"
+    """Names of strategies, separated by commas."""
     jobs: int | None = None
-    """Trainings at a time; as many as there are cores where it is not said."""
+    """Trainings at a time; default: one per core."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.source < 20:
             raise ConfigError(f"--source must be at least 20, got {self.source}.")
         check_study_options(self.sizes, self.seeds, self.steps, self.images, self.jobs)
-        parse_ways(self.ways)
+        parse_strategies(self.strategies)
 
 
-def parse_ways(text: str) -> list[str]:
-    """Names of ways, in the order in which they are always named.
+def parse_strategies(text: str) -> list[str]:
+    """Names of strategies in their usual order.
 
     Raises:
-        UnknownNameError: there is no such way.
+        UnknownNameError: there is no such strategy.
     """
     if text == "all":
         return list(NEEDS)
     asked = [each.strip() for each in text.split(",")]
     for name in asked:
         if name not in NEEDS:
-            raise unknown_name("way", name, NEEDS)
+            raise unknown_name("strategy", name, NEEDS)
     return [name for name in NEEDS if name in asked]
 
 
 def check_study_options(sizes: str, seeds: int, steps: int, images: int, jobs: int | None) -> None:
-    """Refuse what a study of numbers cannot run with ConfigError."""
+    """Check the ranges; ConfigError for values that no study can run with."""
     for name, value, least in (("seeds", seeds, 1), ("steps", steps, 1), ("images", images, 50), ("jobs", jobs, 1)):
         if value is not None and value < least:
             raise ConfigError(f"--{name} must be at least {least}, got {value}.")
@@ -88,38 +90,41 @@ def check_study_options(sizes: str, seeds: int, steps: int, images: int, jobs: i
 
 
 def parse_sizes(text: str) -> list[int]:
-    """Training sizes as numbers, ascending.
+    """Training sizes, ascending.
 
     Raises:
-        ConfigError: they are none, or a size is below 20.
+        ConfigError: a size is not a whole number, or below 20.
     """
     try:
         sizes = sorted({int(each) for each in text.split(",")})
     except ValueError:
-        raise ConfigError(f"--sizes are whole numbers with commas between, like 100,300,1000; got {text!r}.") from None
+        raise ConfigError(
+            f"--sizes must be whole numbers separated by commas, like 100,300,1000; got {text!r}."
+        ) from None
     if sizes[0] < 20:
         raise ConfigError(f"--sizes must be at least 20 images each, got {sizes[0]}.")
     return sizes
 
 
 def numbers_task(data: str, train: int, test: int, seed: int) -> tuple[ls.Task, ls.Table]:
-    """Images of numbers, the test images in the vault, and the single digits that training images are made of.
+    """Images of numbers, the test images in the vault, and the single digits of the training images.
 
-    Training and test images share no digit's image: MNIST has its own test digits, of the others three in ten are
-    set apart, as many of each class.
+    Training and test images share no digit: MNIST has its own test digits, of the others three in ten are set apart,
+    stratified by class.
     """
     digits = ls.datasets.load(data)
     if data == "mnist":
         parts = np.asarray(digits.column_values("part"))
-        known, unknown = digits.take(parts == "train"), digits.take(parts == "test")
+        train_digits, test_digits = digits.take(parts == "train"), digits.take(parts == "test")
     else:
         split = digits.split(valid=0.3, seed=0, stratify="digit")
-        known, unknown = digits.take(split.train), digits.take(split.valid)
-    numbers = ls.datasets.make_numbers(known, train, seed=2 * seed)
-    numbers = numbers.concat(ls.datasets.make_numbers(unknown, test, seed=2 * seed + 1))
+        train_digits, test_digits = digits.take(split.train), digits.take(split.valid)
+    numbers = ls.datasets.make_numbers(train_digits, train, seed=2 * seed)
+    numbers = numbers.concat(ls.datasets.make_numbers(test_digits, test, seed=2 * seed + 1))
     numbers = numbers.with_column("part", ls.Category(), ["train"] * train + ["test"] * test)
-    # Noise alone makes two images of one number differ; what must not leak are the digits, and they do not.
-    return ls.Task(numbers.split(column="part", valid=0), inputs="image", targets="number", allow_leaks=True), known
+    # Images of one number differ by noise alone; the digits must not leak, and they do not.
+    split = numbers.split(column="part", valid=0)
+    return ls.Task(split, inputs="image", targets="number", allow_leaks=True), train_digits
 
 
 def run_study(
@@ -132,7 +137,7 @@ def run_study(
     budget: ls.Budget,
     jobs: int | None,
 ) -> StudyResults:
-    """The study in the folder of the run; what an earlier call finished there is not run again."""
+    """The study in the folder of the run; trainings that an earlier call finished are not run again."""
     from joblib import cpu_count
 
     path = run.folder / STUDY
@@ -153,9 +158,9 @@ def run_study(
             keep_models="largest",
         )
     except StudyError as error:
-        hint = " --force begins anew." if path.exists() else ""
+        hint = " --force starts over." if path.exists() else ""
         raise StudyError(f"{error}{hint}") from error
-    run.when_stopped = f"Finished trainings are kept in {path}; the same command goes on from there."
+    run.when_stopped = f"Finished trainings are kept in {path}; the same command continues from there."
     study.run(jobs=jobs or cpu_count(), progress=not run.quiet)
     return study.results
 
@@ -163,7 +168,7 @@ def run_study(
 def finish_study(
     run: SystemRun, results: StudyResults, task: ls.Task, *, options: Mapping[str, Any], seconds: float
 ) -> None:
-    """Report with ceiling analysis and readings, result, and the best model, into the folder of the run."""
+    """Write the report with ceiling analysis and readings, the result and the best model."""
     from longspan.study.reports.study_report import compose_report
 
     largest = results.plan.sizes[-1]
@@ -186,18 +191,18 @@ def finish_study(
 
 
 def _add_ceiling(page: Document, results: StudyResults, test: ls.Table) -> None:
-    """Which stage of each way in stages is to blame, at the largest size."""
+    """Ceiling analysis of each pipeline at the largest size."""
     size, seed = results.plan.sizes[-1], results.plan.seeds[0]
     missing = {run.strategy for run in results.missing() if run.size == size and run.seed == seed}
-    ways = [name for name in (STAGED, LEARNED_STAGES) if name in results.plan.strategies and name not in missing]
-    for number, name in enumerate(ways):
-        pipeline = load_with_given(results.model(name, size, seed))
+    pipelines = [name for name in (STAGED, LEARNED_STAGES) if name in results.plan.strategies and name not in missing]
+    for number, name in enumerate(pipelines):
+        pipeline = load_with_functions(results.model(name, size, seed))
         assert isinstance(pipeline, ls.Pipeline)
         ceiling = pipeline.ceiling(test.take(np.arange(min(len(test), _CEILING_ROWS))))
         if not number:
-            page.section("Which stage is to blame").text(
+            page.section("Ceiling analysis").text(
                 "The error of a pipeline, and what is left of it when the output of each stage in turn is replaced by "
-                "the truth."
+                "the ground truth."
             )
         page.text(f"{name!r}, trained on {size:,} images (seed {seed}):")
         page.figure(ceiling.figure())
@@ -207,35 +212,36 @@ def _add_ceiling(page: Document, results: StudyResults, test: ls.Table) -> None:
 
 
 def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None:
-    """The same test images, as the best model reads them."""
+    """Test images with the readings of the best model."""
     from longspan.report import CaptionedImage
 
     shown = test.take(np.arange(min(len(test), _SHOWN)))
     best = results.best()
-    said = load_with_given(best).predict(shown)
+    predictions = load_with_functions(best).predict(shown)
     images = []
-    for row, prediction in enumerate(said):
-        truth, answer = shown.value(row, "number"), prediction["number"]
-        right = answer == truth
-        note = "" if right else f"true: {truth}"
+    for row, prediction in enumerate(predictions):
+        number, predicted = shown.value(row, "number"), prediction["number"]
+        right = predicted == number
+        note = "" if right else f"target: {number}"
         images.append(
             CaptionedImage(
-                shown.value(row, "image"), caption=answer or "nothing", note=note, tone="good" if right else "bad"
+                shown.value(row, "image"), caption=predicted or "nothing", note=note, tone="good" if right else "bad"
             )
         )
-    page.section("Readings").text("Test images as the best model of the study reads them, the first in their order.")
+    page.section("Readings").text("The first test images with the readings of the best model of the study.")
     page.images(images)
 
 
 def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
     task, digits = numbers_task(options.data, sizes[-1], options.images, run.seed)
-    ways = ways_to_read(digits, source=options.source, seed=run.seed, keep_in=run.folder / SOURCES)
-    strategies = {name: ways[name] for name in parse_ways(options.ways)}
+    source_seed = run.seed if options.source_seed is None else options.source_seed
+    known = reading_strategies(digits, source=options.source, seed=source_seed, keep_in=run.folder / SOURCES)
+    strategies = {name: known[name] for name in parse_strategies(options.strategies)}
     run.say(
         f"{sizes[-1]:,} training images of numbers of 3 to 6 digits, {options.images:,} test images sealed;\n"
-        f"{_count(strategies, 'way')} x {_count(sizes, 'size')} x {_count(range(options.seeds), 'seed')}, "
-        f"{options.steps:,} steps each."
+        f"{_count(strategies, 'strategy', 'strategies')} x {_count(sizes, 'size')} x "
+        f"{_count(range(options.seeds), 'seed')}, {options.steps:,} steps each."
     )
     started = time.perf_counter()
     budget = ls.Budget(steps=options.steps)
@@ -246,14 +252,14 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     finish_study(run, results, task, options=asdict(options), seconds=seconds)
 
 
-def _count(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+def _count(items: Sized, one: str, many: str | None = None) -> str:
+    return f"{len(items)} {one if len(items) == 1 else many or one + 's'}"
 
 
 READ_NUMBERS = System(
     name="read-numbers",
-    summary="Reads handwritten numbers of 3 to 6 digits, five ways, and says which wins at which amount of data.",
-    needs="no network (--data mnist: the data set mnist, 12 MB), and about an hour on two cores",
+    summary="Reads handwritten numbers of 3 to 6 digits by five strategies; shows which is best for how much data.",
+    needs="no download (--data mnist: the data set mnist, 12 MB), and about an hour on two cores",
     options=ReadNumbersOptions,
     run=_run,
 )

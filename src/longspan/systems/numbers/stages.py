@@ -1,4 +1,4 @@
-"""Numbers read in stages: find each digit, cut it out, classify it, join; finding is given, or learned as well."""
+"""Pipelines that read numbers: find each digit, cut it out, classify it, join; finding is a function or a network."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from longspan.train import Phase
 
 __all__ = ["SINGLE_DIGITS", "cut_digits", "learned_stages", "staged_pipeline"]
 
-_NUMBERS_A_DIGIT = 2 / 4.5  # digits are drawn by chance: from twice as many draws few are left out
-_VIEWS = 8  # over which the network of digits averages what it says of a crop
-_OFF_PX = 0.5  # standard deviation of the sides of the boxes that the source digits are cut out by
+_NUMBERS_A_DIGIT = 2 / 4.5  # digits are drawn at random: with twice as many draws few are left out
+_VIEWS = 8  # test-time augmentation of each crop
+_OFF_PX = 0.5  # standard deviation of the noise on the boxes that source digits are cut out by
 _FIND = ls.TrainConfig(
     batch_size=32,
     weight_decay=0.02,
@@ -35,11 +35,11 @@ SINGLE_DIGITS = ls.TrainConfig(
     weight_decay=0.02,
     augment=ls.Augment(rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border"),
 )
-"""How images of one digit each are learned."""
+"""The training configuration for images of single digits."""
 
 
 def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
-    """Find each digit, cut it out, classify it, join: all but the classifier are given functions."""
+    """Find each digit, cut it out, classify it, join: all but the classifier are function stages."""
     config = replace(SINGLE_DIGITS, batch_size=32) if small else SINGLE_DIGITS
     classifier = ls.Recipe("space_to_depth_cnn" if small else "deep_cnn", epochs=10, lr=4e-3, config=config)
     return ls.Pipeline(
@@ -53,22 +53,22 @@ def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
 
 
 def learned_stages(digits: ls.Table, *, source: int, seed: int, keep_in: Path | None = None) -> ls.Pipeline:
-    """The same stages, with a network that finds the digits, and all networks started from single digits.
+    """The same stages with a network that finds the digits; both networks are pretrained on composed numbers.
 
-    The source of both networks are numbers put together from the single digits: where each digit is, is known then.
+    Numbers composed of single digits come with the box of each digit for free.
 
     Args:
-        digits: Images of single digits that training may see.
-        source: How many digits these are at most; twice as many stand in the source numbers.
-        seed: Of the source numbers and trainings.
-        keep_in: Folder for the networks that these give; see `Transfer`.
+        digits: Images of the single digits of the training part.
+        source: Number of single digits; the source numbers show each about twice.
+        seed: Seed of the source numbers and source trainings.
+        keep_in: Folder for the pretrained networks; see `Transfer`.
     """
     numbers = make_numbers(digits, max(4, round(source * _NUMBERS_A_DIGIT)), seed=step_seed(seed, "source numbers", 0))
     look = ls.Stage(
         "look", _finder(numbers, seed, keep_in), reads="image", adds={"halves": HALVES}, train_on="predicted",
         label=halves_of_boxes,
     )  # fmt: skip
-    # Trained on predicted boxes too: these are a little off, and it is these that it will see.
+    # Trained on predicted boxes too: they are slightly off, and so are those at prediction time.
     classify = ls.Stage(
         "classify", _classifier(numbers, seed, keep_in), reads="crops", adds={"digits": ls.Category()}, each="crops",
         train_on="both", views=_VIEWS,
@@ -110,7 +110,7 @@ def _classifier(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transf
 
 
 def cut_digits(numbers: ls.Table, *, seed: int) -> ls.Table:
-    """Every digit of these numbers, cut out by a box whose sides are off by chance: `crops` and `digits`."""
+    """Every digit of these numbers, cut out by a box with random noise on its sides: `crops` and `digits`."""
     generator = np.random.default_rng(step_seed(seed, "boxes that are off", 0))
     crops: list[np.ndarray] = []
     classes: list[int] = []

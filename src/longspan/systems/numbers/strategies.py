@@ -1,4 +1,4 @@
-"""Five ways to read a handwritten number: in stages, sliding, end to end, from single digits on, all stages learned."""
+"""Five strategies to read a handwritten number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ __all__ = [
     "NEEDS",
     "SLIDING",
     "STAGED",
-    "ways_to_read",
+    "line_reader",
+    "reading_strategies",
 ]
 
 STAGED, SLIDING, LEARNED_STAGES = "in stages", "sliding LeNet", "all stages learned"
@@ -30,7 +31,7 @@ NEEDS = {
     FROM_DIGITS: ("number",),
     LEARNED_STAGES: ("number", "boxes"),
 }
-"""The labels that each way learns from: boxes say where each digit is."""
+"""The labels that each strategy learns from; boxes locate the digits."""
 
 _SOURCE_EPOCHS = 5
 _LINES = ls.TrainConfig(
@@ -40,16 +41,16 @@ _LINES = ls.TrainConfig(
 )
 
 
-def ways_to_read(
+def reading_strategies(
     digits: ls.Table, *, source: int = 8_000, seed: int = 0, keep_in: Path | None = None
 ) -> dict[str, Strategy]:
     """The five strategies by name.
 
     Args:
-        digits: Images of single digits that training may see: the last two ways start from them.
-        source: How many digits these two learn first: in images of one each, or in numbers put together from them.
-        seed: Of their source trainings.
-        keep_in: Folder for the networks that these give, so that a study that goes on finds them there.
+        digits: Images of the single digits of the training part, for the source trainings of the last two strategies.
+        source: Number of single digits in the source trainings.
+        seed: Seed of the source data and source trainings.
+        keep_in: Folder for the source networks, where a continued study finds them.
     """
     reader = line_reader()
     single = make_numbers(digits, source, seed=seed, config=NumbersConfig(size_px=(32, WINDOW_PX), lengths=(1, 1)))
@@ -65,9 +66,9 @@ def ways_to_read(
 
 
 def line_reader(*, small: bool = False) -> ls.Recipe:
-    """Convolutions over the whole image and CTC."""
+    """A convolutional network over the whole image with CTC."""
     channels = (16, 32, 64, 96) if small else (24, 48, 96, 128)
     model = ls.LineCNNConfig(channels=channels, num_features=channels[-1])
-    # CTC needs some hundreds of steps before it spells anything, so small budgets want small batches.
+    # CTC predicts only blanks for the first hundreds of steps, so small budgets need small batches.
     config = replace(_LINES, batch_size=16) if small else _LINES
     return ls.Recipe(model, epochs=20, lr=8e-3 if small else 6e-3, config=config)

@@ -1,4 +1,4 @@
-"""What each region of an image teaches the learned stages of R-CNN, from the true boxes of the image."""
+"""Training targets of each region for the learned stages of R-CNN, from the ground-truth boxes."""
 
 from __future__ import annotations
 
@@ -10,94 +10,96 @@ import numpy as np
 import longspan as ls
 from longspan.columns.category import Label
 from longspan.metrics.iou import box_iou
-from longspan.systems.rcnn.box_deltas import moves_between
+from longspan.systems.rcnn.box_deltas import encode_deltas
 from longspan.vision.annotation_values import entries_of, label_of
 
-__all__ = ["BACKGROUND", "kinds_of_regions", "moves_of_regions", "regions_of_class", "with_true_regions"]
+__all__ = ["BACKGROUND", "region_classes", "region_deltas", "region_positives", "with_true_regions"]
 
 BACKGROUND = "background"
-"""The kind of a region that holds nothing."""
+"""The class of a region without an object."""
 
-_THING = 0.5  # overlap with a true box from which on a region is one of its kind to the network
-_NOT = 0.3  # overlap below which a region is no thing of a class to its machine
-_SAME = 0.99  # overlap of a true box with itself, after rounding
-_NEAR = 0.6  # overlap from which on a region is so near that its move can be learned
-_BACKGROUNDS = 3  # regions of background for each that is none: 96 and 32 of a batch in the paper
-_LEAST_BACKGROUNDS = 12  # also of an image with nothing in it
+_OBJECT = 0.5  # smallest IoU with a ground-truth box at which a region has its class, for the network
+_NEGATIVE = 0.3  # largest IoU of a negative example, for the support vector machine
+_SAME = 0.99  # IoU of a ground-truth box with itself, after rounding
+_NEAR = 0.6  # smallest IoU of an example for box regression
+_BACKGROUNDS = 3  # background regions per object region: 96 to 32 in a batch of the paper
+_LEAST_BACKGROUNDS = 12  # at least, also in an image without objects
 
 
 def with_true_regions(table: ls.Table, boxes: str = "boxes") -> ls.Table:
-    """A table with the truth of the stage that proposes regions, `regions`: the true boxes, those ignored left out."""
+    """The table with `regions`, the ground truth of the proposal stage: boxes that are not ignored."""
     return table.with_column(
         "regions",
         ls.Raw(),
-        lambda row: None if row[boxes] is None else [each["box"] for each in _things(row[boxes])[0]],
+        lambda row: None if row[boxes] is None else [each["box"] for each in _objects(row[boxes])[0]],
     )
 
 
-def kinds_of_regions(predicted: Mapping[str, Any], truth: Mapping[str, Any]) -> list[Label | None]:
-    """For the network: the label of the thing that a region overlaps most, by at least one half, else `BACKGROUND`.
+def region_classes(predicted: Mapping[str, Any], ground_truth: Mapping[str, Any]) -> list[Label | None]:
+    """For the network: the label of the object with the largest IoU of at least one half, else `BACKGROUND`.
 
-    Of the background only so many regions teach as three times those of things, one after the other in size; the rest
-    have no label. Nor have regions whose nearest thing is ignored.
+    Background regions are thinned out, evenly by size, to three times the number of object regions; the rest have no
+    label. Neither have regions whose nearest object is ignored.
 
-    Source: Girshick et al. 2014, section 2.3 and appendix B. Differs: there every batch has 32 regions of things and 96
-    of background, drawn at random; here all that are left are gone through in epochs.
+    Source: Girshick et al. 2014, section 2.3 and appendix B. Differs: there each batch draws 32 object regions and 96
+    background regions at random; here epochs run over all regions that are left.
     """
-    regions, (things, ignored) = predicted["regions"], _things(truth["boxes"])
-    overlaps = _overlaps([*things, *ignored], regions)
-    kinds: list[Label | None] = [None] * len(regions)
+    regions, (objects, ignored) = predicted["regions"], _objects(ground_truth["boxes"])
+    overlaps = _overlaps([*objects, *ignored], regions)
+    classes: list[Label | None] = [None] * len(regions)
     background = []
     for number in range(len(regions)):
         nearest = int(overlaps[:, number].argmax()) if len(overlaps) else -1
-        if nearest < 0 or overlaps[nearest, number] < _THING:
+        if nearest < 0 or overlaps[nearest, number] < _OBJECT:
             background.append(number)
-        elif nearest < len(things):
-            kinds[number] = label_of(things[nearest])
-    found = sum(kind is not None for kind in kinds)
-    most = max(_BACKGROUNDS * (found + len(things)), _LEAST_BACKGROUNDS)
+        elif nearest < len(objects):
+            classes[number] = label_of(objects[nearest])
+    found = sum(kind is not None for kind in classes)
+    most = max(_BACKGROUNDS * (found + len(objects)), _LEAST_BACKGROUNDS)
     for place in np.linspace(0, len(background) - 1, min(most, len(background))).round().astype(int):
-        kinds[background[place]] = BACKGROUND
-    return kinds
+        classes[background[place]] = BACKGROUND
+    return classes
 
 
-def regions_of_class(predicted: Mapping[str, Any], truth: Mapping[str, Any], *, label: Label) -> list[int | None]:
-    """For the machine of a class: 1 for a region that is a true box of it, 0 where it overlaps none by 0.3, else None.
+def region_positives(
+    predicted: Mapping[str, Any], ground_truth: Mapping[str, Any], *, label: Label
+) -> list[int | None]:
+    """For the support vector machine of a class: 1 for its ground-truth boxes, 0 for an IoU below 0.3, else None.
 
     Source: Girshick et al. 2014, section 2.3 and appendix B.
     """
-    regions, (things, ignored) = predicted["regions"], _things(truth["boxes"])
-    own, hidden = ([each for each in part if label_of(each) == label] for part in (things, ignored))
+    regions, (objects, ignored) = predicted["regions"], _objects(ground_truth["boxes"])
+    own, hidden = ([each for each in part if label_of(each) == label] for part in (objects, ignored))
     same, any_of_it = _most(_overlaps(own, regions)), _most(_overlaps([*own, *hidden], regions))
-    return [1 if a >= _SAME else 0 if b < _NOT else None for a, b in zip(same, any_of_it, strict=True)]
+    return [1 if a >= _SAME else 0 if b < _NEGATIVE else None for a, b in zip(same, any_of_it, strict=True)]
 
 
-def moves_of_regions(
-    predicted: Mapping[str, Any], truth: Mapping[str, Any], *, label: Label
+def region_deltas(
+    predicted: Mapping[str, Any], ground_truth: Mapping[str, Any], *, label: Label
 ) -> list[list[float] | None]:
-    """For the regression of a class: the move to the nearest true box, where that is of the class and overlaps by 0.6.
+    """For the regression of a class: deltas to the nearest ground-truth box, if of this class and with an IoU of 0.6.
 
     Source: Girshick et al. 2014, appendix C.
     """
-    regions, (things, ignored) = predicted["regions"], _things(truth["boxes"])
-    overlaps = _overlaps([*things, *ignored], regions)
-    moves: list[list[float] | None] = [None] * len(regions)
+    regions, (objects, ignored) = predicted["regions"], _objects(ground_truth["boxes"])
+    overlaps = _overlaps([*objects, *ignored], regions)
+    deltas: list[list[float] | None] = [None] * len(regions)
     for number, region in enumerate(regions):
         nearest = int(overlaps[:, number].argmax()) if len(overlaps) else -1
-        if 0 <= nearest < len(things) and overlaps[nearest, number] >= _NEAR and label_of(things[nearest]) == label:
-            moves[number] = moves_between([region], [things[nearest]["box"]])[0].tolist()
-    return moves
+        if 0 <= nearest < len(objects) and overlaps[nearest, number] >= _NEAR and label_of(objects[nearest]) == label:
+            deltas[number] = encode_deltas([region], [objects[nearest]["box"]])[0].tolist()
+    return deltas
 
 
-def _things(boxes: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Those that count and those that are ignored, of a raw value of `Boxes`."""
+def _objects(boxes: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Objects that count and objects that are ignored, of a raw value of `Boxes`."""
     entries = entries_of(boxes, "boxes", "box")
     return [each for each in entries if not each.get("ignore")], [each for each in entries if each.get("ignore")]
 
 
-def _overlaps(things: list[dict[str, Any]], regions: list[list[float]]) -> np.ndarray:
-    """Intersection over union, `(things, regions)`."""
-    return box_iou([each["box"] for each in things], regions)
+def _overlaps(objects: list[dict[str, Any]], regions: list[list[float]]) -> np.ndarray:
+    """Intersection over union, `(objects, regions)`."""
+    return box_iou([each["box"] for each in objects], regions)
 
 
 def _most(overlaps: np.ndarray) -> list[float]:

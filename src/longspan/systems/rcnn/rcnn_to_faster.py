@@ -1,4 +1,4 @@
-"""What three years of detectors changed: R-CNN in stages beside Faster R-CNN in one network, on the same photos."""
+"""R-CNN, a pipeline of stages, beside Faster R-CNN, one network, on the same photos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from longspan.systems.rcnn.labels import with_true_regions
 from longspan.systems.rcnn.stages import join_regions, rcnn
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
-from longspan.systems.vision_common import VisionOptions, detector_training, sheet, train_on_places, unsure
+from longspan.systems.vision_common import VisionOptions, all_detections, detector_training, sheet, train_network
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -28,24 +28,24 @@ __all__ = ["RCNN_TO_FASTER", "RcnnToFasterOptions"]
 _SHOWN = 6
 _TIMED_PHOTOS = 16
 _STANDING = (1.0, 2.0, 3.0)
-"""Height to width of people who stand or walk; as in `pedestrians`."""
+"""Height to width of people who stand or walk, as in `pedestrians`."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RcnnToFasterOptions(VisionOptions):
-    """What may be changed."""
+    """Options of rcnn-to-faster."""
 
     regions: int = 250
-    """R-CNN: most regions that selective search proposes on a photo."""
+    """R-CNN: largest number of regions per photo."""
     search_px: int = 160
-    """R-CNN: longer side of the photo that is searched for regions."""
+    """R-CNN: longer side of the photo in selective search."""
     crop_px: int = 96
-    """R-CNN: side of the square that the network sees of each region."""
+    """R-CNN: height and width of the crop of each region."""
     tune_epochs: int = 4
-    """R-CNN: passes over the regions of the training photos."""
+    """R-CNN: epochs over the regions of the training photos."""
     size: str = "320x384"
-    """Faster R-CNN: height and width of the frame; photos are padded to it, not cut."""
+    """Faster R-CNN: height and width of its input; photos are padded to it, not cropped."""
     epochs: int = 24
     """Faster R-CNN: passes over the training photos."""
 
@@ -59,33 +59,33 @@ class RcnnToFasterOptions(VisionOptions):
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """One way from a photo to boxes, trained and measured."""
+class _Detector:
+    """A trained detector with its metrics and times."""
 
     model: ls.Pipeline | ls.Predictor
-    figures: dict[str, float]
+    metrics: dict[str, float]
     """Average precision."""
     train_seconds: float
     seconds: float
-    """Of a photo: read from its file, looked at, and answered, one after another."""
+    """Prediction of one photo, reading the file included."""
 
 
 def _run(options: RcnnToFasterOptions, run: SystemRun) -> None:
     split = penn_fudan_split(run.seed, options.limit)
-    # Some photos show the same people a moment later: such a copy is not measured on.
+    # Some photos show the same people a moment later: near-duplicates of training photos are not evaluated on.
     task = ls.Task(split, inputs="image", targets="boxes", size_px=options.size_px, move_leaks=True)
     task.prepare()
     photos = with_true_regions(task.table)
-    known, held_out = photos.take(task.train.numpy()), photos.take(task.valid.numpy())
-    run.say(f"{len(known)} photos to learn from, {len(held_out)} to measure on.")
-    staged, bounds = _train_rcnn(options, run, task, known, held_out)
+    train_photos, held_out = photos.take(task.train.numpy()), photos.take(task.valid.numpy())
+    run.say(f"{len(train_photos)} photos for training, {len(held_out)} for validation.")
+    staged, bounds = _train_rcnn(options, run, task, train_photos, held_out)
     pipeline = staged.model
     assert isinstance(pipeline, ls.Pipeline)
     learner, faster = _train_faster(options, run, task, held_out)
-    ways = {"R-CNN": staged, "Faster R-CNN": faster}
-    metrics = {f"{figure}, {name}": value for name, way in ways.items() for figure, value in way.figures.items()}
-    metrics |= {f"seconds a photo, {name}": way.seconds for name, way in ways.items()}
-    metrics |= {f"minutes of training, {name}": way.train_seconds / 60 for name, way in ways.items()}
+    detectors = {"R-CNN": staged, "Faster R-CNN": faster}
+    metrics = {f"{metric}, {name}": value for name, each in detectors.items() for metric, value in each.metrics.items()}
+    metrics |= {f"seconds per photo, {name}": each.seconds for name, each in detectors.items()}
+    metrics |= {f"minutes of training, {name}": each.train_seconds / 60 for name, each in detectors.items()}
     ceiling = pipeline.ceiling(held_out, seed=run.seed)
     times = _times_by_stage(pipeline, _timed(held_out))
     part = run.folder / ".rcnn.safetensors"
@@ -94,9 +94,9 @@ def _run(options: RcnnToFasterOptions, run: SystemRun) -> None:
         run.finish(
             part,
             {**metrics, **bounds},
-            train_seconds=sum(way.train_seconds for way in ways.values()),
+            train_seconds=sum(each.train_seconds for each in detectors.values()),
             options=asdict(options),
-            report=lambda: _report(task, learner, ways, bounds, times, ceiling, held_out),
+            report=lambda: _report(task, learner, detectors, bounds, times, ceiling, held_out),
             details={"ceiling": ceiling.to_json(), "seconds by stage of R-CNN": times},
         )
     finally:
@@ -104,9 +104,9 @@ def _run(options: RcnnToFasterOptions, run: SystemRun) -> None:
 
 
 def _train_rcnn(
-    options: RcnnToFasterOptions, run: SystemRun, task: ls.Task, known: ls.Table, held_out: ls.Table
-) -> tuple[_Way, dict[str, float]]:
-    """The pipeline and how well it does, and two figures of its parts."""
+    options: RcnnToFasterOptions, run: SystemRun, task: ls.Task, train_photos: ls.Table, held_out: ls.Table
+) -> tuple[_Detector, dict[str, float]]:
+    """The pipeline with its metrics, and two metrics of its parts."""
     from longspan.metrics.average_precision import value_figures
 
     column = task.targets["boxes"]
@@ -122,13 +122,13 @@ def _train_rcnn(
         crop_px=options.crop_px,
         epochs=options.tune_epochs,
         lr=options.lr,
-    ).fit(known, seed=run.seed, progress=not run.quiet)
+    ).fit(train_photos, seed=run.seed, progress=not run.quiet)
     seconds = time.perf_counter() - started
     added = pipeline.run(held_out)
-    truth = held_out.column_values("boxes")
-    figures = value_figures(truth, added["found"])
+    ground_truth = held_out.column_values("boxes")
+    metrics = value_figures(ground_truth, added["found"])
     margins = [added[f"margins of {label}"] for label in labels]
-    still = [
+    unrefined = [
         join_regions(
             held_out.value(row, "image"),
             regions,
@@ -139,18 +139,18 @@ def _train_rcnn(
         for row, regions in enumerate(added["regions"])
     ]
     bounds = {
-        "ap50, R-CNN without box regression": value_figures(truth, still)["ap50"],
+        "ap50, R-CNN without box regression": value_figures(ground_truth, unrefined)["ap50"],
         "fraction of people in a region, R-CNN": _found_fraction(held_out.column_values("regions"), added["regions"]),
     }
-    return _Way(pipeline, figures, seconds, _seconds_each(pipeline, held_out)), bounds
+    return _Detector(pipeline, metrics, seconds, _seconds_each(pipeline, held_out)), bounds
 
 
 def _train_faster(
     options: RcnnToFasterOptions, run: SystemRun, task: ls.Task, held_out: ls.Table
-) -> tuple[ls.Learner, _Way]:
+) -> tuple[ls.Learner, _Detector]:
     from longspan.metrics.average_precision import value_figures
 
-    trained = train_on_places(
+    trained = train_network(
         task,
         f"faster_rcnn:{options.backbone}",
         weights=options.start,
@@ -161,11 +161,11 @@ def _train_faster(
         seed=run.seed,
         progress=not run.quiet,
     )
-    # Answers are what is at least half sure; the figures look at all that was found, as they do with R-CNN.
-    found = [each["boxes"] for each in unsure(trained.learner).predict(held_out.select("image"))]
-    figures = value_figures(held_out.column_values("boxes"), found)
+    # Predictions keep scores of 0.5 and more; average precision ranks all detections, as for R-CNN.
+    found = [each["boxes"] for each in all_detections(trained.learner).predict(held_out.select("image"))]
+    metrics = value_figures(held_out.column_values("boxes"), found)
     predictor = trained.learner.predictor()
-    return trained.learner, _Way(predictor, figures, trained.seconds, _seconds_each(predictor, held_out))
+    return trained.learner, _Detector(predictor, metrics, trained.seconds, _seconds_each(predictor, held_out))
 
 
 def _timed(held_out: ls.Table) -> ls.Table:
@@ -173,7 +173,7 @@ def _timed(held_out: ls.Table) -> ls.Table:
 
 
 def _seconds_each(model: Any, held_out: ls.Table) -> float:
-    """From the file to the answer, one photo after another; the first one, to warm up, twice."""
+    """Mean time of a prediction, one photo at a time, after one to warm up."""
     photos = _timed(held_out)
     model.predict(photos.take([0]))
     started = time.perf_counter()
@@ -183,9 +183,9 @@ def _seconds_each(model: Any, held_out: ls.Table) -> float:
 
 
 def _times_by_stage(pipeline: ls.Pipeline, photos: ls.Table) -> dict[str, float]:
-    """Seconds of a photo in the stages that take time, and in the others together."""
-    propose, warp, look = (pipeline.model(name) for name in ("propose", "warp", "look"))
-    assert isinstance(look, NetworkFeatures)
+    """Seconds per photo in the slow stages, and in the others together."""
+    propose, warp, extract = (pipeline.model(name) for name in ("propose", "warp", "extract"))
+    assert isinstance(extract, NetworkFeatures)
     taken = []
     for row in range(len(photos)):
         image = photos.value(row, "image")
@@ -194,25 +194,25 @@ def _times_by_stage(pipeline: ls.Pipeline, photos: ls.Table) -> dict[str, float]
         marks.append(time.perf_counter())
         crops = warp(image, regions)
         marks.append(time.perf_counter())
-        look.predict([(crop,) for crop in crops], "look")
+        extract.predict([(crop,) for crop in crops], "extract")
         marks.append(time.perf_counter())
         pipeline.predict(photos.take([row]))
         marks.append(time.perf_counter())
         taken.append(np.diff(marks))
     *parts, whole = np.mean(taken, axis=0).tolist()
-    return {**dict(zip(("propose", "warp", "look"), parts, strict=True)), "all others": max(0.0, whole - sum(parts))}
+    return {**dict(zip(("propose", "warp", "extract"), parts, strict=True)), "all others": max(0.0, whole - sum(parts))}
 
 
-def _found_fraction(truth: Sequence[Any], regions: Sequence[Any]) -> float:
-    """Of the true boxes, the fraction that some region overlaps by at least one half."""
-    best = [box_iou(true, found).max(axis=1, initial=0.0) for true, found in zip(truth, regions, strict=True)]
+def _found_fraction(ground_truth: Sequence[Any], regions: Sequence[Any]) -> float:
+    """Fraction of the ground-truth boxes that a region overlaps with an IoU of at least 0.5."""
+    best = [box_iou(true, found).max(axis=1, initial=0.0) for true, found in zip(ground_truth, regions, strict=True)]
     return float((np.concatenate(best) >= 0.5).mean())
 
 
 def _report(
     task: ls.Task,
     learner: ls.Learner,
-    ways: dict[str, _Way],
+    detectors: dict[str, _Detector],
     bounds: dict[str, float],
     times: dict[str, float],
     ceiling: ls.Ceiling,
@@ -221,44 +221,44 @@ def _report(
     from longspan.train.reports.learner_report import compose_report
 
     def begin(page: Document) -> None:
-        staged = ways["R-CNN"]
+        staged = detectors["R-CNN"]
         page.section("Side by side").text(
-            f"Both were trained on the same {len(task.train)} photos and measured on the same {len(held_out)}, in "
-            "pixels of the photo; average precision as COCO has it. The sections from 'Curves' on are of Faster R-CNN."
+            f"Both were trained on the same {len(task.train)} photos and evaluated on the same {len(held_out)}; "
+            "average precision by COCO's definition. The sections from 'Curves' on describe Faster R-CNN."
         )
         page.table(
             [
                 {
-                    "way": name,
-                    **way.figures,
-                    "minutes of training": way.train_seconds / 60,
-                    "seconds a photo": way.seconds,
+                    "detector": name,
+                    **each.metrics,
+                    "minutes of training": each.train_seconds / 60,
+                    "seconds per photo": each.seconds,
                 }
-                for name, way in ways.items()
+                for name, each in detectors.items()
             ]
         )
         page.section("Where the time of R-CNN goes").table(
             [
-                {"stage": name, "seconds a photo": value, "share": value / sum(times.values())}
+                {"stage": name, "seconds per photo": value, "fraction": value / sum(times.values())}
                 for name, value in times.items()
             ]
         )
-        page.section("Which stage of R-CNN is to blame").text(
-            "Its error (1 - F1 of the boxes that it is sure of), and what is left of it when the output of a stage is "
-            f"replaced by the truth. Of the people, {bounds['fraction of people in a region, R-CNN']:.0%} have a "
-            "region that overlaps them by at least one half; the others only box regression can win back. Without it "
-            f"AP50 is {bounds['ap50, R-CNN without box regression']:.3f} in place of {staged.figures['ap50']:.3f}."
+        page.section("Ceiling analysis of R-CNN").text(
+            "The error (1 - F1 of the predicted boxes), and what is left of it when the output of a stage is replaced "
+            f"by the ground truth. {bounds['fraction of people in a region, R-CNN']:.0%} of the people have a region "
+            "with an IoU of at least 0.5; only box regression can recover the others. Without it AP50 is "
+            f"{bounds['ap50, R-CNN without box regression']:.3f} instead of {staged.metrics['ap50']:.3f}."
         )
         page.figure(ceiling.figure())
         page.text(
-            "Where the regions are the true boxes there is nothing else to mistake for a person: what propose would "
-            "gain holds both, people without a region and regions without a person."
+            "With ground-truth boxes as regions there are no false positives either: the gain of propose covers both "
+            "people without a region and regions without a person."
         )
         rows = np.linspace(0, len(held_out) - 1, min(_SHOWN, len(held_out))).astype(int)
         shown = held_out.take(rows).with_column("boxes", task.targets["boxes"])
-        said = {name: way.model.predict(shown.select("image")) for name, way in ways.items()}
+        predicted = {name: each.model.predict(shown.select("image")) for name, each in detectors.items()}
         page.section("Photos").figure(
-            sheet(shown, "boxes", said, title="", cell_px=220), label="Photos, the truth, and what each way found"
+            sheet(shown, "boxes", predicted, title="", cell_px=220), label="Photos, ground truth and predictions"
         )
 
     return compose_report(learner, title="From R-CNN to Faster R-CNN", begin=begin)
@@ -266,7 +266,7 @@ def _report(
 
 RCNN_TO_FASTER = System(
     name="rcnn-to-faster",
-    summary="Finds people on photos by R-CNN, in stages, and by Faster R-CNN: how well, and in how many seconds.",
+    summary="Finds people on photos by R-CNN, in stages, and by Faster R-CNN: accuracy and speed side by side.",
     needs="the data set penn-fudan (54 MB), ImageNet weights of the backbone, longspan[rcnn,detect], and about half an "
     "hour on two cores",
     options=RcnnToFasterOptions,

@@ -1,4 +1,4 @@
-"""R-CNN as published, as a pipeline: regions, a network's features of each, a linear SVM and a regression per class."""
+"""R-CNN as a pipeline: region proposals, features of a network, a linear SVM and a box regression per class."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from longspan.columns.category import Label
 from longspan.errors import ConfigError
 from longspan.models import ModelConfig
 from longspan.pipeline import FeaturesOf
-from longspan.systems.rcnn.box_deltas import moved
-from longspan.systems.rcnn.labels import BACKGROUND, kinds_of_regions, moves_of_regions, regions_of_class
+from longspan.systems.rcnn.box_deltas import apply_deltas
+from longspan.systems.rcnn.labels import BACKGROUND, region_classes, region_deltas, region_positives
 from longspan.systems.rcnn.regions import find_regions, warp_regions
 from longspan.vision.image_io import look
 
 __all__ = ["decide_boxes", "join_regions", "rcnn", "scale_features"]
 
-_NORM = 20.0  # of features: the constants of the machines and regressions were chosen for it
-_MOST = 100  # boxes of one image
+_NORM = 20.0  # of feature vectors: C and alpha were chosen for it
+_MOST = 100  # detections per image
 
 
 def rcnn(
@@ -39,44 +39,45 @@ def rcnn(
 ) -> ls.Pipeline:
     """R-CNN for these classes; fit it on a table with `image`, `boxes` and `regions` (`with_true_regions`).
 
-    propose (selective search) -> warp -> tune (the network learns which kind each region is) -> look (its features) ->
-    for each class: score (a linear support vector machine) and refine (ridge regression of the box) -> join (of boxes
-    of a class that overlap by more than 0.3 the surest) -> decide (those on the machine's side of its border).
+    propose (selective search) -> warp -> tune (the network learns the class of each region) -> extract (its features)
+    -> for each class: score (a linear support vector machine) and refine (ridge regression of the box) -> join
+    (non-maximum suppression at an IoU of 0.3) -> decide (detections with a positive margin).
 
     Source: Girshick, Donahue, Darrell and Malik 2014, "Rich feature hierarchies for accurate object detection and
-    semantic segmentation", with the numbers of its appendices, and where the paper is silent those of the authors'
-    code: features of norm 20, C = 0.001, positives counted twice, the machine's constant times 10.
+    semantic segmentation", with the numbers of its appendices, and from the authors' code where the paper gives none:
+    features of norm 20, C = 0.001, positives weighted twice, intercept scaling 10.
 
     Differs:
-        - A small network on small crops; the paper has AlexNet at 227 px.
-        - Machines and regressions read one and the same features, the last map averaged to a grid; the paper's
-          machines read the layer before the classes, its regressions the last map.
-        - Every vector of features is brought to norm 20; the authors' code brings their mean to it.
-        - No hard negative mining, which is there to save memory: all negatives are learned from at once, and so the
-          machine is the one that mining would end at.
-        - The score is the logistic function of the machine's margin: 0.5 on its border; it is no probability.
-        - Regions, crops, batches and moves: see `find_regions`, `warp_regions`, `kinds_of_regions`, `moves_between`.
+        - A small network on small crops; the paper uses AlexNet at 227 px.
+        - SVMs and regressions share the same features, the last map averaged to a grid; in the paper SVMs read the
+          layer before the classes, regressions the last map.
+        - Every feature vector is scaled to norm 20; the authors' code scales their mean norm.
+        - No hard negative mining, whose purpose is to save memory: the SVM learns from all negatives at once.
+        - The score is the logistic function of the margin, 0.5 at the decision boundary; not a calibrated probability.
+        - Regions, crops, batches and deltas: see `find_regions`, `warp_regions`, `region_classes`, `encode_deltas`.
 
     Args:
-        labels: The classes of things.
-        backbone: The network, by name or with options; any with feature maps.
-        weights: What it starts from; see `Learner`.
-        search_px: Longer side of the image that is searched for regions.
-        regions: Most regions of an image.
-        crop_px: Side of the square that the network sees.
-        grid: Places a side of the grid of features.
-        epochs: Of the network over the regions.
-        batch_size: Regions in a step.
+        labels: The classes of objects.
+        backbone: A network with feature maps, by name or as its config.
+        weights: Its initial weights; see `Learner`.
+        search_px: Longer side of the image in selective search.
+        regions: Largest number of regions per image.
+        crop_px: Height and width of the crops.
+        grid: Cells per side of the feature grid.
+        epochs: Epochs of the network over the regions.
+        batch_size: Regions per step.
         lr: Peak learning rate of the network.
 
     Raises:
-        ConfigError: no classes, or one is called like the background.
+        ConfigError: no classes, a duplicate, or one named like the background.
     """
     from sklearn.linear_model import Ridge
     from sklearn.svm import LinearSVC
 
     if not labels or BACKGROUND in labels or len({*labels}) < len(labels):
-        raise ConfigError(f"R-CNN needs classes, each once and none called {BACKGROUND!r}, got {list(labels)}.")
+        raise ConfigError(
+            f"R-CNN needs at least one class, each once and none named {BACKGROUND!r}; got {list(labels)}."
+        )
     recipe = ls.Recipe(
         backbone,
         weights=weights,
@@ -101,15 +102,15 @@ def rcnn(
             "tune",
             recipe,
             reads="crops",
-            adds={"kinds": ls.Category(vocab=(BACKGROUND, *labels))},
+            adds={"classes": ls.Category(vocab=(BACKGROUND, *labels))},
             columns={"crops": ls.Image(resize="stretch")},
             each="crops",
             size_px=crop_px,
             train_on="both",
-            label=kinds_of_regions,
+            label=region_classes,
         ),
-        ls.Stage("look", FeaturesOf(stage="tune", grid=grid), reads="crops", adds="seen", each="crops"),
-        ls.Stage("scale", scale_features, reads="seen", adds="features"),
+        ls.Stage("extract", FeaturesOf(stage="tune", grid=grid), reads="crops", adds="raw_features", each="crops"),
+        ls.Stage("scale", scale_features, reads="raw_features", adds="features"),
     ]
     for label in labels:
         stages += [
@@ -120,20 +121,20 @@ def rcnn(
                 adds=f"margins of {label}",
                 each="features",
                 train_on="both",
-                label=functools.partial(regions_of_class, label=label),
+                label=functools.partial(region_positives, label=label),
                 method="decision_function",
             ),
             ls.Stage(
                 f"refine {label}",
                 Ridge(alpha=1000.0),
                 reads="features",
-                adds=f"moves of {label}",
+                adds=f"deltas of {label}",
                 each="features",
                 train_on="predicted",
-                label=functools.partial(moves_of_regions, label=label),
+                label=functools.partial(region_deltas, label=label),
             ),
         ]
-    of_classes = [f"{what} of {label}" for what in ("margins", "moves") for label in labels]
+    of_classes = [f"{what} of {label}" for what in ("margins", "deltas") for label in labels]
     stages += [
         ls.Stage(
             "join",
@@ -147,7 +148,7 @@ def rcnn(
 
 
 def scale_features(features: list[Any]) -> list[np.ndarray]:
-    """Every vector with a norm of 20; zeros stay zeros."""
+    """Every vector scaled to norm 20; zeros stay zeros."""
     return [np.asarray(each) * np.float32(_NORM / max(float(np.linalg.norm(each)), 1e-6)) for each in features]
 
 
@@ -158,14 +159,14 @@ def join_regions(
     labels: list[Label],
     overlap: float = 0.3,
 ) -> list[dict[str, Any]]:
-    """Regions moved to where their things are, without doubles, the surest first: a raw value of `Boxes` with scores.
+    """Refined regions after class-wise non-maximum suppression, highest score first: a raw value of `Boxes`.
 
     Args:
-        image: The image; only its size is of interest.
+        image: The image; only its size is used.
         regions: N boxes [x0, y0, x1, y1].
-        of_classes: For each class a list of N margins, then for each class a list of N moves.
+        of_classes: N margins per class, then N deltas per class.
         labels: The classes.
-        overlap: Of two boxes of one class that overlap by more (intersection over union) the surer one stays.
+        overlap: IoU above which the box of lower score is dropped.
     """
     import torch
 
@@ -173,15 +174,15 @@ def join_regions(
 
     if not regions:
         return []
-    margins, moves = of_classes[: len(labels)], of_classes[len(labels) :]
-    boxes = torch.from_numpy(np.concatenate([moved(regions, each) for each in moves]))
+    margins, deltas = of_classes[: len(labels)], of_classes[len(labels) :]
+    boxes = torch.from_numpy(np.concatenate([apply_deltas(regions, each) for each in deltas]))
     scores = torch.sigmoid(torch.tensor(margins, dtype=torch.float64).flatten())
     classes = torch.arange(len(labels)).repeat_interleave(len(regions))
-    kept = class_wise_nms(boxes, scores, classes, look(image)[1], overlap=overlap, most=_MOST)
-    found = zip(*(each.tolist() for each in kept), strict=True)
+    selected = class_wise_nms(boxes, scores, classes, look(image)[1], overlap=overlap, most=_MOST)
+    found = zip(*(each.tolist() for each in selected), strict=True)
     return [{"box": box, "label": labels[kind], "score": score} for box, score, kind in found]
 
 
 def decide_boxes(found: list[dict[str, Any]], *, least: float = 0.5) -> list[dict[str, Any]]:
-    """Those that are at least so sure; 0.5 is the border of a machine."""
+    """Detections with at least this score; 0.5 is the decision boundary."""
     return [each for each in found if each["score"] >= least]

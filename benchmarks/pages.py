@@ -1,0 +1,236 @@
+"""The tables of measurements on the pages of `docs/systems/`, made from the files in `benchmarks/results/`.
+
+python benchmarks/pages.py                    # write the tables into the pages
+python benchmarks/pages.py --check            # exit with 1 if a page does not show what its files hold
+python benchmarks/pages.py --record runs/lanes "longspan run lanes --out runs/lanes"   # add a run of a system
+
+A page marks each table with `<!-- measured: NAME -->` and `<!-- end -->`; what stands between is replaced. NAME is one
+of `TABLES`, or `system NAME` for the recorded runs of a system (`results/systems/NAME.json`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from longspan.study.statistics.t_distribution import t_quantile
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = ROOT / "docs" / "systems"
+_BLOCK = re.compile(r"(<!-- measured: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def read(name: str) -> Any:
+    """A results file."""
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def mnist_presets() -> str:
+    """Accuracy of both presets over five seeds, and time and memory beside fastai."""
+    presets, beside = read("mnist_presets.json")["presets"], read("beside_fastai.json")
+    fastai = beside["mnist_fastai"]
+    seconds = fastai["seconds"][0]
+    rows = []
+    for name in ("book", "fast"):
+        accuracy, run = presets[name]["test_accuracy"], beside[f"mnist_{name}"]
+        rows.append(
+            [
+                f"`{name}`, {len(accuracy['values'])} seeds",
+                f"{accuracy['mean']:.2%} ± {100 * accuracy['sd']:.2f}",
+                f"{run['seconds']['mean']:.0f} ({run['seconds']['mean'] / seconds:.2f} of fastai's)",
+                f"{run['peak_memory_mib']:,}",
+            ]
+        )
+    accuracy = f"{fastai['test_accuracy_mean']:.2f}%"
+    name = f"fastai 2.8, {fastai['settings']['epochs']} epochs of the network of `book`, 1 seed"
+    rows.append([name, accuracy, f"{seconds:.0f}", f"{fastai['peak_memory_mib']:,}"])
+    return _table(["2 CPU cores, float32", "test accuracy", "seconds of training", "peak memory, MiB"], rows)
+
+
+def mnist_gains() -> str:
+    """What each ingredient adds to the accuracy."""
+    summary = read("mnist_gains.json")["summary"]
+    sizes = sorted({each["images"] for each in summary})
+    rows = []
+    for variant in dict.fromkeys(each["variant"] for each in summary):
+        row = [variant]
+        for size in sizes:
+            [found] = [each for each in summary if each["variant"] == variant and each["images"] == size]
+            row.append(f"{found['accuracy']:.2%}" + _spread(found["accuracy_sd"]))
+            baseline = found["gain"] == 0 and found["gain_sd"] == 0
+            row.append("" if baseline else f"{100 * found['gain']:+.2f}" + _spread(found["gain_sd"]))
+        rows.append(row)
+    return _table(["", *(head for size in sizes for head in (f"{size:,} images", "gain"))], rows)
+
+
+def pets() -> str:
+    """Error and time beside fastai's."""
+    beside = read("beside_fastai.json")
+    ours, fastai = beside["pets"], beside["pets_fastai"]
+    setup = fastai["seconds_with_setup"]
+    rows = [
+        [
+            f"`longspan run cats-or-dogs`, {len(ours['error']['values'])} seeds",
+            f"{ours['error']['mean']:.3f} ± {ours['error']['sd']:.3f}",
+            f"{ours['seconds']['mean']:.1f} ± {ours['seconds']['sd']:.1f}",
+            f"{ours['peak_memory_mib']:,}",
+        ],
+        [
+            f"fastai 2.8, `fine_tune(1)`, {len(setup)} seeds",
+            f"{fastai['error_rate_mean']:.3f} ± {fastai['error_rate_sd']:.3f}",
+            f"{statistics.mean(setup):.1f} ± {statistics.stdev(setup):.1f}",
+            f"{fastai['peak_memory_mib']:,}",
+        ],
+    ]
+    return _table(["2 CPU cores, float32", "error on 205 photos", "seconds, with reading", "peak memory, MiB"], rows)
+
+
+def detection_step() -> str:
+    """A training step beside torchvision's."""
+    rows = [
+        [
+            each["network"],
+            each["trunk"],
+            f"{each['seconds_a_picture']['longspan']:.2f}",
+            f"{each['seconds_a_picture']['torchvision']:.2f}",
+            f"{each['ratio']:.2f}",
+        ]
+        for each in read("detection_step.json")["measured"]
+    ]
+    head = ["one core, float32", "backbone", "longspan, seconds per image", "torchvision, seconds per image", "ratio"]
+    return _table(head, rows)
+
+
+def read_numbers() -> str:
+    """Error of four strategies by training images."""
+    runs = read("read_numbers.json")["runs"]
+    sizes = sorted({run["size"] for run in runs})
+    rows = [
+        [name, *(_interval([r["error"] for r in runs if (r["strategy"], r["size"]) == (name, size)]) for size in sizes)]
+        for name in dict.fromkeys(run["strategy"] for run in runs)
+    ]
+    return _table(["", *(f"{size:,} images" for size in sizes)], rows)
+
+
+def read_numbers_mnist() -> str:
+    """Error of five strategies on MNIST's digits."""
+    rows = []
+    for study in read("read_numbers_mnist.json")["studies"]:
+        for name in dict.fromkeys(run["strategy"] for run in study["runs"]):
+            errors = [run["error"] for run in study["runs"] if run["strategy"] == name]
+            epochs = "" if name != "all stages learned" else f", {4 if 'with 4' in study['note'] else 8} source epochs"
+            rows.append([name + epochs, _interval(errors), ", ".join(f"{100 * error:.1f}" for error in errors)])
+    return _table(["", "3,000 images", "by seed"], rows)
+
+
+def read_numbers_sources() -> str:
+    """All stages learned, by seed of the source training; empty until it was measured."""
+    path = RESULTS / "read_numbers_source_seeds.json"
+    if not path.is_file():
+        return "Not measured in this version: `python benchmarks/read_numbers_source_seeds.py`.\n"
+    by_seed = read(path.name)["by_source_seed"]
+    rows = [[str(each["source_seed"]), ", ".join(f"{100 * e:.1f}" for e in each["errors"])] for each in by_seed]
+    every = [statistics.mean(each["errors"]) for each in by_seed]
+    return _table(["seed of the source training", "error by seed, %"], [*rows, ["mean", _interval(every)]])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "mnist presets": mnist_presets,
+    "mnist gains": mnist_gains,
+    "pets": pets,
+    "detection step": detection_step,
+    "read-numbers": read_numbers,
+    "read-numbers on mnist": read_numbers_mnist,
+    "read-numbers, source seeds": read_numbers_sources,
+}
+
+
+def system_runs(name: str) -> str:
+    """The recorded runs of a system, a column each; or how to measure it."""
+    path = RESULTS / "systems" / f"{name}.json"
+    if not path.is_file():
+        return (
+            f"Not measured in this version. `longspan run {name} --out DIR` measures it and writes `DIR/result.json`; "
+            "`python benchmarks/pages.py --record DIR COMMAND` puts the metrics here.\n"
+        )
+    runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    rows = [
+        [metric, *(f"{run['metrics'][metric]:.3f}" if metric in run["metrics"] else "" for run in runs)]
+        for metric in dict.fromkeys(metric for run in runs for metric in run["metrics"])
+    ]
+    rows.append(["minutes of training", *(f"{run['seconds']['train'] / 60:.1f}" for run in runs)])
+    for what, key in (("processor", "processor"), ("threads", "threads"), ("device", "device")):
+        rows.append([what, *(str(run["environment"][key]) for run in runs)])
+    return _table(["", *(f"`{run['command']}`, seed {run['seed']}" for run in runs)], rows)
+
+
+def rendered(text: str) -> str:
+    """A page with every table as its files have it."""
+
+    def block(match: re.Match[str]) -> str:
+        name = match["name"]
+        system = name.removeprefix("system ")
+        body = TABLES[name]() if name in TABLES else system_runs(system)
+        return f"{match[1]}\n{body}\n{match[3]}"
+
+    return _BLOCK.sub(block, text)
+
+
+def record(folder: Path, command: str) -> Path:
+    """Add the result in the folder of a run to the results of its system; a run of the same command is replaced."""
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    path = RESULTS / "systems" / f"{result['system']}.json"
+    path.parent.mkdir(exist_ok=True)
+    runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    kept = ("seed", "metrics", "seconds", "options", "environment")
+    new = {"command": command, "commit": commit.stdout.strip(), **{key: result[key] for key in kept}}
+    runs = [run for run in runs if (run["command"], run["seed"]) != (command, result["seed"])]
+    path.write_text(json.dumps({"system": result["system"], "runs": [*runs, new]}, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    parser.add_argument("--record", nargs=2, metavar=("DIR", "COMMAND"), help="add the result of a run of a system")
+    options = parser.parse_args()
+    if options.record:
+        print(record(Path(options.record[0]), options.record[1]))
+    stale = []
+    for path in sorted(PAGES.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if rendered(text) != text:
+            stale.append(path.name)
+            if not options.check:
+                path.write_text(rendered(text), encoding="utf-8")
+    print("\n".join(stale) or "every page is up to date")
+    sys.exit(1 if stale and options.check else 0)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _spread(sd: float | None) -> str:
+    return "" if sd is None else f" ± {100 * sd:.2f}"
+
+
+def _interval(errors: Sequence[float]) -> str:
+    """Mean and 95 % interval of the mean over seeds, as a study has them."""
+    mean = statistics.mean(errors)
+    half = t_quantile(0.975, len(errors) - 1) * statistics.stdev(errors) / len(errors) ** 0.5
+    return f"{100 * mean:.1f} % ({100 * max(0.0, mean - half):.1f} to {100 * min(1.0, mean + half):.1f})"
+
+
+if __name__ == "__main__":
+    main()
