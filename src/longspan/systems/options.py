@@ -12,10 +12,9 @@ from dataclasses import MISSING, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from longspan.errors import ConfigError, unknown_name
+from longspan.old_names import SYSTEM_OPTIONS
 
 __all__ = ["describe_options", "parse_options"]
-
-_RENAMED = {"--pictures": "--images", "--ways": "--strategies"}
 
 
 def parse_options(options: type[Any], words: Sequence[str]) -> Any:
@@ -78,7 +77,7 @@ def _flag(name: str) -> str:
 
 def _current(flag: str, known: Collection[str]) -> str:
     """The present name of an option that has been renamed; the old one warns for one release."""
-    new = _RENAMED.get(flag, flag)
+    new = SYSTEM_OPTIONS.get(flag, flag)
     if flag in known or new not in known:
         return flag
     warnings.warn(f"The option {flag} is now called {new}.", FutureWarning, stacklevel=3)
