@@ -113,7 +113,7 @@ def test_boxes_are_scaled_clipped_and_dropped_with_the_image():
 
 
 def test_in_frame_takes_the_images_size_and_way():
-    column = Boxes(vocab=("a",)).in_frame(Image(size_px=(7, 9), channels=3, resize="pad"))
+    column = Boxes(vocab=("a",)).bind(Image(size_px=(7, 9), channels=3, resize="pad"))
     assert (column.size_px, column.resize) == ((7, 9), "pad")
 
 

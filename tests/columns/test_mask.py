@@ -263,7 +263,7 @@ def test_cells_show_a_small_image_or_the_fault():
 
 
 def test_camvid_is_read_by_its_palette(data_folder):
-    column = Mask(vocab=tuple(range(11)), ignored=(11,)).in_frame(Image(size_px=(90, 120), channels=3))
+    column = Mask(vocab=tuple(range(11)), ignored=(11,)).bind(Image(size_px=(90, 120), channels=3))
     transform = ResizeTransform((360, 480), (90, 120), "crop")
     with tarfile.open(data_folder / "camvid.tar.gz") as archive:
         labels = (member for member in archive if member.name.endswith("_P.png"))

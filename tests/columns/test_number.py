@@ -40,14 +40,14 @@ def test_numbers_of_every_sort_are_encoded(value):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "None is no number"),
-        ("three", "'three' is no number"),
-        ([1.0], "is no number"),
-        (np.array([1.0]), r"an array \(1,\) is no number"),
+        (None, "None is not a number"),
+        ("three", "'three' is not a number"),
+        ([1.0], "is not a number"),
+        (np.array([1.0]), r"an array \(1,\) is not a number"),
         (float("nan"), "not finite"),
         ("inf", "not finite"),
         (1e39, "single precision"),
-        (10**400, "is no number"),
+        (10**400, "is not a number"),
     ],
 )
 def test_what_cannot_be_encoded_says_why(value, words):

@@ -15,7 +15,7 @@ def test_numbers_words_and_lists_of_them_are_fine(value):
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(math.nan, "no finite number"), ([[1.0, math.inf]], "no finite"), ({"a": 1}, "dict"), ([b"x"], "bytes")],
+    [(math.nan, "not a finite number"), ([[1.0, math.inf]], "not a finite"), ({"a": 1}, "dict"), ([b"x"], "bytes")],
 )
 def test_anything_else_is_a_fault(value, words):
     assert words in Raw().check(value)

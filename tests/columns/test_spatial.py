@@ -91,7 +91,7 @@ def test_augmenting_image_and_annotations_equals_drawing_the_augmented_shape(
     frame = source if reduced is None else (round(source[0] * reduced[0]), round(source[1] * reduced[1]))
     picture = drawn(polygon, source)
     image = Image(size_px=frame, channels=1, resize=how, mean=(0.0,), std=(1.0,))
-    transform = image.transform(picture)
+    transform = image.context_of(picture)
     augment_params = augment.draw(torch.tensor([seed]), epoch=0, seed=0, size_px=frame)
     expected = warped(transform.points_to_frame(polygon), augment_params)
 
@@ -100,8 +100,8 @@ def test_augmenting_image_and_annotations_equals_drawing_the_augmented_shape(
         return column.prepare(torch.from_numpy(encoded)[None], augment_params)[0]
 
     seen = image.prepare(torch.tensor(image.encode(picture))[None], augment_params)[0, 0].numpy() > 0.5
-    classes = follow(Mask(vocab=("ground", LABEL)).in_frame(image), (picture > 127).astype(np.uint8)).numpy()
-    instances = Instances(vocab=(LABEL,), max_instances=2).in_frame(image)
+    classes = follow(Mask(vocab=("ground", LABEL)).bind(image), (picture > 127).astype(np.uint8)).numpy()
+    instances = Instances(vocab=(LABEL,), max_instances=2).bind(image)
     packed = follow(instances, [{"label": LABEL, "polygons": [polygon.ravel().tolist()]}])
 
     # A pixel of the source, or of the frame, is so large where the shape ends up.
@@ -134,10 +134,10 @@ def test_an_augmented_box_is_the_one_around_the_augmented_rectangle(source, redu
     frame = (round(source[0] * reduced[0]), round(source[1] * reduced[1]))
     picture = drawn(corners, source)
     image = Image(size_px=frame, channels=1, resize=how, mean=(0.0,), std=(1.0,))
-    transform = image.transform(picture)
+    transform = image.context_of(picture)
     augment_params = augment.draw(torch.tensor([seed]), epoch=0, seed=0, size_px=frame)
 
-    column = Boxes(vocab=("object",), max_boxes=2).in_frame(image)
+    column = Boxes(vocab=("object",), max_boxes=2).bind(image)
     encoded = torch.from_numpy(column.encode_in([box.tolist()], transform))[None]
     moved = column.decode(column.prepare(encoded, augment_params)[0])
     ends = [*frame[::-1], *frame[::-1]]
@@ -169,7 +169,7 @@ def fraction(part, whole) -> float:
 )
 def test_every_kind_takes_the_frame_of_its_image(column):
     assert isinstance(column, Spatial)
-    framed = column.in_frame(Image(size_px=(8, 12), channels=3, resize="pad"))
+    framed = column.bind(Image(size_px=(8, 12), channels=3, resize="pad"))
     assert (framed.size_px, framed.resize) == ((8, 12), "pad")
     assert column.size_px is None
     assert type(column).from_json(framed.to_json()) == framed

@@ -60,8 +60,10 @@ def test_characters_that_no_training_row_has_are_named_with_the_nearest():
 
 @pytest.mark.parametrize("value", [7, 7.5, b"7", ["7"], True])
 def test_values_that_are_no_strings_say_how_to_make_them_strings(value):
-    assert "is no text; make it one: table.with_column(name, Text(), lambda row: str(row[name]))" in Text().check(value)
-    with pytest.raises(DataError, match=r"is no text; make it one: .*\)\.$"):
+    assert "is not a text; make it one: table.with_column(name, Text(), lambda row: str(row[name]))" in Text().check(
+        value
+    )
+    with pytest.raises(DataError, match=r"is not a text; make it one: .*\)\.$"):
         Text().fit(["a", value])
 
 

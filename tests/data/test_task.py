@@ -210,8 +210,8 @@ def test_faults_of_inputs_and_targets_come_in_one_message(folder):
     message = str(caught.value)
     assert message.startswith("2 rows cannot be used")
     assert "a_00.png: the file is empty; and" in message
-    assert "'old' is no number" in message
-    assert "'n/a' is no number" in message
+    assert "'old' is not a number" in message
+    assert "'n/a' is not a number" in message
 
 
 def test_ten_faults_are_shown_and_the_rest_counted(folder):

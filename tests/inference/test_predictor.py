@@ -141,7 +141,7 @@ def test_several_inputs_come_as_dicts(small):
     assert model.predict({"image": table[0]["image"], "light": 50}).value in ("left", "right")
     with pytest.raises(ConfigError, match=r"This model reads \['image', 'light'\]: give each sample as a dict"):
         model.predict(table[0]["image"])
-    with pytest.raises(DataError, match="sample 0: None is no number"):
+    with pytest.raises(DataError, match="sample 0: the input is missing"):
         model.predict({"image": table[0]["image"], "light": None})
 
 

@@ -349,7 +349,7 @@ def test_mixup_needs_inputs_that_blend(small):
 
     task = ls.Task(small.table().split(valid=6, stratify=None), "side", "light")
     small.learner(task, Words()).fit(1)
-    with pytest.raises(ConfigError, match="a class cannot be blended"):
+    with pytest.raises(ConfigError, match=r"'side' \(category\) cannot be blended: set mixup=0"):
         small.learner(task, Words(), config=ls.TrainConfig(mixup=0.2))
 
 

@@ -115,7 +115,7 @@ def test_the_placement_of_a_large_jpeg_holds_for_what_encode_reads(tmp_path, how
         box = np.array([[747 - 500, 400, 747 - 250, 600]])
     image.save(tmp_path / "a.jpg", exif=exif, quality=95)
     column = Image(size_px=(90, 120), channels=1, resize=how)
-    transform = column.transform(tmp_path / "a.jpg")
+    transform = column.context_of(tmp_path / "a.jpg")
     assert transform.source_px == ((1001, 747) if turned else (747, 1001))
     fraction = column.encode(tmp_path / "a.jpg")[..., 0] / 255
     said = transform.boxes_to_frame(box)[0]
@@ -128,7 +128,7 @@ def test_the_placement_of_a_large_jpeg_holds_for_what_encode_reads(tmp_path, how
 
 def test_an_image_that_cannot_be_opened_has_no_placement():
     with pytest.raises(ValueError, match="the file does not exist"):
-        Image(size_px=(8, 8)).transform("gone.png")
+        Image(size_px=(8, 8)).context_of("gone.png")
 
 
 def test_what_cannot_be_a_placement():

@@ -47,7 +47,6 @@ def evaluate(
     annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))
 
     from longspan.cli.sources import image_column, read_source
-    from longspan.columns import Image
     from longspan.pipeline import Pipeline
     from longspan.systems.function_registry import load_with_functions
 
@@ -64,7 +63,8 @@ def evaluate(
             table = _only(table, where)
         wanted = _image_input(predictor, "")
         if wanted is not None and wanted not in table.columns:
-            table = table.with_column(wanted, Image(), table.column_values(image_column(table)))
+            given = image_column(table)
+            table = table.with_column(wanted, table.columns[given], table.column_values(given))
         if isinstance(predictor, Pipeline):
             figures = predictor.evaluate(table)
         else:
@@ -88,13 +88,12 @@ def _member(model: Predictor | Ensemble) -> Predictor:
 def _image_input(model: Predictor | Ensemble | Pipeline, source: str) -> str | None:
     """The model's only image input; None for a source that brings its own column of images, or several inputs."""
     from longspan import datasets
-    from longspan.columns import Image
     from longspan.pipeline import Pipeline
 
     if isinstance(model, Pipeline):
         images = list(model.inputs)
     else:
-        images = [name for name, column in _member(model).inputs.items() if isinstance(column, Image)]
+        images = [name for name, column in _member(model).inputs.items() if column.encodes_pixels]
     if len(images) != 1 or (source in datasets.names() and not Path(source).exists()):
         return None
     return images[0]

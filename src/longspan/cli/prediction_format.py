@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from longspan.columns import Spatial
+    from longspan.columns import Column
     from longspan.heads import Head
     from longspan.inference import Ensemble, Prediction, Predictor
     from longspan.pipeline import Pipeline
@@ -21,11 +21,10 @@ _SHOWN_FRACTION = 0.005  # smaller areas of a mask are not worth a word
 _BATCH, _DENSE_BATCH = 64, 8  # what is said of every pixel takes memory
 
 
-def located_answers(model: Predictor | Ensemble | Pipeline) -> dict[str, Spatial]:
+def located_answers(model: Predictor | Ensemble | Pipeline) -> dict[str, Column]:
     """The targets whose answers lie in the image, with their columns."""
-    from longspan.columns import Spatial
-
-    return {name: head.column for name, head in _heads(model).items() if isinstance(head.column, Spatial)}
+    columns = {name: head.column for name, head in _heads(model).items()}
+    return {name: column for name, column in columns.items() if column is not None and column.context_kind}
 
 
 def batch_size_for(model: Predictor | Ensemble | Pipeline) -> int:
@@ -78,7 +77,7 @@ def _listed(value: Any) -> str:
     return ",".join(str(each) for each in value) or "none" if isinstance(value, list) else str(value)
 
 
-def _found(column: Spatial, value: Any) -> str:
+def _found(column: Column, value: Any) -> str:
     """`2 person, 1 car`; of a mask the fractions of its classes, `road 41 %, sky 30 %`: what there is most of first."""
     described = column.json_value(value)
     if not isinstance(described, Mapping):

@@ -11,7 +11,7 @@ from longspan.cli.shell import new_file, new_files, writing
 from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from longspan.columns import Spatial
+    from longspan.columns import Column
     from longspan.inference import Prediction
 
 __all__ = ["FORMATS", "AnswerFiles"]
@@ -64,7 +64,7 @@ class AnswerFiles:
                 "several calls, each with a file of its own."
             )
 
-    def check(self, located: Mapping[str, Spatial]) -> None:
+    def check(self, located: Mapping[str, Column]) -> None:
         """Refuse what these answers cannot be written as.
 
         Args:
@@ -78,7 +78,7 @@ class AnswerFiles:
         if self.format != "csv":
             self._chosen(located)
 
-    def write(self, predictions: Sequence[Prediction], located: Mapping[str, Spatial]) -> list[str]:
+    def write(self, predictions: Sequence[Prediction], located: Mapping[str, Column]) -> list[str]:
         """Write everything; gives a sentence about each place.
 
         Raises:
@@ -97,7 +97,7 @@ class AnswerFiles:
             told.append(f"{len(predictions)} predictions in {self.out}")
         return told
 
-    def _chosen(self, located: Mapping[str, Spatial]) -> str:
+    def _chosen(self, located: Mapping[str, Column]) -> str:
         """The target that the format can hold."""
         kinds = _KINDS[self.format]
         fitting = [name for name, column in located.items() if column.kind in kinds]
@@ -123,9 +123,7 @@ class AnswerFiles:
             with writing(file, "--draw"):
                 write_whole(file, lambda part, drawn=drawn: drawn.save(part, "PNG"))
 
-    def _write(
-        self, path: Path, predictions: Sequence[Prediction], target: str, located: Mapping[str, Spatial]
-    ) -> None:
+    def _write(self, path: Path, predictions: Sequence[Prediction], target: str, located: Mapping[str, Column]) -> None:
         from longspan.columns import Mask
         from longspan.data.annotations import write_coco, write_masks, write_voc, write_yolo
 

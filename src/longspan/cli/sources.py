@@ -74,7 +74,7 @@ def read_source(
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():
         table.column(image)
-        table = table if isinstance(table.columns[image], Image) else table.with_column(image, Image())
+        table = table if table.columns[image].encodes_pixels else table.with_column(image, Image())
     for name, column in typed:
         table.column(name)
         table = table.with_column(name, column)
@@ -83,9 +83,7 @@ def read_source(
 
 def image_column(table: Table) -> str:
     """The column that the network reads: the table's only column of images."""
-    from longspan.columns import Image
-
-    images = [name for name, column in table.columns.items() if isinstance(column, Image)]
+    images = [name for name, column in table.columns.items() if column.encodes_pixels]
     if len(images) == 1:
         return images[0]
     if images:

@@ -102,11 +102,9 @@ def _image_side(table: Table, image: str) -> tuple[int, bool]:
 
 def _suited_to(options: TrainOptions, targets: Mapping[str, Column], side_px: int, files: bool) -> TrainOptions:
     """The options with all that depends on images and targets, where the user has not chosen."""
-    from longspan.columns import Spatial
-
     small = side_px <= _SMALL_PX
     texts = all(column.kind == "text" for column in targets.values())
-    located = next((column for column in targets.values() if isinstance(column, Spatial)), None)
+    located = next((column for column in targets.values() if column.context_kind), None)
     suited: dict[str, Any] = {
         "model": "line_cnn" if texts else "resnet20" if small else "resnet18",
         "size": None if small or not files or texts else "224",  # a square would cut lines off

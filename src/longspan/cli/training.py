@@ -50,8 +50,6 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
 
 
 def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
-    from longspan.columns import Spatial
-
     table, image, options = read_rows(options, lambda line: say(label("left out", line)))
     _check(options)
     say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
@@ -96,7 +94,7 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
             write(path)
         say(label("saved" if path == places.model else "report", str(path)))
     places.write_result(learner, seconds)
-    drawn = " --draw drawn" if any(isinstance(column, Spatial) for column in task.targets.values()) else ""
+    drawn = " --draw drawn" if any(column.context_kind for column in task.targets.values()) else ""
     say(label("try", f"longspan predict {shlex.quote(str(places.model))} {_example_file(task, image)}{drawn}"))
 
 

@@ -13,8 +13,10 @@ from longspan.columns.instances import Instances
 from longspan.columns.mask import Mask
 from longspan.columns.multi_label import MultiLabel
 from longspan.columns.number import Number
+from longspan.columns.ragged import Ragged
 from longspan.columns.raw import Raw
 from longspan.columns.spatial import Spatial
+from longspan.columns.spec import ImageSpec, SequenceSpec, Spec, TokensSpec, VectorSpec
 from longspan.columns.text import Text
 from longspan.registry import Registry
 
@@ -24,13 +26,19 @@ __all__ = [
     "Category",
     "Column",
     "Image",
+    "ImageSpec",
     "Instances",
     "Mask",
     "MultiLabel",
     "Number",
+    "Ragged",
     "Raw",
+    "SequenceSpec",
     "Spatial",
+    "Spec",
     "Text",
+    "TokensSpec",
+    "VectorSpec",
     "column_from_json",
 ]
 

@@ -1,22 +1,22 @@
-"""The interface of every kind of value: fit, check, encode, collate, decode, show."""
+"""The interface of every kind of value: fit, check, encode, collate, prepare, decode, show."""
 
 from __future__ import annotations
 
 import dataclasses
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from longspan.columns.augmentation import Augmentation, DrawnParams
+from longspan.columns.ragged import Ragged, pad
+from longspan.columns.spec import Spec
 from longspan.errors import ConfigError
-from longspan.metrics.row_errors import RowError
-
-if TYPE_CHECKING:
-    from longspan.vision.augment_params import AugmentParams
+from longspan.metrics.row_errors import RowError, plain
 
 __all__ = ["Column"]
 
@@ -24,9 +24,11 @@ __all__ = ["Column"]
 class Column(ABC):
     """One kind of value. Subclasses are frozen dataclasses: `fit` returns a new, complete one and changes nothing.
 
-    A raw value is what stands in a table (a path, a word, a number); None means missing and never reaches a column.
-    The life of a value is `check`, `encode` (one value to one array), then batches of them go through `prepare` on the
-    device that trains; `decode` turns what a head predicts back into what a person reads.
+    A raw value is what stands in a table (a path, a word, a number); None means missing and never reaches `encode`.
+    Each value goes through `check` and `encode` once; `collate` puts encoded values together in a batch, `prepare`
+    makes of the batch what a network or a loss reads, on the device that trains; `decode` turns what a head predicts
+    back into what a person reads. Everything that depends on the kind of value is asked of the column: nothing above
+    `columns/` looks at its class.
     """
 
     kind: ClassVar[str]
@@ -35,10 +37,36 @@ class Column(ABC):
     """How the kind is written as a type on the command line, where that is more than its name: "number[:UNIT]"."""
     for_networks: ClassVar[bool] = True
     """Whether its values can stand in a batch."""
+    readable: ClassVar[bool] = True
+    """Whether a network can read it as an input; if not, it can only be a target."""
     in_files: ClassVar[bool] = False
-    """Whether a cell may be the path of a file, or the position in an array of images held in memory."""
+    """Whether a cell may be the path of a file, or the position in an array of values held in memory."""
     json_cells: ClassVar[bool] = False
     """Whether text in the cell of a CSV file or data frame is JSON: there is no other way to write lists there."""
+    encodes_pixels: ClassVar[bool] = False
+    """Whether an encoded value is an image `(H, W, C)` uint8, which pages show and near duplicates are sought among."""
+    blendable: ClassVar[bool] = False
+    """Whether a weighted mean of two prepared values makes sense, as MixUp needs it."""
+    context_kind: ClassVar[str | None] = None
+    """The kind of input that a value lies in and follows: "image" for masks and boxes."""
+    augmentation: ClassVar[type | None] = None
+    """The config class of its augmentation (see `Augmentation`); None where there is none."""
+
+    # --- learning from the training rows -------------------------------------------------------------------------
+
+    def as_input(self) -> Self:
+        """This column as a network reads it; most kinds are read as they are predicted."""
+        return self
+
+    def with_size(self, size_px: tuple[int, int]) -> Self:
+        """This column at another size in pixels; kinds without one stay as they are."""
+        del size_px
+        return self
+
+    def bind(self, context: Column) -> Self:
+        """This column for values that lie in a fitted column of kind `context_kind`."""
+        del context
+        return self
 
     @classmethod
     def from_words(cls, detail: str) -> Self:
@@ -53,12 +81,50 @@ class Column(ABC):
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> Self:
-        """A complete column, learned from the values of training rows: vocabulary, size, mean and spread."""
+        """A complete column, learned from the values of training rows: vocabulary, size, mean and spread.
+
+        `values` is read once and may be a generator over a table larger than memory.
+        """
+
+    def fit_small(self, values: Callable[[], Iterable[Any]], side_px: int) -> Self:
+        """As `fit`, at a size that is enough to compare values: at most `side_px` a side, all of each shown.
+
+        Args:
+            values: Gives the values as often as it is called.
+            side_px: For kinds that have a size in pixels.
+        """
+        del side_px
+        return self.fit(values())
+
+    @property
+    def needs_encoded(self) -> bool:
+        """Whether `fit_encoded` still has something to learn."""
+        return False
+
+    def fit_encoded(self, batches: Iterable[Any]) -> Self:
+        """A column that also knows the statistics of encoded training rows, batch by batch as `collate` gives them."""
+        del batches
+        return self
+
+    def for_weights(self, weights: str) -> Self:
+        """This column as pretrained layers expect their input: "imagenet" has its own mean and spread."""
+        del weights
+        return self
+
+    def with_statistics_of(self, other: Column) -> Self:
+        """This column with the statistics that `prepare` uses taken from a fitted column of the same kind.
+
+        A network that goes on learning on other data expects its inputs on the scale that it was trained with.
+        """
+        del other
+        return self
+
+    # --- one value -----------------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Shape of one encoded value; known once fitted."""
+        """Shape of one encoded value; of a ragged one, of one of its steps. Known once fitted."""
 
     @property
     @abstractmethod
@@ -71,24 +137,134 @@ class Column(ABC):
 
     @abstractmethod
     def encode(self, value: Any) -> np.ndarray:
-        """One raw value as an array of `shape` and `dtype`.
+        """One raw value as an array of `shape` and `dtype`; of a ragged column `(steps, *shape)`.
 
         Raises:
             ValueError: the value cannot be read; the message is what `check` would say.
         """
 
-    def prepare(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
-        """What a network or a loss reads, from a batch of encoded values on the device that trains.
+    def encode_in(self, value: Any, context: Any) -> np.ndarray:
+        """One raw value whose context is known, such as how its image was resized; see `context_of`.
 
-        `draws` are the geometric and colour changes of the batch's rows; kinds that have no place in an image ignore
-        them.
+        Raises:
+            ValueError: the value cannot be read, or does not fit its context.
         """
-        del augment_params
-        return batch
+        del context
+        return self.encode(value)
+
+    def context_of(self, value: Any) -> Any:
+        """What values that lie in this one need to know of it: of an image, how it lies in its frame.
+
+        Raises:
+            ValueError: the value cannot be read.
+        """
+        del value
+        return None
+
+    @property
+    def missing_input(self) -> Literal["fault", "value"]:
+        """Whether a missing value in an input is a fault, or has a meaning (see `encode_missing`)."""
+        return "fault"
+
+    def encode_missing(self) -> np.ndarray:
+        """What a missing input is encoded as, where `missing_input` is "value".
+
+        Raises:
+            ValueError: a missing input is a fault.
+        """
+        raise ValueError("the input is missing")
+
+    def encode_input(self, value: Any) -> np.ndarray:
+        """One raw value of an input, which may be missing.
+
+        Raises:
+            ValueError: the value cannot be read, or must not be missing.
+        """
+        return self.encode_missing() if value is None else self.encode(value)
+
+    def encoded_array(self, array: np.ndarray) -> np.ndarray | None:
+        """An array of raw values `(N, ...)` as encoded ones in the same memory; None where they have to be encoded."""
+        del array
+        return None
+
+    def encoding_settings(self) -> dict[str, Any]:
+        """Everything that encoded values depend on, as JSON values; not the statistics that only `prepare` uses."""
+        return self.to_json()
 
     @abstractmethod
     def decode(self, encoded: Any) -> Any:
         """The raw value that an encoded one stands for."""
+
+    # --- batches -------------------------------------------------------------------------------------------------
+
+    @property
+    def ragged(self) -> bool:
+        """Whether encoded values differ in their length, the first axis."""
+        return False
+
+    @property
+    def padding(self) -> float:
+        """What stands behind the end of a ragged value in a batch."""
+        return 0
+
+    def collate(self, values: Sequence[torch.Tensor]) -> torch.Tensor | Ragged:
+        """Encoded values as one batch: stacked, or padded where they are ragged."""
+        return pad(values, self.padding) if self.ragged else torch.stack(tuple(values))
+
+    def prepare(self, batch: Any, augment_params: Any = None) -> Any:
+        """What a network or a loss reads, from a batch of encoded values on the device that trains.
+
+        Args:
+            batch: As `collate` gives it.
+            augment_params: What was drawn for each of its rows: by `draw_params`, or by that of the input in which the
+                values lie. Kinds that know no augmentation ignore it.
+        """
+        del augment_params
+        return batch
+
+    def pixels(self, value: Any) -> np.ndarray:
+        """A raw value as an image `(h, w, C)` uint8 at its own size, where a column encodes pixels.
+
+        Raises:
+            ConfigError: these values are not images.
+            ValueError: the value cannot be read.
+        """
+        del value
+        raise ConfigError(f"A column of kind {self.kind} does not hold images.")
+
+    def prepared_pixels(self, batch: Any, augment_params: Any = None) -> torch.Tensor:
+        """A batch after augmentation as images `(B, H, W, C)` uint8 to look at, where a column encodes pixels.
+
+        Raises:
+            ConfigError: these values are not images.
+        """
+        del batch, augment_params
+        raise ConfigError(f"A column of kind {self.kind} does not hold images.")
+
+    def spec(self) -> Spec:
+        """What a network sees of an input of this fitted column: shape and meaning of what `prepare` gives.
+
+        Raises:
+            ConfigError: networks cannot read this kind of value.
+        """
+        raise ConfigError(f"A network cannot read {self.kind} values as an input; make the column a target.")
+
+    def draw_params(self, config: Augmentation, rows: torch.Tensor, epoch: int, seed: int) -> DrawnParams:
+        """How `rows` are changed in `epoch`, each as a function of (seed, epoch, row).
+
+        Args:
+            config: Of the class `augmentation`.
+            rows: `(B,)` integer row numbers of the table.
+            epoch: Number of the epoch.
+            seed: The seed of the training.
+
+        Raises:
+            ConfigError: there is no augmentation for this kind of value.
+        """
+        del config, rows, epoch, seed
+        raise ConfigError(f"There is no augmentation for {self.kind} values.")
+
+    # --- for people ----------------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -104,9 +280,30 @@ class Column(ABC):
         """How wrong the prediction of one row is, 0 where it is right; both are raw values, the target is known."""
         return self.row_error(target, prediction)
 
+    def to_source(self, value: Any, context: Any) -> Any:
+        """A decoded value or prediction as it lies in the source of its context, such as the image on disk."""
+        del context
+        return value
+
+    def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
+        """The value drawn on an image `(H, W, 3)` uint8 in which it lies, as a new array; else the image as it is."""
+        del value
+        return pixels
+
+    @property
+    def legend(self) -> Sequence[tuple[Any, tuple[int, int, int]]]:
+        """What each colour of `draw` means; empty where nothing is drawn, or labels beside the objects say it."""
+        return ()
+
+    def json_value(self, value: Any) -> Any:
+        """A raw value or prediction as JSON can hold it, for people and programs to read."""
+        return plain(value)
+
     def show_html(self, value: Any) -> str:
         """One value as a cell of an HTML table."""
         return html.escape(str(value))
+
+    # --- files ---------------------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make this column again."""

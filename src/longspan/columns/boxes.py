@@ -112,19 +112,19 @@ class Boxes(Spatial):
         """Boxes that cannot be, unknown classes, too many of them; all that is wrong at once."""
         return joined(self._read(value, None)[1]) or None
 
-    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
+    def encode_in(self, value: Any, context: ResizeTransform) -> np.ndarray:
         """The boxes of an image as they lie in its frame, those first that come first.
 
         Raises:
             ValueError: all that is wrong with them; more than a pixel outside the image is, too.
         """
-        boxes, faults = self._read(value, transform.source_px)
+        boxes, faults = self._read(value, context.source_px)
         if faults:
             raise ValueError(joined(faults))
         encoded = np.zeros(self.shape, np.float32)
         if boxes:
             rows = np.array([[*box, self._labels.encode(label), ignore] for box, label, ignore in boxes], np.float64)
-            rows[:, :4], keep = _clipped(transform.boxes_to_frame(rows[:, :4]), transform.size_px)
+            rows[:, :4], keep = _clipped(context.boxes_to_frame(rows[:, :4]), context.size_px)
             encoded[: keep.sum()] = rows[keep]
         return encoded
 
@@ -154,9 +154,9 @@ class Boxes(Spatial):
             decoded.append({"box": row[:4], "label": self.vocab[int(row[4])], **ignore})
         return decoded
 
-    def to_source(self, value: list[dict[str, Any]], transform: ResizeTransform) -> list[dict[str, Any]]:
+    def to_source(self, value: list[dict[str, Any]], context: ResizeTransform) -> list[dict[str, Any]]:
         """Boxes of the frame as they lie in the source, clipped to it; those wholly outside are left out."""
-        boxes = transform.boxes_to_source([each["box"] for each in value]).tolist()
+        boxes = context.boxes_to_source([each["box"] for each in value]).tolist()
         there = zip(value, boxes, strict=True)
         return [{**each, "box": box} for each, box in there if box[2] > box[0] and box[3] > box[1]]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
 
 from longspan.columns.base import Column
+from longspan.columns.spec import VectorSpec
 from longspan.errors import ConfigError, DataError, nearest
 from longspan.metrics.row_errors import LABEL, RowError
 
@@ -61,16 +62,23 @@ def checked_vocab(owner: str, vocab: Iterable[Any]) -> tuple[Label, ...]:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Category(Column):
-    """One label out of a vocabulary: encoded as its position, `()` int64."""
+    """One label out of a vocabulary: encoded as its position, `()` int64.
+
+    As an input, a missing value is a fault; with `missing="class"` it is a class of its own, behind the last label.
+    """
 
     kind: ClassVar[str] = "category"
 
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the network's outputs; learned from training rows if empty. 1, 1.0 and True are equal."""
+    missing: Literal["fault", "class"] = "fault"
+    """What a missing value of an input is: a fault, or one more class. A missing target is never a class."""
 
     def __post_init__(self) -> None:
-        """Check a given vocabulary."""
+        """Check a given vocabulary, and what missing values are."""
         object.__setattr__(self, "vocab", checked_vocab("Category", self.vocab))
+        if self.missing not in ("fault", "class"):
+            raise ConfigError(f"Category.missing must be 'fault' or 'class', got {self.missing!r}.")
 
     def fit(self, values: Iterable[Any]) -> Self:
         """The vocabulary of the training rows, unless one was given.
@@ -116,9 +124,26 @@ class Category(Column):
             raise ValueError(fault)
         return np.asarray(self._positions()[value], np.int64)
 
+    @property
+    def missing_input(self) -> Literal["fault", "value"]:
+        """Whether a missing input is a class of its own."""
+        return "value" if self.missing == "class" else "fault"
+
+    def encode_missing(self) -> np.ndarray:
+        """The class behind the last label."""
+        return np.asarray(len(self.vocab), np.int64) if self.missing == "class" else super().encode_missing()
+
     def decode(self, encoded: Any) -> Label:
         """The label at a position."""
         return self.vocab[int(encoded)]
+
+    def spec(self) -> VectorSpec:
+        """One category."""
+        return VectorSpec(categories=(len(self.vocab) + (self.missing == "class"),))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make this column again; `missing` where it is not the usual."""
+        return {k: v for k, v in super().to_json().items() if k != "missing" or v != "fault"}
 
     @property
     def row_error(self) -> RowError:

@@ -6,32 +6,34 @@ import base64
 import html
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from longspan.columns.augmentation import Augmentation
 from longspan.columns.base import Column
+from longspan.columns.spec import ImageSpec
 from longspan.errors import ConfigError, Fault, data_error
 from longspan.metrics.row_errors import RAW_VALUE, RowError
 from longspan.old_names import current_value
-from longspan.vision.augment_params import warp_images
+from longspan.vision.augment import Augment
+from longspan.vision.augment_params import AugmentParams, warp_images
 from longspan.vision.image_io import Resize, look, read_pixels, resize
 from longspan.vision.resize_transform import ResizeTransform
-
-if TYPE_CHECKING:
-    from longspan.vision.augment_params import AugmentParams
 
 __all__ = ["Image"]
 
 _WHOLE_PX = 1 << 20  # a JPEG is not read at one of its smaller scales
 _CACHED = 1 << 18  # floats
 _PEEKED = 64  # images looked at to learn the number of channels and the common size
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MOST_PIXELS = 1 << 24  # of one sample
+_STATISTICS_SIDE_PX = 64  # mean and spread are taken from about so many pixels a side
 
 
 @final
@@ -45,6 +47,9 @@ class Image(Column):
 
     kind: ClassVar[str] = "image"
     in_files: ClassVar[bool] = True
+    encodes_pixels: ClassVar[bool] = True
+    blendable: ClassVar[bool] = True
+    augmentation: ClassVar[type | None] = Augment
 
     size_px: tuple[int, int] | None = None
     """Height and width that the network sees; learned where all images have one size."""
@@ -112,6 +117,68 @@ class Image(Column):
         grey = modes <= {"L", "1", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
         return replace(self, size_px=self.size_px or sizes.pop(), channels=self.channels or (1 if grey else 3))
 
+    def fit_small(self, values: Callable[[], Iterable[Any]], side_px: int) -> Self:
+        """Channels, and the common size where it is at most `side_px`, else a square of it; nothing is cut off.
+
+        Raises:
+            DataError: no image can be opened.
+        """
+        try:
+            fitted = replace(self, size_px=None).fit(values())
+        except ConfigError:  # they differ in size
+            fitted = replace(self, size_px=(side_px, side_px)).fit(values())
+        assert fitted.size_px is not None
+        size_px = (side_px, side_px) if min(fitted.size_px) > side_px else fitted.size_px
+        return replace(fitted, size_px=size_px, resize="stretch")
+
+    @property
+    def needs_encoded(self) -> bool:
+        """Whether mean and spread are unknown."""
+        return self.mean is None
+
+    def fit_encoded(self, batches: Iterable[torch.Tensor]) -> Self:
+        """Mean and spread of each channel, unless given; of large images from every few pixels.
+
+        Args:
+            batches: Encoded training images, `(B, H, W, C)` uint8 each.
+        """
+        if not self.needs_encoded:
+            return self
+        counts = np.zeros((self.shape[2], 256), np.int64)
+        stride = max(1, min(self.shape[:2]) // _STATISTICS_SIDE_PX)
+        for batch in batches:
+            pixels = batch[:, ::stride, ::stride].numpy()
+            for channel in range(len(counts)):
+                counts[channel] += np.bincount(pixels[..., channel].ravel(), minlength=256)
+        levels = np.arange(256) / 255
+        fractions = counts / counts.sum(axis=1, keepdims=True)
+        mean = fractions @ levels
+        std = np.sqrt(np.maximum(fractions @ levels**2 - mean**2, 0))
+        return replace(
+            self,
+            mean=tuple(round(float(m), 4) for m in mean),
+            std=tuple(round(float(s), 4) or 1.0 for s in std),  # a constant image has no spread to divide by
+        )
+
+    def with_size(self, size_px: tuple[int, int]) -> Self:
+        """This column at another height and width."""
+        return replace(self, size_px=size_px)
+
+    def for_weights(self, weights: str) -> Self:
+        """Mean and spread of ImageNet for its weights; of grey images their mean over the colours."""
+        if weights != "imagenet":
+            return self
+        grey = self.channels == 1
+        mean = (sum(_IMAGENET_MEAN) / 3,) if grey else _IMAGENET_MEAN
+        std = (sum(_IMAGENET_STD) / 3,) if grey else _IMAGENET_STD
+        return replace(self, mean=mean, std=std)
+
+    def with_statistics_of(self, other: Column) -> Self:
+        """Mean and spread of another fitted image column, where it has as many channels."""
+        if not isinstance(other, Image) or other.channels != self.channels:
+            return self
+        return replace(self, mean=other.mean, std=other.std)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Height, width, channels."""
@@ -145,8 +212,17 @@ class Image(Column):
             image = resize(image, width, height, self.resize)
         return np.asarray(image).reshape(self.shape)
 
-    def transform(self, value: Any) -> ResizeTransform:
-        """Where this image lies in the frame that `encode` makes of it, from its header alone; for fitted columns.
+    def encoded_array(self, array: np.ndarray) -> np.ndarray | None:
+        """Images `(N, H, W)` or `(N, H, W, C)` uint8 that have the size and channels of this column already."""
+        as_is = (self.shape, self.shape[:2]) if self.channels == 1 else (self.shape,)
+        return array.reshape(len(array), *self.shape) if array.shape[1:] in as_is else None
+
+    def encoding_settings(self) -> dict[str, Any]:
+        """All but mean and spread, which `prepare` uses."""
+        return {name: value for name, value in self.to_json().items() if name not in ("mean", "std")}
+
+    def context_of(self, value: Any) -> ResizeTransform:
+        """How this image lies in the frame that `encode` makes of it, from its header alone; for fitted columns.
 
         Raises:
             ValueError: the image cannot be opened.
@@ -185,6 +261,24 @@ class Image(Column):
             return rows.view(batch.shape).permute(0, 3, 1, 2)
         unit = batch.permute(0, 3, 1, 2).float().mul_(1 / 255)
         return warp_images(unit, augment_params).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
+
+    def prepared_pixels(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
+        """`(B, H, W, C)` uint8 after augmentation, as `prepare` gives them but not normalised."""
+        raw = replace(self, mean=(0.0,) * self.shape[2], std=(1.0,) * self.shape[2])
+        unit = raw.prepare(batch, augment_params).clamp(0, 1)
+        return (unit * 255).round().byte().permute(0, 2, 3, 1).contiguous()
+
+    def spec(self) -> ImageSpec:
+        """Channels and size."""
+        assert self.size_px is not None
+        assert self.channels is not None
+        return ImageSpec(self.channels, self.size_px)
+
+    def draw_params(self, config: Augmentation, rows: torch.Tensor, epoch: int, seed: int) -> AugmentParams:
+        """Warps and colours of `rows` in `epoch`; images of one row and one config are changed alike."""
+        assert isinstance(config, Augment)
+        assert self.size_px is not None
+        return config.draw(rows, epoch, seed, self.size_px)
 
     def decode(self, encoded: Any) -> np.ndarray:
         """The pixels, `(H, W)` or `(H, W, 3)` uint8."""

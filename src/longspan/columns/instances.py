@@ -106,22 +106,22 @@ class Instances(Spatial):
         """Masks that cannot be, unknown classes, too many of them; all that is wrong at once."""
         return joined(self._read(value, None)[1]) or None
 
-    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
+    def encode_in(self, value: Any, context: ResizeTransform) -> np.ndarray:
         """The things of an image as they lie in its frame, those first that come first.
 
         Raises:
             ValueError: all that is wrong with them; runs of another size than the image are, too.
         """
-        entries, faults = self._read(value, transform.source_px)
+        entries, faults = self._read(value, context.source_px)
         if faults:
             raise ValueError(joined(faults))
         encoded = np.zeros(self.shape, np.uint8)
         masks, numbers = [], []
         for entry in entries:
-            mask = mask_of(entry, transform.source_px)
-            framed = transform.mask_to_frame(mask, 0)
+            mask = mask_of(entry, context.source_px)
+            framed = context.mask_to_frame(mask, 0)
             left = np.count_nonzero(framed)
-            if left and left >= MIN_VISIBLE_FRACTION * np.count_nonzero(mask) * transform.scale.prod():
+            if left and left >= MIN_VISIBLE_FRACTION * np.count_nonzero(mask) * context.scale.prod():
                 masks.append(framed)
                 numbers.append([int(self._labels.encode(label_of(entry))), float(bool(entry.get("ignore")))])
         if masks:
@@ -171,14 +171,14 @@ class Instances(Spatial):
                 decoded.append({"box": row[:4], "label": self.vocab[int(row[4])], "rle": _runs(mask), **ignore})
         return decoded
 
-    def to_source(self, value: list[dict[str, Any]], transform: ResizeTransform) -> list[dict[str, Any]]:
+    def to_source(self, value: list[dict[str, Any]], context: ResizeTransform) -> list[dict[str, Any]]:
         """Things of the frame as they lie in the source; those of which nothing lies in it are left out."""
         moved = []
         for entry in entries_of(value, "instances"):
-            mask = transform.mask_to_source(mask_of(entry, transform.size_px), 0)
+            mask = context.mask_to_source(mask_of(entry, context.size_px), 0)
             if not mask.any():
                 continue
-            box = transform.boxes_to_source([entry["box"]])[0].tolist() if "box" in entry else None
+            box = context.boxes_to_source([entry["box"]])[0].tolist() if "box" in entry else None
             about = {key: part for key, part in entry.items() if key not in ("box", "rle", "polygons")}
             moved.append({**({"box": box} if box else {}), **about, "rle": _runs(mask)})
         return moved

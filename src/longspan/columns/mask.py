@@ -169,22 +169,22 @@ class Mask(Spatial):
             raise ValueError(fault)
         return classes
 
-    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
+    def encode_in(self, value: Any, context: ResizeTransform) -> np.ndarray:
         """The mask of an image in its frame, at each pixel's centre the nearest number.
 
         Raises:
             ValueError: the mask cannot be read, is not of its image's size, or holds numbers that mean nothing.
         """
         classes, fault = self._read(value)
-        if classes.shape != transform.source_px:
+        if classes.shape != context.source_px:
             own, theirs = (
-                f"{height} px high and {width} px wide" for height, width in (classes.shape, transform.source_px)
+                f"{height} px high and {width} px wide" for height, width in (classes.shape, context.source_px)
             )
-            lying = ": one of them lies on its side" if classes.shape == transform.source_px[::-1] else ""
+            lying = ": one of them lies on its side" if classes.shape == context.source_px[::-1] else ""
             fault = f"the mask is {own}, its image {theirs}{lying}" + (f"; {fault}" if fault else "")
         if fault:
             raise ValueError(fault)
-        return transform.mask_to_frame(classes, _IGNORED)
+        return context.mask_to_frame(classes, _IGNORED)
 
     def prepare(self, batch: torch.Tensor, augment_params: AugmentParams | None = None) -> torch.Tensor:
         """`(B, H, W)` uint8 as encoded; with draws, warped like its images, and 255 where nothing was labelled."""
@@ -194,9 +194,9 @@ class Mask(Spatial):
         """The class numbers `(H, W)` uint8, 255 where ignored."""
         return np.asarray(encoded, np.uint8)
 
-    def to_source(self, value: np.ndarray, transform: ResizeTransform) -> np.ndarray:
+    def to_source(self, value: np.ndarray, context: ResizeTransform) -> np.ndarray:
         """Class numbers of the frame as they lie in the source; 255 where the frame did not show it."""
-        return transform.mask_to_source(np.asarray(value), _IGNORED)
+        return context.mask_to_source(np.asarray(value), _IGNORED)
 
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
         """Class numbers, or the path of a mask, over their image: tinted areas with a thin outline."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from longspan.columns.base import Column
 from longspan.columns.category import Label, checked_vocab, label_fault, learn_vocab
+from longspan.columns.spec import VectorSpec
 from longspan.errors import ConfigError, DataError
 from longspan.metrics.row_errors import RowError, label_set_error
 
@@ -29,6 +30,7 @@ class MultiLabel(Column):
 
     kind: ClassVar[str] = "multi_label"
     usage: ClassVar[str] = "multi_label[:SEPARATOR]"
+    blendable: ClassVar[bool] = True
 
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the network's outputs; learned from training rows when empty."""
@@ -95,6 +97,10 @@ class MultiLabel(Column):
     def decode(self, encoded: Any) -> list[Label]:
         """The labels whose entry is at least one half."""
         return [label for label, there in zip(self.vocab, encoded, strict=True) if float(there) >= 0.5]
+
+    def spec(self) -> VectorSpec:
+        """A number, 0 or 1, for each class."""
+        return VectorSpec(numbers=len(self.vocab))
 
     @property
     def row_error(self) -> RowError:

@@ -6,12 +6,14 @@ import html
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from longspan.columns.base import Column
+from longspan.columns.spec import VectorSpec
 from longspan.errors import ConfigError, DataError
 from longspan.metrics.row_errors import RowError, absolute_error
 
@@ -23,10 +25,22 @@ _LARGEST = float(np.finfo(np.float32).max)
 @final
 @dataclass(frozen=True, kw_only=True)
 class Number(Column):
-    """One finite number: encoded as `()` float32 in its own unit. Heads standardise with `mean` and `std`."""
+    """One finite number.
+
+    As a target it is encoded as `()` float32 in its own unit; heads standardise with `mean` and `std`. As an input
+    (`role="input"`, which a Task sets) it is encoded in float64 and standardised by `prepare` before it becomes
+    float32, so that small differences between large numbers survive.
+
+    Example:
+        >>> age = Number(missing="indicator").as_input().fit([20.0, 40.0])
+        >>> batch = torch.from_numpy(np.stack([age.encode(50.0), age.encode_missing()]))
+        >>> age.prepare(batch).tolist()  # standardised; and whether it is missing
+        [[2.0, 0.0], [0.0, 1.0]]
+    """
 
     kind: ClassVar[str] = "number"
     usage: ClassVar[str] = "number[:UNIT]"
+    blendable: ClassVar[bool] = True
 
     unit: str = ""
     """Shown behind values and errors: "months", "km/h"."""
@@ -34,13 +48,26 @@ class Number(Column):
     """Mean over training rows, in the unit."""
     std: float | None = None
     """Standard deviation over training rows, in the unit; 1 where all values are equal."""
+    missing: Literal["fault", "mean", "indicator"] = "fault"
+    """What a missing value of an input is: a fault, the mean, or the mean and a second number that is 1 where the value
+    is missing and 0 elsewhere. A missing target is never a value."""
+    role: Literal["input", "target"] = "target"
+    """Whether a network reads or predicts it."""
 
     def __post_init__(self) -> None:
-        """Check given statistics."""
+        """Check given statistics and options."""
         if self.mean is not None and not math.isfinite(self.mean):
             raise ConfigError(f"Number.mean must be finite, got {self.mean!r}.")
         if self.std is not None and not 0 < self.std < math.inf:
             raise ConfigError(f"Number.std must be above 0 and finite, got {self.std!r}.")
+        if self.missing not in ("fault", "mean", "indicator"):
+            raise ConfigError(f"Number.missing must be 'fault', 'mean' or 'indicator', got {self.missing!r}.")
+        if self.role not in ("input", "target"):
+            raise ConfigError(f"Number.role must be 'input' or 'target', got {self.role!r}.")
+
+    def as_input(self) -> Self:
+        """Encoded in float64, and standardised for the network."""
+        return replace(self, role="input")
 
     @classmethod
     def from_words(cls, detail: str) -> Self:
@@ -48,53 +75,93 @@ class Number(Column):
         return cls(unit=detail)
 
     def fit(self, values: Iterable[Any]) -> Self:
-        """Mean and spread of the training rows, unless given.
+        """Mean and standard deviation of the training rows, unless given.
 
         Raises:
             DataError: no training row has a number.
         """
         if self.mean is not None and self.std is not None:
             return self
-        numbers = np.asarray([float(v) for v in values if self.check(v) is None], np.float64)
+        numbers = np.fromiter((float(v) for v in values if self.check(v) is None), np.float64)
         if numbers.size == 0:
             raise DataError("A number column needs a finite number in at least one training row, found none.")
         mean, std = float(numbers.mean()), float(numbers.std())
-        # Of equal values the rounded mean can be off by a bit, which is no spread to divide by.
-        std = std if std > 1e-7 * float(np.abs(numbers).max()) else 1.0
+        # Of equal values the rounded mean can be off by a bit, which is no spread to divide by. Targets are float32,
+        # which cannot hold smaller differences.
+        smallest = 0.0 if self.role == "input" else 1e-7 * float(np.abs(numbers).max())
+        std = std if std > smallest and numbers.min() < numbers.max() else 1.0
         return replace(self, mean=mean if self.mean is None else self.mean, std=std if self.std is None else self.std)
+
+    def with_statistics_of(self, other: Column) -> Self:
+        """Mean and standard deviation of another fitted number."""
+        return replace(self, mean=other.mean, std=other.std) if isinstance(other, Number) else self
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """A single number."""
-        return ()
+        """A single number; `(2,)` for an input with an indicator."""
+        return (2,) if self._indicates else ()
 
     @property
     def dtype(self) -> npt.DTypeLike:
-        """Single precision."""
-        return np.float32
+        """Single precision for targets, double for inputs."""
+        return np.float64 if self.role == "input" else np.float32
 
     def check(self, value: Any) -> str | None:
         """Not a finite number."""
         if isinstance(value, np.ndarray) and value.ndim:
-            return f"an array {value.shape} is no number"
+            return f"an array {value.shape} is not a number"
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
-            return f"{value!r} is no number"
+            return f"{value!r} is not a number"
         if not math.isfinite(number):
             return f"{value!r} is not finite"
         return None if abs(number) <= _LARGEST else f"{value!r} is larger than single precision holds"
 
     def encode(self, value: Any) -> np.ndarray:
-        """The number itself."""
+        """The number in its own unit."""
         fault = self.check(value)
         if fault:
             raise ValueError(fault)
-        return np.asarray(float(value), np.float32)
+        number = float(value)
+        return np.asarray([number, 0.0] if self._indicates else number, self.dtype)
 
-    def decode(self, encoded: Any) -> float:
-        """The number itself."""
+    @property
+    def missing_input(self) -> Literal["fault", "value"]:
+        """Whether a missing input is read as the mean."""
+        return "fault" if self.missing == "fault" else "value"
+
+    def encode_missing(self) -> np.ndarray:
+        """The mean, and 1 where there is an indicator."""
+        if self.missing == "fault":
+            return super().encode_missing()
+        return np.asarray([self.mean, 1.0] if self._indicates else self.mean, self.dtype)
+
+    def encoding_settings(self) -> dict[str, Any]:
+        """All but mean and standard deviation, which `prepare` uses; a missing value is encoded as the mean."""
+        left_out = () if self.missing_input == "value" else ("mean", "std")
+        return {name: value for name, value in self.to_json().items() if name not in left_out}
+
+    def decode(self, encoded: Any) -> Any:
+        """The number itself; None for a missing one that its indicator tells of."""
+        if self._indicates:
+            return None if float(encoded[1]) else float(encoded[0])
         return float(encoded)
+
+    def prepare(self, batch: Any, augment_params: Any = None) -> Any:
+        """Targets `(B,)` as they are; inputs `(B,)` or `(B, 2)` standardised in float64, as float32."""
+        del augment_params
+        if self.role == "target":
+            return batch
+        assert self.mean is not None
+        assert self.std is not None
+        if not self._indicates:
+            return ((batch - self.mean) / self.std).float()
+        return torch.stack([(batch[:, 0] - self.mean) / self.std, batch[:, 1]], dim=1).float()
+
+    def spec(self) -> VectorSpec:
+        """One number, or two with an indicator."""
+        return VectorSpec(numbers=2 if self._indicates else 1)
 
     @property
     def row_error(self) -> RowError:
@@ -105,3 +172,12 @@ class Number(Column):
         """Four significant digits and the unit."""
         shown = str(value) if self.check(value) else f"{float(value):.4g} {self.unit}".strip()
         return html.escape(shown)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make this column again; `missing` and `role` where they are not the usual."""
+        usual = {"missing": "fault", "role": "target"}
+        return {k: v for k, v in super().to_json().items() if usual.get(k) != v}
+
+    @property
+    def _indicates(self) -> bool:
+        return self.role == "input" and self.missing == "indicator"

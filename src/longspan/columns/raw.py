@@ -22,11 +22,12 @@ class Raw(Column):
     """Numbers, words, or lists of them to any depth: boxes, cuts, the digits of a number.
 
     Stages of a pipeline read and add such values. No network reads or predicts them: give a value another column
-    (`Number`, `Category`, `Text`) where one shall.
+    (`Number`, `Category`, `Text`) where one should.
     """
 
     kind: ClassVar[str] = "raw"
     for_networks: ClassVar[bool] = False
+    readable: ClassVar[bool] = False
 
     def fit(self, values: Iterable[Any]) -> Self:
         """There is nothing to learn."""
@@ -48,7 +49,7 @@ class Raw(Column):
         if isinstance(value, list | tuple | np.ndarray):
             return next((fault for part in value if (fault := self.check(part)) is not None), None)
         if isinstance(value, float | np.floating) and not math.isfinite(value):
-            return f"{value} is no finite number"
+            return f"{value} is not a finite number"
         if value is None or isinstance(value, bool | int | float | str | np.generic):
             return None
         return f"{value!r} ({type(value).__name__}) is neither number, word, nor list of them"
@@ -61,7 +62,7 @@ class Raw(Column):
         """
         raise ValueError(
             f"{value!r} is a plain value, which no network reads or predicts; "
-            "give the column another meaning with table.with_column"
+            "give it a column type with table.with_column"
         )
 
     def decode(self, encoded: Any) -> Any:

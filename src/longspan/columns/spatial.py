@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class Spatial(Column, ABC):
         >>> from longspan.columns import Boxes
         >>> pixels = np.zeros((100, 200), np.uint8)
         >>> image = Image(size_px=(50, 50), channels=1)  # shows the middle 100 x 100, at half its size
-        >>> boxes = Boxes(vocab=("cat",), max_boxes=3).in_frame(image)
-        >>> transform = image.transform(pixels)
+        >>> boxes = Boxes(vocab=("cat",), max_boxes=3).bind(image)
+        >>> transform = image.context_of(pixels)
         >>> framed = boxes.decode(boxes.encode_in([{"box": [60, 0, 80, 10], "label": "cat"}], transform))
         >>> framed
         [{'box': [5.0, 0.0, 15.0, 5.0], 'label': 'cat'}]
@@ -39,16 +39,20 @@ class Spatial(Column, ABC):
         [{'box': [60.0, 0.0, 80.0, 10.0], 'label': 'cat'}]
     """
 
+    readable: ClassVar[bool] = False
+    context_kind: ClassVar[str | None] = Image.kind
+
     size_px: tuple[int, int] | None
     """Height and width of the frame; taken from the image that the value lies in."""
     resize: Resize
     """How the image was brought into its frame."""
 
-    def in_frame(self, image: Image) -> Self:
+    def bind(self, context: Column) -> Self:
         """The same column for the frame of this fitted image column."""
-        assert image.size_px is not None
+        assert isinstance(context, Image)
+        assert context.size_px is not None
         assert dataclasses.is_dataclass(self)
-        return dataclasses.replace(self, size_px=image.size_px, resize=image.resize)
+        return dataclasses.replace(self, size_px=context.size_px, resize=context.resize)
 
     def encode(self, value: Any) -> np.ndarray:
         """A value whose image has the size of the frame already.
@@ -60,16 +64,16 @@ class Spatial(Column, ABC):
         return self.encode_in(value, ResizeTransform(self.size_px, self.size_px, self.resize))
 
     @abstractmethod
-    def encode_in(self, value: Any, transform: ResizeTransform) -> np.ndarray:
-        """A value of the source, encoded in the frame where `placement` puts it.
+    def encode_in(self, value: Any, context: ResizeTransform) -> np.ndarray:
+        """A value of the source, encoded in the frame where `context` puts it.
 
         Raises:
             ValueError: all that is wrong with the value: what `check` says, and what does not fit its image.
         """
 
     @abstractmethod
-    def to_source(self, value: Any, transform: ResizeTransform) -> Any:
-        """A decoded value or answer (frame) as it lies in the source image."""
+    def to_source(self, value: Any, context: ResizeTransform) -> Any:
+        """A decoded value or prediction (frame) as it lies in the source image."""
 
     @abstractmethod
     def draw(self, pixels: np.ndarray, value: Any) -> np.ndarray:
@@ -78,11 +82,11 @@ class Spatial(Column, ABC):
     @property
     @abstractmethod
     def legend(self) -> tuple[tuple[Label, Colour], ...]:
-        """What each colour of `draw` means; empty where words beside the things say it."""
+        """What each colour of `draw` means; empty where labels beside the objects say it."""
 
     @abstractmethod
     def json_value(self, value: Any) -> Any:
-        """An answer as JSON can hold it, for people and programs to read."""
+        """A prediction as JSON can hold it, for people and programs to read."""
 
 
 def checked_frame(column: Spatial) -> None:

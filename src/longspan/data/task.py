@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, final
 
 import numpy as np
+import polars as pl
 import torch
 
-from longspan.columns import Category, Column, Image, Spatial
-from longspan.data.batches.input_statistics import with_statistics
-from longspan.data.batches.samples import Samples, encode_rows, image_of
-from longspan.data.batches.store import encode_value
+from longspan.columns import Category, Column
+from longspan.data.batches.context import context_for, pixel_inputs
+from longspan.data.batches.encoder import encode_value
+from longspan.data.batches.samples import Samples, encode_rows
+from longspan.data.batches.store import RowStore
 from longspan.data.leakage.column_leaks import group_rows
 from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
 from longspan.data.splits.split import Split
@@ -34,6 +37,10 @@ from longspan.errors import (
 from longspan.old_names import accepts_old_keywords
 
 __all__ = ["Task"]
+
+_STATISTICS_ROWS = 2048  # rows that statistics of inputs are taken from: their error is then below 1 % of the spread
+_STATISTICS_BATCH = 256
+_CELLS = 1 << 16  # that become Python objects at a time
 
 
 @accepts_old_keywords(memory_gb="cache_gb")
@@ -65,6 +72,7 @@ class Task:
         group: str | None = None,
         time: str | None = None,
         cache_gb: float = 4.0,
+        disk_cache_gb: float = math.inf,
     ) -> None:
         """Name what is given and what is wanted.
 
@@ -83,7 +91,10 @@ class Task:
             group: A column that names persons, patients, scenes: none of them may stand in two parts, however the split
                 was made.
             time: A column in whose order the parts must lie: what trains before what validates before what tests.
-            cache_gb: Decoded inputs up to this size stay in memory, larger ones in a file in the cache folder.
+            cache_gb: Encoded values of a column up to this size stay in memory, larger ones in a file in the cache
+                folder.
+            disk_cache_gb: Larger ones than this, or than the disk has room for, are read again in every epoch, by
+                threads, ahead of the training.
         """
         self.split = data.split() if isinstance(data, Table) else data
         self.table = self.split.table
@@ -102,7 +113,7 @@ class Task:
         both = set(self.input_names) & set(self.target_names)
         if both:
             raise ConfigError(f"{sorted(both)} are inputs and targets at once: the network would copy the answer.")
-        self._check_located()
+        self._check_kinds()
         self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
         self.on_error = on_error
         if allow_leaks and move_leaks:
@@ -115,6 +126,7 @@ class Task:
             if name is not None and name not in self.table.columns:
                 raise unknown_name("column", name, self.table.columns)
         self.cache_gb = cache_gb
+        self.disk_cache_gb = disk_cache_gb
         self.train = torch.from_numpy(self.split.train)
         self.valid = torch.from_numpy(self.split.valid)
         self.inputs: dict[str, Column] = {}
@@ -159,11 +171,14 @@ class Task:
         targets = {name: self._fit(name, train, inputs) for name in self.target_names}
         sealed = self.split.vault.rows_for_leak_check()
         rows = np.concatenate([self.split.train, self.split.valid, sealed])
-        samples = encode_rows(self.table, rows, inputs, targets, cache_gb=self.cache_gb, progress=progress)
+        samples = encode_rows(
+            self.table, rows, inputs, targets, cache_gb=self.cache_gb, disk_cache_gb=self.disk_cache_gb,
+            progress=progress,
+        )  # fmt: skip
         self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
         for name, column in inputs.items():
-            if isinstance(column, Image) and column.mean is None:
-                inputs[name] = with_statistics(column, samples, name, self.train)
+            if column.needs_encoded:
+                inputs[name] = column.fit_encoded(_some_batches(samples.inputs[name], self.train))
         self.inputs, self.targets = inputs, targets
         self.leaks = self._find_leaks(samples)
         if self.move_leaks and self.leaks.pairs and (self.time is not None or self.split.how["kind"] == "time"):
@@ -250,7 +265,7 @@ class Task:
                 column = self._fit(name, self.split.train, fitted)
                 fitted[name] = column
                 lines.append(f"    column: {_brief(column)}")
-                encoded = encode_value(self.table, row, name, column, image_of(fitted))
+                encoded = encode_value(self.table, row, name, column, context_for(column, fitted))
                 lines.append(f"    encoded: {encoded.dtype} {tuple(encoded.shape)} {_brief(encoded)}")
                 if self._samples is not None:
                     ready = (self.inputs | self.targets)[name].prepare(torch.from_numpy(encoded.copy())[None]).numpy()
@@ -265,27 +280,30 @@ class Task:
         vault = self.split.vault
         return not vault.openings and row in vault.rows_for_leak_check()
 
-    def _check_located(self) -> None:
-        """What lies in an image can be predicted, and only beside an image."""
-        images = [name for name in self.input_names if isinstance(self.table.columns[name], Image)]
-        for name in (*self.input_names, *self.target_names):
-            if not isinstance(self.table.columns[name], Spatial):
-                continue
-            kind = self.table.columns[name].kind
-            if name in self.input_names:
+    def _check_kinds(self) -> None:
+        """Inputs must be readable; what lies in another column needs that column among the inputs."""
+        kinds = {self.table.columns[name].kind for name in self.input_names}
+        for name in self.input_names:
+            if not self.table.columns[name].readable:
                 raise ConfigError(
-                    f"Input {name!r} is of kind {kind}, which no network of ours reads: make it a target."
+                    f"Input {name!r} is of kind {self.table.columns[name].kind}, which networks cannot read: make it "
+                    "a target."
                 )
-            if not images:
-                raise ConfigError(f"Target {name!r} is of kind {kind} and lies in an image, but no input is an image.")
+        for name in self.target_names:
+            context = self.table.columns[name].context_kind
+            if context is not None and context not in kinds:
+                raise ConfigError(
+                    f"Target {name!r} is of kind {self.table.columns[name].kind} and needs an input of kind {context} "
+                    f"that it lies in; the inputs are {', '.join(self.input_names)}."
+                )
 
     def _fit(self, name: str, rows: np.ndarray, inputs: Mapping[str, Column] | None = None) -> Column:
         column = self.table.columns[name]
-        image = image_of(inputs or {})
-        if isinstance(column, Spatial) and image is not None:
-            column = column.in_frame(image[1])
-        if isinstance(column, Image) and self.size_px is not None:
-            column = replace(column, size_px=self.size_px)
+        if name in self.input_names:
+            column = column.as_input() if self.size_px is None else column.as_input().with_size(self.size_px)
+        context = context_for(column, inputs or {})
+        if context is not None:
+            column = column.bind(context[1])
         cells = self.table.frame[name].gather(rows)
         if cells.null_count() == len(cells):
             raise TrainingError(
@@ -295,7 +313,7 @@ class Task:
         if column.in_files:
             values = (v for row in rows if (v := self.table.value(int(row), name)) is not None)
         else:
-            values = cells.drop_nulls().to_list()
+            values = _cells(cells.drop_nulls())
         try:
             return column.fit(values)
         except DataError as error:
@@ -313,7 +331,7 @@ class Task:
     def _find_leaks(self, samples: Samples) -> Leaks:
         """In the rows that can be used: samples in two parts, and columns that say too much."""
         split = replace(self.split, train=self.train.numpy(), valid=self.valid.numpy())
-        images = {name: samples.inputs[name] for name, column in self.inputs.items() if isinstance(column, Image)}
+        images = {name: samples.inputs[name] for name in pixel_inputs(self.inputs)}
         return find_leaks(
             split, images, inputs=self.input_names, targets=self.target_names, group=self.group, time=self.time,
         )  # fmt: skip
@@ -368,6 +386,18 @@ class Task:
             list(faults.values()),
             'Mend or remove them, or leave them out: on_error="skip" (--on-error skip). The report then lists them.',
         )
+
+
+def _some_batches(store: RowStore, rows: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Evenly spaced training rows, a batch at a time: enough for mean and spread, however many rows there are."""
+    chosen = rows[torch.linspace(0, len(rows) - 1, min(len(rows), _STATISTICS_ROWS)).long()]
+    return (store.read(part) for part in chosen.split(_STATISTICS_BATCH))
+
+
+def _cells(series: pl.Series) -> Iterator[Any]:
+    """Cells as Python objects, of which there are never more than a few at a time."""
+    for start in range(0, len(series), _CELLS):
+        yield from series.slice(start, _CELLS).to_list()
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:

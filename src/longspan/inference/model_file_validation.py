@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as registry
 
-from longspan.columns import Column, Image
+from longspan.columns import Column, ImageSpec
 from longspan.errors import ModelFileError
 
 __all__ = ["check_fitted", "check_model_inputs", "check_tensors_match"]
@@ -65,13 +65,13 @@ def check_model_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) -
         raise ModelFileError("it describes no input")
     if model.get("name") is None:
         return
-    column = next(iter(inputs.values()))
-    if len(inputs) != 1 or not isinstance(column, Image):
+    spec = next(iter(inputs.values())).spec()
+    if len(inputs) != 1 or not isinstance(spec, ImageSpec):
         raise ModelFileError(f"its network {model['name']!r:.60} reads one image, its inputs are {list(inputs)!r:.80}")
-    if column.channels != model["in_channels"] or column.size_px != tuple(model["size_px"]):
+    if spec.channels != model["in_channels"] or spec.size_px != tuple(model["size_px"]):
         raise ModelFileError(
             f"its network reads {model['in_channels']!r:.20} channels of {model['size_px']!r:.40} px, "
-            f"its images have {column.channels} of {column.size_px}"
+            f"its images have {spec.channels} of {spec.size_px}"
         )
 
 

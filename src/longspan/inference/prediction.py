@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 import polars as pl
 
-from longspan.columns import Spatial
+from longspan.columns import Column
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.heads import TargetPrediction
 from longspan.vision.image_io import read_pixels
@@ -30,7 +30,7 @@ class Prediction:
     """The answer of every target, with its probabilities."""
     source: str | None = None
     """The file it is about, if it came from one."""
-    located: Mapping[str, Spatial] = field(default_factory=dict)
+    located: Mapping[str, Column] = field(default_factory=dict)
     """The columns of the targets that lie in the image."""
 
     def __getitem__(self, target: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import torch
 
-from longspan.columns import Spatial
+from longspan.columns import Column
 from longspan.data import Table
 from longspan.heads import Head, TargetPrediction
 from longspan.inference.prediction import Prediction
@@ -33,7 +33,9 @@ class Predictions:
     def decode(self, heads: Mapping[str, Head], data: Any) -> Any:
         """As values of the target columns: a list, or one prediction where `data` was one sample."""
         decoded = {name: head.decode(self.values[name]) for name, head in heads.items()} if self.sources else {}
-        located = {name: head.column for name, head in heads.items() if isinstance(head.column, Spatial)}
+        located = {
+            name: head.column for name, head in heads.items() if head.column is not None and head.column.context_kind
+        }
         predictions = [
             Prediction(
                 {name: _in_source(located.get(name), decoded[name][i], self.transforms[i]) for name in heads},
@@ -46,7 +48,7 @@ class Predictions:
 
 
 def _in_source(
-    column: Spatial | None, prediction: TargetPrediction, transform: ResizeTransform | None
+    column: Column | None, prediction: TargetPrediction, transform: ResizeTransform | None
 ) -> TargetPrediction:
     """The prediction in pixels of the original image."""
     if transform is None or column is None:

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from longspan.columns import Column, Image, Spatial, column_from_json
-from longspan.data import Samples, Store, Table, encode_rows
-from longspan.data.batches.samples import image_of
+from longspan.columns import Column, ImageSpec, column_from_json
+from longspan.columns.augmentation import Augmentation
+from longspan.data import Samples, Table, encode_rows
+from longspan.data.batches.augmentation import augment_from_json, augment_to_json, augmentation_by_input
+from longspan.data.batches.build import store_of
+from longspan.data.batches.context import context_for
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
 from longspan.heads import Head, head_from_json
 from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
@@ -53,7 +56,7 @@ class Predictor:
         inputs: Mapping[str, Column],
         heads: Mapping[str, Head],
         *,
-        augment: Augment | None = None,
+        augment: Augmentation | Mapping[str, Augmentation] | None = None,
         info: Mapping[str, Any] | None = None,
         device: str = "auto",
         precision: Precision = "auto",
@@ -76,7 +79,7 @@ class Predictor:
         self.network = eval_view(place(network, self.device))
         self.inputs = dict(inputs)
         self.heads = dict(heads)
-        self.augment = augment or Augment()
+        self.augment: Augmentation | Mapping[str, Augmentation] = Augment() if augment is None else augment
         self.info = dict(info or {})
 
     def __repr__(self) -> str:
@@ -109,7 +112,8 @@ class Predictor:
 
     def raw_predictions(self, data: Any, *, views: int = 1, batch_size: int = 64, reduce: bool = True) -> Predictions:
         """Predictions as tensors, for what `predict` takes; see `scores.predict_rows` for `reduce`."""
-        image = image_of(self.inputs) if any(isinstance(head.column, Spatial) for head in self.heads.values()) else None
+        contexts = (context_for(_column(head), self.inputs) for head in self.heads.values())
+        image = next((context for context in contexts if context is not None), None)
         if isinstance(data, Table):
             for name in self.inputs:
                 data.column(name)
@@ -125,7 +129,7 @@ class Predictor:
         sources = [path_of(value) for value in values]
         if not sources:
             return Predictions({}, [], [])
-        transforms = [None if image is None else image[1].transform(image_in(v, image[0])) for v in values]
+        transforms = [None if image is None else image[1].context_of(image_in(v, image[0])) for v in values]
         rows = torch.arange(len(sources))
         predictions = self.predict_rows(samples, rows, views=views, batch_size=batch_size, reduce=reduce)
         return Predictions(predictions, sources, transforms)
@@ -184,7 +188,7 @@ class Predictor:
                 check_tensors_match(build, tensors)
                 network = build()
             network.load_state_dict(tensors)
-            augment = Augment.from_json(described["augment"])
+            augment = augment_from_json(described["augment"], inputs)
             precision = described["precision"]
         except _MISFIT as error:
             raise ModelFileError(f"weights and description do not fit together: {error!r:.500}") from error
@@ -206,7 +210,7 @@ class Predictor:
             "model": model,
             "inputs": {name: column.to_json() for name, column in self.inputs.items()},
             "heads": {name: head.to_json() for name, head in self.heads.items()},
-            "augment": self.augment.to_json(),
+            "augment": augment_to_json(self.augment, self.inputs),
             "precision": self.precision,
         }
 
@@ -215,7 +219,7 @@ class Predictor:
     def _encode(self, values: Sequence[Any]) -> tuple[Samples, list[Fault]]:
         stores, faults = {}, []
         for name, column in self.inputs.items():
-            encoded = np.zeros((len(values), *column.shape), column.dtype)
+            encoded = []
             for i, value in enumerate(values):
                 if isinstance(value, dict):
                     if name not in value:
@@ -224,22 +228,31 @@ class Predictor:
                 elif len(self.inputs) > 1:
                     raise ConfigError(f"This model reads {sorted(self.inputs)}: give each sample as a dict of them.")
                 try:
-                    encoded[i] = column.encode(value)
+                    encoded.append(column.encode_input(value))
                 except ValueError as error:
                     faults.append(Fault(path_of(value) or f"sample {i}", str(error)))
-            stores[name] = Store(torch.from_numpy(encoded), np.arange(len(values)), {})
+            stores[name] = store_of(column, encoded)
         return Samples(stores, {}), faults
 
     def _views(self, views: int) -> Callable[[torch.Tensor], Sequence[Any]]:
         if views == 1:
-            return lambda rows: [None]
-        if not self.augment.active:
+            return lambda rows: [{}]
+        configs = augmentation_by_input(self.augment, self.inputs)
+        if not configs:
             raise ConfigError(f"views={views} needs a model trained with augmentation: the views are drawn from it.")
-        sizes = [column.size_px for column in self.inputs.values() if isinstance(column, Image)]
-        if not sizes or sizes[0] is None:
+        drawn = {
+            name: (config, spec.size_px)
+            for name, config in configs.items()
+            if isinstance(config, Augment) and isinstance(spec := self.inputs[name].spec(), ImageSpec)
+        }
+        if not drawn:
             raise ConfigError(f"views={views} needs a model that reads images.")
-        size_px = sizes[0]
-        return lambda rows: self.augment.views(views, rows, size_px)
+
+        def each(rows: torch.Tensor) -> list[dict[str, Any]]:
+            by_input = {name: config.views(views, rows, size_px) for name, (config, size_px) in drawn.items()}
+            return [{name: params[view] for name, params in by_input.items()} for view in range(views)]
+
+        return each
 
 
 class HasPredictor(Protocol):

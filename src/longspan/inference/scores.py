@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import torch
 
 from longspan.columns import Column
+from longspan.columns.augmentation import DrawnParams
 from longspan.heads import Head
 from longspan.inference.network import Network
 from longspan.inference.source import Source, prepare_targets
-from longspan.vision import AugmentParams
 
 __all__ = ["Scores", "Views", "join_target", "measure", "predict_rows", "score_rows"]
 
-Views = Callable[[torch.Tensor], Sequence[AugmentParams | None]]
-"""The augmentation of every view of some rows."""
+Views = Callable[[torch.Tensor], Sequence[Mapping[str, DrawnParams]]]
+"""For some rows, the augmentation of every view by input; an empty mapping stands for the rows as they are."""
 
 
 @final
@@ -92,7 +92,7 @@ def predict_rows(
         rows: `(N,)` row numbers.
         heads: By target.
         batch_size: Rows at a time.
-        views: The augmentation of every view of a batch's rows; None stands for the row as it is.
+        views: The augmentation of every view of a batch's rows; see `Views`.
         reduce: Keep what `Head.reduce` keeps; otherwise everything, to be averaged with other models' predictions.
     """
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in heads}
@@ -104,8 +104,9 @@ def predict_rows(
             outputs = source.forward(network, source.prepare(viewed))
             for name, head in heads.items():
                 predictions = head.postprocess(outputs[name])
-                if viewed.augment_params is not None:
-                    predictions = head.invert_augmentation(predictions, viewed.augment_params)
+                if viewed.augment_params:  # all inputs of a row are viewed alike
+                    params: Any = next(iter(viewed.augment_params.values()))
+                    predictions = head.invert_augmentation(predictions, params)
                 sums[name] = sums[name] + predictions if name in sums else predictions
         for name in heads:
             mean = sums[name] / len(drawn)

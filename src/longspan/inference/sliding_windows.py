@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import nn
 
-from longspan.columns import Category, Image, Text
+from longspan.columns import Category, Text
 from longspan.columns.category import Label
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads import Classify, Transcribe
@@ -72,7 +71,6 @@ def slide(
     if any(len(each) != 1 for each in characters):
         raise ConfigError(f"The classes besides {none!r} must be single characters, got {', '.join(characters)}.")
     name, column = next(iter(single.inputs.items()))
-    assert isinstance(column, Image)
 
     reader = Transcribe(beam=beam, hidden=head.hidden, dropout=head.dropout).with_column(
         Text(vocab=characters, max_length=max(1, width_px // 4), min_steps=0)
@@ -88,7 +86,7 @@ def slide(
     network.eval()
     return Predictor(
         network,
-        {name: replace(column, size_px=(backbone.size_px[0], width_px))},
+        {name: column.with_size((backbone.size_px[0], width_px))},
         {target: reader},
         augment=single.augment,
         info={**single.info, "task": {"inputs": [name], "targets": [target]}, "metrics": {}, "slid": True},

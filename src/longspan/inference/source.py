@@ -50,12 +50,12 @@ def precision_fallbacks(dtype: torch.dtype) -> tuple[torch.dtype, ...]:
 
 def prepare_inputs(batch: Batch, columns: Mapping[str, Column]) -> Inputs:
     """What a network reads, in the order of the task's inputs, with the batch's augmentation."""
-    return tuple(column.prepare(batch.inputs[name], batch.augment_params) for name, column in columns.items())
+    return tuple(column.prepare(batch.inputs[name], batch.params(name)) for name, column in columns.items())
 
 
 def prepare_targets(batch: Batch, columns: Mapping[str, Column]) -> dict[str, torch.Tensor]:
     """What losses compare with, by target, with the batch's augmentation; zeros where a target is missing."""
-    return {name: column.prepare(batch.targets[name], batch.augment_params) for name, column in columns.items()}
+    return {name: column.prepare(batch.targets[name], batch.params(name)) for name, column in columns.items()}
 
 
 def whole_source(samples: Samples, columns: Mapping[str, Column], device: torch.device, dtype: torch.dtype) -> Source:

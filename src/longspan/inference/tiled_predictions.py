@@ -8,7 +8,7 @@ import torch
 
 from longspan.columns import Mask
 from longspan.data import Table
-from longspan.data.batches.samples import image_of
+from longspan.data.batches.context import context_for
 from longspan.errors import ConfigError, Fault, data_error
 from longspan.inference.prediction import Prediction
 from longspan.inference.predictions import image_in, path_of
@@ -24,11 +24,11 @@ __all__ = ["predict_tiled"]
 def predict_tiled(predictor: Predictor, data: Any, *, batch_size: int) -> Any:
     """`Predictor.predict` of masks at the images' own sizes."""
     (target, head), *others = predictor.heads.items()
-    image = image_of(predictor.inputs)
+    image = None if head.column is None else context_for(head.column, predictor.inputs)
     if others or not isinstance(head.column, Mask) or image is None or len(predictor.inputs) > 1:
         raise ConfigError("tiles=True is for models that read one image and predict one mask.")
     name, column = image
-    assert column.size_px is not None
+    height, width, _ = column.shape
     if isinstance(data, Table):
         values = data.column_values(name)
     else:
@@ -49,7 +49,7 @@ def predict_tiled(predictor: Predictor, data: Any, *, batch_size: int) -> Any:
                 faults.append(Fault(path_of(value) or f"sample {number}", str(error)))
                 continue
             probabilities = segment_tiled(
-                probabilities_of, torch.from_numpy(pixels), column.size_px, batch_size=batch_size
+                probabilities_of, torch.from_numpy(pixels), (height, width), batch_size=batch_size
             )
             predictions.append(head.reduce(probabilities[None]))
     if faults:

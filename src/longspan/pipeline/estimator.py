@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
-from longspan.columns import Column, Image
+from longspan.columns import Column
 from longspan.errors import ConfigError
 
 __all__ = ["EstimatorModel", "SampleError", "fit_estimator"]
@@ -86,8 +85,8 @@ def fit_estimator(
 
     fitted = []
     for place, column in enumerate(columns):
-        if isinstance(column, Image):
-            sized = replace(column, size_px=size_px or column.size_px)
+        if column is not None and column.encodes_pixels:
+            sized = column if size_px is None else column.with_size(size_px)
             fitted.append(sized.fit([sample[place] for sample in samples]))
         else:
             fitted.append(None)

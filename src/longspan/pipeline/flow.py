@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, final
 
-from longspan.columns import Image
 from longspan.data import Table
+from longspan.data.batches.context import pixel_inputs
 from longspan.heads import TargetPrediction
 from longspan.pipeline.components import Component
 from longspan.pipeline.execution import run_stage
@@ -31,7 +31,7 @@ class Rows:
     @classmethod
     def of_table(cls, table: Table) -> Rows:
         """The rows of a table; images as paths or arrays."""
-        images = [name for name, column in table.columns.items() if isinstance(column, Image)]
+        images = pixel_inputs(table.columns)
 
         def where(row: int) -> str:
             files = [table.where(row, name) for name in images if isinstance(table.frame[name][row], str)]

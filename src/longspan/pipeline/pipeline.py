@@ -8,8 +8,9 @@ from typing import Any, final
 
 import numpy as np
 
-from longspan.columns import Column, Image, Spatial
+from longspan.columns import Column
 from longspan.data import Table, Task
+from longspan.data.batches.context import pixel_inputs
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.heads import TargetPrediction
 from longspan.inference import Prediction
@@ -238,7 +239,7 @@ class Pipeline:
         if isinstance(data, Table):
             self.check(data)
             rows = Rows.of_table(data)
-            images = [name for name in self.inputs if isinstance(data.columns[name], Image)]
+            images = pixel_inputs({name: data.columns[name] for name in self.inputs})
             sources = rows.read(images[0]) if images else [None] * len(data)
         else:
             samples = list(data) if isinstance(data, list | tuple) else [data]
@@ -316,15 +317,15 @@ class Pipeline:
         self.check(table)
         return Flow(self.stages, self._started, Rows.of_table(table))
 
-    def _located(self) -> dict[str, Spatial]:
+    def _located(self) -> dict[str, Column]:
         """The answers that lie in the image, with the columns that stages or their networks declare."""
-        found: dict[str, Spatial] = {}
+        found: dict[str, Column] = {}
         for stage in self.stages:
             if stage.each is None:
                 columns = {**added_columns(stage, self._component(stage)), **stage.columns}
                 for name in stage.adds:
                     column = columns.get(name)
-                    if name in self.answers and isinstance(column, Spatial):
+                    if name in self.answers and column is not None and column.context_kind:
                         found[name] = column
         return found
 

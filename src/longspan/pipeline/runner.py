@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
-from longspan.columns import Spatial
+from longspan.columns import Column
 from longspan.errors import PipelineError, unknown_name
 from longspan.heads import TargetPrediction
 from longspan.inference import Prediction
@@ -42,7 +42,7 @@ class Runner:
         start: Callable[[], Sequence[Component]],
         inputs: Sequence[str],
         answers: Sequence[str],
-        located: Mapping[str, Spatial],
+        located: Mapping[str, Column],
     ) -> None:
         """Start all stages.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from longspan.columns import Column, Image
+from longspan.columns import Column
 from longspan.data import Table
 
 __all__ = ["table_of", "with_values"]
@@ -37,7 +36,7 @@ def with_values(
 
 
 def _at_one_size(column: Column, values: Sequence[Any], size_px: tuple[int, int] | None) -> Sequence[Any]:
-    if not isinstance(column, Image):
+    if not column.encodes_pixels:
         return values
     there = [value for value in values if value is not None]
     if all(isinstance(value, str | Path) for value in there):
@@ -45,5 +44,5 @@ def _at_one_size(column: Column, values: Sequence[Any], size_px: tuple[int, int]
     arrays = [value for value in there if isinstance(value, np.ndarray) and value.dtype == np.uint8]
     if len(arrays) == len(there) and len({array.shape for array in arrays}) == 1:
         return values
-    sized = replace(column, size_px=size_px or column.size_px).fit(there)
+    sized = (column if size_px is None else column.with_size(size_px)).fit(there)
     return [None if value is None else sized.encode(value) for value in values]

@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 import polars as pl
 
-from longspan.columns import Image
+from longspan.columns import ImageSpec
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, StudyError
 from longspan.inference import Predictor, load
@@ -175,8 +175,9 @@ class Transfer:
             f"More source rows than target rows: {'yes' if more else 'no' if rows is not None else 'not known'} "
             f"({known} against {len(task.train):,}).",
         ]
-        if isinstance(theirs, Image) and isinstance(ours, Image) and theirs.size_px != ours.size_px:
-            notes.append(f"The images differ in size: {_size(theirs)} and {_size(ours)} px.")
+        specs = theirs.spec(), ours.spec()
+        if isinstance(specs[0], ImageSpec) and isinstance(specs[1], ImageSpec) and specs[0].size_px != specs[1].size_px:
+            notes.append(f"The images differ in size: {_size(specs[0])} and {_size(specs[1])} px.")
         return Conditions(same, more, rows, len(task.train), tuple(notes))
 
     @accepts_old_keywords(shares="fractions")
@@ -278,15 +279,14 @@ class Transfer:
                     and shapes == {key: value.shape for key, value in known.items()}
                 ):
                     layers.load_state_dict(known)
-        images = [column for column in source.inputs.values() if isinstance(column, Image)]
         for name, column in learner.inputs.items():
-            if isinstance(column, Image) and images and images[0].channels == column.channels:
-                learner.inputs[name] = replace(column, mean=images[0].mean, std=images[0].std)
+            alike = [theirs for theirs in source.inputs.values() if theirs.kind == column.kind]
+            if alike:
+                learner.inputs[name] = column.with_statistics_of(alike[0])
 
 
-def _size(column: Image) -> str:
-    assert column.size_px is not None
-    return f"{column.size_px[0]} x {column.size_px[1]}"
+def _size(spec: ImageSpec) -> str:
+    return f"{spec.size_px[0]} x {spec.size_px[1]}"
 
 
 def _shape(tensor: Any) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.columns import Spatial
 from longspan.errors import ConfigError
 from longspan.report import CaptionedImage
 
@@ -183,7 +182,6 @@ def sheet(
     from longspan.vision.image_io import read_pixels
 
     column = table.columns[target]
-    assert isinstance(column, Spatial)
     images = []
     for row in range(len(table)):
         pixels = np.asarray(read_pixels(table.value(row, "image"), "RGB", 1 << 20))

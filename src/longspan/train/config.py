@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, final
 
+from longspan.columns.augmentation import Augmentation
 from longspan.errors import ConfigError, unknown_name
 from longspan.inference.precision import PRECISIONS, Precision
 from longspan.old_names import accepts_old_keywords
@@ -38,8 +40,8 @@ class TrainConfig:
     """Batches whose gradients are averaged for one step of the optimizer."""
     mixup: float = 0.0
     """Alpha of MixUp's Beta distribution (Zhang et al. 2018); 0 = off."""
-    augment: Augment = field(default_factory=Augment)
-    """How training images are augmented."""
+    augment: Augmentation | Mapping[str, Augmentation] = field(default_factory=Augment)
+    """How training inputs are augmented: one config for all inputs of its kind, or configs by input."""
     precision: Precision = "auto"
     """bfloat16 where the processor has it natively, else float32."""
     keep: Literal["best", "last"] = "best"

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from longspan.data import Table, Task
+from longspan.data.batches.augmentation import augmentation_by_input
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads import Head, head_for
 from longspan.inference.network import Network, eval_view, place
@@ -86,8 +87,13 @@ class Learner:
                 raise unknown_name("target", name, task.targets)
         if isinstance(model, nn.Module) and (weights is not None or pool is not None):
             raise ConfigError("weights= and pool= are for networks by name; a module of yours comes with its own.")
-        if config.mixup and any(column.kind == "category" for column in task.inputs.values()):
-            raise ConfigError("MixUp blends inputs, and a class cannot be blended: mixup=0 for tasks with such inputs.")
+        unblendable = [name for name, column in task.inputs.items() if not column.blendable]
+        if config.mixup and unblendable:
+            raise ConfigError(
+                f"MixUp blends the inputs of two rows, but {', '.join(map(repr, unblendable))} "
+                f"({task.inputs[unblendable[0]].kind}) cannot be blended: set mixup=0."
+            )
+        augmentation_by_input(config.augment, task.inputs)  # the names and kinds must fit
         wanted = model
         model, chosen = resolve_design(model, task.targets, heads or {})
         fitted = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}

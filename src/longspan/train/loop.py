@@ -9,11 +9,12 @@ from typing import final
 import torch
 
 from longspan.columns import Column
-from longspan.data.batches.samples import Batch, epoch_augment_params, split_evenly
+from longspan.data.batches.augmentation import epoch_augment_params
+from longspan.data.batches.order import epoch_order, split_evenly
+from longspan.data.batches.samples import Batch
 from longspan.heads import Head
 from longspan.inference.network import Network
 from longspan.inference.source import Source, autocast, prepare_targets, sum_losses
-from longspan.randomness import permutation
 from longspan.train.callbacks import Callback
 from longspan.train.config import TrainConfig
 from longspan.train.guards import GuardedStep
@@ -92,7 +93,8 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         started = time.perf_counter()
         step.start_epoch()
         epoch = run.epochs_before + state.epoch
-        order = run.train[permutation(run.seed, "order", epoch, len(run.train))]
+        lengths = run.source.samples.lengths(run.train)
+        order = epoch_order(run.train, epoch, run.seed, config.batch_size, lengths)
         augment_params = epoch_augment_params(config.augment, run.inputs, order, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]
         for batch in run.source.samples.batches(

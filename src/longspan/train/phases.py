@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from longspan.data.batches.samples import split_evenly
+from longspan.data.batches.augmentation import augmentation_by_input
+from longspan.data.batches.order import split_evenly
 from longspan.errors import CheckpointError, ConfigError
 from longspan.inference.scores import join_target
 from longspan.inference.source import Source, whole_source
@@ -188,7 +189,11 @@ def _files(training: Training, rows: list[int]) -> list[str]:
 
 
 def _source(training: Training, phase: Phase, later: Sequence[Phase], cache: FeatureCache) -> Source:
-    if phase.frozen and not training.config.augment.active and not training.config.mixup:
+    if (
+        phase.frozen
+        and not augmentation_by_input(training.config.augment, training.inputs)
+        and not training.config.mixup
+    ):
         source = cache.source(phase.frozen, [each.frozen for each in later])
         if source is not None:
             return source

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from longspan.data import Task
-from longspan.data.batches.samples import split_evenly
+from longspan.data.batches.order import split_evenly
 from longspan.errors import ConfigError
 from longspan.heads import Head
 from longspan.models import Backbone, ModelConfig

@@ -120,11 +120,4 @@ def _first_line(message: str) -> str:
 
 def first_rows(batch: Batch, count: int) -> Batch:
     """The first `count` rows of a batch."""
-    parts = [
-        {name: value[:count] for name, value in part.items()} for part in (batch.inputs, batch.targets, batch.present)
-    ]
-    return Batch(
-        batch.rows[:count],
-        *parts,
-        augment_params=None if batch.augment_params is None else batch.augment_params.take(slice(0, count)),
-    )
+    return batch.take(slice(0, count))

@@ -9,8 +9,9 @@ from PIL import Image as PILImage
 
 from longspan.columns import Category, Image, MultiLabel, Number
 from longspan.data import Table
-from longspan.data.batches import store
-from longspan.data.batches.store import Store, build_store
+from longspan.data.batches import cache_file
+from longspan.data.batches.build import build_store
+from longspan.data.batches.store import Store, StreamedStore
 from longspan.errors import DataError
 
 COLUMN = Image(size_px=(6, 8), channels=3)
@@ -103,7 +104,7 @@ def test_faults_are_kept_by_row_and_name(table):
     assert held.present(torch.tensor([39, 40, 41, 42])).tolist() == [True, False, False, True]
     assert not held.read(torch.tensor([40])).any()
     numbers = Table.from_arrays({"c": ["1", "x"]}, {"c": Number()})
-    assert repr(built(numbers, column=Number(), name="c").faults[1]) == "arrays, row 1, column 'c': 'x' is no number"
+    assert repr(built(numbers, column=Number(), name="c").faults[1]) == "arrays, row 1, column 'c': 'x' is not a number"
 
 
 def test_progress_counts_every_row_once(table):
@@ -257,7 +258,7 @@ def test_an_interrupt_before_the_note_leaves_nothing_that_looks_complete(table, 
             raise KeyboardInterrupt
         real(part, path)
 
-    monkeypatch.setattr(store.os, "replace", replace)
+    monkeypatch.setattr(cache_file.os, "replace", replace)
     with pytest.raises(KeyboardInterrupt):
         built(table, memory_bytes=0)
     assert [name.rsplit(".", 1)[1] for name in files(tmp_path)] == ["bin"]
@@ -266,14 +267,17 @@ def test_an_interrupt_before_the_note_leaves_nothing_that_looks_complete(table, 
     assert torch.equal(built(table, memory_bytes=0).values, built(table).values)
 
 
-def test_a_full_disk_is_a_longspan_error_before_anything_is_decoded(table, tmp_path, monkeypatch):
+def test_with_a_full_disk_values_are_encoded_when_they_are_read(table, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "posix_fallocate", full)
-    monkeypatch.setattr(Image, "encode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(DataError, match=r"No space left on device. Free space there, name another folder"):
-        built(table, memory_bytes=0)
+    expected = built(table).values
+    monkeypatch.setattr(cache_file.os, "posix_fallocate", full)
+    with pytest.warns(UserWarning, match="fit neither in memory"):
+        streamed = built(table, memory_bytes=0)
+    assert isinstance(streamed, StreamedStore)
+    rows = torch.tensor([3, 40, 3])
+    assert torch.equal(streamed.read(rows), expected[rows])
     assert files(tmp_path) == []
 
 

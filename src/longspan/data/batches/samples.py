@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import numpy as np
 import torch
 
-from longspan.columns import Column, Image, Spatial
-from longspan.data.batches.store import Store, build_store
-from longspan.data.table import Table
-from longspan.errors import ConfigError, Fault
-from longspan.vision import AugmentParams
-from longspan.vision.augment import Augment
+from longspan.columns import Column
+from longspan.columns.augmentation import DrawnParams
+from longspan.columns.ragged import take_rows
+from longspan.data.batches.ahead import in_order
+from longspan.data.batches.build import build_store
+from longspan.data.batches.context import context_for
+from longspan.data.batches.order import split_evenly
+from longspan.data.batches.store import RowStore
+from longspan.data.table_view import TableView
+from longspan.errors import Fault
 
-__all__ = ["Batch", "Samples", "encode_rows", "image_of"]
+__all__ = ["Batch", "Samples", "encode_rows"]
+
+_READERS = 4  # threads that read batches ahead
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B encoded rows. `present[target]` is `(B,)` bool: which rows have a value; the others hold zeros."""
+    """B encoded rows."""
 
     rows: torch.Tensor
-    inputs: dict[str, torch.Tensor]
-    targets: dict[str, torch.Tensor]
+    """`(B,)` int64 row numbers."""
+    inputs: dict[str, Any]
+    """As `Column.collate` gives them: tensors of B rows, or `Ragged`."""
+    targets: dict[str, Any]
+    """Likewise."""
     present: dict[str, torch.Tensor]
-    augment_params: AugmentParams | None = None
+    """By target `(B,)` bool: which rows have a value; the others hold zeros."""
+    augment_params: Mapping[str, DrawnParams] = field(default_factory=dict)
+    """What was drawn for the rows, by input, and by target for targets that lie in an input."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def params(self, name: str) -> DrawnParams | None:
+        """How the rows of this input or target are changed by augmentation, for `Column.prepare`; None: not at all."""
+        return self.augment_params.get(name)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch where it trains; images move as bytes."""
@@ -41,19 +58,43 @@ class Batch:
             {name: value.to(device, non_blocking=True) for name, value in part.items()}
             for part in (self.inputs, self.targets, self.present)
         ]
-        return Batch(
-            self.rows, *moved, augment_params=None if self.augment_params is None else self.augment_params.to(device)
-        )
+        return Batch(self.rows, *moved, augment_params=_each_once(self.augment_params, lambda p: p.to(device)))
+
+    def take(self, rows: slice) -> Batch:
+        """Some rows of the batch."""
+        parts = (self.inputs, self.targets, self.present)
+        taken = [{name: take_rows(value, rows) for name, value in part.items()} for part in parts]
+        return Batch(self.rows[rows], *taken, augment_params=_each_once(self.augment_params, lambda p: p.take(rows)))
+
+
+def _each_once(
+    params: Mapping[str, DrawnParams], change: Callable[[DrawnParams], DrawnParams]
+) -> dict[str, DrawnParams]:
+    """What `change` makes of each; a target has the very same parameters as the input that it lies in."""
+    changed = {id(each): change(each) for each in params.values()}
+    return {name: changed[id(each)] for name, each in params.items()}
 
 
 @final
 class Samples:
-    """Encoded inputs and targets of rows of a table."""
+    """Encoded inputs and targets of rows of a table.
 
-    def __init__(self, inputs: dict[str, Store], targets: dict[str, Store]) -> None:
-        """Wrap the stores; `encode_rows` makes them."""
-        self.inputs = inputs
-        self.targets = targets
+    What is not in memory is read ahead of the training, by threads and in the same order.
+    """
+
+    def __init__(
+        self, inputs: Mapping[str, RowStore], targets: Mapping[str, RowStore], contexts: Mapping[str, str] | None = None
+    ) -> None:
+        """Wrap the stores; `encode_rows` makes them.
+
+        Args:
+            inputs: By name.
+            targets: By name.
+            contexts: For targets that lie in an input and follow its augmentation, the name of that input.
+        """
+        self.inputs = dict(inputs)
+        self.targets = dict(targets)
+        self.contexts = dict(contexts or {})
 
     def faults(self) -> dict[int, Fault]:
         """Rows with values that could not be read, and every reason."""
@@ -69,74 +110,81 @@ class Samples:
         rows: torch.Tensor,
         batch_size: int,
         *,
-        augment_params: AugmentParams | None = None,
+        augment_params: Mapping[str, DrawnParams] | None = None,
         first: int = 0,
     ) -> Iterator[Batch]:
         """`rows` in their order, in batches of equal size, give or take one; from batch number `first` on.
 
         Equal sizes: a last batch of two or three rows would weigh as much as a full one and upset batch statistics.
-        `draws` are those of all `rows`, in the same order.
+
+        Args:
+            rows: `(N,)` row numbers.
+            batch_size: Rows of a batch at most.
+            augment_params: By input what was drawn for all `rows`, in the same order; see `epoch_augment_params`.
+            first: Number of the batch to begin with.
         """
+        drawn = dict(augment_params or {})
+        drawn |= {target: drawn[name] for target, name in self.contexts.items() if name in drawn}
         parts = split_evenly(rows, batch_size)
-        start = sum(len(part) for part in parts[:first])
-        for part in parts[first:]:
-            yield Batch(
+        starts = np.cumsum([0, *map(len, parts)]).tolist()
+
+        def read(number: int) -> Batch:
+            part, own = parts[number], slice(starts[number], starts[number + 1])
+            return Batch(
                 part,
                 {name: store.read(part) for name, store in self.inputs.items()},
                 {name: store.read(part) for name, store in self.targets.items()},
                 {name: store.present(part) for name, store in self.targets.items()},
-                augment_params=None if augment_params is None else augment_params.take(slice(start, start + len(part))),
+                augment_params=_each_once(drawn, lambda params: params.take(own)),
             )
-            start += len(part)
 
+        numbers = range(first, len(parts))
+        if all(store.in_memory for store in (*self.inputs.values(), *self.targets.values())):
+            return map(read, numbers)
+        workers = min(_READERS, os.cpu_count() or 1)
+        return in_order(read, numbers, workers=workers, ahead=workers)
 
-def split_evenly(rows: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...]:
-    """`rows` in as many parts as batches of at most `batch_size` need, whose sizes differ by one at most."""
-    return rows.tensor_split(max(1, -(-len(rows) // batch_size)))
-
-
-def epoch_augment_params(
-    augment: Augment, inputs: Mapping[str, Column], rows: torch.Tensor, epoch: int, seed: int
-) -> AugmentParams | None:
-    """The draws of all `rows` in one epoch, in their order; None where nothing is drawn."""
-    images = [column for column in inputs.values() if isinstance(column, Image)]
-    if not augment.active or not images:
-        return None
-    size_px = images[0].size_px
-    assert size_px is not None
-    if any(column.size_px != size_px for column in images):
-        raise ConfigError("Images of one row are augmented alike, so they must be of one size: Task(size_px=).")
-    return augment.draw(rows, epoch, seed, size_px)
-
-
-def image_of(columns: Mapping[str, Column]) -> tuple[str, Image] | None:
-    """Name and column of the image that located values lie in: the first among the inputs."""
-    return next(((name, column) for name, column in columns.items() if isinstance(column, Image)), None)
+    def lengths(self, rows: torch.Tensor) -> torch.Tensor | None:
+        """`(N,)` int64: steps of all ragged inputs of these rows together; None where no input is ragged."""
+        counts = [each for store in self.inputs.values() if (each := store.lengths(rows)) is not None]
+        return sum(counts[1:], counts[0]) if counts else None
 
 
 def encode_rows(
-    table: Table,
+    table: TableView,
     rows: np.ndarray,
     inputs: Mapping[str, Column],
     targets: Mapping[str, Column],
     *,
     cache_gb: float = 4.0,
+    disk_cache_gb: float = math.inf,
     progress: Callable[[int], None] | None = None,
 ) -> Samples:
-    """Encode these rows with fitted columns. A missing input is a fault; a missing target is a missing value.
+    """Encode these rows with fitted columns. A missing target is a missing value, a missing input a fault or a value.
 
-    What lies in an image (`Spatial`) is encoded as that image, the first among the inputs, lies in its frame.
+    A target that lies in an input, such as a mask in an image, is encoded as that input lies in its frame.
+
+    Args:
+        table: Where the values are.
+        rows: Row numbers, int64.
+        inputs: Fitted columns by name.
+        targets: Fitted columns by name.
+        cache_gb: Encoded values of a column up to this size stay in memory, larger ones in a file in the cache folder.
+        disk_cache_gb: Larger ones than this, or than the disk has room for, are read again whenever they are needed.
+        progress: Called with the number of values read since the last call.
     """
-    memory_bytes = int(cache_gb * 2**30)
-    image = image_of(inputs)
+    contexts = {name: context_for(column, inputs) for name, column in targets.items()}
 
-    def build(name: str, column: Column) -> Store:
-        around = image if isinstance(column, Spatial) else None
-        return build_store(table, name, column, rows, memory_bytes=memory_bytes, image=around, progress=progress)
+    def build(name: str, column: Column, *, as_input: bool) -> RowStore:
+        return build_store(
+            table, name, column, rows, memory_bytes=int(cache_gb * 2**30), disk_bytes=disk_cache_gb * 2**30,
+            context=None if as_input else contexts[name], as_input=as_input, progress=progress,
+        )  # fmt: skip
 
     samples = Samples(
-        {name: build(name, column) for name, column in inputs.items()},
-        {name: build(name, column) for name, column in targets.items()},
+        {name: build(name, column, as_input=True) for name, column in inputs.items()},
+        {name: build(name, column, as_input=False) for name, column in targets.items()},
+        {name: context[0] for name, context in contexts.items() if context is not None},
     )
     for name, store in samples.inputs.items():
         for row in rows[~store.present(torch.from_numpy(rows)).numpy()]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from longspan.columns import Image, Spatial
-from longspan.data.batches.store import Store, build_store
+from longspan.columns import Column
+from longspan.data.batches.build import build_store
+from longspan.data.batches.context import pixel_inputs
+from longspan.data.batches.store import RowStore
 from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
 from longspan.errors import ConfigError, data_error, unknown_name
 
@@ -47,7 +48,7 @@ def check_split(
         raise ConfigError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
     rows = np.sort(np.concatenate(list(parts_of(split).values())))
     images = {
-        name: _decoded(table, name, column, rows) for name in names if isinstance(column := table.columns[name], Image)
+        name: _decoded(table, name, column, rows) for name in names if (column := table.columns[name]).encodes_pixels
     }
     faults = [fault for store in images.values() for fault in store.faults.values()]
     if faults and on_error == "raise":
@@ -65,27 +66,19 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
 
 def _readable(table: Table, except_for: set[object]) -> list[str]:
     """Columns that a network can read: if there are images they alone, for what lies beside them may be anything."""
-    names = [
-        name
-        for name, column in table.columns.items()
-        if name not in except_for and column.for_networks and not isinstance(column, Spatial)
-    ]
-    images = [name for name in names if isinstance(table.columns[name], Image)]
+    names = [name for name, column in table.columns.items() if name not in except_for and column.readable]
+    images = pixel_inputs({name: table.columns[name] for name in names})
     return images or names
 
 
-def _decoded(table: Table, name: str, column: Image, rows: np.ndarray) -> Store:
+def _decoded(table: Table, name: str, column: Column, rows: np.ndarray) -> RowStore:
     """The images, no larger than is needed; the whole of each, whatever its shape."""
     present = rows[table.frame[name].is_not_null().to_numpy()[rows]]
-    if name in table.arrays:
-        fitted = replace(column, size_px=None).fit([table.arrays[name][0]]) if len(table.arrays[name]) else column
-    else:
-        values = (table.value(int(row), name) for row in present)
-        try:
-            fitted = replace(column, size_px=None).fit(values)
-        except ConfigError:  # they differ in size
-            fitted = replace(column, size_px=(_SIDE_PX, _SIDE_PX)).fit(table.value(int(row), name) for row in present)
-    assert fitted.size_px is not None
-    if min(fitted.size_px) > _SIDE_PX:
-        fitted = replace(fitted, size_px=(_SIDE_PX, _SIDE_PX))
-    return build_store(table, name, replace(fitted, resize="stretch"), rows, memory_bytes=_MEMORY_BYTES)
+
+    def values() -> Iterable[Any]:
+        if name in table.arrays:  # all of one size
+            return list(table.arrays[name][:1])
+        return (table.value(int(row), name) for row in present)
+
+    small = column.fit_small(values, _SIDE_PX) if len(present) else column
+    return build_store(table, name, small, rows, memory_bytes=_MEMORY_BYTES)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 
-from longspan.columns import Spatial
 from longspan.data import Task
 from longspan.errors import StudyError
 from longspan.inference.predictions import Predictions
@@ -125,7 +124,7 @@ def _perform(context: Context, run: Run) -> RunResult:
 def _predictions(trained: Any, context: Context) -> list[Any]:
     """One prediction per evaluated row, in order; from the task's inputs alone, so that no truth can be looked up."""
     task = context.task
-    located = any(isinstance(column, Spatial) for column in task.targets.values())
+    located = any(column.context_kind for column in task.targets.values())
     if isinstance(trained, Learner) and trained.task.samples is task.samples and not located:
         # The same values, already read and encoded for training: a folder of photos is not decoded in every run.
         predictor = trained.predictor()

@@ -51,9 +51,8 @@ class ReadBySliding:
             ls.Task(windows.split(valid=0), inputs="image", targets="digit"), seed=seed, budget=budget
         )
         (column,) = task.inputs.values()
-        assert isinstance(column, ls.Image)
-        assert column.size_px is not None
-        return SlidingReader(slide(single, width_px=column.size_px[1], target="number"), single.steps_done)
+        width_px = column.shape[1]
+        return SlidingReader(slide(single, width_px=width_px, target="number"), single.steps_done)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values by which a study recognises the strategy."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from longspan.columns import Category, Image, Number, Spatial, Text
+from longspan.columns import Category, Number, Text
 from longspan.heads import Head
 from longspan.inference.scores import Scores, join_target
 from longspan.metrics import edit_distance
@@ -56,7 +56,7 @@ def compose_report(
         begin(page)
     if learner.history:
         _curves(page, learner)
-    imaged = any(isinstance(column, Image) for column in learner.inputs.values())
+    imaged = any(column.encodes_pixels for column in learner.inputs.values())
     for name in learner.heads:
         _target(page, learner, scores, name, imaged=imaged)
     if imaged:
@@ -180,7 +180,7 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imag
             caption="Validation rows with the largest loss. "
             + (
                 "Left the answer, right the truth."
-                if isinstance(column, Spatial)
+                if column.context_kind
                 else "A confident wrong answer is often a wrong label."
             ),
             legend=legend_of(learner, name),

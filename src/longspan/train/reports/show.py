@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from longspan.columns import Column, Image, Spatial
-from longspan.data.batches.samples import Batch, epoch_augment_params
+from longspan.columns import Column
+from longspan.data.batches.augmentation import epoch_augment_params
+from longspan.data.batches.context import pixel_inputs
+from longspan.data.batches.samples import Batch
 from longspan.errors import ConfigError
 from longspan.heads import Head, TargetPrediction
 from longspan.inference.scores import Scores
@@ -37,7 +38,7 @@ def batch_figure(learner: Learner, n: int) -> Figure:
 def results_figure(learner: Learner, n: int) -> Figure:
     """See `Learner.show_results`."""
     images = result_images(learner, learner.scores(), n)
-    where = "beside it" if any(isinstance(column, Spatial) for column in learner.task.targets.values()) else "below"
+    where = "beside it" if any(column.context_kind for column in learner.task.targets.values()) else "below"
     title = f"Validation images: prediction, and the truth {where}; worst first"
     return contact_sheet(images, title=title, legend=legend_of(learner))
 
@@ -45,26 +46,20 @@ def results_figure(learner: Learner, n: int) -> Figure:
 def legend_of(learner: Learner, target: str | None = None) -> Legend:
     """What the colours of drawn answers mean; of all targets, or of one."""
     columns = learner.task.targets if target is None else {target: learner.task.targets[target]}
-    return [entry for column in columns.values() if isinstance(column, Spatial) for entry in column.legend]
+    return [entry for column in columns.values() for entry in column.legend]
 
 
 def batch_images(learner: Learner, n: int) -> list[CaptionedImage]:
     """`n` training images after augmentation, with the values of all targets."""
     task, name = learner.task, _image_input(learner)
     column = learner.inputs[name]
-    assert isinstance(column, Image)
     rows = task.train[permutation(learner.seed, "show", 0, len(task.train))][:n]
     augment_params = epoch_augment_params(learner.config.augment, learner.inputs, rows, 0, learner.seed)
     batch = next(task.samples.batches(rows, n, augment_params=augment_params))
-    # Without mean and spread `prepare` gives plain brightness, which is what a person wants to see.
-    plain = replace(column, mean=(0.0,) * len(column.mean or ()), std=(1.0,) * len(column.std or ()))
-    pixels = (
-        (plain.prepare(batch.inputs[name], batch.augment_params).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
-    )
-    images = pixels.contiguous().numpy()
+    images = column.prepared_pixels(batch.inputs[name], batch.params(name)).numpy()
     for target, located in task.targets.items():
-        if isinstance(located, Spatial):
-            moved = located.prepare(batch.targets[target], batch.augment_params).numpy()
+        if located.context_kind:
+            moved = located.prepare(batch.targets[target], batch.params(target)).numpy()
             there = batch.present[target].tolist()
             images = [_drawn(p, located, located.decode(moved[i])) if there[i] else p for i, p in enumerate(images)]
     return [CaptionedImage(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(images)]
@@ -100,7 +95,7 @@ def result_images(learner: Learner, scores: Scores, n: int, *, target: str | Non
     return images
 
 
-def _drawn(pixels: np.ndarray, column: Spatial, value: Any) -> np.ndarray:
+def _drawn(pixels: np.ndarray, column: Column, value: Any) -> np.ndarray:
     """The value on its image, in colour."""
     return column.draw(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels, value)
 
@@ -116,7 +111,7 @@ def _compared(
     said = true = pixels
     for target, truth in truths.items():
         column = columns[target]
-        if isinstance(column, Spatial):
+        if column.context_kind:
             said = _drawn(said, column, answers[target][place].value)
             true = true if truth is None else _drawn(true, column, truth)
     if said is pixels:
@@ -134,9 +129,8 @@ def _truth(learner: Learner, scores: Scores, target: str, row: int) -> Any:
 
 
 def _image_input(learner: Learner) -> str:
-    for name, column in learner.inputs.items():
-        if isinstance(column, Image):
-            return name
+    for name in pixel_inputs(learner.inputs):
+        return name
     raise ConfigError(f"There are no images to show: the inputs are {', '.join(learner.inputs)}.")
 
 

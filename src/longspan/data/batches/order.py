@@ -1,0 +1,45 @@
+"""The order in which rows train: a function of (seed, epoch)."""
+
+from __future__ import annotations
+
+import torch
+
+from longspan.randomness import permutation
+
+__all__ = ["epoch_order", "split_evenly"]
+
+_POOL_BATCHES = 32  # rows are sorted by length among so many batches, which leaves enough chance in who meets whom
+
+
+def split_evenly(rows: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...]:
+    """`rows` in as many parts as batches of at most `batch_size` need, whose sizes differ by one at most."""
+    return rows.tensor_split(max(1, -(-len(rows) // batch_size)))
+
+
+def epoch_order(
+    rows: torch.Tensor, epoch: int, seed: int, batch_size: int, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`rows` in the order of an epoch, to be cut by `split_evenly`.
+
+    With lengths, rows of like length come into one batch, so that little is padded: the shuffled rows are cut into
+    pools of several batches, sorted by length within each, and the batches are shuffled. Batch n of an epoch is the
+    same whether the epoch is trained through or taken up there.
+
+    Args:
+        rows: `(N,)` row numbers.
+        epoch: Number of the epoch.
+        seed: The seed of the training.
+        batch_size: Rows of a batch at most.
+        lengths: `(N,)` steps of each of `rows`; None shuffles alone.
+    """
+    shuffled = permutation(seed, "order", epoch, len(rows))
+    if lengths is None:
+        return rows[shuffled]
+    pools = shuffled.split(batch_size * _POOL_BATCHES)
+    sizes = torch.tensor([len(part) for part in split_evenly(rows, batch_size)])
+    spread = sizes[permutation(seed, "batch sizes", epoch, len(sizes))]
+    batches = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in pools]).split(spread.tolist())
+    # Those of one row more come first, as `split_evenly` cuts them.
+    turn = permutation(seed, "batches", epoch, len(batches))
+    turn = turn[spread[turn].argsort(descending=True, stable=True)]
+    return rows[torch.cat([batches[number] for number in turn.tolist()])]

@@ -1,0 +1,80 @@
+"""What the rest of `data/` needs to know of a table and of a split, so that neither has to be imported for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Column
+
+if TYPE_CHECKING:
+    from longspan.data.splits.vault import Vault
+
+__all__ = ["SplitView", "TableView"]
+
+
+class TableView(Protocol):
+    """Rows with typed columns, such as `longspan.data.table.Table`."""
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """One row per sample."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """What each value means."""
+        ...
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Values held in memory, of which a cell is the position."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def column(self, name: str) -> Column:
+        """The column called `name`; UnknownNameError if there is none."""
+        ...
+
+    def value(self, row: int, name: str) -> Any:
+        """One raw value, None where missing."""
+        ...
+
+    def where(self, row: int, name: str) -> str:
+        """Where a value stands, for messages."""
+        ...
+
+
+class SplitView(Protocol):
+    """A table and which of its rows are for what, such as `longspan.data.splits.split.Split`."""
+
+    @property
+    def table(self) -> TableView:
+        """All rows."""
+        ...
+
+    @property
+    def train(self) -> np.ndarray:
+        """Rows to learn from."""
+        ...
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Rows to look at while deciding."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """The sealed test rows."""
+        ...
+
+    @property
+    def how(self) -> Mapping[str, object]:
+        """How the split was made."""
+        ...
