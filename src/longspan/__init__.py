@@ -11,7 +11,10 @@ import importlib
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
+from longspan.openmp import set_short_waits
 from longspan.version import __version__ as __version__
+
+set_short_waits()  # before PyTorch is loaded
 
 if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly the rooms' `__all__`
     from longspan import datasets as datasets
