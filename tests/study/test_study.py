@@ -402,3 +402,31 @@ def test_models_of_a_moved_study_are_found(make, tmp_path):
     assert len(list((moved / "s-models").iterdir())) == 8
     assert repr(results).endswith("8 of 8 runs finished)")
     assert study.plan == results.plan
+
+
+@pytest.mark.parametrize(("backend", "jobs"), [("inline", 1), ("processes", 2)])
+def test_a_study_may_run_until_it_is_decided(task, fakes, tmp_path, backend, jobs):
+    strategies = {"clear": fakes.NearestMean(), "blurred": fakes.NearestMean(noise=40.0)}
+    study = ls.Study(task, strategies, [20, 60, 200], seeds=4, path=tmp_path / "decided.sqlite")
+    study.run(jobs, backend, progress=False, until="decided", worth=0.02)
+    assert 4 <= len(study.frame()) < 24
+    assert study.notes[-1].startswith("Decided. At 200 training rows choose clear")
+    before = rows_of_frame(study)
+    study.run(1, "inline", progress=False, until="decided", worth=0.02)
+    assert rows_of_frame(study) == before  # it was decided
+    study.run(1, "inline", progress=False)
+    assert len(study.frame()) == 24  # the rest can still be run
+
+
+def rows_of_frame(study):
+    return study.frame().drop("seconds").rows()
+
+
+def test_options_of_a_decision_are_checked(task, fakes, tmp_path):
+    pair = {"a": fakes.NearestMean(), "b": fakes.NearestMean(noise=1.0)}
+    study = ls.Study(task, pair, [20, 60], seeds=2, path=tmp_path / "s.sqlite")
+    with pytest.raises(StudyError, match="decide_at=5,000 lies outside"):
+        study.run(progress=False, until="decided", decide_at=5000)
+    with pytest.raises(StudyError, match='go with until="decided"'):
+        study.run(progress=False, worth=0.1)
+    assert not (tmp_path / "s.sqlite").exists()

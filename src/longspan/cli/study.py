@@ -83,6 +83,27 @@ def study(
     threads: Annotated[
         int | None, Opt(metavar="N", help="That each run computes with.  [default: the cores divided by the jobs]")
     ] = None,
+    until: Annotated[
+        str,
+        Opt(
+            metavar="finished|decided",
+            help="finished runs everything; decided chooses each run by what the finished ones say, and stops as soon "
+            "as it is clear which strategy to choose.",
+        ),
+    ] = "finished",
+    decide_at: Annotated[
+        int | None,
+        Opt(
+            metavar="N", help="Training rows that the choice is for, with --until decided.  [default: the largest size]"
+        ),
+    ] = None,
+    worth: Annotated[
+        float, Opt(metavar="D", help="A difference of errors that does not matter (0.01: one point), likewise.")
+    ] = 0.0,
+    level: Annotated[float, Opt(metavar="P", help="How sure the choice must be, likewise.")] = 0.95,
+    budget_seconds: Annotated[
+        float | None, Opt(metavar="S", help="Training time of all runs together, likewise.  [default: no limit]")
+    ] = None,
     keep: Annotated[
         str, Opt(metavar="none|largest|all", help="Models to save: none, those of the largest size, or all.")
     ] = "none",
@@ -117,5 +138,6 @@ def study(
         StudyOptions(
             models=tuple(model or ()), strategies=tuple(strategy or ()), sizes=sizes, seeds=seeds, steps=steps,
             seconds=seconds, evaluate_on=evaluate_on, jobs=jobs, backend=backend, threads=threads, keep=keep, out=out,
+            until=until, decide_at=decide_at, worth=worth, level=level, budget_seconds=budget_seconds,
         ),
     )  # fmt: skip

@@ -47,6 +47,11 @@ class StudyOptions:
     threads: int | None
     keep: str
     out: str
+    until: str = "finished"
+    decide_at: int | None = None
+    worth: float = 0.0
+    level: float = 0.95
+    budget_seconds: float | None = None
 
 
 def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
@@ -81,7 +86,10 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
         evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
-        study.run(told.jobs, told.backend, progress=not options.quiet)  # type: ignore[arg-type]
+        study.run(
+            told.jobs, told.backend, progress=not options.quiet, until=told.until, decide_at=told.decide_at,  # type: ignore[arg-type]
+            worth=told.worth, level=told.level, seconds=told.budget_seconds,
+        )  # fmt: skip
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # the study has said what is kept
     _finish(study.results, folder, quiet=options.quiet)

@@ -19,8 +19,9 @@ from longspan.study.runs.runs import Run
 from longspan.study.runs.store import StudyFile
 from longspan.study.scoring import FRACTIONS, largest_error
 from longspan.study.statistics.compare import Comparison, compare
-from longspan.study.statistics.crossover import Crossover, NoCrossover, Over, crossover
+from longspan.study.statistics.crossover import Crossover, NoCrossover, Over, crossover, crossovers
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor, curves
+from longspan.study.statistics.preference import Preference, preference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,6 +131,26 @@ class StudyResults:
     def compare(self, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
         """At each size, how probable it is that the first strategy errs less; runs are paired by seed."""
         return compare(self._runs(), first, second, target=self._target(target), level=level)
+
+    def crossovers(
+        self, first: str, second: str, *, target: str | None = None, level: float = 0.95
+    ) -> tuple[Crossover, ...]:
+        """Every crossing of two curves over size, ascending, each with its interval and probability."""
+        found = crossovers(self._runs(), first, second, target=self._target(target), level=level)
+        return found if isinstance(found, tuple) else ()
+
+    def preference(
+        self, first: str, second: str, *, size: float | None = None, worth: float = 0.0, target: str | None = None
+    ) -> Preference:
+        """How probable it is that each is better by more than `worth`, at a size (the largest one if None).
+
+        Raises:
+            StudyError: too few runs of the same seeds, or a size too far from those tried.
+        """
+        return preference(
+            self._runs(), first, second, size=max(self.plan.sizes) if size is None else size, worth=worth,
+            target=self._target(target),
+        )  # fmt: skip
 
     def cost_per_row(self) -> dict[str, float]:
         """What the labels of one training row cost each strategy.

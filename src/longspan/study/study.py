@@ -26,6 +26,7 @@ from longspan.study.checks import (
 from longspan.study.identity import describe_strategy, task_identity
 from longspan.study.plan import make_plan
 from longspan.study.results import StudyResults
+from longspan.study.runs.adaptive import AdaptiveRuns, DecisionRule
 from longspan.study.runs.progress import StudyProgress
 from longspan.study.runs.resume_check import check_same_study
 from longspan.study.runs.runs import Context, Run
@@ -35,6 +36,7 @@ from longspan.study.scoring import ErrorFunction, measure_for
 from longspan.study.statistics.compare import Comparison
 from longspan.study.statistics.crossover import Crossover, NoCrossover, Over
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor
+from longspan.study.statistics.preference import Preference
 from longspan.train import Budget
 from longspan.train.strategy import Strategy
 from longspan.version import __version__
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Study"]
 
 _BACKENDS = ("processes", "ray", "inline")
+_UNTIL = ("finished", "decided")
 
 
 @final
@@ -109,6 +112,7 @@ class Study:
         refuse([*wrong, *check_held_out(task, held_out, evaluate_on), *check_measures(task, error), *more, *mispriced])
         if len(plan.seeds) == 1:
             self.notes.append("There is one seed, so there are no intervals; three or more give some: seeds=3.")
+        self._plan_notes = len(self.notes)
         self.task = task
         self.strategies = ready
         self.plan = plan
@@ -153,9 +157,11 @@ class Study:
     # --- running -------------------------------------------------------------------------------------------------
 
     def run(
-        self, jobs: int = 1, backend: Literal["processes", "ray", "inline"] = "processes", *, progress: bool = True
-    ) -> Study:
-        """Run what is missing: new runs, and those that failed before.
+        self, jobs: int = 1, backend: Literal["processes", "ray", "inline"] = "processes", *, progress: bool = True,
+        until: Literal["finished", "decided"] = "finished", decide_at: float | None = None, worth: float = 0.0,
+        level: float = 0.95, seconds: float | None = None, target: str | None = None,
+    ) -> Study:  # fmt: skip
+        """Run what is missing: new runs, and those that failed before; or only what a decision takes.
 
         Stop it however you like and call it again: finished runs are kept, and the finished study is the same, bit for
         bit except for seconds.
@@ -166,25 +172,69 @@ class Study:
                 the others go on. "ray" does the same on a Ray cluster (`pip install 'longspan[ray]'`). "inline" runs
                 in this process: no start-up, but a run that crashes takes the program down.
             progress: Show a bar with the time left; or lines, where output is a file.
+            until: "decided" chooses each run by what the finished ones say, and stops as soon as it is clear which
+                strategy to choose, as a rule long before all runs are done. "finished" runs everything.
+            decide_at: Training rows that the choice is for; the largest size if None, four times that at most.
+            worth: A difference of errors that does not matter, in their unit (0.01 for one point of an error rate).
+            level: How sure the choice must be.
+            seconds: Training time in all, after which no run begins; None for no limit.
+            target: Whose error decides; may be left out where there is only one.
 
         Raises:
-            StudyError: another process runs this study, or its file cannot be written.
+            StudyError: another process runs this study, its file cannot be written, or the decision that is asked for
+                does not fit the plan.
             DependencyError: Ray is not installed.
         """
         if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
             raise StudyError(f"jobs={jobs!r}: how many runs at a time, at least 1.")
         if backend not in _BACKENDS:
             raise unknown_name("backend", str(backend), _BACKENDS)
+        rule = self._rule(until, decide_at, worth, level, seconds, target)
         with StudyLock(self.path), self._file(jobs) as file:
             finished = file.finished()
             missing = [run for run in self.plan.runs() if run not in finished]
-            if missing:
+            if rule is not None:
+                chosen = AdaptiveRuns(self.plan, rule, self._errors(file, rule.target), file.seconds())
+                self._run_missing(file, missing, jobs, backend, progress, chosen)
+                self.notes = [*self.notes[: self._plan_notes], chosen.describe()]
+                if progress:
+                    print(chosen.describe(), flush=True)
+            elif missing:
                 self._run_missing(file, missing, jobs, backend, progress)
             if progress:
-                self._say_how_it_ended(file)
+                self._say_how_it_ended(file, asked_for_all=rule is None)
         return self
 
-    def _run_missing(self, file: StudyFile, missing: list[Run], jobs: int, backend: str, progress: bool) -> None:
+    def _rule(
+        self, until: str, decide_at: float | None, worth: float, level: float, seconds: float | None, target: str | None
+    ) -> DecisionRule | None:
+        """The decision that is asked for, checked; None to run everything."""
+        if until not in _UNTIL:
+            raise unknown_name("until", str(until), _UNTIL)
+        if until == "finished":
+            if decide_at is not None or worth or seconds is not None:
+                raise StudyError('decide_at=, worth= and seconds= go with until="decided".')
+            return None
+        if target is None and len(self.task.target_names) > 1:
+            raise StudyError(f"Name the target that decides with target=: {', '.join(self.task.target_names)}.")
+        if target is not None and target not in self.task.target_names:
+            raise unknown_name("target", target, self.task.target_names)
+        rule = DecisionRule(
+            target=target or self.task.target_names[0], worth=worth, level=level, seconds=seconds,
+            decide_at=max(self.plan.sizes) if decide_at is None else decide_at,
+        )  # fmt: skip
+        refuse(rule.check(self.plan))
+        return rule
+
+    @staticmethod
+    def _errors(file: StudyFile, target: str) -> dict[Run, float]:
+        rows = (row for row in file.rows() if row["target"] == target)
+        return {Run(row["strategy"], row["size"], row["seed"]): row["error"] for row in rows}
+
+    def _run_missing(
+        self, file: StudyFile, missing: list[Run], jobs: int, backend: str, progress: bool,
+        chosen: AdaptiveRuns | None = None,
+    ) -> None:  # fmt: skip
         planned = set(self.plan.runs())
         known = {run: taken for run, taken in file.seconds().items() if run in planned}
         context = self._context(file)
@@ -193,11 +243,13 @@ class Study:
                 print(note, flush=True)
         equal = self.budget is not None
         with StudyProgress(missing, known, jobs, equal=equal, shown=progress) as bar:
-            ending = _backend(context, missing, jobs, backend)
+            ending = _backend(context, missing if chosen is None else chosen, jobs, backend)
             try:
                 for run, outcome in ending:
                     file.record(run, outcome)
                     bar.ended(run, outcome)
+                    if chosen is not None:
+                        chosen.ended(run, outcome)
             except KeyboardInterrupt:
                 done = sum(run in planned for run in file.finished())
                 print(
@@ -268,10 +320,10 @@ class Study:
         record = {**self.task.split.vault.openings[-1], "count": len(known) + 1, "after_training": bool(known)}
         file.set_facts({"vault": [*known, {**record, "runs": runs}]})
 
-    def _say_how_it_ended(self, file: StudyFile) -> None:
+    def _say_how_it_ended(self, file: StudyFile, *, asked_for_all: bool) -> None:
         planned = set(self.plan.runs())
         done = sum(run in planned for run in file.finished())
-        failed = len(planned) - done
+        failed = len(planned) - done if asked_for_all else 0
         line = f"{done} of {len(planned)} runs are finished, in {self.path}."
         if failed:
             line += f" {failed} failed: failures() says why, and the next run() tries again."
@@ -307,6 +359,18 @@ class Study:
     ) -> Crossover | NoCrossover:
         """Where one strategy overtakes the other; see `StudyResults.crossover`."""
         return self.results.crossover(first, second, target=target, level=level, over=over)
+
+    def crossovers(
+        self, first: str, second: str, *, target: str | None = None, level: float = 0.95
+    ) -> tuple[Crossover, ...]:
+        """Every crossing with its interval; see `StudyResults.crossovers`."""
+        return self.results.crossovers(first, second, target=target, level=level)
+
+    def preference(
+        self, first: str, second: str, *, size: float | None = None, worth: float = 0.0, target: str | None = None
+    ) -> Preference:
+        """Which is better by more than `worth`, and how probably; see `StudyResults.preference`."""
+        return self.results.preference(first, second, size=size, worth=worth, target=target)
 
     def size_for(
         self, strategy: str, error: float, *, target: str | None = None, level: float = 0.95
@@ -347,7 +411,7 @@ class Study:
         return self.results.best(target)
 
 
-def _backend(context: Context, runs: list[Run], jobs: int, backend: str) -> Generator[Ended]:
+def _backend(context: Context, runs: list[Run] | AdaptiveRuns, jobs: int, backend: str) -> Generator[Ended]:
     if backend == "inline":
         return run_here(context, runs)
     if backend == "ray":

@@ -1,7 +1,6 @@
 """Learning curves: textbook intervals, laws with honest ends, and sizes for a wanted error."""
 
 import json
-import math
 
 import numpy as np
 import polars as pl
@@ -29,27 +28,26 @@ def runs(truth=law, *, name="a", sizes=SIZES, seeds=3, noise=0.0, draw=0):
     )
 
 
-def test_means_have_the_t_interval():
+def test_means_have_an_interval_that_narrows_with_the_level():
     frame = pl.DataFrame(
         {"strategy": ["a"] * 3, "size": [100] * 3, "seed": [0, 1, 2], "target": ["y"] * 3, "error": [0.1, 0.2, 0.3]}
     )
     (point,) = curves(frame)["a"].points
-    half = 4.3027 * 0.1 / math.sqrt(3)  # t of 2 degrees of freedom, from a table
     assert (point.size, point.runs) == (100, 3)
     assert point.mean == pytest.approx(0.2)
-    assert point.low == max(0.0, 0.2 - half)
-    assert point.high == pytest.approx(0.2 + half, abs=1e-5)
+    assert 0 < point.low < 0.15
+    assert point.high > 0.25
     (narrower,) = curves(frame, level=0.5)["a"].points
-    assert narrower.high == pytest.approx(0.2 + 0.8165 * 0.1 / math.sqrt(3), abs=1e-5)
+    assert point.low < narrower.low < 0.2 < narrower.high < point.high
 
 
 def test_intervals_of_fractions_end_at_one():
     frame = pl.DataFrame(
         {"strategy": ["a"] * 2, "size": [100] * 2, "seed": [0, 1], "target": ["y"] * 2, "error": [0.7, 0.9]}
     )
-    assert curves(frame)["a"].points[0].high > 2
+    assert curves(frame)["a"].points[0].high > 1
     (point,) = curves(frame, largest=1.0)["a"].points
-    assert (point.low, point.mean, point.high) == (0.0, pytest.approx(0.8), 1.0)
+    assert (point.mean, point.high) == (pytest.approx(0.8), 1.0)
 
 
 def test_a_law_is_found_and_goes_on_beyond_the_sizes():
@@ -154,11 +152,16 @@ def test_two_sizes_have_no_floor_and_one_has_no_law():
         one.error_at(100)
 
 
-def test_a_law_through_two_means_has_their_intervals():
-    curve = curves(runs(sizes=(100, 1000), seeds=4, noise=0.05))["a"]
-    for point in curve.points:
-        found = curve.error_at(point.size)
-        assert (found.low, found.high) == (pytest.approx(point.low, rel=2e-3), pytest.approx(point.high, rel=2e-3))
+def test_a_law_through_two_means_has_the_t_intervals_of_both():
+    frame = runs(sizes=(100, 1000), seeds=4, noise=0.05)
+    curve = curves(frame)["a"]
+    for size in (100, 1000):
+        errors = frame.filter(pl.col("size") == size)["error"].to_numpy()
+        half = 3.1824 * errors.std(ddof=1) / 2  # t of 3 degrees of freedom, from a table
+        found = curve.error_at(size)
+        assert (found.low, found.high) == (
+            pytest.approx(errors.mean() - half, rel=2e-3), pytest.approx(errors.mean() + half, rel=2e-3)
+        )  # fmt: skip
 
 
 def test_runs_that_are_missing_leave_the_rest():

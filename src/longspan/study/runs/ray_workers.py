@@ -14,12 +14,12 @@ from typing import Any
 
 from longspan.errors import DependencyError, StudyError
 from longspan.study.runs.runs import Context, Failure, Run, RunResult
-from longspan.study.runs.workers import Ended, process_died, work
+from longspan.study.runs.workers import Ended, Queue, process_died, work
 
 __all__ = ["run_on_ray"]
 
 
-def run_on_ray(context: Context, runs: Sequence[Run], jobs: int) -> Generator[Ended]:
+def run_on_ray(context: Context, runs: Sequence[Run] | Queue, jobs: int) -> Generator[Ended]:
     """At most `jobs` at a time, wherever the cluster has cores; started here and ended again if there is none.
 
     A cluster is found as Ray finds it: one that `ray.init` was told of before, or the address in `RAY_ADDRESS`. Kept
@@ -46,7 +46,7 @@ def run_on_ray(context: Context, runs: Sequence[Run], jobs: int) -> Generator[En
             shared = ray.put(context)
         except Exception as error:
             raise StudyError(f"The task or a strategy cannot be sent to another process: {error}") from error
-        waiting = deque(runs)
+        waiting: Queue = deque(runs) if isinstance(runs, Sequence) else runs
         while waiting or under_way:
             while waiting and len(under_way) < jobs:
                 run = waiting.popleft()

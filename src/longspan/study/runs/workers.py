@@ -24,7 +24,7 @@ import weakref
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -33,28 +33,45 @@ from longspan.data.batches.store import Store
 from longspan.errors import StudyError
 from longspan.study.runs.runs import Context, Failure, Run, RunResult, perform
 
-__all__ = ["Ended", "process_died", "run_here", "run_in_processes", "work"]
+__all__ = ["Ended", "Queue", "process_died", "run_here", "run_in_processes", "work"]
 
 Ended = tuple[Run, RunResult | Failure]
+
+
+class Queue(Protocol):
+    """Runs that wait; a deque, or one that chooses the next by what is finished."""
+
+    def __bool__(self) -> bool:
+        """Whether another run should start now."""
+        ...
+
+    def popleft(self) -> Run:
+        """The next."""
+        ...
+
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _WATCH_SECONDS = 0.5
 _held: dict[str, Context] = {}
 """In a worker process: what its study shares, by the token of the call of `run_in_processes`."""
 
 
-def run_here(context: Context, runs: Sequence[Run]) -> Generator[Ended]:
+def run_here(context: Context, runs: Sequence[Run] | Queue) -> Generator[Ended]:
     """One after the other in this process: no start-up, but a run that crashes takes everything with it."""
-    for run in runs:
+    waiting = deque(runs) if isinstance(runs, Sequence) else runs
+    while waiting:
+        run = waiting.popleft()
         yield run, perform(context, run)
 
 
-def run_in_processes(context: Context, runs: Sequence[Run], jobs: int) -> Generator[Ended]:
+def run_in_processes(context: Context, runs: Sequence[Run] | Queue, jobs: int) -> Generator[Ended]:
     """At most `jobs` at a time, each in a process that lives until all are done.
 
     Raises:
         StudyError: the task or a strategy cannot be sent to another process.
     """
-    waiting, suspects = deque(runs), deque[Run]()
+    waiting: Queue = deque(runs) if isinstance(runs, Sequence) else runs
+    suspects = deque[Run]()
     while waiting or suspects:
         if suspects:  # one at a time: whichever dies alone is the one that took the others with it
             yield from _until_a_death(context, suspects, 1, deque())
@@ -74,7 +91,7 @@ def process_died(reason: str) -> Failure:
     )
 
 
-def _until_a_death(context: Context, waiting: deque[Run], jobs: int, suspects: deque[Run]) -> Generator[Ended]:
+def _until_a_death(context: Context, waiting: Queue, jobs: int, suspects: deque[Run]) -> Generator[Ended]:
     """Work `waiting` off; when a process dies, move the runs that were under way to `suspects` and return.
 
     All processes of an executor end with the first one, so several runs may be lost. One that was alone is known to be
@@ -82,7 +99,7 @@ def _until_a_death(context: Context, waiting: deque[Run], jobs: int, suspects: d
     """
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    jobs = min(jobs, len(waiting))
+    jobs = min(jobs, len(waiting)) if isinstance(waiting, deque) else jobs
     token, parcels = secrets.token_hex(8), jobs
     under_way: dict[Future[Any], Run] = {}
     with _executor(jobs, context.threads) as executor:
@@ -122,7 +139,7 @@ def _until_a_death(context: Context, waiting: deque[Run], jobs: int, suspects: d
                 suspects.extend(under_way.values())
                 if len(suspects) == 1:
                     ended.append((suspects.pop(), process_died(str(death))))
-            elif waiting and len(under_way) < jobs:
+            elif isinstance(waiting, deque) and waiting and len(under_way) < jobs:
                 submit(waiting.popleft(), parcel=parcels > 0)  # the process works while the caller writes down
                 parcels -= 1
             yield from ended

@@ -1,18 +1,22 @@
-"""The amount of data at which one strategy overtakes another, with an interval that holds what it says."""
+"""The amount of data at which one strategy overtakes another, with its interval and its probability."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, final
+from typing import Any, Literal, cast, final
+
+import numpy as np
 
 from longspan.errors import StudyError, unknown_name
-from longspan.study.formatting import percent, say_probability, say_size, three_digits
+from longspan.study.formatting import check_level, percent, say_probability, say_size, three_digits
+from longspan.study.run_grid import cells_of
 from longspan.study.statistics.curve_difference import Span, curve_difference
 from longspan.study.statistics.curves import curves
+from longspan.study.statistics.paired_difference import paired_difference
 
-__all__ = ["Crossover", "NoCrossover", "crossover"]
+__all__ = ["Crossover", "NoCrossover", "crossover", "crossovers"]
 
 Over = Literal["size", "cost"]
 
@@ -41,7 +45,9 @@ class Crossover:
     """Runs behind the least certain point of both curves."""
     over: Over = "size"
     others: tuple[float, ...] = ()
-    """Places outside the interval at which the mean curves cross too; they are less well supported."""
+    """Where the curves cross a second time, or a third, outside the interval."""
+    probability: float | None = None
+    """That the curves cross in the interval at all; None with a single seed."""
 
     def __repr__(self) -> str:
         return f"Crossover(size={_open(self.size)}, low={_open(self.low)}, high={_open(self.high)})"
@@ -52,7 +58,7 @@ class Crossover:
         text = f"crossover {where} {say_size(self.size)} ({self.interval()}): {self.below} is better below, "
         text += f"{self.above} above"
         if self.others:
-            text += f"; the mean curves also cross at {', '.join(say_size(each) for each in self.others)}"
+            text += f"; they cross again at {', '.join(say_size(each) for each in self.others)}"
         return text
 
     def interval(self) -> str:
@@ -124,18 +130,17 @@ def crossover(
     frame: Any, first: str, second: str, *, target: str | None = None, level: float = 0.95, seed: int = 0,
     cost_per_row: Mapping[str, float] | None = None,
 ) -> Crossover | NoCrossover:  # fmt: skip
-    """Where the mean curves of two strategies cross, within the sizes that both were tried at.
+    """Where two learning curves cross, within the sizes that both were tried at; the most probable crossing.
 
-    The estimate: each curve runs through the means of its sizes and bends between them like its own power law
-    (`CurveFit.measured_at`). The interval: from the smallest to the largest size at which the two curves cannot be told
-    apart, by a t-test on their difference whose standard error comes from the bootstrap over seeds, paired. Of several
-    crossings, the one with the clearest difference on both sides is given.
+    Over sizes with runs of the same seeds, `longspan.study.statistics.paired_difference` says at which sizes it is
+    settled who has the lower error; a crossing lies between two sizes that are settled differently. Between the sizes
+    tried a curve may bend, and the interval holds that: on real learning curves nominal 90 % intervals hold about 93 %
+    (`benchmarks/real_curves.py`). Where neither end of the sizes tried settles who is better there, no size is named.
 
-    Percentiles of the resampled crossings would hold 72 % where they say 90 %; this holds what it says
-    (`benchmarks/study_coverage.py`). Where neither end of the sizes tried settles who is better there, no size is
-    named (`CurveDifference.settles`).
+    Over costs, and where strategies have no two sizes in common, the difference of two fitted curves is tested by the
+    bootstrap over seeds instead (`longspan.study.statistics.curve_difference`), which knows nothing of bends.
 
-    Source: Fieller 1954 (an interval as the set of all values that a t-test does not refuse), here for the place where
+    Source: Fieller 1954 (an interval as the set of all values that a test does not refuse), here for the place where
     a curve is 0 instead of a ratio.
 
     Args:
@@ -154,9 +159,13 @@ def crossover(
     """
     if first == second:
         raise StudyError(f"Give two strategies to compare, not {first!r} twice.")
-    found = curves(frame, target=target, level=level, seed=seed, strategies=(first, second))
     scales, over = _scales(first, second, cost_per_row)
-    fits = found[first].fit, found[second].fit
+    if scales[0] == scales[1]:
+        found = crossovers(frame, first, second, target=target, level=level, scale=scales[0], over=over)
+        if found is not None:
+            return max(found, key=_clearness) if isinstance(found, tuple) else found
+    fitted = curves(frame, target=target, level=level, seed=seed, strategies=(first, second))
+    fits = fitted[first].fit, fitted[second].fit
     apart = None
     if fits[0] is not None and fits[1] is not None:
         apart = curve_difference(fits[0], fits[1], level=level, scales=scales)
@@ -191,6 +200,62 @@ def crossover(
         high=_rounded(high, over), level=level, below=below, above=above, tried=tried, seeds=apart.runs, over=over,
         others=tuple(_rounded(each, over) for each in further),
     )  # fmt: skip
+
+
+def crossovers(
+    frame: Any, first: str, second: str, *, target: str | None = None, level: float = 0.95, scale: float = 1.0,
+    over: Over = "size",
+) -> tuple[Crossover, ...] | NoCrossover | None:  # fmt: skip
+    """Every crossing of two curves, ascending, each with its interval and probability; or that there is none.
+
+    None where runs are not paired by seed at two sizes, or no size has two pairs.
+
+    Args:
+        frame: the runs; see `longspan.study.run_grid.cells_of`, whose errors are raised here too.
+        first: a strategy.
+        second: another.
+        target: whose error; may be left out where there is only one.
+        level: of the intervals.
+        scale: what a training row counts on the axis: 1 for sizes, its cost for costs.
+        over: the axis.
+    """
+    check_level(level)
+    cells = cells_of(frame, target=target, strategies=(first, second))
+    apart = paired_difference(cells.sizes, cells.of(first), cells.of(second))
+    if apart is None:
+        return None
+    tried = (_in_full(apart.x[0] * scale), _in_full(apart.x[-1] * scale))
+    changes = apart.sign_changes(level)
+    doubt = apart.doubt(level)
+    spread = None if doubt is None else tuple(None if end is None else end * scale for end in doubt)
+    span = _rounded_span(cast("Span | None", spread), over)
+    if not changes:
+        same = bool(np.nanmax(np.abs(cells.of(first) - cells.of(second))) == 0)
+        undecided = not same and apart.mean_crosses()
+        better = first if apart.below.mean() >= 0.5 else second
+        return NoCrossover(
+            first=first, second=second, tried=tried, level=level, over=over, doubt=span,
+            reason="same" if same else "undecided" if undecided else "one is better",
+            better=None if same or undecided else better,
+            probability=None if same or undecided else apart.least_sure(),
+        )  # fmt: skip
+    places = [_rounded(each.size * scale, over) for each in changes]
+    return tuple(
+        Crossover(
+            first=first, second=second, size=places[number],
+            low=_rounded(None if each.low is None else each.low * scale, over),
+            high=_rounded(None if each.high is None else each.high * scale, over), level=level,
+            below=first if each.first_below else second, above=second if each.first_below else first, tried=tried,
+            seeds=apart.runs, over=over, others=tuple(places[:number] + places[number + 1 :]),
+            probability=each.probability,
+        )
+        for number, each in enumerate(changes)
+    )  # fmt: skip
+
+
+def _clearness(found: Crossover) -> tuple[bool, float]:
+    """Closed at both ends first, then the more probable."""
+    return found.low is not None and found.high is not None, found.probability or 0.0
 
 
 def _scales(first: str, second: str, cost_per_row: Mapping[str, float] | None) -> tuple[tuple[float, float], Over]:

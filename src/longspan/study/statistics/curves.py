@@ -12,11 +12,11 @@ import numpy as np
 from longspan.errors import ConfigError, StudyError
 from longspan.study.formatting import check_level, three_digits
 from longspan.study.run_grid import cells_of
+from longspan.study.statistics.bands import mean_bands
 from longspan.study.statistics.curve_fit import CurveFit, fit_curve
 from longspan.study.statistics.power_law import PowerLaw
 from longspan.study.statistics.resample import resamples
 from longspan.study.statistics.sample_size import FARTHEST, NotReached, SizeFor
-from longspan.study.statistics.t_distribution import t_quantile
 
 __all__ = ["Curve", "Estimate", "Point", "curves"]
 
@@ -29,7 +29,7 @@ class Point:
     size: int
     mean: float
     low: float | None
-    """Lower end of the t-interval of the mean over seeds; None where a single run has a result."""
+    """Lower end of the interval of the mean over seeds; None where a single run has a result."""
     high: float | None
     runs: int
     """Runs with a result."""
@@ -185,8 +185,9 @@ def curves(
 ) -> dict[str, Curve]:  # fmt: skip
     """The learning curve of every strategy, by name.
 
-    The interval of a mean is Student's over its seeds; the interval of whatever the law says comes from the bootstrap
-    over seeds, drawn for all sizes and strategies together (`longspan.study.statistics.resample`).
+    The interval of a mean comes from all runs of the strategies (`longspan.study.statistics.bands`); the interval of
+    whatever the law says comes from the bootstrap over seeds, drawn for all sizes and strategies together
+    (`longspan.study.statistics.resample`).
 
     Args:
         frame: the runs, one row each; see `longspan.study.run_grid.cells_of`, whose errors are raised here too.
@@ -199,11 +200,15 @@ def curves(
     cells = cells_of(frame, target=target, strategies=strategies)
     check_level(level)
     drawn = resamples(len(cells.seeds), seed=seed)
+    low, high = mean_bands(cells.sizes, cells.errors, level)
     found: dict[str, Curve] = {}
-    for strategy in cells.strategies:
+    for place, strategy in enumerate(cells.strategies):
         errors = cells.of(strategy)
         fit = fit_curve(cells.sizes, errors, drawn)
-        points = [_point(int(size), cell, level, largest) for size, cell in zip(cells.sizes, errors, strict=True)]
+        points = [
+            _point(int(size), errors[k], (float(low[place, k]), float(high[place, k])), largest)
+            for k, size in enumerate(cells.sizes)
+        ]
         found[strategy] = Curve(
             strategy=strategy,
             target=cells.target,
@@ -216,16 +221,15 @@ def curves(
     return found
 
 
-def _point(size: int, errors: np.ndarray, level: float, largest: float) -> Point | None:
-    """The mean of one cell with its t-interval; None if it has no run."""
+def _point(size: int, errors: np.ndarray, ends: tuple[float, float], largest: float) -> Point | None:
+    """The mean of one cell with its interval; None if it has no run."""
     known = errors[np.isfinite(errors)]
     if not len(known):
         return None
     mean = float(known.mean())
-    if len(known) == 1:
-        return Point(size=size, mean=mean, low=None, high=None, runs=1)
-    half = t_quantile((1 + level) / 2, len(known) - 1) * float(known.std(ddof=1)) / math.sqrt(len(known))
-    return Point(size=size, mean=mean, low=max(0.0, mean - half), high=min(largest, mean + half), runs=len(known))
+    if not np.isfinite(ends).all():
+        return Point(size=size, mean=mean, low=None, high=None, runs=len(known))
+    return Point(size=size, mean=mean, low=ends[0], high=max(mean, min(largest, ends[1])), runs=len(known))
 
 
 def _estimate(value: float, half: np.ndarray | None, *, extrapolated: bool) -> Estimate:

@@ -1,0 +1,131 @@
+"""Runs that are chosen one at a time, each by what the finished ones say, until the study is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from longspan.errors import StudyError
+from longspan.study.plan import Plan
+from longspan.study.runs.runs import Failure, Run, RunResult
+from longspan.study.statistics.decide import Decision, Progress, check_decision, next_step
+
+__all__ = ["AdaptiveRuns", "DecisionRule"]
+
+_WHY = {
+    "decided": "Decided",
+    "no difference that matters": "No difference that matters",
+    "no runs left": "Not decided: every run of the plan is finished",
+    "budget spent": "Not decided: the next run would exceed the budget",
+    "undecided": "Not decided yet",
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionRule:
+    """What a study is to decide, and how surely."""
+
+    target: str
+    """Whose error counts."""
+    decide_at: float
+    """Training rows that the choice is for."""
+    worth: float = 0.0
+    """A difference of errors that does not matter, in their unit."""
+    level: float = 0.95
+    """How sure the choice must be."""
+    seconds: float | None = None
+    """Training time in all, of runs finished before too; None for no limit."""
+
+    def check(self, plan: Plan) -> list[str]:
+        """What is wrong with it, in sentences; empty if nothing is."""
+        sizes = np.array(plan.sizes)
+        wrong = check_decision(sizes, self.decide_at, self.worth, self.level, len(plan.strategies))
+        if self.seconds is not None and not self.seconds > 0:
+            wrong.append(f"seconds={self.seconds}: training time in all, above 0.")
+        return wrong
+
+
+@final
+class AdaptiveRuns:
+    """A queue of runs without a fixed content: whether there is a next one, and which, follows from those finished."""
+
+    def __init__(
+        self, plan: Plan, rule: DecisionRule, errors: Mapping[Run, float], seconds: Mapping[Run, float]
+    ) -> None:
+        """Begin with what was finished before.
+
+        Args:
+            plan: The runs to choose from.
+            rule: What is to be decided.
+            errors: Of finished runs, for the rule's target.
+            seconds: That they took.
+
+        Raises:
+            StudyError: the rule does not fit the plan.
+        """
+        faults = rule.check(plan)
+        if faults:
+            raise StudyError(" ".join(faults))
+        self._plan, self._rule = plan, rule
+        shape = (len(plan.strategies), len(plan.sizes), len(plan.seeds))
+        self._errors, self._seconds = np.full(shape, np.nan), np.full(shape, np.nan)
+        self._closed = np.zeros(shape, dtype=bool)
+        self._next: Run | None = None
+        self.decision: Decision | None = None
+        """What was known when it was last asked."""
+        for run, error in errors.items():
+            if self._known(run):
+                self._errors[self._place(run)], self._seconds[self._place(run)] = error, seconds[run]
+
+    def __bool__(self) -> bool:
+        """Whether another run should start now."""
+        if self._next is None:
+            state = Progress(
+                sizes=np.array(self._plan.sizes), errors=self._errors, seconds=self._seconds, closed=self._closed
+            )
+            rule = self._rule
+            self.decision = next_step(
+                state, decide_at=rule.decide_at, worth=rule.worth, level=rule.level, budget=rule.seconds
+            )
+            if self.decision.run is not None:
+                strategy, size, seed = self.decision.run
+                self._next = Run(self._plan.strategies[strategy], self._plan.sizes[size], self._plan.seeds[seed])
+        return self._next is not None
+
+    def popleft(self) -> Run:
+        """The next run; it counts as under way until `ended`."""
+        if not self:
+            raise IndexError("No run is left to choose.")
+        run, self._next = self._next, None
+        assert run is not None
+        self._closed[self._place(run)] = True
+        return run
+
+    def ended(self, run: Run, outcome: RunResult | Failure) -> None:
+        """Learn how a run ended; one that failed is not chosen again in this call."""
+        if isinstance(outcome, RunResult):
+            place = self._place(run)
+            self._errors[place], self._seconds[place] = outcome.errors[self._rule.target], outcome.seconds
+        self._next = None
+
+    def describe(self) -> str:
+        """How it ended, in a sentence."""
+        decision, rule = self.decision, self._rule
+        if decision is None or decision.leader is None:
+            return "Not decided: too few runs of the same seed are finished."
+        chosen = self._plan.strategies[decision.leader]
+        text = f"{_WHY[decision.reason]}. At {rule.decide_at:,g} training rows choose {chosen}: the probability that "
+        by = f" by more than {rule.worth:g}" if rule.worth else ""
+        return f"{text}another strategy is better{by} is {100 * decision.wrong:.2g} %."
+
+    def _known(self, run: Run) -> bool:
+        plan = self._plan
+        return run.strategy in plan.strategies and run.size in plan.sizes and run.seed in plan.seeds
+
+    def _place(self, run: Run) -> tuple[int, int, int]:
+        plan = self._plan
+        return plan.strategies.index(run.strategy), plan.sizes.index(run.size), plan.seeds.index(run.seed)

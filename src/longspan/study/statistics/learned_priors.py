@@ -1,0 +1,141 @@
+"""What real learning curves look like, as numbers: priors for the spread over seeds and for the shape of curves.
+
+Estimated on the development half of 121 data sets of the Learning Curve Database: data sets in ascending order of
+their OpenML number, every second one from the first; the other half is only checked (`benchmarks/real_curves.py`).
+Weights of components by expectation-maximisation over the marginal likelihoods of about 900 curves, each with its
+25 to 125 seeds; levels and slopes of variances are means and standard deviations over 1,500 curves.
+
+Source of the curves: Mohr, Viering, Loog and van Rijn 2022, "LCDB 1.0: an extensive learning curves database".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+__all__ = ["DIFFERENCE_CURVE", "DIFFERENCE_VARIANCE", "ERROR_CURVE", "ERROR_VARIANCE", "CurvePrior", "VariancePrior"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariancePrior:
+    """The logarithm of a variance over seeds, relative to the squared error: a line over log size with deviations."""
+
+    level: float
+    """Mean at 100 training rows."""
+    level_sd: float
+    slope: float
+    """Change per unit of the natural logarithm of size."""
+    slope_sd: float
+    group_sd: float
+    """By how much strategies of one study differ."""
+    cell_sds: tuple[float, ...]
+    """By how much cells differ from their line: one of these."""
+    cell_weights: tuple[float, ...]
+    """How probable each of them is."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurvePrior:
+    """A mixture of Gaussian processes over log size, and how the noise of one seed is correlated across sizes."""
+
+    components: tuple[tuple[float, float, float, float], ...]
+    """Smoothness (Matern: 0.5, 1.5 or 2.5), amplitude, length in natural logarithms of size, and weight of each."""
+    level_sd: float
+    slope_sd: float
+    near: float
+    """Correlation of one seed's noise at two sizes that are almost the same."""
+    near_length: float
+    """It falls by the factor e over this distance of log size."""
+    common: tuple[float, ...]
+    """The fraction of noise that a seed has at all sizes: one of these."""
+    common_weights: tuple[float, ...]
+
+    def weights(self) -> np.ndarray:
+        """`(P,)`: how probable each component is; sums to 1."""
+        found = np.array([component[3] for component in self.components])
+        return found / found.sum()
+
+    def kernels(self, x: np.ndarray) -> np.ndarray:
+        """`(P, N, N)`: the covariance of each component at N log sizes, with a level and a slope of its own."""
+        distance = np.abs(x[:, None] - x[None])
+        line = self.level_sd**2 + self.slope_sd**2 * np.outer(x, x)
+        return np.array(
+            [line + amplitude**2 * _matern(distance / length, nu) for nu, amplitude, length, _ in self.components]
+        )
+
+
+def _matern(distance: np.ndarray, nu: float) -> np.ndarray:
+    """Rasmussen and Williams 2006, equation 4.17."""
+    scaled = np.sqrt(2 * nu) * distance
+    factor = {0.5: 1.0, 1.5: 1 + scaled, 2.5: 1 + scaled + scaled**2 / 3}[nu]
+    return factor * np.exp(-scaled)
+
+
+DIFFERENCE_VARIANCE = VariancePrior(
+    level=-3.7, level_sd=1.9, slope=0.0, slope_sd=0.35, group_sd=0.0,
+    cell_sds=(0.2, 0.5, 1.2), cell_weights=(0.6, 0.25, 0.15),
+)  # fmt: skip
+"""Of the difference of two strategies, paired by seed, relative to their mean error."""
+
+ERROR_VARIANCE = VariancePrior(
+    level=-4.3, level_sd=1.9, slope=0.0, slope_sd=0.35, group_sd=0.8,
+    cell_sds=(0.2, 0.5, 1.2), cell_weights=(0.6, 0.25, 0.15),
+)  # fmt: skip
+"""Of the error of one strategy."""
+
+DIFFERENCE_CURVE = CurvePrior(
+    components=(
+        (0.5, 0.05, 3.0, 0.034),
+        (0.5, 0.05, 6.0, 0.017),
+        (0.5, 0.12, 1.5, 0.029),
+        (1.5, 0.3, 0.7, 0.012),
+        (1.5, 0.3, 3.0, 0.081),
+        (1.5, 0.7, 1.5, 0.009),
+        (1.5, 0.7, 3.0, 0.028),
+        (2.5, 0.008, 12.0, 0.008),
+        (2.5, 0.02, 3.0, 0.013),
+        (2.5, 0.05, 6.0, 0.030),
+        (2.5, 0.12, 3.0, 0.092),
+        (2.5, 0.12, 6.0, 0.046),
+        (2.5, 0.3, 0.7, 0.012),
+        (2.5, 0.3, 1.5, 0.020),
+        (2.5, 0.3, 3.0, 0.233),
+        (2.5, 0.3, 6.0, 0.115),
+        (2.5, 0.7, 3.0, 0.114),
+        (2.5, 0.7, 6.0, 0.092),
+        (2.5, 1.5, 6.0, 0.009),
+    ),
+    level_sd=0.4, slope_sd=0.1, near=0.53, near_length=1.0, common=(0.0, 0.4), common_weights=(0.8, 0.2),
+)  # fmt: skip
+"""Of the difference of two curves relative to their mean error."""
+
+ERROR_CURVE = CurvePrior(
+    components=(
+        (0.5, 0.008, 0.7, 0.015),
+        (0.5, 0.05, 3.0, 0.017),
+        (0.5, 0.05, 6.0, 0.010),
+        (0.5, 0.12, 0.7, 0.009),
+        (1.5, 0.02, 3.0, 0.009),
+        (1.5, 0.05, 1.5, 0.016),
+        (1.5, 0.7, 1.5, 0.012),
+        (1.5, 0.7, 6.0, 0.042),
+        (1.5, 1.5, 6.0, 0.045),
+        (1.5, 1.5, 12.0, 0.018),
+        (2.5, 0.008, 12.0, 0.070),
+        (2.5, 0.05, 6.0, 0.020),
+        (2.5, 0.12, 1.5, 0.012),
+        (2.5, 0.12, 6.0, 0.063),
+        (2.5, 0.3, 12.0, 0.015),
+        (2.5, 0.7, 6.0, 0.187),
+        (2.5, 0.7, 12.0, 0.042),
+        (2.5, 1.5, 3.0, 0.021),
+        (2.5, 1.5, 6.0, 0.175),
+        (2.5, 1.5, 12.0, 0.169),
+    ),
+    level_sd=3.0, slope_sd=0.1, near=0.72, near_length=1.2, common=(0.0, 0.4), common_weights=(0.8, 0.2),
+)  # fmt: skip
+"""Of the logarithm of an error."""

@@ -1,0 +1,190 @@
+"""The difference of two learning curves from runs paired by seed: where its sign is known, and where it changes.
+
+The difference is relative to the mean error of both, so that one prior serves errors of any size and unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from longspan.study.statistics.curve_posterior import CurvePosterior, curve_posterior, seed_noise
+from longspan.study.statistics.learned_priors import DIFFERENCE_CURVE, DIFFERENCE_VARIANCE
+from longspan.study.statistics.moderated_variance import moderate
+
+__all__ = ["PairedDifference", "SignChange", "paired_difference"]
+
+_PLACES = 301
+_OPEN_NEEDS = 0.8
+"""A crossing beside only one settled end is named where the other end has changed sides with this probability."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignChange:
+    """One crossing: the curves change sides somewhere from `low` to `high`."""
+
+    size: float
+    """Where both sides are equally probable."""
+    low: float | None
+    """None where the interval goes on below the sizes tried."""
+    high: float | None
+    """None where it goes on above them."""
+    probability: float
+    """That the curves cross there at all."""
+    first_below: bool
+    """Whether the first strategy has the lower error at smaller sizes."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """First error less second, relative to their mean, at G places evenly spaced over log size."""
+
+    x: np.ndarray
+    """`(G,)` training rows."""
+    below: np.ndarray
+    """`(G,)`: the probability that the first strategy has the lower error."""
+    posterior: CurvePosterior
+    scale: np.ndarray
+    """`(G,)`: the mean error of both, to which the posterior is relative."""
+    measured_at: np.ndarray
+    """`(K,)`: the sizes with pairs."""
+    measured: np.ndarray
+    """`(K,)`: the mean difference at each of them."""
+    run_variance: np.ndarray
+    """`(K,)`: the variance of one pair's difference, relative to the squared scale."""
+    runs: int
+    """Pairs at the size that has fewest."""
+
+    def sign_changes(self, level: float) -> list[SignChange]:
+        """Every crossing that is settled on both sides, or on one and probable on the other; ascending.
+
+        The interval of a crossing holds the places between two that are settled in favour of different strategies. So
+        it holds the true crossing wherever the test at that place is right, which a test at `level` is.
+
+        Source: Fieller 1954: an interval as the set of all values that a test does not refuse.
+        """
+        tail = (1 - level) / 2
+        sure = np.where(self.below >= 1 - tail, 1, np.where(self.below <= tail, -1, 0))
+        (settled,) = np.nonzero(sure)
+        if not len(settled):
+            return []
+        found: list[SignChange] = []
+        start, end = int(settled[0]), int(settled[-1])
+        if start > 0 and (beyond := self._probability(0, -int(sure[start]))) >= _OPEN_NEEDS:
+            found.append(self._change(0, start, beyond, first_below=sure[start] < 0, open_low=True))
+        for left, right in zip(settled[:-1].tolist(), settled[1:].tolist(), strict=True):
+            if sure[left] != sure[right]:
+                lower = self._strongest(slice(0, left + 1), int(sure[left]), sure, left, -1)
+                upper = self._strongest(slice(right, None), int(sure[right]), sure, right, 1)
+                found.append(self._change(left, right, max(0.0, lower + upper - 1), first_below=sure[left] > 0))
+        last = len(self.x) - 1
+        if end < last and (beyond := self._probability(last, -int(sure[end]))) >= _OPEN_NEEDS:
+            found.append(self._change(end, last, beyond, first_below=sure[end] > 0, open_high=True))
+        return found
+
+    def doubt(self, level: float) -> tuple[float | None, float | None] | None:
+        """From the first to the last place at which the sign is not settled; None for an end beyond those tried."""
+        tail = (1 - level) / 2
+        (open_places,) = np.nonzero((self.below < 1 - tail) & (self.below > tail))
+        if not len(open_places):
+            return None
+        low, high = int(open_places[0]), int(open_places[-1])
+        return None if low == 0 else float(self.x[low]), None if high == len(self.x) - 1 else float(self.x[high])
+
+    def mean_crosses(self) -> bool:
+        """Whether each strategy has the lower mean error at one of the sizes tried."""
+        return bool((self.measured > 0).any() and (self.measured < 0).any())
+
+    def least_sure(self) -> float:
+        """The probability of the side that is more probable overall, at the place where it is least probable."""
+        return float(self.below.min() if self.below.mean() >= 0.5 else (1 - self.below).min())
+
+    def better_by(self, size: float, worth: float) -> tuple[float, float, float]:
+        """P(first better by more than `worth`), P(no difference that matters), P(second better by more).
+
+        Args:
+            size: training rows within the sizes tried.
+            worth: a difference of the errors, in their unit, from 0 on.
+        """
+        place = int(np.argmin(np.abs(np.log(self.x / size))))
+        margin = worth / self.scale[place]
+        first = float(self.posterior.below(-margin)[place])
+        second = 1.0 - float(self.posterior.below(margin)[place])
+        return first, max(0.0, 1.0 - first - second), second
+
+    def _probability(self, place: int, side: int) -> float:
+        return float(self.below[place] if side > 0 else 1 - self.below[place])
+
+    def _strongest(self, places: slice, side: int, sure: np.ndarray, at: int, step: int) -> float:
+        """How sure a side is at its clearest place, walking from `at` until the other side is settled."""
+        values = self.below if side > 0 else 1 - self.below
+        indices = np.arange(len(values))[places]
+        for place in indices[::-1] if step < 0 else indices:
+            if sure[place] == -side:
+                indices = indices[indices > place] if step < 0 else indices[indices < place]
+                break
+        return float(values[indices].max())
+
+    def _change(
+        self, left: int, right: int, probability: float, *, first_below: bool, open_low: bool = False,
+        open_high: bool = False,
+    ) -> SignChange:  # fmt: skip
+        beside = self.below[left : right + 1] - 0.5
+        (flips,) = np.nonzero(np.diff(np.sign(beside)) != 0)
+        logs = np.log(self.x[left : right + 1])
+        if len(flips):
+            flip = int(flips[len(flips) // 2])
+            fraction = beside[flip] / (beside[flip] - beside[flip + 1])
+            middle = float(np.exp(logs[flip] + fraction * (logs[flip + 1] - logs[flip])))
+        else:
+            middle = float(np.exp((logs[0] + logs[-1]) / 2))
+        return SignChange(
+            size=middle, low=None if open_low else float(self.x[left]),
+            high=None if open_high else float(self.x[right]),
+            probability=probability, first_below=bool(first_below),
+        )  # fmt: skip
+
+
+def paired_difference(
+    sizes: np.ndarray, first: np.ndarray, second: np.ndarray, *, places: np.ndarray | None = None
+) -> PairedDifference | None:
+    """The difference of two strategies over the sizes at which both have runs of the same seed.
+
+    None where fewer than two sizes have a pair, or no size has two: then nothing says how much seeds differ.
+
+    Args:
+        sizes: `(K,)` training rows, ascending.
+        first: `(K, R)` errors, NaN where there is no run.
+        second: `(K, R)`; column r of both is the same seed.
+        places: `(G,)` sizes to look at; evenly spaced over the logarithm of those tried if None.
+    """
+    apart = first - second
+    pairs = np.isfinite(apart).sum(axis=1)
+    used = pairs > 0
+    if used.sum() < 2 or pairs.max() < 2:
+        return None
+    sizes, apart, pairs = sizes[used].astype(np.float64), apart[used], pairs[used]
+    both = np.where(np.isfinite(apart), first[used] + second[used], np.nan)
+    level = np.nanmean(both, axis=1) / 2
+    scale = np.maximum(level, max(1e-9, 1e-3 * float(level.max())))
+    x, mean = np.log(sizes), np.nanmean(apart, axis=1)
+    away = np.where(np.isfinite(apart), apart - mean[:, None], 0.0)
+    sample = (away**2).sum(axis=1) / np.maximum(pairs - 1, 1)
+    known = moderate(
+        sample, (pairs - 1).astype(np.float64), scale, sizes, np.zeros(len(sizes), dtype=np.int64), DIFFERENCE_VARIANCE
+    )  # fmt: skip
+    complete = bool(np.isfinite(apart).all())
+    noise = seed_noise(
+        x, np.sqrt(known.values / pairs) / scale, float(np.median(known.df)),
+        away / np.sqrt(known.values)[:, None] if complete else None, DIFFERENCE_CURVE,
+    )  # fmt: skip
+    at = np.linspace(x[0], x[-1], _PLACES) if places is None else np.log(places)
+    posterior = curve_posterior(x, mean / scale, noise, at, DIFFERENCE_CURVE)
+    return PairedDifference(
+        x=np.exp(at), below=posterior.below(), posterior=posterior, scale=np.exp(np.interp(at, x, np.log(scale))),
+        measured_at=sizes, measured=mean, run_variance=known.values / scale**2, runs=int(pairs.min()),
+    )  # fmt: skip

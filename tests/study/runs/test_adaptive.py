@@ -1,0 +1,70 @@
+import pytest
+
+from longspan.errors import StudyError
+from longspan.study.plan import Plan
+from longspan.study.runs.adaptive import AdaptiveRuns, DecisionRule
+from longspan.study.runs.runs import Failure, Run, RunResult
+
+PLAN = Plan(strategies=("good", "bad"), sizes=(100, 200, 400), seeds=(0, 1, 2))
+
+
+def error(run):
+    return (0.1 if run.strategy == "good" else 0.3) * (run.size / 100) ** -0.3 * (1 + 0.01 * run.seed)
+
+
+def result(run):
+    return RunResult(errors={"y": error(run)}, steps=1, seconds=run.size / 100)
+
+
+def play(queue):
+    done = []
+    while queue:
+        run = queue.popleft()
+        queue.ended(run, result(run))
+        done.append(run)
+    return done
+
+
+def test_it_stops_when_it_is_decided():
+    queue = AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400), {}, {})
+    done = play(queue)
+    assert len(done) < 12
+    assert queue.decision.reason == "decided"
+    assert queue.describe().startswith("Decided. At 400 training rows choose good: ")
+
+
+def test_what_was_finished_before_counts():
+    done = play(AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400), {}, {}))
+    errors, seconds = {run: error(run) for run in done}, {run: 1.0 for run in done}
+    again = AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400), errors, seconds)
+    assert not again
+    assert again.decision.reason == "decided"
+
+
+def test_runs_under_way_are_not_handed_out_twice_and_failed_ones_not_again():
+    queue = AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400), {}, {})
+    first, second = queue.popleft(), queue.popleft()
+    assert first != second
+    queue.ended(first, Failure(kind="ValueError", message="no"))
+    queue.ended(second, result(second))
+    later = []
+    while queue:
+        run = queue.popleft()
+        queue.ended(run, result(run))
+        later.append(run)
+    assert first not in later
+
+
+def test_only_failures_decide_nothing():
+    queue = AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400), {}, {})
+    while queue:
+        queue.ended(queue.popleft(), Failure(kind="ValueError", message="no"))
+    assert queue.describe().startswith("Not decided: too few runs")
+
+
+def test_a_rule_that_does_not_fit_is_refused():
+    with pytest.raises(StudyError, match=r"decide_at=2,000 lies outside .* 100 to 1,600"):
+        AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=2000), {}, {})
+    alone = Plan(strategies=("good",), sizes=(100, 200), seeds=(0,))
+    with pytest.raises(StudyError, match="two strategies"):
+        AdaptiveRuns(alone, DecisionRule(target="y", decide_at=200), {Run("good", 100, 0): 0.1}, {})

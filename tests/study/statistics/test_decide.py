@@ -1,0 +1,109 @@
+import time
+
+import numpy as np
+import pytest
+
+from longspan.errors import StudyError
+from longspan.study.statistics.decide import Progress, check_decision, expected_seconds, next_step
+
+SIZES = np.array([100, 200, 400, 800, 1600])
+
+
+def made_up(apart, *, seed=0, seeds=5, noise=0.05):
+    """Two curves whose difference changes from `apart[0]` to `apart[1]`, relative to their error."""
+    rng = np.random.default_rng(seed)
+    base = 2.0 * SIZES**-0.4
+    tilt = 1 + np.linspace(*apart, len(SIZES))
+    truth = np.stack([base, base * tilt])[..., None]
+    return truth * (1 + noise * rng.normal(size=(2, len(SIZES), seeds)))
+
+
+def play(errors, **options):
+    seconds = np.broadcast_to(SIZES[None, :, None] / 100.0, errors.shape)
+    seen, took = np.full(errors.shape, np.nan), np.full(errors.shape, np.nan)
+    for _ in range(errors.size + 1):
+        state = Progress(sizes=SIZES, errors=seen, seconds=took, closed=np.zeros(errors.shape, bool))
+        found = next_step(state, **options)
+        if found.run is None:
+            return found, float(np.nansum(took)), float(seconds.sum())
+        assert np.isnan(seen[found.run])
+        seen[found.run], took[found.run] = errors[found.run], seconds[found.run]
+    raise AssertionError("it asked for more runs than there are")
+
+
+def test_a_clear_difference_is_decided_with_a_fraction_of_the_grid():
+    found, spent, whole = play(made_up((0.4, 0.4)), decide_at=1600)
+    assert (found.reason, found.leader) == ("decided", 0)
+    assert found.wrong <= 0.05
+    assert spent < 0.35 * whole
+
+
+def test_a_crossover_is_seen_before_the_decision():
+    found, _, _ = play(made_up((-0.4, 0.4)), decide_at=1600)
+    assert (found.reason, found.leader) == ("decided", 0)
+    found, _, _ = play(made_up((-0.4, 0.4)), decide_at=100)
+    assert (found.reason, found.leader) == ("decided", 1)
+
+
+def test_a_difference_not_worth_having_ends_it():
+    errors = made_up((0.0, 0.0), noise=0.02)
+    assert play(errors, decide_at=1600)[0].reason in ("no runs left", "decided")
+    found, _, _ = play(errors, decide_at=1600, worth=0.05)
+    assert found.reason in ("no difference that matters", "decided")
+    assert found.wrong <= 0.05
+
+
+def test_strategies_that_are_the_same_are_seldom_called_different():
+    called = [play(made_up((0, 0), seed=seed), decide_at=1600)[0].reason == "decided" for seed in range(15)]
+    assert np.mean(called) <= 0.35  # looked at after every run, over a prior in which the same curve twice is rare
+
+
+def test_the_budget_is_never_exceeded():
+    found, spent, _ = play(made_up((0.02, 0.02)), decide_at=1600, budget=40.0)
+    assert found.reason == "budget spent"
+    assert spent <= 40.0
+
+
+def test_runs_under_way_or_failed_are_not_chosen_again():
+    errors = np.full((2, 5, 3), np.nan)
+    closed = np.zeros(errors.shape, bool)
+    closed[0, 0, 0] = True
+    found = next_step(Progress(sizes=SIZES, errors=errors, seconds=errors, closed=closed), decide_at=1600)
+    assert found.run == (0, 0, 1)
+    closed[:] = True
+    found = next_step(Progress(sizes=SIZES, errors=errors, seconds=errors, closed=closed), decide_at=1600)
+    assert (found.run, found.reason, found.leader) == (None, "no runs left", None)
+
+
+def test_seconds_come_from_the_nearest_size():
+    seconds = np.full((2, 5, 3), np.nan)
+    seconds[0, 1, :2] = 3.0, 5.0
+    state = Progress(sizes=SIZES, errors=seconds, seconds=seconds, closed=np.zeros(seconds.shape, bool))
+    assert expected_seconds(state, 0, 1) == 4.0
+    assert expected_seconds(state, 0, 3) == 16.0
+    assert expected_seconds(state, 1, 0) == pytest.approx(2.0)  # of no strategy like it: the rate per row of all
+
+
+def test_a_decision_takes_less_than_half_a_second_at_200_runs():
+    rng = np.random.default_rng(0)
+    sizes = np.round(np.geomspace(50, 5000, 8))
+    errors = 0.3 * (sizes / 50)[None, :, None] ** -0.3 * (1 + 0.05 * rng.normal(size=(4, 8, 10)))
+    errors[:, :, 6:] = np.nan
+    errors[:, 7, 5:] = np.nan
+    state = Progress(sizes=sizes, errors=errors, seconds=errors, closed=np.zeros(errors.shape, bool))
+    began = time.process_time()
+    next_step(state, decide_at=5000)
+    assert time.process_time() - began < 0.5
+
+
+def test_wrong_options_are_named_all_at_once():
+    wrong = check_decision(SIZES, 10_000, -1, 95, 1)
+    assert len(wrong) == 4
+    assert "100 to 6,400" in wrong[1]
+    with pytest.raises(StudyError, match="two strategies"):
+        next_step(
+            Progress(
+                sizes=SIZES, errors=np.zeros((1, 5, 1)), seconds=np.zeros((1, 5, 1)), closed=np.zeros((1, 5, 1), bool)
+            ),
+            decide_at=1600,
+        )
