@@ -95,7 +95,9 @@ def test_no_large_circles_with_types():
 
 def test_circles_are_found():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a", "d"}}) == [frozenset({"b", "c"})]
-    source = "from longspan.a import b\nif TYPE_CHECKING:\n    from longspan import c\ndef f():\n    import longspan.d\n"
+    source = (
+        "from longspan.a import b\nif TYPE_CHECKING:\n    from longspan import c\ndef f():\n    import longspan.d\n"
+    )
     known = {"longspan", "longspan.a", "longspan.c", "longspan.d"}
     assert imports("x", ast.parse(source), known, types=False) == {"longspan.a", "longspan.d"}
     assert imports("x", ast.parse(source), known, types=True) == {"longspan.a", "longspan.c", "longspan.d"}

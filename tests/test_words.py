@@ -22,7 +22,7 @@ WORDS = {
     r"\blearnt\b": "learned",
     r"\bsquish\w*": "stretch",
     r"\btelltales?\b": "target leakage",
-    r"\b(Draws|Placement|Located|Plain|ClassifyMany|UnshuffleCNN|SlidLeNet5)\b": "AugmentParams, ResizeTransform, Spatial, Raw, ...",
+    r"\b(Draws|Placement|Located|Plain|ClassifyMany|UnshuffleCNN|SlidLeNet5)\b": "AugmentParams, Raw ...",
     r"\b(lower_rate|memory_gb|keep_best|at_rest|rested)\b": "backbone_lr_mult, cache_gb, nms, frozen",
     r"\btruths\b": "targets, or ground truth",
     r"\bgiven stages?\b": "function stage",

@@ -64,8 +64,9 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
     if left_out:
         count = len(matched) + len(left_out)
         warnings.warn(
-            f"The pattern '{pattern}' leaves out {len(left_out):,} of the {count:,} images below {root}: they do not match, such as {', '.join(map(repr, left_out[:3]))}. For all endings in small and "
-            r"capital letters: '(?i:\.jpe?g|\.png)'.",
+            f"The pattern '{pattern}' leaves out {len(left_out):,} of the {count:,} images below {root}, such as "
+            f"{', '.join(map(repr, left_out[:3]))}, because they do not match. To match endings in any case: "
+            r"'(?i:\.jpe?g|\.png)'.",
             stacklevel=3,
         )
     cells: dict[str, list[Any]] = {image: [path for path, _ in matches]}
