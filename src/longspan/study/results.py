@@ -14,6 +14,7 @@ from longspan.study.plan import Plan
 from longspan.study.reports.advice import advice
 from longspan.study.reports.figures import learning_curves
 from longspan.study.reports.summary import summarise
+from longspan.study.run_grid import cells_of
 from longspan.study.runs.metadata_validation import fact_faults
 from longspan.study.runs.runs import Run
 from longspan.study.runs.store import StudyFile
@@ -21,6 +22,7 @@ from longspan.study.scoring import FRACTIONS, largest_error
 from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, Over, crossover, crossovers
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor, curves
+from longspan.study.statistics.extrapolation import Forecast, extrapolate
 from longspan.study.statistics.preference import Preference, preference
 
 if TYPE_CHECKING:
@@ -176,7 +178,27 @@ class StudyResults:
         return advice(
             self._runs(), target=target, wanted_error=wanted_error, prices=prices or None, needs=needs or None,
             unit=self.unit(target), largest=largest_error(self.facts["measures"][target]),
+            rows=self.facts["task"]["rows"]["evaluated"] if self.facts["measures"][target] == FRACTIONS[0] else None,
         )  # fmt: skip
+
+    def extrapolate(self, strategy: str, size: float, *, target: str | None = None, beyond: bool = False) -> Forecast:
+        """The mean error of a strategy beyond the sizes tried, as a distribution: a mixture of five forecasts.
+
+        Args:
+            strategy: Which.
+            size: Training rows, up to four times the largest size tried.
+            target: Whose error; may be left out where there is only one.
+            beyond: Go further than four times, where no interval was ever checked.
+
+        Raises:
+            StudyError: see `longspan.study.statistics.extrapolation.extrapolate`.
+            UnknownNameError: a strategy or target that no run has.
+        """
+        target = self._target(target)
+        cells = cells_of(self._runs(), target=target)
+        return extrapolate(
+            cells.sizes, cells.of(strategy), size, largest=largest_error(self.facts["measures"][target]), beyond=beyond
+        )
 
     def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:
         """The learning curves with their intervals, laws and crossovers, over size or over labelling cost."""

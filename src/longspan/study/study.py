@@ -36,6 +36,7 @@ from longspan.study.scoring import ErrorFunction, measure_for
 from longspan.study.statistics.compare import Comparison
 from longspan.study.statistics.crossover import Crossover, NoCrossover, Over
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor
+from longspan.study.statistics.extrapolation import Forecast
 from longspan.study.statistics.preference import Preference
 from longspan.train import Budget
 from longspan.train.strategy import Strategy
@@ -371,6 +372,10 @@ class Study:
     ) -> Preference:
         """Which is better by more than `worth`, and how probably; see `StudyResults.preference`."""
         return self.results.preference(first, second, size=size, worth=worth, target=target)
+
+    def extrapolate(self, strategy: str, size: float, *, target: str | None = None, beyond: bool = False) -> Forecast:
+        """The mean error beyond the sizes tried; see `StudyResults.extrapolate`."""
+        return self.results.extrapolate(strategy, size, target=target, beyond=beyond)
 
     def size_for(
         self, strategy: str, error: float, *, target: str | None = None, level: float = 0.95

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from longspan.study.cost import cost_per_row
-from longspan.study.formatting import percent, say_error, say_interval, say_probability, say_size
+from longspan.study.formatting import percent, say_chance, say_error, say_interval, say_size
 from longspan.study.reports.advice_data import cost_sentences, data_sentences
 from longspan.study.run_grid import RunGrid, cells_of
 from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
 from longspan.study.statistics.curves import Curve, Point, curves
+from longspan.study.statistics.held_out_rows import with_test_rows
 
 __all__ = ["advice"]
 
@@ -25,12 +26,12 @@ _CONTENDERS = 3
 def advice(
     frame: Any, *, target: str | None = None, wanted_error: float | None = None,
     prices: Mapping[str, float] | None = None, needs: Mapping[str, Sequence[str]] | None = None,
-    level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf,
+    level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf, rows: int | None = None,
 ) -> list[str]:  # fmt: skip
     """A few sentences about one target: who wins and how surely, from which size on, and what more data would bring.
 
-    A difference counts as told where its interval at `level` excludes 0; otherwise the sentence says that it cannot be
-    told, and how probable it is.
+    A strategy is named as better where the interval of the difference at `level` excludes 0; otherwise the two are too
+    close to call, with the probability.
 
     Args:
         frame: the runs; see `longspan.study.run_grid.cells_of`, whose errors are raised here too.
@@ -42,6 +43,8 @@ def advice(
         seed: of the bootstrap, where there are more than six seeds.
         unit: of the error, for the sentences; "%" if it is a fraction, to be shown as percent.
         largest: error there can be; see `longspan.study.statistics.curves.curves`.
+        rows: held-out rows that a proportion of wrong predictions was measured on; then the interval of the lowest
+            error holds for other rows like these. None for errors that are no proportions.
 
     Raises:
         StudyError: prices that do not fit; see `longspan.study.cost.cost_per_row`.
@@ -57,7 +60,7 @@ def advice(
         for name in rivals
     }
     said = [*_about_missing(cells), *_about_seeds(cells)]
-    said += _about_winner(found, size, best, held, level=level, unit=unit)
+    said += _about_winner(found, size, best, held, level=level, unit=unit, rows=rows)
     if several := len({point.size for curve in found.values() for point in curve.points}) > 1:
         said += [
             _about_crossover(crossover(frame, best, name, target=cells.target, level=level, seed=seed))
@@ -66,7 +69,7 @@ def advice(
     elif rivals:
         said.append("With one size no crossover can be looked for: run two or more.")
     open_race = [best, *(name for name in rivals if not _told(held[name], level))][:_CONTENDERS]
-    said += data_sentences(found, open_race, wanted_error=wanted_error, unit=unit)
+    said += data_sentences(found, open_race, cells, wanted_error=wanted_error, unit=unit, largest=largest)
     if costs is not None:
         crossed = [
             crossover(frame, best, name, target=cells.target, level=level, seed=seed, cost_per_row=costs)
@@ -95,7 +98,7 @@ def _ranked(found: Mapping[str, Curve], size: int) -> list[str]:
 
 
 def _told(comparison: Comparison, level: float) -> bool:
-    """Whether it can be told which of two errs less."""
+    """Whether the two can be distinguished at `level`."""
     probability = comparison.probability
     return probability is not None and max(probability, 1 - probability) >= (1 + level) / 2
 
@@ -126,47 +129,57 @@ def _about_seeds(cells: RunGrid) -> list[str]:
 
 
 def _about_winner(
-    found: Mapping[str, Curve], size: int, best: str, held: Mapping[str, Comparison], *, level: float, unit: str
-) -> list[str]:
-    """Who errs least at the largest size, and against whom that can be told."""
+    found: Mapping[str, Curve], size: int, best: str, held: Mapping[str, Comparison], *, level: float, unit: str,
+    rows: int | None,
+) -> list[str]:  # fmt: skip
+    """Which strategy has the lowest error at the largest size, and which others cannot be distinguished from it."""
 
     def error_of(name: str) -> str:
         point = _at(found[name], size)
         return "" if point is None else say_error(point.mean, unit)
 
-    point = _at(found[best], size)
-    interval = ""
-    if point is not None and point.low is not None and point.high is not None:
-        interval = f" ({percent(level)}: {say_interval(point.low, point.high, unit)})"
+    with_rows = f"With {say_size(size)} training rows"
+    interval = _interval(_at(found[best], size), level=level, unit=unit, rows=rows)
     if not held:
         alone = "only strategy" if len(found) == 1 else "only strategy with a result there"
-        return [f"At {say_size(size)} training rows {best}, the {alone}, has an error of {error_of(best)}{interval}."]
+        return [f"{with_rows} {best}, the {alone}, has an error of {error_of(best)}{interval}."]
     told = {name: each for name, each in held.items() if _told(each, level)}
     said: list[str] = []
     if told:
         against = _joined(
-            f"{name} ({error_of(name)}, {say_probability(each.probability or 0)})" for name, each in told.items()
+            f"{name} ({error_of(name)}; probability {say_chance(each.probability or 0)})" for name, each in told.items()
         )
-        said.append(f"At {say_size(size)} training rows {best} errs less, {error_of(best)}{interval}, than {against}.")
+        said.append(f"{with_rows} {best} has a lower error, {error_of(best)}{interval}, than {against}.")
     for name, each in held.items():
         if name in told:
             continue
-        pair = f"{best} ({error_of(best)}) and {name} ({error_of(name)})"
+        pair = f"{best} {error_of(best)} error, {name} {error_of(name)}"
         if each.probability is None:
-            kind = "by a single seed" if each.pairs == 1 else "without a seed in common"
-            said.append(
-                f"At {say_size(size)} training rows {best} has {error_of(best)} and {name} {error_of(name)}, {kind}: "
-                "that may be chance."
-            )
+            kind = "from a single seed" if each.pairs == 1 else "without a seed in common"
+            said.append(f"{with_rows} {pair}, {kind}: the difference may be chance.")
         elif each.difference == 0 and each.probability == 0.5:
-            said.append(f"At {say_size(size)} training rows {best} and {name} have the same error, {error_of(best)}.")
+            said.append(f"{with_rows} {best} and {name} have the same error, {error_of(best)}.")
         else:
-            text = f"No difference can be told at {say_size(size)} training rows between {pair}: "
-            said.append(text + f"{say_probability(each.probability)} that {best} errs less.")
+            said.append(
+                f"{with_rows} the two strategies are too close to call: {pair} (probability that {best} is better: "
+                f"{say_chance(each.probability)})."
+            )
     absent = [name for name in found if _at(found[name], size) is None]
     if absent:
         said.append(f"{_joined(absent)} {'has' if len(absent) == 1 else 'have'} no result at {say_size(size)}.")
     return said
+
+
+def _interval(point: Point | None, *, level: float, unit: str, rows: int | None) -> str:
+    """The interval of a mean in brackets; for other rows like these where the error is a proportion of rows."""
+    if point is None:
+        return ""
+    if rows and rows > 0 and point.low is not None:
+        low, high = with_test_rows(point.mean, point.low, point.high, rows=rows, level=level)
+        return f" ({percent(level)} interval for rows like these {rows:,}: {say_interval(low, high, unit)})"
+    if point.low is None or point.high is None:
+        return ""
+    return f" ({percent(level)} interval on these rows: {say_interval(point.low, point.high, unit)})"
 
 
 def _about_crossover(found: Crossover | NoCrossover) -> str:
@@ -182,13 +195,13 @@ def _about_crossover(found: Crossover | NoCrossover) -> str:
         if found.reason == "same":
             return f"Between {tried} {pair} have the same curve."
         if found.reason == "undecided":
-            return f"Between {tried} the mean curves of {pair} cross, but not surely enough to name a place."
+            return f"Between {tried} the mean curves of {pair} cross, but where is not certain enough to give a size."
         return f"Between {tried} {pair} do not cross: {str(found).partition(': ')[2]}."
     at = (
         f"a labelling cost of about {say_size(found.size)}" if found.over == "cost" else f"about {say_size(found.size)}"
     )
     text = (
-        f"The curves of {pair} cross at {at} ({found.interval()}): {found.below} errs less below, {found.above} above"
+        f"The curves of {pair} cross at {at} ({found.interval()}): {found.below} is better below, {found.above} above"
     )
     if found.seeds > 1 and found.high is None:
         text += f"; but that {found.above} is better at {say_size(found.tried[1])} is not settled"

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from longspan.study.formatting import percent, say_error, say_interval, say_size, three_digits
+from longspan.study.formatting import percent, say_error, say_size, three_digits
+from longspan.study.reports.more_data import more_data_sentence
+from longspan.study.run_grid import RunGrid
 from longspan.study.statistics.curves import Curve
+from longspan.study.statistics.extrapolation import FARTHEST_FORECAST
 from longspan.study.statistics.sample_size import NotReached, SizeFor
 
 __all__ = ["cost_sentences", "data_sentences"]
 
-_HARDLY = 0.2
-"""More data hardly helps where even the upper end of what ten times as much would mend is less than this fraction."""
-
 
 def data_sentences(
-    found: Mapping[str, Curve], names: Sequence[str], *, wanted_error: float | None, unit: str = ""
-) -> list[str]:
+    found: Mapping[str, Curve], names: Sequence[str], cells: RunGrid, *, wanted_error: float | None, unit: str = "",
+    largest: float = math.inf,
+) -> list[str]:  # fmt: skip
     """Whether more data still helps the strategies `names`, and how much of it a wanted error takes.
 
     Args:
         found: the curves of the study, by strategy.
         names: the strategies that are in the race, best first.
+        cells: the runs.
         wanted_error: an error to reach, for every strategy; None asks how the best of `names` could halve its own.
         unit: of the error.
+        largest: error there can be.
     """
-    said: list[str] = []
-    for name in names:
-        said += _about_more(found[name], unit)
+    said = [more_data_sentence(name, cells.sizes, cells.of(name), unit=unit, largest=largest) for name in names]
     if wanted_error is not None:
         return said + [_about_wanted(curve, wanted_error, unit) for curve in found.values() if curve.fits]
     best = found[names[0]]
-    if best.fits and not best.flat and not _hardly(best) and best.points[-1].mean > 0:
-        said.append(_about_wanted(best, three_digits(best.points[-1].mean / 2), unit, halved=True))
+    if best.fits and not best.flat and best.points[-1].mean > 0:
+        half, farthest = three_digits(best.points[-1].mean / 2), FARTHEST_FORECAST * best.points[-1].size
+        needed = best.size_for(half)
+        if isinstance(needed, SizeFor) and needed.size <= farthest:
+            said.append(_about_wanted(best, half, unit, halved=True))
     return said
 
 
@@ -75,40 +80,6 @@ def cost_sentences(
     return [*said, text + (", extrapolated." if answer.extrapolated else ".")]
 
 
-def _about_more(curve: Curve, unit: str) -> list[str]:
-    """What twice the data would bring, or why that is not said."""
-    name = curve.strategy
-    if curve.fit is None:
-        return [f"What more data would bring {name} cannot be said: {curve.no_law}."]
-    if curve.flat:
-        first, last = (say_size(size) for size in curve.fit.sizes[[0, -1]])
-        return [f"The error of {name} did not fall between {first} and {last}, so nothing says that more data helps."]
-    if not curve.fits:
-        return [f"The errors of {name} do not follow a power law, so what more data brings is not extrapolated."]
-    largest = int(curve.fit.sizes[-1])
-    double, ten = curve.gain(2), curve.gain(10)
-    now, then = curve.error_at(largest), curve.error_at(2 * largest)
-    change = f"from {say_error(now.value, unit)} to about {say_error(then.value, unit)}"
-    if double.low is None or double.high is None or then.low is None or then.high is None:
-        text = f"By its fitted curve twice the data ({say_size(2 * largest)}) would bring {name} {change}"
-        return [f"{text}; extrapolated, without an interval."]
-    fraction = f"{percent(curve.level)}: {_fraction(double.low)} to {_fraction(double.high)}"
-    if _hardly(curve):
-        return [
-            f"More data hardly helps {name} any more: by its fitted curve even ten times as much would take away "
-            f"{_fraction(max(0.0, ten.value))} of the error, {_fraction(max(0.0, ten.high or 0.0))} at most; "
-            "extrapolated."
-        ]
-    if double.low <= 0:
-        text = f"Whether more data still helps {name} cannot be told: twice as much would take away"
-        return [f"{text} {_fraction(double.value)} of the error ({fraction}); extrapolated."]
-    interval = say_interval(then.low, then.high, unit)
-    return [
-        f"More data still helps {name}: twice as much ({say_size(2 * largest)}) would bring it {change} "
-        f"({percent(curve.level)}: {interval}); extrapolated."
-    ]
-
-
 def _about_wanted(curve: Curve, error: float, unit: str, *, halved: bool = False) -> str:
     """How much data an error takes."""
     answer = curve.size_for(error)
@@ -125,14 +96,3 @@ def _about_wanted(curve: Curve, error: float, unit: str, *, halved: bool = False
             text += f", though the interval leaves room for it from {say_size(answer.low)} on"
         return text + "; extrapolated."
     return f"{aim} needs {answer}."
-
-
-def _hardly(curve: Curve) -> bool:
-    """Whether more data hardly helps, whatever is right within the interval."""
-    most = curve.gain(10).high
-    return most is not None and most < _HARDLY
-
-
-def _fraction(value: float) -> str:
-    """A share as percent without digits that mean nothing."""
-    return f"{value * 100:,.0f} %" if abs(value) >= 1 else f"{value * 100:.2g} %"
