@@ -131,7 +131,7 @@ class StudyResults:
         return found[strategy].size_for(error)
 
     def compare(self, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
-        """At each size, how probable it is that the first strategy errs less; runs are paired by seed."""
+        """At each size, the probability that the first strategy has the lower error; runs are paired by seed."""
         return compare(self._runs(), first, second, target=self._target(target), level=level)
 
     def crossovers(

@@ -90,7 +90,7 @@ class Study:
             evaluate_on: "test" opens the vault once, when the study first runs, and writes that down.
             error: How wrong predictions are; see `measure_for`. None: the fraction of wrong answers for classes and
                 strings, the mean absolute error for numbers; "character": edits per character, for strings; or a
-                function of truths and predictions.
+                function of targets and predictions.
             cost: Price of one label, by the name of its column, for curves over labelling cost.
             needs: Which labels each strategy needs, by strategy; the task's targets for those not named.
             keep_models: Which models are saved beside the file: none, those of the largest size, or all.
@@ -384,7 +384,7 @@ class Study:
         return self.results.size_for(strategy, error, target=target, level=level)
 
     def compare(self, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
-        """How probable it is that the first errs less, by size; see `StudyResults.compare`."""
+        """The probability that the first has the lower error, by size; see `StudyResults.compare`."""
         return self.results.compare(first, second, target=target, level=level)
 
     def cost_table(self, *, target: str | None = None, level: float = 0.95) -> pl.DataFrame:

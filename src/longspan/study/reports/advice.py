@@ -183,7 +183,7 @@ def _interval(point: Point | None, *, level: float, unit: str, rows: int | None)
 
 
 def _about_crossover(found: Crossover | NoCrossover) -> str:
-    """Where two strategies change places, or that they do not, or that it cannot be told."""
+    """Where two strategies change places, or that they do not, or that it is unclear."""
     pair = f"{found.first} and {found.second}"
     axis = "labelling cost" if found.over == "cost" else "size"
     if isinstance(found, NoCrossover):

@@ -29,7 +29,7 @@ class Comparison:
     pairs: int
     """Seeds with a result of both."""
     difference: float | None
-    """Mean of first minus second over the pairs: below 0 where the first errs less. None without a pair."""
+    """Mean of first minus second over the pairs: below 0 where the first has the lower error. None without a pair."""
     low: float | None
     high: float | None
     """Ends of its interval; None with fewer than two pairs."""
@@ -43,7 +43,7 @@ class Comparison:
             return f"{who}: no seed has a result of both"
         if self.probability is None:
             return f"{who}: a single seed, so no probability"
-        return f"{who}: {say_probability(self.probability)} that {self.first} errs less"
+        return f"{who}: {say_probability(self.probability)} that {self.first} has the lower error"
 
 
 def compare(frame: Any, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:

@@ -36,9 +36,9 @@ class Crossover:
     """None where it may lie above the sizes tried. Always None with a single seed."""
     level: float
     below: str
-    """The strategy that errs less at smaller sizes."""
+    """The strategy with the lower error at smaller sizes."""
     above: str
-    """The one that errs less at larger sizes."""
+    """The one with the lower error at larger sizes."""
     tried: tuple[float, float]
     """The smallest and the largest size that both were tried at."""
     seeds: int
