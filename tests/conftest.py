@@ -7,11 +7,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one worker per core: with more threads they would wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 from torch import nn
 
 import longspan as ls
 from longspan.train import Learner
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One worker per core for folders; 0 where files or tests are named: they run in this process.
+
+    Every worker imports PyTorch first, which takes longer than most files.
+    """
+    return os.cpu_count() if any(Path(argument).is_dir() for argument in config.args) else 0
 
 
 @pytest.fixture(autouse=True)
