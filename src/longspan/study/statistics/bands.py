@@ -11,8 +11,7 @@ from longspan.study.statistics.moderated_variance import moderate
 __all__ = ["mean_bands"]
 
 _LONGER_TAILS = 1.15
-"""Errors of real trainings have longer tails than normal ones: at three seeds even the t-interval that is nominal 95 %
-holds 92 % (`benchmarks/real_curves.py`)."""
+"""Errors of real trainings have longer tails than normal ones, so intervals are made longer by this factor."""
 
 
 def mean_bands(sizes: np.ndarray, errors: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

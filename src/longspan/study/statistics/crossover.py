@@ -134,8 +134,7 @@ def crossover(
 
     Over sizes with runs of the same seeds, `longspan.study.statistics.paired_difference` says at which sizes it is
     settled who has the lower error; a crossing lies between two sizes that are settled differently. Between the sizes
-    tried a curve may bend, and the interval holds that: on the development half of real learning curves nominal 90 %
-    intervals held 90 to 97 %, by number of sizes and seeds. Where neither end of the sizes tried settles who is
+    tried a curve may bend, and the interval accounts for that. Where neither end of the sizes tried settles who is
     better there, no size is named.
 
     Over costs, and where strategies have no two sizes in common, the difference of two fitted curves is tested by the
