@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from longspan.cli.designs import stored_designs
 from longspan.cli.shell import label, print_table
 from longspan.errors import unknown_name
+from longspan.registry import plugin_names
 
 if TYPE_CHECKING:
     from longspan.datasets import Source
@@ -31,11 +33,10 @@ def models(
     those that --weights imagenet has weights for. A design puts layers for masks, boxes or instances on a network: on
     the one shown, or on another that is named behind a colon, as in unet:squeezenet1_1.
     """
-    # Read from the package without `longspan.models`, which would bring PyTorch for a list of names.
-    text = resources.files("longspan").joinpath("models", "catalogue.json").read_text("utf-8")
-    networks, designs = _with_word(json.loads(text), word), _with_word(stored_designs(), word)
+    known = _known_networks()
+    networks, designs = _with_word(known, word), _with_word(stored_designs(), word)
     if not networks and not designs:
-        names = [info["name"] for info in (*json.loads(text), *stored_designs())]
+        names = [info["name"] for info in (*known, *stored_designs())]
         raise unknown_name("model with the word", word or "", names)
     rows = [
         [
@@ -99,6 +100,16 @@ def systems() -> None:
     for system in SYSTEMS.values():
         print(f"{system.name}\n  {system.summary}\n  Needs {system.needs}.")
     print("\nlongspan run NAME --out DIR runs one; longspan run NAME --help lists its options.")
+
+
+def _known_networks() -> list[dict[str, Any]]:
+    """Every network with its size; without plug-ins from the stored table alone, which brings no PyTorch."""
+    if not plugin_names():
+        text = resources.files("longspan").joinpath("models", "catalogue.json").read_text("utf-8")
+        return json.loads(text)
+    from longspan.models import catalogue
+
+    return [asdict(info) for info in catalogue()]
 
 
 def _with_word(rows: list[dict[str, Any]], word: str | None) -> list[dict[str, Any]]:
