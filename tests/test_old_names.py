@@ -1,5 +1,6 @@
 """Names of version 1: files are read without a word, Python and the command line warn with the new name."""
 
+import importlib
 import json
 import shutil
 import warnings
@@ -169,3 +170,15 @@ def test_values_of_resize_and_types_of_columns(capsys):
         assert TrainOptions(source="a", resize="squish").resize == "stretch"
     with pytest.warns(FutureWarning, match="'categories' is now called 'multi_label'"):
         assert _typed("tags=categories:;") == ("tags", ls.MultiLabel(separator=";"))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in old_names.SUBMODULE_NAMES.items() for name in names]
+)
+def test_old_names_in_modules_below_work_and_warn(module, name):
+    home, _, present = old_names.SUBMODULE_NAMES[module][name].partition(":")
+    with pytest.warns(FutureWarning, match=f"{module}.{name} is now called {home}.{present}"):
+        found = getattr(importlib.import_module(module), name)
+    assert found is getattr(importlib.import_module(home), present)
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        importlib.import_module(module).Nothing  # noqa: B018

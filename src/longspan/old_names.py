@@ -7,6 +7,7 @@ them. In Python and on the command line an old name works and warns (`FutureWarn
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,12 +20,14 @@ __all__ = [
     "FIELDS",
     "HEAD_KINDS",
     "MODELS",
+    "SUBMODULE_NAMES",
     "SYSTEM_OPTIONS",
     "VALUES",
     "accepts_old_keywords",
     "current_fields",
     "current_json",
     "current_value",
+    "old_attribute",
     "warn_renamed",
 ]
 
@@ -50,6 +53,26 @@ FIELDS = {
 }
 """Keywords in Python, and fields in files."""
 
+SUBMODULE_NAMES = {
+    "longspan.columns": {"Categories": "longspan.columns:MultiLabel", "Plain": "longspan.columns:Raw"},
+    "longspan.heads": {
+        "Answer": "longspan.heads:TargetPrediction",
+        "ClassifyMany": "longspan.heads:MultiLabelClassify",
+    },
+    "longspan.train": {
+        "Ensemble": "longspan.inference:Ensemble",
+        "Prediction": "longspan.inference:Prediction",
+        "Predictor": "longspan.inference:Predictor",
+        "load": "longspan.inference:load",
+        "predictions_to_frame": "longspan.inference:predictions_to_frame",
+    },
+    "longspan.heads.coco_metrics": {
+        name: f"longspan.metrics.average_precision:{name}"
+        for name in ("COCO_AREAS", "box_figures", "coco_figures", "mask_figures", "value_figures")
+    },
+}
+"""Names in modules below `longspan`, and where each is found now."""
+
 VALUES = {"squish": "stretch"}
 """Values of `resize`, in Python, on the command line and in files."""
 
@@ -69,6 +92,19 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = _INTERNAL) -> None:
         stacklevel: As for `warnings.warn`, counted from inside this function.
     """
     warnings.warn(f"{old} is now called {new}; the old name goes in the next release.", FutureWarning, stacklevel)
+
+
+def old_attribute(module: str, name: str) -> Any:
+    """What a name of version 1 in a module below `longspan` is now; for that module's `__getattr__`.
+
+    Raises:
+        AttributeError: version 1 had no such name there either.
+    """
+    if name not in SUBMODULE_NAMES.get(module, {}):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    home, _, present = SUBMODULE_NAMES[module][name].partition(":")
+    warn_renamed(f"{module}.{name}", f"{home}.{present}")
+    return getattr(importlib.import_module(home), present)
 
 
 def current_value(owner: str, value: str, *, stacklevel: int = 5) -> str:

@@ -191,3 +191,26 @@ def test_answers_of_many_are_the_labels_above_the_threshold():
 def test_options_that_cannot_be_are_refused(make, words):
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+def test_macro_f1_leaves_out_classes_that_are_neither_there_nor_predicted():
+    head = MultiLabelClassify().with_column(MultiLabel(vocab=("a", "b", "c")))
+    exact = torch.eye(3)[[0, 1, 0, 1]]
+    assert head.measure(exact, exact)["f1_macro"] == 1
+    predicted = torch.tensor([[1.0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 1, 0]])
+    assert head.measure(predicted, exact)["f1_macro"] == pytest.approx(2 / 3, abs=1e-6)  # c is predicted: F1 0
+    assert head.measure(torch.zeros(2, 3), torch.zeros(2, 3))["f1_macro"] == 0
+
+
+def test_class_weights_scale_each_rows_loss():
+    logits, targets = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0])
+    plain = Classify(column=Category(vocab=("a", "b", "c"))).loss(logits, targets)
+    weighted = Classify(column=Category(vocab=("a", "b", "c")), class_weights=(1, 2, 4)).loss(logits, targets)
+    assert torch.allclose(weighted, plain * torch.tensor([1.0, 2, 4, 1]))
+    many = MultiLabelClassify(column=MultiLabel(vocab=("a", "b")), class_weights=(0, 2))
+    only = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 1], torch.ones(4), reduction="none")
+    assert torch.allclose(many.loss(logits[:, :2], torch.ones(4, 2)), only)
+    with pytest.raises(ConfigError, match="2 numbers for 3 classes: a, b, c"):
+        Classify(class_weights=(1, 2)).with_column(Category(vocab=("a", "b", "c")))
+    with pytest.raises(ConfigError, match="not all 0"):
+        Classify(class_weights=(0, 0))

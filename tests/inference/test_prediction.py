@@ -53,3 +53,22 @@ def test_a_frame_has_a_row_per_prediction_in_order():
     assert frame["file"].to_list() == ["b.jpg", "a.jpg"]
     assert predictions_to_frame([Prediction({"tags": TAGS})])["tags"].to_list() == [["a"]]
     assert predictions_to_frame([]).is_empty()
+
+
+@pytest.mark.parametrize("name", ["file", "probability", "probabilities", "file_"])
+def test_a_target_named_like_a_field_of_ours_keeps_its_value(name):
+    prediction = Prediction({name: TargetPrediction("cat", 0.75, {"cat": 0.75, "dog": 0.25})}, "a.png")
+    fields, row = prediction.to_json(), predictions_to_frame([prediction]).row(0, named=True)
+    assert fields[name] == row[name] == "cat"
+    assert "a.png" in fields.values()
+    assert "a.png" in row.values()
+    assert len(fields) == 4
+    assert len(row) == 3
+
+
+def test_a_target_named_like_the_probability_of_another():
+    prediction = Prediction(
+        {"a": TargetPrediction("x", 0.5, None), "a_probability": TargetPrediction("y", 0.7, None)}, None
+    )
+    row = predictions_to_frame([prediction]).row(0, named=True)
+    assert row == {"a": "x", "a_probability_": 0.5, "a_probability": "y", "a_probability_probability": 0.7}

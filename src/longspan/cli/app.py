@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -66,6 +67,9 @@ def main() -> None:
     a traceback for anything else, which is a fault of longspan's own.
     """
     warnings.formatwarning = _sentence
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console without UTF-8 shows \u732b instead of ending the command
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(prog_name="longspan", standalone_mode=False)
         sys.stdout.flush()

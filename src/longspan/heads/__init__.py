@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longspan import old_names
 from longspan.columns import Column
@@ -63,3 +63,10 @@ def head_for(column: Column, wanted: Head | None = None) -> Head:
 def head_from_json(fields: dict[str, Any]) -> Head:
     """The head that `Head.to_json` described, in this version or an earlier one."""
     return HEADS.find(str(fields.get("kind")), in_file=True).from_json(old_names.current_fields(fields))
+
+
+if not TYPE_CHECKING:  # a module with `__getattr__` would have every name for a type checker
+
+    def __getattr__(name: str) -> Any:
+        """The names of version 1 work and warn."""
+        return old_names.old_attribute(__name__, name)

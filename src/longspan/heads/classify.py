@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -35,6 +36,8 @@ class Classify(Head):
 
     label_smoothing: float = 0.0
     """Fraction of the target's probability that is spread over all classes (Szegedy et al. 2016, section 7)."""
+    class_weights: tuple[float, ...] | None = None
+    """What a row of each class counts in the loss, in the order of the column's vocab. None: all count 1."""
     hidden: tuple[int, ...] = ()
     """Widths of layers between features and logits."""
     dropout: float = 0.0
@@ -46,6 +49,9 @@ class Classify(Head):
         """Check the ranges."""
         _check_fraction("Classify.label_smoothing", self.label_smoothing)
         check_layers("Classify", self.hidden, self.dropout)
+        if self.class_weights is not None:
+            weights = _checked_weights("Classify", self.class_weights, self.column)
+            object.__setattr__(self, "class_weights", weights)
 
     @property
     def num_outputs(self) -> int:
@@ -67,7 +73,8 @@ class Classify(Head):
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each row, nats."""
-        return F.cross_entropy(outputs.float(), targets, reduction="none", label_smoothing=self.label_smoothing)
+        weight = None if self.class_weights is None else outputs.new_tensor(self.class_weights, dtype=torch.float32)
+        return F.cross_entropy(outputs.float(), targets, weight, reduction="none", label_smoothing=self.label_smoothing)
 
     def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probabilities `(B, K)`."""
@@ -116,6 +123,8 @@ class MultiLabelClassify(Head):
     """Labels at least this probable are given."""
     label_smoothing: float = 0.0
     """How far zeros and ones are drawn towards one half."""
+    class_weights: tuple[float, ...] | None = None
+    """What each class counts in a row's loss, in the order of the column's vocab. None: all count 1."""
     hidden: tuple[int, ...] = ()
     """Widths of layers between features and logits."""
     dropout: float = 0.0
@@ -127,6 +136,9 @@ class MultiLabelClassify(Head):
         """Check the ranges."""
         _check_fraction("MultiLabelClassify.label_smoothing", self.label_smoothing)
         check_layers("MultiLabelClassify", self.hidden, self.dropout)
+        if self.class_weights is not None:
+            weights = _checked_weights("MultiLabelClassify", self.class_weights, self.column)
+            object.__setattr__(self, "class_weights", weights)
         _check_fraction("MultiLabelClassify.threshold", self.threshold)
 
     @property
@@ -150,7 +162,10 @@ class MultiLabelClassify(Head):
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean over the classes of each row's binary cross-entropy, nats."""
         smooth = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-        return F.binary_cross_entropy_with_logits(outputs.float(), smooth, reduction="none").mean(dim=1)
+        losses = F.binary_cross_entropy_with_logits(outputs.float(), smooth, reduction="none")
+        if self.class_weights is not None:
+            losses = losses * losses.new_tensor(self.class_weights)
+        return losses.mean(dim=1)
 
     def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probability of each class, `(B, K)`; they need not sum to one."""
@@ -172,8 +187,12 @@ class MultiLabelClassify(Head):
         from sklearn import metrics
 
         truth, given = targets.long().numpy(), (predictions >= self.threshold).long().numpy()
-        averages = ("micro", "macro") if self.num_outputs > 1 else ("binary", "binary")  # one column is no list to it
-        micro, macro = (_f1(truth, given, each) for each in averages)
+        there = (truth + given).any(axis=0)  # a class that is neither there nor predicted has no F1
+        micro, macro = 0.0, 0.0
+        if there.sum() > 1:
+            micro, macro = (_f1(truth[:, there], given[:, there], each) for each in ("micro", "macro"))
+        elif there.any():
+            micro = macro = _f1(truth[:, there][:, 0], given[:, there][:, 0], "binary")
         figures = {
             "f1_micro": micro,
             "f1_macro": macro,
@@ -189,6 +208,19 @@ class MultiLabelClassify(Head):
 def _check_fraction(name: str, value: float) -> None:
     if not 0 <= value < 1:
         raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}.")
+
+
+def _checked_weights(owner: str, weights: Sequence[float], column: Column | None) -> tuple[float, ...]:
+    numbers = tuple(float(weight) for weight in weights)
+    if not all(0 <= weight < float("inf") for weight in numbers) or not any(numbers):
+        raise ConfigError(f"{owner}.class_weights must be finite, 0 or more and not all 0, got {numbers}.")
+    vocab = getattr(column, "vocab", ())
+    if vocab and len(numbers) != len(vocab):
+        raise ConfigError(
+            f"{owner}.class_weights are {len(numbers)} numbers for {len(vocab)} classes: "
+            f"{', '.join(map(str, vocab[:20]))}. Give one for each, in this order."
+        )
+    return numbers
 
 
 def _f1(truth: np.ndarray, predicted: np.ndarray, average: str) -> float:

@@ -13,6 +13,7 @@ import polars as pl
 from longspan.columns import Column
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.heads import TargetPrediction
+from longspan.storage.file_names import readable_name
 from longspan.vision.image_io import read_pixels
 
 __all__ = ["Prediction", "predictions_to_frame"]
@@ -97,30 +98,48 @@ class Prediction:
         return f"Prediction({', '.join(parts)})"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the file, each target's value, probability and probabilities of all classes."""
-        fields: dict[str, Any] = {} if self.source is None else {"file": self.source}
+        """Plain values: the file, each target's value, probability and probabilities of all classes.
+
+        A field that would have the name of a target gets an underscore behind it: `file_`.
+        """
+        fields: dict[str, Any] = {}
+        if self.source is not None:
+            fields[_free("file", self.answers)] = readable_name(self.source)
         for target, answer in self.answers.items():
             located = self.located.get(target)
             fields[target] = answer.value if located is None else located.json_value(answer.value)
             prefix = "" if len(self.answers) == 1 else f"{target}_"
             if answer.probability is not None:
-                fields[f"{prefix}probability"] = round(answer.probability, 6)
+                fields[_free(f"{prefix}probability", self.answers)] = round(answer.probability, 6)
             if answer.probabilities is not None:
-                fields[f"{prefix}probabilities"] = {str(k): round(p, 6) for k, p in answer.probabilities.items()}
+                named = {str(k): round(p, 6) for k, p in answer.probabilities.items()}
+                fields[_free(f"{prefix}probabilities", self.answers)] = named
         return fields
 
 
 def predictions_to_frame(predictions: Sequence[Prediction]) -> pl.DataFrame:
-    """One row per prediction, in order: the file where there is one, each value and its probability."""
+    """One row per prediction, in order: the file where there is one, each value and its probability.
+
+    A column that would have the name of a target gets an underscore behind it: `file_`.
+    """
     rows = []
     for prediction in predictions:
-        fields: dict[str, Any] = {} if prediction.source is None else {"file": prediction.source}
+        fields: dict[str, Any] = {}
+        if prediction.source is not None:
+            fields[_free("file", prediction.answers)] = readable_name(prediction.source)
         for target, answer in prediction.answers.items():
             if target not in prediction.located:
                 fields[target] = answer.value
             else:
                 fields[target] = json.dumps(prediction.located[target].json_value(answer.value), ensure_ascii=False)
             if answer.probability is not None:
-                fields[f"{target}_probability"] = answer.probability
+                fields[_free(f"{target}_probability", prediction.answers)] = answer.probability
         rows.append(fields)
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _free(name: str, targets: Mapping[str, object]) -> str:
+    """A field's name, with underscores behind it until no target has it."""
+    while name in targets:
+        name += "_"
+    return name

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from longspan import old_names
 from longspan.train.budget import Budget
 from longspan.train.callbacks import Callback, EarlyStopping, WeightAverage
 from longspan.train.checkpoints.checkpoint import Checkpoints
@@ -30,3 +33,10 @@ __all__ = [
     "Trained",
     "WeightAverage",
 ]
+
+
+if not TYPE_CHECKING:  # a module with `__getattr__` would have every name for a type checker
+
+    def __getattr__(name: str) -> Any:
+        """The names of version 1 work and warn."""
+        return old_names.old_attribute(__name__, name)

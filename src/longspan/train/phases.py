@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from longspan.data.batches.augmentation import augmentation_by_input
 from longspan.data.batches.order import split_evenly
@@ -137,16 +137,51 @@ def _check_trainable(training: Training, phases: Sequence[Phase]) -> None:
     if len(rows) < 2:
         raise ConfigError("Training needs at least two rows.")
     smallest = len(split_evenly(rows, batch_size)[-1])
-    if smallest < 2 and any(isinstance(module, nn.BatchNorm1d) for module in training.network.modules()):
+    if smallest < 2 and (alone := _alone_in_batch_norm(training, rows[:1])):
+        fitting = [size for size in range(2, len(rows) + 1) if len(split_evenly(rows, size)[-1]) > 1]
         raise ConfigError(
-            f"batch_size={batch_size} leaves a batch of one of {len(rows)} training rows, but batch normalisation "
-            "needs at least two. Choose another batch_size of 3 or more."
+            f"batch_size={batch_size} leaves a batch of one of {len(rows)} training rows, but the batch normalisation "
+            f"{alone!r} then has a single value per channel. Choose batch_size={fitting[0]} or another that leaves at "
+            "least two rows in every batch."
         )
     if training.network.whole and any(phase.frozen for phase in phases):
         raise ConfigError(
             "Phases with frozen layers (as in fine_tune) train a head on a backbone, but this network is whole. "
             "Give it an attribute num_features and leave the last layer to longspan, or use fit or fit_one_cycle."
         )
+
+
+def _alone_in_batch_norm(training: Training, row: torch.Tensor) -> str | None:
+    """The first batch normalisation that sees one value per channel in a batch of one row; None if there is none.
+
+    The network runs once in evaluation mode, which changes nothing in it.
+    """
+    network, found = training.network, list[str]()
+
+    norms = [(name, module) for name, module in network.named_modules() if isinstance(module, _BatchNorm)]
+    if not norms:
+        return None
+
+    def hook_of(name: str) -> Callable[[Any, tuple[Any, ...]], None]:
+        def note(_: Any, inputs: tuple[Any, ...]) -> None:
+            if inputs[0].numel() == inputs[0].shape[1]:
+                found.append(name)
+
+        return note
+
+    hooks = [module.register_forward_pre_hook(hook_of(name)) for name, module in norms]
+    was_training = network.training
+    try:
+        network.eval()
+        (batch,) = training.task.samples.batches(row, 1)
+        source = whole_source(training.task.samples, training.inputs, training.device, torch.float32)
+        with torch.no_grad():
+            source.module(network)(*source.prepare(batch.to(training.device)))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return found[0] if found else None
 
 
 def _check_folder(training: Training, checkpoints: Checkpoints) -> None:
