@@ -11,15 +11,15 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from longspan.cli.doctor import doctor
-from longspan.cli.evaluate import evaluate
-from longspan.cli.leaks import leaks
-from longspan.cli.lists import datasets, models, systems
-from longspan.cli.predict import predict
-from longspan.cli.run import quickstart, run
+from longspan.cli.commands.doctor import doctor
+from longspan.cli.commands.evaluate import evaluate
+from longspan.cli.commands.leaks import leaks
+from longspan.cli.commands.lists import datasets, models, systems
+from longspan.cli.commands.predict import predict
+from longspan.cli.commands.run import quickstart, run
+from longspan.cli.commands.study import study
+from longspan.cli.commands.train import train
 from longspan.cli.shell import fail
-from longspan.cli.study import study
-from longspan.cli.train import train
 from longspan.errors import LongspanError
 from longspan.version import __version__
 

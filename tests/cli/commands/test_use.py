@@ -41,7 +41,7 @@ def test_a_table_of_predictions(longspan, trained, pets, tmp_path):
 
 
 def test_more_files_than_are_held_at_once(longspan, trained, pets, monkeypatch):
-    from longspan.cli import predict
+    from longspan.cli.commands import predict
 
     files = sorted(pets.iterdir())[:5]
     together = longspan("predict", trained, *files).out
