@@ -26,7 +26,7 @@ from PIL import ImageOps
 
 import longspan as ls
 from damage.corpus import WIDTH_HEIGHT, resumable
-from longspan.data.annotations import read_coco, read_instance_masks, read_voc, read_wider, read_yolo
+from longspan.data import Table
 from longspan.datasets import unpack
 from longspan.errors import LongspanError
 from longspan.models.pth import read_pth
@@ -136,7 +136,7 @@ def _boxes_of(table: Any) -> int:
 
 
 def _coco(folder: Path, name: str) -> None:
-    _skipping(lambda mode: read_coco(folder / name, folder / "images", on_error=mode))
+    _skipping(lambda mode: Table.from_coco(folder / name, folder / "images", on_error=mode))
     table = ls.Table.from_coco(folder / name, folder / "images")
     import json
 
@@ -147,7 +147,7 @@ def _coco(folder: Path, name: str) -> None:
 
 
 def _voc(folder: Path, name: str) -> None:
-    _skipping(lambda mode: read_voc(folder / "voc", folder / "images", on_error=mode))
+    _skipping(lambda mode: Table.from_voc(folder / "voc", folder / "images", on_error=mode))
     table = ls.Table.from_voc(folder / "voc", folder / "images")
     there = sum(len(ElementTree.parse(each).getroot().findall("object")) for each in folder.glob("voc/**/*.xml"))
     if _boxes_of(table) != there:
@@ -157,7 +157,7 @@ def _voc(folder: Path, name: str) -> None:
 
 def _yolo(folder: Path, name: str) -> None:
     names = None if name.endswith("1.txt") else ["cat", "dog"]
-    _skipping(lambda mode: read_yolo(folder / "yolo", folder / "images", names, on_error=mode))
+    _skipping(lambda mode: Table.from_yolo(folder / "yolo", folder / "images", names, on_error=mode))
     table = ls.Table.from_yolo(folder / "yolo", folder / "images", names)
     texts = [each.read_text("utf-8-sig") for each in folder.glob("yolo/**/*.txt") if each.name != "classes.txt"]
     there = sum(bool(line.strip()) for text in texts for line in text.splitlines())
@@ -167,7 +167,7 @@ def _yolo(folder: Path, name: str) -> None:
 
 
 def _wider(folder: Path, name: str) -> None:
-    _skipping(lambda mode: read_wider(folder / name, folder / "images", on_error=mode))
+    _skipping(lambda mode: Table.from_wider(folder / name, folder / "images", on_error=mode))
     table = ls.Table.from_wider(folder / name, folder / "images")
     _boxes_of(table)
     if len(table) > 2:
@@ -183,7 +183,7 @@ def _masks(folder: Path, name: str) -> None:
         _compare_mask(folder / name)
     except LongspanError as error:
         refusal = error
-    _skipping(lambda mode: read_instance_masks(folder / "images", folder / "masks", on_error=mode))
+    _skipping(lambda mode: Table.from_instance_masks(folder / "images", folder / "masks", on_error=mode))
     things = ls.Table.from_instance_masks(folder / "images", folder / "masks")
     reference = np.asarray(PILImage.open(folder / name))
     row = next(i for i, path in enumerate(things.frame["image"]) if Path(path).stem == Path(name).stem)

@@ -63,7 +63,7 @@ def trained(tmp_path_factory) -> Path:
     for number in range(12):
         draw(folder, "pug", number, 20)
         draw(folder, "bengal", number, 150)
-    task = ls.Task(ls.Table.from_files(folder, PATTERN).split(), inputs="image", targets="breed")
+    task = ls.Task(ls.ls.Table.from_files(folder, PATTERN).split(), inputs="image", targets="breed")
     config = ls.TrainConfig(augment=ls.Augment(shift=0.05), batch_size=8)
     ls.Learner(task, "lenet5", config=config, progress=False).fit(4, 3e-3).save(folder / "model.safetensors")
     return folder / "model.safetensors"
@@ -95,11 +95,14 @@ def scenes(tmp_path_factory) -> Path:
 def finders(scenes, tmp_path_factory) -> dict[str, Path]:
     """By kind of target a model that is built but not trained: what it says of the scenes is chance, and a lot."""
     import longspan as ls
-    from longspan.data.annotations import read_coco, read_masks
 
     folder = tmp_path_factory.mktemp("finders")
-    things = read_coco(scenes / "coco.json", scenes / "images")
-    masks = read_masks(scenes / "images", scenes / "masks", mask_name="{stem}_m.png", codes=scenes / "codes.txt")
+    things = ls.Table.from_coco(scenes / "coco.json", scenes / "images")
+    masks = ls.Table.from_masks(
+        scenes / "images", scenes / "masks", mask_name="{stem}_m.png", codes=scenes / "codes.txt"
+    )
+        scenes / "images", scenes / "masks", mask_name="{stem}_m.png", codes=scenes / "codes.txt"
+    )
     built = {}
     for target, design in (("mask", "unet"), ("boxes", "faster_rcnn"), ("instances", "mask_rcnn")):
         task = ls.Task((masks if target == "mask" else things).split(), "image", target, move_leaks=True)

@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 from longspan.cli.prediction_format import answer_words
 from longspan.cli.prediction_writer import AnswerFiles
 from longspan.columns import Boxes, Instances, Mask
-from longspan.data.annotations import read_coco, read_masks, read_voc, read_yolo
+from longspan.data import Table
 from longspan.errors import ConfigError, LongspanError, UnknownNameError
 from longspan.heads import TargetPrediction
 from longspan.inference import Prediction
@@ -84,9 +84,9 @@ def test_things_are_counted_by_label_and_areas_told_in_percent(photos):
 @pytest.mark.parametrize(
     ("name", "out", "read"),
     [
-        ("coco", "answers.json", lambda path, folder: read_coco(path, folder)),
-        ("voc", "answers", lambda path, folder: read_voc(path, folder)),
-        ("yolo", "answers", lambda path, folder: read_yolo(path, folder, path / "classes.txt")),
+        ("coco", "answers.json", lambda path, folder: Table.from_coco(path, folder)),
+        ("voc", "answers", lambda path, folder: Table.from_voc(path, folder)),
+        ("yolo", "answers", lambda path, folder: Table.from_yolo(path, folder, path / "classes.txt")),
     ],
 )
 @pytest.mark.parametrize("column", [BOXES, THINGS])
@@ -120,7 +120,7 @@ def test_masks_come_back_as_the_numbers_of_the_training_files(photos, tmp_path):
     AnswerFiles(images=tuple(photos), out=str(tmp_path / "m"), format="masks").write(predictions, located)
     stored = np.asarray(PILImage.open(tmp_path / "m" / "b.png"))
     assert (stored == np.choose(np.minimum(masked()[1], 2), [3, 7, 255])).all()
-    table = read_masks(tmp_path / "photos", tmp_path / "m", codes={3: "road", 7: "sky"})
+    table = Table.from_masks(tmp_path / "photos", tmp_path / "m", codes={3: "road", 7: "sky"})
     assert (replace(MASK, size_px=None).classes(table.value(1, "mask")) == masked()[1]).all()
 
 

@@ -124,33 +124,26 @@ class AnnotationFormat:
         return table
 
     def _read(self, folder: Path, pattern: str | None, said: dict[str, Any]) -> Table:
-        from longspan.data.annotations import (
-            read_coco,
-            read_instance_masks,
-            read_masks,
-            read_voc,
-            read_wider,
-            read_yolo,
-        )
+        from longspan.data import Table
         from longspan.data.annotations.class_lists import has_colours
 
         path = Path(self.path).expanduser()
         classes = None if self.classes is None else Path(self.classes).expanduser()
         if self.name == "coco":
-            return read_coco(path, folder, **said)
+            return Table.from_coco(path, folder, **said)
         if self.name == "voc":
-            return read_voc(path, folder, **said)
+            return Table.from_voc(path, folder, **said)
         if self.name == "yolo":
-            return read_yolo(path, folder, classes, **said)
+            return Table.from_yolo(path, folder, classes, **said)
         if self.name == "wider":
-            return read_wider(path, folder, **said)
+            return Table.from_wider(path, folder, **said)
         if self.mask_name is not None:
             said["mask_name"] = self.mask_name
         if pattern is not None:
             said["pattern"] = pattern
         if self.name == "instance-masks":
-            return read_instance_masks(folder, path, ignored=tuple(map(int, self.ignored)), **said)
+            return Table.from_instance_masks(folder, path, ignored=tuple(map(int, self.ignored)), **said)
         if self.ignored:
             said["ignored"] = [int(each) if each.isdigit() else each for each in self.ignored]
         colours = classes if classes is not None and has_colours(classes) else None
-        return read_masks(folder, path, codes=classes, colours=colours, **said)
+        return Table.from_masks(folder, path, codes=classes, colours=colours, **said)

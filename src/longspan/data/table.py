@@ -5,25 +5,36 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, Self, final
 
 import numpy as np
 import polars as pl
 
-from longspan.columns import Category, Column, Image, MultiLabel, Number, Raw
+from longspan.columns import Column
+from longspan.data.annotations import (
+    read_coco,
+    read_instance_masks,
+    read_masks,
+    read_voc,
+    read_wider,
+    read_yolo,
+)
+from longspan.data.combine import concat_rows, join_columns
+from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
 from longspan.data.readers.series import cells_of
-from longspan.data.readers.table_sources import TableSources
+from longspan.data.splits.split import Split, make_split
+from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.randomness import permutation
 
 if TYPE_CHECKING:
-    from longspan.data.splits.split import Split
+    from longspan.data.annotations.faults import OnError
 
 __all__ = ["Table"]
 
 
 @final
-class Table(TableSources):
+class Table:
     """Rows with typed columns. Every method gives a new table; files and arrays are never copied or written to.
 
     A cell of an `Image` or `Mask` column is a path, or the row number of an image in `arrays[name]`. Any cell may be
@@ -56,6 +67,166 @@ class Table(TableSources):
         self.arrays = dict(arrays or {})
         self.root = root
         self.source = source
+
+    @classmethod
+    def of(cls, parts: TableParts) -> Self:
+        """The table whose parts a reader gave."""
+        return cls(parts.frame, parts.columns, arrays=parts.arrays, root=parts.root, source=parts.source)
+
+    # --- from files, frames and arrays ----------------------------------------------------------------------------
+
+    @classmethod
+    def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:
+        r"""Images below a folder whose path, seen from it, matches `pattern` as a whole; named groups become columns.
+
+        Args:
+            folder: Looked through with everything below it; hidden files are left out.
+            pattern: A regular expression for the path with forward slashes: `r"(?P<breed>.+)_\d+\.jpg"`, or
+                `r"(?P<digit>\d)/.*\.png"` where the folder says the class.
+            image: Name of the image column.
+
+        Raises:
+            DataError: the folder does not exist, or nothing in it matches; the message shows what is there.
+        """
+        return cls.of(read_files(folder, pattern, image=image))
+
+    @classmethod
+    def from_csv(
+        cls, path: str | Path, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
+    ) -> Table:
+        """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories.
+
+        Texts have to be named (`{"plate": Text()}`): then "007" keeps its zeros. Cells of `Boxes` and `Instances` are
+        JSON: `[{"box": [x0, y0, x1, y1], "label": "cat"}]`, or bare boxes.
+        """
+        return cls.of(read_csv(path, columns, root=root))
+
+    @classmethod
+    def from_parquet(
+        cls, path: str | Path, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
+    ) -> Table:
+        """Rows of a Parquet file; see `from_csv`."""
+        return cls.of(read_parquet(path, columns, root=root))
+
+    @classmethod
+    def from_frame(
+        cls, frame: Any, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
+    ) -> Table:
+        """Rows of any data frame that narwhals knows (polars, pandas, pyarrow, ...); see `from_csv`."""
+        return cls.of(read_frame(frame, columns, root=root))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
+        """Equally long arrays or lists; images as uint8 `(N, H, W)` or `(N, H, W, C)`."""
+        return cls.of(read_arrays(arrays, columns))
+
+    @classmethod
+    def from_idx(
+        cls, images: str | Path, labels: str | Path | None = None, *, image: str = "image", label: str = "label"
+    ) -> Table:
+        """MNIST's own format, gzipped or not: images, and if given their labels."""
+        return cls.of(read_idx(images, labels, image=image, label=label))
+
+    @classmethod
+    def from_coco(
+        cls,
+        annotations: str | Path,
+        images: str | Path,
+        *,
+        labels: Sequence[str] | None = None,
+        instances: bool | None = None,
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Images of a COCO JSON file with boxes and instances; see `longspan.data.annotations.read_coco`."""
+        return cls.of(
+            read_coco(annotations, images, labels=labels, instances=instances, image=image, on_error=on_error)
+        )
+
+    @classmethod
+    def from_voc(
+        cls,
+        annotations: str | Path,
+        images: str | Path,
+        *,
+        labels: Sequence[str] | None = None,
+        only: str | Path | Iterable[str] | None = None,
+        no_file: Literal["empty", "missing"] = "empty",
+        corners: Literal["pixels", "edges"] = "pixels",
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Images with the boxes of Pascal VOC's XML files; see `longspan.data.annotations.read_voc`."""
+        return cls.of(read_voc(
+            annotations, images, labels=labels, only=only, no_file=no_file, corners=corners, image=image,
+            on_error=on_error,
+        ))  # fmt: skip
+
+    @classmethod
+    def from_yolo(
+        cls,
+        annotations: str | Path,
+        images: str | Path,
+        names: str | Path | Sequence[str] | Mapping[int, str] | None = None,
+        *,
+        instances: bool | None = None,
+        kpt_shape: tuple[int, int] | None = None,
+        no_file: Literal["empty", "missing"] = "empty",
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Images with the boxes or polygons of YOLO's text files; see `longspan.data.annotations.read_yolo`."""
+        return cls.of(read_yolo(
+            annotations, images, names, instances=instances, kpt_shape=kpt_shape, no_file=no_file, image=image,
+            on_error=on_error,
+        ))  # fmt: skip
+
+    @classmethod
+    def from_masks(
+        cls,
+        images: str | Path,
+        masks: str | Path,
+        *,
+        mask_name: str = "{stem}.png",
+        pattern: str = r"(?P<stem>.+)\.[^./]+",
+        codes: str | Path | Sequence[str] | Mapping[int, str] | None = None,
+        colours: str | Path | Sequence[Sequence[int]] | None = None,
+        ignored: Sequence[int | str] | None = None,
+        image: str = "image",
+        mask: str = "mask",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Images with a mask of classes for each; see `longspan.data.annotations.read_masks`."""
+        return cls.of(read_masks(
+            images, masks, mask_name=mask_name, pattern=pattern, codes=codes, colours=colours, ignored=ignored,
+            image=image, mask=mask, on_error=on_error,
+        ))  # fmt: skip
+
+    @classmethod
+    def from_instance_masks(
+        cls,
+        images: str | Path,
+        masks: str | Path,
+        *,
+        label: str = "object",
+        mask_name: str = "{stem}.png",
+        pattern: str = r"(?P<stem>.+)\.[^./]+",
+        ignored: tuple[int, ...] = (),
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Images with a mask of numbered objects for each; see `longspan.data.annotations.read_instance_masks`."""
+        return cls.of(read_instance_masks(
+            images, masks, label=label, mask_name=mask_name, pattern=pattern, ignored=ignored, image=image,
+            on_error=on_error,
+        ))  # fmt: skip
+
+    @classmethod
+    def from_wider(
+        cls, annotations: str | Path, images: str | Path, *, image: str = "image", on_error: OnError = "raise"
+    ) -> Table:
+        """Images with the faces that a text file of WIDER FACE lists; see `longspan.data.annotations.read_wider`."""
+        return cls.of(read_wider(annotations, images, image=image, on_error=on_error))
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -194,37 +365,7 @@ class Table(TableSources):
         Raises:
             DataError: a column means, or holds, something else in the other table.
         """
-        both = self.columns.keys() & other.columns.keys()
-        for name in sorted(both):
-            if self.columns[name].kind != other.columns[name].kind:
-                raise DataError(
-                    f"Column {name!r} is {self.columns[name].kind} in one table and {other.columns[name].kind} in the "
-                    "other; give one of them another meaning with with_column, or another name."
-                )
-        mine, theirs = self._absolute(), other._absolute()
-        arrays = {**theirs.arrays, **mine.arrays}
-        for name in mine.arrays.keys() & theirs.arrays.keys():
-            if mine.arrays[name].shape[1:] != theirs.arrays[name].shape[1:]:
-                raise DataError(
-                    f"Images in {name!r} have shape {mine.arrays[name].shape[1:]} and {theirs.arrays[name].shape[1:]}"
-                    "; bring them to one size first."
-                )
-            arrays[name] = np.concatenate([mine.arrays[name], theirs.arrays[name]])
-            shifted = theirs.frame.with_columns(pl.col(name) + len(mine.arrays[name]))
-            theirs = theirs._with(shifted)
-        mixed = [n for n in both if (n in mine.arrays) != (n in theirs.arrays)]
-        if mixed:
-            raise DataError(f"Images in {mixed[0]!r} are files in one table and arrays in the other; use one form.")
-        for name in sorted(both):
-            held = [_sort(table.frame[name].dtype) for table in (mine, theirs)]
-            if held[0] != held[1] and "nothing" not in held:
-                raise DataError(f"Column {name!r} holds {held[0]} in one table and {held[1]} in the other.")
-        try:
-            frame = pl.concat([mine.frame, theirs.frame], how="diagonal_relaxed")
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"The tables do not fit together: {str(error).splitlines()[0]}.") from error
-        source = self.source if self.source == other.source else f"{self.source} + {other.source}"
-        return Table(frame, _merged(self.columns, other.columns), arrays=arrays, source=source)
+        return Table.of(concat_rows(self, other))
 
     def join(self, other: Table, *, on: str) -> Table:
         """Each row with the columns of the row of `other` that has the same value in `on`; missing where none has.
@@ -233,22 +374,7 @@ class Table(TableSources):
             DataError: `other` has a value of `on` twice, so that rows would multiply; or both have another column
                 of one name.
         """
-        for table in (self, other):
-            table.column(on)
-        twice = other.frame[on].drop_nulls()
-        if twice.n_unique() != len(twice):
-            repeated = twice.filter(twice.is_duplicated())[0]
-            raise DataError(f"Cannot join on {on!r}: the second table has several rows with {repeated!r}.")
-        clash = (self.columns.keys() & other.columns.keys()) - {on}
-        if clash:
-            raise DataError(f"Both tables have columns {sorted(clash)}; select or rename before joining on {on!r}.")
-        mine, theirs = self._absolute(), other._absolute()
-        try:
-            frame = mine.frame.join(theirs.frame, on=on, how="left", maintain_order="left")
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"Cannot join on {on!r}: {str(error).splitlines()[0]}.") from error
-        columns, arrays = _merged(self.columns, other.columns), {**theirs.arrays, **mine.arrays}
-        return Table(frame, columns, arrays=arrays, source=self.source)
+        return Table.of(join_columns(self, other, on=on))
 
     def split(
         self,
@@ -262,8 +388,6 @@ class Table(TableSources):
         column: Any = None,
     ) -> Split:
         """Which rows train, validate and test; see `longspan.data.splits.split.make_split`."""
-        from longspan.data.splits.split import make_split
-
         return make_split(
             self, valid=valid, test=test, seed=seed, stratify=stratify, time=time, group=group, column=column
         )
@@ -297,39 +421,3 @@ class Table(TableSources):
                     f"{self.source}, row {row}: {what} raised {type(error).__name__}: {error}. The row is {shown!r}."
                 ) from error
         return results
-
-    def _absolute(self) -> Table:
-        """The same table with image paths that need no root, so that tables from two folders can stand together."""
-        if self.root is None:
-            return self
-        frame = self.frame
-        for name, column in self.columns.items():
-            if column.in_files and name not in self.arrays and frame[name].dtype == pl.String:
-                frame = frame.with_columns(pl.Series(name, [self._path(c) for c in frame[name]], dtype=pl.String))
-        return Table(frame, self.columns, arrays=self.arrays, source=self.source)
-
-
-def _merged(mine: Mapping[str, Column], theirs: Mapping[str, Column]) -> dict[str, Column]:
-    """The columns of both in order; where both have one, the first table's meaning holds."""
-    return {**mine, **{name: column for name, column in theirs.items() if name not in mine}}
-
-
-def _sort(dtype: pl.DataType) -> str:
-    if dtype == pl.Null:
-        return "nothing"
-    if dtype.is_numeric():
-        return "numbers"
-    return {pl.String: "text", pl.Boolean: "true or false", pl.List: "lists"}.get(dtype.base_type(), str(dtype))
-
-
-def infer_column(series: pl.Series) -> Column:
-    """What the values of a frame's column mean when nobody says: numbers, lists of labels, other lists, categories."""
-    if series.dtype.is_numeric():
-        return Number()
-    if isinstance(series.dtype, pl.Struct):
-        return Raw()
-    if series.dtype == pl.Binary:
-        return Image()
-    if isinstance(series.dtype, pl.List):
-        return Raw() if series.dtype.inner.is_nested() else MultiLabel()
-    return Category()

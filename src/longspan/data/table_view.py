@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from longspan.columns import Column
-
-if TYPE_CHECKING:
-    from longspan.data.splits.vault import Vault
+from longspan.data.splits.vault import Vault
 
 __all__ = ["SplitView", "TableView"]
 
@@ -34,8 +33,22 @@ class TableView(Protocol):
         """Values held in memory, of which a cell is the position."""
         ...
 
+    @property
+    def root(self) -> Path | None:
+        """Folder that relative paths start from."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where the rows come from, for messages."""
+        ...
+
     def __len__(self) -> int:
         """Number of rows."""
+        ...
+
+    def column_values(self, name: str) -> list[Any]:
+        """All raw values of one column, None where missing."""
         ...
 
     def column(self, name: str) -> Column:

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from longspan.columns import Category
-from longspan.data.annotations import read_masks
 from longspan.data.annotations.files import read_list
 from longspan.data.table import Table
 from longspan.datasets.named import NamedData, RemoteFile, Source
@@ -75,7 +74,7 @@ def _load_copy(root: Path) -> Table:
 def _read(
     folder: Path, masks: Path, codes: Path | Sequence[str], colours: Path | Sequence[tuple[int, int, int]]
 ) -> Table:
-    return read_masks(
+    return Table.from_masks(
         folder / "images", masks, mask_name="{stem}_P.png", codes=codes, colours=colours, ignored=("Unlabelled",)
     )
 

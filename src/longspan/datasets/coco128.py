@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from longspan.columns import Category
-from longspan.data.annotations import read_coco, read_yolo
 from longspan.data.table import Table
 from longspan.datasets.named import NamedData, RemoteFile, Source
 
@@ -30,7 +29,7 @@ def _load_published(root: Path) -> Table:
     """
     folder = root / "coco128"
     labels, images = folder / "labels" / "train2017", folder / "images" / "train2017"
-    table = read_yolo(labels, images, _CLASSES.split(","), no_file="missing")
+    table = Table.from_yolo(labels, images, _CLASSES.split(","), no_file="missing")
     held_out = min(_HELD_OUT, len(table) // 4)
     parts = ["train"] * (len(table) - held_out) + ["valid"] * held_out
     return table.with_column("part", Category(), parts)
@@ -46,13 +45,13 @@ def _load_copy(root: Path) -> Table:
     parts = []
     for part, name in (("train", "train2017"), ("valid", "val2017")):
         images = folder / "images" / name
-        table = read_yolo(
+        table = Table.from_yolo(
             folder / "object_detection" / "labels" / name,
             images,
             folder / "object_detection" / "config.yaml",
             no_file="missing",
         )
-        instances = read_coco(folder / "annotations" / f"instances_{name}.json", images)
+        instances = Table.from_coco(folder / "annotations" / f"instances_{name}.json", images)
         table = table.join(instances.select("image", "instances"), on="image")
         parts.append(table.with_column("part", Category(), [part] * len(table)))
     return parts[0].concat(parts[1])

@@ -13,7 +13,7 @@ __all__ = ["PENN_FUDAN"]
 
 def _load(root: Path) -> Table:
     """Columns `image`, `boxes` and `instances`; everybody is a "person". There is no official split."""
-    return read_penn_fudan(root / "PennFudanPed")
+    return Table.of(read_penn_fudan(root / "PennFudanPed"))
 
 
 _LAYOUT = (

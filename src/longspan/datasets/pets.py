@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 
 from longspan.columns import Boxes, Category
-from longspan.data.annotations import read_masks, read_voc
 from longspan.data.annotations.faults import OnError
 from longspan.data.table import Table
 from longspan.datasets.named import NamedData, RemoteFile, Source
@@ -40,7 +39,7 @@ def _load(root: Path, *, listed_only: bool, on_error: OnError) -> Table:
     )
     if listed_only:
         table = table.filter(pl.col("part").is_not_null())
-    trimaps = read_masks(
+    trimaps = Table.from_masks(
         folder / "images",
         folder / "annotations" / "trimaps",
         codes={1: "pet", 2: "background", 3: "border"},
@@ -49,7 +48,7 @@ def _load(root: Path, *, listed_only: bool, on_error: OnError) -> Table:
         on_error=on_error,
     )
     xmls = folder / "annotations" / "xmls"
-    heads = read_voc(xmls, folder / "images", labels=("cat", "dog"), no_file="missing", on_error=on_error)
+    heads = Table.from_voc(xmls, folder / "images", labels=("cat", "dog"), no_file="missing", on_error=on_error)
     heads = Table(heads.frame.rename({"boxes": "head_box"}), {"image": heads.columns["image"], "head_box": _HEAD})
     return table.join(trimaps, on="image").join(heads, on="image")
 

@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 
 from longspan.columns import Category
-from longspan.data.annotations import read_wider
 from longspan.data.annotations.faults import OnError
 from longspan.data.table import Table
 from longspan.datasets.named import NamedData, RemoteFile, Source
@@ -31,7 +30,7 @@ def _load(root: Path, *, on_error: OnError) -> Table:
         with warnings.catch_warnings():
             # Those faces are known and on record; a warning at every load would only worry.
             warnings.filterwarnings("ignore", "Left out:", UserWarning)
-            table = read_wider(lines, root / f"WIDER_{name}" / "images", on_error=on_error)
+            table = Table.from_wider(lines, root / f"WIDER_{name}" / "images", on_error=on_error)
         parts.append(table.with_column("part", Category(), [part] * len(table)))
     return parts[0].concat(parts[1])
 

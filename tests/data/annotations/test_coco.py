@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from longspan.data.annotations import read_coco
+from longspan.data import Table
 from longspan.errors import ConfigError, DataError, UnknownNameError
 from longspan.vision.rle import decode_runs
 
@@ -14,7 +14,7 @@ SQUARE = [[2, 3, 8, 3, 8, 9, 2, 9]]
 
 def faults(path, images, **options):
     with pytest.raises(DataError) as caught:
-        read_coco(path, images, **options)
+        Table.from_coco(path, images, **options)
     return [repr(fault) for fault in caught.value.faults]
 
 
@@ -30,7 +30,7 @@ def test_boxes_become_corners_and_images_without_annotations_stay(coco, images, 
         [{"bbox": [1, 2, 3, 4]}, {"bbox": [0, 0, 30.4, 20], "category_id": 3, "iscrowd": 1}],
         images=[(1, "a.png", 20, 30), ("x", "b/b.png", 10, 10)],
     )
-    table = read_coco(path, images)
+    table = Table.from_coco(path, images)
     assert list(table.columns) == ["image", "boxes"]
     assert table.column_values("image") == [str(images / "a.png"), str(images / "b/b.png")]
     assert table.column_values("boxes") == [
@@ -48,14 +48,14 @@ def test_categories_come_in_the_order_of_their_ids_and_can_be_chosen(coco, image
         [{"bbox": [1, 2, 3, 4], "category_id": 9}, {"bbox": [1, 2, 3, 4], "category_id": 2, "ignore": 1}],
         categories=[(9, "zebra"), (2, "ant"), (4, "bee")],
     )
-    table = read_coco(path, images)
+    table = Table.from_coco(path, images)
     assert table.columns["boxes"].vocab == ("ant", "bee", "zebra")
     assert [(box["label"], box["ignore"]) for box in table[0]["boxes"]] == [("zebra", False), ("ant", True)]
-    some = read_coco(path, images, labels=("zebra", "bee"))
+    some = Table.from_coco(path, images, labels=("zebra", "bee"))
     assert some.columns["boxes"].vocab == ("zebra", "bee")
     assert [box["label"] for box in some[0]["boxes"]] == ["zebra"]
     with pytest.raises(UnknownNameError, match=r"category .* 'zebr'. Did you mean 'zebra'"):
-        read_coco(path, images, labels=("zebr",))
+        Table.from_coco(path, images, labels=("zebr",))
 
 
 def test_masks_of_all_three_kinds_become_instances(coco, images):
@@ -74,19 +74,19 @@ def test_masks_of_all_three_kinds_become_instances(coco, images):
             {"segmentation": SQUARE},
         ]
     )
-    table = read_coco(path, images)
+    table = Table.from_coco(path, images)
     things = table[0]["instances"]
     assert things[0]["polygons"] == SQUARE
     assert [thing["rle"] and thing["rle"]["counts"] for thing in things] == [None, runs, runs, None]
     assert [box["box"] for box in table[0]["boxes"]] == [[2, 3, 8, 9]] * 4  # from the mask where none is given
     assert [thing["ignore"] for thing in things] == [False, False, True, False]
     assert table.columns["instances"].check(things) is None
-    assert list(read_coco(path, images, instances=False).columns) == ["image", "boxes"]
+    assert list(Table.from_coco(path, images, instances=False).columns) == ["image", "boxes"]
 
 
 def test_a_file_without_masks_can_still_be_asked_for_instances(coco, images):
-    assert "instances" not in read_coco(coco([]), images).columns
-    assert read_coco(coco([]), images, instances=True)[0]["instances"] == []
+    assert "instances" not in Table.from_coco(coco([]), images).columns
+    assert Table.from_coco(coco([]), images, instances=True)[0]["instances"] == []
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_bad_annotations_are_named_and_left_out(coco, images, annotation, words)
     (fault,) = faults(path, images)
     assert fault.startswith("instances.json, annotation 1")
     with pytest.warns(UserWarning, match=r"1 fault in .*instances.json") as caught:
-        table = read_coco(path, images, on_error="skip")
+        table = Table.from_coco(path, images, on_error="skip")
     assert len(table[0]["boxes"]) == len(table[0]["instances"]) == 1
     for text in (fault, str(caught[0].message)):
         assert re.search(words, text), text
@@ -136,11 +136,11 @@ def test_an_image_with_bad_annotations_alone_is_not_an_empty_one(coco, images):
         images=pictures,
     )
     with pytest.warns(UserWarning, match="2 faults"):
-        table = read_coco(path, images, on_error="skip")
+        table = Table.from_coco(path, images, on_error="skip")
     assert [len(each) for each in table.column_values("boxes")] == [1, 1]
     assert [each and len(each) for each in table.column_values("instances")] == [1, None]
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_coco(coco([{"bbox": [1, 2, 0, 4]}]), images, on_error="skip")
+        table = Table.from_coco(coco([{"bbox": [1, 2, 0, 4]}]), images, on_error="skip")
     assert table.column_values("boxes") == [None]
 
 
@@ -168,7 +168,7 @@ def test_images_that_are_not_there_or_elsewhere_take_their_annotations_with_them
     assert "image 3: '../secret.png' leads out of the images' folder" in found[1]
     assert "image 4: this is no image" in found[2]
     with pytest.warns(UserWarning, match="3 faults"):
-        table = read_coco(path, images, on_error="skip")
+        table = Table.from_coco(path, images, on_error="skip")
     assert table.column_values("image") == [str(images / "a.png")]
 
 
@@ -177,7 +177,7 @@ def test_images_of_another_size_are_found_though_all_boxes_fit(coco, images):
     (fault,) = faults(path, images)
     assert "30 x 20 px, but the file says 60 x 40: was it resized?" in fault
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_coco(path, images, on_error="skip")
+        table = Table.from_coco(path, images, on_error="skip")
     assert table.column_values("boxes") == [None]
 
 
@@ -203,9 +203,9 @@ def test_some_masks_are_missing(coco, images):
     (fault,) = faults(path, images)
     assert "annotation 0 (a.png): it has no segmentation, though others have" in fault
     with pytest.warns(UserWarning, match="no segmentation"):
-        table = read_coco(path, images, on_error="skip")
+        table = Table.from_coco(path, images, on_error="skip")
     assert (len(table[0]["boxes"]), len(table[0]["instances"])) == (2, 1)
-    assert len(read_coco(path, images, instances=False)[0]["boxes"]) == 2
+    assert len(Table.from_coco(path, images, instances=False)[0]["boxes"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -225,16 +225,16 @@ def test_some_masks_are_missing(coco, images):
 def test_files_that_are_no_coco_files(tmp_path, images, text, words):
     (tmp_path / "instances.json").write_text(text)
     with pytest.raises(DataError, match=words):
-        read_coco(tmp_path / "instances.json", images)
+        Table.from_coco(tmp_path / "instances.json", images)
 
 
 def test_what_is_not_there(tmp_path, coco, images):
     with pytest.raises(DataError, match=r"gone.json: the file does not exist"):
-        read_coco(tmp_path / "gone.json", images)
+        Table.from_coco(tmp_path / "gone.json", images)
     with pytest.raises(DataError, match="gone does not exist; pass the folder that holds the images"):
-        read_coco(coco([]), tmp_path / "gone")
+        Table.from_coco(coco([]), tmp_path / "gone")
     with pytest.raises(ConfigError, match="on_error"):
-        read_coco(coco([]), images, on_error="never")  # type: ignore[arg-type]
+        Table.from_coco(coco([]), images, on_error="never")  # type: ignore[arg-type]
 
 
 def test_boxes_and_masks_are_those_of_faster_coco_eval(coco, images, tmp_path):
@@ -255,7 +255,7 @@ def test_boxes_and_masks_are_those_of_faster_coco_eval(coco, images, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = library.COCO(str(path))
-    table = read_coco(path, images)
+    table = Table.from_coco(path, images)
     for number, (box, thing) in enumerate(zip(table[0]["boxes"], table[0]["instances"], strict=True)):
         annotation = theirs.loadAnns([number])[0]
         x, y, w, h = annotation["bbox"]
@@ -271,7 +271,7 @@ def test_the_real_file_reads_fast_and_whole(data_folder, tmp_path):
     folder = fetch("coco128") / "coco128"
     path = folder / "annotations" / "instances_train2017.json"
     start = time.perf_counter()
-    table = read_coco(path, folder / "images" / "train2017")
+    table = Table.from_coco(path, folder / "images" / "train2017")
     assert time.perf_counter() - start < 5  # a quarter of a second on a free machine
     written = json.loads(path.read_text())
     assert len(table) == len(written["images"]) == 100
@@ -283,14 +283,14 @@ def test_the_real_file_reads_fast_and_whole(data_folder, tmp_path):
     [(0, False), ("0", False), ("false", False), (None, False), (1, True), ("1", True), (True, True)],
 )
 def test_marks_are_read_by_their_meaning(coco, images, word, ignored):
-    table = read_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
+    table = Table.from_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
     assert table[0]["boxes"][0]["ignore"] is ignored
 
 
 @pytest.mark.parametrize("word", ["maybe", 2, [1]])
 def test_marks_that_mean_nothing_are_refused(coco, images, word):
     with pytest.raises(DataError, match=r"iscrowd: .* should be 0 or 1"):
-        read_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
+        Table.from_coco(coco([{"bbox": [1, 2, 3, 4], "iscrowd": word}]), images)
 
 
 def test_a_file_listed_twice_is_refused_or_becomes_one_row(coco, images):
@@ -299,9 +299,9 @@ def test_a_file_listed_twice_is_refused_or_becomes_one_row(coco, images):
         images=((1, "a.png", 20, 30), (2, "./a.png", 20, 30)),
     )
     with pytest.raises(DataError, match=r"image 2: the file 'a.png' is image 1 already"):
-        read_coco(path, images)
+        Table.from_coco(path, images)
     with pytest.warns(UserWarning, match="is image 1 already"):
-        table = read_coco(path, images, on_error="skip")
+        table = Table.from_coco(path, images, on_error="skip")
     assert [box["box"] for box in table[0]["boxes"]] == [[1, 2, 4, 6], [5, 6, 12, 14]]
     assert len(table) == 1
 
@@ -309,14 +309,14 @@ def test_a_file_listed_twice_is_refused_or_becomes_one_row(coco, images):
 def test_an_annotation_id_that_is_there_twice(coco, images):
     path = coco([{"id": 5, "bbox": [1, 2, 3, 4]}, {"id": 5, "bbox": [1, 2, 3, 4]}, {"id": 5, "bbox": [9, 9, 3, 4]}])
     with pytest.raises(DataError) as caught:
-        read_coco(path, images)
+        Table.from_coco(path, images)
     assert ["repeats an annotation" in f.what for f in caught.value.faults] == [True, False]
     with pytest.warns(UserWarning, match="2 faults"):
-        table = read_coco(path, images, on_error="skip")
+        table = Table.from_coco(path, images, on_error="skip")
     assert [box["box"][0] for box in table[0]["boxes"]] == [1, 9]
 
 
 def test_boxes_in_fractions_are_refused(coco, images):
     with pytest.raises(DataError, match=r"look like fractions of width and height.*Multiply x by 30 and y by 20"):
-        read_coco(coco([{"bbox": [0.25, 0.5, 0.5, 0.25]}]), images)
-    assert read_coco(coco([{"bbox": [0, 0, 1, 1]}]), images)[0]["boxes"][0]["box"] == [0, 0, 1, 1]
+        Table.from_coco(coco([{"bbox": [0.25, 0.5, 0.5, 0.25]}]), images)
+    assert Table.from_coco(coco([{"bbox": [0, 0, 1, 1]}]), images)[0]["boxes"][0]["box"] == [0, 0, 1, 1]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from longspan.data.annotations import read_instance_masks
+from longspan.data import Table
 from longspan.errors import DataError
 from longspan.vision.rle import decode_runs
 
@@ -22,7 +22,7 @@ def test_each_number_is_a_thing(tmp_path, image, mask, numbers):
     image("c.jpg")
     mask("a_mask.png", numbers)
     mask("b_mask.png", np.zeros((20, 30)))
-    table = read_instance_masks(
+    table = Table.from_instance_masks(
         tmp_path / "images", tmp_path / "masks", mask_name="{stem}_mask.png", label="person", ignored=(255,)
     )
     assert table.column_values("boxes") == [
@@ -47,11 +47,11 @@ def test_bad_masks_are_named_and_missing(tmp_path, image, mask, numbers):
     path = mask("c.png", np.random.default_rng(0).integers(0, 9, (20, 30)))
     path.write_bytes(path.read_bytes()[:90])
     with pytest.raises(DataError) as caught:
-        read_instance_masks(tmp_path / "images", tmp_path / "masks")
+        Table.from_instance_masks(tmp_path / "images", tmp_path / "masks")
     found = [repr(fault) for fault in caught.value.faults]
     assert "a.png (a.jpg): the mask has 30 x 10 px, its image 30 x 20" in found[0]
     assert "b.png (b.jpg): its pixels are colours (RGB), not the numbers of objects" in found[1]
     assert "c.png (c.jpg): cannot be " in found[2]
     with pytest.warns(UserWarning, match="3 faults"):
-        table = read_instance_masks(tmp_path / "images", tmp_path / "masks", on_error="skip")
+        table = Table.from_instance_masks(tmp_path / "images", tmp_path / "masks", on_error="skip")
     assert table.column_values("instances") == table.column_values("boxes") == [None] * 3

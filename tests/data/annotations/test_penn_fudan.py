@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
+from longspan.data import Table
 from longspan.data.annotations import read_penn_fudan
 from longspan.errors import DataError
+
+
+def penn_fudan_of(folder, **options):
+    return Table.of(read_penn_fudan(folder, **options))
+
 
 TEXT = """# Compatible with PASCAL Annotation Version 1.00
 Image filename : "PennFudanPed/PNGImages/a.png"
@@ -32,7 +38,7 @@ def write(tmp_path, image, mask):
 
 
 def test_boxes_as_written_and_people_as_masked(write):
-    table = read_penn_fudan(write(TEXT))
+    table = penn_fudan_of(write(TEXT))
     assert [box["box"] for box in table[0]["boxes"]] == [[3, 2, 7, 5], [19, 10, 30, 12]]
     assert [thing["label"] for thing in table[0]["instances"]] == ["person", "person"]
     assert list(table.columns) == ["image", "boxes", "instances"]
@@ -49,16 +55,16 @@ def test_boxes_as_written_and_people_as_masked(write):
 )
 def test_faults_are_named_with_their_line(write, old, new, words):
     with pytest.raises(DataError) as caught:
-        read_penn_fudan(write(TEXT.replace(old, new)))
+        penn_fudan_of(write(TEXT.replace(old, new)))
     assert any(words in repr(fault) for fault in caught.value.faults), caught.value
     with pytest.warns(UserWarning, match="fault"):
-        assert len(read_penn_fudan(write(TEXT.replace(old, new)), on_error="skip")) == 1
+        assert len(penn_fudan_of(write(TEXT.replace(old, new)), on_error="skip")) == 1
 
 
 def test_a_text_file_that_is_not_there(write, tmp_path):
     write(TEXT)
     (tmp_path / "Annotation" / "a.txt").unlink()
     with pytest.raises(DataError, match=r"a.txt: the file does not exist"):
-        read_penn_fudan(tmp_path)
+        penn_fudan_of(tmp_path)
     with pytest.warns(UserWarning, match="1 fault"):
-        assert read_penn_fudan(tmp_path, on_error="skip").column_values("boxes") == [None]
+        assert penn_fudan_of(tmp_path, on_error="skip").column_values("boxes") == [None]

@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from longspan.data.annotations import read_voc
+from longspan.data import Table
 from longspan.errors import ConfigError, DataError
 
 
@@ -33,43 +33,43 @@ def write(tmp_path, image):
 
 def faults(folder, images, **options):
     with pytest.raises(DataError) as caught:
-        read_voc(folder, images, **options)
+        Table.from_voc(folder, images, **options)
     return [repr(fault) for fault in caught.value.faults]
 
 
 def test_pixels_from_one_become_edges_and_difficult_is_ignored(write, tmp_path):
     folder = write("a.xml", voc([("dog", 1, 1, 30, 20, 0), ("cat", 3, 4, 3, 5, 1)]))
-    table = read_voc(folder, tmp_path / "images")
+    table = Table.from_voc(folder, tmp_path / "images")
     assert table.column_values("boxes") == [
         [
             {"box": [0.0, 0.0, 30.0, 20.0], "label": "dog", "ignore": False},
             {"box": [2.0, 3.0, 3.0, 5.0], "label": "cat", "ignore": True},
         ]
     ]
-    edges = read_voc(write("a.xml", voc([("dog", 0, 0, 30, 20, 0)])), tmp_path / "images", corners="edges")
+    edges = Table.from_voc(write("a.xml", voc([("dog", 0, 0, 30, 20, 0)])), tmp_path / "images", corners="edges")
     assert edges[0]["boxes"][0]["box"] == [0.0, 0.0, 30.0, 20.0]
 
 
 def test_labels_can_be_chosen(write, tmp_path):
     folder = write("a.xml", voc([("dog", 1, 1, 30, 20, 0), ("cat", 3, 4, 5, 5, 1)]))
-    table = read_voc(folder, tmp_path / "images", labels=("cat",))
+    table = Table.from_voc(folder, tmp_path / "images", labels=("cat",))
     assert [box["label"] for box in table[0]["boxes"]] == ["cat"]
     assert table.columns["boxes"].vocab == ("cat",)
-    assert read_voc(folder, tmp_path / "images").columns["boxes"].vocab == ()
+    assert Table.from_voc(folder, tmp_path / "images").columns["boxes"].vocab == ()
 
 
 def test_images_without_a_file_are_empty_or_missing(write, tmp_path, image):
     image("b.png")
     folder = write("a.xml", voc([]))
-    assert read_voc(folder, tmp_path / "images").column_values("boxes") == [[], []]
-    assert read_voc(folder, tmp_path / "images", no_file="missing").column_values("boxes") == [[], None]
+    assert Table.from_voc(folder, tmp_path / "images").column_values("boxes") == [[], []]
+    assert Table.from_voc(folder, tmp_path / "images", no_file="missing").column_values("boxes") == [[], None]
 
 
 def test_files_belong_to_the_image_of_their_name_else_to_the_one_they_name(write, tmp_path, image):
     image("s/b.png")
     write("a.xml", voc([("dog", 1, 1, 3, 3, 0)], filename="/home/me/a.png"))
     folder = write("s/0001.xml", voc([("cat", 1, 1, 3, 3, 0)], filename="b.png"))
-    table = read_voc(folder, tmp_path / "images")
+    table = Table.from_voc(folder, tmp_path / "images")
     assert [box["label"] for boxes in table.column_values("boxes") for box in boxes] == ["dog", "cat"]
 
 
@@ -92,14 +92,14 @@ def test_files_that_belong_nowhere_or_to_two_images(write, tmp_path, image):
     assert "z.xml: there is no image of its name in" in found[4]
     write("c.xml", voc([("dog", 1, 1, 3, 3, 0)], filename="c.jpg"))
     with pytest.warns(UserWarning, match="4 faults"):
-        table = read_voc(folder, tmp_path / "images", on_error="skip")
+        table = Table.from_voc(folder, tmp_path / "images", on_error="skip")
     assert [len(boxes) for boxes in table.column_values("boxes")] == [0, 0, 1, 0]
 
 
 def test_an_image_with_bad_objects_alone_is_not_an_empty_one(write, tmp_path):
     folder = write("a.xml", voc([("dog", 5, 1, 3, 3, 0)]))
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_voc(folder, tmp_path / "images", on_error="skip")
+        table = Table.from_voc(folder, tmp_path / "images", on_error="skip")
     assert table.column_values("boxes")[0] is None
 
 
@@ -126,7 +126,7 @@ def test_bad_objects_are_named_with_their_line_and_left_out(write, tmp_path, obj
     assert fault.startswith("a.xml, line 6, object 2")
     assert words in fault
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_voc(folder, tmp_path / "images", on_error="skip")
+        table = Table.from_voc(folder, tmp_path / "images", on_error="skip")
     assert [box["label"] for box in table[0]["boxes"]] == ["cat"]
 
 
@@ -142,10 +142,10 @@ def test_images_of_another_size_have_missing_boxes(write, tmp_path):
         in faults(folder, tmp_path / "images")[0]
     )
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_voc(folder, tmp_path / "images", on_error="skip")
+        table = Table.from_voc(folder, tmp_path / "images", on_error="skip")
     assert table.column_values("boxes") == [None]
     for unsaid in ((0, 0), None):  # some tools do not look
-        table = read_voc(write("a.xml", voc([("dog", 1, 1, 3, 3, 0)], size=unsaid)), tmp_path / "images")
+        table = Table.from_voc(write("a.xml", voc([("dog", 1, 1, 3, 3, 0)], size=unsaid)), tmp_path / "images")
         assert len(table[0]["boxes"]) == 1
 
 
@@ -157,7 +157,7 @@ def test_broken_files_are_named_with_their_line_and_give_missing_values(write, t
     assert "a.xml: line 3: this is no XML (mismatched tag). Mend the file" in found[0]
     assert "b.xml: line 1: it declares a document type" in found[1]
     with pytest.warns(UserWarning, match="2 faults"):
-        table = read_voc(folder, tmp_path / "images", on_error="skip")
+        table = Table.from_voc(folder, tmp_path / "images", on_error="skip")
     assert table.column_values("boxes") == [None, None]
 
 
@@ -167,7 +167,7 @@ def test_a_list_chooses_images_and_their_order(write, tmp_path, image):
     write("a.xml", voc([("dog", 1, 1, 3, 3, 0)]))
     folder = write("c.xml", "broken, but not on the list")
     (tmp_path / "train.txt").write_text("b\na -1\n")
-    table = read_voc(folder, tmp_path / "images", only=tmp_path / "train.txt")
+    table = Table.from_voc(folder, tmp_path / "images", only=tmp_path / "train.txt")
     assert [len(row["boxes"]) for row in table] == [0, 1]
     assert [row["image"][-5:] for row in table] == ["b.png", "a.png"]
 
@@ -175,13 +175,13 @@ def test_a_list_chooses_images_and_their_order(write, tmp_path, image):
 def test_options_and_folders_that_cannot_be(write, tmp_path):
     folder = write("a.xml", voc([]))
     with pytest.raises(ConfigError, match="no_file"):
-        read_voc(folder, tmp_path / "images", no_file="none")  # type: ignore[arg-type]
+        Table.from_voc(folder, tmp_path / "images", no_file="none")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="corners"):
-        read_voc(folder, tmp_path / "images", corners="centre")  # type: ignore[arg-type]
+        Table.from_voc(folder, tmp_path / "images", corners="centre")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="holds no XML file"):
-        read_voc(tmp_path / "images", tmp_path / "images")
+        Table.from_voc(tmp_path / "images", tmp_path / "images")
     with pytest.raises(DataError, match="the folder that holds the XML files"):
-        read_voc(tmp_path / "gone", tmp_path / "images")
+        Table.from_voc(tmp_path / "gone", tmp_path / "images")
 
 
 def test_objects_of_real_files_are_those_that_a_plain_parser_finds(data_folder):
@@ -190,7 +190,7 @@ def test_objects_of_real_files_are_those_that_a_plain_parser_finds(data_folder):
     folder = fetch("pets-small") / "oxford-iiit-pet"
     xmls = sorted((folder / "annotations" / "xmls").glob("*.xml"))[:40]
     names = [xml.stem for xml in xmls]
-    table = read_voc(folder / "annotations" / "xmls", folder / "images", only=names)
+    table = Table.from_voc(folder / "annotations" / "xmls", folder / "images", only=names)
     for xml, row in zip(xmls, table, strict=True):
         theirs = [
             [float(each.find("bndbox").findtext(name)) for name in ("xmin", "ymin", "xmax", "ymax")]

@@ -1,6 +1,6 @@
 import pytest
 
-from longspan.data.annotations import read_wider
+from longspan.data import Table
 from longspan.errors import DataError
 
 
@@ -19,13 +19,13 @@ def write(tmp_path, image):
 
 def faults(*places):
     with pytest.raises(DataError) as caught:
-        read_wider(*places)
+        Table.from_wider(*places)
     return [repr(fault) for fault in caught.value.faults]
 
 
 def test_faces_invalid_ones_and_images_without(write):
     text = "0--Parade/b.jpg\n2\n1 2 3 4 0 0 0 0 0 0\n5 5 5 5 2 0 0 1 0 1 \n0--Parade/a.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
-    table = read_wider(*write(text))
+    table = Table.from_wider(*write(text))
     assert [row["image"][-5:] for row in table] == ["b.jpg", "a.jpg"]
     assert table.column_values("boxes") == [
         [
@@ -42,14 +42,14 @@ def test_faces_without_area_are_faults_and_can_be_left_out(write):
     (fault,) = faults(*places)
     assert "gt.txt, line 3 (0--Parade/a.jpg): the face x=1, y=2 has width 0 and height 4: no area" in fault
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_wider(*places, on_error="skip")
+        table = Table.from_wider(*places, on_error="skip")
     assert len(table[0]["boxes"]) == 1
 
 
 def test_a_photo_with_bad_faces_alone_is_not_one_without_faces(write):
     places = write("0--Parade/a.jpg\n1\n1 2 0 4 0 0 0 0 0 0\n")
     with pytest.warns(UserWarning, match="1 fault"):
-        assert read_wider(*places, on_error="skip").column_values("boxes") == [None]
+        assert Table.from_wider(*places, on_error="skip").column_values("boxes") == [None]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ def test_faults_are_named_with_their_line(write, text, words):
 
 def test_what_is_not_there(write, tmp_path):
     with pytest.raises(DataError, match=r"gone.txt: the file does not exist"):
-        read_wider(tmp_path / "gone.txt", tmp_path / "images")
+        Table.from_wider(tmp_path / "gone.txt", tmp_path / "images")
     with pytest.raises(DataError, match="lists no image"):
-        read_wider(*write(""))
+        Table.from_wider(*write(""))

@@ -4,7 +4,8 @@ import warnings
 import numpy as np
 import pytest
 
-from longspan.data.annotations import read_coco, write_coco
+from longspan.data import Table
+from longspan.data.annotations import write_coco
 from longspan.errors import ConfigError, DataError
 from longspan.vision.rle import decode_runs, encode_runs, fill_polygons
 
@@ -25,7 +26,7 @@ def images(image):
 
 def test_boxes_come_back(tmp_path, images):
     path = write_coco(tmp_path / "out" / "boxes.json", images, BOXES, images=tmp_path / "images")
-    table = read_coco(path, tmp_path / "images")
+    table = Table.from_coco(path, tmp_path / "images")
     assert table.column_values("image") == images[:2]  # what nobody has looked at is not in the file
     assert table.column_values("boxes") == BOXES[:2]
     assert table.columns["boxes"].vocab == ("cat", "dog")
@@ -40,7 +41,7 @@ def test_masks_come_back_with_their_tight_boxes(tmp_path, images):
         {"label": "cat", "polygons": [[1, 1, 9, 1, 9, 9]], "ignore": True, "rle": None},
     ]
     path = write_coco(tmp_path / "a.json", images[:1], [things], labels=("dog", "cat"))
-    table = read_coco(path, tmp_path / "images")
+    table = Table.from_coco(path, tmp_path / "images")
     assert [thing["rle"] for thing in table[0]["instances"]] == [things[0]["rle"], None]
     assert table[0]["instances"][1]["polygons"] == [[1, 1, 9, 1, 9, 9]]
     assert [thing["ignore"] for thing in table[0]["instances"]] == [False, True]

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image as PILImage
 
 from longspan.columns import Mask
-from longspan.data.annotations import read_masks, write_masks
+from longspan.data import Table
+from longspan.data.annotations import write_masks
 from longspan.errors import ConfigError, DataError
 
 COLUMN = Mask(vocab=("road", "sky"), values=(7, 3), ignored=(11, 255), colours=((1, 2, 3), (4, 5, 6)))
@@ -37,7 +38,7 @@ def test_files_hold_the_stored_numbers_and_the_colours(tmp_path, images, classes
 def test_masks_come_back(tmp_path, images, classes):
     write_masks(tmp_path / "m", images, [classes, None, None], column=COLUMN, mask_name="{stem}_P.png")
     codes = dict(zip((7, 3), ("road", "sky"), strict=True))
-    table = read_masks(tmp_path / "images", tmp_path / "m", mask_name="{stem}_P.png", codes=codes, ignored=(11,))
+    table = Table.from_masks(tmp_path / "images", tmp_path / "m", mask_name="{stem}_P.png", codes=codes, ignored=(11,))
     column = table.columns["mask"]
     found = column.classes(table[0]["mask"])
     names = np.array([*column.vocab, "ignored"])[np.minimum(found, 2)]

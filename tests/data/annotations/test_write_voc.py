@@ -1,6 +1,7 @@
 import pytest
 
-from longspan.data.annotations import read_voc, write_voc
+from longspan.data import Table
+from longspan.data.annotations import write_voc
 from longspan.errors import ConfigError, DataError
 
 BOXES = [
@@ -21,7 +22,7 @@ def images(image):
 def test_boxes_come_back(tmp_path, images):
     files = write_voc(tmp_path / "xmls", images, BOXES, images=tmp_path / "images")
     assert files == [tmp_path / "xmls" / "a.xml", tmp_path / "xmls" / "s" / "b.xml"]
-    table = read_voc(tmp_path / "xmls", tmp_path / "images", no_file="missing")
+    table = Table.from_voc(tmp_path / "xmls", tmp_path / "images", no_file="missing")
     assert table.column_values("boxes") == [BOXES[0], None, []]
     assert "<xmin>2</xmin><ymin>3</ymin><xmax>4</xmax><ymax>6</ymax>" in files[0].read_text()
 
@@ -42,7 +43,7 @@ def test_another_reader_finds_the_same(tmp_path, images):
 def test_scores_stand_beside(tmp_path, images):
     (file,) = write_voc(tmp_path / "x", images[:1], [[{"box": [1, 2, 3, 4], "label": "cat", "score": 0.875}]])
     assert "<score>0.875</score>" in file.read_text()
-    assert len(read_voc(tmp_path / "x", tmp_path / "images", only=["a"])[0]["boxes"]) == 1
+    assert len(Table.from_voc(tmp_path / "x", tmp_path / "images", only=["a"])[0]["boxes"]) == 1
 
 
 def test_what_cannot_be_written(tmp_path, images):

@@ -1,6 +1,7 @@
 import pytest
 
-from longspan.data.annotations import read_yolo, write_yolo
+from longspan.data import Table
+from longspan.data.annotations import write_yolo
 from longspan.errors import ConfigError, DataError
 
 BOXES = [
@@ -20,7 +21,7 @@ def test_boxes_come_back_without_what_is_ignored(tmp_path, images):
     files = write_yolo(folder, images, BOXES, images=tmp_path / "images", labels=("dog", "cat"))
     assert files == [folder / "a.txt", folder / "s" / "b.txt", folder / "classes.txt"]
     assert (folder / "a.txt").read_text() == "1 0.083333333 0.2 0.1 0.2\n"
-    table = read_yolo(folder, tmp_path / "images", folder / "classes.txt", no_file="missing")
+    table = Table.from_yolo(folder, tmp_path / "images", folder / "classes.txt", no_file="missing")
     assert table[0]["boxes"][0]["box"] == pytest.approx([1, 2, 4, 6], abs=1e-5)
     assert table[0]["boxes"][0]["label"] == "cat"
     assert table.column_values("boxes")[1:] == [None, []]
@@ -30,7 +31,7 @@ def test_boxes_come_back_without_what_is_ignored(tmp_path, images):
 def test_polygons_come_back(tmp_path, images):
     polygon = [3.0, 2.0, 9.0, 2.0, 9.0, 8.0]
     write_yolo(tmp_path / "x", images[:1], [[{"label": "cat", "polygons": [polygon], "rle": None}]])
-    table = read_yolo(tmp_path / "x", tmp_path / "images")
+    table = Table.from_yolo(tmp_path / "x", tmp_path / "images")
     assert table[0]["instances"][0]["polygons"][0] == pytest.approx(polygon, abs=1e-5)
 
 

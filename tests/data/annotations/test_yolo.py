@@ -1,6 +1,6 @@
 import pytest
 
-from longspan.data.annotations import read_yolo
+from longspan.data import Table
 from longspan.errors import ConfigError, DataError
 
 
@@ -19,12 +19,12 @@ def write(tmp_path, image):
 
 def faults(*places, **options):
     with pytest.raises(DataError) as caught:
-        read_yolo(*places, **options)
+        Table.from_yolo(*places, **options)
     return [repr(fault) for fault in caught.value.faults]
 
 
 def test_fractions_become_pixels_of_the_image(write):
-    table = read_yolo(*write("1 0.5 0.5 0.2 0.4\n\n0 0.05 0.9 0.1 0.2\n"), ["cat", "dog"])
+    table = Table.from_yolo(*write("1 0.5 0.5 0.2 0.4\n\n0 0.05 0.9 0.1 0.2\n"), ["cat", "dog"])
     boxes = table[0]["boxes"]
     assert boxes[0]["box"] == pytest.approx([12, 6, 18, 14])
     assert boxes[1]["box"] == pytest.approx([0, 16, 3, 20])
@@ -34,13 +34,13 @@ def test_fractions_become_pixels_of_the_image(write):
 
 
 def test_without_names_the_numbers_are_the_labels(write):
-    table = read_yolo(*write("7 0.5 0.5 0.2 0.4\n"))
+    table = Table.from_yolo(*write("7 0.5 0.5 0.2 0.4\n"))
     assert table[0]["boxes"][0]["label"] == 7
     assert table.columns["boxes"].vocab == ()
 
 
 def test_polygons_give_instances_and_their_boxes(write):
-    table = read_yolo(*write("0 0.1 0.1 0.5 0.1 0.5 0.5\n0 0 0 1 0 1 1 0 1\n"), ["cat"])
+    table = Table.from_yolo(*write("0 0.1 0.1 0.5 0.1 0.5 0.5\n0 0 0 1 0 1 1 0 1\n"), ["cat"])
     assert table[0]["instances"][0]["polygons"] == [pytest.approx([3, 2, 15, 2, 15, 10])]
     assert [box["box"] for box in table[0]["boxes"]] == [pytest.approx([3, 2, 15, 10]), [0, 0, 30, 20]]
     assert table.columns["instances"].vocab == ("cat",)
@@ -50,8 +50,8 @@ def test_polygons_give_instances_and_their_boxes(write):
 def test_empty_files_are_empty_and_missing_files_as_asked(write, image):
     image("b.png")
     places = write("")
-    assert read_yolo(*places).column_values("boxes") == [[], []]
-    assert read_yolo(*places, no_file="missing").column_values("boxes") == [[], None]
+    assert Table.from_yolo(*places).column_values("boxes") == [[], []]
+    assert Table.from_yolo(*places, no_file="missing").column_values("boxes") == [[], None]
 
 
 def test_an_image_with_bad_lines_alone_is_not_an_empty_one(write, image):
@@ -59,7 +59,7 @@ def test_an_image_with_bad_lines_alone_is_not_an_empty_one(write, image):
     write("0 0.5 0.5 0.2 0.4\n0 0.5 0.5 -0.2 0.4\n", "b.txt")
     places = write("0 0.5 0.5 -0.2 0.4\n")
     with pytest.warns(UserWarning, match="2 faults"):
-        none, one = read_yolo(*places, ["cat"], on_error="skip").column_values("boxes")
+        none, one = Table.from_yolo(*places, ["cat"], on_error="skip").column_values("boxes")
     assert none is None
     assert len(one) == 1
 
@@ -68,7 +68,7 @@ def test_an_image_without_outlines_is_not_one_without_instances(write, image):
     image("b.png")
     write("0 0.1 0.1 0.5 0.1 0.5 0.5\n", "b.txt")
     with pytest.warns(UserWarning, match="while other lines are polygons"):
-        table = read_yolo(*write("0 0.5 0.5 0.2 0.4\n"), ["cat"], on_error="skip")
+        table = Table.from_yolo(*write("0 0.5 0.5 0.2 0.4\n"), ["cat"], on_error="skip")
     assert [None if each is None else len(each) for each in table.column_values("boxes")] == [1, 1]
     assert [None if each is None else len(each) for each in table.column_values("instances")] == [None, 1]
 
@@ -78,7 +78,7 @@ def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(wri
     write("cat\ndog\n", "classes.txt")
     write("1 0.5 0.5 1 1\n", "s/a.txt")
     labels, images = write("0 0.5 0.5 1 1\n")
-    table = read_yolo(labels, images, labels / "classes.txt")
+    table = Table.from_yolo(labels, images, labels / "classes.txt")
     assert [row["boxes"][0]["label"] for row in table] == ["cat", "dog"]
     assert table[1]["boxes"][0]["box"] == [0, 0, 10, 10]
 
@@ -109,7 +109,7 @@ def test_bad_lines_are_named_and_left_out(write, line, words):
     assert fault.startswith("a.txt, line 2 (a.png): ")
     assert words in fault
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_yolo(*places, names=["cat", "dog"], on_error="skip")
+        table = Table.from_yolo(*places, names=["cat", "dog"], on_error="skip")
     assert [box["label"] for box in table[0]["boxes"]] == ["dog"]
 
 
@@ -120,7 +120,7 @@ def test_boxes_among_polygons_have_no_mask(write):
         "Make it one, or read the boxes of all lines: instances=False (--target boxes)."
     ]
     with pytest.warns(UserWarning, match="1 fault"):
-        table = read_yolo(*places, on_error="skip")
+        table = Table.from_yolo(*places, on_error="skip")
     assert (len(table[0]["boxes"]), len(table[0]["instances"])) == (2, 1)
 
 
@@ -138,7 +138,7 @@ def test_files_and_images_that_cannot_be_read_are_missing(write, tmp_path):
     (labels / "a.txt").write_bytes(b"\xff")
     assert "a.txt (a.png): line 1: byte 0xff is no UTF-8" in faults(labels, images)[0]
     with pytest.warns(UserWarning, match="1 fault"):
-        assert read_yolo(labels, images, on_error="skip").column_values("boxes") == [None]
+        assert Table.from_yolo(labels, images, on_error="skip").column_values("boxes") == [None]
     write("0 0.5 0.5 1 1\n")
     (images / "a.png").write_bytes(b"no image")
     assert "a.txt (a.png): this is no image" in faults(labels, images)[0]
@@ -147,16 +147,16 @@ def test_files_and_images_that_cannot_be_read_are_missing(write, tmp_path):
 def test_what_cannot_be(write, tmp_path):
     labels, images = write("")
     with pytest.raises(ConfigError, match="no_file"):
-        read_yolo(labels, images, no_file="none")  # type: ignore[arg-type]
+        Table.from_yolo(labels, images, no_file="none")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no text file with labels"):
-        read_yolo(images, images)
+        Table.from_yolo(images, images)
     with pytest.raises(DataError, match="the folder that holds the text files"):
-        read_yolo(tmp_path / "gone", images)
+        Table.from_yolo(tmp_path / "gone", images)
 
 
 def test_boxes_of_all_lines_when_boxes_are_wanted(write):
     places = write("0 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.5 0.1 0.5 0.5\n")
-    table = read_yolo(*places, instances=False)
+    table = Table.from_yolo(*places, instances=False)
     assert [box["box"] for box in table[0]["boxes"]] == [pytest.approx([12, 6, 18, 14]), pytest.approx([3, 2, 15, 10])]
     assert list(table.columns) == ["image", "boxes"]
 
@@ -171,20 +171,20 @@ def test_key_points_are_left_out_or_refused(write, tmp_path, lines, shape):
     (tmp_path / "data.yaml").write_text(f"kpt_shape: {list(shape)}\nnames: [person]\n")
     for options in ({"names": tmp_path / "data.yaml"}, {"names": ["person"], "kpt_shape": shape}):
         with pytest.warns(UserWarning, match="their 2 key points are left out"):
-            table = read_yolo(*places, **options)
+            table = Table.from_yolo(*places, **options)
         assert table[0]["boxes"][0]["box"] == pytest.approx([9, 6, 21, 14])
         assert list(table.columns) == ["image", "boxes"]
     with pytest.raises(DataError, match=rf"a box followed by key points.*kpt_shape=.*\({shape[0]}, {shape[1]}\)"):
-        read_yolo(*places, names=["person"])
+        Table.from_yolo(*places, names=["person"])
 
 
 def test_polygons_that_look_like_key_points_are_read_when_asked_for(write):
-    table = read_yolo(*write(KEYPOINTS), ["person"], kpt_shape=(0, 0))
+    table = Table.from_yolo(*write(KEYPOINTS), ["person"], kpt_shape=(0, 0))
     assert len(table[0]["instances"][0]["polygons"][0]) == 8
 
 
 def test_an_oriented_box_is_a_polygon_of_four_points(write):
-    table = read_yolo(*write("0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n"), ["person"])
+    table = Table.from_yolo(*write("0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n"), ["person"])
     assert table[0]["boxes"][0]["box"] == pytest.approx([3, 2, 27, 18])
 
 
@@ -192,4 +192,4 @@ def test_lines_with_too_few_key_points(write):
     (fault,) = faults(*write(KEYPOINTS), names=["person"], kpt_shape=(3, 2))
     assert "8 numbers behind the class; a box and 3 key points of 2 have 10" in fault
     with pytest.raises(ConfigError, match="kpt_shape is"):
-        read_yolo(*write(KEYPOINTS), kpt_shape=(3, 4))
+        Table.from_yolo(*write(KEYPOINTS), kpt_shape=(3, 4))

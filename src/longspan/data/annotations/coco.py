@@ -27,7 +27,7 @@ from longspan.data.annotations.geometry import (
     numbers_of,
     size_fault,
 )
-from longspan.data.table import Table
+from longspan.data.table_parts import TableParts
 from longspan.errors import DataError, unknown_name
 from longspan.storage.plain_json import parse_json
 from longspan.vision.rle import decode_runs, runs_of_string
@@ -46,7 +46,7 @@ def read_coco(
     instances: bool | None = None,
     image: str = "image",
     on_error: OnError = "raise",
-) -> Table:
+) -> TableParts:
     """Images that a COCO file lists, with their boxes and, where it has masks, instances.
 
     Every image's header is read: a file made for images of another size would silently give wrong boxes.
@@ -146,7 +146,7 @@ def read_coco(
     if masks:
         frame = frame.with_columns(instances_cells("instances", things))
         columns["instances"] = Instances(vocab=vocab)
-    return Table(frame, columns, source=str(path))
+    return TableParts(frame=frame, columns=columns, source=str(path))
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

@@ -13,7 +13,7 @@ from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import ImageFiles, existing_folder
 from longspan.data.annotations.geometry import mask_box
 from longspan.data.annotations.mask_pairing import STEM, mask_of_each
-from longspan.data.table import Table
+from longspan.data.table_parts import TableParts
 from longspan.vision.image_io import open_image
 from longspan.vision.mask_files import JPEG
 from longspan.vision.rle import encode_runs
@@ -33,7 +33,7 @@ def read_instance_masks(
     ignored: tuple[int, ...] = (),
     image: str = "image",
     on_error: OnError = "raise",
-) -> Table:
+) -> TableParts:
     """The images of a folder with the objects in the mask of each: columns `image`, `boxes` and `instances`.
 
     Args:
@@ -82,7 +82,7 @@ def read_instance_masks(
         ]
     )
     columns = {image: Image(), "boxes": Boxes(vocab=(label,)), "instances": Instances(vocab=(label,))}
-    return Table(frame, columns, source=str(files.folder))
+    return TableParts(frame=frame, columns=columns, source=str(files.folder))
 
 
 def _numbers(mask: Path, size_px: tuple[int, int]) -> np.ndarray:

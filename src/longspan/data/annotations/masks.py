@@ -14,7 +14,7 @@ from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import ImageFiles, existing_folder
 from longspan.data.annotations.mask_pairing import STEM, mask_of_each
 from longspan.data.annotations.palettes import palette_faults
-from longspan.data.table import Table
+from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, unknown_name
 from longspan.vision.image_io import look, open_image
 from longspan.vision.mask_files import JPEG
@@ -36,7 +36,7 @@ def read_masks(
     image: str = "image",
     mask: str = "mask",
     on_error: OnError = "raise",
-) -> Table:
+) -> TableParts:
     r"""The images of a folder with the mask that belongs to each; missing where there is none.
 
     Only headers are read here, and pixels where palettes differ from file to file. Numbers that stand for no class
@@ -86,7 +86,7 @@ def read_masks(
     faults.close()
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
     columns: dict[str, Column] = {image: Image(), mask: column, **{group: Category() for group in groups}}
-    return Table(frame, columns, source=str(files.folder))
+    return TableParts(frame=frame, columns=columns, source=str(files.folder))
 
 
 def _fault(mask: Path, files: ImageFiles, path: str, colours: bool) -> str | None:

@@ -16,7 +16,7 @@ from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import ImageFiles, lines_of, read_text, stem_of
 from longspan.data.annotations.geometry import checked_box, size_fault
 from longspan.data.annotations.instance_masks import read_instance_masks
-from longspan.data.table import Table
+from longspan.data.table_parts import TableParts
 
 __all__ = ["read_penn_fudan"]
 
@@ -26,7 +26,7 @@ _SIZE = re.compile(r"Image size \(X x Y x C\)\s*:\s*(\d+) x (\d+)")
 _BOX = re.compile(r"Bounding box for object (\d+) .*:\s*\((-?\d+), (-?\d+)\) - \((-?\d+), (-?\d+)\)\s*")
 
 
-def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnError = "raise") -> Table:
+def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnError = "raise") -> TableParts:
     """The images in PNGImages with the boxes in Annotation and the people in PedMasks: all are "person".
 
     Args:
@@ -42,7 +42,7 @@ def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnErr
         DataError: folders that are not there, or faults; `faults` lists them all.
     """
     root = Path(folder)
-    table = read_instance_masks(
+    parts = read_instance_masks(
         root / "PNGImages",
         root / "PedMasks",
         mask_name="{stem}_mask.png",
@@ -53,7 +53,7 @@ def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnErr
     images = ImageFiles(root / "PNGImages")
     faults = Faults(str(root / "Annotation"), on_error)
     rows = []
-    for cell, things in zip(table.column_values(image), table.column_values("instances"), strict=True):
+    for cell, things in zip(parts.frame[image], parts.frame["instances"].to_list(), strict=True):
         path = Path(cell).relative_to(images.folder).as_posix()
         text = f"{stem_of(path)}.txt"
         try:
@@ -68,8 +68,8 @@ def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnErr
             )
     faults.close()
     # Boxes as written, in place of the masks' own.
-    frame = table.frame.with_columns(boxes_cells("boxes", rows)).select(image, "boxes", pl.col("instances"))
-    return Table(frame, {**table.columns, "boxes": Boxes(vocab=(_LABEL,))}, source=str(root))
+    frame = parts.frame.with_columns(boxes_cells("boxes", rows)).select(image, "boxes", pl.col("instances"))
+    return TableParts(frame=frame, columns={**parts.columns, "boxes": Boxes(vocab=(_LABEL,))}, source=str(root))
 
 
 def _boxes(path: Path, text: str, size: tuple[int, int], faults: Faults) -> list[dict[str, object]] | None:

@@ -19,7 +19,7 @@ from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, inside, stem_of
 from longspan.data.annotations.geometry import check_pixels, checked_box, flag_of, number_of, size_fault
 from longspan.data.annotations.xml_tree import Element, parse_xml
-from longspan.data.table import Table
+from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError
 
 __all__ = ["read_voc"]
@@ -35,7 +35,7 @@ def read_voc(
     corners: Literal["pixels", "edges"] = "pixels",
     image: str = "image",
     on_error: OnError = "raise",
-) -> Table:
+) -> TableParts:
     """The images of a folder with the boxes in the XML file of the same name; a difficult object is ignored.
 
     Args:
@@ -97,7 +97,9 @@ def read_voc(
     frame = pl.DataFrame(
         [pl.Series(image, [files.full(path) for path in cells]), boxes_cells("boxes", list(cells.values()))]
     )
-    return Table(frame, {image: Image(), "boxes": Boxes(vocab=tuple(labels or ()))}, source=str(folder))
+    return TableParts(
+        frame=frame, columns={image: Image(), "boxes": Boxes(vocab=tuple(labels or ()))}, source=str(folder)
+    )
 
 
 def _image(top: Element, xml: str, beside: list[str], files: ImageFiles) -> str:

@@ -16,7 +16,7 @@ from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import IMAGE_ENDINGS, ImageFiles, lines_of, read_text
 from longspan.data.annotations.geometry import check_pixels, checked_box, flag_of, number_of
-from longspan.data.table import Table
+from longspan.data.table_parts import TableParts
 from longspan.errors import DataError
 
 __all__ = ["read_wider"]
@@ -27,7 +27,7 @@ _INVALID = 7  # place of the mark in a face's line
 
 def read_wider(
     annotations: str | Path, images: str | Path, *, image: str = "image", on_error: OnError = "raise"
-) -> Table:
+) -> TableParts:
     """The images that a file lists, in its order, with their faces: columns `image` and `boxes`, all "face".
 
     Args:
@@ -93,7 +93,7 @@ def read_wider(
     frame = pl.DataFrame(
         [pl.Series(image, [pictures.full(name) for name in cells]), boxes_cells("boxes", list(cells.values()))]
     )
-    return Table(frame, {image: Image(), "boxes": Boxes(vocab=("face",))}, source=str(path))
+    return TableParts(frame=frame, columns={image: Image(), "boxes": Boxes(vocab=("face",))}, source=str(path))
 
 
 def _is_path(line: str) -> bool:

@@ -25,7 +25,7 @@ from longspan.data.annotations.yolo_lines import (
     numbers_in,
     read_line,
 )
-from longspan.data.table import Table
+from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError
 
 __all__ = ["read_yolo"]
@@ -44,7 +44,7 @@ def read_yolo(
     no_file: Literal["empty", "missing"] = "empty",
     image: str = "image",
     on_error: OnError = "raise",
-) -> Table:
+) -> TableParts:
     """The images of a folder with the boxes, and where there are polygons the instances, in text files.
 
     Args:
@@ -123,7 +123,7 @@ def read_yolo(
         ]
         frame = frame.with_columns(instances_cells("instances", outlined))
         columns["instances"] = Instances(vocab=vocab)
-    return Table(frame, columns, source=str(folder))
+    return TableParts(frame=frame, columns=columns, source=str(folder))
 
 
 def _bad(row: list[YoloLine], *, outlines: bool = False) -> int:

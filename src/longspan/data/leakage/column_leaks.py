@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 import polars as pl
 
-from longspan.data.splits.split import present_values
+from longspan.data.splits.column_values import present_values
 from longspan.data.splits.timestamps import moments_of
+from longspan.data.table_view import SplitView
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    from longspan.data.splits.split import Split
 
 __all__ = ["ColumnLeak", "group_leak", "group_rows", "suggested_groups", "time_leak"]
 
@@ -42,7 +41,7 @@ class ColumnLeak:
         return self.what
 
 
-def group_leak(split: Split, parts: Mapping[str, np.ndarray], column: str) -> ColumnLeak | None:
+def group_leak(split: SplitView, parts: Mapping[str, np.ndarray], column: str) -> ColumnLeak | None:
     """Values of `column` (a person, a scene) that stand in several parts; None if there are none.
 
     Raises:
@@ -61,14 +60,14 @@ def group_leak(split: Split, parts: Mapping[str, np.ndarray], column: str) -> Co
     return ColumnLeak("group", column, what, certain=True)
 
 
-def group_rows(split: Split, parts: Mapping[str, np.ndarray], column: str) -> np.ndarray:
+def group_rows(split: SplitView, parts: Mapping[str, np.ndarray], column: str) -> np.ndarray:
     """Rows, int64 ascending, whose group stands in several parts."""
     counts = _counts_by_value(split, parts, column)
     both = counts.filter(pl.sum_horizontal(pl.col(part) > 0 for part in parts) > 1)[_VALUE]
     return np.flatnonzero(_text_of(split.table.frame[column]).is_in(both.implode()).fill_null(False).to_numpy())
 
 
-def time_leak(split: Split, parts: Mapping[str, np.ndarray], column: str) -> ColumnLeak | None:
+def time_leak(split: SplitView, parts: Mapping[str, np.ndarray], column: str) -> ColumnLeak | None:
     """Parts that overlap in time, where training should lie before validation and that before test.
 
     Raises:
@@ -93,7 +92,9 @@ def time_leak(split: Split, parts: Mapping[str, np.ndarray], column: str) -> Col
     return ColumnLeak("time", column, f"column {column!r}: parts overlap in time: {'; '.join(overlaps)}", certain=True)
 
 
-def suggested_groups(split: Split, parts: Mapping[str, np.ndarray], except_for: Collection[object]) -> list[ColumnLeak]:
+def suggested_groups(
+    split: SplitView, parts: Mapping[str, np.ndarray], except_for: Collection[object]
+) -> list[ColumnLeak]:
     """Columns that look like groups nobody named: many values, few rows each, standing in several parts.
 
     Text and classes alone, for a quantity has as many values as there are rows. To be one, a column needs twice as
@@ -122,7 +123,7 @@ def suggested_groups(split: Split, parts: Mapping[str, np.ndarray], except_for: 
     return found
 
 
-def _counts_by_value(split: Split, parts: Mapping[str, np.ndarray], column: str) -> pl.DataFrame:
+def _counts_by_value(split: SplitView, parts: Mapping[str, np.ndarray], column: str) -> pl.DataFrame:
     """Rows of each part by value: `_VALUE`, then one column for each part; missing values are left out."""
     split.table.column(column)
     part_of = np.full(len(split.table), -1, np.int8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,11 +12,8 @@ from longspan.data.batches.build import build_store
 from longspan.data.batches.context import pixel_inputs
 from longspan.data.batches.store import RowStore
 from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
+from longspan.data.table_view import SplitView, TableView
 from longspan.errors import ConfigError, data_error, unknown_name
-
-if TYPE_CHECKING:
-    from longspan.data.splits.split import Split
-    from longspan.data.table import Table
 
 __all__ = ["check_split"]
 
@@ -27,7 +24,7 @@ _MEMORY_BYTES = 4 * 2**30
 
 
 def check_split(
-    split: Split,
+    split: SplitView,
     inputs: str | Sequence[str] | None,
     targets: str | Sequence[str],
     *,
@@ -64,14 +61,14 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _readable(table: Table, except_for: set[object]) -> list[str]:
+def _readable(table: TableView, except_for: set[object]) -> list[str]:
     """Columns that a network can read: if there are images they alone, for what lies beside them may be anything."""
     names = [name for name, column in table.columns.items() if name not in except_for and column.readable]
     images = pixel_inputs({name: table.columns[name] for name in names})
     return images or names
 
 
-def _decoded(table: Table, name: str, column: Column, rows: np.ndarray) -> RowStore:
+def _decoded(table: TableView, name: str, column: Column, rows: np.ndarray) -> RowStore:
     """The images, no larger than is needed; the whole of each, whatever its shape."""
     present = rows[table.frame[name].is_not_null().to_numpy()[rows]]
 

@@ -23,7 +23,7 @@ from longspan.data.leakage.column_leaks import ColumnLeak, group_leak, suggested
 from longspan.data.leakage.exact_duplicates import equal_rows
 from longspan.data.leakage.near_duplicates import ImageStore, Kind, alike_images
 from longspan.data.leakage.target_leakage import telltales
-from longspan.data.splits.split import Split
+from longspan.data.table_view import SplitView
 from longspan.errors import LeakError
 
 __all__ = ["Leak", "Leaks", "find_leaks", "parts_of"]
@@ -132,14 +132,14 @@ class Leaks:
             raise LeakError(self.message())
 
 
-def parts_of(split: Split) -> dict[str, np.ndarray]:
+def parts_of(split: SplitView) -> dict[str, np.ndarray]:
     """Row numbers of the parts that have any, test rows among them: for looking for leaks, and nothing else."""
     parts = {"train": split.train, "valid": split.valid, "test": split.vault.rows_for_leak_check()}
     return {part: rows for part, rows in parts.items() if len(rows)}
 
 
 def find_leaks(
-    split: Split,
+    split: SplitView,
     images: Mapping[str, ImageStore] | None = None,
     *,
     inputs: Sequence[str] = (),

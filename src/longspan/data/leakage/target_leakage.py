@@ -16,16 +16,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from longspan.data.leakage.column_leaks import ColumnLeak
+from longspan.data.table_view import TableView
 from longspan.randomness import permutation
-
-if TYPE_CHECKING:
-    from longspan.data.table import Table
 
 __all__ = ["telltale_score", "telltales"]
 
@@ -41,7 +39,7 @@ _FOLDS = 5
 _KINDS = ("category", "number", "text")
 
 
-def telltales(table: Table, rows: np.ndarray, inputs: Sequence[str], targets: Sequence[str]) -> list[ColumnLeak]:
+def telltales(table: TableView, rows: np.ndarray, inputs: Sequence[str], targets: Sequence[str]) -> list[ColumnLeak]:
     """Inputs that predict a target nearly by themselves, those that are refused first.
 
     Where there is one input, predicting the target from it is the task, and nothing is judged.

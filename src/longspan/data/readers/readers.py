@@ -21,8 +21,9 @@ from longspan.columns import Category, Column, Image
 from longspan.data.annotations.files import IMAGE_ENDINGS
 from longspan.data.readers.cell_types import typed_cells
 from longspan.data.readers.csv_lines import first_ragged_line, lines_of_rows
+from longspan.data.readers.infer import infer_column
 from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
-from longspan.data.table import Table, infer_column
+from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.storage.file_names import check_file_names
 
@@ -35,7 +36,7 @@ _PART = 1 << 20
 _IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
 
 
-def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
+def read_files(folder: str | Path, pattern: str, *, image: str) -> TableParts:
     """See `Table.from_files`."""
     root = Path(folder)
     if not root.exists():
@@ -74,7 +75,7 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> Table:
         cells[group] = [match[group] for _, match in matches]
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
     columns: dict[str, Column] = {image: Image(), **{group: Category() for group in compiled.groupindex}}
-    return Table(frame, columns, root=root, source=str(root))
+    return TableParts(frame=frame, columns=columns, root=root, source=str(root))
 
 
 def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[str]) -> str:
@@ -88,7 +89,7 @@ def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[s
     return message + "It must match the whole path below the folder, with forward slashes."
 
 
-def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:
     """See `Table.from_csv`."""
     path = _existing(path)
     content: Path | bytes = path
@@ -109,7 +110,7 @@ def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: st
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), content=content)
 
 
-def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:
     """See `Table.from_parquet`."""
     path = _existing(path)
     try:
@@ -122,7 +123,7 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
 
 
-def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> Table:
+def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:
     """See `Table.from_frame`."""
     import narwhals as nw
 
@@ -139,7 +140,7 @@ def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | 
     return _typed(cells, columns, root=Path(root) if root else None, source="data frame")
 
 
-def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
+def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> TableParts:
     """See `Table.from_arrays`."""
     for name in columns:
         if name not in arrays:
@@ -150,16 +151,16 @@ def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Tab
     unused = [name for name in arrays if name not in columns]
     if unused:
         raise ConfigError(f"from_arrays: {unused} are given, but columns= does not say what they mean.")
-    series, pictures = [], {}
+    series, pixels_by_name = [], {}
     for name, column in columns.items():
         cells, pixels = cells_of(name, column, arrays[name])
         series.append(cells)
         if pixels is not None:
-            pictures[name] = pixels
-    return Table(pl.DataFrame(series), columns, arrays=pictures, source="arrays")
+            pixels_by_name[name] = pixels
+    return TableParts(frame=pl.DataFrame(series), columns=columns, arrays=pixels_by_name, source="arrays")
 
 
-def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label: str) -> Table:
+def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label: str) -> TableParts:
     """See `Table.from_idx`."""
     pictures = _idx_array(_existing(images))
     if pictures.ndim != 3 or pictures.dtype != np.uint8:
@@ -201,7 +202,7 @@ def _typed(
     root: Path | None,
     source: str,
     content: Path | bytes | None = None,
-) -> Table:
+) -> TableParts:
     """The table of a frame; `content` is the CSV file it comes from, for the lines in messages."""
     for name in columns or {}:
         if name not in frame.columns:
@@ -214,7 +215,7 @@ def _typed(
     for name in (name for name, column in typed.items() if column.json_cells):
         lines = None if content is None else functools.partial(lines_of_rows, content, frame.height)
         frame = frame.with_columns(lists_in_text(frame[name], source, lines))
-    return Table(frame, typed, root=root, source=source)
+    return TableParts(frame=frame, columns=typed, root=root, source=source)
 
 
 def _unpacked(path: Path) -> Path | bytes:

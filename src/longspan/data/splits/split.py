@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Literal, final
 import numpy as np
 import torch
 
+from longspan.data.leakage.leak_check import check_split
+from longspan.data.leakage.leaks import Leaks
+from longspan.data.splits.column_values import check_known, class_ids, class_of, present_values, values_of
 from longspan.data.splits.split_column import PARTS, part_of_value, read_naming
 from longspan.data.splits.split_sizes import checked_fraction, counts_of
 from longspan.data.splits.timestamps import moments_of
 from longspan.data.splits.vault import Vault
-from longspan.errors import SplitError, unknown_name
+from longspan.errors import SplitError
 from longspan.randomness import uniform
 
 if TYPE_CHECKING:
-    from longspan.data.leakage.leaks import Leaks
     from longspan.data.table import Table
 
-__all__ = ["Split", "make_split", "present_values"]
+__all__ = ["Split", "make_split"]
 
 
 @final
@@ -78,8 +80,6 @@ class Split:
             DataError: values that cannot be read.
             UnknownNameError: no such column.
         """
-        from longspan.data.leakage.leak_check import check_split
-
         return check_split(self, inputs, targets, group=group, time=time, on_error=on_error)
 
     def __repr__(self) -> str:
@@ -183,12 +183,12 @@ def _at_random(
     keys: list[np.ndarray] = []
     only = np.zeros(len(rows), dtype=bool)
     for name in strata:
-        ids = _class_ids([_class_of(value) for value in _values(table, name, rows)])[0]
+        ids = class_ids([class_of(value) for value in values_of(table, name, rows)])[0]
         single = np.bincount(ids)[ids] == 1
         if explicit and num_valid + num_test and single.any():
             lone = [
                 f"row {row}: {value!r}"
-                for row, value in zip(rows[single], _values(table, name, rows[single]), strict=True)
+                for row, value in zip(rows[single], values_of(table, name, rows[single]), strict=True)
             ]
             raise SplitError(
                 f"Column {name!r} has {len(lone)} classes with one row, which cannot be in two parts: "
@@ -279,7 +279,7 @@ def _by_group(
     values: list[object], name: str, valid: float, test: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Whole groups, walked through in drawn order: one joins a part if that brings the part nearer to its fraction."""
-    ids, groups = _class_ids(values)
+    ids, groups = class_ids(values)
     num_valid, num_test = counts_of(len(values), valid, test)
     needed = 1 + (num_valid > 0) + (num_test > 0)
     if len(groups) < max(2, needed):
@@ -325,7 +325,7 @@ def _by_column(
     rows = {part: np.flatnonzero([part_of[value] == part for value in values]) for part in PARTS}
     for part, wanted in (naming or {}).items():
         if not len(rows[part]):
-            there = ", ".join(map(repr, _class_ids(values)[1][:10]))
+            there = ", ".join(map(repr, class_ids(values)[1][:10]))
             raise SplitError(
                 f"Column {name!r} has no row with any of {wanted!r}, so the {part} part is empty. It holds {there}."
             )
@@ -362,63 +362,13 @@ def _strata_columns(table: Table, stratify: str | Sequence[str] | None, *, excep
     if stratify != "auto":
         names = [stratify] if isinstance(stratify, str) else list(stratify)
         for name in names:
-            _known(table, name)
+            check_known(table, name)
         return names
     found: list[tuple[int, str]] = []
     for name, column in table.columns.items():
         if column.kind == "category" and name != except_for:
-            classes = len({_class_of(value) for value in table.column_values(name)})
+            classes = len({class_of(value) for value in table.column_values(name)})
             if 1 < classes <= len(table) / 2:
                 found.append((classes, name))
     # Stable: columns with as many classes stay in the table's order.
     return [name for _, name in sorted(found, key=lambda pair: pair[0])]
-
-
-def _known(table: Table, name: str) -> None:
-    """Raise unless the table has the column."""
-    if name not in table.columns:
-        raise unknown_name("column", name, table.columns)
-
-
-def _values(table: Table, name: str, rows: np.ndarray) -> list[object]:
-    """Raw values of some rows."""
-    values = list(table.column_values(name))
-    return values if len(rows) == len(values) else [values[row] for row in rows.tolist()]
-
-
-def present_values(table: Table, name: str, role: str) -> list[object]:
-    """All values of a column that every row must have."""
-    _known(table, name)
-    values = [_class_of(value) for value in table.column_values(name)]
-    missing = [row for row, value in enumerate(values) if value is None]
-    if missing:
-        shown = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
-        raise SplitError(
-            f"The {role} column {name!r} has no value in {len(missing)} of {len(values)} rows (rows {shown}). "
-            "Fill them in, or filter those rows out first."
-        )
-    return values
-
-
-def _class_of(value: object) -> object:
-    """One hashable, comparable form per value; NaN counts as missing."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and value != value:
-        return None
-    if isinstance(value, dict):
-        return tuple((key, _class_of(part)) for key, part in value.items())
-    return tuple(map(_class_of, value)) if isinstance(value, list) else value
-
-
-def _class_ids(values: list[object]) -> tuple[np.ndarray, list[object]]:
-    """An id for each value, (N,) int64, and the distinct values in id order, sorted so that row order plays no part."""
-    try:
-        distinct = sorted(set(values))  # type: ignore[type-var]
-    except TypeError:
-        try:
-            distinct = sorted(set(values), key=lambda value: (type(value).__name__, str(value)))
-        except TypeError as error:
-            raise SplitError(f"Values such as {values[0]!r} are not classes or groups: {error}.") from error
-    ids = {value: i for i, value in enumerate(distinct)}
-    return np.fromiter((ids[value] for value in values), dtype=np.int64, count=len(values)), distinct

@@ -1,0 +1,95 @@
+"""Two tables as one: the rows of both, or the columns of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from longspan.columns import Column
+from longspan.data.table_parts import TableParts
+from longspan.data.table_view import TableView
+from longspan.errors import DataError
+
+__all__ = ["concat_rows", "join_columns"]
+
+
+def concat_rows(first: TableView, second: TableView) -> TableParts:
+    """See `Table.concat`."""
+    both = first.columns.keys() & second.columns.keys()
+    for name in sorted(both):
+        if first.columns[name].kind != second.columns[name].kind:
+            raise DataError(
+                f"Column {name!r} is {first.columns[name].kind} in one table and {second.columns[name].kind} in the "
+                "other; give one of them another meaning with with_column, or another name."
+            )
+    frames = [_absolute(first), _absolute(second)]
+    mine, theirs = first.arrays, second.arrays
+    arrays = {**theirs, **mine}
+    for name in mine.keys() & theirs.keys():
+        if mine[name].shape[1:] != theirs[name].shape[1:]:
+            raise DataError(
+                f"Images in {name!r} have shape {mine[name].shape[1:]} and {theirs[name].shape[1:]}"
+                "; bring them to one size first."
+            )
+        arrays[name] = np.concatenate([mine[name], theirs[name]])
+        frames[1] = frames[1].with_columns(pl.col(name) + len(mine[name]))
+    mixed = [n for n in both if (n in mine) != (n in theirs)]
+    if mixed:
+        raise DataError(f"Images in {mixed[0]!r} are files in one table and arrays in the other; use one form.")
+    for name in sorted(both):
+        held = [_sort(frame[name].dtype) for frame in frames]
+        if held[0] != held[1] and "nothing" not in held:
+            raise DataError(f"Column {name!r} holds {held[0]} in one table and {held[1]} in the other.")
+    try:
+        frame = pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"The tables do not fit together: {str(error).splitlines()[0]}.") from error
+    source = first.source if first.source == second.source else f"{first.source} + {second.source}"
+    return TableParts(frame=frame, columns=_merged(first.columns, second.columns), arrays=arrays, source=source)
+
+
+def join_columns(first: TableView, second: TableView, *, on: str) -> TableParts:
+    """See `Table.join`."""
+    for table in (first, second):
+        table.column(on)
+    twice = second.frame[on].drop_nulls()
+    if twice.n_unique() != len(twice):
+        repeated = twice.filter(twice.is_duplicated())[0]
+        raise DataError(f"Cannot join on {on!r}: the second table has several rows with {repeated!r}.")
+    clash = (first.columns.keys() & second.columns.keys()) - {on}
+    if clash:
+        raise DataError(f"Both tables have columns {sorted(clash)}; select or rename before joining on {on!r}.")
+    mine, theirs = _absolute(first), _absolute(second)
+    try:
+        frame = mine.join(theirs, on=on, how="left", maintain_order="left")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"Cannot join on {on!r}: {str(error).splitlines()[0]}.") from error
+    columns, arrays = _merged(first.columns, second.columns), {**second.arrays, **first.arrays}
+    return TableParts(frame=frame, columns=columns, arrays=arrays, source=first.source)
+
+
+def _absolute(table: TableView) -> pl.DataFrame:
+    """The cells with paths that need no root, so that tables from two folders can stand together."""
+    frame = table.frame
+    if table.root is None:
+        return frame
+    for name, column in table.columns.items():
+        if column.in_files and name not in table.arrays and frame[name].dtype == pl.String:
+            paths = [None if cell is None else str(table.root / cell) for cell in frame[name]]
+            frame = frame.with_columns(pl.Series(name, paths, dtype=pl.String))
+    return frame
+
+
+def _merged(mine: Mapping[str, Column], theirs: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns of both in order; where both have one, the first table's meaning holds."""
+    return {**mine, **{name: column for name, column in theirs.items() if name not in mine}}
+
+
+def _sort(dtype: pl.DataType) -> str:
+    if dtype == pl.Null:
+        return "nothing"
+    if dtype.is_numeric():
+        return "numbers"
+    return {pl.String: "text", pl.Boolean: "true or false", pl.List: "lists"}.get(dtype.base_type(), str(dtype))
