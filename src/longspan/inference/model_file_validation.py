@@ -16,7 +16,9 @@ from torch import nn
 from torch.nn.modules import module as registry
 
 from longspan.columns import Column, ImageSpec
+from longspan.columns.spec import spec_from_json
 from longspan.errors import ModelFileError
+from longspan.models.fused import FUSED
 
 __all__ = ["check_fitted", "check_model_inputs", "check_tensors_match"]
 
@@ -64,6 +66,12 @@ def check_model_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) -
     if not inputs:
         raise ModelFileError("it describes no input")
     if model.get("name") is None:
+        return
+    if model["name"] == FUSED:
+        specs = {name: column.spec() for name, column in inputs.items()}
+        known = {name: spec_from_json(fields) for name, fields in model["inputs"].items()}
+        if list(known.items()) != list(specs.items()):
+            raise ModelFileError(f"its network reads {known!r:.200}, its inputs are {specs!r:.200}")
         return
     spec = next(iter(inputs.values())).spec()
     if len(inputs) != 1 or not isinstance(spec, ImageSpec):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, final
 import torch
 from torch import nn
 
+from longspan.columns.ragged import Ragged
 from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Head
 from longspan.heads.base import shape_of
@@ -95,8 +96,8 @@ class Network(nn.Module):
         return outputs
 
     def groups(self) -> list[list[nn.Parameter]]:
-        """Parameters from the lowest layers to the heads."""
-        return [group for group in (*self._lower_groups(), list(self.heads.parameters())) if group]
+        """Parameters from the lowest layers to the heads, with layers of the backbone that learn like a head."""
+        return [group for group in (*self._lower_groups(), [*self.heads.parameters(), *self._ungrouped()]) if group]
 
     def freeze(self, fraction: float) -> None:
         """Freeze this fraction, 0..1, of the backbone's layer groups, the lowest first; the others learn."""
@@ -114,7 +115,7 @@ class Network(nn.Module):
 
         The first may read several inputs, as the backbone does.
         """
-        if "maps" in self.reads:
+        if "maps" in self.reads or self._ungrouped():
             return None
         if groups == len(self._lower_groups()):
             return self.backbone, lambda features: features
@@ -133,6 +134,11 @@ class Network(nn.Module):
         backbone = self.backbone
         return backbone.groups() if isinstance(backbone, Backbone) else [list(backbone.parameters())]
 
+    def _ungrouped(self) -> list[nn.Parameter]:
+        """Parameters of the backbone that are in no group."""
+        grouped = {id(parameter) for group in self._lower_groups() for parameter in group}
+        return [parameter for parameter in self.backbone.parameters() if id(parameter) not in grouped]
+
     @torch.no_grad()
     def check(self, inputs: tuple[torch.Tensor, ...], heads: Mapping[str, Head]) -> None:
         """One forward pass over a few rows, to find a network that does not fit before training does.
@@ -143,14 +149,15 @@ class Network(nn.Module):
         """
         if not self.whole:
             _check_reads(self.backbone, heads)
-        shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
+        shapes = ", ".join(str(tuple(_values(each).shape)) for each in inputs)
+        rows = len(_values(inputs[0]))
         network = eval_view(self)
         try:
             features = network.features(*inputs)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise ShapeError(f"The network cannot read inputs of shape {shapes}: {error}") from error
         if not self.whole:
-            _check_features(features, len(inputs[0]), self.backbone, shapes)
+            _check_features(features, rows, self.backbone, shapes)
         elif not (isinstance(features.vector, torch.Tensor | dict) or hasattr(features.vector, "_fields")):
             raise ConfigError(
                 f"The network gives {type(features.vector).__name__}; it must give the outputs of the one target, "
@@ -160,7 +167,7 @@ class Network(nn.Module):
         if set(outputs) != set(heads):
             raise ConfigError(f"The network gives {sorted(outputs)}, the task needs {sorted(heads)}.")
         for name, head in heads.items():
-            fault = head.outputs_fault(outputs[name], len(inputs[0]))
+            fault = head.outputs_fault(outputs[name], rows)
             if fault is not None:
                 got = shape_of(outputs[name]) or type(outputs[name]).__name__
                 raise ShapeError(f"For inputs of shape {shapes} the network gives {got} for target {name!r}, {fault}")
@@ -181,6 +188,11 @@ class UpperLayers(nn.Module):
         parts = self.network.parts(self.num_groups)
         assert parts is not None
         return self.network.from_features(Features(parts[1](*inputs)), targets)
+
+
+def _values(batch: Any) -> torch.Tensor:
+    """The values of a prepared input, ragged or not."""
+    return batch.values if isinstance(batch, Ragged) else batch
 
 
 def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:

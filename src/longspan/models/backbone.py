@@ -83,16 +83,19 @@ class Backbone(nn.Module, ABC):
     places; layers that pad too little or too much for that are named in the class docstring."""
 
     @abstractmethod
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, /) -> Tensor:
         """What a head reads: `(B, in_channels, H, W)` float to `(B, num_features)`, or `(B, T, num_features)`."""
 
     @abstractmethod
-    def features(self, images: Tensor) -> list[Tensor]:
+    def features(self, images: Tensor, /) -> list[Tensor]:
         """Feature maps `(B, channels[i], H_i, W_i)`, fine to coarse, one for each of `strides`."""
 
     @abstractmethod
     def groups(self) -> list[list[nn.Parameter]]:
-        """All parameters, each once, in groups from lower (near the image) to upper, to freeze or to slow down."""
+        """Parameters, each once, in groups from lower (near the image) to upper, to freeze or to slow down.
+
+        All of them, except layers that never have trained weights and so learn like a head.
+        """
 
     def both(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What `forward` and what `features` give; networks that can do both at once override it."""

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from longspan import old_names
+from longspan.columns.spec import ImageSpec, Spec, spec_from_json
 from longspan.errors import ConfigError, ModelFileError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import MODELS, ModelConfig
+from longspan.models.fused import FUSED, SMALL_ENCODERS, FusedBackbone, build_fused
 from longspan.nn import PoolName
 
 __all__ = ["create", "from_json", "model_names", "to_json"]
@@ -26,6 +28,7 @@ def create(
     *,
     in_channels: int = 3,
     size_px: tuple[int, int] = (224, 224),
+    inputs: Mapping[str, Spec] | None = None,
     weights: str | Path | None = None,
     pool: PoolName | None = None,
 ) -> Backbone:
@@ -36,6 +39,9 @@ def create(
         in_channels: channels of the images.
         size_px: height and width of the images. Networks of fixed size and those with fully connected layers on the
             maps (lenet5, deep_cnn, vit, maxvit_t) then read this size only.
+        inputs: instead of channels and size: what the network reads, by name in its order. One image, as above; or
+            several inputs, each with an encoder of its own: `model` for every image, a small encoder for numbers,
+            categories, tokens and sequences (see `FusedBackbone`). Without an image, `model` is "encoders".
         weights: None for fresh weights; "imagenet"; or a file (see `load_weights`).
         pool: for networks that end in global pooling: "avg", as they are, or "avg_max", average beside maximum.
             line_cnn gives a sequence without it and one vector with it.
@@ -45,7 +51,12 @@ def create(
     Example:
         >>> create("lenet5", in_channels=1, size_px=(28, 28)).num_features
         84
+        >>> from longspan.columns import ImageSpec, VectorSpec
+        >>> create("lenet5", inputs={"scan": ImageSpec(1, (28, 28)), "age": VectorSpec(1)}).num_features
+        148
     """
+    if inputs is not None:
+        return _for_inputs(model, inputs, weights, pool)
     if in_channels < 1:
         raise ConfigError(f"in_channels must be at least 1, got {in_channels}.")
     if pool not in (None, "avg", "avg_max"):
@@ -59,8 +70,31 @@ def create(
     return built
 
 
+def _for_inputs(
+    model: str | ModelConfig, inputs: Mapping[str, Spec], weights: str | Path | None, pool: PoolName | None
+) -> Backbone:
+    """See `create`."""
+    images = {name: spec for name, spec in inputs.items() if isinstance(spec, ImageSpec)}
+    if (model == SMALL_ENCODERS) == bool(images):
+        kinds = ", ".join(f"{name} ({spec.kind})" for name, spec in inputs.items())
+        raise ConfigError(
+            f"The inputs are {kinds}: choose a network by name for the images."
+            if images
+            else f"{model} reads an image, but the inputs are {kinds}: choose {SMALL_ENCODERS!r}, or a module of yours."
+        )
+    built = {
+        name: create(model, in_channels=spec.channels, size_px=spec.size_px, weights=weights, pool=pool)
+        for name, spec in images.items()
+    }
+    return next(iter(built.values())) if len(inputs) == len(built) == 1 else build_fused(built, inputs, pool)
+
+
 def to_json(model: Backbone) -> dict[str, Any]:
     """What `from_json` needs to build the same network again; the weights travel apart."""
+    if isinstance(model, FusedBackbone):
+        images = model.images
+        specs = {name: spec.to_json() for name, spec in model.specs.items()}
+        return {"name": FUSED, "images": to_json(images[0]) if images else None, "inputs": specs, "pool": model.pool}
     described: dict[str, Any] = {"name": model.name}
     if isinstance(model.config, ModelConfig):
         assert dataclasses.is_dataclass(model.config)
@@ -73,6 +107,8 @@ def from_json(described: Mapping[str, Any]) -> Backbone:
 
     Raises: ModelFileError if a key is missing or unknown, UnknownNameError for the name, and what `create` raises.
     """
+    if described.get("name") == FUSED:
+        return _fused_from_json(described)
     rest = dict(described)
     try:
         name, in_channels, size_px = rest.pop("name"), rest.pop("in_channels"), rest.pop("size_px")
@@ -87,6 +123,22 @@ def from_json(described: Mapping[str, Any]) -> Backbone:
     if rest:
         raise ModelFileError(f"This description of a network has unknown keys {sorted(rest)}. {described}")
     return create(model, in_channels=in_channels, size_px=(size_px[0], size_px[1]), pool=pool)
+
+
+def _fused_from_json(described: Mapping[str, Any]) -> Backbone:
+    try:
+        specs = {name: spec_from_json(fields) for name, fields in described["inputs"].items()}
+        images, pool = described["images"], described["pool"]
+        built = {
+            name: from_json({**images, "in_channels": spec.channels, "size_px": spec.size_px})
+            for name, spec in specs.items()
+            if isinstance(spec, ImageSpec)
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError(
+            f"This description of a network is not complete or not ours: {error}. {described}"
+        ) from error
+    return build_fused(built, specs, pool)
 
 
 def _config_class(family: str) -> type[ModelConfig]:

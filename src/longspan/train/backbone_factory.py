@@ -8,8 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from longspan.columns import Column, ImageSpec
-from longspan.errors import ConfigError
+from longspan.columns import Column
 from longspan.models import ModelConfig, create
 
 __all__ = ["make_backbone", "normalised_for"]
@@ -18,13 +17,9 @@ __all__ = ["make_backbone", "normalised_for"]
 def make_backbone(
     model: str | ModelConfig, inputs: Mapping[str, Column], weights: str | Path | None, pool: Any
 ) -> nn.Module:
-    """A registered network for the one image of a task; ConfigError for other inputs."""
-    specs = [column.spec() for column in inputs.values()]
-    if len(specs) != 1 or not isinstance(spec := specs[0], ImageSpec):
-        raise ConfigError(
-            f"The named networks read one image, the task gives {', '.join(inputs)}; pass a module of your own."
-        )
-    return create(model, in_channels=spec.channels, size_px=spec.size_px, weights=weights, pool=pool)
+    """A registered network for the inputs of a task; see `models.create`."""
+    specs = {name: column.spec() for name, column in inputs.items()}
+    return create(model, inputs=specs, weights=weights, pool=pool)
 
 
 def normalised_for(weights: str | Path | None, inputs: Mapping[str, Column]) -> dict[str, Column]:
