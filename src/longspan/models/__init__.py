@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from longspan.models.backbone import Backbone, FeatureMaps, FeatureShapes
-from longspan.models.catalogue import ModelInfo, catalogue
+from longspan.models.catalogue import catalogue
 from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_model
+from longspan.models.model_info import ModelInfo
 from longspan.models.registry import create, from_json, model_names, to_json
 from longspan.models.vision import (
     DeepCNNConfig,

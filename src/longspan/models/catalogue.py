@@ -1,42 +1,17 @@
-"""What there is to choose from: every registered network with its size and its cost, from a stored table."""
+"""Every registered network with its size and its cost, from a stored table."""
 
 from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from longspan.models.entries import MODELS
+from longspan.models.measure import measure_own
+from longspan.models.model_info import TABLE_NAME, ModelInfo
 
-__all__ = ["TABLE_NAME", "ModelInfo", "catalogue"]
-
-TABLE_NAME = "catalogue.json"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelInfo:
-    """One network: what it is called, how large it is, what one image costs.
-
-    Parameters and multiply-adds are of the whole published network: with its class layer, without auxiliary heads, for
-    one image of `size_px` with `channels_in` channels.
-    """
-
-    name: str
-    """As `create` takes it."""
-    parameters: int
-    multiply_adds: int
-    """Multiplications with addition of convolutions, linear layers, attention: half the floating-point operations."""
-    size_px: tuple[int, int]
-    """Height and width: of the published evaluation for torchvision's networks."""
-    channels_in: int
-    classes: int
-    """Outputs of the class layer that is counted in."""
-    source: str
-    """Paper or book."""
-    imagenet: bool
-    """Whether weights="imagenet" exist."""
+__all__ = ["catalogue"]
 
 
 def catalogue() -> list[ModelInfo]:
@@ -54,6 +29,4 @@ def _read() -> tuple[ModelInfo, ...]:
 @functools.cache
 def _measure(name: str) -> ModelInfo:
     """A network that is not in the table, because it was registered from outside the package."""
-    from longspan.models.measure import measure_own
-
     return measure_own(name)

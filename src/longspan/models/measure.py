@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from longspan.models.catalogue import TABLE_NAME, ModelInfo
 from longspan.models.entries import MODELS
+from longspan.models.model_info import TABLE_NAME, ModelInfo
 from longspan.models.registry import create
 from longspan.models.vision.torchvision_nets import build_published, without_memory
 from longspan.models.vision.vgg16 import FromPublished

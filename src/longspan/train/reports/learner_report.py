@@ -104,18 +104,22 @@ def _subtitle(learner: Learner) -> str:
     parameters = sum(p.numel() for p in learner.network.parameters())
     epochs = f"{learner.epochs_done} epoch{'s' if learner.epochs_done != 1 else ''}"
     start = f"started from {learner.weights} weights" if learner.weights else "trained from scratch"
+    best = "" if learner.best_epoch is None else f" (best: epoch {learner.best_epoch}, which the model is)"
     return (
-        f"{learner.full_name} with {parameters:,} parameters, {start}, {epochs} on "
-        f"{len(learner.task.train):,} rows; figures on {len(learner.task.valid):,} validation rows."
+        f"{learner.full_name} with {parameters:,} parameters, {start}, {epochs}{best} on "
+        f"{len(learner.task.train):,} rows; metrics on {len(learner.task.valid):,} validation rows."
     )
 
 
 def _headlines(page: Document, learner: Learner, scores: Scores) -> None:
-    figures = scores.metrics(learner.heads)
+    metrics = scores.metrics(learner.heads)
+    last = learner.history[-1] if learner.best_epoch is not None else {}
     for name, head in learner.heads.items():
         metric = join_target(name, head.metrics[0].name, len(learner.heads))
-        if metric in figures:
-            page.headline(metric, figures[metric], "validation")
+        if metric in metrics:
+            page.headline(metric, metrics[metric], "validation")
+        if metric in last:
+            page.headline(metric, last[metric], "validation, after the last epoch")
         worth = worth_of(learner.task.split.vault.openings)
         for part, measured in learner.evaluations.items():
             if part.startswith("test") and metric in measured:
