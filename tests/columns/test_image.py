@@ -113,14 +113,26 @@ def test_half_see_through_is_blended_with_white():
     assert np.allclose(COLOUR.encode(rgba), 127, atol=1)
 
 
-def test_sixteen_bits_are_scaled_to_the_brightest(tmp_path):
-    values = (ramp(8, 8, 1)[..., 0].astype(np.uint16) * 8).clip(0, 2040)  # 0..2040, far below 65535
+def test_sixteen_bits_are_scaled_by_their_type_and_not_by_the_brightest_pixel(tmp_path):
+    values = ramp(8, 8, 1)[..., 0].astype(np.uint16) * 257
     path = saved(tmp_path / "a.png", PILImage.fromarray(values))
     with PILImage.open(path) as image:
         assert image.mode.startswith("I")
     assert np.array_equal(GREY.encode(path)[..., 0], ramp(8, 8, 1)[..., 0])
-    dark = saved(tmp_path / "dark.png", PILImage.fromarray(np.zeros((8, 8), np.uint16)))
-    assert not GREY.encode(dark).any()
+    for white in (25700, 51400):  # a dark image stays darker than a bright one
+        dark = saved(tmp_path / "dark.png", PILImage.fromarray(np.full((8, 8), white, np.uint16)))
+        assert (GREY.encode(dark) == white // 257).all()
+
+
+def test_floating_point_images_run_from_0_to_1_or_are_refused(tmp_path):
+    half = saved(tmp_path / "half.tif", PILImage.fromarray(np.full((8, 8), 0.4, np.float32)))
+    assert (GREY.encode(half) == 102).all()
+    wide = saved(tmp_path / "wide.tif", PILImage.fromarray(np.full((8, 8), 300.0, np.float32)))
+    with pytest.raises(ValueError, match="floating-point values run from 300 to 300, but 0 is read as black and 1 as"):
+        GREY.encode(wide)
+    large = saved(tmp_path / "large.tif", PILImage.fromarray(np.full((8, 8), 70_000, np.int32)))
+    with pytest.raises(ValueError, match="32-bit values run from 70000 to 70000"):
+        GREY.encode(large)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -385,7 +397,9 @@ def test_a_cell_shows_a_thumbnail_with_its_pixels_inside(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_changed_strip_by_strip_are_those_changed_as_a_whole(tmp_path, monkeypatch, mode, channels):
     pixels = np.random.default_rng(0).integers(0, 256, (37, 23, 4)).astype(np.uint8)
-    image = PILImage.fromarray(pixels).convert(mode) if mode != "I;16" else None
+    image = PILImage.fromarray(pixels).convert(mode) if mode not in ("I;16", "F") else None
+    if mode == "F":
+        image = PILImage.fromarray(pixels[..., 0].astype(np.float32) / 255)
     image = image or PILImage.fromarray(pixels[..., 0].astype(np.uint16) * 200)
     whole = Image(size_px=16, channels=channels).pixels(image)
     monkeypatch.setattr(image_io, "_STRIP_PIXELS", 23 * 5)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from PIL import Image as PILImage
 
-from longspan.columns import Category, Image, MultiLabel, Number
+from longspan.columns import Category, Image, Mask, MultiLabel, Number
 from longspan.data import Table
 from longspan.errors import ConfigError, DataError, UnknownNameError
 
@@ -227,6 +227,30 @@ def test_concat_with_images_in_one_table_only():
 def test_concat_refuses_columns_of_another_meaning_or_type(other, message):
     with pytest.raises(DataError, match=f"Column 'word' {message}"):
         words("a").concat(other())
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "words"),
+    [
+        (Number(unit="km/h"), Number(unit="mph"), "has unit='km/h' in one table and unit='mph' in the other"),
+        (MultiLabel(separator=";"), MultiLabel(separator="|"), "separator"),
+        (Mask(vocab=("a", "b")), Mask(vocab=("b", "a")), "the same number means two classes"),
+        (Mask(vocab=("a", "b")), Mask(vocab=("a", "b"), values=(0, 9)), "values"),
+        (Mask(vocab=("a", "b")), Mask(vocab=("a", "b"), ignored=()), "ignored"),
+        (Category(vocab=("a", "b")), Category(vocab=("a", "c")), "other classes in one table .*'b', 'c'"),
+    ],
+)
+def test_concat_refuses_cells_that_mean_two_things(one, two, words):
+    cells = {"x": pl.DataFrame({"x": ["1"]})}
+    with pytest.raises(DataError, match=words):
+        Table(cells["x"], {"x": one}).concat(Table(cells["x"], {"x": two}))
+    assert len(Table(cells["x"], {"x": one}).concat(Table(cells["x"], {"x": one}))) == 2
+
+
+def test_concat_keeps_labels_by_name_whatever_the_order_of_the_classes():
+    one, two = (Table(pl.DataFrame({"x": ["a"]}), {"x": Category(vocab=v)}) for v in (("a", "b"), ("b", "a")))
+    assert one.concat(two).column_values("x") == ["a", "a"]
+    assert one.concat(two).columns["x"].vocab == ("a", "b")
 
 
 def test_concat_refuses_images_that_do_not_fit():

@@ -24,6 +24,7 @@ def concat_rows(first: TableView, second: TableView) -> TableParts:
                 f"Column {name!r} is {first.columns[name].kind} in one table and {second.columns[name].kind} in the "
                 "other; give one of them another meaning with with_column, or another name."
             )
+        _check_same_meaning(name, first.columns[name], second.columns[name])
     frames = [_absolute(first), _absolute(second)]
     mine, theirs = first.arrays, second.arrays
     arrays = {**theirs, **mine}
@@ -93,3 +94,33 @@ def _sort(dtype: pl.DataType) -> str:
     if dtype.is_numeric():
         return "numbers"
     return {pl.String: "text", pl.Boolean: "true or false", pl.List: "lists"}.get(dtype.base_type(), str(dtype))
+
+
+def _check_same_meaning(name: str, mine: Column, theirs: Column) -> None:
+    """See that the cells of both columns can be read by the first one's settings.
+
+    What is learned from training rows, or is the same by default, does not matter: only settings of both that differ.
+
+    Raises:
+        DataError: units, separators, stored numbers, colours or classes differ.
+    """
+    for setting in ("unit", "separator", "values", "ignored", "colours"):
+        ours, others = getattr(mine, setting, None), getattr(theirs, setting, None)
+        if ours != others:
+            raise DataError(
+                f"Column {name!r} has {setting}={ours!r} in one table and {setting}={others!r} in the other, so the "
+                "same cell means two things. Convert one of them with with_column before joining them."
+            )
+    ours, others = tuple(getattr(mine, "vocab", ())), tuple(getattr(theirs, "vocab", ()))
+    if ours and others and mine.kind == "mask" and ours != others:  # its cells are numbers, by place in the list
+        raise DataError(
+            f"Column {name!r} has the classes {', '.join(map(str, ours))} in one table and "
+            f"{', '.join(map(str, others))} in the other, so the same number means two classes. "
+            "Convert the masks of one of them."
+        )
+    if ours and others and set(ours) != set(others):
+        only = sorted(set(ours) ^ set(others), key=str)
+        raise DataError(
+            f"Column {name!r} has other classes in one table than in the other: {', '.join(map(repr, only[:5]))}. Give "
+            "both the same vocab with with_column."
+        )

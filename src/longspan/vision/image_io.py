@@ -23,6 +23,7 @@ MAX_PIXELS = 178_956_970
 
 _ENORMOUS_PIXELS = 1 << 25
 _ENORMOUS = threading.Lock()
+_WHITE_16_BITS = 65535.0
 _STRIP_PIXELS = 1 << 20
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that lie on their side
 
@@ -131,13 +132,31 @@ def _to_mode(image: PILImage.Image, mode: str) -> PILImage.Image:
     see_through = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "La", "RGBa")
     if image.mode == mode and not see_through:
         return image
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits: Pillow would clip at 255 instead of scaling
-        brightest = max(float(np.nan_to_num(np.asarray(strip, np.float32)).max()) for _, strip in _strips(image))
-        scale = max(brightest / 255, 1e-9)
+    if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits: Pillow would clip at 255, not scale
+        scale = _white(image) / 255
         image = _by_strips(image, "L", lambda strip: _scaled(strip, scale))
     elif see_through:
         image = _by_strips(image, "RGB", _on_white)
     return image.convert(mode)
+
+
+def _white(image: PILImage.Image) -> float:
+    """The value of white, which is the same for all images of a kind: by the type, never by an image's own maximum.
+
+    Raises:
+        ValueError: values outside of that range: the file says nothing about what white is.
+    """
+    if image.mode.startswith("I;16"):
+        return _WHITE_16_BITS
+    strips = [np.nan_to_num(np.asarray(strip, np.float64)) for _, strip in _strips(image)]
+    low, high = min(float(strip.min()) for strip in strips), max(float(strip.max()) for strip in strips)
+    white, kind = (1.0, "floating-point") if image.mode == "F" else (_WHITE_16_BITS, "32-bit")
+    if low < 0 or high > white:
+        raise ValueError(
+            f"its {kind} values run from {low:g} to {high:g}, but 0 is read as black and {white:g} as white; convert "
+            "all images by one scale to 8 or 16 bits first"
+        )
+    return white
 
 
 def _scaled(strip: PILImage.Image, scale: float) -> PILImage.Image:
