@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image as PILImage
 
-from longspan.columns import Category, Image, MultiLabel, Number
+from longspan.columns import Boxes, Category, Image, MultiLabel, Number
 from longspan.data import Table, Task
 from longspan.errors import ConfigError, DataError, LeakError, TrainingError, UnknownNameError, VaultError
 
@@ -394,3 +394,37 @@ def test_several_inputs_and_targets_are_encoded_by_name():
     assert list(batch.inputs) == ["image", "age"]
     assert batch.inputs["age"].tolist() == [3, 0]
     assert batch.targets["label"].tolist() == [1, 0]
+
+
+# --- what is said about targets --------------------------------------------------------------------------------------
+
+
+def test_a_message_does_not_show_a_sealed_answer():
+    rows = {
+        "x": [float(i) for i in range(12)],
+        "k": ["a", "b"] * 5 + ["a", "secret"],
+        "part": ["train"] * 8 + ["valid"] * 2 + ["test"] * 2,
+    }
+    for labels in (rows["k"], ["a", "b"] * 5 + ["secret", "secret"]):
+        table = Table.from_arrays({**rows, "k": labels}, {"x": Number(), "k": Category(), "part": Category()})
+        with pytest.raises(DataError, match="row 11") as caught:
+            Task(table.split(column="part"), inputs="x", targets="k", allow_leaks=True).prepare()
+        assert "secret" not in str(caught.value)
+
+
+def test_objects_below_a_pixel_are_counted():
+    boxes = [[[0, 0, 40, 40], [50, 50, 50.5, 50.5]]] * 8
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 64, 64), np.uint8)
+    table = Table.from_arrays({"image": pixels, "boxes": boxes}, {"image": Image(), "boxes": Boxes()})
+    task = Task(table.split(valid=0.25), inputs="image", targets="boxes", size_px=32, allow_leaks=True)
+    with pytest.warns(UserWarning, match="6 of the 12 objects of the training rows are left out"):
+        task.prepare()
+
+
+def test_boxes_in_fractions_are_refused():
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 64, 64), np.uint8)
+    table = Table.from_arrays(
+        {"image": pixels, "boxes": [[[0.1, 0.2, 0.5, 1.0]]] * 8}, {"image": Image(), "boxes": Boxes()}
+    )
+    with pytest.raises(DataError, match=r"looks like fractions of width and height.*multiply x by 64"):
+        Task(table.split(valid=0.25), inputs="image", targets="boxes", allow_leaks=True).prepare()

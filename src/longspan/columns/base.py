@@ -191,6 +191,11 @@ class Column(ABC):
         """Everything that encoded values depend on, as JSON values; not the statistics that only `prepare` uses."""
         return self.to_json()
 
+    def count_objects(self, batch: torch.Tensor) -> int | None:
+        """How many objects a batch of encoded rows holds; None for kinds that are not lists of objects."""
+        del batch
+        return None
+
     @abstractmethod
     def decode(self, encoded: Any) -> Any:
         """The raw value that an encoded one stands for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
@@ -145,6 +145,10 @@ class Boxes(Spatial):
         moved = torch.cat([inside.to(batch.dtype), batch[..., 4:]], dim=2)
         return moved * keep[..., None]
 
+    def count_objects(self, batch: torch.Tensor) -> int | None:
+        """How many boxes are left in encoded rows."""
+        return int(((batch[..., 2] > batch[..., 0]) & (batch[..., 3] > batch[..., 1])).sum())
+
     def decode(self, encoded: Any) -> list[dict[str, Any]]:
         """The boxes of the frame as dicts."""
         rows = np.asarray(encoded)
@@ -216,6 +220,11 @@ class Boxes(Spatial):
                 faults.append(f"box {number}: there is no 'box' in it")
                 continue
             box, fault = _checked_box(entry["box"], source_px)
+            if not fault and source_px is not None and min(source_px) > 2 and max(box) <= 1 and not _whole(box):
+                fault = (
+                    f"{shown(entry['box'])}: it lies in the first pixel and looks like fractions of width and height; "
+                    f"boxes are in pixels: multiply x by {source_px[1]} and y by {source_px[0]}"
+                )
             if fault:
                 faults.append(f"box {number} {fault}")
             elif not found:
@@ -225,6 +234,10 @@ class Boxes(Spatial):
     @functools.cached_property
     def _labels(self) -> Category:
         return Category(vocab=self.vocab)
+
+
+def _whole(box: Sequence[float]) -> bool:
+    return all(float(corner).is_integer() for corner in box)
 
 
 def _clipped(boxes: np.ndarray, size_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

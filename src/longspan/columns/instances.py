@@ -159,6 +159,11 @@ class Instances(Spatial):
         assert self.size_px is not None
         return masks_in(batch, self.size_px)
 
+    def count_objects(self, batch: torch.Tensor) -> int | None:
+        """How many instances are left in encoded rows."""
+        boxes = self.boxes_of(batch)
+        return int(((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])).sum())
+
     def decode(self, encoded: Any) -> list[dict[str, Any]]:
         """The things of the frame as dicts, masks as runs."""
         assert self.size_px is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -175,7 +176,9 @@ class Task:
             self.table, rows, inputs, targets, cache_gb=self.cache_gb, disk_cache_gb=self.disk_cache_gb,
             progress=progress,
         )  # fmt: skip
+        self._hide_sealed(samples, sealed)
         self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
+        self._warn_of_lost_objects(samples, targets)
         for name, column in inputs.items():
             if column.needs_encoded:
                 inputs[name] = column.fit_encoded(_some_batches(samples.inputs[name], self.train))
@@ -366,9 +369,44 @@ class Task:
                 continue
             for row, cell in enumerate(cells):
                 if isinstance(cell, Hashable) and counts[cell] == 1:
-                    what = f"class {cell!r} of {name!r} has one sample, which cannot be both learned and checked."
+                    shown = "its class" if self._is_sealed(row) else f"class {cell!r}"
+                    what = f"{shown} of {name!r} has one sample, which cannot be both learned and checked."
                     found[row] = Fault(self.table.where(row, self.input_names[0]), what, "Add some, or merge classes.")
         return found
+
+    def _hide_sealed(self, samples: Samples, sealed: np.ndarray) -> None:
+        """Say of a test row's target that it cannot be used, but not what it is."""
+        if self.split.vault.openings:
+            return
+        for name, store in samples.targets.items():
+            for row in set(sealed.tolist()) & set(store.faults):
+                store.faults[row] = Fault(
+                    self.table.where(row, name),
+                    "the target of this test row cannot be used, for example because its class does not occur in the "
+                    "training rows; what it is stays sealed",
+                )
+
+    def _warn_of_lost_objects(self, samples: Samples, targets: Mapping[str, Column]) -> None:
+        """Count the objects of the training rows that are too small for the network's images, or cut off."""
+        for name, column in targets.items():
+            cells = self.table.frame[name].gather(self.train.numpy())
+            if (
+                not isinstance(cells.dtype, pl.List)
+                or column.count_objects(samples.targets[name].read(self.train[:1])) is None
+            ):
+                continue
+            there = int(cells.list.len().sum() or 0)
+            left = sum(
+                column.count_objects(samples.targets[name].read(rows)) or 0
+                for rows in self.train.split(_STATISTICS_BATCH)
+            )
+            if left < there:
+                warnings.warn(
+                    f"Column {name!r}: {there - left:,} of the {there:,} objects of the training rows are left out: "
+                    "they are smaller than a pixel in the images that the network sees, or lie where these are cut off. "
+                    "Larger images (size_px=, --size), resize='pad' or tiles keep more of them.",
+                    stacklevel=4,
+                )
 
     def _handle_faults(self, faults: dict[int, Fault]) -> None:
         if not faults:
