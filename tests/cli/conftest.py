@@ -101,8 +101,6 @@ def finders(scenes, tmp_path_factory) -> dict[str, Path]:
     masks = ls.Table.from_masks(
         scenes / "images", scenes / "masks", mask_name="{stem}_m.png", codes=scenes / "codes.txt"
     )
-        scenes / "images", scenes / "masks", mask_name="{stem}_m.png", codes=scenes / "codes.txt"
-    )
     built = {}
     for target, design in (("mask", "unet"), ("boxes", "faster_rcnn"), ("instances", "mask_rcnn")):
         task = ls.Task((masks if target == "mask" else things).split(), "image", target, move_leaks=True)

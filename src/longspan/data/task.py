@@ -403,7 +403,7 @@ class Task:
             if left < there:
                 warnings.warn(
                     f"Column {name!r}: {there - left:,} of the {there:,} objects of the training rows are left out: "
-                    "they are smaller than a pixel in the images that the network sees, or lie where these are cut off. "
+                    "they are smaller than a pixel in the images that the network sees, or lie where those are cut. "
                     "Larger images (size_px=, --size), resize='pad' or tiles keep more of them.",
                     stacklevel=4,
                 )
