@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, final
+from typing import TYPE_CHECKING, Any, Literal, Self, final, overload
 
 import numpy as np
 import polars as pl
@@ -20,8 +21,10 @@ from longspan.data.annotations import (
     read_yolo,
 )
 from longspan.data.combine import concat_rows, join_columns
+from longspan.data.readers.folder import read_folder
 from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
 from longspan.data.readers.series import cells_of
+from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.splits.split import Split, make_split
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
@@ -91,15 +94,48 @@ class Table:
         return cls.of(read_files(folder, pattern, image=image))
 
     @classmethod
+    def from_folder(
+        cls, folder: str | Path, *, image: str = "image", label: str = "label", split: str = "split"
+    ) -> Table:
+        """Images in a folder for each class, perhaps below folders train, valid (or val) and test.
+
+        Args:
+            folder: Looked through with everything below it; hidden files are left out.
+            image: Name of the column of images.
+            label: Name of the column of classes; there is none where the images lie in no folders.
+            split: Name of the column that says which part an image is in, where folders do:
+                `table.split(column="split")`.
+
+        Raises:
+            DataError: the folder does not exist or holds no image.
+        """
+        return cls.of(read_folder(folder, image=image, label=label, split=split))
+
+    @classmethod
     def from_csv(
-        cls, path: str | Path, columns: Mapping[str, Column] | None = None, *, root: str | Path | None = None
+        cls,
+        path: str | Path,
+        columns: Mapping[str, Column] | None = None,
+        *,
+        root: str | Path | None = None,
+        delimiter: str | None = None,
     ) -> Table:
         """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories.
 
         Texts have to be named (`{"plate": Text()}`): then "007" keeps its zeros. Cells of `Boxes` and `Instances` are
         JSON: `[{"box": [x0, y0, x1, y1], "label": "cat"}]`, or bare boxes.
+
+        Args:
+            path: The file, which may be packed with gzip.
+            columns: What columns mean, by name, where their values do not say it.
+            root: The folder that the paths of images start from. None: the folder of the CSV file.
+            delimiter: What stands between cells. None: a comma, semicolon, tab or bar, as the heading has it. In a file
+                with semicolons 1,5 is one and a half.
+
+        Raises:
+            DataError: the file does not exist, cannot be read, or has no rows.
         """
-        return cls.of(read_csv(path, columns, root=root))
+        return cls.of(read_csv(path, columns, root=root, delimiter=delimiter))
 
     @classmethod
     def from_parquet(
@@ -182,6 +218,23 @@ class Table:
         ))  # fmt: skip
 
     @classmethod
+    def from_yolo_project(
+        cls,
+        path: str | Path,
+        *,
+        instances: bool | None = None,
+        image: str = "image",
+        split: str = "split",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """All parts of a data set by Ultralytics or Roboflow, from its data.yaml.
+
+        See `longspan.data.readers.yolo_project.read_yolo_project`. The column `split` says which part an image is in:
+        `table.split(column="split")`.
+        """
+        return cls.of(read_yolo_project(path, instances=instances, image=image, split=split, on_error=on_error))
+
+    @classmethod
     def from_masks(
         cls,
         images: str | Path,
@@ -234,8 +287,32 @@ class Table:
         """Number of rows."""
         return self.frame.height
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        """One row: raw values by column name."""
+    @overload
+    def __getitem__(self, rows: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, rows: str) -> list[Any]: ...
+    @overload
+    def __getitem__(self, rows: slice) -> Table: ...
+
+    def __getitem__(self, rows: int | str | slice) -> dict[str, Any] | list[Any] | Table:
+        """One row, as raw values by column name; all values of one column, by its name; or a table of some rows.
+
+        Raises:
+            IndexError: there is no such row.
+            UnknownNameError: there is no such column.
+
+        Example:
+            >>> table = Table.from_arrays({"x": [1, 2, 3]}, {"x": Number()})
+            >>> table[-1], table["x"], table[:2]["x"]
+            ({'x': 3}, [1, 2, 3], [1, 2])
+        """
+        if isinstance(rows, str):
+            return self.column_values(rows)
+        if isinstance(rows, slice):
+            return self.take(np.arange(len(self))[rows])
+        row = operator.index(rows)
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of a table with {len(self)} rows")
         return {name: self.value(row, name) for name in self.columns}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

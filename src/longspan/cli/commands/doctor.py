@@ -29,7 +29,7 @@ def doctor() -> None:
 
     device = pick_device()
     facts = describe_environment(device=str(device))
-    print(label("longspan", f"{__version__}, in {Path(__file__).parents[1]}"))
+    print(label("longspan", f"{__version__}, in {Path(__file__).parents[2]}"))
     print(label("python", f"{platform.python_version()}, {sys.executable}"))
     print(label("torch", f"{torch.__version__}, torchvision {facts['torchvision']}"))
     print(label("processor", f"{facts['processor']}, {facts['cores']} cores to use, {facts['system']}"))

@@ -13,10 +13,10 @@ __all__ = ["first_ragged_line", "lines_of_rows"]
 _FIELD_LIMIT = 1 << 30
 
 
-def lines_of_rows(content: Path | bytes, rows: int) -> list[int] | None:
+def lines_of_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> list[int] | None:
     """The line, from 1, in which each data row begins; None where the rows cannot be counted like that."""
     try:
-        records = list(_records(content))
+        records = list(_records(content, delimiter))
     except (csv.Error, UnicodeDecodeError):
         return None
     heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
@@ -25,11 +25,11 @@ def lines_of_rows(content: Path | bytes, rows: int) -> list[int] | None:
     return next((lines[:rows] for lines in (filled, all_lines) if len(lines) == rows), None)
 
 
-def first_ragged_line(content: Path | bytes) -> tuple[int, int, int] | None:
+def first_ragged_line(content: Path | bytes, delimiter: str = ",") -> tuple[int, int, int] | None:
     """The first line with more cells than the heading: its number, its cells, the heading's; None if there is none."""
     wide = None
     try:
-        for line, cells in _records(content):
+        for line, cells in _records(content, delimiter):
             wide = len(cells) if wide is None and cells else wide
             if wide is not None and len(cells) > wide:
                 return line, len(cells), wide
@@ -38,11 +38,11 @@ def first_ragged_line(content: Path | bytes) -> tuple[int, int, int] | None:
     return None
 
 
-def _records(content: Path | bytes) -> Iterator[tuple[int, list[str]]]:
+def _records(content: Path | bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """First line and cells of each record; none in a blank line."""
     raw = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
     with raw, _large_fields(), io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
-        reader = csv.reader(text)
+        reader = csv.reader(text, delimiter=delimiter)
         before = 0
         for cells in reader:
             yield before + 1, cells

@@ -21,6 +21,7 @@ from longspan.columns import Category, Column, Image
 from longspan.data.annotations.files import IMAGE_ENDINGS
 from longspan.data.readers.cell_types import typed_cells
 from longspan.data.readers.csv_lines import first_ragged_line, lines_of_rows
+from longspan.data.readers.delimiters import decimal_commas, find_delimiter
 from longspan.data.readers.infer import infer_column
 from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
 from longspan.data.table_parts import TableParts
@@ -33,6 +34,7 @@ _GZIP = b"\x1f\x8b"
 _UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
 _CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
 _PART = 1 << 20
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
 
 
@@ -89,25 +91,54 @@ def _no_match(root: Path, pattern: str, compiled: re.Pattern[str], paths: list[s
     return message + "It must match the whole path below the folder, with forward slashes."
 
 
-def read_csv(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:
+def read_csv(
+    path: str | Path,
+    columns: Mapping[str, Column] | None,
+    *,
+    root: str | Path | None,
+    delimiter: str | None = None,
+) -> TableParts:
     """See `Table.from_csv`."""
     path = _existing(path)
     content: Path | bytes = path
+    if delimiter is not None and len(delimiter) != 1:
+        raise ConfigError(f"delimiter must be one character, got {delimiter!r}.")
+    between = delimiter or ","
     try:
         content = _unpacked(path)
         _check_utf8(path, content)
-        frame = pl.read_csv(content, infer_schema=False)  # all text: what a cell is, its whole column decides
+        between = delimiter or find_delimiter(content)
+        # All text: what a cell is, its whole column decides.
+        frame = pl.read_csv(content, infer_schema=False, separator=between)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        ragged = first_ragged_line(content)
+        ragged = first_ragged_line(content, between)
         what = f"line {ragged[0]} has {ragged[1]} cells, the heading {ragged[2]}" if ragged else _first_line(error)
-        raise DataError(f"{path} cannot be read as CSV: {what}. Is it comma-separated UTF-8?") from error
+        raise DataError(
+            f"{path} cannot be read as CSV: {what}. Is it UTF-8 with {_DELIMITERS.get(between, repr(between))} between "
+            "the cells?"
+        ) from error
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
             raise DataError(f"{path} has several columns called {original!r}; rename them.")
     named = columns or {}
+    if between == ";":
+        frame = _with_decimal_points(frame, named, str(path))
     frame = frame.select(typed_cells(series, named.get(series.name), str(path)) for series in frame)
-    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), content=content)
+    return _typed(
+        frame, columns, root=Path(root) if root else path.parent, source=str(path), content=content, between=between
+    )
+
+
+def _with_decimal_points(frame: pl.DataFrame, named: Mapping[str, Column], source: str) -> pl.DataFrame:
+    """A file with semicolons writes 1,5 for one and a half; columns of such cells are read as numbers."""
+    for name in frame.columns:
+        if name not in named or named[name].kind == "number":
+            numbers = decimal_commas(frame[name])
+            if numbers is not None:
+                frame = frame.with_columns(numbers)
+                warnings.warn(f"{source}, column {name!r}: commas are read as decimal points.", stacklevel=4)
+    return frame
 
 
 def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:
@@ -202,6 +233,7 @@ def _typed(
     root: Path | None,
     source: str,
     content: Path | bytes | None = None,
+    between: str = ",",
 ) -> TableParts:
     """The table of a frame; `content` is the CSV file it comes from, for the lines in messages."""
     for name in columns or {}:
@@ -213,7 +245,7 @@ def _typed(
     frame = pl.DataFrame([images_in_structs(missing_nan(series), meant.get(series.name)) for series in frame])
     typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
     for name in (name for name, column in typed.items() if column.json_cells):
-        lines = None if content is None else functools.partial(lines_of_rows, content, frame.height)
+        lines = None if content is None else functools.partial(lines_of_rows, content, frame.height, between)
         frame = frame.with_columns(lists_in_text(frame[name], source, lines))
     return TableParts(frame=frame, columns=typed, root=root, source=source)
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from longspan.errors import SplitError, unknown_name
 
-__all__ = ["PARTS", "part_of_value", "read_naming"]
+__all__ = ["PARTS", "PART_WORDS", "part_of_value", "read_naming"]
 
 PARTS = ("train", "valid", "test")
-_PART_WORDS = {
+PART_WORDS = {
     "train": "train",
     "training": "train",
     "valid": "valid",
@@ -20,6 +20,7 @@ _PART_WORDS = {
     "test": "test",
     "testing": "test",
 }
+"""What parts are called in small letters, as values of a column and as names of folders."""
 
 
 def read_naming(column: Mapping[str, Mapping[str, object]]) -> tuple[str, dict[str, list[object]]]:
@@ -32,10 +33,10 @@ def read_naming(column: Mapping[str, Mapping[str, object]]) -> tuple[str, dict[s
         raise SplitError(f"column={column!r} must say which values of {name!r} validate or test, {example}.")
     naming: dict[str, list[object]] = {}
     for word, wanted in mapping.items():
-        if word not in _PART_WORDS:
+        if word not in PART_WORDS:
             raise unknown_name("part of a split", str(word), PARTS)
         several = isinstance(wanted, (list, tuple, set, frozenset, range))
-        naming[_PART_WORDS[word]] = list(wanted) if several else [wanted]  # type: ignore[call-overload]
+        naming[PART_WORDS[word]] = list(wanted) if several else [wanted]  # type: ignore[call-overload]
     claimed: dict[object, str] = {}
     for part, wanted in naming.items():
         for value in wanted:
@@ -55,7 +56,7 @@ def part_of_value(value: object, naming: dict[str, list[object]] | None, name: s
         return "train"
     if isinstance(value, (bool, np.bool_)):
         return "valid" if value else "train"
-    part = _PART_WORDS.get(value.strip().lower()) if isinstance(value, str) else None
+    part = PART_WORDS.get(value.strip().lower()) if isinstance(value, str) else None
     if part is None:
         raise SplitError(
             f"Column {name!r}: value {value!r} names no part (train, valid, test; or true = valid). "
