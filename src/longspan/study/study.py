@@ -216,12 +216,13 @@ class Study:
             if decide_at is not None or worth or seconds is not None:
                 raise StudyError('decide_at=, worth= and seconds= go with until="decided".')
             return None
-        if target is None and len(self.task.target_names) > 1:
-            raise StudyError(f"Name the target that decides with target=: {', '.join(self.task.target_names)}.")
-        if target is not None and target not in self.task.target_names:
-            raise unknown_name("target", target, self.task.target_names)
+        names = list(self.task.target_names)
+        if target is None and len(names) > 1:
+            raise StudyError(f"Name the target that decides with target=: {', '.join(names)}.")
+        if target is not None and target not in names:
+            raise unknown_name("target", target, names)
         rule = DecisionRule(
-            target=target or self.task.target_names[0], worth=worth, level=level, seconds=seconds,
+            target=target or names[0], worth=worth, level=level, seconds=seconds,
             decide_at=max(self.plan.sizes) if decide_at is None else decide_at,
         )  # fmt: skip
         refuse(rule.check(self.plan))

@@ -81,8 +81,8 @@ class AdaptiveRuns:
             if self._known(run):
                 self._errors[self._place(run)], self._seconds[self._place(run)] = error, seconds[run]
 
-    def __bool__(self) -> bool:
-        """Whether another run should start now."""
+    def __len__(self) -> int:
+        """1 while another run should start now, else 0."""
         if self._next is None:
             state = Progress(
                 sizes=np.array(self._plan.sizes), errors=self._errors, seconds=self._seconds, closed=self._closed
@@ -94,7 +94,7 @@ class AdaptiveRuns:
             if self.decision.run is not None:
                 strategy, size, seed = self.decision.run
                 self._next = Run(self._plan.strategies[strategy], self._plan.sizes[size], self._plan.seeds[seed])
-        return self._next is not None
+        return int(self._next is not None)
 
     def popleft(self) -> Run:
         """The next run; it counts as under way until `ended`."""

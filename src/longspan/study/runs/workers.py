@@ -41,8 +41,8 @@ Ended = tuple[Run, RunResult | Failure]
 class Queue(Protocol):
     """Runs that wait; a deque, or one that chooses the next by what is finished."""
 
-    def __bool__(self) -> bool:
-        """Whether another run should start now."""
+    def __len__(self) -> int:
+        """Above 0 while another run should start now."""
         ...
 
     def popleft(self) -> Run:

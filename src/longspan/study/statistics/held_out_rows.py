@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-
-from longspan.study.statistics.t_distribution import t_quantile
+from statistics import NormalDist
 
 __all__ = ["proportion_interval", "with_test_rows"]
-
-_MANY = 1_000_000  # degrees of freedom at which Student's t is the normal distribution
 
 
 def proportion_interval(proportion: float, rows: int, level: float) -> tuple[float, float]:
@@ -16,7 +13,7 @@ def proportion_interval(proportion: float, rows: int, level: float) -> tuple[flo
 
     It has a width at 0 and at 1 too. Source: Wilson 1927; Brown, Cai and DasGupta 2001.
     """
-    z = t_quantile((1 + level) / 2, _MANY)
+    z = NormalDist().inv_cdf((1 + level) / 2)
     middle = (proportion + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z * math.sqrt(proportion * (1 - proportion) / rows + (z / (2 * rows)) ** 2) / (1 + z * z / rows)
     return max(0.0, min(proportion, middle - half)), min(1.0, max(proportion, middle + half))

@@ -75,7 +75,7 @@ class PairedDifference:
         found: list[SignChange] = []
         start, end = int(settled[0]), int(settled[-1])
         if start > 0 and (beyond := self._probability(0, -int(sure[start]))) >= _OPEN_NEEDS:
-            found.append(self._change(0, start, beyond, first_below=sure[start] < 0, open_low=True))
+            found.append(self._change(0, start, beyond, first_below=bool(sure[start] < 0), open_low=True))
         for left, right in zip(settled[:-1].tolist(), settled[1:].tolist(), strict=True):
             if sure[left] != sure[right]:
                 lower = self._strongest(slice(0, left + 1), int(sure[left]), sure, left, -1)
