@@ -73,7 +73,7 @@ def test_predictions_of_another_number_or_type_are_refused():
 
 
 def test_what_has_no_error_of_its_own_says_what_to_give():
-    with pytest.raises(StudyError, match="no error of its own for target 'boxes', a column of kind plain"):
+    with pytest.raises(StudyError, match="Target 'boxes', a column of kind raw, has no default error"):
         measure_for("boxes", ls.Raw())
     with pytest.raises(StudyError, match="error='accuracy' is not one of"):
         measure_for("digit", DIGIT, "accuracy")

@@ -84,7 +84,7 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
     row_error = column.row_error
     if row_error == RAW_VALUE:
         raise StudyError(
-            f"A study has no error of its own for target {target!r}, a column of kind {column.kind}. Give one: "
+            f"Target {target!r}, a column of kind {column.kind}, has no default error. Give one: "
             "error=function of targets and predictions, lower is better."
         )
     return Measure(target=target, name=row_error.mean_name, of=_mean(target, row_error))

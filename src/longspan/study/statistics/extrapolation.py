@@ -141,7 +141,7 @@ def forecast_centers(sizes: np.ndarray, means: np.ndarray, places: np.ndarray) -
     x, at = sizes / sizes[-1], places / sizes[-1]
     lowest = np.maximum(means[:, -1:], 1e-9)
     last = np.broadcast_to(lowest, (len(means), len(places)))
-    exponents = np.linspace(0.02, 2.5, 50)[:, None]
+    exponents = np.linspace(0.02, 2.5, 125)[:, None]
     rates = np.geomspace(0.2, 30, 40)[:, None]
     half, steep = (each.reshape(-1, 1) for each in np.meshgrid(np.geomspace(0.01, 4, 12), (0.5, 1.0, 1.5, 2.0, 3.0)))
     three = len(sizes) >= 3
