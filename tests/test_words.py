@@ -36,7 +36,7 @@ WORDS = {
     r"\bfrom how much\b": "how much data does it take",
     r"\bshall be\b": "will be; is to be",
     r"\bshow and leave\b": "",
-    r"\b(is|are) no [a-z]+ (of|that|to)\b": "is not a",
+    r"(?<![Tt]here )\b(is|are) no [a-z]+ (of|that|to)\b": "is not a",
     r"\bthe same again\b": "reproducible",
     r"\bbest guess\w* at\b": "",
     r"\ban? (images|objects|rows)\b": "a number mismatch",
@@ -54,6 +54,7 @@ def found_in(text):
         (number, match.group(), INSTEAD[int(str(match.lastgroup)[1:])])
         for number, line in enumerate(text.splitlines(), start=1)
         for match in PATTERN.finditer(line)
+        if not line.lstrip().startswith("@accepts_old_keywords(")
     ]
 
 

@@ -121,7 +121,7 @@ class Registry(Mapping[str, T]):
 
         Args:
             name: A present name, or an old one.
-            in_file: The name stands in a file: an old name there is no reason to warn.
+            in_file: The name comes from a file, where an old name needs no warning.
 
         Raises:
             UnknownNameError: there is none; the message gives the nearest name.

@@ -25,7 +25,7 @@ from longspan.version import __version__
 
 __all__ = ["app", "main"]
 
-# Plain help: typer's boxes need rich, whose import takes longer than all the rest together. And a help option of our
+# Unboxed help: typer's boxes need rich, whose import takes longer than all the rest together. And a help option of our
 # own below: for the built-in one typer 0.29 imports pydantic whatever the command, which doubles the time of an answer.
 app = typer.Typer(
     rich_markup_mode=None,

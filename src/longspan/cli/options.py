@@ -129,7 +129,7 @@ Resize = Annotated[
     str | None,
     Opt(
         metavar="crop|stretch|pad",
-        help="How images of another shape get that size: cut, distorted, or with black around.  [default: pad where "
+        help="How images of another shape get that size: cropped, stretched or padded with black.  [default: pad where "
         "masks, boxes or instances are predicted, else crop]",
     ),
 ]

@@ -33,7 +33,7 @@ _SIZES, _SMALLEST = 5, 20
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyOptions:
-    """What `longspan study` can be told beside the options of a training; see its help."""
+    """The options of `longspan study` beside those of a training; see its help."""
 
     models: tuple[str, ...]
     strategies: tuple[str, ...]

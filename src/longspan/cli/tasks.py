@@ -81,7 +81,7 @@ def _choose_targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[st
             "the answer: (?P<label>...)."
         )
     if len(others) > 1:
-        raise ConfigError(f"What shall be predicted? --target with one or more of: {', '.join(others)}.")
+        raise ConfigError(f"Name the target: --target with one or more of: {', '.join(others)}.")
     return (others[0],)
 
 
@@ -93,8 +93,8 @@ def _image_side(table: Table, image: str) -> tuple[int, bool]:
         return max(table.arrays[image].shape[1:3]), False
     for row in range(min(len(table), 100)):
         try:
-            with open_image(table.value(row, image)) as picture:
-                return max(picture.size), True
+            with open_image(table.value(row, image)) as opened:
+                return max(opened.size), True
         except ValueError:
             continue  # refused by name when the rows are read
     return _SMALL_PX + 1, True

@@ -1,4 +1,4 @@
-"""Everything that `longspan train` can be told, as one value that is kept beside the checkpoints."""
+"""Every option of `longspan train`, as one value that is stored beside the checkpoints."""
 
 from __future__ import annotations
 

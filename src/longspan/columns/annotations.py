@@ -45,7 +45,7 @@ def learn_annotations(
 ) -> tuple[tuple[Label, ...], int]:
     """Vocabulary and room for things, as given, or learned from the raw values of training rows.
 
-    Values that are no lists of things are passed over, since each is reported by its row when the rows are read.
+    Values that are not lists are skipped here: each is reported with its row when the rows are read.
 
     Raises:
         DataError: not one thing in all rows, and no vocabulary; or labels that are none.

@@ -134,7 +134,7 @@ class Boxes(Spatial):
             return batch
         assert self.size_px is not None
         corners = batch[:, :, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(len(batch), -1, 2)
-        # Draws count from the centre of the first pixel, boxes from its edge.
+        # The parameters count from the centre of the first pixel, boxes from its edge.
         corners = (warp_points(corners.double() - 0.5, augment_params) + 0.5).view(len(batch), -1, 4, 2)
         around = torch.cat([corners.amin(2), corners.amax(2)], dim=2)
         height, width = self.size_px

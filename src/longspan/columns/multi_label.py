@@ -52,7 +52,7 @@ class MultiLabel(Column):
         """The vocabulary of the training rows, unless one was given.
 
         Raises:
-            DataError: no label at all, or values that are no lists of labels.
+            DataError: no label at all, or values that are not lists of labels.
         """
         if self.vocab:
             return self
@@ -118,5 +118,5 @@ class MultiLabel(Column):
                 raise ValueError(f"{value!r} is one string, not a list; give MultiLabel(separator=...) to split it")
             return [label for part in value.split(self.separator) if (label := part.strip())]
         if not isinstance(value, list | tuple | set | frozenset | np.ndarray):
-            raise ValueError(f"{value!r} is no list of labels")
+            raise ValueError(f"{value!r} is not a list of labels")
         return list(value)

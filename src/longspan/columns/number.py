@@ -86,7 +86,7 @@ class Number(Column):
         if numbers.size == 0:
             raise DataError("A number column needs a finite number in at least one training row, found none.")
         mean, std = float(numbers.mean()), float(numbers.std())
-        # Of equal values the rounded mean can be off by a bit, which is no spread to divide by. Targets are float32,
+        # Of equal values the rounded mean can be off by a bit, and that must not be divided by. Targets are float32,
         # which cannot hold smaller differences.
         smallest = 0.0 if self.role == "input" else 1e-7 * float(np.abs(numbers).max())
         std = std if std > smallest and numbers.min() < numbers.max() else 1.0

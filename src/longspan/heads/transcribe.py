@@ -110,10 +110,10 @@ class Transcribe(Head):
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Fraction of texts that are not right as a whole; edits per true character, where there are any."""
-        truths = [[each for each in text if each >= 0] for text in targets.tolist()]
-        edits = [edit_distance(truth, said) for truth, said in zip(truths, self._texts(predictions), strict=True)]
+        expected = [[each for each in text if each >= 0] for text in targets.tolist()]
+        edits = [edit_distance(target, text) for target, text in zip(expected, self._texts(predictions), strict=True)]
         figures = {"error_rate": sum(map(bool, edits)) / len(edits)}
-        characters = sum(map(len, truths))
+        characters = sum(map(len, expected))
         if characters:
             figures["character_error_rate"] = sum(edits) / characters
         return {name: round(figure, 6) for name, figure in figures.items()}

@@ -98,7 +98,7 @@ class Prediction:
         return f"Prediction({', '.join(parts)})"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the file, each target's value, probability and probabilities of all classes.
+        """JSON values: the file, each target's value, probability and probabilities of all classes.
 
         A field that would have the name of a target gets an underscore behind it: `file_`.
         """

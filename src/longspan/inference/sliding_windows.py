@@ -60,7 +60,7 @@ def slide(
     head = next(iter(single.heads.values()))
     if len(single.heads) != 1 or not isinstance(head, Classify) or not isinstance(head.column, Category):
         raise ConfigError(
-            f"A network that shall be slid has one target, a category; this one has {list(single.heads)}."
+            f"Only a network with one target, a category, can be slid over an image; this one has {list(single.heads)}."
         )
     vocab = head.column.vocab
     if none not in vocab:

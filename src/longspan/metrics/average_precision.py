@@ -38,9 +38,9 @@ def box_figures(
         targets: `(N, M, 6)` as `Boxes` encodes them: x0, y0, x1, y1, class, 1 if ignored; no area is none.
         areas: as of `coco_figures`.
     """
-    truths = [[_truth(line, _area(line)) for line in row[_has_area(row)].tolist()] for row in targets]
+    expected = [[_truth(line, _area(line)) for line in row[_has_area(row)].tolist()] for row in targets]
     answers = [[_answer(line) for line in row if line[4] > 0] for row in detections.tolist()]
-    return coco_figures(truths, answers, areas=areas)
+    return coco_figures(expected, answers, areas=areas)
 
 
 def mask_figures(
@@ -53,34 +53,34 @@ def mask_figures(
         targets: `(N, M, bytes)` uint8 as `Instances` encodes them: x0, y0, x1, y1, class, 1 if ignored and the mask.
         size_px: height and width of the images.
     """
-    truths, answers = [], []
+    expected, answers = [], []
     for row in targets:  # one by one: unpacked, the masks of all images would be large
         row = row[_has_area(boxes_in(row))]
         masks = masks_in(row, size_px).numpy()
         sizes = masks.sum(axis=(1, 2)).tolist()
         lines = boxes_in(row).tolist()
-        truths.append([_truth(*each) for each in zip(lines, sizes, _runs(masks), strict=True)])
+        expected.append([_truth(*each) for each in zip(lines, sizes, _runs(masks), strict=True)])
     for row in detections:
         row = row[boxes_in(row)[:, 5] > 0]
         lines = boxes_in(row)[:, [0, 1, 2, 3, 5, 4]].tolist()
         runs = _runs(masks_in(row, size_px).numpy())
         answers.append([_answer(*each) for each in zip(lines, runs, strict=True)])
-    return coco_figures(truths, answers), coco_figures(truths, answers, masks_px=size_px)
+    return coco_figures(expected, answers), coco_figures(expected, answers, masks_px=size_px)
 
 
 def value_figures(
-    truths: Sequence[Any],
+    targets: Sequence[Any],
     answers: Sequence[Any],
     areas: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, float]:
     """`coco_figures` of boxes as they stand in tables, such as a pipeline adds to one.
 
     Args:
-        truths: of each image a raw value of `Boxes`.
+        targets: of each image a raw value of `Boxes`.
         answers: of each image a raw value with scores.
         areas: as of `coco_figures`.
     """
-    true, said = ([entries_of(row, "boxes", "box") for row in rows] for rows in (truths, answers))
+    true, said = ([entries_of(row, "boxes", "box") for row in rows] for rows in (targets, answers))
     labels = sorted({str(label_of(each)) for row in (*true, *said) for each in row})
 
     def kind(each: dict[str, Any]) -> int:
@@ -94,7 +94,7 @@ def value_figures(
 
 
 def coco_figures(
-    truths: Sequence[Sequence[Annotation]],
+    targets: Sequence[Sequence[Annotation]],
     answers: Sequence[Sequence[Annotation]],
     *,
     masks_px: tuple[int, int] | None = None,
@@ -108,7 +108,7 @@ def coco_figures(
     Source: Lin et al. 2014, "Microsoft COCO", and its evaluation server; 101 points of recall.
 
     Args:
-        truths: of each image what is there.
+        targets: the annotations of each image.
         answers: of each image what was found.
         masks_px: height and width of the images, where masks have to overlap and not boxes.
         areas: least and largest area in square pixels by name, such as `COCO_AREAS`.
@@ -125,15 +125,15 @@ def coco_figures(
         raise DependencyError(
             "Average precision is measured by faster-coco-eval: python -m pip install 'longspan[detect]'"
         ) from error
-    classes = sorted({each["category_id"] for row in (*truths, *answers) for each in row})
+    classes = sorted({each["category_id"] for row in (*targets, *answers) for each in row})
     size = {} if masks_px is None else {"height": masks_px[0], "width": masks_px[1]}
     common = {
-        "images": [{"id": number, **size} for number in range(1, len(truths) + 1)],
+        "images": [{"id": number, **size} for number in range(1, len(targets) + 1)],
         "categories": [{"id": each} for each in classes],
     }
     wanted = dict(areas or {})
     evaluation = COCOeval_faster(
-        COCO({**common, "annotations": _numbered(truths)}, print_function=_silent),
+        COCO({**common, "annotations": _numbered(targets)}, print_function=_silent),
         COCO({**common, "annotations": _numbered(answers)}, print_function=_silent),
         "bbox" if masks_px is None else "segm",
         ranges={**{name: list(area) for name, area in wanted.items()}, "": [0.0, _ANY_AREA]},  # warns of gaps otherwise

@@ -149,7 +149,7 @@ def _restore(
     estimator: Any = clone(prototype)
     for name, value in described["state"].items():
         if name.startswith("__") or callable(getattr(type(estimator), name, None)):
-            raise ModelFileError(f"it would put something in place of {name!r}, which is no value that is learned")
+            raise ModelFileError(f"it would replace {name!r}, which is not a learned value")
         setattr(estimator, name, _decoded(value, getattr(estimator, name, None), tensors, known))
     return estimator
 
@@ -179,7 +179,7 @@ def _decoded(value: Any, like: Any, tensors: Mapping[str, torch.Tensor], known: 
         likes = like if isinstance(like, dict) else {}
         return {key: _decoded(part, likes.get(key), tensors, known) for key, part in content}
     if kind not in ("list", "tuple"):
-        raise ModelFileError(f"{kind!r} is no kind of value")
+        raise ModelFileError(f"{kind!r} is not a known kind of value")
     likes = like if isinstance(like, list | tuple) and len(like) == len(content) else [None] * len(content)
     parts = [_decoded(part, one, tensors, known) for part, one in zip(content, likes, strict=True)]
     return tuple(parts) if kind == "tuple" else parts

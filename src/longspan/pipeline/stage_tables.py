@@ -30,7 +30,7 @@ def with_values(
 
     Raises:
         DataError: values that the column cannot hold.
-        ConfigError: images of several sizes, and nothing says to which they shall be brought.
+        ConfigError: images of several sizes, and no size to resize them to.
     """
     return table.with_column(name, column, _at_one_size(column, values, size_px))
 

@@ -61,7 +61,7 @@ def cost_per_row(
         f"it is not said which columns {name!r} needs.{_hint(name, needs)}" for name in names if name not in needs
     ]
     faults += [
-        f"the needs of {name!r} are given, which is no strategy of this study.{_hint(name, names)}"
+        f"the needs of {name!r} are given, but this study has no such strategy.{_hint(name, names)}"
         for name in needs
         if name not in names
     ]

@@ -27,7 +27,7 @@ def entries_of(value: Any, what: str, bare: str | None = None) -> list[Any]:
         ValueError: no list.
     """
     if not isinstance(value, list | tuple | np.ndarray) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        raise ValueError(f"{shown(value)} is no list of {what}; an image with nothing in it has []")
+        raise ValueError(f"{shown(value)} is not a list of {what}; an image with nothing in it has []")
     found = []
     for each in value:
         if isinstance(each, dict):

@@ -51,7 +51,7 @@ class AugmentParams:
         count = len(self.matrix)
         if self.matrix.shape != (count, 2, 3) or self.gain.shape != (count,) or self.bias.shape != (count,):
             raise ShapeError(
-                "Draws need matrix (B, 2, 3), gain (B,) and bias (B,); got "
+                "AugmentParams needs matrix (B, 2, 3), gain (B,) and bias (B,); got "
                 f"{tuple(self.matrix.shape)}, {tuple(self.gain.shape)} and {tuple(self.bias.shape)}."
             )
 
@@ -61,7 +61,7 @@ class AugmentParams:
 
     @staticmethod
     def identity(count: int) -> AugmentParams:
-        """Draws that change nothing in `count` rows."""
+        """Parameters that change nothing in `count` rows."""
         matrix = torch.eye(2, 3).repeat(count, 1, 1)
         return AugmentParams(matrix, torch.ones(count), torch.zeros(count), geometry="none", colour=False)
 

@@ -185,7 +185,7 @@ def _by_strips(image: PILImage.Image, mode: str, change: Callable[[PILImage.Imag
 
 
 def resize(image: PILImage.Image, width: int, height: int, how: Resize) -> PILImage.Image:
-    """The image at `width` x `height`: its middle cut out, distorted, or filled up with black; antialiased."""
+    """The image at `width` x `height`: cropped at the centre, stretched, or padded with black; antialiased."""
     bilinear = PILImage.Resampling.BILINEAR
     if how == "stretch":
         return image.resize((width, height), bilinear, reducing_gap=2.0)

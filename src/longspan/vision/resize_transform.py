@@ -40,17 +40,17 @@ class ResizeTransform:
     size_px: tuple[int, int]
     """Height and width of the frame, which is what the network sees."""
     how: Resize
-    """The middle cut out, distorted, or filled up."""
+    """Cropped at the centre, stretched, or padded."""
 
     def __post_init__(self) -> None:
         """Check sizes and way."""
         for name in ("source_px", "size_px"):
             size = getattr(self, name)
             if len(size) != 2 or min(size) < 1:
-                raise ConfigError(f"Placement.{name} must be (height, width) of at least 1 pixel, got {size!r}")
+                raise ConfigError(f"ResizeTransform.{name} must be (height, width) of at least 1 pixel, got {size!r}")
             object.__setattr__(self, name, (int(size[0]), int(size[1])))
         if self.how not in ("crop", "stretch", "pad"):
-            raise ConfigError(f"Placement.how must be 'crop', 'stretch' or 'pad', got {self.how!r}")
+            raise ConfigError(f"ResizeTransform.how must be 'crop', 'stretch' or 'pad', got {self.how!r}")
 
     @property
     def scale(self) -> _Floats:

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from longspan.columns import Category, Number
-from longspan.data.leakage.target_leakage import telltale_score, telltales
+from longspan.data.leakage.target_leakage import target_leak_score, target_leaks
 from longspan.data.table import Table
 from longspan.errors import LeakError
 
@@ -14,7 +14,7 @@ CLASSES = np.where(Y, "ill", "well").tolist()
 
 
 def _score(cells, answers=CLASSES, *, ordered=False, numbers=False):
-    return telltale_score(pl.Series(cells), pl.Series(answers), ordered=ordered, numbers=numbers)
+    return target_leak_score(pl.Series(cells), pl.Series(answers), ordered=ordered, numbers=numbers)
 
 
 def test_a_renamed_target_scores_one_and_noise_nothing():
@@ -63,11 +63,11 @@ def test_only_one_of_several_inputs_is_judged_and_the_certain_ones_come_first():
         age=RNG.random(N),
     )
     rows = np.arange(N)
-    found = telltales(table, rows, ["age", "nearly", "code"], ["ill"])
+    found = target_leaks(table, rows, ["age", "nearly", "code"], ["ill"])
     assert [(leak.column, leak.certain) for leak in found] == [("code", True), ("nearly", False)]
     assert found[0].score == 1
-    assert telltales(table, rows, ["code"], ["ill"]) == [], "the only input is there to predict the target"
-    assert telltales(table, rows[:40], ["age", "code"], ["ill"]) == []
+    assert target_leaks(table, rows, ["code"], ["ill"]) == [], "the only input is there to predict the target"
+    assert target_leaks(table, rows[:40], ["age", "code"], ["ill"]) == []
 
 
 def test_held_out_targets_are_not_looked_at():

@@ -122,7 +122,7 @@ def study(
 
     if source is None:
         if any((model, strategy, sizes, steps, seconds)):
-            raise ConfigError("What shall be learned from? longspan study SOURCE; without it DIR is only reported on.")
+            raise ConfigError("Name the data: longspan study SOURCE. Without SOURCE, DIR is only reported on.")
         report_on(out, quiet=quiet)
         return
     options = TrainOptions(

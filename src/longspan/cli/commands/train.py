@@ -150,9 +150,7 @@ def train(
     if resume is not None:
         options = _resumed(Path(resume), given, ctx.params)
     elif source is None:
-        raise ConfigError(
-            "What shall be learned from? longspan train SOURCE: a folder, a table or the name of a data set."
-        )
+        raise ConfigError("Name the data: longspan train SOURCE, a folder, a table or the name of a data set.")
     else:
         values: dict[str, Any] = {field.name: ctx.params[field.name] for field in fields(TrainOptions)}
         values.update({name: tuple(values[name] or ()) for name in _LISTS})

@@ -200,7 +200,7 @@ def _images(
 ) -> tuple[list[tuple[str, tuple[int, int] | None]], dict[Any, int]]:
     """File name and size of each row, None where what the file says of it cannot be used; and the row of each id.
 
-    The row is -1 for images that are not there: their annotations are no faults of their own.
+    The row is -1 for images that are not there: their annotations are not reported again.
     """
     rows: list[tuple[str, tuple[int, int] | None]] = []
     row_of: dict[Any, int] = {}
@@ -256,7 +256,7 @@ def _segmentation(value: Any, size: tuple[int, int]) -> dict[str, Any] | None:
     if isinstance(counts, str):
         counts = runs_of_string(counts)
     if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
-        raise ValueError("the counts of its mask are no list of whole numbers from 0 on")
+        raise ValueError("the counts of its mask are not a list of whole numbers from 0 up")
     if sum(counts) != size[0] * size[1]:
         raise ValueError(f"the runs of its mask cover {sum(counts)} pixels, the image has {size[0] * size[1]}")
     if not sum(counts[1::2]):

@@ -98,7 +98,7 @@ def checked_polygons(polygons: Sequence[Sequence[float]], size_px: tuple[int, in
     for number, polygon in enumerate(polygons):
         which = f"polygon {number + 1} of {len(polygons)}" if len(polygons) > 1 else "the polygon"
         if len(polygon) % 2:
-            raise ValueError(f"{which} has {len(polygon)} coordinates, which are no pairs of x and y")
+            raise ValueError(f"{which} has {len(polygon)} coordinates, which do not pair into x and y")
         if len(polygon) < 6:
             raise ValueError(f"{which} has {len(polygon) // 2} points; an area needs three")
         xs, ys = polygon[0::2], polygon[1::2]

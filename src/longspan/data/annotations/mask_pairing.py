@@ -29,7 +29,7 @@ def mask_of_each(
     """
     compiled = _compiled(pattern, mask_name)
     matches = [(path, match) for path in images.paths if (match := compiled.fullmatch(path))]
-    # Where the masks lie among the images, they are no images of their own.
+    # Masks in the folder of the images are not images to predict for.
     there = frozenset(files_below(folder, (PurePosixPath(mask_name).suffix,)))
     by_small = {_small_ending(name): name for name in sorted(there)}
     same = folder.resolve() == images.folder.resolve()

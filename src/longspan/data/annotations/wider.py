@@ -46,7 +46,7 @@ def read_wider(
     except ValueError as error:
         raise DataError(f"{path}: {error}.") from None
     faults = Faults(str(path), on_error)
-    pictures = ImageFiles(images)
+    files = ImageFiles(images)
     cells: dict[str, list[dict[str, object]] | None] = {}
     place = 0
     while place < len(lines):
@@ -72,8 +72,8 @@ def read_wider(
         if len(faces) != int(count):
             faults.add(f"{path.name}, line {first}", f"{name!r} should have {count} faces, and {len(faces)} follow")
         try:
-            found = pictures.find(name)
-            size = pictures.size_px(found)
+            found = files.find(name)
+            size = files.size_px(found)
         except ValueError as error:
             faults.add(f"{path.name}, line {start}", error, "Put it there, or name another folder.")
             continue
@@ -89,9 +89,9 @@ def read_wider(
         cells[found] = left_of(good, len(faces) - len(good))
     faults.close()
     if not cells:
-        raise DataError(f"{path} lists no image that is in {pictures.folder}.")
+        raise DataError(f"{path} lists no image that is in {files.folder}.")
     frame = pl.DataFrame(
-        [pl.Series(image, [pictures.full(name) for name in cells]), boxes_cells("boxes", list(cells.values()))]
+        [pl.Series(image, [files.full(name) for name in cells]), boxes_cells("boxes", list(cells.values()))]
     )
     return TableParts(frame=frame, columns={image: Image(), "boxes": Boxes(vocab=("face",))}, source=str(path))
 

@@ -16,14 +16,14 @@ from longspan.errors import ConfigError, DataError
 __all__ = ["beside", "check_overwrite", "labels_of", "names_below", "plain", "things_of", "write_bytes"]
 
 
-def names_below(pictures: Sequence[str | Path], images: str | Path | None) -> list[str]:
+def names_below(paths: Sequence[str | Path], images: str | Path | None) -> list[str]:
     """Names of images with slashes: their paths below `images`, or without it their bare file names.
 
     Raises:
         ConfigError: an image lies elsewhere, or two have one name.
     """
     names = []
-    for image in map(Path, pictures):
+    for image in map(Path, paths):
         try:
             names.append(image.name if images is None else image.relative_to(images).as_posix())
         except ValueError:

@@ -1,4 +1,4 @@
-"""Rows of a table with the same cells, told apart from rows that agree by chance."""
+"""Rows of a table with the same cells, distinguished from rows that agree by chance."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 - Samples that stand on both sides of a split: identical images or rows, near-identical and mirrored images
   (`alike_images`, `equal_rows`).
 - Groups parted by the split, and parts that overlap in time, by columns that a person names (`column_leaks`).
-- Inputs that give the answer away (`telltales`).
+- Inputs that give the answer away (`target_leaks`).
 
 What is certain is refused. What a person has to judge is told, as notes: a column that looks like a group, an input
 that predicts suspiciously well.
@@ -22,7 +22,7 @@ import torch
 from longspan.data.leakage.column_leaks import ColumnLeak, group_leak, suggested_groups, time_leak
 from longspan.data.leakage.exact_duplicates import equal_rows
 from longspan.data.leakage.near_duplicates import ImageStore, Kind, alike_images
-from longspan.data.leakage.target_leakage import telltales
+from longspan.data.leakage.target_leakage import target_leaks
 from longspan.data.table_view import SplitView
 from longspan.errors import LeakError
 
@@ -194,7 +194,7 @@ def find_leaks(
     judged: list[ColumnLeak | None] = [
         None if group is None else group_leak(split, parts, group),
         None if time is None else time_leak(split, parts, time),
-        *telltales(table, split.train, inputs, targets),
+        *target_leaks(table, split.train, inputs, targets),
         *suggested_groups(split, parts, {*targets, group, time, how.get("column")}),
     ]
     columns = tuple(leak for leak in judged if leak is not None and leak.certain)

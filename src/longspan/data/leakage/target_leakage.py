@@ -25,7 +25,7 @@ from longspan.data.leakage.column_leaks import ColumnLeak
 from longspan.data.table_view import TableView
 from longspan.randomness import permutation
 
-__all__ = ["telltale_score", "telltales"]
+__all__ = ["target_leak_score", "target_leaks"]
 
 # N rows that have a value and a target
 CERTAIN = 0.999
@@ -39,7 +39,7 @@ _FOLDS = 5
 _KINDS = ("category", "number", "text")
 
 
-def telltales(table: TableView, rows: np.ndarray, inputs: Sequence[str], targets: Sequence[str]) -> list[ColumnLeak]:
+def target_leaks(table: TableView, rows: np.ndarray, inputs: Sequence[str], targets: Sequence[str]) -> list[ColumnLeak]:
     """Inputs that predict a target nearly by themselves, those that are refused first.
 
     Where there is one input, predicting the target from it is the task, and nothing is judged.
@@ -56,11 +56,11 @@ def telltales(table: TableView, rows: np.ndarray, inputs: Sequence[str], targets
     if len(inputs) < 2 or not judged or not wanted or len(rows) < _MIN_ROWS:
         return []
     if len(rows) > _MAX_ROWS:
-        rows = np.sort(rows[permutation(0, "telltales", 0, len(rows))[:_MAX_ROWS].numpy()])
+        rows = np.sort(rows[permutation(0, "target_leaks", 0, len(rows))[:_MAX_ROWS].numpy()])
     found = []
     for target in wanted:
         for name in judged:
-            score = telltale_score(
+            score = target_leak_score(
                 table.frame[name][rows],
                 table.frame[target][rows],
                 ordered=kinds[name] == "number",
@@ -76,7 +76,7 @@ def telltales(table: TableView, rows: np.ndarray, inputs: Sequence[str], targets
     return sorted(found, key=lambda leak: not leak.certain)
 
 
-def telltale_score(cells: pl.Series, answers: pl.Series, *, ordered: bool, numbers: bool) -> float:
+def target_leak_score(cells: pl.Series, answers: pl.Series, *, ordered: bool, numbers: bool) -> float:
     """Fraction of the errors of the best constant answer that the cells alone do away with, cross-validated; 0 to 1.
 
     Rows without a cell or an answer are left out; fewer than fifty of them, or one answer only, score 0.
@@ -92,7 +92,7 @@ def telltale_score(cells: pl.Series, answers: pl.Series, *, ordered: bool, numbe
     if len(cells) < _MIN_ROWS or answers.n_unique() < 2 or cells.n_unique() < 2:
         return 0.0
     x, y = _values_of(cells, ordered), _values_of(answers, numbers)
-    fold = permutation(1, "telltales", 0, len(cells)).numpy() % _FOLDS
+    fold = permutation(1, "target_leaks", 0, len(cells)).numpy() % _FOLDS
     ways = [_by_value] if not ordered else [_by_tree, _by_line] if numbers else [_by_tree]
     scores = []
     for way in ways:

@@ -193,17 +193,17 @@ def read_arrays(arrays: Mapping[str, Any], columns: Mapping[str, Column]) -> Tab
 
 def read_idx(images: str | Path, labels: str | Path | None, *, image: str, label: str) -> TableParts:
     """See `Table.from_idx`."""
-    pictures = _idx_array(_existing(images))
-    if pictures.ndim != 3 or pictures.dtype != np.uint8:
-        raise DataError(f"{images} holds {pictures.dtype} {pictures.shape}, not images (N, H, W) of bytes.")
-    arrays: dict[str, Any] = {image: pictures}
+    pixels = _idx_array(_existing(images))
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise DataError(f"{images} holds {pixels.dtype} {pixels.shape}, not images (N, H, W) of bytes.")
+    arrays: dict[str, Any] = {image: pixels}
     columns: dict[str, Column] = {image: Image()}
     if labels is not None:
         classes = _idx_array(_existing(labels))
         if classes.ndim != 1:
             raise DataError(f"{labels} holds an array {classes.shape}, not one label per image.")
-        if len(classes) != len(pictures):
-            raise DataError(f"{labels} has {len(classes)} labels for {len(pictures)} images in {images}.")
+        if len(classes) != len(pixels):
+            raise DataError(f"{labels} has {len(classes)} labels for {len(pixels)} images in {images}.")
         arrays[label], columns[label] = classes, Category()
     return read_arrays(arrays, columns)
 

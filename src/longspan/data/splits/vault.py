@@ -17,8 +17,8 @@ __all__ = ["Vault"]
 class Vault:
     """Test rows that nothing reads by accident: `open(reason)` gives them and leaves a record.
 
-    A test figure is honest only while the test rows have steered no decision. So they are no attribute of a split, no
-    loop runs over them, and whoever wants them says why. The record goes into the model file and the report.
+    A test metric is honest only while no decision was based on the test rows. So a split has no attribute for them, no
+    loop reads them, and whoever opens them gives a reason. The record goes into the model file and the report.
 
     A second look after more training is another thing than the first: what was seen may have steered what came after.
     Training says so (`note_training`), and the record of the next opening bears the mark `after_training`.

@@ -139,7 +139,7 @@ class TorchvisionNet(Backbone):
         if self.pool != "avg_max":
             return None
         start, ends = 0, []
-        for last in self.layout.ends:  # layers without weights are no group of their own
+        for last in self.layout.ends:  # layers without weights join the next group
             layers = [self.net.get_submodule(path) for path in self.layout.trunk[start : last + 1]]
             if any(True for layer in layers for _ in layer.parameters()):
                 ends.append(last + 1)

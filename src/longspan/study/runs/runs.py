@@ -111,11 +111,11 @@ def _perform(context: Context, run: Run) -> RunResult:
     subset = task.subset(study_rows(task, run.seed, run.size))
     trained = strategy.train(subset, seed=run.seed, budget=context.budget)
     predictions = _predictions(trained, context)
-    truths = task.table.take(context.evaluated)
+    evaluated = task.table.take(context.evaluated)
     errors = {}
     for target, column in task.targets.items():
         said = [prediction[target] for prediction in predictions]
-        errors[target] = measure_for(target, column, context.error)(truths.column_values(target), said)
+        errors[target] = measure_for(target, column, context.error)(evaluated.column_values(target), said)
     seconds = time.perf_counter() - started
     model = _keep(trained, context.path, run) if run.size in context.keep else None
     return RunResult(errors=errors, steps=int(getattr(trained, "steps_done", 0)), seconds=seconds, model=model)

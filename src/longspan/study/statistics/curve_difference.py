@@ -1,4 +1,4 @@
-"""The difference of two learning curves: where its sign changes, and where that sign can be told at all."""
+"""The difference of two learning curves: where its sign changes, and where the sign is clear."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TINY = 1e-300
 @final
 @dataclass(frozen=True, kw_only=True)
 class CurveDifference:
-    """First curve minus second at G places, evenly spaced over log x. Below 0 the first errs less."""
+    """First curve minus second at G places, evenly spaced over log x. Below 0 the first has the lower error."""
 
     x: np.ndarray
     """`(G,)`: sizes or costs that both curves were measured at or between."""
@@ -59,9 +59,9 @@ class CurveDifference:
         return float(self.x[left] * (self.x[right] / self.x[left]) ** (fraction if right == left + 1 else 0.5))
 
     def span_around(self, crossing: tuple[int, int]) -> Span:
-        """From the first to the last place at which the sign cannot be told; needs more than one seed.
+        """From the first to the last place at which the sign is unclear; needs more than one seed.
 
-        Places beyond another crossing are that one's, if the sign can be told somewhere between the two. All places
+        Places beyond another crossing are that one's, if the sign is clear somewhere between the two. All places
         count, not only those next to the crossing: curves that part for a while and meet again settle nothing.
         """
         unsure = self._excess() <= 0
@@ -80,7 +80,7 @@ class CurveDifference:
         return self._ends(min(crossing[0], start + low), max(crossing[1], start + high))
 
     def span_of_doubt(self) -> Span | None:
-        """From the first to the last place at which the sign cannot be told; None if it can be told everywhere."""
+        """From the first to the last place at which the sign is unclear; None if it is clear everywhere."""
         (unsure,) = np.nonzero(self._excess() <= 0)
         return self._ends(int(unsure[0]), int(unsure[-1])) if len(unsure) else None
 
@@ -110,7 +110,7 @@ class CurveDifference:
         return t_cdf(float((sign * self.values / np.maximum(self.errors, _TINY)).min()), self.runs - 1)
 
     def _excess(self) -> np.ndarray:
-        """`(G,)`: how far the interval of each difference stays away from 0; above 0 where the sign can be told."""
+        """`(G,)`: how far the interval of each difference stays away from 0; above 0 where the sign is clear."""
         if self.errors is None:
             return np.full_like(self.values, -np.inf)
         return np.abs(self.values) - t_quantile((1 + self.level) / 2, self.runs - 1) * self.errors

@@ -62,7 +62,7 @@ def batch_images(learner: Learner, n: int) -> list[CaptionedImage]:
             moved = located.prepare(batch.targets[target], batch.params(target)).numpy()
             there = batch.present[target].tolist()
             images = [_drawn(p, located, located.decode(moved[i])) if there[i] else p for i, p in enumerate(images)]
-    return [CaptionedImage(image=p, caption=_truths(learner, batch, i)) for i, p in enumerate(images)]
+    return [CaptionedImage(image=p, caption=_targets(learner, batch, i)) for i, p in enumerate(images)]
 
 
 def result_images(learner: Learner, scores: Scores, n: int, *, target: str | None = None) -> list[CaptionedImage]:
@@ -83,11 +83,11 @@ def result_images(learner: Learner, scores: Scores, n: int, *, target: str | Non
     pixels = learner.task.samples.inputs[name].read(scores.rows[worst]).numpy()
     images = []
     for place, row in enumerate(worst.tolist()):
-        truths = {t: _truth(learner, scores, t, row) for t in heads}
+        targets = {t: _truth(learner, scores, t, row) for t in heads}
         images.append(
             CaptionedImage(
-                image=_compared(pixels[place], learner.task.targets, answers, truths, place),
-                caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, truths),
+                image=_compared(pixels[place], learner.task.targets, answers, targets, place),
+                caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, targets),
                 tone=_tone(learner, heads, scores, row, answers, place),
                 note=" · ".join([*_true(learner, heads, scores, row), f"loss {float(losses[row]):.2f}"]),
             )
@@ -104,12 +104,12 @@ def _compared(
     pixels: np.ndarray,
     columns: Mapping[str, Column],
     answers: Mapping[str, Sequence[TargetPrediction]],
-    truths: Mapping[str, Any],
+    targets: Mapping[str, Any],
     place: int,
 ) -> np.ndarray:
     """Where targets lie in the image: the answers drawn on it, and beside them the truth; else the image."""
     said = true = pixels
-    for target, truth in truths.items():
+    for target, truth in targets.items():
         column = columns[target]
         if column.context_kind:
             said = _drawn(said, column, answers[target][place].value)
@@ -134,7 +134,7 @@ def _image_input(learner: Learner) -> str:
     raise ConfigError(f"There are no images to show: the inputs are {', '.join(learner.inputs)}.")
 
 
-def _truths(learner: Learner, batch: Batch, place: int) -> str:
+def _targets(learner: Learner, batch: Batch, place: int) -> str:
     words = []
     for name, column in learner.task.targets.items():
         if column.kind != "mask" and bool(batch.present[name][place]):  # a map of classes says nothing in words
@@ -142,10 +142,10 @@ def _truths(learner: Learner, batch: Batch, place: int) -> str:
     return ", ".join(words)
 
 
-def _said(heads: Mapping[str, Head], answers: Mapping[str, TargetPrediction], truths: Mapping[str, Any]) -> str:
+def _said(heads: Mapping[str, Head], answers: Mapping[str, TargetPrediction], targets: Mapping[str, Any]) -> str:
     words = []
     for name, answer in answers.items():
-        truth = truths[name]
+        truth = targets[name]
         if isinstance(answer.value, np.ndarray):  # a map of classes says nothing in words
             counts = None if truth is None else truth != IGNORED
             if counts is not None and counts.any():
@@ -158,10 +158,10 @@ def _said(heads: Mapping[str, Head], answers: Mapping[str, TargetPrediction], tr
 
 def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int) -> list[str]:
     """The truth in words, if there is any that words can say."""
-    truths = {name: _truth(learner, scores, name, row) for name in heads}
+    targets = {name: _truth(learner, scores, name, row) for name in heads}
     words = [
         _word("unknown" if value is None else value, name, len(heads))
-        for name, value in truths.items()
+        for name, value in targets.items()
         if not isinstance(value, np.ndarray)
     ]
     return ["true: " + ", ".join(words)] if words else []
