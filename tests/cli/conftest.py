@@ -63,7 +63,7 @@ def trained(tmp_path_factory) -> Path:
     for number in range(12):
         draw(folder, "pug", number, 20)
         draw(folder, "bengal", number, 150)
-    task = ls.Task(ls.ls.Table.from_files(folder, PATTERN).split(), inputs="image", targets="breed")
+    task = ls.Task(ls.Table.from_files(folder, PATTERN).split(), inputs="image", targets="breed")
     config = ls.TrainConfig(augment=ls.Augment(shift=0.05), batch_size=8)
     ls.Learner(task, "lenet5", config=config, progress=False).fit(4, 3e-3).save(folder / "model.safetensors")
     return folder / "model.safetensors"

@@ -182,6 +182,7 @@ def test_views_average_what_augmented_views_say(model, images):
     assert found != plain
 
 
+@pytest.mark.filterwarnings("ignore:.*rows trained this model")
 def test_measured_views_have_no_loss(learner, model, small):
     figures = model.evaluate(small.table(), views=3)
     assert "loss" not in figures
@@ -196,6 +197,7 @@ def test_views_need_augmentation_and_images(small, images):
         plain.predict(images[0], views=3)
 
 
+@pytest.mark.filterwarnings("ignore:.*rows trained this model")
 def test_predicting_and_measuring_leave_the_network_as_it_was(learner, small, images):
     before, state = small.weights(learner), torch.get_rng_state()
     model, mode = learner.predictor(), learner.network.training

@@ -34,6 +34,7 @@ def model(small, tmp_path_factory):
     return ls.load(learner.fit(1).save(tmp_path_factory.mktemp("model") / "m.safetensors"), device="cpu")
 
 
+@pytest.mark.filterwarnings("ignore:.*rows trained this model")
 def test_predictions_views_and_metrics(model, small):
     table = small.table()
     images = list(table.arrays["image"])
@@ -49,6 +50,7 @@ def test_predictions_views_and_metrics(model, small):
             assert all(torch.equal(expected[name], each[name]) for name in expected)
 
 
+@pytest.mark.filterwarnings("ignore:.*rows trained this model")
 def test_tiles_of_masks_and_detections_of_images(tmp_path):
     scenes = make_scenes(8, seed=3)
     small = {"mask": HEADS["segment"](width=8), "boxes": HEADS["detect"](channels=8, box_head_dim=8, proposals=20)}

@@ -88,7 +88,8 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
         figures = learner.evaluate("test", reason=options.open_vault)
         say(label("test", f"{_figures(learner, figures)} on {len(split.vault):,} rows never used before"))
     elif len(split.vault):
-        say(label("vault", f"{len(split.vault):,} test rows, still sealed; --open-vault REASON measures on them"))
+        command = f"longspan evaluate {shlex.quote(str(places.model))} {_source_words(options)} --open-vault REASON"
+        say(label("vault", f"{len(split.vault):,} test rows, still sealed; to measure on them once:\n{command}"))
     for path, write in ((places.model, learner.save), (places.report, learner.report)):
         with writing(path, "--out"):
             write(path)
@@ -234,6 +235,17 @@ def _figures(learner: Learner, figures: dict[str, float]) -> str:
 
     names = [join_target(name, head.metrics[0].name, len(learner.heads)) for name, head in learner.heads.items()]
     return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures) or "no figure"
+
+
+def _source_words(options: TrainOptions) -> str:
+    """SOURCE and the options that say how it is read, as `longspan evaluate` takes them."""
+    words = [options.source]
+    for name in ("pattern", "image", "format", "annotations", "classes", "mask_name"):
+        if (value := getattr(options, name)) is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    for value in options.ignored:
+        words += ["--ignored", value]
+    return shlex.join(words)
 
 
 def _example_file(task: Task, image: str) -> str:

@@ -17,8 +17,9 @@ import torch
 from longspan.columns import Category, Column
 from longspan.data.batches.context import context_for, pixel_inputs
 from longspan.data.batches.encoder import encode_value
+from longspan.data.batches.row_hashes import hash_rows
 from longspan.data.batches.samples import Samples, encode_rows
-from longspan.data.batches.store import RowStore
+from longspan.data.batches.store import RowStore, StreamedStore
 from longspan.data.leakage.column_leaks import group_rows
 from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
 from longspan.data.splits.split import Split
@@ -41,6 +42,7 @@ __all__ = ["Task"]
 
 _STATISTICS_ROWS = 2048  # rows that statistics of inputs are taken from: their error is then below 1 % of the spread
 _STATISTICS_BATCH = 256
+_HASHED_ROWS = 2_000_000  # whose hashes take 11 MB of a model file
 _CELLS = 1 << 16  # that become Python objects at a time
 
 
@@ -138,6 +140,7 @@ class Task:
         self._bad_rows = np.empty(0, np.int64)
         self._samples: Samples | None = None
         self._sealed: dict[str, torch.Tensor] = {}
+        self._hashes: dict[str, np.ndarray] | None = None
 
     def __repr__(self) -> str:
         names = f"{', '.join(self.input_names)} -> {', '.join(self.target_names)}"
@@ -220,6 +223,7 @@ class Task:
         part.train = rows.unique()
         part.valid = torch.from_numpy(nothing)
         how = {**self.split.how, "rows": {"train": len(part.train), "valid": 0, "test": 0}, "subset": len(part.train)}
+        part._hashes = None
         part.split = replace(self.split, train=part.train.numpy(), valid=nothing, vault=Vault(nothing), how=how)
         return part
 
@@ -247,6 +251,20 @@ class Task:
                 f"This is the table that was split: it holds the {len(self.split.vault)} sealed test rows, and the "
                 "training rows. Measure on a part: evaluate('valid'), or evaluate('test', reason=...)."
             )
+
+    def row_hashes(self) -> dict[str, np.ndarray]:
+        """Hashes of the inputs of the training, validation and sealed test rows, by which a model knows them again.
+
+        Empty where inputs are read anew in every epoch, for that would take as long as one, and for millions of rows.
+        """
+        samples = self.samples
+        if self._hashes is None:
+            parts = {"train": self.train, "valid": self.valid}
+            parts["test"] = torch.from_numpy(np.setdiff1d(self.split.vault.rows_for_leak_check(), self._bad_rows))
+            few = sum(map(len, parts.values())) <= _HASHED_ROWS
+            quick = few and not any(isinstance(store, StreamedStore) for store in samples.inputs.values())
+            self._hashes = {part: hash_rows(samples, rows) for part, rows in parts.items()} if quick else {}
+        return self._hashes
 
     def explain(self, row: int = 0) -> str:
         """What happens to one row on its way to the network, step by step; names the step that fails."""

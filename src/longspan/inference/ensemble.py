@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 
 from longspan.data import Table
 from longspan.errors import ConfigError
+from longspan.inference.known_rows import ROW_PARTS, PartMetrics
 from longspan.inference.predictions import Predictions
 from longspan.inference.predictor import HasPredictor, Predictor, as_predictor, encode_targets
 from longspan.inference.scores import measure
@@ -68,6 +70,28 @@ class Ensemble:
         targets = {name: store.read(rows) for name, store in samples.targets.items()}
         present = {name: store.present(rows) for name, store in samples.targets.items()}
         return measure(heads, predictions, targets, present)
+
+    def recognise(self, table: Table) -> dict[str, np.ndarray]:
+        """Row numbers by what they were in training; one that trained any member is a training row of the ensemble."""
+        rows, parts = np.arange(len(table)), np.full(len(table), len(ROW_PARTS) - 1)
+        for member in self.members:
+            found = member.recognise(table)
+            for place, part in enumerate(ROW_PARTS):
+                parts[found[part]] = np.minimum(parts[found[part]], place)
+        return {part: rows[parts == place] for place, part in enumerate(ROW_PARTS)}
+
+    def evaluate_parts(
+        self, table: Table, *, parts: Sequence[str] = ROW_PARTS, views: int = 1, batch_size: int = 64
+    ) -> dict[str, PartMetrics]:
+        """Metrics by what the rows were when the members were trained; see `Predictor.evaluate_parts`."""
+        return {
+            part: PartMetrics(
+                rows,
+                self.evaluate(table.take(rows), views=views, batch_size=batch_size) if part in parts else {},
+            )
+            for part, rows in self.recognise(table).items()
+            if len(rows)
+        }
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file with all members; `ls.load` reads it."""

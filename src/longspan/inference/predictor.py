@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -16,8 +17,10 @@ from longspan.data import Samples, Table, encode_rows
 from longspan.data.batches.augmentation import augment_from_json, augment_to_json, augmentation_by_input
 from longspan.data.batches.build import store_of
 from longspan.data.batches.context import context_for
+from longspan.data.batches.row_hashes import hash_rows, hashes_from_json, known_rows
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
 from longspan.heads import Head, head_from_json
+from longspan.inference.known_rows import ROW_PARTS, PartMetrics, describe_known
 from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
 from longspan.inference.network import Network, eval_view, place
 from longspan.inference.precision import Precision, pick_device, pick_dtype
@@ -137,15 +140,45 @@ class Predictor:
     def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
         """Metrics over the rows of a table that has the targets, without rows whose target is missing.
 
-        The loss is among them for views=1.
+        The loss is among them for views=1. Training rows and sealed test rows of this very model are recognised, and
+        a warning says how many there are; `evaluate_parts` measures them apart.
         """
         samples = encode_targets(table, self.inputs, self.heads)
         rows = torch.arange(len(table))
-        columns = {name: _column(head) for name, head in self.heads.items()}
-        scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
-        if views == 1:
-            return scores.metrics(self.heads)
-        return scores.metrics_of(self.predict_rows(samples, rows, views=views, batch_size=batch_size), self.heads)
+        opened = bool(self.info.get("vault", {}).get("openings"))
+        if words := describe_known(self._recognise(samples, rows), len(table), opened=opened):
+            warnings.warn(words, stacklevel=2)
+        return self._measure(samples, rows, views, batch_size)
+
+    def evaluate_parts(
+        self, table: Table, *, parts: Sequence[str] = ROW_PARTS, views: int = 1, batch_size: int = 64
+    ) -> dict[str, PartMetrics]:
+        """Metrics by what the rows of a table were when this model was trained.
+
+        Args:
+            table: With inputs and targets.
+            parts: Which parts to measure; "train", "valid", "test" (sealed then), and "new" for rows the model does
+                not know. Of the other parts the rows are counted.
+            views: See `predict`.
+            batch_size: Rows at a time.
+        """
+        samples = encode_targets(table, self.inputs, self.heads)
+        found = self._recognise(samples, torch.arange(len(table)))
+        return {
+            part: PartMetrics(
+                rows, self._measure(samples, torch.from_numpy(rows), views, batch_size) if part in parts else {}
+            )
+            for part, rows in found.items()
+            if len(rows)
+        }
+
+    def recognise(self, table: Table) -> dict[str, np.ndarray]:
+        """Row numbers of a table by what they were in training: "train", "valid", "test"; "new" are all others.
+
+        Rows are recognised by their encoded inputs, wherever their files lie now.
+        """
+        samples = encode_rows(table, np.arange(len(table)), self.inputs, {})
+        return self._recognise(samples, torch.arange(len(table)))
 
     def source(self, samples: Samples) -> Source:
         """These samples as this model reads them."""
@@ -215,6 +248,21 @@ class Predictor:
         }
 
     # --- helpers -------------------------------------------------------------------------------------------------
+
+    def _measure(self, samples: Samples, rows: torch.Tensor, views: int, batch_size: int) -> dict[str, float]:
+        columns = {name: _column(head) for name, head in self.heads.items()}
+        scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
+        if views == 1:
+            return scores.metrics(self.heads)
+        return scores.metrics_of(self.predict_rows(samples, rows, views=views, batch_size=batch_size), self.heads)
+
+    def _recognise(self, samples: Samples, rows: torch.Tensor) -> dict[str, np.ndarray]:
+        known = hashes_from_json(self.info.get("row_hashes", {}))
+        empty = {part: np.empty(0, np.int64) for part in ROW_PARTS}
+        if not any(map(len, known.values())):  # an older file, or a training that read its inputs anew in every epoch
+            return {**empty, "new": rows.numpy()}
+        found = {**empty, **known_rows(hash_rows(samples, rows), known)}
+        return {**found, "new": np.setdiff1d(rows.numpy(), np.concatenate(list(found.values())))}
 
     def _encode(self, values: Sequence[Any]) -> tuple[Samples, list[Fault]]:
         stores, faults = {}, []

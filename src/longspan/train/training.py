@@ -11,6 +11,7 @@ import torch
 
 from longspan.columns import Column
 from longspan.data import Task
+from longspan.data.batches.row_hashes import hashes_to_json
 from longspan.heads import Head
 from longspan.inference.network import Network
 from longspan.inference.predictor import Predictor
@@ -77,6 +78,7 @@ class Training:
         task = self.task
         return {
             "task": {"inputs": list(self.inputs), "targets": list(self.heads), "split": task.split.how},
+            "row_hashes": hashes_to_json(task.row_hashes()),
             "training": {
                 "seed": self.seed,
                 "config": self.config.to_json(),

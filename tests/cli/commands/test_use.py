@@ -1,7 +1,10 @@
 import csv
 import json
+import shlex
 
+import numpy as np
 import pytest
+from PIL import Image as PILImage
 
 import longspan as ls
 
@@ -107,15 +110,56 @@ def test_a_run_folder_is_no_model_but_holds_one(longspan, trained, pets):
     assert (answer.code, f"Did you mean {trained}?" in answer.err) == (2, True)
 
 
-def test_measures_on_a_folder(longspan, trained, pets):
+def test_measures_on_a_folder(longspan, trained, tmp_path):
+    for label, level in (("pug", 20), ("bengal", 150)):
+        for number in range(50, 56):
+            noise = np.random.default_rng([level, number]).integers(0, 60, (28, 28))
+            PILImage.fromarray((noise + level).astype(np.uint8)).save(tmp_path / f"{label}_{number}.png")
+    answer = longspan("evaluate", trained, tmp_path, "--pattern", PATTERN)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(f"12 rows of {tmp_path}\n")
+    metrics = dict(line.split() for line in answer.out.splitlines()[1:])
+    assert float(metrics["accuracy"]) == 1
+    as_json = json.loads(longspan("evaluate", trained, tmp_path, "--pattern", PATTERN, "--json").out)
+    assert as_json["accuracy"] == 1
+    assert as_json["rows"] == 12
+
+
+def test_rows_that_trained_or_chose_the_model_are_measured_apart(longspan, trained, pets):
     answer = longspan("evaluate", trained, pets, "--pattern", PATTERN)
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith(f"24 rows of {pets}\n")
-    figures = dict(line.split() for line in answer.out.splitlines()[1:])
-    assert float(figures["accuracy"]) == 1
+    table = {line.split()[0]: line.split()[1:] for line in answer.out.splitlines()[1:4]}
+    assert table["part"][:2] == ["rows", "loss"]
+    assert (table["train"][0], table["valid"][0]) == ("19", "5")
+    assert "train: the model was trained on these rows" in answer.out
     as_json = json.loads(longspan("evaluate", trained, pets, "--pattern", PATTERN, "--json").out)
-    assert as_json["accuracy"] == 1
-    assert as_json["rows"] == 24
+    assert {part: each["rows"] for part, each in as_json["parts"].items()} == {"train": 19, "valid": 5}
+    assert "accuracy" not in as_json
+
+
+def test_sealed_rows_are_measured_for_a_reason_that_the_file_keeps(longspan, pets, tmp_path):
+    model = tmp_path / "m.safetensors"
+    said = longspan(
+        "train", pets, "--pattern", PATTERN, "--model", "lenet5", "--epochs", 1, "--test", 4, "--out", model
+    )
+    command = next(line for line in said.out.splitlines() if "--open-vault REASON" in line).split()
+    assert command[:2] == ["longspan", "evaluate"]
+    words = shlex.split(" ".join(command[1:]))
+    closed = longspan(*words[:-2])
+    assert "test: sealed test rows; --open-vault REASON measures on them" in closed.out
+    assert "-" in next(line for line in closed.out.splitlines() if line.startswith("test "))
+    opened = json.loads(longspan(*words[:-1], "for the paper", "--json").out)
+    assert opened["parts"]["test"]["rows"] == 4
+    info = ls.load(model).info
+    assert [each["reason"] for each in info["vault"]["openings"]] == ["for the paper"]
+    assert info["metrics"]["test"]["accuracy"] == opened["accuracy"] == opened["parts"]["test"]["accuracy"]
+    assert longspan("evaluate", model, tmp_path / "pets", "--pattern", PATTERN, "--open-vault", " ").code == 2
+
+
+def test_a_vault_without_rows_is_not_opened(longspan, trained, pets):
+    answer = longspan("evaluate", trained, pets, "--pattern", PATTERN, "--open-vault", "why")
+    assert answer.code == 2
+    assert "None of these rows is a sealed test row of this model" in answer.err
 
 
 def test_measures_on_some_rows(longspan, trained, pets):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +11,12 @@ from longspan.cli import options as told
 from longspan.cli.formats import annotation_format
 from longspan.cli.options import Opt
 from longspan.cli.prediction_format import batch_size_for
-from longspan.cli.shell import interruptible
-from longspan.errors import ConfigError, DataError
+from longspan.cli.shell import interruptible, print_table, writing
+from longspan.errors import ConfigError, DataError, VaultError
 
 if TYPE_CHECKING:
     from longspan.inference import Ensemble, Predictor
+    from longspan.inference.known_rows import PartMetrics
     from longspan.pipeline import Pipeline
 
 __all__ = ["evaluate"]
@@ -34,19 +36,33 @@ def evaluate(
     mask_name: told.MaskName = None,
     ignored: told.Ignored = None,
     where: Annotated[str | None, Opt(metavar="COLUMN=VALUE", help="Only these rows, for example part=test.")] = None,
-    as_json: Annotated[bool, Opt("--json", help="Print the figures as one JSON object.")] = False,
+    open_vault: Annotated[
+        str | None,
+        Opt(
+            metavar="REASON",
+            help="Measure on the test rows that were sealed when the model was trained, and only on them; counted, "
+            "and kept in the model file.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, Opt("--json", help="Print the metrics as one JSON object.")] = False,
     views: told.Views = 1,
     device: told.Device = "auto",
 ) -> None:
-    """Measure a model on rows whose answers are known.
+    """Measure a model on rows whose targets are known.
 
-    Figures on rows that the model was trained on, or chosen by, say nothing about new ones.
+    Rows that the model was trained on, or that chose its epoch, are recognised and measured apart: metrics on them say
+    nothing about new rows. Its sealed test rows are left out unless --open-vault gives a reason.
     """
+    if open_vault is not None and not open_vault.strip():
+        raise ConfigError("--open-vault: say what the test rows are wanted for, such as --open-vault 'final figure'.")
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
     annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))
 
+    import numpy as np
+
     from longspan.cli.sources import image_column, read_source
+    from longspan.inference.known_rows import PartMetrics
     from longspan.pipeline import Pipeline
     from longspan.systems.function_registry import load_with_functions
 
@@ -66,16 +82,74 @@ def evaluate(
             given = image_column(table)
             table = table.with_column(wanted, table.columns[given], table.column_values(given))
         if isinstance(predictor, Pipeline):
-            figures = predictor.evaluate(table)
+            if open_vault is not None:
+                raise ConfigError("--open-vault is for single networks; this model is a pipeline.")
+            measured = {"new": PartMetrics(np.arange(len(table)), predictor.evaluate(table))}
         else:
-            figures = predictor.evaluate(table, views=views, batch_size=batch_size_for(predictor))
+            parts = ("test",) if open_vault is not None else ("train", "valid", "new")
+            measured = predictor.evaluate_parts(table, parts=parts, views=views, batch_size=batch_size_for(predictor))
+            if open_vault is not None:
+                _open_vault(predictor, Path(model), measured, open_vault)
     if as_json:
-        print(json.dumps({"model": model, "source": source, "rows": len(table), **figures}, indent=2))
+        print(json.dumps({"model": model, "source": source, "rows": len(table), **_as_json(measured)}, indent=2))
     else:
-        width = max(len(name) for name in figures)
         print(f"{len(table):,} rows of {source}")
-        for name, figure in figures.items():
-            print(f"{name:<{width}}  {figure:.4f}")
+        _print(measured)
+
+
+def _as_json(measured: Mapping[str, PartMetrics]) -> dict[str, Any]:
+    """The metrics; where rows are of several parts, those of each."""
+    known = {part: each for part, each in measured.items() if each.metrics}
+    flat = next(iter(known.values())).metrics if len(known) == 1 else {}
+    if set(measured) <= {"new"}:
+        return flat
+    return {**flat, "parts": {part: {"rows": len(each.rows), **each.metrics} for part, each in measured.items()}}
+
+
+def _print(measured: Mapping[str, PartMetrics]) -> None:
+    """One metric a line; where the model knows some of the rows, a table by part."""
+    if set(measured) <= {"new"}:
+        metrics = {name: value for each in measured.values() for name, value in each.metrics.items()}
+        width = max((len(name) for name in metrics), default=0)
+        for name, value in metrics.items():
+            print(f"{name:<{width}}  {value:.4f}")
+        return
+    from longspan.inference.known_rows import worth_of_part
+
+    names = list(dict.fromkeys(name for each in measured.values() for name in each.metrics))
+    rows = [
+        [part, f"{len(each.rows):,}", *(f"{each.metrics[name]:.4f}" if name in each.metrics else "-" for name in names)]
+        for part, each in measured.items()
+    ]
+    print_table(["part", "rows", *names], rows, right=range(1, len(names) + 2))
+    for part, each in measured.items():
+        left_out = part == "test" and not each.metrics
+        print(f"{part}: {worth_of_part(part)}{'; --open-vault REASON measures on them' if left_out else ''}")
+
+
+def _open_vault(predictor: Predictor | Ensemble, path: Path, measured: Mapping[str, PartMetrics], reason: str) -> None:
+    """Keep in the model file that its test rows were looked at, when and why.
+
+    Raises:
+        VaultError: no reason, or none of the rows is a sealed test row of this model.
+        ConfigError: an ensemble, whose members may have vaults of their own.
+    """
+    from longspan.data.splits.vault import Vault
+    from longspan.inference import Predictor
+
+    if not isinstance(predictor, Predictor):
+        raise ConfigError("--open-vault is for single networks: the members of an ensemble have vaults of their own.")
+    if "test" not in measured:
+        raise VaultError(
+            "None of these rows is a sealed test row of this model: it was trained without --test, or on other rows. "
+            "Leave --open-vault out."
+        )
+    vault = Vault(measured["test"].rows, predictor.info.get("vault", {}).get("openings", ()))
+    vault.open(reason)
+    predictor.info["vault"] = vault.to_json()
+    predictor.info["metrics"] = {**predictor.info.get("metrics", {}), "test": measured["test"].metrics}
+    with writing(path, "MODEL"):
+        predictor.save(path)
 
 
 def _member(model: Predictor | Ensemble) -> Predictor:
