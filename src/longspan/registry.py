@@ -48,7 +48,7 @@ class Registry(Mapping[str, T]):
         ... class Colour:
         ...     '''A colour in sRGB.'''
         >>> kinds.find("colour").__name__, kinds.entry("colour").summary
-        ('Colour', 'A colour in sRGB.')
+        ('Colour', 'A colour in sRGB')
     """
 
     def __init__(

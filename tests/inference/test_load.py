@@ -149,7 +149,7 @@ def test_the_file_of_format_version_1_loads_for_ever():
     """Written by the first version: a small ResNet on 8 x 8 grey images with one target of every kind."""
     model = ls.load(FILES / "model-v1.safetensors", device="cpu")
     expected = json.loads((FILES / "model-v1.json").read_text())
-    image = np.asarray(expected["picture"], np.uint8)
+    image = np.asarray(expected["image"], np.uint8)
     found = model.predict(image).to_json()
     assert found["side"] == expected["answer"]["side"]
     assert found["lit"] == expected["answer"]["lit"]

@@ -302,7 +302,7 @@ class Table:
             UnknownNameError: there is no such column.
 
         Example:
-            >>> table = Table.from_arrays({"x": [1, 2, 3]}, {"x": Number()})
+            >>> table = ls.Table.from_arrays({"x": [1, 2, 3]}, {"x": ls.Number()})
             >>> table[-1], table["x"], table[:2]["x"]
             ({'x': 3}, [1, 2, 3], [1, 2])
         """

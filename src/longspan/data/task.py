@@ -57,8 +57,8 @@ class Task:
     Example:
         >>> import numpy as np
         >>> rows = {"x": np.zeros((10, 8, 8), np.uint8), "digit": [0, 1] * 5}
-        >>> table = Table.from_arrays(rows, {"x": Image(), "digit": Category()})
-        >>> Task(table.split(valid=0.2), inputs="x", targets="digit")
+        >>> table = ls.Table.from_arrays(rows, {"x": ls.Image(), "digit": ls.Category()})
+        >>> ls.Task(table.split(valid=0.2), inputs="x", targets="digit")
         Task(x -> digit; 8 train, 2 valid)
     """
 
