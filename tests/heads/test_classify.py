@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from longspan.columns import Category, MultiLabel
-from longspan.errors import ConfigError
+from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import Classify, MultiLabelClassify
 
 K = 4
@@ -214,3 +214,57 @@ def test_class_weights_scale_each_rows_loss():
         Classify(class_weights=(1, 2)).with_column(Category(vocab=("a", "b", "c")))
     with pytest.raises(ConfigError, match="not all 0"):
         Classify(class_weights=(0, 0))
+
+
+# --- weights of classes ----------------------------------------------------------------------------------------------
+
+
+def test_balanced_weights_are_those_of_scikit_learn():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.repeat(np.arange(4), [50, 7, 2, 1])
+    head = Classify(class_weights="balanced", column=ONE.column)
+    counted = head.with_class_counts(torch.from_numpy(np.bincount(labels)).float(), len(labels))
+    expected = compute_class_weight("balanced", classes=np.arange(4), y=labels)
+    np.testing.assert_allclose(np.asarray(counted.class_weights), expected, rtol=1e-5)
+    with pytest.raises(ConfigError, match="counted the classes"):
+        head.loss(logits(), one_truth())
+
+
+def test_weights_by_label_in_any_order():
+    weighted = Classify(class_weights={"c": 3, "a": 0.5}).with_column(Category(vocab=VOCAB))
+    assert weighted.class_weights == (0.5, 1.0, 3.0, 1.0)
+    outputs, targets = logits(), one_truth()
+    expected = ONE.loss(outputs, targets) * torch.tensor([0.5, 1, 3, 1])[targets]
+    torch.testing.assert_close(weighted.loss(outputs, targets), expected)
+    with pytest.raises(UnknownNameError, match="c"):
+        Classify(class_weights={"C": 3}).with_column(Category(vocab=VOCAB))
+
+
+@pytest.mark.parametrize("weights", ["heavy", {"a": -1}, {"a": float("nan")}, (0, 0, 0, 0), (1, 2)])
+def test_weights_that_cannot_be(weights):
+    with pytest.raises(ConfigError, match="class_weights"):
+        Classify(class_weights=weights, column=ONE.column)
+
+
+def test_positive_weights_make_both_sides_of_a_class_weigh_the_same():
+    targets = many_truth(200)
+    head = MultiLabelClassify(positive_weights="balanced", column=MANY.column)
+    head = head.with_class_counts(targets.sum(dim=0), len(targets))
+    assert isinstance(head.positive_weights, tuple)
+    weights = torch.tensor(head.positive_weights)
+    torch.testing.assert_close(weights * targets.sum(dim=0), (1 - targets).sum(dim=0), rtol=1e-4, atol=0)
+    outputs = logits(200)
+    p = outputs.sigmoid()
+    expected = -(weights * targets * p.log() + (1 - targets) * (1 - p).log()).mean(dim=1)
+    torch.testing.assert_close(head.loss(outputs, targets), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_classes_of_rows():
+    assert ONE.class_targets(torch.tensor([2, 0])).tolist() == [
+        [False, False, True, False],
+        [True, False, False, False],
+    ]
+    assert MANY.class_targets(torch.tensor([[1.0, 0, 0, 1]])).tolist() == [[True, False, False, True]]
+    assert MANY.class_predictions(torch.tensor([[0.6, 0.4, 0.5, 0]])).tolist() == [[True, False, True, False]]
+    assert ONE.class_predictions(torch.tensor([[0.1, 0.4, 0.3, 0.2]])).tolist() == [[False, True, False, False]]

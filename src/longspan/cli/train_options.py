@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 from longspan.cli.formats import AnnotationFormat, annotation_format
 from longspan.errors import CheckpointError, ConfigError, unknown_name
@@ -66,6 +66,8 @@ class TrainOptions:
     mixup: float = 0.0
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    class_weights: str | None = None
+    sampling: str = "shuffled"
     augment: str = "none"
     average: float | None = None
     early_stopping: int | None = None
@@ -89,6 +91,7 @@ class TrainOptions:
             ("--on-error", self.on_error, ("raise", "skip")),
             ("--leaks", self.leaks, ("refuse", "move", "allow")),
             ("--resize", self.resize, RESIZES),
+            ("--sampling", self.sampling, ("shuffled", "balanced")),
             ("--precision", self.precision, ("auto", "float32", "bfloat16")),
         ):
             if value is not None and value not in valid:
@@ -98,7 +101,7 @@ class TrainOptions:
         if self.open_vault is not None and not self.test and not (self.split_by or "").startswith("column:"):
             raise ConfigError("--open-vault measures on sealed test rows, and there are none: add --test 0.1 or so.")
         # Read here, so that a slip in them is told at once.
-        _ = self.size_px, self.annotation_format, self.checkpoint_interval
+        _ = self.size_px, self.annotation_format, self.checkpoint_interval, self.weights_by_class
         if self.is_run and self.checkpoints is not None:
             raise ConfigError(
                 f"--out {self.out} is a run folder, which keeps its checkpoints: leave out --checkpoints."
@@ -125,6 +128,29 @@ class TrainOptions:
         if min(height, width) < 1:
             raise ConfigError(f"--size must be at least 1 pixel, got {self.size}.")
         return height, width
+
+    @property
+    def weights_by_class(self) -> dict[str, float] | Literal["balanced"] | None:
+        """What --class-weights says.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        if self.class_weights is None or self.class_weights == "balanced":
+            return self.class_weights
+        weights = {}
+        for part in self.class_weights.split(","):
+            label, equals, number = part.rpartition("=")
+            try:
+                weights[label.strip()] = float(number)
+            except ValueError:
+                equals = ""
+            if not equals or not label.strip():
+                raise ConfigError(
+                    f"--class-weights {self.class_weights}: write balanced, or CLASS=WEIGHT for some classes, such as "
+                    "--class-weights rare=5,common=0.5."
+                )
+        return weights
 
     @property
     def annotation_format(self) -> AnnotationFormat | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
@@ -22,9 +22,10 @@ from longspan.cli.tasks import (
     train_config,
 )
 from longspan.cli.train_options import TrainOptions
-from longspan.errors import ConfigError, FetchError, TrainingError, WeightsError
+from longspan.errors import ConfigError, FetchError, TrainingError, WeightsError, unknown_name
 
 if TYPE_CHECKING:
+    from longspan.columns import Column
     from longspan.data import Task
     from longspan.heads import Head
     from longspan.train import Callback, Checkpoints, Learner
@@ -144,11 +145,31 @@ def _heads(task: Task, model: str, options: TrainOptions) -> dict[str, Head]:
     known = {name: {field.name for field in fields(head)} for name, head in heads.items()}  # type: ignore[arg-type]
     if options.dropout and not any("dropout" in names for names in known.values()):
         raise ConfigError("--dropout is for classes, numbers, texts and masks, and no target is one.")
+    if options.class_weights and all(column.kind not in _CLASSES for column in task.targets.values()):
+        raise ConfigError("--class-weights is for classes, and no target is a class.")
+    weights = options.weights_by_class
+    for name, column in task.targets.items():
+        if weights is not None and column.kind in _CLASSES:
+            named = weights if isinstance(weights, str) else _by_label(weights, column)
+            heads[name] = replace(heads[name], class_weights=named)  # type: ignore[call-arg]
     said = {"dropout": options.dropout, "label_smoothing": options.label_smoothing}
     return {
         name: replace(head, **{key: value for key, value in said.items() if value and key in known[name]})  # type: ignore[type-var]
         for name, head in heads.items()
     }
+
+
+def _by_label(weights: Mapping[str, float], column: Column) -> dict[Any, float]:
+    """Weights by label; on the command line 3 is the number or the word, whichever is a class.
+
+    Raises:
+        UnknownNameError: a class that does not occur.
+    """
+    classes = {str(each): each for each in getattr(column, "vocab", ())}
+    for name in weights:
+        if name not in classes:
+            raise unknown_name("class", name, classes)
+    return {classes[name]: weight for name, weight in weights.items()}
 
 
 def _callbacks(options: TrainOptions) -> list[Callback]:

@@ -104,6 +104,32 @@ class Head(ABC):
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """One prediction per row of reduced predictions; positions are in pixels of the image that the network saw."""
 
+    def class_targets(self, targets: torch.Tensor) -> torch.Tensor | None:
+        """Which of its K classes each row has, `(B, K)` bool; None for targets that are not classes of a whole row.
+
+        With these, `class_scores` and `class_predictions`, classes can be weighted, balanced and measured one by one.
+        """
+        del targets
+        return None
+
+    def class_scores(self, predictions: torch.Tensor) -> torch.Tensor:
+        """How probable each class is, `(B, K)`, where `class_targets` gives classes."""
+        return predictions
+
+    def class_predictions(self, predictions: torch.Tensor) -> torch.Tensor:
+        """Which classes are predicted, `(B, K)` bool, where `class_targets` gives classes."""
+        raise NotImplementedError(f"{type(self).__name__} has no classes of a whole row.")
+
+    def with_class_counts(self, counts: torch.Tensor, rows: int) -> Self:
+        """The same head once classes are counted, for weights that depend on how frequent they are.
+
+        Args:
+            counts: `(K,)` float: training rows of each class.
+            rows: Training rows whose target is known.
+        """
+        del counts, rows
+        return self
+
     @abstractmethod
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """The metrics over all rows of reduced predictions: every name in `metrics` that these rows define."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from longspan.columns import Category, MultiLabel
 from longspan.columns.base import Column
-from longspan.errors import ConfigError
+from longspan.errors import ConfigError, unknown_name
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
 from longspan.models import FeatureShapes
 
@@ -36,8 +36,10 @@ class Classify(Head):
 
     label_smoothing: float = 0.0
     """Fraction of the target's probability that is spread over all classes (Szegedy et al. 2016, section 7)."""
-    class_weights: tuple[float, ...] | None = None
-    """What a row of each class counts in the loss, in the order of the column's vocab. None: all count 1."""
+    class_weights: tuple[float, ...] | Mapping[Any, float] | Literal["balanced"] | None = None
+    """Weight of a row of each class in the loss: numbers in the order of the column's vocab; or by label, where classes
+    that are not named have weight 1; or "balanced": inversely proportional to the training rows of the class, with
+    mean 1 over the rows. None: all weights are 1."""
     hidden: tuple[int, ...] = ()
     """Widths of layers between features and logits."""
     dropout: float = 0.0
@@ -49,9 +51,7 @@ class Classify(Head):
         """Check the ranges."""
         _check_fraction("Classify.label_smoothing", self.label_smoothing)
         check_layers("Classify", self.hidden, self.dropout)
-        if self.class_weights is not None:
-            weights = _checked_weights("Classify", self.class_weights, self.column)
-            object.__setattr__(self, "class_weights", weights)
+        _check_weights(self, "class_weights")
 
     @property
     def num_outputs(self) -> int:
@@ -73,7 +73,7 @@ class Classify(Head):
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each row, nats."""
-        weight = None if self.class_weights is None else outputs.new_tensor(self.class_weights, dtype=torch.float32)
+        weight = _as_tensor(self.class_weights, outputs)
         return F.cross_entropy(outputs.float(), targets, weight, reduction="none", label_smoothing=self.label_smoothing)
 
     def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
@@ -88,6 +88,19 @@ class Classify(Head):
             TargetPrediction(vocab[k], row[k], dict(zip(vocab, row, strict=True)))
             for k, row in zip(best, predictions.tolist(), strict=True)
         ]
+
+    def class_targets(self, targets: torch.Tensor) -> torch.Tensor:
+        """The one class of each row, `(B, K)` bool."""
+        return F.one_hot(targets.long(), self.num_outputs).bool()
+
+    def class_predictions(self, predictions: torch.Tensor) -> torch.Tensor:
+        """The most probable class, `(B, K)` bool."""
+        return F.one_hot(predictions.argmax(dim=1), self.num_outputs).bool()
+
+    def with_class_counts(self, counts: torch.Tensor, rows: int) -> Self:
+        """The same head, with its weights computed if they are "balanced"."""
+        del rows
+        return replace(self, class_weights=_balanced(counts)) if self.class_weights == "balanced" else self
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Accuracy, F1 averaged over classes, and for more than ten classes top-5 accuracy."""
@@ -123,8 +136,13 @@ class MultiLabelClassify(Head):
     """Labels at least this probable are given."""
     label_smoothing: float = 0.0
     """How far zeros and ones are drawn towards one half."""
-    class_weights: tuple[float, ...] | None = None
-    """What each class counts in a row's loss, in the order of the column's vocab. None: all count 1."""
+    class_weights: tuple[float, ...] | Mapping[Any, float] | Literal["balanced"] | None = None
+    """Weight of each class in a row's loss: numbers in the order of the column's vocab; or by label, where classes
+    that are not named have weight 1; or "balanced": inversely proportional to the training rows that have the class.
+    None: all weights are 1."""
+    positive_weights: tuple[float, ...] | Mapping[Any, float] | Literal["balanced"] | None = None
+    """Weight of a row that has the class, against 1 for one that does not; as `class_weights`. "balanced": the rows
+    without the class over the rows with it, so that both weigh the same."""
     hidden: tuple[int, ...] = ()
     """Widths of layers between features and logits."""
     dropout: float = 0.0
@@ -136,9 +154,8 @@ class MultiLabelClassify(Head):
         """Check the ranges."""
         _check_fraction("MultiLabelClassify.label_smoothing", self.label_smoothing)
         check_layers("MultiLabelClassify", self.hidden, self.dropout)
-        if self.class_weights is not None:
-            weights = _checked_weights("MultiLabelClassify", self.class_weights, self.column)
-            object.__setattr__(self, "class_weights", weights)
+        _check_weights(self, "class_weights")
+        _check_weights(self, "positive_weights")
         _check_fraction("MultiLabelClassify.threshold", self.threshold)
 
     @property
@@ -162,10 +179,9 @@ class MultiLabelClassify(Head):
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean over the classes of each row's binary cross-entropy, nats."""
         smooth = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-        losses = F.binary_cross_entropy_with_logits(outputs.float(), smooth, reduction="none")
-        if self.class_weights is not None:
-            losses = losses * losses.new_tensor(self.class_weights)
-        return losses.mean(dim=1)
+        positive, weights = _as_tensor(self.positive_weights, outputs), _as_tensor(self.class_weights, outputs)
+        losses = F.binary_cross_entropy_with_logits(outputs.float(), smooth, reduction="none", pos_weight=positive)
+        return (losses if weights is None else losses * weights).mean(dim=1)
 
     def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probability of each class, `(B, K)`; they need not sum to one."""
@@ -181,6 +197,22 @@ class MultiLabelClassify(Head):
             sure = float(torch.where(given, row, 1 - row).prod())
             answers.append(TargetPrediction(labels, sure, dict(zip(vocab, row.tolist(), strict=True))))
         return answers
+
+    def class_targets(self, targets: torch.Tensor) -> torch.Tensor:
+        """The labels of each row, `(B, K)` bool."""
+        return targets >= 0.5
+
+    def class_predictions(self, predictions: torch.Tensor) -> torch.Tensor:
+        """The classes above the threshold, `(B, K)` bool."""
+        return predictions >= self.threshold
+
+    def with_class_counts(self, counts: torch.Tensor, rows: int) -> Self:
+        """The same head, with its weights computed if they are "balanced"."""
+        head = replace(self, class_weights=_balanced(counts)) if self.class_weights == "balanced" else self
+        if head.positive_weights != "balanced":
+            return head
+        ratios = torch.where(counts > 0, (rows - counts) / counts.clamp_min(1), 1.0).clamp_min(1e-6)
+        return replace(head, positive_weights=tuple(round(float(ratio), 6) for ratio in ratios))
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """F1 over all labels and over classes, fraction of rows right in every class, mean average precision."""
@@ -210,17 +242,55 @@ def _check_fraction(name: str, value: float) -> None:
         raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}.")
 
 
-def _checked_weights(owner: str, weights: Sequence[float], column: Column | None) -> tuple[float, ...]:
-    numbers = tuple(float(weight) for weight in weights)
+def _check_weights(head: Head, field: str) -> None:
+    """Replace the head's weights by one number a class, as far as its column and their counts are known.
+
+    Raises:
+        ConfigError: weights that are not finite, below 0 or all 0; of unknown classes; or too few or too many.
+    """
+    weights, vocab = getattr(head, field), getattr(head.column, "vocab", ())
+    owner = f"{type(head).__name__}.{field}"
+    if weights is None or (isinstance(weights, str) and weights == "balanced"):
+        return
+    if isinstance(weights, str):
+        raise ConfigError(f'{owner} is "balanced", one number a class, or numbers by label, got {weights!r}.')
+    by_label = weights if isinstance(weights, Mapping) else None
+    numbers = tuple(float(weight) for weight in (weights.values() if by_label is not None else weights))
     if not all(0 <= weight < float("inf") for weight in numbers) or not any(numbers):
-        raise ConfigError(f"{owner}.class_weights must be finite, 0 or more and not all 0, got {numbers}.")
-    vocab = getattr(column, "vocab", ())
+        raise ConfigError(f"{owner} must be finite, 0 or more and not all 0, got {numbers}.")
+    if by_label is not None:
+        if not vocab:
+            return
+        for label in by_label:
+            if label not in vocab:
+                raise unknown_name("class", str(label), list(map(str, vocab)))
+        numbers = tuple(float(by_label.get(label, 1.0)) for label in vocab)
     if vocab and len(numbers) != len(vocab):
         raise ConfigError(
-            f"{owner}.class_weights are {len(numbers)} numbers for {len(vocab)} classes: "
+            f"{owner} are {len(numbers)} numbers for {len(vocab)} classes: "
             f"{', '.join(map(str, vocab[:20]))}. Give one for each, in this order."
         )
-    return numbers
+    object.__setattr__(head, field, numbers)
+
+
+def _as_tensor(weights: Any, like: torch.Tensor) -> torch.Tensor | None:
+    """Weights by class as float32 where `like` is; None for weights that are all 1.
+
+    Raises:
+        ConfigError: they are still to be computed from the training rows.
+    """
+    if weights is None:
+        return None
+    if not isinstance(weights, tuple):
+        raise ConfigError("Weights of classes are known once a Learner has counted the classes of the training rows.")
+    return like.new_tensor(weights, dtype=torch.float32)
+
+
+def _balanced(counts: torch.Tensor) -> tuple[float, ...]:
+    """`sum of counts / (classes that occur * count)`, as scikit-learn's `compute_class_weight("balanced")`."""
+    occurs = counts > 0
+    weights = torch.where(occurs, counts.sum() / (occurs.sum() * counts.clamp_min(1)), 1.0)
+    return tuple(round(float(weight), 6) for weight in weights)
 
 
 def _f1(truth: np.ndarray, predicted: np.ndarray, average: str) -> float:

@@ -44,6 +44,9 @@ class TrainConfig:
     """How training inputs are augmented: one config for all inputs of its kind, or configs by input."""
     precision: Precision = "auto"
     """bfloat16 where the processor has it natively, else float32."""
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """Which rows an epoch has: each of them once; or as many, drawn so that every class of the targets that are labels
+    comes equally often, where rows of rare classes repeat, each time augmented anew."""
     keep: Literal["best", "last"] = "best"
     """Which weights the network has at the end: those of the epoch with the lowest validation loss, or the last ones.
     Without validation rows they are the last; `EarlyStopping` makes its own choice."""
@@ -68,6 +71,8 @@ class TrainConfig:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
         if self.precision not in PRECISIONS:
             raise unknown_name("precision", self.precision, PRECISIONS)
+        if self.sampling not in ("shuffled", "balanced"):
+            raise unknown_name("sampling", str(self.sampling), ("shuffled", "balanced"))
         if self.keep not in ("best", "last"):
             raise unknown_name("choice of keep", str(self.keep), ("best", "last"))
 

@@ -26,6 +26,7 @@ from longspan.train.backbone_factory import make_backbone, normalised_for
 from longspan.train.callbacks import Callback
 from longspan.train.checkpoints.checkpoint import Checkpoints, name_of, read_latest
 from longspan.train.checkpoints.checkpoint_state import check_same_training, go_back
+from longspan.train.class_balance import count_classes
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import full_name, resolve_design
 from longspan.train.lr_find import LRFind, range_test
@@ -97,6 +98,7 @@ class Learner:
         wanted = model
         model, chosen = resolve_design(model, task.targets, heads or {})
         fitted = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
+        fitted = count_classes(task, fitted)
         unblended = [name for name, head in fitted.items() if head.sees_targets]
         if config.mixup and unblended:
             raise ConfigError(f"MixUp needs losses that can be blended; that of {unblended[0]!r} cannot: mixup=0.")

@@ -10,7 +10,7 @@ import torch
 
 from longspan.columns import Column
 from longspan.data.batches.augmentation import epoch_augment_params
-from longspan.data.batches.order import epoch_order, split_evenly
+from longspan.data.batches.order import draw_by_weight, draw_numbers, epoch_order, split_evenly
 from longspan.data.batches.samples import Batch
 from longspan.heads import Head
 from longspan.inference.network import Network
@@ -93,9 +93,10 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         started = time.perf_counter()
         step.start_epoch()
         epoch = run.epochs_before + state.epoch
-        lengths = run.source.samples.lengths(run.train)
-        order = epoch_order(run.train, epoch, run.seed, config.batch_size, lengths)
-        augment_params = epoch_augment_params(config.augment, run.inputs, order, epoch, run.seed)
+        rows = run.train if run.weights is None else draw_by_weight(run.train, run.weights, epoch, run.seed)
+        order = epoch_order(rows, epoch, run.seed, config.batch_size, run.source.samples.lengths(rows))
+        drawn = order if run.weights is None else draw_numbers(order)
+        augment_params = epoch_augment_params(config.augment, run.inputs, drawn, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]
         for batch in run.source.samples.batches(
             order, config.batch_size, augment_params=augment_params, first=state.batch

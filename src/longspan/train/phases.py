@@ -20,6 +20,7 @@ from longspan.train.best_epoch import BestEpoch
 from longspan.train.callbacks import Callback, EarlyStopping
 from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, latest_steps, name_of
 from longspan.train.checkpoints.checkpoint_state import collect, restore
+from longspan.train.class_balance import balanced_weights
 from longspan.train.config import Phase
 from longspan.train.feature_cache import FeatureCache
 from longspan.train.interrupt import interrupts_noted
@@ -209,11 +210,18 @@ def _state(training: Training, phase: Phase, index: int, source: Source, num_bat
 
 def _make_run(training: Training, source: Source) -> Run:
     return Run(
-        source=source, train=training.task.train, valid=training.task.valid, inputs=training.inputs,
-        targets=training.task.targets, heads=training.heads, config=training.config, seed=training.seed,
+        source=source, train=training.task.train, weights=_weights(training), valid=training.task.valid,
+        inputs=training.inputs, targets=training.task.targets, heads=training.heads, config=training.config,
+        seed=training.seed,
         epochs_before=training.epochs_done, steps_before=training.steps_done,
         files=lambda rows: _files(training, rows.tolist()),
     )  # fmt: skip
+
+
+def _weights(training: Training) -> torch.Tensor | None:
+    if training.config.sampling == "shuffled":
+        return None
+    return balanced_weights(training.task, training.heads)
 
 
 def _files(training: Training, rows: list[int]) -> list[str]:

@@ -27,6 +27,8 @@ class Run:
     source: Source
     train: torch.Tensor
     """`(N,)` training rows."""
+    weights: torch.Tensor | None
+    """`(N,)`: how often each training row comes in an epoch, on average; None: once."""
     valid: torch.Tensor
     """`(M,)` validation rows."""
     inputs: Mapping[str, Column]

@@ -345,3 +345,18 @@ def test_texts_are_read_as_they_are_written_and_get_a_network_for_lines(longspan
     assert (answer.code, "no target is a class" in answer.err) == (2, True)
     answer = longspan("train", *told[:-4], "--column", "number=txt")
     assert "Did you mean 'text'" in answer.err
+
+
+def test_weights_of_classes_and_balanced_rows(longspan, pets, tmp_path):
+    words = ("train", pets, "--pattern", PATTERN, "--model", "lenet5", "--epochs", 1, "--quiet")
+    model = tmp_path / "m.safetensors"
+    assert longspan(*words, "--class-weights", "pug=3", "--sampling", "balanced", "--out", model).code == 0
+    loaded = ls.load(model)
+    assert isinstance(loaded, ls.Predictor)
+    assert getattr(loaded.heads["breed"], "class_weights", None) == (1.0, 3.0)
+    assert loaded.info["training"]["config"]["sampling"] == "balanced"
+    for said, told in (("pig=3", "pug"), ("pug", "CLASS=WEIGHT"), ("pug=x", "CLASS=WEIGHT")):
+        answer = longspan(*words, "--class-weights", said, "--out", tmp_path / "n.safetensors")
+        assert answer.code == 2
+        assert told in answer.err
+    assert longspan(*words, "--sampling", "balance", "--out", tmp_path / "n.safetensors").code == 2

@@ -101,6 +101,21 @@ def train(
     augment: told.Augmented = _defaults.augment,
     mixup: Annotated[float, Opt(metavar="ALPHA", help="Blend pairs of images; 0 is off, 0.2 to 0.4 usual.")] = 0.0,
     label_smoothing: Annotated[float, Opt(metavar="SHARE", help="Fraction of certainty taken from the labels.")] = 0.0,
+    class_weights: Annotated[
+        str | None,
+        Opt(
+            metavar="balanced|CLASS=WEIGHT,...",
+            help="Weight of each class in the loss: balanced gives rare classes more, so that all weigh the same; or "
+            "numbers for some classes, where the others have 1.",
+        ),
+    ] = None,
+    sampling: Annotated[
+        str,
+        Opt(
+            metavar="shuffled|balanced",
+            help="Which rows an epoch has: each once; or as many, drawn so that every class comes equally often.",
+        ),
+    ] = _defaults.sampling,
     average: Annotated[
         float | None, Opt(metavar="DECAY", help="Keep a running average of the weights, such as 0.99.")
     ] = None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from longspan.randomness import permutation
+from longspan.randomness import permutation, uniform
 
-__all__ = ["epoch_order", "split_evenly"]
+__all__ = ["draw_by_weight", "draw_numbers", "epoch_order", "split_evenly"]
 
 _POOL_BATCHES = 32  # rows are sorted by length among so many batches, which leaves enough chance in who meets whom
 
@@ -14,6 +14,35 @@ _POOL_BATCHES = 32  # rows are sorted by length among so many batches, which lea
 def split_evenly(rows: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...]:
     """`rows` in as many parts as batches of at most `batch_size` need, whose sizes differ by one at most."""
     return rows.tensor_split(max(1, -(-len(rows) // batch_size)))
+
+
+def draw_by_weight(rows: torch.Tensor, weights: torch.Tensor, epoch: int, seed: int) -> torch.Tensor:
+    """As many rows as there are, drawn with repeats: a row of weight w comes w times, rounded up or down at random.
+
+    Systematic sampling along the shuffled rows: over the epochs every row comes as often as its weight says, with less
+    scatter than independent draws have.
+
+    Args:
+        rows: `(N,)` row numbers.
+        weights: `(N,)` float, 0 or more, with mean 1.
+        epoch: Number of the epoch.
+        seed: The seed of the training.
+    """
+    shuffled = permutation(seed, "balance", epoch, len(rows))
+    ends = weights[shuffled].double().cumsum(0)
+    start = uniform(seed, "balance start", epoch, torch.zeros(1, dtype=torch.int64), 1)[0, 0]
+    points = (torch.arange(len(rows)) + start) * (ends[-1] / len(rows))
+    return rows[shuffled[torch.searchsorted(ends, points, right=True).clamp_max(len(rows) - 1)]]
+
+
+def draw_numbers(rows: torch.Tensor) -> torch.Tensor:
+    """`(N,)` numbers for what is drawn at random for each of `rows`: the row's, and another for each repeat of it."""
+    order = rows.argsort(stable=True)
+    ordered = rows[order]
+    first = torch.searchsorted(ordered, ordered)  # where the run of equal rows begins
+    repeats = torch.empty_like(rows)
+    repeats[order] = torch.arange(len(rows)) - first
+    return rows + (repeats << 40)
 
 
 def epoch_order(
