@@ -17,8 +17,10 @@ from longspan.version import __version__ as __version__
 set_short_waits()  # before PyTorch is loaded
 
 if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly the rooms' `__all__`
+    from longspan import audio as audio
     from longspan import datasets as datasets
     from longspan import models as models
+    from longspan.audio import *  # noqa: F403
     from longspan.columns import *  # noqa: F403
     from longspan.data import *  # noqa: F403
     from longspan.errors import LongspanError as LongspanError
@@ -31,7 +33,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.vision import *  # noqa: F403
 
 # In the order of imports, so that looking for a name loads no room that its own room does not need.
-_ROOMS = ("vision", "columns", "data", "models.vision", "heads", "inference", "train", "pipeline", "study")
+_ROOMS = ("audio", "vision", "columns", "data", "models.vision", "heads", "inference", "train", "pipeline", "study")
 _ELSEWHERE = {"LongspanError": "errors", "load": "pipeline"}  # `inference.load` reads no pipelines
 
 

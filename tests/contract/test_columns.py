@@ -12,6 +12,7 @@ import torch
 
 from longspan.columns import (
     COLUMNS,
+    Audio,
     Boxes,
     Category,
     Column,
@@ -29,6 +30,7 @@ from longspan.vision import AugmentParams
 CLASSES = np.random.default_rng(1).choice([0, 1, 2, 255], (3, 6, 8)).astype(np.uint8)
 BOX = {"box": [1.0, 2.0, 4.0, 5.0], "label": "a"}
 THING = {"box": [1.0, 0.0, 3.0, 6.0], "label": "b", "rle": {"size": [6, 8], "counts": [6, 12, 30]}, "ignore": True}
+SOUNDS = np.random.default_rng(2).integers(-9000, 9000, (3, 800), np.int16)
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 6, 8, 3), np.uint8)
 
 
@@ -46,6 +48,12 @@ class Example:
 
 EXAMPLES = {
     "image": Example(Image(mean=(0.5,) * 3, std=(0.2,) * 3), list(PIXELS), ["gone.png", 3, b"no"], ["gone.png"]),
+    "audio": Example(
+        Audio(rate_hz=8000, mean=(0.0,) * 64, std=(9.0,) * 64),
+        list(SOUNDS),
+        ["gone.wav", 3, b"no", SOUNDS[0] * 0],
+        ["gone.wav"],
+    ),
     "category": Example(Category(), ["b", "a", "b"], ["x", 3, None, ["a"]], ["a", "a"]),
     "multi_label": Example(MultiLabel(), [["a"], ["a", "b"], []], ["a", ["x"], 3, None], [[]]),
     "number": Example(Number(), [1.5, -2.0, 4.0], ["x", None, float("nan"), [1]], ["x"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from longspan import old_names
+from longspan.columns.audio import Audio
 from longspan.columns.base import Column
 from longspan.columns.boxes import Boxes
 from longspan.columns.category import Category
@@ -22,6 +23,7 @@ from longspan.registry import Registry
 
 __all__ = [
     "COLUMNS",
+    "Audio",
     "Boxes",
     "Category",
     "Column",
@@ -46,7 +48,7 @@ COLUMNS = Registry[type[Column]]("column kind", name_of=lambda column: column.ki
 """Every kind of column by its name in files and on the command line."""
 
 # A new column is its file, its test, and its name in this module.
-for _column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Raw):
+for _column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Audio, Raw):
     COLUMNS.register(usage=_column.usage)(_column)
 
 

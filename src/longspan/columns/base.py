@@ -45,6 +45,8 @@ class Column(ABC):
     """Whether text in the cell of a CSV file or data frame is JSON: there is no other way to write lists there."""
     encodes_pixels: ClassVar[bool] = False
     """Whether an encoded value is an image `(H, W, C)` uint8, which pages show and near duplicates are sought among."""
+    has_fingerprints: ClassVar[bool] = False
+    """Whether near duplicates are sought by `fingerprints`."""
     blendable: ClassVar[bool] = False
     """Whether a weighted mean of two prepared values makes sense, as MixUp needs it."""
     context_kind: ClassVar[str | None] = None
@@ -195,6 +197,15 @@ class Column(ABC):
         """How many objects a batch of encoded rows holds; None for kinds that are not lists of objects."""
         del batch
         return None
+
+    def fingerprints(self, batch: Any) -> torch.Tensor:
+        """`(B, D)` unit vectors of a batch of encoded values, whose products say how alike two values are.
+
+        Raises:
+            ConfigError: values of this kind are not compared by fingerprints.
+        """
+        del batch
+        raise ConfigError(f"A column of kind {self.kind} has no fingerprints.")
 
     @abstractmethod
     def decode(self, encoded: Any) -> Any:

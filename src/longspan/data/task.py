@@ -15,13 +15,13 @@ import polars as pl
 import torch
 
 from longspan.columns import Category, Column
-from longspan.data.batches.context import context_for, pixel_inputs
+from longspan.data.batches.context import compared_inputs, context_for
 from longspan.data.batches.encoder import encode_value
 from longspan.data.batches.row_hashes import hash_rows
 from longspan.data.batches.samples import Samples, encode_rows
 from longspan.data.batches.store import RowStore, StreamedStore
 from longspan.data.leakage.column_leaks import group_rows
-from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
+from longspan.data.leakage.leaks import Leaks, compared, find_leaks, parts_of
 from longspan.data.splits.split import Split
 from longspan.data.splits.vault import Vault
 from longspan.data.table import Table
@@ -352,7 +352,7 @@ class Task:
     def _find_leaks(self, samples: Samples) -> Leaks:
         """In the rows that can be used: samples in two parts, and columns that say too much."""
         split = replace(self.split, train=self.train.numpy(), valid=self.valid.numpy())
-        images = {name: samples.inputs[name] for name in pixel_inputs(self.inputs)}
+        images = {name: compared(samples.inputs[name], self.inputs[name]) for name in compared_inputs(self.inputs)}
         return find_leaks(
             split, images, inputs=self.input_names, targets=self.target_names, group=self.group, time=self.time,
         )  # fmt: skip

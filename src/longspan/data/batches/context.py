@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 from longspan.columns import Column
 
-__all__ = ["context_for", "pixel_inputs"]
+__all__ = ["compared_inputs", "context_for", "pixel_inputs"]
+
+
+def compared_inputs(columns: Mapping[str, Column]) -> list[str]:
+    """Names of the columns among whose values near duplicates are sought, in order."""
+    return [name for name, column in columns.items() if column.encodes_pixels or column.has_fingerprints]
 
 
 def context_for(column: Column, inputs: Mapping[str, Column]) -> tuple[str, Column] | None:

@@ -1,4 +1,4 @@
-"""Looking for leaks in a split without training anything: images at 128 pixels, other cells as they are."""
+"""Looking for leaks in a split without training anything: images at 128 pixels, recordings, other cells as they are."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from longspan.columns import Column
 from longspan.data.batches.build import build_store
-from longspan.data.batches.context import pixel_inputs
+from longspan.data.batches.context import compared_inputs
 from longspan.data.batches.store import RowStore
-from longspan.data.leakage.leaks import Leaks, find_leaks, parts_of
+from longspan.data.leakage.leaks import Leaks, compared, find_leaks, parts_of
 from longspan.data.table_view import SplitView, TableView
 from longspan.errors import ConfigError, data_error, unknown_name
 
@@ -44,16 +44,19 @@ def check_split(
     if on_error not in ("raise", "skip"):
         raise ConfigError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
     rows = np.sort(np.concatenate(list(parts_of(split).values())))
-    images = {
-        name: _decoded(table, name, column, rows) for name in names if (column := table.columns[name]).encodes_pixels
+    encoded = {
+        name: _encoded(table, name, table.columns[name], rows)
+        for name in compared_inputs({name: table.columns[name] for name in names})
     }
-    faults = [fault for store in images.values() for fault in store.faults.values()]
+    faults = [fault for store, _ in encoded.values() for fault in store.faults.values()]
     if faults and on_error == "raise":
         raise data_error(
-            f"{len(faults)} images cannot be read:",
+            f"{len(faults)} {' and '.join(sorted({f'{column.kind} files' for _, column in encoded.values()}))} cannot "
+            "be read:",
             faults,
             'Mend or remove them, or on_error="skip" (--on-error skip).',
         )
+    images = {name: compared(store, column) for name, (store, column) in encoded.items()}
     return find_leaks(split, images, inputs=names, targets=wanted, group=group, time=time)
 
 
@@ -64,12 +67,12 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
 def _readable(table: TableView, except_for: set[object]) -> list[str]:
     """Columns that a network can read: if there are images they alone, for what lies beside them may be anything."""
     names = [name for name, column in table.columns.items() if name not in except_for and column.readable]
-    images = pixel_inputs({name: table.columns[name] for name in names})
+    images = compared_inputs({name: table.columns[name] for name in names})
     return images or names
 
 
-def _decoded(table: TableView, name: str, column: Column, rows: np.ndarray) -> RowStore:
-    """The images, no larger than is needed; the whole of each, whatever its shape."""
+def _encoded(table: TableView, name: str, column: Column, rows: np.ndarray) -> tuple[RowStore, Column]:
+    """The values, images no larger than is needed and the whole of each, and the fitted column that encoded them."""
     present = rows[table.frame[name].is_not_null().to_numpy()[rows]]
 
     def values() -> Iterable[Any]:
@@ -78,4 +81,4 @@ def _decoded(table: TableView, name: str, column: Column, rows: np.ndarray) -> R
         return (table.value(int(row), name) for row in present)
 
     small = column.fit_small(values, _SIDE_PX) if len(present) else column
-    return build_store(table, name, small, rows, memory_bytes=_MEMORY_BYTES)
+    return build_store(table, name, small, rows, memory_bytes=_MEMORY_BYTES), small

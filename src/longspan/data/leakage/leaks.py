@@ -19,14 +19,17 @@ from typing import final
 import numpy as np
 import torch
 
+from longspan.columns import Column
+from longspan.data.batches.store import RowStore
 from longspan.data.leakage.column_leaks import ColumnLeak, group_leak, suggested_groups, time_leak
 from longspan.data.leakage.exact_duplicates import equal_rows
 from longspan.data.leakage.near_duplicates import ImageStore, Kind, alike_images
+from longspan.data.leakage.near_recordings import FingerprintStore
 from longspan.data.leakage.target_leakage import target_leaks
 from longspan.data.table_view import SplitView
 from longspan.errors import LeakError
 
-__all__ = ["Leak", "Leaks", "find_leaks", "parts_of"]
+__all__ = ["Compared", "Leak", "Leaks", "compared", "find_leaks", "parts_of"]
 
 _RANKS = {"train": 0, "valid": 1, "test": 2}
 _CURES = {
@@ -138,9 +141,17 @@ def parts_of(split: SplitView) -> dict[str, np.ndarray]:
     return {part: rows for part, rows in parts.items() if len(rows)}
 
 
+Compared = ImageStore | FingerprintStore
+
+
+def compared(store: RowStore, column: Column) -> Compared:
+    """Encoded values as they are compared: images as they are, others by their fingerprints."""
+    return FingerprintStore(store, column) if column.has_fingerprints else store
+
+
 def find_leaks(
     split: SplitView,
-    images: Mapping[str, ImageStore] | None = None,
+    images: Mapping[str, Compared] | None = None,
     *,
     inputs: Sequence[str] = (),
     targets: Sequence[str] = (),
@@ -153,8 +164,8 @@ def find_leaks(
     Args:
         split: The parts. Test rows are compared without opening the vault: nothing is learned from them, and their
             targets are not looked at.
-        images: The inputs that are images, by name and by row of the split's table. A sample is a copy if one of
-            them is; but an image that many rows share, a pattern to compare with, says nothing by itself.
+        images: The inputs that are images or recordings, by name and by row of the split's table. A sample is a copy
+            if one of them is; but an image that many rows share, a pattern to compare with, says nothing by itself.
         inputs: Names of all inputs. Without images, rows whose inputs are all equal are copies, unless chance
             explains it (see `equal_rows`). Of several, each that is no image is asked whether it gives a target away.
         targets: Names of the targets; only those of training rows are read.
@@ -202,14 +213,14 @@ def find_leaks(
 
 
 def _alike(
-    images: Mapping[str, ImageStore], parts: Mapping[str, np.ndarray], part_of: np.ndarray
+    images: Mapping[str, Compared], parts: Mapping[str, np.ndarray], part_of: np.ndarray
 ) -> dict[tuple[int, int], tuple[Kind, str]]:
     """Pairs of rows of which an image is a copy, and which; an image that many rows share does not count alone."""
     found: dict[str, dict[tuple[int, int], Kind]] = {}
     shared: dict[str, set[int]] = {}
     many = max(5, len(part_of) // 1000)
     for column, store in images.items():
-        alike = alike_images(store, parts)
+        alike = store.alike(parts) if isinstance(store, FingerprintStore) else alike_images(store, parts)
         found[column] = dict(alike.pairs)
         for equal in alike.equal:
             found[column] |= dict.fromkeys(_across(equal, part_of), "identical")

@@ -35,7 +35,8 @@ def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndar
         return series_of(name, values), None
     if isinstance(values, np.ndarray | torch.Tensor) and values.ndim != 1:
         pixels = np.asarray(values)
-        _check_pixels(name, pixels)
+        if column.encodes_pixels or column.context_kind:
+            _check_pixels(name, pixels)
         return pl.Series(name, np.arange(len(pixels), dtype=np.int64)), pixels
     images = list(values)
     in_memory = [isinstance(value, np.ndarray | torch.Tensor | PILImage.Image) for value in images]
@@ -43,7 +44,14 @@ def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndar
         return series_of(name, images), None
     given = [np.asarray(value) for value, there in zip(images, in_memory, strict=True) if there]
     if len(given) != sum(value is not None for value in images):
-        raise DataError(f"Column {name!r} has images both as files and as arrays; use one form.")
+        raise DataError(f"Column {name!r} has values both as files and as arrays; use one form.")
+    position = iter(range(len(given)))
+    cells = pl.Series(name, [next(position) if there else None for there in in_memory], dtype=pl.Int64)
+    if not column.encodes_pixels and column.context_kind is None:  # recordings, which differ in their length
+        arrays = np.empty(len(given), object)
+        for place, array in enumerate(given):  # an assignment of all would make equally long ones one array
+            arrays[place] = array
+        return cells, arrays
     shapes = sorted({array.shape for array in given})
     if len(shapes) > 1:
         raise DataError(
@@ -52,8 +60,7 @@ def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndar
         )
     pixels = np.stack(given)
     _check_pixels(name, pixels)
-    position = iter(range(len(given)))
-    return pl.Series(name, [next(position) if there else None for there in in_memory], dtype=pl.Int64), pixels
+    return cells, pixels
 
 
 def series_of(name: str, values: Iterable[Any]) -> pl.Series:

@@ -1,0 +1,193 @@
+"""Recordings as a column: lengths, images and sequences, statistics, augmentation, copies."""
+
+import math
+
+import librosa
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+import torch
+
+import longspan as ls
+from longspan.audio import AudioAugment, AudioFeatures, segment
+from longspan.columns import Audio, ImageSpec, SequenceSpec
+from longspan.columns.ragged import Ragged, pad
+from longspan.errors import ConfigError, DataError
+
+RATE = 8000
+GENERATOR = np.random.default_rng(0)
+
+
+def noise(seconds, level=3000):
+    """Noise whose level goes up and down, as speech does."""
+    count = round(seconds * RATE)
+    envelope = np.interp(
+        np.arange(count),
+        np.arange(0, count + 400, 400),
+        GENERATOR.uniform(0, 1, 1 + -(-count // 400) + 1)[: len(np.arange(0, count + 400, 400))],
+    )
+    return (GENERATOR.normal(0, level, count) * envelope).clip(-32768, 32767).astype(np.int16)
+
+
+LONG, SHORT = noise(1.0), noise(0.4)
+
+
+def test_rate_and_length_are_learned_from_headers(tmp_path):
+    soundfile.write(tmp_path / "a.wav", LONG, RATE)
+    soundfile.write(tmp_path / "b.flac", SHORT, 16_000)
+    paths = [str(tmp_path / "a.wav"), str(tmp_path / "b.flac"), str(tmp_path / "gone.wav")]
+    fitted = Audio().fit(paths)
+    assert (fitted.rate_hz, fitted.seconds) == (RATE, 1.0)
+    assert fitted.encode(paths[0]).shape == (RATE,)
+    assert Audio(layout="sequence").fit(paths).seconds is None
+    with pytest.raises(DataError, match=r"No training recording can be opened:\n.*gone.wav: there is no such file"):
+        Audio().fit([paths[2]])
+    with pytest.raises(ConfigError, match=r"do not say their rate: Audio\(rate_hz=16000\)"):
+        Audio().fit([LONG])
+
+
+def test_shorter_recordings_stand_in_silence_and_longer_ones_lose_their_ends():
+    column = Audio(rate_hz=RATE, seconds=0.5, refuse=())
+    assert np.array_equal(column.encode(LONG), LONG[2000:6000])
+    encoded = column.encode(SHORT)
+    assert np.array_equal(encoded[400:3600], SHORT)
+    assert not encoded[:400].any()
+    assert not encoded[3600:].any()
+
+
+def test_an_image_is_the_log_mel_spectrogram_of_librosa():
+    column = Audio(rate_hz=RATE, seconds=1.0, normalise="none", features=AudioFeatures(mels=40, f_min_hz=0))
+    image = column.prepare(torch.from_numpy(LONG)[None])[0, 0]
+    power = librosa.feature.melspectrogram(
+        y=LONG.astype(np.float32) / 32768, sr=RATE, n_fft=256, hop_length=80, win_length=200, n_mels=40,
+        pad_mode="constant",
+    )  # fmt: skip
+    np.testing.assert_allclose(image.numpy(), librosa.power_to_db(power), atol=1e-4)
+    assert column.spec() == ImageSpec(1, (40, 101)) == ImageSpec(1, tuple(image.shape))
+
+
+def test_training_rows_get_mean_0_and_spread_1():
+    column = Audio(rate_hz=RATE, seconds=1.0, features=AudioFeatures(mels=20, deltas=1))
+    batch = torch.from_numpy(np.stack([noise(1.0, level) for level in (500, 2000, 8000)]))
+    fitted = column.fit_encoded([batch[:2], batch[2:]])
+    assert not fitted.needs_encoded
+    prepared = fitted.prepare(batch)
+    assert prepared.shape == (3, 2, 20, 101)
+    torch.testing.assert_close(prepared.mean((0, 3)), torch.zeros(2, 20), atol=1e-3, rtol=0)
+    torch.testing.assert_close(prepared.std((0, 3), correction=0), torch.ones(2, 20), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("normalise", ["training", "utterance", "running", "none"])
+def test_a_sequence_does_not_depend_on_its_batch(normalise):
+    column = Audio(rate_hz=RATE, layout="sequence", normalise=normalise, features=AudioFeatures(mels=20))
+    batch = pad([torch.from_numpy(LONG), torch.from_numpy(SHORT)])
+    column = column.fit_encoded([batch])
+    prepared = column.prepare(batch)
+    assert isinstance(prepared, Ragged)
+    assert prepared.lengths.tolist() == [101, 41]
+    assert column.spec() == SequenceSpec(20, rate_hz=100)
+    alone = column.prepare(pad([torch.from_numpy(SHORT)]))
+    torch.testing.assert_close(prepared.values[1, :41], alone.values[0], atol=1e-3, rtol=0)
+    assert not prepared.values[1, 41:].any()
+
+
+def test_what_is_refused_says_why():
+    column = Audio(rate_hz=RATE, layout="sequence", refuse=("silent", "clipped"), longest_s=0.5)
+    assert "silent" in column.check(np.zeros(800, np.int16))
+    assert "clipped" in column.check((np.sin(np.arange(800) / 5).astype(np.float32) * 9).clip(-1, 1))
+    assert "lasts 1.0 s, more than the 0.5 s" in column.check(LONG)
+    short = Audio(rate_hz=RATE, layout="sequence", features=AudioFeatures(centred=False))
+    assert "less than one frame" in short.check(LONG[:100])
+    assert column.check(SHORT) is None
+
+
+def test_the_scale_of_the_speech_embedding():
+    column = Audio.for_speech_embedding(seconds=1.0)
+    wave = torch.from_numpy(GENERATOR.integers(-9000, 9000, 16_000, np.int16))
+    image = column.prepare(wave[None])[0, 0]
+    # Source: metadata of the weights: |rfft(frame * window)|^2 @ mel, 10 log10, floor at max - 80, x / 10 + 2.
+    window = np.pad(np.hanning(401)[:400], 56)
+    frames = np.lib.stride_tricks.sliding_window_view(wave.numpy().astype(np.float64), 512)[::160] * window
+    mel = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=32, fmin=60, fmax=3800)
+    decibels = 10 * np.log10(np.maximum(np.abs(np.fft.rfft(frames)) ** 2 @ mel.T, 1e-10))
+    wanted = np.maximum(decibels, decibels.max() - 80) / 10 + 2
+    np.testing.assert_allclose(image.numpy(), wanted.T, atol=2e-4)
+
+
+def test_augmentation_is_drawn_for_each_row_and_epoch():
+    column = Audio(rate_hz=RATE, seconds=1.0, normalise="none")
+    config = AudioAugment(shift_s=0.1, noise=1.0, time_masks=1)
+    batch = torch.from_numpy(np.stack([LONG, LONG]))
+    params = column.draw_params(config, torch.tensor([3, 4]), 2, 0)
+    changed = column.prepare(batch, params)
+    assert not torch.equal(changed[0], changed[1])
+    again = column.prepare(batch[1:], column.draw_params(config, torch.tensor([4]), 2, 0))
+    torch.testing.assert_close(again[0], changed[1])
+    assert torch.equal(batch[0], torch.from_numpy(LONG))
+
+
+def test_faster_sequences_are_shorter():
+    column = Audio(rate_hz=RATE, layout="sequence", normalise="none")
+    params = column.draw_params(AudioAugment(speed=0.5), torch.arange(4), 0, 0)
+    prepared = column.prepare(pad([torch.from_numpy(LONG)] * 4), params)
+    wanted = [1 + round(RATE / speed) // 80 for speed in params.speed.tolist()]
+    assert prepared.lengths.tolist() == wanted
+    assert prepared.values.shape[1] == max(wanted)
+
+
+def test_options_that_cannot_be():
+    for options, what in [
+        ({"rate_hz": 10}, "rate_hz"), ({"seconds": 0}, "seconds"), ({"layout": "picture"}, "layout"),
+        ({"normalise": "x"}, "normalise"), ({"refuse": ("loud",)}, "refuse"), ({"channel": -1}, "channel"),
+        ({"seconds": 1.0, "layout": "sequence"}, "keep their length"), ({"mean": (0.0,)}, "go together"),
+        ({"mean": (math.nan,) * 64, "std": (1.0,) * 64}, "finite"),
+        ({"mean": (0.0,) * 64, "std": (0.0,) * 64}, "above 0"),
+    ]:  # fmt: skip
+        with pytest.raises(ConfigError, match=what):
+            Audio(**options)
+    assert Audio.from_words("1.5s") == Audio(seconds=1.5)
+    assert Audio.from_words("sequence") == Audio(layout="sequence")
+    with pytest.raises(ConfigError, match="audio:long: write audio"):
+        Audio.from_words("long")
+
+
+def test_a_cell_shows_a_spectrogram_and_a_player():
+    shown = Audio(rate_hz=RATE).show_html(LONG)
+    assert "data:image/png;base64," in shown
+    assert "<audio controls" in shown
+    assert Audio().show_html("gone.wav") == "(there is no such file)"
+
+
+def test_tables_hold_files_parts_and_arrays(tmp_path):
+    soundfile.write(tmp_path / "talk.wav", LONG, RATE)
+    frame = pl.DataFrame({"file": ["talk.wav"] * 2, "start": [0.1, 0.5], "end": [0.3, 1.0]})
+    frame.write_csv(tmp_path / "rows.csv")
+    table = ls.Table.from_csv(tmp_path / "rows.csv")
+    table = table.with_column("sound", Audio(), lambda row: segment(row["file"], row["start"], row["end"]))
+    column = Audio(layout="sequence").fit(table["sound"])
+    assert [len(column.encode(value)) for value in table["sound"]] == [1600, 4000]
+    held = ls.Table.from_arrays({"sound": [LONG, SHORT, None]}, {"sound": Audio(rate_hz=RATE)})
+    assert np.array_equal(held.value(1, "sound"), SHORT)
+    assert held.value(2, "sound") is None
+    alike = ls.Table.from_arrays({"sound": np.stack([LONG, LONG])}, {"sound": Audio(rate_hz=RATE)})
+    assert np.array_equal(alike.value(1, "sound"), LONG)
+
+
+def test_copies_on_both_sides_of_a_split_are_found(tmp_path):
+    originals = [noise(1.0) for _ in range(6)]
+    for number, samples in enumerate(originals):
+        soundfile.write(tmp_path / f"{number}.wav", samples, RATE)
+    quiet = np.concatenate([np.zeros(2000, np.int16), (originals[1] * 0.4).astype(np.int16), np.zeros(900, np.int16)])
+    soundfile.write(tmp_path / "6.opus", quiet, RATE, format="OGG", subtype="OPUS")
+    soundfile.write(tmp_path / "7.wav", originals[2], RATE)
+    table = ls.Table.from_arrays(
+        {"sound": [str(tmp_path / f"{n}.wav") for n in range(6)] + [str(tmp_path / "6.opus"), str(tmp_path / "7.wav")],
+         "word": list("abababab"), "part": ["train"] * 6 + ["valid"] * 2},
+        {"sound": Audio(layout="sequence"), "word": ls.Category(), "part": ls.Category()},
+    )  # fmt: skip
+    split = table.split(column="part")
+    pairs = {(pair.row, pair.other_row): pair.kind for pair in split.leaks("sound", "word").pairs}
+    assert pairs == {(1, 6): "near-identical", (2, 7): "identical"}
+    with pytest.raises(ls.LongspanError, match="near-identical"):
+        ls.Task(split, inputs="sound", targets="word").prepare()
