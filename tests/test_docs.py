@@ -19,7 +19,8 @@ MODULES = [m.name for m in pkgutil.walk_packages(longspan.__path__, "longspan.")
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
-    failures, _ = doctest.testmod(importlib.import_module(name), extraglobs={"ls": longspan}, optionflags=doctest.ELLIPSIS)
+    module = importlib.import_module(name)
+    failures, _ = doctest.testmod(module, extraglobs={"ls": longspan}, optionflags=doctest.ELLIPSIS)
     assert failures == 0
 
 

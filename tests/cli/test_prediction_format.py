@@ -299,7 +299,9 @@ def test_networks_are_measured_on_annotations(longspan, finders, scenes):
     coco = ("--format", "coco", "--annotations", scenes / "coco.json")
     answer = longspan("evaluate", finders["instances"], scenes / "images", *coco, "--json")
     assert (answer.code, answer.err) == (0, "")
-    assert json.loads(answer.out).keys() >= {"rows", "mask_ap50", "ap50"}
+    answer = json.loads(answer.out)
+    assert answer["rows"] == 12
+    assert answer["parts"]["train"].keys() >= {"rows", "mask_ap50", "ap50"}
     wrong = longspan("evaluate", finders["mask"], scenes / "images", *coco)
     assert (wrong.code, "There is no column 'mask'" in wrong.err) == (2, True)
 

@@ -124,5 +124,5 @@ def test_what_cannot_be_slid_is_refused():
         slide(single(), width_px=64, target="text", none="|")
     learner = single()
     learner.heads["sign"] = dataclasses.replace(learner.heads["sign"], column=None)
-    with pytest.raises(ConfigError, match="has one target, a category"):
+    with pytest.raises(ConfigError, match="Only a network with one target, a category"):
         slide(learner, width_px=64, target="text")

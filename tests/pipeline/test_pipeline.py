@@ -473,7 +473,7 @@ def test_the_pipeline_of_one_stage_is_end_to_end(pulses):
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert pipeline.model("all").task.table.arrays["image"] is table.arrays["image"]
     assert pipeline.steps_done == alone.steps_done > 0
-    assert pipeline.evaluate(table)["error"] == pytest.approx(1 - alone.evaluate(table)["accuracy"])
+    assert pipeline.evaluate(table)["error"] == pytest.approx(1 - alone.evaluate("train")["accuracy"])
 
 
 def strips(pulses, rows=12):

@@ -103,12 +103,17 @@ def test_what_the_caller_draws_does_not_reach_the_training(small):
 # --- no trace --------------------------------------------------------------------------------------------------------
 
 
+def evaluate_all_rows(learner, path):
+    with pytest.warns(UserWarning, match="rows trained this model"):
+        learner.evaluate(learner.task.table)
+
+
 @pytest.mark.parametrize(
     "look",
     [
         lambda learner, path: learner.evaluate(),
         lambda learner, path: learner.evaluate("train"),
-        lambda learner, path: learner.evaluate(learner.task.table),
+        evaluate_all_rows,
         lambda learner, path: learner.evaluate(views=3),
         lambda learner, path: learner.predict(learner.task.table),
         lambda learner, path: learner.predict(learner.task.table, views=2),

@@ -152,7 +152,7 @@ def test_a_checkpoint_cut_in_half_is_named_and_the_one_before_taken(longspan, to
     answer = longspan("train", "--resume", "run")
     assert answer.code == 0
     assert f"Damaged checkpoints were skipped: {last.parent.name}" in answer.out
-    assert "Going on from step-00000005-0-00001" in answer.out
+    assert "Resuming from step-00000005-0-00001" in answer.out
     assert outcome(run) == outcome(tmp_path / "work" / "whole")
 
 
