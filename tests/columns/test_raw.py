@@ -28,7 +28,7 @@ def test_no_network_reads_it():
         {"image": np.zeros((4, 8, 8), np.uint8), "boxes": [[1], [2], [3], [4]]}, {"image": Image(), "boxes": Raw()}
     )
     for inputs, targets in (("image", "boxes"), ("boxes", "image")):
-        with pytest.raises(ConfigError, match="'boxes' holds plain values, which no network reads or predicts"):
+        with pytest.raises(ConfigError, match="'boxes' holds raw values, which no network reads or predicts"):
             Task(table.split(valid=0), inputs=inputs, targets=targets)
 
 

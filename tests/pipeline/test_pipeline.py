@@ -407,7 +407,7 @@ def test_a_budget_is_shared_by_the_stages_that_count_steps(pulses):
         ),
         ("middle", "names", {"each": "middle"}, r"learns 'names', .* adds=\{'names': ...\} in the stage does"),
         ("middle", "word", {}, "reads 'middle', a list in every sample: say each='middle'"),
-        ("signal", {"names": ls.Category()}, {}, "reads 'signal', plain values, which no network reads"),
+        ("signal", {"names": ls.Category()}, {}, "reads 'signal', raw values, which no network reads"),
         ("count", "word", {}, "reads 'count', but nothing says what it means .* columns={'count': ...}"),
     ],
 )

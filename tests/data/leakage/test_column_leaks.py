@@ -57,7 +57,7 @@ def test_a_split_by_time_is_in_order_and_moving_breaks_it():
 
 def test_columns_that_cannot_be_asked_say_so():
     split = _split(["train", "test"], day=["soon", "late"])
-    with pytest.raises(SplitError, match="no date"):
+    with pytest.raises(SplitError, match="is not a date"):
         find_leaks(split, time="day")
     with pytest.raises(UnknownNameError, match="Did you mean 'day'"):
         find_leaks(split, group="dya")
