@@ -34,7 +34,11 @@ def people(rows=120, **options):
     words = ["".join(rng.choice(list("abcdef"), rng.integers(1, 40))) for _ in range(rows)]
     age = 1e9 + rng.normal(size=rows)
     sex = rng.choice(["m", "f"], rows).tolist()
-    label = [("a" in word) ^ (years > 1e9) for word, years in zip(words, age, strict=True)]
+    scores = [
+        years - 1e9 + (0.7 if which == "m" else -0.7) + 4 * (word.count("a") / len(word) - 1 / 6)
+        for word, years, which in zip(words, age, sex, strict=True)
+    ]
+    label = [score > 0 for score in scores]
     cells = {"word": words, "age": age.tolist(), "sex": sex, "label": label}
     for name, row in options.pop("missing", []):
         cells[name][row] = None
