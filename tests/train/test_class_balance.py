@@ -83,7 +83,8 @@ def test_a_balanced_training_sees_classes_equally_often_and_resumes_bit_for_bit(
 
     one, two = learner(Watch()).fit(2), learner().fit(2)
     assert len(seen) == 2
-    assert all(a.equal(b) for a, b in zip(one.network.state_dict().values(), two.network.state_dict().values()))
+    first, second = one.network.state_dict(), two.network.state_dict()
+    assert all(first[name].equal(second[name]) for name in first)
     plain = ls.Learner(task_of(table), "lenet5", config=ls.TrainConfig(batch_size=10), progress=False).fit(2)
     assert one.history[0]["train_loss"] != plain.history[0]["train_loss"]
 
