@@ -15,7 +15,7 @@ import torch
 
 import longspan as ls
 from longspan.data import encode_rows
-from longspan.train.memory import keep_freed_memory
+from longspan.train.protection.memory import keep_freed_memory
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import longspan as ls
 from longspan.errors import TrainingError
 from longspan.randomness import permutation
 from longspan.train import Callback
-from longspan.train.schedules import lr_factor, momentum_at
+from longspan.train.optimization.schedules import lr_factor, momentum_at
 
 
 class Rates(Callback):

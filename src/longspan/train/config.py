@@ -11,7 +11,7 @@ from longspan.columns.augmentation import Augmentation
 from longspan.errors import ConfigError, unknown_name
 from longspan.inference.precision import PRECISIONS, Precision
 from longspan.old_names import accepts_old_keywords
-from longspan.train.schedules import SCHEDULES, Schedule
+from longspan.train.optimization.schedules import SCHEDULES, Schedule
 from longspan.vision.augment import Augment
 
 __all__ = ["OPTIMIZERS", "Phase", "TrainConfig", "fine_tune_phases"]

@@ -29,7 +29,7 @@ from longspan.train.checkpoints.checkpoint_state import check_same_training, go_
 from longspan.train.class_balance import count_classes
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import full_name, resolve_design
-from longspan.train.lr_find import LRFind, range_test
+from longspan.train.optimization.lr_find import LRFind, range_test
 from longspan.train.phases import own_randomness, train_phases
 from longspan.train.training import MakeStep, Training
 

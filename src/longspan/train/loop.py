@@ -17,10 +17,10 @@ from longspan.inference.network import Network
 from longspan.inference.source import Source, autocast, prepare_targets, sum_losses
 from longspan.train.callbacks import Callback
 from longspan.train.config import TrainConfig
-from longspan.train.guards import GuardedStep
 from longspan.train.mixup import draw_mixture
-from longspan.train.optimizer import clip_gradients, set_rates
-from longspan.train.schedules import lr_factor, momentum_at
+from longspan.train.optimization.optimizer import clip_gradients, set_rates
+from longspan.train.optimization.schedules import lr_factor, momentum_at
+from longspan.train.protection.guards import GuardedStep
 from longspan.train.state import Run, TrainState
 from longspan.train.step import StepInfo
 from longspan.train.validation import validate

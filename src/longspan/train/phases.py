@@ -16,21 +16,21 @@ from longspan.data.batches.order import split_evenly
 from longspan.errors import CheckpointError, ConfigError
 from longspan.inference.scores import join_target
 from longspan.inference.source import Source, whole_source
-from longspan.train.best_epoch import BestEpoch
 from longspan.train.callbacks import Callback, EarlyStopping
+from longspan.train.checkpoints.best_epoch import BestEpoch
 from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, latest_steps, name_of
 from longspan.train.checkpoints.checkpoint_state import collect, restore
 from longspan.train.class_balance import balanced_weights
 from longspan.train.config import Phase
 from longspan.train.feature_cache import FeatureCache
-from longspan.train.interrupt import interrupts_noted
 from longspan.train.loop import SupervisedStep, train_phase
-from longspan.train.memory import keep_freed_memory
-from longspan.train.optimizer import make_optimizer
+from longspan.train.optimization.optimizer import make_optimizer
 from longspan.train.progress import ProgressBar
+from longspan.train.protection.interrupt import interrupts_noted
+from longspan.train.protection.memory import keep_freed_memory
+from longspan.train.protection.training_errors import memory_named
 from longspan.train.state import Run, TrainState
 from longspan.train.training import Training
-from longspan.train.training_errors import memory_named
 
 __all__ = ["own_randomness", "train_phases"]
 

@@ -21,7 +21,7 @@ from longspan.train.budget import Budget, fit_phases
 from longspan.train.callbacks import Callback, WeightAverage
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.learner import Learner
-from longspan.train.schedules import Schedule
+from longspan.train.optimization.schedules import Schedule
 from longspan.train.state import TrainState
 
 __all__ = ["Recipe"]

@@ -9,10 +9,10 @@ from longspan.errors import TrainingError
 from longspan.inference.network import Network
 from longspan.inference.scores import score_rows
 from longspan.inference.source import Source, precision_fallbacks
-from longspan.train.guards import GuardedStep
-from longspan.train.snapshot import Snapshot
+from longspan.train.protection.guards import GuardedStep
+from longspan.train.protection.snapshot import Snapshot
+from longspan.train.protection.training_errors import is_out_of_memory, largest_that_fits, out_of_memory
 from longspan.train.state import Run, TrainState
-from longspan.train.training_errors import is_out_of_memory, largest_that_fits, out_of_memory
 
 __all__ = ["validate"]
 

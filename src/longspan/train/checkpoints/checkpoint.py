@@ -19,8 +19,8 @@ import torch
 from longspan.errors import CheckpointError, ConfigError, ModelFileError
 from longspan.storage.files import read_tensors, write_tensors
 from longspan.storage.lock import FolderLock
-from longspan.train.best_epoch import BestEpoch
 from longspan.train.callbacks import Callback
+from longspan.train.checkpoints.best_epoch import BestEpoch
 from longspan.train.state import TrainState
 
 __all__ = ["CheckpointWriter", "Checkpoints", "latest_steps", "name_of", "read_latest"]

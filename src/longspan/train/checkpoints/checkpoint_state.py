@@ -18,7 +18,7 @@ from longspan.errors import CheckpointError, LongspanError
 from longspan.heads import head_from_json
 from longspan.old_names import current_fields, current_json
 from longspan.storage.files import tensors_below
-from longspan.train.best_epoch import BestEpoch
+from longspan.train.checkpoints.best_epoch import BestEpoch
 from longspan.train.checkpoints.checkpoint_values import check_values, misfit_named
 from longspan.train.config import Phase
 from longspan.train.state import TrainState

@@ -25,8 +25,8 @@ from longspan.report import (
     residual_histogram,
     worth_of,
 )
+from longspan.train.optimization.schedules import lr_factor
 from longspan.train.reports.show import batch_images, legend_of, result_images
-from longspan.train.schedules import lr_factor
 
 if TYPE_CHECKING:
     from longspan.data import Task

@@ -7,7 +7,7 @@ from longspan.heads import Classify
 from longspan.inference.network import Network
 from longspan.models import SmallResNetConfig, create
 from longspan.train import Phase, TrainConfig
-from longspan.train.optimizer import make_optimizer
+from longspan.train.optimization.optimizer import make_optimizer
 
 HEADS = {"y": Classify(hidden=(5,), column=Category(vocab=("a", "b")))}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from longspan.errors import UnknownNameError
-from longspan.train.schedules import SCHEDULES, lr_factor, momentum_at
+from longspan.train.optimization.schedules import SCHEDULES, lr_factor, momentum_at
 
 STEPS = 40
 

@@ -16,16 +16,16 @@ from longspan.data.batches.samples import Batch
 from longspan.errors import TrainingError
 from longspan.inference.source import precision_fallbacks
 from longspan.randomness import step_seed
-from longspan.train.snapshot import Snapshot
-from longspan.train.state import Run, TrainState
-from longspan.train.step import StepInfo, TrainStep
-from longspan.train.training_errors import (
+from longspan.train.protection.snapshot import Snapshot
+from longspan.train.protection.training_errors import (
     first_rows,
     is_out_of_memory,
     largest_that_fits,
     not_finite,
     out_of_memory,
 )
+from longspan.train.state import Run, TrainState
+from longspan.train.step import StepInfo, TrainStep
 
 __all__ = ["CHECK_EVERY", "GuardedStep"]
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from longspan.errors import ConfigError, TrainingError
-from longspan.train.lr_find import LRFind, suggest
+from longspan.train.optimization.lr_find import LRFind, suggest
 
 
 def test_rates_rise_evenly_on_a_log_scale_and_the_blow_up_is_left_out(small):

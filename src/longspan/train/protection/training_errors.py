@@ -10,7 +10,7 @@ import torch
 
 from longspan.data.batches.samples import Batch
 from longspan.errors import TrainingError
-from longspan.train.memory import give_back_freed_memory
+from longspan.train.protection.memory import give_back_freed_memory
 
 __all__ = ["first_rows", "is_out_of_memory", "largest_that_fits", "memory_named", "not_finite", "out_of_memory"]
 

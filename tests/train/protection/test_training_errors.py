@@ -11,8 +11,9 @@ from torch import nn
 
 import longspan as ls
 from longspan.errors import TrainingError
-from longspan.train import Callback, guards
-from longspan.train.training_errors import is_out_of_memory, largest_that_fits
+from longspan.train import Callback
+from longspan.train.protection import guards
+from longspan.train.protection.training_errors import is_out_of_memory, largest_that_fits
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from longspan.train.interrupt import interrupts_noted
+from longspan.train.protection.interrupt import interrupts_noted
 
 pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
 

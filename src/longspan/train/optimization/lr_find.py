@@ -17,7 +17,7 @@ from longspan.inference.source import whole_source
 from longspan.randomness import permutation, step_seed
 from longspan.train.config import Phase
 from longspan.train.loop import SupervisedStep
-from longspan.train.optimizer import make_optimizer, set_rates
+from longspan.train.optimization.optimizer import make_optimizer, set_rates
 from longspan.train.step import StepInfo
 from longspan.train.training import Training
 

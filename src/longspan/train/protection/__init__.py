@@ -1,0 +1,1 @@
+"""What protects a training: checks of steps, fallback, memory, Ctrl-C."""
