@@ -25,9 +25,10 @@ from longspan.inference.model_file_validation import check_fitted, check_model_i
 from longspan.inference.network import Network, eval_view, place
 from longspan.inference.precision import Precision, pick_device, pick_dtype
 from longspan.inference.predictions import Predictions, image_in, path_of
-from longspan.inference.scores import predict_rows, score_rows
+from longspan.inference.scores import Scores, predict_rows, score_rows
 from longspan.inference.source import Source, whole_source
 from longspan.inference.tiled_predictions import predict_tiled
+from longspan.metrics.per_class import ClassMetrics
 from longspan.models import Backbone
 from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
@@ -172,6 +173,14 @@ class Predictor:
             if len(rows)
         }
 
+    def per_class(self, table: Table, *, batch_size: int = 64) -> dict[str, list[ClassMetrics]]:
+        """By target precision, recall, F1, average precision and ROC AUC of each class, over the rows of a table.
+
+        Only of targets that are a class, or several labels, of a whole row.
+        """
+        samples = encode_targets(table, self.inputs, self.heads)
+        return self._scores(samples, torch.arange(len(table)), batch_size).per_class(self.heads)
+
     def recognise(self, table: Table) -> dict[str, np.ndarray]:
         """Row numbers of a table by what they were in training: "train", "valid", "test"; "new" are all others.
 
@@ -250,11 +259,14 @@ class Predictor:
     # --- helpers -------------------------------------------------------------------------------------------------
 
     def _measure(self, samples: Samples, rows: torch.Tensor, views: int, batch_size: int) -> dict[str, float]:
-        columns = {name: _column(head) for name, head in self.heads.items()}
-        scores = score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
+        scores = self._scores(samples, rows, batch_size)
         if views == 1:
             return scores.metrics(self.heads)
         return scores.metrics_of(self.predict_rows(samples, rows, views=views, batch_size=batch_size), self.heads)
+
+    def _scores(self, samples: Samples, rows: torch.Tensor, batch_size: int) -> Scores:
+        columns = {name: _column(head) for name, head in self.heads.items()}
+        return score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
 
     def _recognise(self, samples: Samples, rows: torch.Tensor) -> dict[str, np.ndarray]:
         known = hashes_from_json(self.info.get("row_hashes", {}))

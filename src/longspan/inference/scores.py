@@ -13,6 +13,7 @@ from longspan.columns.augmentation import DrawnParams
 from longspan.heads import Head
 from longspan.inference.network import Network
 from longspan.inference.source import Source, prepare_targets
+from longspan.metrics.per_class import ClassMetrics, class_metrics
 
 __all__ = ["Scores", "Views", "join_target", "measure", "predict_rows", "score_rows"]
 
@@ -46,6 +47,18 @@ class Scores:
         losses = [float(self.losses[name].sum() / self.present[name].sum()) for name in known]
         metrics = measure(heads, self.predictions, self.targets, self.present)
         return {"loss": sum(losses), **metrics} if known else metrics
+
+    def per_class(self, heads: Mapping[str, Head]) -> dict[str, list[ClassMetrics]]:
+        """By target the metrics of each class, over the rows whose target is known; only of targets with classes."""
+        found = {}
+        for name, head in heads.items():
+            known = self.present[name]
+            classes = head.class_targets(self.targets[name][known])
+            if classes is not None and len(classes):
+                predictions = self.predictions[name][known]
+                said, labels = head.class_predictions(predictions), getattr(head.column, "vocab", ())
+                found[name] = class_metrics(classes, head.class_scores(predictions), said, labels)
+        return found
 
     def metrics_of(self, predictions: Mapping[str, torch.Tensor], heads: Mapping[str, Head]) -> dict[str, float]:
         """The metrics of other predictions for the same rows."""

@@ -1,5 +1,6 @@
 """Reports: figures and images as one self-contained HTML file; takes plain numbers and arrays, knows no Learner."""
 
+from longspan.report.class_curves import precision_recall_curves, roc_curves
 from longspan.report.confusion import confused_pairs, confusion_matrix
 from longspan.report.document import Document
 from longspan.report.environment import describe_environment
@@ -28,7 +29,9 @@ __all__ = [
     "loss_curves",
     "lr_curve",
     "metric_curves",
+    "precision_recall_curves",
     "predicted_versus_true",
     "residual_histogram",
+    "roc_curves",
     "worth_of",
 ]

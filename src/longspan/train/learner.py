@@ -19,6 +19,7 @@ from longspan.inference.precision import pick_device, pick_dtype
 from longspan.inference.predictor import Predictor
 from longspan.inference.scores import Scores, score_rows
 from longspan.inference.source import prepare_inputs, whole_source
+from longspan.metrics.per_class import ClassMetrics
 from longspan.models import Backbone, ModelConfig
 from longspan.old_names import accepts_old_keywords
 from longspan.randomness import step_seed
@@ -264,6 +265,10 @@ class Learner:
         if part not in ("train", "valid"):
             raise ConfigError(f"scores() takes 'train' or 'valid', got {part!r}; test rows: evaluate('test').")
         return self._score(self.task.train if part == "train" else self.task.valid)
+
+    def per_class(self, part: Literal["train", "valid"] = "valid") -> dict[str, list[ClassMetrics]]:
+        """By target precision, recall, F1, average precision and ROC AUC of each class."""
+        return self.scores(part).per_class(self.heads)
 
     def evaluate(
         self,

@@ -156,6 +156,16 @@ def test_sealed_rows_are_measured_for_a_reason_that_the_file_keeps(longspan, pet
     assert longspan("evaluate", model, tmp_path / "pets", "--pattern", PATTERN, "--open-vault", " ").code == 2
 
 
+def test_metrics_of_each_class(longspan, trained, pets):
+    answer = longspan("evaluate", trained, pets, "--pattern", PATTERN, "--per-class")
+    assert answer.code == 0
+    assert "classes of breed" in answer.out
+    bengal = next(line for line in answer.out.splitlines() if line.startswith("bengal")).split()
+    assert bengal == ["bengal", "12", *["1.0000"] * 5]
+    values = json.loads(longspan("evaluate", trained, pets, "--pattern", PATTERN, "--per-class", "--json").out)
+    assert [each["label"] for each in values["classes"]["breed"]] == ["bengal", "pug"]
+
+
 def test_a_vault_without_rows_is_not_opened(longspan, trained, pets):
     answer = longspan("evaluate", trained, pets, "--pattern", PATTERN, "--open-vault", "why")
     assert answer.code == 2

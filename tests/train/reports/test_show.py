@@ -26,4 +26,4 @@ def test_a_mask_says_how_much_of_it_is_right_and_stands_beside_the_truth():
     assert {image.caption for image in batch_images(learner, 2)} == {""}
     page = compose_report(learner).to_html()
     assert page.count('<ul class="legend">') == 2
-    assert "Left the answer, right the truth." in page
+    assert "Left the prediction, right the target." in page

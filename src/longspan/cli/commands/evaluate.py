@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from longspan.errors import ConfigError, DataError, VaultError
 if TYPE_CHECKING:
     from longspan.inference import Ensemble, Predictor
     from longspan.inference.known_rows import PartMetrics
+    from longspan.metrics.per_class import ClassMetrics
     from longspan.pipeline import Pipeline
 
 __all__ = ["evaluate"]
@@ -44,6 +46,9 @@ def evaluate(
             "and kept in the model file.",
         ),
     ] = None,
+    per_class: Annotated[
+        bool, Opt("--per-class", help="Also precision, recall, F1, average precision and ROC AUC of each class.")
+    ] = False,
     as_json: Annotated[bool, Opt("--json", help="Print the metrics as one JSON object.")] = False,
     views: told.Views = 1,
     device: told.Device = "auto",
@@ -62,6 +67,7 @@ def evaluate(
     import numpy as np
 
     from longspan.cli.sources import image_column, read_source
+    from longspan.inference import Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.pipeline import Pipeline
     from longspan.systems.function_registry import load_with_functions
@@ -82,6 +88,8 @@ def evaluate(
             given = image_column(table)
             table = table.with_column(wanted, table.columns[given], table.column_values(given))
         if isinstance(predictor, Pipeline):
+            if per_class:
+                raise ConfigError("--per-class is for single networks; this model is a pipeline.")
             if open_vault is not None:
                 raise ConfigError("--open-vault is for single networks; this model is a pipeline.")
             measured = {"new": PartMetrics(np.arange(len(table)), predictor.evaluate(table))}
@@ -90,11 +98,23 @@ def evaluate(
             measured = predictor.evaluate_parts(table, parts=parts, views=views, batch_size=batch_size_for(predictor))
             if open_vault is not None:
                 _open_vault(predictor, Path(model), measured, open_vault)
+        by_class: dict[str, list[ClassMetrics]] = {}
+        if per_class and isinstance(predictor, Predictor):
+            used = np.concatenate([each.rows for each in measured.values() if each.metrics])
+            by_class = predictor.per_class(table.take(np.sort(used)), batch_size=batch_size_for(predictor))
+        if per_class and not by_class:
+            raise ConfigError("--per-class needs a single network that predicts classes of whole images.")
     if as_json:
-        print(json.dumps({"model": model, "source": source, "rows": len(table), **_as_json(measured)}, indent=2))
+        values = {"model": model, "source": source, "rows": len(table), **_as_json(measured)}
+        if by_class:
+            values["classes"] = {name: [asdict(each) for each in found] for name, found in by_class.items()}
+        print(json.dumps(values, indent=2))
     else:
         print(f"{len(table):,} rows of {source}")
         _print(measured)
+        for name, found in by_class.items():
+            print(f"\nclasses of {name}")
+            _print_classes(found)
 
 
 def _as_json(measured: Mapping[str, PartMetrics]) -> dict[str, Any]:
@@ -125,6 +145,17 @@ def _print(measured: Mapping[str, PartMetrics]) -> None:
     for part, each in measured.items():
         left_out = part == "test" and not each.metrics
         print(f"{part}: {worth_of_part(part)}{'; --open-vault REASON measures on them' if left_out else ''}")
+
+
+def _print_classes(classes: Sequence[ClassMetrics]) -> None:
+    names = ("rows", "precision", "recall", "f1", "average_precision", "roc_auc")
+    rows = []
+    for each in classes:
+        values = [getattr(each, name) for name in names]
+        rows.append(
+            [str(each.label), *("-" if v is None else f"{v:,}" if isinstance(v, int) else f"{v:.4f}" for v in values)]
+        )
+    print_table(["class", *names], rows, right=range(1, len(names) + 1))
 
 
 def _open_vault(predictor: Predictor | Ensemble, path: Path, measured: Mapping[str, PartMetrics], reason: str) -> None:

@@ -26,6 +26,7 @@ from longspan.report import (
     worth_of,
 )
 from longspan.train.optimization.schedules import lr_factor
+from longspan.train.reports.class_sections import add_classes, add_worst_rows
 from longspan.train.reports.show import batch_images, legend_of, result_images
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imag
         pairs = confused_pairs(counts, column.vocab)
         if pairs:
             page.table(pairs, caption="Most often confused")
+        add_classes(page, learner.heads[name], predictions, truth, several=several)
     elif isinstance(column, Number):
         page.section(f"Predicted and true{several}")
         page.figure(predicted_versus_true(truth.numpy(), predictions.numpy(), name=_with_unit(name, column)))
@@ -176,19 +178,21 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imag
     else:
         head = learner.heads[name]
         figures = head.measure(predictions, truth).items()
-        page.section(f"Figures{several}").table([{"figure": figure, "value": value} for figure, value in figures])
+        page.section(f"Metrics{several}").table([{"metric": metric, "value": value} for metric, value in figures])
+        add_classes(page, head, predictions, truth, several=several)
+    page.section(f"Worst mistakes{several}")
     if imaged:
-        page.section(f"Worst mistakes{several}")
         page.images(
             result_images(learner, scores, _SHOWN, target=name),
             caption="Validation rows with the largest loss. "
             + (
-                "Left the answer, right the truth."
+                "Left the prediction, right the target."
                 if column.context_kind
-                else "A confident wrong answer is often a wrong label."
+                else "A confident wrong prediction is often a wrong label."
             ),
             legend=legend_of(learner, name),
         )
+    add_worst_rows(page, learner.task, learner.heads[name], scores, name)
 
 
 def _texts(page: Document, head: Head, column: Text, truth: torch.Tensor, predictions: torch.Tensor) -> None:

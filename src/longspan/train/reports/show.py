@@ -89,7 +89,13 @@ def result_images(learner: Learner, scores: Scores, n: int, *, target: str | Non
                 image=_compared(pixels[place], learner.task.targets, answers, targets, place),
                 caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, targets),
                 tone=_tone(learner, heads, scores, row, answers, place),
-                note=" · ".join([*_true(learner, heads, scores, row), f"loss {float(losses[row]):.2f}"]),
+                note=" · ".join(
+                    [
+                        *_true(learner, heads, scores, row),
+                        f"loss {float(losses[row]):.2f}",
+                        *_file(learner, scores, row),
+                    ]
+                ),
             )
         )
     return images
@@ -165,6 +171,13 @@ def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int)
         if not isinstance(value, np.ndarray)
     ]
     return ["true: " + ", ".join(words)] if words else []
+
+
+def _file(learner: Learner, scores: Scores, row: int) -> list[str]:
+    """The file of an image, as its table has it."""
+    name = _image_input(learner)
+    cell = learner.task.table.frame[name][int(scores.rows[row])]
+    return [cell] if learner.task.table.columns[name].in_files and isinstance(cell, str) else []
 
 
 def _tone(
