@@ -75,3 +75,48 @@ def test_pets_small_has_trimaps_and_head_boxes():
             assert row["head_box"][0]["label"] == ("cat" if row["cat"] else "dog")
     row = next(row for row in table if row["trimap"] is not None)
     assert set(np.unique(table.columns["trimap"].classes(row["trimap"]))) == {0, 1, 2}
+
+
+def test_fsdd():
+    table = ls.datasets.load("fsdd")
+    assert parts(table) == {"train": 2700, "test": 300}
+    assert set(Counter(zip(table["digit"], table["speaker"], strict=True)).values()) == {50}
+    assert ls.audio.read_header(table["audio"][0]).rate_hz == 8000
+    seconds = sum(ls.audio.read_header(path).seconds for path in table["audio"])
+    assert seconds == pytest.approx(1312, abs=1)
+
+
+def test_speech_commands():
+    table = ls.datasets.load("speech-commands-test")
+    assert parts(table) == {"train": 3174, "valid": 728, "test": 988}
+    assert len(set(table["word"])) == 12
+    assert Counter(table["word"])["_unknown_"] == Counter(table["word"])["_silence_"] == 408
+    speakers = {p: {row["speaker"] for row in table if row["part"] == p} - {None} for p in ("train", "valid", "test")}
+    assert [len(speakers[part]) for part in speakers] == [154, 38, 47]
+    assert not speakers["train"] & speakers["valid"]
+    assert not speakers["train"] & speakers["test"]
+
+
+def test_arabic_commands():
+    table = ls.datasets.load("arabic-commands-small")
+    assert parts(table) == {"train": 360, "valid": 120, "test": 120}
+    assert set(Counter(table["word"]).values()) == {60}
+    assert len(set(table["speaker"])) == 30
+
+
+def test_esc10():
+    table = ls.datasets.load("esc10")
+    assert set(Counter(table["sound"]).values()) == {40}
+    assert set(Counter(table["fold"]).values()) == {80}
+    assert {ls.audio.read_header(path).rate_hz for path in table["audio"]} == {48_000}
+
+
+def test_speech_with_texts():
+    table = ls.datasets.load("librispeech-small")
+    assert parts(table) == {"train": 1618, "valid": 169, "test": 220}
+    assert sum(len(text.split()) for text in table["text"]) == 28_184
+    assert "".join(sorted(set("".join(table["text"])))) == " 'ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    assert len(set(table["speaker"])) == 40
+    table = ls.datasets.load("yesno")
+    assert parts(table) == {"train": 31, "test": 29}
+    assert Counter(" ".join(table["text"]).split()) == {"yes": 251, "no": 229}

@@ -276,3 +276,86 @@ def test_cifar10_has_ten_kinds_of_six_thousand(data_folder, places, monkeypatch)
     table = datasets.load("cifar10", tell=lambda line: None)
     counts = table.frame.group_by("part", "label").len()
     assert sorted(counts["len"].to_list()) == [1000] * 10 + [5000] * 10
+
+
+def of(name, *contents):
+    """The contents of a set's files, by their paths."""
+    return dict(zip((file.path for file in datasets.info(name).files), contents, strict=True))
+
+
+def sound(seconds=0.1, rate=8000, **options):
+    import soundfile
+
+    file = io.BytesIO()
+    samples = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate))
+    soundfile.write(file, samples, rate, **{"format": "WAV", **options})
+    return file.getvalue()
+
+
+def test_fsdd(read, kit):
+    files = {f"free-spoken-digit-dataset-1.0.10/recordings/{d}_theo_{n}.wav": sound() for d in (3, 7) for n in (4, 5)}
+    table = read("fsdd", of("fsdd", kit.zipped({**files, "free-spoken-digit-dataset-1.0.10/README.md": b"x"})), (4,))
+    assert table["digit"] == ["3", "3", "7", "7"]
+    assert table["part"] == ["test", "train"] * 2
+    assert table["accent"] == ["USA/neutral"] * 4
+    assert table.columns["audio"].fit(table["audio"]).encode(table["audio"][0]).shape == (800,)
+
+
+def test_speech_commands(read, kit):
+    files = {
+        "./yes/0c40e715_nohash_0.wav": sound(), "./_unknown_/bed_0c40e715_nohash_1.wav": sound(),
+        "./_silence_/1024.wav": sound(), "./LICENSE": b"x",
+    }  # fmt: skip
+    table = read("speech-commands-test", of("speech-commands-test", kit.tar_gz(files)), (3,))
+    assert sorted(zip(table["word"], table["speaker"], strict=True), key=str) == [
+        ("_silence_", None), ("_unknown_", "0c40e715"), ("yes", "0c40e715"),
+    ]  # fmt: skip
+
+
+def test_esc10(read, kit):
+    ogg = sound(format="OGG", subtype="VORBIS")
+    files = {"ESC-10-5/001 - Dog bark/1-30226-A.ogg": ogg, "ESC-10-5/010 - Fire crackling/5-1-A.ogg": ogg}
+    table = read("esc10", of("esc10", kit.zipped(files)), (2,))
+    assert list(zip(table["sound"], table["fold"], strict=True)) == [("dog bark", "1"), ("fire crackling", "5")]
+
+
+def test_esc50(read, kit):
+    files = {
+        "ESC-50-master/audio/1-100032-A-0.wav": sound(),
+        "ESC-50-master/meta/esc50.csv": b"filename,fold,target,category,esc10,src_file,take\n"
+        b"1-100032-A-0.wav,1,0,vacuum_cleaner,False,100032,A\n",
+    }
+    table = read("esc50", of("esc50", kit.zipped(files)), (1, 1))
+    assert (table["sound"], table["fold"], table["esc10"]) == (["vacuum cleaner"], ["1"], [False])
+
+
+def test_arabic_commands(read, kit):
+    lists = {f"repo/{part}.csv": b"file,class\n" for part in ("val", "test")}
+    files = {
+        "repo/train.csv": b"file,class\ndataset/yes/00000030_NO_01.wav,yes\n",
+        "repo/dataset/yes/00000030_NO_01.wav": sound(),
+    }
+    table = read("arabic-commands", of("arabic-commands", kit.zipped({**lists, **files})), (1, 1))
+    assert (table["word"], table["speaker"], table["part"]) == (["yes"], ["00000030"], ["train"])
+
+
+def test_librispeech(read, kit):
+    parts = []
+    for part in ("train-clean-100", "dev-clean", "test-clean"):
+        folder = f"LibriSpeech/{part}/84/121123"
+        text = b"84-121123-0000 GO DO YOU HEAR\n84-121123-0001 BUT\n"
+        flac = {f"{folder}/84-121123-000{n}.flac": sound(format="FLAC") for n in (0, 1)}
+        parts.append(kit.tar_gz({f"{folder}/84-121123.trans.txt": text, **flac}))
+    table = read("librispeech-100", of("librispeech-100", *parts), (6,))
+    assert len(table) == 6
+    assert {(row["part"], row["text"]) for row in table} == {
+        (part, text) for part in ("train", "valid", "test") for text in ("GO DO YOU HEAR", "BUT")
+    }
+    assert set(table["speaker"]) == {"84"}
+
+
+def test_yesno(read, kit):
+    table = read(
+        "yesno", of("yesno", kit.tar_gz({"waves_yesno/1_0_1_1_0_0_0_1.wav": sound(), "waves_yesno/README": b"x"})), (1,)
+    )
+    assert table["text"] == ["yes no yes yes no no no yes"]

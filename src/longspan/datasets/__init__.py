@@ -21,6 +21,8 @@ from longspan.datasets.progress import megabytes
 from longspan.datasets.registry import DATASETS, find_dataset, register_dataset
 from longspan.datasets.reviews import IMDB_SAMPLE, RT_POLARITY, SST2
 from longspan.datasets.scenes import ScenesConfig, make_scenes
+from longspan.datasets.sounds import ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50, FSDD, SPEECH_COMMANDS_TEST
+from longspan.datasets.speech import LIBRISPEECH, LIBRISPEECH_SMALL, YESNO
 from longspan.datasets.tables import TABLES
 from longspan.datasets.unpack import unpack
 from longspan.datasets.wider_face import WIDER_FACE, WIDER_FACE_SMALL
@@ -49,6 +51,8 @@ for _data in (
     DIGITS, MNIST, FASHION_MNIST, KMNIST, CIFAR10, CIFAR100,
     PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL,
     ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2,
+    FSDD, SPEECH_COMMANDS_TEST, ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50,
+    LIBRISPEECH, LIBRISPEECH_SMALL, YESNO,
 ):  # fmt: skip
     register_dataset(_data)
 
