@@ -80,7 +80,7 @@ class PairedDifference:
             if sure[left] != sure[right]:
                 lower = self._strongest(slice(0, left + 1), int(sure[left]), sure, left, -1)
                 upper = self._strongest(slice(right, None), int(sure[right]), sure, right, 1)
-                found.append(self._change(left, right, max(0.0, lower + upper - 1), first_below=sure[left] > 0))
+                found.append(self._change(left, right, max(0.0, lower + upper - 1), first_below=bool(sure[left] > 0)))
         last = len(self.x) - 1
         if end < last and (beyond := self._probability(last, -int(sure[end]))) >= _OPEN_NEEDS:
             found.append(self._change(end, last, beyond, first_below=sure[end] > 0, open_high=True))
