@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.errors import LongspanError as LongspanError
     from longspan.heads import *  # noqa: F403
     from longspan.inference import *  # noqa: F403
+    from longspan.models.audio import *  # noqa: F403
     from longspan.models.vision import *  # noqa: F403
     from longspan.pipeline import *  # noqa: F403
     from longspan.study import *  # noqa: F403
@@ -33,7 +34,19 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.vision import *  # noqa: F403
 
 # In the order of imports, so that looking for a name loads no room that its own room does not need.
-_ROOMS = ("audio", "vision", "columns", "data", "models.vision", "heads", "inference", "train", "pipeline", "study")
+_ROOMS = (
+    "audio",
+    "vision",
+    "columns",
+    "data",
+    "models.audio",
+    "models.vision",
+    "heads",
+    "inference",
+    "train",
+    "pipeline",
+    "study",
+)
 _ELSEWHERE = {"LongspanError": "errors", "load": "pipeline"}  # `inference.load` reads no pipelines
 
 

@@ -12,10 +12,9 @@ from longspan.audio.features import AudioFeatures
 
 __all__ = ["fingerprints"]
 
-_BANDS, _MOMENTS = 16, 48
+_BANDS, _MOMENTS, _POOLED = 16, 48, 2
 _HIGHEST_HZ = 3800.0  # codecs and lower rates keep what lies below
 _RANGE_DB = 45.0  # quieter parts are lost in a codec
-_LOUD_DB = 30.0
 _VARIED_DB = 2.0
 _FEWEST_FRAMES = 8
 
@@ -23,8 +22,9 @@ _FEWEST_FRAMES = 8
 def fingerprints(waves: Tensor, lengths: Tensor, rate_hz: int) -> Tensor:
     """`(B, D)` of mean 0 and length 1, whose products are correlations; 0 where a recording has nothing to compare.
 
-    The level of each of 16 bands against its own mean, from the first loud moment to the last, at 48 moments. What is
-    steady in a recording does not count, so that two recordings of rain are not alike.
+    The level of each of 16 bands against its own mean, at 48 moments of 20 ms around the centre of the recording's
+    energy, which silence at the ends does not move. What is steady does not count, so that two recordings of rain are
+    not alike.
 
     Args:
         waves: `(B, N)` float in -1..1.
@@ -40,17 +40,15 @@ def fingerprints(waves: Tensor, lengths: Tensor, rate_hz: int) -> Tensor:
 
 def _of_one(bands: Tensor) -> Tensor:
     nothing = torch.zeros(_BANDS * _MOMENTS)
-    levels = bands.amax(dim=0)
-    loud = (levels > levels.max() - _LOUD_DB).nonzero()[:, 0] if bands.shape[1] else levels.long()
-    if len(loud) < _FEWEST_FRAMES:
+    if bands.shape[1] < _FEWEST_FRAMES:
         return nothing
-    bands = bands[:, int(loud[0]) : int(loud[-1]) + 1]
-    moments = F.adaptive_avg_pool1d(bands[None], _MOMENTS)[0] if bands.shape[1] >= _MOMENTS else _stretched(bands)
+    power = (10 ** (bands / 10)).sum(dim=0).double()
+    centre = round(float((power * torch.arange(len(power))).sum() / power.sum()))
+    half = _MOMENTS * _POOLED // 2
+    floor = float(bands.max()) - _RANGE_DB
+    framed = F.pad(bands, (half, half), value=floor)[:, centre : centre + 2 * half]
+    moments = F.avg_pool1d(framed[None], _POOLED)[0]
     varied = moments - moments.mean(dim=1, keepdim=True)
     if varied.std() < _VARIED_DB:
         return nothing
     return (varied / varied.norm()).flatten()
-
-
-def _stretched(bands: Tensor) -> Tensor:
-    return F.interpolate(bands[None], _MOMENTS, mode="linear", align_corners=False)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from longspan.models.audio import BCResNetConfig, MatchboxNetConfig
 from longspan.models.backbone import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.catalogue import catalogue
 from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_model
@@ -20,12 +21,14 @@ from longspan.models.weights import load_weights
 
 __all__ = [
     "MODELS",
+    "BCResNetConfig",
     "Backbone",
     "DeepCNNConfig",
     "FCNVGGConfig",
     "FeatureMaps",
     "FeatureShapes",
     "LineCNNConfig",
+    "MatchboxNetConfig",
     "ModelConfig",
     "ModelEntry",
     "ModelInfo",

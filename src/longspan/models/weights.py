@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from longspan.errors import WeightsError
+from longspan.models.audio.speech_embedding import SpeechEmbedding
 from longspan.models.backbone import Backbone
 from longspan.models.pth import read_pth
-from longspan.models.vision.imagenet import imagenet_file
+from longspan.models.vision.imagenet import imagenet_file, weights_cache
 from longspan.models.vision.torchvision_nets import TorchvisionNet
 from longspan.models.vision.vgg16 import FIRST_CONV, FromPublished
 
@@ -22,6 +24,7 @@ __all__ = ["load_weights", "to_channels"]
 
 # Densenet files of 2017 write `norm.1` where the network has `norm1`.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
+_SPEECH_FILE = "google_speech_embedding.safetensors"
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 
@@ -30,7 +33,8 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
 
     Args:
         model: the backbone.
-        weights: "imagenet" (torchvision's published weights, `DEFAULT`); or a file: a longspan model file, of which the
+        weights: "imagenet" (torchvision's published weights, `DEFAULT`); "speech" (Google's, for speech_embedding); or
+            a file: a longspan model file, of which the
             backbone is taken; or a state dict (.safetensors, or .pth, read without running it) with torchvision's
             parameter names for torchvision networks and those built on one (vgg16_fcn, segnet), or the backbone's own
             names. The class layer in it is left out.
@@ -40,8 +44,12 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
 
     Raises: WeightsError if there are none, or they do not fit; FetchError without network; ChecksumError.
     """
-    path = imagenet_file(model) if weights == "imagenet" else Path(weights)
+    path = (
+        imagenet_file(model) if weights == "imagenet" else _speech_file(model) if weights == "speech" else Path(weights)
+    )
     state = _read(path)
+    if isinstance(model, SpeechEmbedding):  # the published file also holds the window and the mel filters
+        state = {name: value for name, value in state.items() if not name.startswith("frontend.")}
     backbone = {name.removeprefix("backbone."): value for name, value in state.items() if name.startswith("backbone.")}
     own = model.state_dict()
     if backbone:
@@ -66,6 +74,25 @@ def to_channels(kernels: Tensor, in_channels: int) -> Tensor:
         return kernels.sum(dim=1, keepdim=True)
     turns = torch.arange(in_channels) % kernels.shape[1]
     return kernels[:, turns] * (kernels.shape[1] / in_channels)
+
+
+def _speech_file(model: Backbone) -> Path:
+    """The published weights of the speech embedding, in the cache or in the folder of LONGSPAN_DATA.
+
+    Raises: WeightsError if they are not there, or the network is another.
+    """
+    if not isinstance(model, SpeechEmbedding):
+        raise WeightsError(f"The weights 'speech' are those of speech_embedding; {model.name} has none of this name.")
+    packs = os.environ.get("LONGSPAN_DATA", "").strip()
+    folders = [weights_cache(), *([Path(packs) / "weights"] if packs and "://" not in packs else [])]
+    for folder in folders:
+        if (folder / _SPEECH_FILE).is_file():
+            return folder / _SPEECH_FILE
+    raise WeightsError(
+        f"The weights of speech_embedding are not here: put {_SPEECH_FILE} into {folders[0]}, or into the folder "
+        "weights of LONGSPAN_DATA. It holds conv.0.weight to conv.19.weight of embedding_model.onnx, which "
+        "openWakeWord publishes (Apache-2.0)."
+    )
 
 
 def _read(path: Path) -> dict[str, Tensor]:

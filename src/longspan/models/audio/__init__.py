@@ -1,0 +1,9 @@
+"""Networks that read sound, one paper per file; importing a file registers its networks."""
+
+from __future__ import annotations
+
+from longspan.models.audio.bc_resnet import BCResNetConfig
+from longspan.models.audio.matchboxnet import MatchboxNetConfig
+from longspan.models.audio.speech_embedding import SpeechEmbedding
+
+__all__ = ["BCResNetConfig", "MatchboxNetConfig", "SpeechEmbedding"]
