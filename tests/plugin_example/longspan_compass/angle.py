@@ -52,5 +52,5 @@ class Angle(Column):
     @property
     def row_error(self):
         return RowError(
-            "angle between", degrees_between, metric="degrees", unit="degrees", largest=180.0, missing=180.0
+            name="angle between", of=degrees_between, metric="degrees", unit="degrees", largest=180.0, missing=180.0
         )
