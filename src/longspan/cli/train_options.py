@@ -18,7 +18,7 @@ MODES = ("fine-tune", "one-cycle", "fit")
 AUGMENTS = ("none", "photos", "digits")
 RESIZES = ("crop", "stretch", "pad")
 _FILE = "run.json"
-_PATHS = ("source", "annotations", "classes", "weights", "out", "report", "checkpoints")
+_PATHS = ("source", "relabel", "annotations", "classes", "weights", "out", "report", "checkpoints")
 _WRITTEN = ("out", "report", "checkpoints")  # these need not be there yet; the others may be no paths at all
 _LISTS = ("target", "column", "ignored")
 
@@ -48,6 +48,8 @@ class TrainOptions:
     valid: float = 0.2
     test: float = 0.0
     split_by: str | None = None
+    folds: int | None = None
+    relabel: str | None = None
     open_vault: str | None = None
     model: str | None = None
     weights: str | None = None
@@ -100,6 +102,17 @@ class TrainOptions:
             raise ConfigError(f"--schedule belongs to --mode fit; {self.mode} has a schedule of its own.")
         if self.open_vault is not None and not self.test and not (self.split_by or "").startswith("column:"):
             raise ConfigError("--open-vault measures on sealed test rows, and there are none: add --test 0.1 or so.")
+        if self.folds is not None:
+            if self.folds < 2:
+                raise ConfigError(f"--folds must be at least 2, got {self.folds}.")
+            if not self.is_run:
+                raise ConfigError(
+                    f"--folds trains {self.folds} models: --out names a folder for them, such as "
+                    f"--out {Path(self.out).stem}."
+                )
+            if self.open_vault is not None or (self.split_by or "").startswith("time:"):
+                what = "--open-vault" if self.open_vault is not None else "a split by time"
+                raise ConfigError(f"--folds and {what} exclude each other.")
         # Read here, so that a slip in them is told at once.
         _ = self.size_px, self.annotation_format, self.checkpoint_interval, self.weights_by_class
         if self.is_run and self.checkpoints is not None:

@@ -26,7 +26,7 @@ from longspan.errors import ConfigError, FetchError, TrainingError, WeightsError
 
 if TYPE_CHECKING:
     from longspan.columns import Column
-    from longspan.data import Task
+    from longspan.data import Split, Table, Task
     from longspan.heads import Head
     from longspan.train import Callback, Checkpoints, Learner
 
@@ -55,6 +55,14 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
     _check(options)
     say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
     split = split_table(table, options)
+    if options.relabel is not None:
+        split = split.relabel(options.relabel)
+        say(label("relabel", f"{options.relabel}: {_corrections(table, split, options)}"))
+    if options.folds is not None:
+        from longspan.cli.cross_validating import train_folds
+
+        train_folds(places, split, image, options, say)
+        return
     task = make_task(split, image, options)
     say(label("split", describe_split(split)))
     task.prepare()
@@ -67,10 +75,10 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
         )
     if task.moved:
         say(label("copies", "\n".join([_COPIES, *task.moved[:_SHOWN], *_rest(task.moved)])))
-    learner, options = _learner(task, options, say)
-    options = _planned(options)
-    say(label("model", f"{learner.full_name}, {_parameters(learner):,} parameters, {_start(options)}"))
-    say(label("training", _training_words(options, learner)))
+    learner, options = new_learner(task, options, say)
+    options = planned(options)
+    say(label("model", f"{learner.full_name}, {count_parameters(learner):,} parameters, {start_words(options)}"))
+    say(label("training", training_words(options, learner)))
     places.begin(options)
     started = time.perf_counter()
     try:
@@ -78,16 +86,16 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
             assert places.checkpoints is not None
             learner.resume(places.checkpoints)
         else:
-            _train(learner, options, places.checkpoints)
+            train_as_planned(learner, options, places.checkpoints)
     except TrainingError as error:
         raise places.failed(error, learner) from error
     seconds = time.perf_counter() - started
     figures = learner.evaluate()
     rows = f"{len(task.valid):,} validation rows"
-    say(label("result", f"{_figures(learner, figures)} on {rows}, after {seconds:.0f} s"))
+    say(label("result", f"{metrics_words(learner, figures)} on {rows}, after {seconds:.0f} s"))
     if options.open_vault is not None:
         figures = learner.evaluate("test", reason=options.open_vault)
-        say(label("test", f"{_figures(learner, figures)} on {len(split.vault):,} rows never used before"))
+        say(label("test", f"{metrics_words(learner, figures)} on {len(split.vault):,} rows never used before"))
     elif len(split.vault):
         command = f"longspan evaluate {shlex.quote(str(places.model))} {_source_words(options)} --open-vault REASON"
         say(label("vault", f"{len(split.vault):,} test rows, still sealed; to measure on them once:\n{command}"))
@@ -100,11 +108,22 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
     say(label("try", f"longspan predict {shlex.quote(str(places.model))} {_example_file(task, image)}{drawn}"))
 
 
+def _corrections(table: Table, split: Split, options: TrainOptions) -> str:
+    """How many labels were changed and how many rows dropped."""
+    changed = sum(
+        before != after
+        for name in options.target
+        for before, after in zip(table.column_values(name), split.table.column_values(name), strict=True)
+    )
+    dropped = split.how["corrections"]["dropped"]  # type: ignore[index]
+    return f"{changed:,} labels changed, {dropped:,} rows dropped"
+
+
 def _rest(pairs: Sequence[str]) -> list[str]:
     return [f"... and {len(pairs) - _SHOWN} more"] if len(pairs) > _SHOWN else []
 
 
-def _learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, TrainOptions]:
+def new_learner(task: Task, options: TrainOptions, say: Any) -> tuple[Learner, TrainOptions]:
     """The learner, and the options with the weights and the mode that it came to."""
     from longspan.models.catalogue import catalogue
     from longspan.train import Learner
@@ -186,11 +205,11 @@ def _check(options: TrainOptions) -> None:
 
     train_config(options)
     _callbacks(options)
-    _planned(replace(options, mode=options.mode or "fit"))
+    planned(replace(options, mode=options.mode or "fit"))
     pick_device(options.device)
 
 
-def _planned(options: TrainOptions) -> TrainOptions:
+def planned(options: TrainOptions) -> TrainOptions:
     """The options with epochs and rate, checked before anything is written."""
     from longspan.train import Phase
 
@@ -202,7 +221,7 @@ def _planned(options: TrainOptions) -> TrainOptions:
     return replace(options, epochs=epochs, lr=lr, schedule=schedule)
 
 
-def _train(learner: Learner, options: TrainOptions, checkpoints: Checkpoints | None) -> None:
+def train_as_planned(learner: Learner, options: TrainOptions, checkpoints: Checkpoints | None) -> None:
     assert options.epochs is not None
     assert options.lr is not None
     if options.mode == "fine-tune":
@@ -225,17 +244,17 @@ def _silent(line: str) -> None:
     del line
 
 
-def _parameters(learner: Learner) -> int:
+def count_parameters(learner: Learner) -> int:
     return sum(p.numel() for p in learner.network.parameters())
 
 
-def _start(options: TrainOptions) -> str:
+def start_words(options: TrainOptions) -> str:
     if options.weights == "none":
         return "from scratch"
     return "started from ImageNet weights" if options.weights == "imagenet" else f"started from {options.weights}"
 
 
-def _training_words(options: TrainOptions, learner: Learner) -> str:
+def training_words(options: TrainOptions, learner: Learner) -> str:
     plan = f"{_epochs(options.epochs)} of all layers"
     if options.mode == "fine-tune":
         plan = f"{_epochs(options.freeze_epochs)} of the new layers, then {plan}"
@@ -250,7 +269,7 @@ def _epochs(count: int | None) -> str:
     return f"{count} epoch{'s' if count != 1 else ''}"
 
 
-def _figures(learner: Learner, figures: dict[str, float]) -> str:
+def metrics_words(learner: Learner, figures: dict[str, float]) -> str:
     """The first metric of every target; rows in which nothing is to be found may give none."""
     from longspan.inference.scores import join_target
 

@@ -9,6 +9,8 @@ from longspan.train.budget import Budget
 from longspan.train.callbacks import Callback, EarlyStopping, WeightAverage
 from longspan.train.checkpoints.checkpoint import Checkpoints
 from longspan.train.config import Phase, TrainConfig
+from longspan.train.cross_validation import CrossValidation, cross_validate
+from longspan.train.label_review import SuspectLabel
 from longspan.train.learner import Learner
 from longspan.train.loop import SupervisedStep
 from longspan.train.recipe import Recipe
@@ -20,6 +22,7 @@ __all__ = [
     "Budget",
     "Callback",
     "Checkpoints",
+    "CrossValidation",
     "EarlyStopping",
     "Learner",
     "Phase",
@@ -27,11 +30,13 @@ __all__ = [
     "StepInfo",
     "Strategy",
     "SupervisedStep",
+    "SuspectLabel",
     "TrainConfig",
     "TrainState",
     "TrainStep",
     "Trained",
     "WeightAverage",
+    "cross_validate",
 ]
 
 

@@ -1,5 +1,6 @@
 """Run folders: everything of a training in one place, gone on with after whatever happened."""
 
+import csv
 import json
 import os
 import shutil
@@ -211,3 +212,55 @@ def test_intervals_are_read():
     for words in ("2.5", "min", "-1", "1h"):
         with pytest.raises(ConfigError, match="--checkpoint-every"):
             TrainOptions(source="", checkpoint_every=words)
+
+
+def test_folds_leave_models_predictions_and_a_page_of_wrong_labels(longspan, pets, tmp_path):
+    (pets / "pug_3.png").rename(pets / "swap.png")
+    (pets / "bengal_3.png").rename(pets / "pug_3.png")
+    (pets / "swap.png").rename(pets / "bengal_3.png")
+    run, words = tmp_path / "run", ("train", pets, "--pattern", PATTERN, "--model", "lenet5", "--batch-size", "6")
+    said = longspan(*words, "--epochs", 8, "--lr", "0.01", "--folds", 3, "--out", run)
+    assert (said.code, said.err) == (0, "")
+    assert {path.name for path in run.iterdir()} >= {
+        "fold-1.safetensors", "fold-2.safetensors", "fold-3.safetensors", "out_of_fold.csv", "relabel.html",
+        "report.html", "result.json",
+    }  # fmt: skip
+    result = json.loads((run / "result.json").read_text())
+    accuracy = [metrics["accuracy"] for metrics in result["metrics"]["folds"]]
+    assert result["metrics"]["mean"]["accuracy"] == pytest.approx(sum(accuracy) / 3)
+    assert result["rows"] == 24
+    line = next(line for line in said.out.splitlines() if line.startswith("accuracy ")).split()
+    assert float(line[1]) == pytest.approx(sum(accuracy) / 3, abs=1e-4)
+    rows = list(csv.DictReader((run / "out_of_fold.csv").read_text().splitlines()))
+    assert {row["image"] for row in rows} == {path.name for path in pets.iterdir()}
+    assert "pug_3.png" in (run / "relabel.html").read_text()
+
+
+def test_corrections_train_and_the_files_stay(longspan, pets, tmp_path):
+    corrections = tmp_path / "corrections.csv"
+    corrections.write_text(
+        "row,file,target,given,action,label\n,pug_3.png,breed,pug,relabel,bengal\n,pug_4.png,breed,pug,drop,\n"
+    )
+    words = ("train", pets, "--pattern", PATTERN, "--model", "lenet5", "--epochs", 1, "--relabel", corrections)
+    said = longspan(*words, "--out", tmp_path / "m.safetensors")
+    assert said.code == 0
+    assert "1 labels changed, 1 rows dropped" in said.out
+    assert ls.load(tmp_path / "m.safetensors").info["task"]["split"]["corrections"]["dropped"] == 1
+    corrections.write_text("row,file,target,given,action,label\n,pug_99.png,breed,pug,drop,\n")
+    said = longspan(*words, "--out", tmp_path / "n.safetensors")
+    assert said.code == 2
+    assert "pug_99.png" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--folds", 1, "--out", "run"), "at least 2"),
+        (("--folds", 3, "--out", "m.safetensors"), "names a folder"),
+        (("--folds", 3, "--out", "run", "--test", 4, "--open-vault", "why"), "exclude each other"),
+    ],
+)
+def test_folds_that_cannot_be(longspan, pets, words, told):
+    said = longspan("train", pets, "--pattern", PATTERN, *words)
+    assert said.code == 2
+    assert told in said.err

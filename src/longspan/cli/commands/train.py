@@ -38,6 +38,22 @@ def train(
     valid: told.ValidRows = _defaults.valid,
     test: told.TestRows = _defaults.test,
     split_by: told.SplitBy = None,
+    folds: Annotated[
+        int | None,
+        Opt(
+            metavar="K",
+            help="Cross-validation: K models, each measured on rows that it was not trained on; groups and classes are "
+            "kept as in a split. --out names a folder for models, out-of-fold predictions and report.",
+        ),
+    ] = None,
+    relabel: Annotated[
+        str | None,
+        Opt(
+            metavar="FILE",
+            help="A CSV file of corrected labels, as the page with probably wrong labels writes it: rows are "
+            "relabelled or dropped for this training; no row changes its part, and your files stay as they are.",
+        ),
+    ] = None,
     open_vault: Annotated[
         str | None,
         Opt(metavar="REASON", help="Measure on the sealed test rows at the end; counted, and kept in the model file."),

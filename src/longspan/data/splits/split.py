@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
@@ -12,6 +13,7 @@ import torch
 from longspan.data.leakage.leak_check import check_split
 from longspan.data.leakage.leaks import Leaks
 from longspan.data.splits.column_values import check_known, class_ids, class_of, present_values, values_of
+from longspan.data.splits.folds import fold_numbers
 from longspan.data.splits.split_column import PARTS, part_of_value, read_naming
 from longspan.data.splits.split_sizes import checked_fraction, counts_of
 from longspan.data.splits.timestamps import moments_of
@@ -55,6 +57,49 @@ class Split:
         counts = {"train": len(train), "valid": len(valid), "test": len(vault)}
         how = {**self.how, "moved_to_train": moved, "rows": counts}
         return Split(table=self.table, train=train, valid=valid, vault=vault, how=how)
+
+    def folds(self, folds: int = 5, *, group: str | None = None) -> list[Split]:
+        """Splits for cross-validation: each training or validation row validates in one and trains in the others.
+
+        Strata are those of this split, or all label columns; the vault is this split's and stays sealed.
+
+        Args:
+            folds: How many.
+            group: A column no value of which may stand in two folds; by default that of a split by group.
+
+        Raises:
+            SplitError: a split by time, or fewer rows or groups than folds.
+        """
+        if self.how["kind"] == "time":
+            raise SplitError("A split by time has no folds: training would then know what comes after it.")
+        if group is None and self.how["kind"] == "group":
+            group = str(self.how["column"])
+        strata = self.how.get("stratify")
+        names = list(strata) if isinstance(strata, list | tuple) else _strata_columns(self.table, "auto")
+        rows = np.union1d(self.train, self.valid)
+        seed = int(self.how.get("seed", 0))  # type: ignore[call-overload]
+        numbers = fold_numbers(self.table, rows, folds, seed=seed, strata=names, group=group)
+        found = []
+        for fold in range(folds):
+            train, valid = rows[numbers != fold], rows[numbers == fold]
+            counts = {"train": len(train), "valid": len(valid), "test": len(self.vault)}
+            how = {**self.how, "fold": fold + 1, "folds": folds, "stratify": names, "rows": counts}
+            if group is not None:
+                how["fold_group"] = group
+            found.append(Split(table=self.table, train=train, valid=valid, vault=self.vault, how=how))
+        return found
+
+    def relabel(self, path: str | os.PathLike[str]) -> Split:
+        """This split with the labels that a corrections file says, and without the rows that it drops.
+
+        No row changes its part, and no file of the data is touched. See `longspan.data.corrections`.
+
+        Raises:
+            DataError: corrections that cannot be read or do not fit the table, all of them by name.
+        """
+        from longspan.data.corrections import correct_split
+
+        return correct_split(self, os.fspath(path))
 
     def leaks(
         self,
