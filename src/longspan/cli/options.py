@@ -187,7 +187,13 @@ FreezeEpochs = Annotated[
 BatchSize = Annotated[
     int | None, Opt(metavar="N", help="Rows in a step.  [default: 64; 8 for masks, boxes and instances]")
 ]
-Augmented = Annotated[str, Opt(metavar="none|photos|digits", help="Change training images a little in every epoch.")]
+Augmented = Annotated[
+    str,
+    Opt(
+        metavar="none|photos|digits|speech|sounds",
+        help="Change training images or recordings a little in every epoch.",
+    ),
+]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="File that `longspan train` or `save` wrote.")]
 Views = Annotated[int, Opt(metavar="N", help="Average over N augmented views; for models trained with augmentation.")]
 Device = Annotated[str, Opt(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")]

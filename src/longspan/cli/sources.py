@@ -74,7 +74,8 @@ def read_source(
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():
         table.column(image)
-        table = table if table.columns[image].encodes_pixels else table.with_column(image, Image())
+        if not _is_file_input(table.columns[image]) and image not in dict(typed):
+            table = table.with_column(image, Image())
     for name, column in typed:
         table.column(name)
         table = table.with_column(name, column)
@@ -82,16 +83,24 @@ def read_source(
 
 
 def image_column(table: Table) -> str:
-    """The column that the network reads: the table's only column of images."""
-    images = [name for name, column in table.columns.items() if column.encodes_pixels]
+    """The column that the network reads: the table's only column of images or of sound."""
+    images = [name for name, column in table.columns.items() if _is_file_input(column)]
     if len(images) == 1:
         return images[0]
     if images:
-        raise ConfigError(f"There are several columns of images: {', '.join(images)}. Choose one with --image.")
+        raise ConfigError(
+            f"There are several columns of images or sound: {', '.join(images)}. Choose one with --image."
+        )
     raise ConfigError(
-        "There is no column of images, and the networks that have a name read images. Say with --image which "
-        f"column of {table.source} holds their files: {', '.join(table.columns)}. For other inputs: longspan.Learner."
+        "There is no column of images or sound. Say with --image which column of "
+        f"{table.source} holds the files of images, or with --column NAME=audio those of sound: "
+        f"{', '.join(table.columns)}. For other inputs: longspan.Learner."
     )
+
+
+def _is_file_input(column: Column) -> bool:
+    """Whether its cells are files that a network reads: images, sound."""
+    return column.encodes_pixels or column.has_fingerprints
 
 
 def _from_table(path: Path, texts: dict[str, Column]) -> Table:

@@ -39,8 +39,10 @@ def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table
     )  # fmt: skip
     image = image_column(table)
     names = _choose_targets(table, image, options.target)
-    side_px, files = _image_side(table, image)
     targets = {name: table.columns[name] for name in names}
+    if table.columns[image].kind == "audio":
+        return table, image, _suited_to_sound(replace(options, target=names), targets)
+    side_px, files = _image_side(table, image)
     options = _suited_to(replace(options, target=names), targets, side_px, files)
     if options.resize is not None:
         table = table.with_column(image, replace(table.columns[image], resize=options.resize))  # type: ignore[type-var]
@@ -120,6 +122,25 @@ def _suited_to(options: TrainOptions, targets: Mapping[str, Column], side_px: in
     return options
 
 
+def _suited_to_sound(options: TrainOptions, targets: Mapping[str, Column]) -> TrainOptions:
+    """The options with all that depends on the input being sound, where the user has not chosen.
+
+    Raises:
+        ConfigError: options for images.
+    """
+    for flag, value in (("--size", options.size), ("--resize", options.resize)):
+        if value is not None:
+            raise ConfigError(f"{flag} is for images; how long recordings are: --column NAME=audio:SECONDS.")
+    if options.augment in ("photos", "digits"):
+        raise ConfigError(f"--augment {options.augment} is for images; for recordings: --augment speech or sounds.")
+    suited: dict[str, Any] = {"model": "bc_resnet3", "batch_size": 32, "freeze_epochs": 5}
+    if options.model is None and options.weights is None:
+        suited["weights"] = "none"
+    options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
+    backbone_of(options.model or "", targets)
+    return options
+
+
 def split_table(table: Table, options: TrainOptions) -> Split:
     """The rows by part, as --valid, --test and --split-by say.
 
@@ -152,11 +173,16 @@ def make_task(split: Split, image: str, options: TrainOptions) -> Task:
 
 def train_config(options: TrainOptions) -> TrainConfig:
     """Batch size, optimizer, augmentation and the like."""
+    from longspan.audio import AudioAugment
     from longspan.train import TrainConfig
     from longspan.vision import Augment
 
     assert options.batch_size is not None
-    augment = {"none": Augment, "photos": Augment.photos, "digits": Augment.digits}[options.augment]()
+    made: dict[str, Callable[[], Any]] = {
+        "none": Augment, "photos": Augment.photos, "digits": Augment.digits,
+        "speech": AudioAugment.speech, "sounds": AudioAugment.sounds,
+    }  # fmt: skip
+    augment = made[options.augment]()
     return TrainConfig(
         batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=options.weight_decay,  # type: ignore[arg-type]
         clip_norm=options.clip_norm, accumulate=options.accumulate, mixup=options.mixup, augment=augment,

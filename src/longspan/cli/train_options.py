@@ -15,7 +15,7 @@ from longspan.old_names import current_fields, current_value
 __all__ = ["AUGMENTS", "MODES", "TrainOptions", "read_options"]
 
 MODES = ("fine-tune", "one-cycle", "fit")
-AUGMENTS = ("none", "photos", "digits")
+AUGMENTS = ("none", "photos", "digits", "speech", "sounds")
 RESIZES = ("crop", "stretch", "pad")
 _FILE = "run.json"
 _PATHS = ("source", "relabel", "annotations", "classes", "weights", "out", "report", "checkpoints")

@@ -80,13 +80,14 @@ class Table:
 
     @classmethod
     def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:
-        r"""Images below a folder whose path, seen from it, matches `pattern` as a whole; named groups become columns.
+        r"""Images or recordings below a folder whose paths match `pattern` as a whole; named groups become columns.
 
         Args:
             folder: Looked through with everything below it; hidden files are left out.
             pattern: A regular expression for the path with forward slashes: `r"(?P<breed>.+)_\d+\.jpg"`, or
                 `r"(?P<digit>\d)/.*\.png"` where the folder says the class.
-            image: Name of the image column.
+            image: Name of the image column. Where all files that match are sound, the column is called audio instead,
+                unless another name is given.
 
         Raises:
             DataError: the folder does not exist, or nothing in it matches; the message shows what is there.

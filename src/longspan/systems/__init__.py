@@ -5,6 +5,7 @@ from __future__ import annotations
 from longspan.registry import Registry
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
 from longspan.systems.faces import FACES
+from longspan.systems.keywords import KEYWORDS
 from longspan.systems.lanes import LANES_SYSTEM
 from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
 from longspan.systems.numbers.quickstart import QUICKSTART
@@ -13,6 +14,7 @@ from longspan.systems.objects import OBJECTS
 from longspan.systems.pedestrians import PEDESTRIANS
 from longspan.systems.rcnn.rcnn_to_faster import RCNN_TO_FASTER
 from longspan.systems.result import SystemRun
+from longspan.systems.sound_as_image import SOUND_AS_IMAGE
 from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System
 
@@ -24,6 +26,7 @@ SYSTEMS = Registry[System]("system", name_of=lambda system: system.name, summary
 for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
+    SOUND_AS_IMAGE, KEYWORDS,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

@@ -198,7 +198,9 @@ def _image_input(model: Predictor | Ensemble | Pipeline, source: str) -> str | N
     if isinstance(model, Pipeline):
         images = list(model.inputs)
     else:
-        images = [name for name, column in _member(model).inputs.items() if column.encodes_pixels]
+        images = [
+            name for name, column in _member(model).inputs.items() if column.encodes_pixels or column.has_fingerprints
+        ]
     if len(images) != 1 or (source in datasets.names() and not Path(source).exists()):
         return None
     return images[0]
@@ -213,7 +215,9 @@ def _kinds(model: Predictor | Ensemble | Pipeline, source: str) -> list[str]:
         kinds = {name: columns[name].kind for name in model.answers if name in columns}
     else:
         kinds = {name: head.column_kinds[0] for name, head in _member(model).heads.items()}
-    silent = ("text", "mask", "boxes", "instances") if Path(source).expanduser().is_file() else ("text",)
+        in_file = Path(source).expanduser().is_file()
+        kinds |= {name: "audio" for name, column in _member(model).inputs.items() if in_file and column.kind == "audio"}
+    silent = ("text", "mask", "boxes", "instances", "audio") if Path(source).expanduser().is_file() else ("text",)
     return [f"{name}={kind}" for name, kind in kinds.items() if kind in silent]
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from longspan.columns import Category, Column, Image
+from longspan.audio.audio_io import AUDIO_ENDINGS
+from longspan.columns import Audio, Category, Column, Image
 from longspan.data.annotations.files import IMAGE_ENDINGS
 from longspan.data.readers.cell_types import typed_cells
 from longspan.data.readers.csv_lines import first_ragged_line, lines_of_rows
@@ -63,11 +64,15 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> TableParts:
         raise DataError(_no_match(root, pattern, compiled, paths))
     check_file_names(root / path for path, _ in matches)
     matched = {path for path, _ in matches}
-    left_out = [path for path in paths if path not in matched and Path(path).suffix.lower() in IMAGE_ENDINGS]
+    sound = all(Path(path).suffix.lower() in AUDIO_ENDINGS for path in matched)
+    if sound and image == "image" and "audio" not in compiled.groupindex:
+        image = "audio"
+    endings, what = (AUDIO_ENDINGS, "recordings") if sound else (IMAGE_ENDINGS, "images")
+    left_out = [path for path in paths if path not in matched and Path(path).suffix.lower() in endings]
     if left_out:
         count = len(matched) + len(left_out)
         warnings.warn(
-            f"The pattern '{pattern}' leaves out {len(left_out):,} of the {count:,} images below {root}, such as "
+            f"The pattern '{pattern}' leaves out {len(left_out):,} of the {count:,} {what} below {root}, such as "
             f"{', '.join(map(repr, left_out[:3]))}, because they do not match. To match endings in any case: "
             r"'(?i:\.jpe?g|\.png)'.",
             stacklevel=3,
@@ -76,7 +81,10 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> TableParts:
     for group in compiled.groupindex:
         cells[group] = [match[group] for _, match in matches]
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
-    columns: dict[str, Column] = {image: Image(), **{group: Category() for group in compiled.groupindex}}
+    columns: dict[str, Column] = {
+        image: Audio() if sound else Image(),
+        **{group: Category() for group in compiled.groupindex},
+    }
     return TableParts(frame=frame, columns=columns, root=root, source=str(root))
 
 
