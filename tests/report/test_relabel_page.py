@@ -10,7 +10,9 @@ NASTY = '</script><b>"x", & \u2028'
 
 
 def data_of(page):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
 
 
 def test_rows_labels_and_columns_are_in_the_page_whatever_they_are_called():
@@ -28,7 +30,9 @@ def test_rows_labels_and_columns_are_in_the_page_whatever_they_are_called():
 
 def test_the_page_can_neither_load_nor_send():
     page = relabel_page("k", [], ["a"], COLUMNS)
-    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    found = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert found is not None
+    policy = found[1]
     assert "default-src 'none'" in policy
     assert "connect-src" not in policy
     assert not re.search(r"https?://", page)

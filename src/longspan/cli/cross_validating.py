@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +77,8 @@ def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOpt
 
 
 def _suspects(result: CrossValidation, places: OutputPaths, options: TrainOptions, say: Any) -> None:
+    from longspan.cli.training import source_words
+
     suspects = result.suspect_labels()
     if not suspects:
         return
@@ -87,7 +88,7 @@ def _suspects(result: CrossValidation, places: OutputPaths, options: TrainOption
         page = places.home / (_PAGE if len(targets) == 1 else f"relabel-{targets.index(target) + 1}.html")
         result.relabel_page(page, target)
         count = sum(each.target == target for each in suspects)
-        command = f"longspan train {shlex.quote(options.source)} ... --relabel corrections.csv"
+        command = f"longspan train {source_words(options)} ... --relabel corrections.csv"
         say(label("labels", f"{count:,} of {target} are probably wrong: {page} shows them; then\n{command}"))
 
 

@@ -97,15 +97,29 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
         figures = learner.evaluate("test", reason=options.open_vault)
         say(label("test", f"{metrics_words(learner, figures)} on {len(split.vault):,} rows never used before"))
     elif len(split.vault):
-        command = f"longspan evaluate {shlex.quote(str(places.model))} {_source_words(options)} --open-vault REASON"
+        command = f"longspan evaluate {shlex.quote(str(places.model))} {source_words(options)} --open-vault REASON"
         say(label("vault", f"{len(split.vault):,} test rows, still sealed; to measure on them once:\n{command}"))
     for path, write in ((places.model, learner.save), (places.report, learner.report)):
         with writing(path, "--out"):
             write(path)
         say(label("saved" if path == places.model else "report", str(path)))
+    _write_suspects(learner, places, options, say)
     places.write_result(learner, seconds)
     drawn = " --draw drawn" if any(column.context_kind for column in task.targets.values()) else ""
     say(label("try", f"longspan predict {shlex.quote(str(places.model))} {_example_file(task, image)}{drawn}"))
+
+
+def _write_suspects(learner: Learner, places: OutputPaths, options: TrainOptions, say: Any) -> None:
+    """In a run folder, a page of the validation labels that are probably wrong, where there are some."""
+    suspects = learner.suspect_labels()
+    if places.result is None or not suspects:
+        return
+    target, page = suspects[0].target, places.result.with_name("relabel.html")
+    with writing(page, "--out"):
+        learner.relabel_page(page, target)
+    count = sum(each.target == target for each in suspects)
+    command = f"longspan train {source_words(options)} ... --relabel corrections.csv"
+    say(label("labels", f"{count:,} validation labels of {target} are probably wrong: see {page}, then\n{command}"))
 
 
 def _corrections(table: Table, split: Split, options: TrainOptions) -> str:
@@ -277,7 +291,7 @@ def metrics_words(learner: Learner, figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures) or "no figure"
 
 
-def _source_words(options: TrainOptions) -> str:
+def source_words(options: TrainOptions) -> str:
     """SOURCE and the options that say how it is read, as `longspan evaluate` takes them."""
     words = [options.source]
     for name in ("pattern", "image", "format", "annotations", "classes", "mask_name"):

@@ -54,6 +54,7 @@ section { margin: 44px 0 0; }
 h2 { margin: 0 0 14px; font-size: 21px; line-height: 1.3; font-weight: 640; letter-spacing: -0.01em;
   overflow-wrap: anywhere; }
 main p { max-width: 72ch; margin: 0 0 14px; overflow-wrap: anywhere; white-space: pre-line; }
+.table + p, .plot + p, .halves + p { margin-top: 14px; }
 main .caption { margin: 22px 0 -4px; }
 figure { margin: 16px 0 0; }
 figcaption, caption, .caption { color: var(--soft); font-size: 14px; line-height: 1.5; text-align: left; }
@@ -72,6 +73,7 @@ figcaption, caption, .caption { color: var(--soft); font-size: 14px; line-height
 table { width: 100%; border-collapse: collapse; font-size: 14.5px; }
 caption { padding: 14px 18px 0; }
 th, td { padding: 9px 18px; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+td:not(.number) { overflow-wrap: anywhere; min-width: 8ch; }
 thead th { color: var(--soft); font-size: 13px; font-weight: 550; white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }

@@ -87,7 +87,7 @@ def write_relabel_page(path: Path, task: Task, suspects: list[SuspectLabel], *, 
     images = next(iter(pixel_inputs(task.inputs)), None)
     rows = []
     for each in suspects[:most]:
-        margin = f"the suggested label is {-each.margin:.0%} more probable" if each.margin < 0 else ""
+        margin = f"probability of the suggested label minus that of the given one: {-each.margin:.2f}"
         rows.append(
             RelabelRow(
                 row=each.row,

@@ -30,6 +30,7 @@ from longspan.train.checkpoints.checkpoint_state import check_same_training, go_
 from longspan.train.class_balance import count_classes
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import full_name, resolve_design
+from longspan.train.label_review import SuspectLabel, suspect_labels, write_relabel_page
 from longspan.train.optimization.lr_find import LRFind, range_test
 from longspan.train.phases import own_randomness, train_phases
 from longspan.train.training import MakeStep, Training
@@ -302,6 +303,19 @@ class Learner:
         source = whole_source(self.task.samples, self.inputs, self.device, self.dtype)
         network = eval_view(self.network)
         return score_rows(source, network, rows, self.heads, self.task.targets, self.config.batch_size * 2)
+
+    def suspect_labels(self) -> list[SuspectLabel]:
+        """Labels of validation rows that are probably wrong, the surest first (confident learning).
+
+        Training rows are left out: a network that has learned a wrong label finds nothing wrong with it. For all rows
+        see `cross_validate`.
+        """
+        return suspect_labels(self.heads, self.scores())
+
+    def relabel_page(self, path: str | Path, target: str | None = None) -> Path:
+        """A page that shows the suspect labels of one target, to relabel or drop them; it writes a CSV file."""
+        target = target or next(iter(self.heads))
+        return write_relabel_page(Path(path), self.task, [s for s in self.suspect_labels() if s.target == target])
 
     def predict(self, data: Any, *, views: int = 1) -> Any:
         """Predictions for one value, several, or a table, in order; see `Predictor.predict`."""

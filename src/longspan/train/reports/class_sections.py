@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from longspan.data.corrections import label_text
 from longspan.heads import Head
 from longspan.inference.scores import Scores
 from longspan.metrics.per_class import class_curves, class_metrics
@@ -13,12 +14,14 @@ from longspan.report import Document, precision_recall_curves, roc_curves
 
 if TYPE_CHECKING:
     from longspan.data import Task
+    from longspan.train.label_review import SuspectLabel
 
-__all__ = ["add_classes", "add_worst_rows", "name_of_row"]
+__all__ = ["add_classes", "add_suspects", "add_worst_rows", "name_of_row"]
 
 _CURVES = 7  # as many as there are colours
 _CLASSES = 200
 _ROWS = 50
+_SUSPECTS = 100
 
 
 def add_classes(page: Document, head: Head, predictions: torch.Tensor, targets: torch.Tensor, *, several: str) -> None:
@@ -46,7 +49,7 @@ def add_classes(page: Document, head: Head, predictions: torch.Tensor, targets: 
             }
             for each in shown
         ],
-        caption="Each class against all others, on validation rows"
+        caption="Each class against all others, on held-out rows"
         + (f"; the {_CLASSES} of {len(found)} with the lowest F1" if len(shown) < len(found) else ""),
     )  # fmt: skip
     curves = class_curves(classes, scores, labels)
@@ -64,11 +67,16 @@ def add_classes(page: Document, head: Head, predictions: torch.Tensor, targets: 
 
 
 def add_worst_rows(page: Document, task: Task, head: Head, scores: Scores, name: str) -> None:
-    """The rows with the largest losses, by file: what they are and what is predicted, if words can say it."""
+    """The rows with the largest losses, by file: what they are and what is predicted, if words can say it.
+
+    Of targets with classes only rows whose prediction is wrong.
+    """
     column = task.targets[name]
-    losses = torch.where(scores.present[name], scores.losses[name], -1.0)
-    worst = losses.argsort(descending=True)[:_ROWS]
-    worst = worst[scores.present[name][worst]]
+    losses, eligible = scores.losses[name], scores.present[name]
+    classes = head.class_targets(scores.targets[name])
+    if classes is not None:
+        eligible = eligible & (head.class_predictions(scores.predictions[name]) != classes).any(dim=1)
+    worst = torch.where(eligible, losses, -1.0).argsort(descending=True)[: min(_ROWS, int(eligible.sum()))]
     if not len(worst) or column.context_kind:
         return
     predictions = head.decode(scores.predictions[name][worst])
@@ -86,7 +94,31 @@ def add_worst_rows(page: Document, task: Task, head: Head, scores: Scores, name:
         if prediction.probabilities is not None and not isinstance(target, list):
             row["of the target"] = prediction.probabilities.get(target)
         rows.append(row)
-    page.table(rows, caption=f"The {len(rows)} validation rows with the largest loss")
+    page.table(rows, caption=f"{_mistakes(len(rows), classes)} with the largest loss")
+
+
+def add_suspects(page: Document, task: Task, suspects: list[SuspectLabel]) -> None:
+    """The labels that are probably wrong; nothing where there are none."""
+    if not suspects:
+        return
+    page.section("Labels that are probably wrong")
+    page.table(
+        [
+            {
+                "row": name_of_row(task, each.row), "target": each.target, "label": label_text(each.given),
+                "probably": label_text(each.suggested), "margin": each.margin,
+            }
+            for each in suspects[:_SUSPECTS]
+        ],
+        caption=f"{min(len(suspects), _SUSPECTS)} of {len(suspects)}, the surest first. Margin: probability of the "
+        "label minus that of the suggested one. Found by confident learning (Northcutt et al. 2021) on rows that the "
+        "model was not trained on.",
+    )  # fmt: skip
+
+
+def _mistakes(count: int, classes: torch.Tensor | None) -> str:
+    what = "held-out rows" if classes is None else "held-out rows with a wrong prediction"
+    return f"The {count} {what}" if count > 1 else f"The {what.replace('rows', 'row')}"
 
 
 def name_of_row(task: Task, row: int) -> str:

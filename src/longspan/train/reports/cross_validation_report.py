@@ -5,18 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from longspan.data.corrections import label_text
 from longspan.report import Document, describe_environment
-from longspan.train.reports.class_sections import add_classes, add_worst_rows, name_of_row
+from longspan.train.reports.class_sections import add_classes, add_suspects, add_worst_rows
 
 if TYPE_CHECKING:
-    from longspan.data import Task
     from longspan.train.cross_validation import CrossValidation
-    from longspan.train.label_review import SuspectLabel
 
-__all__ = ["add_suspects", "write_cross_validation_report"]
-
-_SUSPECTS = 100
+__all__ = ["write_cross_validation_report"]
 
 
 def write_cross_validation_report(result: CrossValidation, path: Path) -> Path:
@@ -44,22 +39,3 @@ def write_cross_validation_report(result: CrossValidation, path: Path) -> Path:
     add_suspects(page, result.task, result.suspect_labels())
     page.section("Environment").environment(describe_environment())
     return page.save(path)
-
-
-def add_suspects(page: Document, task: Task, suspects: list[SuspectLabel]) -> None:
-    """The labels that are probably wrong; nothing where there are none."""
-    if not suspects:
-        return
-    page.section("Labels that are probably wrong")
-    page.table(
-        [
-            {
-                "row": name_of_row(task, each.row), "target": each.target, "label": label_text(each.given),
-                "probably": label_text(each.suggested), "margin": each.margin,
-            }
-            for each in suspects[:_SUSPECTS]
-        ],
-        caption=f"{min(len(suspects), _SUSPECTS)} of {len(suspects)}, the surest first. Margin: probability of the "
-        "label minus that of the suggested one. Found by confident learning (Northcutt et al. 2021) on rows that the "
-        "model was not trained on.",
-    )  # fmt: skip

@@ -25,8 +25,9 @@ from longspan.report import (
     residual_histogram,
     worth_of,
 )
+from longspan.train.label_review import suspect_labels
 from longspan.train.optimization.schedules import lr_factor
-from longspan.train.reports.class_sections import add_classes, add_worst_rows
+from longspan.train.reports.class_sections import add_classes, add_suspects, add_worst_rows
 from longspan.train.reports.show import batch_images, legend_of, result_images
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def compose_report(
     imaged = any(column.encodes_pixels for column in learner.inputs.values())
     for name in learner.heads:
         _target(page, learner, scores, name, imaged=imaged)
+    add_suspects(page, task, suspect_labels(learner.heads, scores))
     if imaged:
         page.section("Training images, as the network gets them")
         page.images(batch_images(learner, _SHOWN), legend=legend_of(learner))
