@@ -56,44 +56,35 @@ RENAMED = {"pictures": "images", "ways": "strategies"}
 
 @contextlib.contextmanager
 def recorded_trainings(log: Log) -> Iterator[None]:
-    """While this is open, every `Learner` computes in float32 on the CPU and adds an entry to `log` when it trained.
+    """While this is open, every training computes in float32 on the CPU, keeps its last weights, and is logged.
 
     Studies train in this process, so that their trainings are seen too.
     """
-    learner_class, study_class = ls.Learner, ls.Study
-    begin, train, resume = learner_class.__init__, learner_class.run, learner_class.resume
-    study = study_class.run
+    from longspan.train import learner as home
+
+    begin, train, study = ls.Learner.__init__, home.train_phases, ls.Study.run
 
     def begin_in_float32(self: Any, *args: Any, config: Any = None, device: str = "cpu", **named: Any) -> None:
         config = config or ls.TrainConfig()
-        if config.precision == "auto":
-            config = replace(config, precision="float32")
+        config = replace(config, keep="last", precision="float32" if config.precision == "auto" else config.precision)
         begin(self, *args, config=config, device="cpu", **named)
 
-    def recorded(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Any, *args: Any, **named: Any) -> Any:
-            known = len(self.history)
-            result = method(self, *args, **named)
-            records = [dict(record) for record in self.history[known:]]
-            losses = [list(record.pop("step_losses")) for record in records]
-            log.append({"losses": losses, "epochs": records, "weights": weights_of(self)})
-            return result
-
-        return call
+    def recorded(training: Any, *args: Any, **named: Any) -> None:
+        known = len(training.history)
+        train(training, *args, **named)
+        records = [dict(record) for record in training.history[known:]]
+        losses = [list(record.pop("step_losses")) for record in records]
+        weights = [tensor.detach().clone() for tensor in training.network.state_dict().values()]
+        log.append({"losses": losses, "epochs": records, "weights": weights})
 
     def study_here(self: Any, **_: Any) -> Any:
         return study(self, jobs=1, progress=False, backend="inline")
 
-    def replace_methods(*methods: Any) -> None:
-        for owner, name, method in zip(owners, names, methods, strict=True):
-            setattr(owner, name, method)
-
-    owners, names = (*[learner_class] * 3, study_class), ("__init__", "run", "resume", "run")
-    replace_methods(begin_in_float32, recorded(train), recorded(resume), study_here)
+    ls.Learner.__init__, home.train_phases, ls.Study.run = begin_in_float32, recorded, study_here  # type: ignore[method-assign]
     try:
         yield
     finally:
-        replace_methods(begin, train, resume, study)
+        ls.Learner.__init__, home.train_phases, ls.Study.run = begin, train, study  # type: ignore[method-assign]
 
 
 def _newest(place: Any, *names: str) -> Any:
