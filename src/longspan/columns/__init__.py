@@ -9,6 +9,7 @@ from longspan.columns.audio import Audio
 from longspan.columns.base import Column
 from longspan.columns.boxes import Boxes
 from longspan.columns.category import Category
+from longspan.columns.features import Features
 from longspan.columns.image import Image
 from longspan.columns.instances import Instances
 from longspan.columns.mask import Mask
@@ -17,7 +18,7 @@ from longspan.columns.number import Number
 from longspan.columns.ragged import Ragged
 from longspan.columns.raw import Raw
 from longspan.columns.spatial import Spatial
-from longspan.columns.spec import ImageSpec, SequenceSpec, Spec, TokensSpec, VectorSpec
+from longspan.columns.spec import FeaturesSpec, ImageSpec, SequenceSpec, Spec, TokensSpec, VectorSpec
 from longspan.columns.text import Text
 from longspan.registry import Registry
 
@@ -27,6 +28,8 @@ __all__ = [
     "Boxes",
     "Category",
     "Column",
+    "Features",
+    "FeaturesSpec",
     "Image",
     "ImageSpec",
     "Instances",
@@ -48,7 +51,7 @@ COLUMNS = Registry[type[Column]]("column kind", name_of=lambda column: column.ki
 """Every kind of column by its name in files and on the command line."""
 
 # A new column is its file, its test, and its name in this module.
-for _column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Audio, Raw):
+for _column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Audio, Features, Raw):
     COLUMNS.register(usage=_column.usage)(_column)
 
 

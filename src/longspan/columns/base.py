@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import torch
 
 from longspan.columns.augmentation import Augmentation, DrawnParams
@@ -19,6 +20,8 @@ from longspan.errors import ConfigError
 from longspan.metrics.row_errors import RowError, plain
 
 __all__ = ["Column"]
+
+_CELLS = 1 << 16  # that become Python objects at a time
 
 
 class Column(ABC):
@@ -54,6 +57,11 @@ class Column(ABC):
     augmentation: ClassVar[type | None] = None
     """The config class of its augmentation (see `Augmentation`); None where there is none."""
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the table's columns that a value is made of, where it is made of several."""
+        return ()
+
     # --- learning from the training rows -------------------------------------------------------------------------
 
     def as_input(self) -> Self:
@@ -87,6 +95,10 @@ class Column(ABC):
 
         `values` is read once and may be a generator over a table larger than memory.
         """
+
+    def fit_cells(self, cells: pl.Series) -> Self:
+        """As `fit`, from the cells of a table, none of which is missing; kinds that read whole columns override it."""
+        return self.fit(value for at in range(0, len(cells), _CELLS) for value in cells[at : at + _CELLS].to_list())
 
     def fit_small(self, values: Callable[[], Iterable[Any]], side_px: int) -> Self:
         """As `fit`, at a size that is enough to compare values: at most `side_px` a side, all of each shown.
@@ -183,6 +195,11 @@ class Column(ABC):
             ValueError: the value cannot be read, or must not be missing.
         """
         return self.encode_missing() if value is None else self.encode(value)
+
+    def encode_cells(self, cells: pl.Series) -> tuple[np.ndarray, dict[int, str]] | None:
+        """All cells of a table at once: `(N, *shape)`, and what is wrong by position; None: they are encoded singly."""
+        del cells
+        return None
 
     def encoded_array(self, array: np.ndarray) -> np.ndarray | None:
         """An array of raw values `(N, ...)` as encoded ones in the same memory; None where they have to be encoded."""

@@ -6,6 +6,7 @@ Backbones are built from the specs of all inputs, so a network never asks what k
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from abc import ABC
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Self, final
 
 from longspan.errors import ConfigError, unknown_name
 
-__all__ = ["SPECS", "ImageSpec", "SequenceSpec", "Spec", "TokensSpec", "VectorSpec", "spec_from_json"]
+__all__ = ["SPECS", "FeaturesSpec", "ImageSpec", "SequenceSpec", "Spec", "TokensSpec", "VectorSpec", "spec_from_json"]
 
 
 class Spec(ABC):
@@ -124,7 +125,35 @@ class VectorSpec(Spec):
             raise ConfigError("VectorSpec needs at least one number or category.")
 
 
-SPECS: dict[str, type[Spec]] = {spec.kind: spec for spec in (ImageSpec, SequenceSpec, TokensSpec, VectorSpec)}
+@final
+@dataclass(frozen=True)
+class FeaturesSpec(Spec):
+    """Numbers and categories of a table: `(B, numbers + len(categories))` float32, class numbers behind the numbers."""
+
+    kind: ClassVar[str] = "features"
+
+    numbers: int = 0
+    """How many numbers, scaled; indicators of missing values among them."""
+    categories: tuple[int, ...] = ()
+    """For each category, how many classes it has; class 0 is that of unknown labels."""
+    edges: tuple[tuple[float, ...], ...] = ()
+    """For each number, the ascending edges of its bins, at least two."""
+
+    def __post_init__(self) -> None:
+        """Check counts and edges."""
+        object.__setattr__(self, "edges", tuple(tuple(each) for each in self.edges))
+        _check_counts(self, "categories", self.categories)
+        if not isinstance(self.numbers, int) or self.numbers < 0 or not self.numbers + len(self.categories):
+            raise ConfigError("FeaturesSpec needs at least one number or category.")
+        if len(self.edges) != self.numbers or any(
+            len(each) < 2 or any(low >= high for low, high in itertools.pairwise(each)) for each in self.edges
+        ):
+            raise ConfigError("FeaturesSpec.edges must hold, for each number, two or more ascending edges.")
+
+
+SPECS: dict[str, type[Spec]] = {
+    spec.kind: spec for spec in (ImageSpec, SequenceSpec, TokensSpec, VectorSpec, FeaturesSpec)
+}
 """Every kind of spec by its name in files."""
 
 

@@ -20,6 +20,7 @@ from longspan.data.annotations import (
     read_wider,
     read_yolo,
 )
+from longspan.data.choose_features import choose_features
 from longspan.data.combine import concat_rows, join_columns
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
@@ -56,14 +57,17 @@ class Table:
         """Wrap a frame of raw cells; the class methods below are the usual way in.
 
         Args:
-            frame: One row per sample; every name in `columns` is one of its columns.
+            frame: One row per sample; every name in `columns` is one of its columns, but for those that are made of
+                others (`Column.sources`).
             columns: What each value means.
             arrays: Images held in memory, uint8 `(N, H, W)` or `(N, H, W, C)`; the cell is the position in it.
             root: Folder that relative image paths start from.
             source: Where the rows come from, for messages.
         """
-        for name in columns:
-            if name not in frame.columns:
+        for name, column in columns.items():
+            if column.sources:
+                frame = _together(frame, name, column.sources, source)
+            elif name not in frame.columns:
                 raise unknown_name("column", name, frame.columns)
         self.frame = frame
         self.columns = dict(columns)
@@ -388,7 +392,7 @@ class Table:
 
         Args:
             name: New, or that of a column to replace.
-            column: What the values mean.
+            column: What the values mean; `Features` puts columns of this table together.
             values: A function of a row (a dict of raw values), or one value per row. None keeps the cells. Images are
                 paths, or arrays or Pillow images of one size.
 
@@ -396,7 +400,8 @@ class Table:
             DataError: the function raises, or the values are too few, too many or of several types.
         """
         if values is None:
-            self.column(name)
+            if not column.sources:
+                self.column(name)
             return self._with(self.frame, columns={**self.columns, name: column})
         given = self._apply(values, f"the function for column {name!r}") if callable(values) else values
         series, pixels = cells_of(name, column, given)
@@ -407,11 +412,41 @@ class Table:
             arrays[name] = pixels
         return self._with(self.frame.with_columns(series), columns={**self.columns, name: column}, arrays=arrays)
 
+    def with_features(self, targets: str | Sequence[str], name: str = "features", **options: Any) -> Table:
+        """This table with one more column that puts all columns together that can be features, but for the targets.
+
+        `print(table.columns[name].describe())` shows what was decided for each column, and why.
+
+        Args:
+            targets: What will be predicted, and whatever else must not be read.
+            name: Of the new column.
+            **options: Of `Features`, such as `scaling="quantile"`; `numbers`, `categories` and `dates` say what columns
+                are, where their values do not.
+
+        Raises:
+            UnknownNameError: a target that the table does not have.
+            DataError: no column can be a feature.
+
+        Example:
+            >>> rows = {"age": [20, 30, 40, 50], "job": ["a", "b", "a", "b"], "rich": [0, 1, 0, 1]}
+            >>> columns = {"age": Number(), "job": Category(), "rich": Category()}
+            >>> table = Table.from_arrays(rows, columns).with_features("rich")
+            >>> print(table.columns["features"].describe())
+            age: number, 20 to 50
+            job: category of 2 labels
+            rich: left out, as asked
+        """
+        left_out = (targets,) if isinstance(targets, str) else tuple(targets)
+        for each in left_out:
+            self.column(each)
+        return self.with_column(name, choose_features(self.frame, self.columns, left_out, **options))
+
     def select(self, *names: str) -> Table:
         """Only these columns."""
         columns = {name: self.column(name) for name in names}
         arrays = {k: v for k, v in self.arrays.items() if k in columns}
-        return self._with(self.frame.select(names), columns=columns, arrays=arrays)
+        cells = [each for name in names for each in (*columns[name].sources, name)]
+        return self._with(self.frame.select(dict.fromkeys(cells)), columns=columns, arrays=arrays)
 
     def filter(self, keep: Callable[[dict[str, Any]], bool] | pl.Expr) -> Table:
         """The rows for which a function of the row, or a polars expression over the raw cells, is true."""
@@ -499,3 +534,15 @@ class Table:
                     f"{self.source}, row {row}: {what} raised {type(error).__name__}: {error}. The row is {shown!r}."
                 ) from error
         return results
+
+
+def _together(frame: pl.DataFrame, name: str, sources: Sequence[str], where: str) -> pl.DataFrame:
+    """The frame with a column of structs made of others; one that is there already stays."""
+    there = frame.schema.get(name)
+    if isinstance(there, pl.Struct) and {field.name for field in there.fields} >= set(sources):
+        return frame
+    lacking = [each for each in sources if each not in frame.columns]
+    if lacking:
+        there = ", ".join(map(repr, frame.columns))
+        raise DataError(f"{where} has no column {', '.join(map(repr, lacking))}, which {name!r} is made of; it has {there}.")
+    return frame.with_columns(pl.struct(sources).alias(name))

@@ -43,7 +43,6 @@ __all__ = ["Task"]
 _STATISTICS_ROWS = 2048  # rows that statistics of inputs are taken from: their error is then below 1 % of the spread
 _STATISTICS_BATCH = 256
 _HASHED_ROWS = 2_000_000  # whose hashes take 11 MB of a model file
-_CELLS = 1 << 16  # that become Python objects at a time
 
 
 @accepts_old_keywords(memory_gb="cache_gb")
@@ -331,12 +330,10 @@ class Task:
                 f"{'Input' if name in self.input_names else 'Target'} {name!r} has no value in any of the {len(rows)} "
                 "training rows: there is nothing to learn from."
             )
-        if column.in_files:
-            values = (v for row in rows if (v := self.table.value(int(row), name)) is not None)
-        else:
-            values = _cells(cells.drop_nulls())
         try:
-            return column.fit(values)
+            if column.in_files:
+                return column.fit(v for row in rows if (v := self.table.value(int(row), name)) is not None)
+            return column.fit_cells(cells.drop_nulls())
         except DataError as error:
             raise DataError(f"Column {name!r}: {error}", error.faults) from error
 
@@ -448,12 +445,6 @@ def _some_batches(store: RowStore, rows: torch.Tensor) -> Iterator[torch.Tensor]
     """Evenly spaced training rows, a batch at a time: enough for mean and spread, however many rows there are."""
     chosen = rows[torch.linspace(0, len(rows) - 1, min(len(rows), _STATISTICS_ROWS)).long()]
     return (store.read(part) for part in chosen.split(_STATISTICS_BATCH))
-
-
-def _cells(series: pl.Series) -> Iterator[Any]:
-    """Cells as Python objects, of which there are never more than a few at a time."""
-    for start in range(0, len(series), _CELLS):
-        yield from series.slice(start, _CELLS).to_list()
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:

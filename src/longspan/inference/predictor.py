@@ -36,7 +36,7 @@ from longspan.storage.files import write_tensors
 from longspan.version import __version__
 from longspan.vision import Augment
 
-__all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor", "encode_targets"]
+__all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor", "encode_targets", "with_inputs"]
 
 MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
 """What marks the header of a model file; `load` refuses higher versions."""
@@ -119,8 +119,7 @@ class Predictor:
         contexts = (context_for(_column(head), self.inputs) for head in self.heads.values())
         image = next((context for context in contexts if context is not None), None)
         if isinstance(data, Table):
-            for name in self.inputs:
-                data.column(name)
+            data = with_inputs(data, self.inputs)
             rows = np.arange(len(data))
             samples = encode_rows(data, rows, self.inputs, {})
             faults = list(samples.faults().values())
@@ -281,11 +280,11 @@ class Predictor:
         for name, column in self.inputs.items():
             encoded = []
             for i, value in enumerate(values):
-                if isinstance(value, dict):
+                if isinstance(value, dict) and (name in value or not column.sources):
                     if name not in value:
                         raise unknown_name("input", name, value)
                     value = value[name]
-                elif len(self.inputs) > 1:
+                elif len(self.inputs) > 1 and not isinstance(value, dict):
                     raise ConfigError(f"This model reads {sorted(self.inputs)}: give each sample as a dict of them.")
                 try:
                     encoded.append(column.encode_input(value))
@@ -330,12 +329,27 @@ def as_predictor(model: Predictor | HasPredictor) -> Predictor:
 
 def encode_targets(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
     """All rows of a table with inputs and targets; DataError if any cannot be used."""
-    for name in (*inputs, *heads):
+    table = with_inputs(table, inputs)
+    for name in heads:
         table.column(name)
     samples = encode_rows(table, np.arange(len(table)), inputs, {name: _column(head) for name, head in heads.items()})
     if samples.faults():
         raise data_error("Nothing was measured, because some rows cannot be used:", list(samples.faults().values()))
     return samples
+
+
+def with_inputs(table: Table, inputs: Mapping[str, Column]) -> Table:
+    """The table with the inputs that are made of several of its columns.
+
+    Raises:
+        UnknownNameError: it lacks an input.
+        DataError: it lacks a column that an input is made of.
+    """
+    for name, column in inputs.items():
+        if column.sources:
+            table = table.with_column(name, column)
+        table.column(name)
+    return table
 
 
 def _column(head: Head) -> Column:

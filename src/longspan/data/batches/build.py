@@ -117,6 +117,11 @@ def _dense(
     if math.prod(shape) * np.dtype(column.dtype).itemsize > memory_bytes:
         values, bad = CacheFile(encoder).dense(disk_bytes, progress)
         return values, nothing, bad
+    together = None if encoder.with_missing or encoder.context else column.encode_cells(encoder.cells())
+    if together is not None:
+        if progress is not None:
+            progress(len(encoder))
+        return together[0], nothing, together[1]
     values = np.empty(shape, column.dtype)
 
     def write(start: int, some: list[np.ndarray | None]) -> None:

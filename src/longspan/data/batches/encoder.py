@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import polars as pl
 
 from longspan.columns import Column
 from longspan.data.batches.ahead import in_order
@@ -52,6 +53,10 @@ class Encoder:
         if entry == len(self.rows):
             return self.column.encode_missing()
         return encode_value(self.table, int(self.rows[entry]), self.name, self.column, self.context)
+
+    def cells(self) -> pl.Series:
+        """The cells of all entries that have a value."""
+        return self.table.frame[self.name].gather(self.rows)
 
     def where(self, entry: int) -> str:
         """Where the value of an entry stands, for messages."""

@@ -51,7 +51,7 @@ def target_leaks(table: TableView, rows: np.ndarray, inputs: Sequence[str], targ
         targets: Names of the targets: classes, numbers and texts.
     """
     kinds = {name: column.kind for name, column in table.columns.items()}
-    judged = [name for name in inputs if kinds[name] in _KINDS]
+    judged = [name for name in inputs if kinds.get(name) in _KINDS]
     wanted = [name for name in targets if kinds[name] in _KINDS]
     if len(inputs) < 2 or not judged or not wanted or len(rows) < _MIN_ROWS:
         return []

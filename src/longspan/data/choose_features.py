@@ -1,0 +1,117 @@
+"""Which columns of a table can be features, and of which kind; with a reason for each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import polars as pl
+
+from longspan.columns import Column, Features
+from longspan.columns.feature_values import label_values, number_values, read_dates
+from longspan.errors import ConfigError, DataError
+
+__all__ = ["choose_features"]
+
+_LOOKED_AT = 100_000
+"""Rows that kinds are decided from."""
+_MOST_LABELS = 0.5
+"""A category has fewer labels than this fraction of its rows; else it is text or an identifier."""
+_FEW = 20
+"""Rows below which every value may well differ by chance."""
+_LIKE = 0.98
+"""A text column is of dates or numbers if at least this fraction of its cells are."""
+
+
+def choose_features(
+    frame: pl.DataFrame,
+    columns: Mapping[str, Column],
+    left_out: Collection[str] = (),
+    *,
+    numbers: Collection[str] = (),
+    categories: Collection[str] = (),
+    dates: Collection[str] = (),
+    **options: Any,
+) -> Features:
+    """The `Features` of a table, with `reasons`.
+
+    Args:
+        frame: The cells.
+        columns: What columns mean already: a `Category` stays one, whatever its cells are.
+        left_out: Targets, and whatever else must not be read.
+        numbers: Columns that are quantities, without asking their values.
+        categories: Columns that are labels, likewise.
+        dates: Columns that are dates, likewise.
+        **options: Further options of `Features`.
+
+    Raises:
+        ConfigError: a column is both named and left out, or does not exist.
+        DataError: no column can be a feature.
+    """
+    named = {
+        **dict.fromkeys(numbers, "number"), **dict.fromkeys(categories, "category"), **dict.fromkeys(dates, "date"),
+    }  # fmt: skip
+    wrong = sorted(name for name in named if name not in frame.columns or name in left_out)
+    if wrong:
+        raise ConfigError(f"{', '.join(map(repr, wrong))} cannot be features: left out, or not in the table.")
+    kinds: dict[str, str | None] = {}
+    reasons = []
+    for name in frame.columns:
+        if name not in columns or columns[name].sources:
+            continue
+        if name in left_out:
+            kinds[name], why = None, "left out, as asked"
+        elif name in named:
+            kinds[name], why = named[name], f"{named[name]}, as asked"
+        else:
+            kinds[name], why = _judge(frame[name].head(_LOOKED_AT), columns[name])
+        reasons.append(f"{name}: {why}")
+    by_kind = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("number", "category", "date")}
+    if not any(by_kind.values()):
+        raise DataError("No column can be a feature:\n" + "\n".join(reasons))
+    return Features(
+        numbers=tuple(by_kind["number"]), categories=tuple(by_kind["category"]), dates=tuple(by_kind["date"]),
+        reasons=tuple(reasons), **options,
+    )  # fmt: skip
+
+
+def _judge(cells: pl.Series, column: Column) -> tuple[str | None, str]:
+    """Kind of one column, or None if it is left out; and why."""
+    if column.encodes_pixels or column.context_kind or column.json_cells or cells.dtype.is_nested():
+        return None, f"left out: values of kind {column.kind} are inputs of their own"
+    there = cells.drop_nulls()
+    if there.dtype.is_float():
+        there = there.filter(there.is_not_nan())
+    missing = len(cells) - len(there)
+    without = f", {missing / len(cells):.1%} missing" if missing else ""
+    if not len(there):
+        return None, "left out: no row has a value"
+    distinct = there.n_unique()
+    if distinct == 1:
+        return None, f"left out: {there[0]!r} in every row that has a value"
+    if there.dtype == pl.Date or isinstance(there.dtype, pl.Datetime):
+        return "date", f"date, {there.min()} to {there.max()}{without}"
+    as_numbers = there.dtype.is_numeric() and column.kind not in ("category", "text")
+    if not as_numbers and there.dtype == pl.String and column.kind != "category":
+        if (read_dates(there).is_not_null().mean() or 0) >= _LIKE:
+            return "date", f"date, written as text{without}"
+        as_numbers = len(number_values(there)[1]) <= (1 - _LIKE) * len(there)
+    if as_numbers:
+        return _number(there, distinct, without)
+    labels = label_values(there)[0]
+    if there.dtype == pl.String and (read_dates(there).is_not_null().mean() or 0) >= _LIKE:
+        return "date", f"date, written as text{without}"
+    if distinct > _FEW and distinct == len(there):
+        return None, f"left out: another value in each of {len(there):,} rows, as of an identifier"
+    if distinct > _FEW and distinct > _MOST_LABELS * len(there):
+        return None, f"left out: {distinct:,} different texts in {len(there):,} rows; read them with a Text column"
+    return "category", f"category of {labels.n_unique():,} labels{without}"
+
+
+def _number(there: pl.Series, distinct: int, without: str) -> tuple[str | None, str]:
+    values = number_values(there)[0]
+    low, high = float(values[values == values].min()), float(values[values == values].max())
+    whole = there.dtype.is_integer()
+    if whole and distinct > _FEW and distinct == len(there) and high - low + 1 == len(there):
+        return None, f"left out: counts the rows from {low:g} to {high:g}, as an index does"
+    return "number", f"number, {low:g} to {high:g}{without}"
