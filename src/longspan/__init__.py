@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.heads import *  # noqa: F403
     from longspan.inference import *  # noqa: F403
     from longspan.models.audio import *  # noqa: F403
+    from longspan.models.tabular import *  # noqa: F403
     from longspan.models.vision import *  # noqa: F403
     from longspan.pipeline import *  # noqa: F403
     from longspan.study import *  # noqa: F403
@@ -41,6 +42,7 @@ _ROOMS = (
     "data",
     "models.audio",
     "models.vision",
+    "models.tabular",
     "heads",
     "inference",
     "train",

@@ -16,6 +16,7 @@ from longspan.columns import (
     Boxes,
     Category,
     Column,
+    Features,
     Image,
     Instances,
     Mask,
@@ -71,6 +72,12 @@ EXAMPLES = {
         [[THING], [], [THING, THING]],
         [3, None, "x", [[1, 2, 3]], [{**THING, "label": "c"}], [BOX], [THING] * 99],
         [[]],
+    ),
+    "features": Example(
+        Features(numbers=["age", "pay"], categories=["job"], min_count=1),
+        [{"age": 1.0, "pay": None, "job": "a"}, {"age": -1.0, "pay": 2.0, "job": None}],
+        ["x", None, {"age": 1.0}, {"age": "old", "pay": 1.0, "job": "a"}, {"age": float("inf"), "pay": 1, "job": "b"}],
+        [{"age": None, "pay": None, "job": None}],
     ),
     "text": Example(Text(), ["ba", "", "abba"], ["x", "a" * 99, 3, None, ["a"]], [""]),
 }

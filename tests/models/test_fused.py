@@ -75,7 +75,7 @@ def test_groups_are_those_of_the_image_networks_level_by_level():
     alone = create(SMALL, inputs={"scan": IMAGE})
     groups = network.groups()
     assert len(groups) == len(alone.groups())
-    of_images = [id(p) for encoder in network.images for p in encoder.parameters()]
+    of_images = [id(p) for encoder in network.networks for p in encoder.parameters()]
     assert sorted(id(p) for group in groups for p in group) == sorted(of_images)
     assert create("encoders", inputs={"age": VectorSpec(1)}).groups() == []
 

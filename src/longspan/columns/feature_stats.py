@@ -70,6 +70,7 @@ class NumberCounter:
         self._count = 0
         self._mean = 0.0
         self._squares = 0.0
+        self._low, self._high = np.inf, -np.inf
         self._missing = 0
         self._seen = 0
         self._step = 1
@@ -81,6 +82,7 @@ class NumberCounter:
         self._missing += len(values) - len(there)
         if not len(there):
             return
+        self._low, self._high = min(self._low, there.min()), max(self._high, there.max())
         first = -self._seen % self._step
         self._seen += len(there)
         self._sample.append(there[first :: self._step])
@@ -114,7 +116,7 @@ class NumberCounter:
         if scaling == "quantile":
             found = np.unique(np.quantile(sample, np.linspace(0, 1, min(_KNOTS, len(sample)))))
             knots = tuple(found.tolist()) if len(found) > 1 else ()
-        if not spread > 1e-12 * max(1.0, abs(center)):
+        if self._low >= self._high:  # the rounded mean of equal values may be off by a bit, which is no spread
             spread = 1.0
         bare = NumberStats(
             name=self.name, mean=center, std=spread, median=float(np.median(sample)), missing=self._missing > 0,

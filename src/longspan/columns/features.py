@@ -190,7 +190,9 @@ class Features(Column):
             if row[name] is not None:
                 row[name] = float(f"{np.sign(row[name]) * np.expm1(abs(row[name])):.6g}")
         codes = values[len(values) - len(category_stats) :].astype(int)
-        row |= {s.name: s.label(int(c)) for s, c in zip(category_stats, codes, strict=True) if s.name in self.categories}
+        row |= {
+            s.name: s.label(int(c)) for s, c in zip(category_stats, codes, strict=True) if s.name in self.categories
+        }
         for name in self.dates:
             days = next(value for key, value in numbers.items() if key.startswith(f"{name}: days since"))
             row[name] = None if days is None else str(np.datetime64("1970-01-01") + np.timedelta64(round(days), "D"))

@@ -93,13 +93,13 @@ def _judge(cells: pl.Series, column: Column) -> tuple[str | None, str]:
         return "date", f"date, {there.min()} to {there.max()}{without}"
     as_numbers = there.dtype.is_numeric() and column.kind not in ("category", "text")
     if not as_numbers and there.dtype == pl.String and column.kind != "category":
-        if (read_dates(there).is_not_null().mean() or 0) >= _LIKE:
+        if _dated(there):
             return "date", f"date, written as text{without}"
         as_numbers = len(number_values(there)[1]) <= (1 - _LIKE) * len(there)
     if as_numbers:
         return _number(there, distinct, without)
     labels = label_values(there)[0]
-    if there.dtype == pl.String and (read_dates(there).is_not_null().mean() or 0) >= _LIKE:
+    if there.dtype == pl.String and _dated(there):
         return "date", f"date, written as text{without}"
     if distinct > _FEW and distinct == len(there):
         return None, f"left out: another value in each of {len(there):,} rows, as of an identifier"
@@ -115,3 +115,8 @@ def _number(there: pl.Series, distinct: int, without: str) -> tuple[str | None, 
     if whole and distinct > _FEW and distinct == len(there) and high - low + 1 == len(there):
         return None, f"left out: counts the rows from {low:g} to {high:g}, as an index does"
     return "number", f"number, {low:g} to {high:g}{without}"
+
+
+def _dated(cells: pl.Series) -> bool:
+    """Whether these texts are dates."""
+    return read_dates(cells).null_count() <= (1 - _LIKE) * len(cells)

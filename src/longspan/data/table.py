@@ -544,5 +544,7 @@ def _together(frame: pl.DataFrame, name: str, sources: Sequence[str], where: str
     lacking = [each for each in sources if each not in frame.columns]
     if lacking:
         there = ", ".join(map(repr, frame.columns))
-        raise DataError(f"{where} has no column {', '.join(map(repr, lacking))}, which {name!r} is made of; it has {there}.")
+        raise DataError(
+            f"{where} has no column {', '.join(map(repr, lacking))}, which {name!r} is made of; it has {there}."
+        )
     return frame.with_columns(pl.struct(sources).alias(name))

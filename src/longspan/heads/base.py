@@ -174,16 +174,24 @@ def check_layers(owner: str, hidden: Sequence[int], dropout: float) -> None:
         raise ConfigError(f"{owner}.dropout must be at least 0 and below 1, got {dropout!r}.")
 
 
-def perceptron(num_features: int, hidden: Sequence[int], dropout: float, num_outputs: int) -> nn.Module:
+def perceptron(shapes: FeatureShapes, hidden: Sequence[int], dropout: float, num_outputs: int) -> nn.Module:
     """Layers from features to outputs: dropout and one linear layer where `hidden` is empty.
 
     With hidden layers, batch normalisation and dropout come before each linear layer (half the dropout before hidden
-    ones) and a ReLU follows each hidden one: the head that fastai puts on pretrained networks (`create_head`).
+    ones) and a ReLU follows each hidden one: the head that fastai puts on pretrained networks (`create_head`). Of an
+    ensemble, each member has a linear layer of its own.
+
+    Raises:
+        ConfigError: hidden layers on an ensemble.
     """
     from torch import nn
 
+    from longspan.heads.members import MemberLinear
+
     layers: list[nn.Module] = []
-    width = num_features
+    width = shapes.num_features
+    if hidden and shapes.members > 1:
+        raise ConfigError("The head of an ensemble such as tabm has no hidden layers: leave hidden= out.")
     for units in hidden:
         layers += [nn.BatchNorm1d(width), nn.Dropout(dropout / 2), nn.Linear(width, units, bias=False), nn.ReLU()]
         width = units
@@ -191,5 +199,7 @@ def perceptron(num_features: int, hidden: Sequence[int], dropout: float, num_out
         layers.append(nn.BatchNorm1d(width))
     if dropout:
         layers.append(nn.Dropout(dropout))
-    layers.append(nn.Linear(width, num_outputs))
+    layers.append(
+        nn.Linear(width, num_outputs) if shapes.members == 1 else MemberLinear(width, num_outputs, shapes.members)
+    )
     return nn.Sequential(*layers)

@@ -65,7 +65,7 @@ class Classify(Head):
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to K logits."""
-        return perceptron(shapes.num_features, self.hidden, self.dropout, self.num_outputs)
+        return perceptron(shapes, self.hidden, self.dropout, self.num_outputs)
 
     def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, K)`."""
@@ -170,7 +170,7 @@ class MultiLabelClassify(Head):
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to K logits."""
-        return perceptron(shapes.num_features, self.hidden, self.dropout, self.num_outputs)
+        return perceptron(shapes, self.hidden, self.dropout, self.num_outputs)
 
     def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, K)`."""

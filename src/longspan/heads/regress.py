@@ -60,7 +60,7 @@ class Regress(Head):
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to one number."""
-        return perceptron(shapes.num_features, self.hidden, self.dropout, 1)
+        return perceptron(shapes, self.hidden, self.dropout, 1)
 
     def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, 1)`."""

@@ -67,7 +67,7 @@ class Transcribe(Head):
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
         """Linear layers to 1 + K logits, the same ones at every step."""
-        return _EachStep(perceptron(shapes.num_features, self.hidden, self.dropout, self.num_outputs))
+        return _EachStep(perceptron(shapes, self.hidden, self.dropout, self.num_outputs))
 
     def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `(rows, T, 1 + K)`, or too few steps for the longest training text."""

@@ -26,7 +26,17 @@ _SHOWN = 5
 _LEFT_OUT = 130_000_000
 """Weights of the last layers for ImageNet's classes, which a network below other heads is built with and then loses:
 VGG has 124 million of them."""
-_LEARNT = ("size_px", "channels", "mean", "std", "max_length", "max_boxes", "max_instances")
+_LEARNT = (
+    "size_px",
+    "channels",
+    "mean",
+    "std",
+    "max_length",
+    "max_boxes",
+    "max_instances",
+    "number_stats",
+    "category_stats",
+)
 
 
 def check_tensors_match(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Tensor]) -> None:
@@ -74,6 +84,11 @@ def check_model_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) -
             raise ModelFileError(f"its network reads {known!r:.200}, its inputs are {specs!r:.200}")
         return
     spec = next(iter(inputs.values())).spec()
+    if "reads" in model:
+        known = spec_from_json(model["reads"])
+        if len(inputs) != 1 or known != spec:
+            raise ModelFileError(f"its network reads {known!r:.200}, its inputs are {spec!r:.200}")
+        return
     if len(inputs) != 1 or not isinstance(spec, ImageSpec):
         raise ModelFileError(f"its network {model['name']!r:.60} reads one image, its inputs are {list(inputs)!r:.80}")
     if spec.channels != model["in_channels"] or spec.size_px != tuple(model["size_px"]):

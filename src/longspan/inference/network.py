@@ -14,6 +14,7 @@ from longspan.columns.ragged import Ragged
 from longspan.errors import ConfigError, ShapeError
 from longspan.heads import Head
 from longspan.heads.base import shape_of
+from longspan.heads.members import outputs_fault
 from longspan.models import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.backbone import Map
 
@@ -167,7 +168,7 @@ class Network(nn.Module):
         if set(outputs) != set(heads):
             raise ConfigError(f"The network gives {sorted(outputs)}, the task needs {sorted(heads)}.")
         for name, head in heads.items():
-            fault = head.outputs_fault(outputs[name], rows)
+            fault = outputs_fault(head, outputs[name], rows)
             if fault is not None:
                 got = shape_of(outputs[name]) or type(outputs[name]).__name__
                 raise ShapeError(f"For inputs of shape {shapes} the network gives {got} for target {name!r}, {fault}")
@@ -221,6 +222,11 @@ def _gives_sequence(backbone: nn.Module) -> bool:
     return getattr(backbone, "sequence", False) is True
 
 
+def _members(backbone: nn.Module) -> int:
+    members = getattr(backbone, "members", 1)
+    return members if isinstance(members, int) else 1
+
+
 def _maps(backbone: Any, images: torch.Tensor) -> list[torch.Tensor]:
     """Of a backbone of ours, or of a module that also has maps."""
     return backbone.features(images)
@@ -238,6 +244,7 @@ def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
         )
     return FeatureShapes(
         num_features=int(getattr(backbone, "num_features", 0)),
+        members=_members(backbone),
         channels=channels,
         strides=strides,
         in_channels=getattr(backbone, "in_channels", 3),
@@ -251,7 +258,10 @@ def _check_features(given: Features, rows: int, backbone: nn.Module, shapes: str
         return
     sequence, width = _gives_sequence(backbone), backbone.num_features
     shape: tuple[int, ...] = tuple(features.shape) if isinstance(features, torch.Tensor) else ()
-    if len(shape) == 2 + sequence and shape[:1] + shape[-1:] == (rows, width):
+    members = _members(backbone)
+    if members > 1 and shape == (rows, members, width):
+        return
+    if members == 1 and len(shape) == 2 + sequence and shape[:1] + shape[-1:] == (rows, width):
         return
     got = shape if isinstance(features, torch.Tensor) else type(features).__name__
     expected = f"({rows}, T, {width})" if sequence else f"({rows}, {width})"

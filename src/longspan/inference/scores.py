@@ -11,6 +11,7 @@ import torch
 from longspan.columns import Column
 from longspan.columns.augmentation import DrawnParams
 from longspan.heads import Head
+from longspan.heads.members import predictions_of, row_losses
 from longspan.inference.network import Network
 from longspan.inference.source import Source, prepare_targets
 from longspan.metrics.per_class import ClassMetrics, class_metrics
@@ -116,7 +117,7 @@ def predict_rows(
             viewed = replace(batch, augment_params=augment_params).to(source.device)
             outputs = source.forward(network, source.prepare(viewed))
             for name, head in heads.items():
-                predictions = head.postprocess(outputs[name])
+                predictions = predictions_of(head, outputs[name])
                 if viewed.augment_params:  # all inputs of a row are viewed alike
                     params: Any = next(iter(viewed.augment_params.values()))
                     predictions = head.invert_augmentation(predictions, params)
@@ -154,8 +155,8 @@ def score_rows(
         targets = prepare_targets(moved, columns)
         outputs = source.forward(network, source.prepare(moved), targets)
         for name, head in heads.items():
-            losses = torch.where(moved.present[name], head.loss(outputs[name], targets[name]), 0.0)
-            parts["predictions"][name].append(head.reduce(head.postprocess(outputs[name])).cpu())
+            losses = torch.where(moved.present[name], row_losses(head, outputs[name], targets[name]), 0.0)
+            parts["predictions"][name].append(head.reduce(predictions_of(head, outputs[name])).cpu())
             parts["targets"][name].append(targets[name].cpu())
             parts["present"][name].append(batch.present[name])
             parts["losses"][name].append(losses.cpu())

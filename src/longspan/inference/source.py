@@ -12,6 +12,7 @@ from torch import nn
 from longspan.columns import Column
 from longspan.data.batches.samples import Batch, Samples
 from longspan.heads import Head
+from longspan.heads.members import row_losses
 from longspan.inference.network import Network
 
 __all__ = [
@@ -78,6 +79,6 @@ def sum_losses(
     total = torch.zeros((), device=next(iter(present.values())).device)
     for name, head in heads.items():
         known = present[name]
-        losses = torch.where(known, head.loss(outputs[name], targets[name]), 0.0)
+        losses = torch.where(known, row_losses(head, outputs[name], targets[name]), 0.0)
         total = total + losses.sum() / known.sum().clamp_min(1)
     return total

@@ -8,6 +8,7 @@ from longspan.models.catalogue import catalogue
 from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_model
 from longspan.models.model_info import ModelInfo
 from longspan.models.registry import create, from_json, model_names, to_json
+from longspan.models.tabular import FTTransformerConfig, MLPConfig, TabMConfig, TabularResNetConfig
 from longspan.models.vision import (
     DeepCNNConfig,
     FCNVGGConfig,
@@ -25,9 +26,11 @@ __all__ = [
     "Backbone",
     "DeepCNNConfig",
     "FCNVGGConfig",
+    "FTTransformerConfig",
     "FeatureMaps",
     "FeatureShapes",
     "LineCNNConfig",
+    "MLPConfig",
     "MatchboxNetConfig",
     "ModelConfig",
     "ModelEntry",
@@ -36,6 +39,8 @@ __all__ = [
     "SmallResNetConfig",
     "SpaceDisplacementLeNetConfig",
     "SpaceToDepthCNNConfig",
+    "TabMConfig",
+    "TabularResNetConfig",
     "catalogue",
     "create",
     "from_json",

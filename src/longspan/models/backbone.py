@@ -9,6 +9,7 @@ from typing import final
 
 from torch import Tensor, nn
 
+from longspan.columns.spec import FeaturesSpec
 from longspan.errors import ConfigError, ShapeError
 from longspan.nn import PoolName
 
@@ -34,6 +35,8 @@ class FeatureShapes:
 
     num_features: int
     """Length of the vector of an image, or of a step."""
+    members: int = 1
+    """How many vectors there are of each row, for networks that are ensembles; see `Backbone.members`."""
     channels: tuple[int, ...] = ()
     """Of each map, fine to coarse; empty where the backbone gives no maps."""
     strides: tuple[int, ...] = ()
@@ -74,6 +77,11 @@ class Backbone(nn.Module, ABC):
     """As given to `create`."""
     num_features: int
     """Length of the vector that `forward` gives for one image, or for each step across it."""
+    spec: FeaturesSpec | None = None
+    """Of a network that reads the features of a table, what they are; None for networks of images."""
+    members: int = 1
+    """Above 1, the network is an ensemble: `forward` gives `(B, members, num_features)`, and heads that read a vector
+    have layers for each member. Losses and predictions are means over members."""
     sequence: bool = False
     """Whether `forward` gives a vector for each of T steps from left to right, `(B, T, num_features)`."""
     channels: tuple[int, ...]

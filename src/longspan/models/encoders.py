@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from longspan.columns.ragged import Ragged
-from longspan.columns.spec import SequenceSpec, Spec, TokensSpec, VectorSpec
+from longspan.columns.spec import FeaturesSpec, SequenceSpec, Spec, TokensSpec, VectorSpec
 from longspan.errors import ConfigError
+from longspan.nn.feature_input import FeatureInput
 
-__all__ = ["SequenceEncoder", "TokensEncoder", "VectorEncoder", "encoder_for"]
+__all__ = ["FeaturesEncoder", "SequenceEncoder", "TokensEncoder", "VectorEncoder", "encoder_for"]
 
 _WIDTH = 64
 _WIDEST_EMBEDDING = 32
@@ -42,6 +43,24 @@ class VectorEncoder(nn.Module):
         parts = [columns] if self.num_numbers else []
         parts += [embed(columns[:, place]) for place, embed in enumerate(self.embeddings)]
         return self.layers(torch.cat(parts, dim=1))
+
+
+@final
+class FeaturesEncoder(nn.Module):
+    """The features of a table to `(B, 64)`: embedded categories beside the numbers, then two layers with ReLU."""
+
+    def __init__(self, spec: FeaturesSpec) -> None:
+        """Build for features as `FeaturesSpec` describes them."""
+        super().__init__()
+        self.num_features = _WIDTH
+        self.input = FeatureInput(spec)
+        self.layers = nn.Sequential(
+            nn.Linear(self.input.num_features, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, _WIDTH), nn.ReLU()
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`(B, N + C)` float32 to `(B, 64)`."""
+        return self.layers(self.input(features))
 
 
 @final
@@ -80,12 +99,14 @@ class SequenceEncoder(nn.Module):
         return torch.cat([_mean(steps, sequence), largest], dim=1)
 
 
-def encoder_for(spec: Spec) -> VectorEncoder | TokensEncoder | SequenceEncoder:
+def encoder_for(spec: Spec) -> FeaturesEncoder | VectorEncoder | TokensEncoder | SequenceEncoder:
     """The small encoder for an input that is no image.
 
     Raises:
         ConfigError: there is none for this kind.
     """
+    if isinstance(spec, FeaturesSpec):
+        return FeaturesEncoder(spec)
     if isinstance(spec, VectorSpec):
         return VectorEncoder(spec)
     if isinstance(spec, TokensSpec):

@@ -15,7 +15,7 @@ from longspan.registry import Registry
 __all__ = ["MODELS", "ModelConfig", "ModelEntry", "register_model"]
 
 Build = Callable[..., Backbone]
-"""Takes the keywords in_channels, size_px and pool."""
+"""Takes the keywords in_channels, size_px and pool; of networks that read features, their spec."""
 
 _B = TypeVar("_B", bound=Build)
 
@@ -35,6 +35,9 @@ class ModelConfig(ABC):
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> Backbone:
         """The network with these options; arguments and errors as for `create`."""
 
+    reads: ClassVar[str] = "image"
+    """The kind of input that the network reads: "image" or "features"."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +50,8 @@ class ModelEntry:
     """Paper or book."""
     config: type[ModelConfig] | None = None
     """Class of its options, where it has some; several names may share one."""
+    reads: str = "image"
+    """The kind of input that it reads, as the input's spec names it: "image" or "features"."""
     channels_in: int = 3
     """Channels of the images in its paper, for the catalogue."""
     size_px: tuple[int, int] = (224, 224)
@@ -64,6 +69,7 @@ def register_model(
     *,
     source: str,
     config: type[ModelConfig] | None = None,
+    reads: str = "image",
     channels_in: int = 3,
     size_px: tuple[int, int] = (224, 224),
 ) -> Callable[[_B], _B]:
@@ -73,6 +79,7 @@ def register_model(
         name: As `create` takes it; the class sets `self.name` to the same.
         source: Paper or book, for the catalogue.
         config: The class of its options, if it has some.
+        reads: "image", or "features" for a network of tables, which is built from a `FeaturesSpec`.
         channels_in: Channels of the images in its paper.
         size_px: Height and width of the images in its paper.
 
@@ -81,7 +88,9 @@ def register_model(
     """
 
     def add(build: _B) -> _B:
-        entry = ModelEntry(build=build, source=source, config=config, channels_in=channels_in, size_px=size_px)
+        entry = ModelEntry(
+            build=build, source=source, config=config, reads=reads, channels_in=channels_in, size_px=size_px,
+        )  # fmt: skip
         MODELS.register(name)(entry)
         return build
 

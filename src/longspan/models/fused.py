@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from longspan.columns.spec import ImageSpec, Spec
+from longspan.columns.spec import Spec
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.encoders import encoder_for
@@ -30,7 +30,7 @@ class FusedBackbone(Backbone):
     What one input means in the light of another is for the head to learn: give it a hidden layer (`hidden=(64,)`).
 
     Images are read by networks of one kind, each with weights of its own; the other inputs by small encoders (see
-    `encoder_for`). The layer groups are those of the image networks; the small encoders start from random weights and
+    `encoder_for`). The layer groups are those of these networks; the small encoders start from random weights and
     so learn whenever the heads do, also where the groups are frozen.
     """
 
@@ -48,7 +48,14 @@ class FusedBackbone(Backbone):
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
         self.specs = dict(specs)
-        images = [encoder for encoder in encoders if isinstance(encoder, Backbone)]
+        networks = [encoder for encoder in encoders if isinstance(encoder, Backbone)]
+        images = [network for network in networks if network.spec is None]
+        several = next((network for network in networks if network.members > 1), None)
+        if several is not None:
+            raise ConfigError(
+                f"{several.name} gives {several.members} vectors for each row, which cannot stand beside other inputs; "
+                "choose a network that gives one, such as mlp."
+            )
         if any(encoder.sequence for encoder in images):
             raise ConfigError(
                 f"{images[0].name} gives a sequence, which cannot stand beside other inputs. Pool the steps "
@@ -64,8 +71,8 @@ class FusedBackbone(Backbone):
         self.strides = ()
 
     @property
-    def images(self) -> list[Backbone]:
-        """The image networks."""
+    def networks(self) -> list[Backbone]:
+        """The encoders that are networks of their own: of images, or of the features of a table."""
         return [encoder for encoder in self.encoders if isinstance(encoder, Backbone)]
 
     def forward(self, *inputs: Any) -> Tensor:
@@ -79,12 +86,12 @@ class FusedBackbone(Backbone):
         return []
 
     def groups(self) -> list[list[nn.Parameter]]:
-        """The groups of the image networks, level by level; the small encoders are in none."""
-        levels = zip_longest(*(encoder.groups() for encoder in self.images), fillvalue=())
+        """The groups of the networks, level by level; the small encoders are in none."""
+        levels = zip_longest(*(encoder.groups() for encoder in self.networks), fillvalue=())
         return [list(chain.from_iterable(level)) for level in levels]
 
 
-def build_fused(images: Mapping[str, Backbone], specs: Mapping[str, Spec], pool: PoolName | None) -> FusedBackbone:
-    """A network for these inputs: `images` has the network of every image, the others get small encoders."""
-    encoders = [images[name] if isinstance(spec, ImageSpec) else encoder_for(spec) for name, spec in specs.items()]
+def build_fused(networks: Mapping[str, Backbone], specs: Mapping[str, Spec], pool: PoolName | None) -> FusedBackbone:
+    """A network for these inputs: `networks` has those of some inputs, the others get small encoders."""
+    encoders = [networks[name] if name in networks else encoder_for(spec) for name, spec in specs.items()]
     return FusedBackbone(encoders, specs, pool=pool)

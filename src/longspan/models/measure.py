@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from longspan.columns.spec import FeaturesSpec
 from longspan.models.entries import MODELS
 from longspan.models.model_info import TABLE_NAME, ModelInfo
 from longspan.models.registry import create
@@ -24,21 +25,29 @@ from longspan.models.vision.vgg16 import FromPublished
 __all__ = ["measure_own", "measure_published", "write_table"]
 
 _OWN_CLASSES = 10
+_TABLE = FeaturesSpec(numbers=8, categories=(10,) * 4, edges=(tuple(range(49)),) * 8)
+"""What networks of tables are measured on: 8 numbers and 4 categories of 10 classes."""
 
 
 def measure_own(name: str) -> ModelInfo:
     """Measure a network of longspan's own or of a plug-in, with a Linear to 10 classes."""
     own = MODELS[name]
+    table = own.reads == "features"
+    channels, size_px = (0, (0, 0)) if table else (own.channels_in, own.size_px)
     with without_memory():
-        model = create(name, in_channels=own.channels_in, size_px=own.size_px)
+        if table:
+            model = create(name, inputs={"features": _TABLE})
+        else:
+            model = create(name, in_channels=channels, size_px=size_px)
     whole = nn.Sequential(model, nn.Linear(model.num_features, _OWN_CLASSES))
-    parameters, multiply_adds = _count(whole, own.channels_in, own.size_px)
+    shape = (_TABLE.numbers + len(_TABLE.categories),) if table else (channels, *size_px)
+    parameters, multiply_adds = _count(whole, shape)
     return ModelInfo(
         name=name,
         parameters=parameters,
         multiply_adds=multiply_adds,
-        size_px=own.size_px,
-        channels_in=own.channels_in,
+        size_px=size_px,
+        channels_in=channels,
         classes=_OWN_CLASSES,
         source=own.source,
         imagenet=isinstance(model, FromPublished),
@@ -53,7 +62,7 @@ def measure_published(name: str, source: str) -> ModelInfo:
     size_px = (transforms.crop_size[0], transforms.crop_size[0])
     with without_memory():
         net = build_published(name, size_px)
-    parameters, multiply_adds = _count(net, 3, size_px)
+    parameters, multiply_adds = _count(net, (3, *size_px))
     return ModelInfo(
         name=name,
         parameters=parameters,
@@ -78,10 +87,10 @@ def write_table(path: Path) -> int:
 
 
 @torch.no_grad()
-def _count(net: nn.Module, channels: int, size_px: tuple[int, int]) -> tuple[int, int]:
+def _count(net: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
     net = net.to("meta").eval()
     with FlopCounterMode(display=False) as counter:
-        net(torch.empty(1, channels, *size_px, device="meta"))
+        net(torch.empty(1, *shape, device="meta"))
     return sum(parameter.numel() for parameter in net.parameters()), counter.get_total_flops() // 2
 
 

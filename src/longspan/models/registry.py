@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from longspan import old_names
-from longspan.columns.spec import ImageSpec, Spec, spec_from_json
+from longspan.columns.spec import FeaturesSpec, ImageSpec, Spec, spec_from_json
 from longspan.errors import ConfigError, ModelFileError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import MODELS, ModelConfig
 from longspan.models.fused import FUSED, SMALL_ENCODERS, FusedBackbone, build_fused
+from longspan.models.tabular.tabular_config import TabularConfig
 from longspan.nn import PoolName
 
 __all__ = ["create", "from_json", "model_names", "to_json"]
@@ -61,6 +62,11 @@ def create(
         raise ConfigError(f"in_channels must be at least 1, got {in_channels}.")
     if pool not in (None, "avg", "avg_max"):
         raise ConfigError(f"pool must be 'avg', 'avg_max' or None, got {pool!r}.")
+    if not isinstance(model, ModelConfig) and MODELS.find(model).reads != "image":
+        raise ConfigError(
+            f"{model} reads the features of a table, not images: give its spec with inputs=, or let a Learner do it "
+            "(table.with_features makes such a column)."
+        )
     build = model.build if isinstance(model, ModelConfig) else MODELS.find(model).build
     built = build(in_channels=in_channels, size_px=(int(size_px[0]), int(size_px[1])), pool=pool)
     if weights is not None:
@@ -74,31 +80,55 @@ def _for_inputs(
     model: str | ModelConfig, inputs: Mapping[str, Spec], weights: str | Path | None, pool: PoolName | None
 ) -> Backbone:
     """See `create`."""
-    images = {name: spec for name, spec in inputs.items() if isinstance(spec, ImageSpec)}
-    if (model == SMALL_ENCODERS) == bool(images):
-        kinds = ", ".join(f"{name} ({spec.kind})" for name, spec in inputs.items())
+    kinds = ", ".join(f"{name} ({spec.kind})" for name, spec in inputs.items())
+    if model == SMALL_ENCODERS:
+        if any(isinstance(spec, ImageSpec) for spec in inputs.values()):
+            raise ConfigError(f"The inputs are {kinds}: choose a network by name for the images.")
+        return build_fused({}, inputs, pool)
+    reads = model.reads if isinstance(model, ModelConfig) else MODELS.find(model).reads
+    read = {name: spec for name, spec in inputs.items() if spec.kind == reads}
+    if not read:
+        name = model.family if isinstance(model, ModelConfig) else model
         raise ConfigError(
-            f"The inputs are {kinds}: choose a network by name for the images."
-            if images
-            else f"{model} reads an image, but the inputs are {kinds}: choose {SMALL_ENCODERS!r}, or a module of yours."
+            f"{name} reads {'an image' if reads == 'image' else reads}, but the inputs are {kinds}: choose "
+            f"{SMALL_ENCODERS!r}, a network that reads {next(iter(inputs.values())).kind}, or a module of yours."
         )
-    built = {
-        name: create(model, in_channels=spec.channels, size_px=spec.size_px, weights=weights, pool=pool)
-        for name, spec in images.items()
-    }
+    images = [name for name, spec in inputs.items() if isinstance(spec, ImageSpec)]
+    if reads != "image" and images:
+        raise ConfigError(
+            f"The inputs are {kinds}: choose a network by name for the images; a small encoder reads the {reads}."
+        )
+    built = {name: _for_input(model, spec, weights, pool) for name, spec in read.items()}
     return next(iter(built.values())) if len(inputs) == len(built) == 1 else build_fused(built, inputs, pool)
+
+
+def _for_input(model: str | ModelConfig, spec: Spec, weights: str | Path | None, pool: PoolName | None) -> Backbone:
+    """A network for one input of the kind that it reads."""
+    if isinstance(spec, ImageSpec):
+        return create(model, in_channels=spec.channels, size_px=spec.size_px, weights=weights, pool=pool)
+    assert isinstance(spec, FeaturesSpec)
+    if pool is not None or weights == "imagenet":
+        raise ConfigError("pool= and weights='imagenet' are for networks that read images.")
+    built = model.build_for(spec) if isinstance(model, TabularConfig) else MODELS.find(str(model)).build(spec=spec)
+    if weights is not None:
+        from longspan.models.weights import load_weights
+
+        load_weights(built, weights)
+    return built
 
 
 def to_json(model: Backbone) -> dict[str, Any]:
     """What `from_json` needs to build the same network again; the weights travel apart."""
     if isinstance(model, FusedBackbone):
-        images = model.images
+        main = model.networks
         specs = {name: spec.to_json() for name, spec in model.specs.items()}
-        return {"name": FUSED, "images": to_json(images[0]) if images else None, "inputs": specs, "pool": model.pool}
+        return {"name": FUSED, "images": to_json(main[0]) if main else None, "inputs": specs, "pool": model.pool}
     described: dict[str, Any] = {"name": model.name}
     if isinstance(model.config, ModelConfig):
         assert dataclasses.is_dataclass(model.config)
         described = {"name": model.config.family, "options": dataclasses.asdict(model.config)}
+    if model.spec is not None:
+        return {**described, "reads": model.spec.to_json()}
     return {**described, "in_channels": model.in_channels, "size_px": list(model.size_px), "pool": model.pool}
 
 
@@ -111,8 +141,13 @@ def from_json(described: Mapping[str, Any]) -> Backbone:
         return _fused_from_json(described)
     rest = dict(described)
     try:
-        name, in_channels, size_px = rest.pop("name"), rest.pop("in_channels"), rest.pop("size_px")
-        pool = rest.pop("pool")
+        name = rest.pop("name")
+        spec = spec_from_json(rest.pop("reads")) if "reads" in rest else None
+        if spec is None:
+            spec = ImageSpec(rest.pop("in_channels"), tuple(rest.pop("size_px")))
+            pool = rest.pop("pool")
+        else:
+            pool = None
         options: dict[str, Any] | None = rest.pop("options", None)
         name = old_names.MODELS.get(str(name), str(name))
         model = name if options is None else _config_class(name)(**options)
@@ -122,18 +157,20 @@ def from_json(described: Mapping[str, Any]) -> Backbone:
         ) from error
     if rest:
         raise ModelFileError(f"This description of a network has unknown keys {sorted(rest)}. {described}")
-    return create(model, in_channels=in_channels, size_px=(size_px[0], size_px[1]), pool=pool)
+    return _for_input(model, spec, None, pool)
 
 
 def _fused_from_json(described: Mapping[str, Any]) -> Backbone:
     try:
         specs = {name: spec_from_json(fields) for name, fields in described["inputs"].items()}
-        images, pool = described["images"], described["pool"]
-        built = {
-            name: from_json({**images, "in_channels": spec.channels, "size_px": spec.size_px})
-            for name, spec in specs.items()
-            if isinstance(spec, ImageSpec)
-        }
+        main, pool = described["images"], described["pool"]
+        built = {}
+        main = main or {}
+        for name, spec in specs.items():
+            if "reads" in main and isinstance(spec, FeaturesSpec):
+                built[name] = from_json({**main, "reads": spec.to_json()})
+            elif isinstance(spec, ImageSpec):
+                built[name] = from_json({**main, "in_channels": spec.channels, "size_px": spec.size_px})
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(
             f"This description of a network is not complete or not ours: {error}. {described}"

@@ -36,7 +36,9 @@ def split_features(features: Tensor, spec: FeaturesSpec) -> tuple[Tensor, Tensor
 
 def mask_labels(classes: Tensor, fraction: float) -> Tensor:
     """Class numbers with this fraction of them, at random, replaced by 0: the class of unknown labels."""
-    return classes if not fraction else classes.masked_fill(torch.rand(classes.shape, device=classes.device) < fraction, 0)
+    return (
+        classes if not fraction else classes.masked_fill(torch.rand(classes.shape, device=classes.device) < fraction, 0)
+    )
 
 
 @final

@@ -78,7 +78,11 @@ class _Block(nn.Module):
         """`(B, T, width)` to the same, or to the first token alone, `(B, 1, width)`."""
         normed = self.attention_norm(tokens)
         asking = normed[:, :1] if only_first else normed
-        query, key, value = self._heads(self.query(asking)), self._heads(self.key(normed)), self._heads(self.value(normed))
+        query, key, value = (
+            self._heads(self.query(asking)),
+            self._heads(self.key(normed)),
+            self._heads(self.value(normed)),
+        )
         dropout = self.attention_dropout if self.training else 0.0
         found = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         hidden = tokens[:, : asking.shape[1]] + self.out(found.transpose(1, 2).flatten(2))

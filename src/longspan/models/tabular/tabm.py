@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, final
 
 import torch
@@ -91,12 +92,13 @@ class TabM(Backbone):
         num_features = self.input.num_features
         embedded = config.numbers != "none" and spec.numbers > 0
         drawn = torch.randn(config.members, len(self.input.widths))
-        scales = (drawn if embedded else drawn.sign()).repeat_interleave(torch.tensor(self.input.widths), dim=1)
+        each = (drawn if embedded else drawn.sign()).split(1, dim=1)
+        scales = torch.cat([one.expand(-1, width) for one, width in zip(each, self.input.widths, strict=True)], dim=1)
         self.scales: nn.Parameter | None = nn.Parameter(scales) if config.mini else None
         widths = (num_features, *[config.width] * config.blocks)
         self.blocks = nn.ModuleList(
             nn.Linear(low, high) if config.mini else SharedLinear(low, high, config.members)
-            for low, high in zip(widths[:-1], widths[1:], strict=True)
+            for low, high in pairwise(widths)
         )
         first = self.blocks[0]
         if isinstance(first, SharedLinear):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, NoReturn, final
+from typing import Any, ClassVar, NoReturn, final
 
 from torch import Tensor, nn
 
@@ -12,13 +12,15 @@ from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig
 
-__all__ = ["TabularConfig", "check_options", "describe_tabular"]
+__all__ = ["TabularConfig", "check_options", "describe_tabular", "in_order", "no_maps"]
 
 
 class TabularConfig(ModelConfig):
     """Abstract: the options of a family of networks that read a `Features` column."""
 
     __slots__ = ()
+
+    reads: ClassVar[str] = "features"
 
     @final
     def build(self, **_: Any) -> NoReturn:
@@ -51,7 +53,9 @@ def check_options(config: TabularConfig, **least: int) -> None:
         value = getattr(config, name)
         values = value if isinstance(value, tuple | list) else (value,)
         if any(not isinstance(each, int) or isinstance(each, bool) or each < smallest for each in values):
-            raise ConfigError(f"{type(config).__name__}.{name} must be whole numbers of at least {smallest}, got {value!r}.")
+            raise ConfigError(
+                f"{type(config).__name__}.{name} must be whole numbers of at least {smallest}, got {value!r}."
+            )
     for name in ("dropout", "embedding_dropout", "attention_dropout", "mask"):
         value = getattr(config, name, 0.0)
         if not 0 <= value < 1:

@@ -1,0 +1,89 @@
+import numpy as np
+import polars as pl
+import pytest
+
+import longspan as ls
+from longspan.columns import Category, Features, Image, Number
+from longspan.data import Table
+from longspan.errors import ConfigError, DataError, LeakError
+
+
+def people(count=300, seed=0):
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 90, count)
+    job = rng.choice(["baker", "smith", "clerk"], count)
+    return pl.DataFrame(
+        {
+            "id": range(count),
+            "key": [f"k{i:05d}" for i in range(count)],
+            "age": age,
+            "pay": [None if rng.random() < 0.1 else float(p) for p in rng.lognormal(8, 1, count)],
+            "job": job,
+            "born": [f"19{50 + i % 50}-03-01" for i in range(count)],
+            "planet": ["earth"] * count,
+            "rich": np.where((age > 50) ^ (job == "smith") ^ (rng.random(count) < 0.05), "yes", "no"),
+        }
+    )
+
+
+def test_kinds_are_chosen_and_told():
+    table = Table.from_frame(people()).with_features("rich")
+    column = table.columns["features"]
+    assert (column.numbers, column.categories, column.dates) == (("age", "pay"), ("job",), ("born",))
+    told = dict(line.split(": ", 1) for line in column.describe().splitlines())
+    assert told["id"] == "left out: counts the rows from 0 to 299, as an index does"
+    assert told["key"] == "left out: another value in each of 300 rows, as of an identifier"
+    assert told["age"].startswith("number, ")
+    assert "missing" in told["pay"]
+    assert told["job"] == "category of 3 labels"
+    assert told["born"] == "date, written as text"
+    assert told["planet"] == "left out: 'earth' in every row that has a value"
+    assert told["rich"] == "left out, as asked"
+
+
+def test_what_was_asked_for_stays():
+    table = Table.from_frame(people()).with_features("rich", categories=["age"], scaling="quantile")
+    assert table.columns["features"].categories == ("age", "job")
+    assert table.columns["features"].scaling == "quantile"
+    with pytest.raises(ConfigError, match="'rich' cannot be features"):
+        Table.from_frame(people()).with_features("rich", numbers=["rich"])
+    with pytest.raises(DataError, match="No column can be a feature"):
+        Table.from_frame(people().select("planet", "rich")).with_features("rich")
+
+
+@pytest.mark.parametrize("model", ["mlp", "tabm_mini"])
+def test_from_a_table_to_a_model_file_and_back(model, tmp_path):
+    table = Table.from_frame(people(600)).with_features("rich", min_count=1)
+    task = ls.Task(table.split(valid=0.25), "features", "rich", allow_leaks=True)
+    learner = ls.Learner(task, model, progress=False, config=ls.TrainConfig(batch_size=32))
+    learner.fit_one_cycle(8 if model == "mlp" else 3, 1e-2)
+    assert learner.evaluate()["accuracy"] > 0.75
+    again = ls.load(learner.save(tmp_path / "model.safetensors"))
+    fresh = people(20, seed=1).drop("rich").with_columns(job=pl.lit("astronaut"))  # never seen
+    predictions = again.predict(Table.from_frame(fresh))
+    assert [p.value for p in predictions] == [p.value for p in again.predict(fresh.to_dicts())]
+    with pytest.raises(DataError, match="has no column 'job', which 'features' is made of"):
+        again.predict(Table.from_frame(fresh.drop("job")))
+
+
+def test_an_image_and_features_in_one_network():
+    frame = people(60)
+    images = np.random.default_rng(0).integers(0, 256, (60, 28, 28), np.uint8)
+    rows = {
+        "scan": images,
+        "age": frame["age"].to_list(),
+        "job": frame["job"].to_list(),
+        "rich": frame["rich"].to_list(),
+    }
+    table = Table.from_arrays(rows, {"scan": Image(), "age": Number(), "job": Category(), "rich": Category()})
+    table = table.with_column("person", Features(numbers=["age"], categories=["job"]))
+    learner = ls.Learner(ls.Task(table.split(), ["scan", "person"], "rich"), "lenet5", progress=False).fit(1)
+    prediction = learner.predict({"scan": images[0], "person": {"age": 30, "job": "clerk"}})
+    assert prediction.value in ("yes", "no")
+
+
+def test_a_column_that_gives_the_target_away_is_found_among_the_features():
+    frame = people().with_columns(copy=pl.col("rich").replace_strict({"yes": 1.5, "no": 0.5}))
+    table = Table.from_frame(frame).with_features("rich")
+    with pytest.raises(LeakError, match="'copy' alone predicts 'rich'"):
+        ls.Task(table.split(), "features", "rich").prepare()
