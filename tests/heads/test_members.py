@@ -4,8 +4,9 @@ import torch
 from longspan.columns import Category, Number
 from longspan.errors import ConfigError
 from longspan.heads import Classify, Regress
-from longspan.heads.members import MemberLinear, MemberOutputs, outputs_fault, predictions_of, row_losses
+from longspan.heads.members import outputs_fault, predictions_of, row_losses
 from longspan.models import FeatureShapes
+from longspan.nn.member_linear import MemberLinear, MemberOutputs
 
 SHAPES = FeatureShapes(num_features=6, members=3)
 

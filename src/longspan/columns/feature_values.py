@@ -63,7 +63,8 @@ def label_values(cells: pl.Series) -> tuple[pl.Series, dict[int, str]]:
     """Labels as text, None where missing, and by position what is wrong with a cell; 3.0 is the label 3."""
     if cells.dtype.is_float():
         cells = cells.fill_nan(None)
-        if ((cells % 1 == 0) | cells.is_null()).all() and (cells.abs().max() or 0) < 2**53:
+        whole = ((cells % 1 == 0) & (cells.abs() < 2**53)) | cells.is_null()
+        if whole.all():
             cells = cells.cast(pl.Int64)
     if not cells.dtype.is_nested():
         return cells.cast(pl.String), {}

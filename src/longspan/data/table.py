@@ -446,7 +446,7 @@ class Table:
         columns = {name: self.column(name) for name in names}
         arrays = {k: v for k, v in self.arrays.items() if k in columns}
         cells = [each for name in names for each in (*columns[name].sources, name)]
-        return self._with(self.frame.select(dict.fromkeys(cells)), columns=columns, arrays=arrays)
+        return self._with(self.frame.select(list(dict.fromkeys(cells))), columns=columns, arrays=arrays)
 
     def filter(self, keep: Callable[[dict[str, Any]], bool] | pl.Expr) -> Table:
         """The rows for which a function of the row, or a polars expression over the raw cells, is true."""

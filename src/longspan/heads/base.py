@@ -186,7 +186,7 @@ def perceptron(shapes: FeatureShapes, hidden: Sequence[int], dropout: float, num
     """
     from torch import nn
 
-    from longspan.heads.members import MemberLinear
+    from longspan.nn.member_linear import MemberLinear
 
     layers: list[nn.Module] = []
     width = shapes.num_features

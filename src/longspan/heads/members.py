@@ -5,43 +5,14 @@ A head's own methods know nothing of members: they get the rows of all members a
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, final
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longspan.heads.base import Head, shape_of
+from longspan.nn.member_linear import MemberOutputs
 
-__all__ = ["MemberLinear", "MemberOutputs", "outputs_fault", "predictions_of", "row_losses"]
-
-
-class MemberOutputs(NamedTuple):
-    """Outputs of a head of an ensemble."""
-
-    members: Tensor
-    """`(B, members, num_outputs)`."""
-
-    @property
-    def rows(self) -> Tensor:
-        """`(B * members, num_outputs)`: those of a row's members follow one another."""
-        return self.members.flatten(0, 1)
-
-
-@final
-class MemberLinear(nn.Module):
-    """A linear layer for each member, drawn as `nn.Linear` does: `(B, members, in)` to `MemberOutputs`."""
-
-    def __init__(self, in_features: int, out_features: int, members: int) -> None:
-        """Draw the weights."""
-        super().__init__()
-        bound = in_features**-0.5
-        self.weight = nn.Parameter(torch.empty(members, in_features, out_features).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(members, out_features).uniform_(-bound, bound))
-
-    def forward(self, features: Tensor) -> MemberOutputs:
-        """`(B, members, in)` to `(B, members, out)`."""
-        outputs = torch.matmul(features.transpose(0, 1), self.weight.to(features.dtype)).transpose(0, 1)
-        return MemberOutputs(outputs + self.bias)
+__all__ = ["outputs_fault", "predictions_of", "row_losses"]
 
 
 def row_losses(head: Head, outputs: Any, targets: Any) -> Tensor:

@@ -106,7 +106,7 @@ def test_the_unknown_label_is_learned_although_no_row_has_it(name):
 def test_tabm_is_that_of_the_reference():
     tabm = pytest.importorskip("tabm")
     reference = pytest.importorskip("rtdl_num_embeddings")
-    from longspan.heads.members import MemberLinear
+    from longspan.nn.member_linear import MemberLinear
 
     for mini in (False, True):
         bins = [torch.tensor(edges) for edges in SPEC.edges]
