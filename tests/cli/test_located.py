@@ -85,7 +85,8 @@ def test_boxes_and_masks_are_read_from_a_table(run, tmp_path, scenes):
     assert "boxes of 3 classes" in answer.out
     answer = run("evaluate", "m.safetensors", "rows.csv", "--json")
     assert (answer.code, answer.err) == (0, "")
-    assert {"boxes.map", "mask.mean_iou", "rows"} <= json.loads(answer.out).keys()
+    parts = json.loads(answer.out)["parts"]
+    assert {"boxes.map", "mask.mean_iou", "rows"} <= parts["train"].keys() == parts["valid"].keys()
     answer = run(*told, "--model", "faster_rcnn:resnet20")
     assert "If one holds boxes, say so: --column boxes=boxes" in answer.err
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from longspan.columns import Column
     from longspan.models import FeatureShapes
-    from longspan.vision import AugmentParams
+    from longspan.vision import AugmentParams, ResizeTransform
 
 __all__ = ["FeatureKind", "Head", "Metric", "TargetPrediction"]
 
@@ -99,6 +99,13 @@ class Head(ABC):
     def reduce(self, predictions: torch.Tensor) -> torch.Tensor:
         """The part of the predictions that is kept to be measured and decoded, `(B, ...)`; by default all of it."""
         return predictions
+
+    decodes_in_source: ClassVar[bool] = False
+    """Whether `decode_in_source` gives more than `decode` and a resized value do."""
+
+    def decode_in_source(self, predictions: torch.Tensor, transforms: Sequence[ResizeTransform]) -> list[Any]:
+        """Values in pixels of the original images, from predictions that are not reduced; see `decodes_in_source`."""
+        raise NotImplementedError(f"{type(self).__name__} decodes in the frame that the network sees.")
 
     @abstractmethod
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final, get_args
+from typing import Any, ClassVar, Literal, final, get_args
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from longspan.nn.deeplab import DeepLabHead
 from longspan.nn.fcn import FCNDecoder, fcn_head
 from longspan.nn.single_scale_decoder import OneMapDecoder
 from longspan.nn.unet import UNetDecoder
-from longspan.vision import AugmentParams
+from longspan.vision import AugmentParams, ResizeTransform
 from longspan.vision.augment_params import warp_images
+from longspan.vision.smooth_masks import classes_in_source
 
 __all__ = ["Decoder", "Segment"]
 
@@ -44,6 +46,7 @@ class Segment(Head):
     kind: ClassVar[str] = "segment"
     column_kinds: ClassVar[tuple[str, ...]] = ("mask",)
     reads: ClassVar[FeatureKind] = "maps"
+    decodes_in_source: ClassVar[bool] = True
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("mean_iou", "higher"), Metric("pixel_accuracy", "higher"))
     """Beside them "iou.<label>" for every class."""
 
@@ -183,6 +186,13 @@ class Segment(Head):
     def reduce(self, predictions: torch.Tensor) -> torch.Tensor:
         """The most probable class of each pixel, `(B, H, W)` uint8."""
         return predictions.argmax(dim=1).to(torch.uint8)
+
+    def decode_in_source(self, predictions: torch.Tensor, transforms: Sequence[ResizeTransform]) -> list[Any]:
+        """Class numbers `(h, w)` uint8 of each original image; logits are interpolated before the class is chosen."""
+        return [
+            classes_in_source(each.clamp_min(torch.finfo(torch.float32).tiny).log(), transform, IGNORED)
+            for each, transform in zip(predictions.float().cpu(), transforms, strict=True)
+        ]
 
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The mask: class numbers `(H, W)` uint8."""

@@ -66,7 +66,8 @@ class Ensemble:
         heads = self.members[0].heads
         samples = encode_targets(table, self.members[0].inputs, heads)
         rows = torch.arange(len(table))
-        predictions = self._predictions(table, views, batch_size).values
+        raw = self._predictions(table, views, batch_size).values
+        predictions = {name: heads[name].reduce(values) for name, values in raw.items()}
         targets = {name: store.read(rows) for name, store in samples.targets.items()}
         present = {name: store.present(rows) for name, store in samples.targets.items()}
         return measure(heads, predictions, targets, present)
@@ -113,8 +114,7 @@ class Ensemble:
         ]
         heads = self.members[0].heads
         means = {name: torch.stack([each.values[name] for each in found]).mean(dim=0) for name in heads}
-        reduced = {name: heads[name].reduce(mean) for name, mean in means.items()}
-        return Predictions(reduced, found[0].sources, found[0].transforms)
+        return Predictions(means, found[0].sources, found[0].transforms, reduced=False)
 
 
 def _targets(member: Predictor) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
-from longspan.vision import Augment
+from longspan.vision import Augment, ResizeTransform
 
 __all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor", "encode_targets", "with_inputs"]
 
@@ -45,6 +45,14 @@ _MISFIT = (KeyError, TypeError, AttributeError, RuntimeError, ValueError, IndexE
 """What constructors raise over values of a wrong type or size."""
 
 _OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment", "precision")
+
+
+class _Read(NamedTuple):
+    """Samples that were read to be predicted, the file of each, and how its image was resized."""
+
+    samples: Samples
+    sources: list[str | None]
+    transforms: list[ResizeTransform | None]
 
 
 @final
@@ -112,30 +120,21 @@ class Predictor:
             if views > 1:
                 raise ConfigError("views= and tiles= exclude each other.")
             return predict_tiled(self, data, batch_size=min(batch_size, 8))
-        return self.raw_predictions(data, views=views, batch_size=batch_size).decode(self.heads, data)
+        read = self._read(data)
+        if not read.sources or not any(head.decodes_in_source for head in self.heads.values()):
+            return self._predicted(read, views, batch_size, reduce=True).decode(self.heads, data)
+        # Whole maps of probabilities are kept until they have each image's own size, so only of a batch at a time.
+        predictions: list[Any] = []
+        for rows in torch.arange(len(read.sources)).split(batch_size):
+            values = self.predict_rows(read.samples, rows, views=views, batch_size=batch_size, reduce=False)
+            some = slice(int(rows[0]), int(rows[-1]) + 1)
+            part = Predictions(values, read.sources[some], read.transforms[some], reduced=False)
+            predictions += part.decode(self.heads, [])
+        return predictions if isinstance(data, Table | list | tuple) else predictions[0]
 
     def raw_predictions(self, data: Any, *, views: int = 1, batch_size: int = 64, reduce: bool = True) -> Predictions:
         """Predictions as tensors, for what `predict` takes; see `scores.predict_rows` for `reduce`."""
-        contexts = (context_for(_column(head), self.inputs) for head in self.heads.values())
-        image = next((context for context in contexts if context is not None), None)
-        if isinstance(data, Table):
-            data = with_inputs(data, self.inputs)
-            rows = np.arange(len(data))
-            samples = encode_rows(data, rows, self.inputs, {})
-            faults = list(samples.faults().values())
-            values = [data.value(int(row), image[0] if image else next(iter(self.inputs))) for row in rows]
-        else:
-            values = list(data) if isinstance(data, list | tuple) else [data]
-            samples, faults = self._encode(values)
-        if faults:
-            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
-        sources = [path_of(value) for value in values]
-        if not sources:
-            return Predictions({}, [], [])
-        transforms = [None if image is None else image[1].context_of(image_in(v, image[0])) for v in values]
-        rows = torch.arange(len(sources))
-        predictions = self.predict_rows(samples, rows, views=views, batch_size=batch_size, reduce=reduce)
-        return Predictions(predictions, sources, transforms)
+        return self._predicted(self._read(data), views, batch_size, reduce=reduce)
 
     def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
         """Metrics over the rows of a table that has the targets, without rows whose target is missing.
@@ -256,6 +255,31 @@ class Predictor:
         }
 
     # --- helpers -------------------------------------------------------------------------------------------------
+
+    def _read(self, data: Any) -> _Read:
+        """Encoded inputs; DataError for those that cannot be read, all of them by name."""
+        contexts = (context_for(_column(head), self.inputs) for head in self.heads.values())
+        image = next((context for context in contexts if context is not None), None)
+        if isinstance(data, Table):
+            data = with_inputs(data, self.inputs)
+            rows = np.arange(len(data))
+            samples = encode_rows(data, rows, self.inputs, {})
+            faults = list(samples.faults().values())
+            values = [data.value(int(row), image[0] if image else next(iter(self.inputs))) for row in rows]
+        else:
+            values = list(data) if isinstance(data, list | tuple) else [data]
+            samples, faults = self._encode(values)
+        if faults:
+            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+        transforms = [None if image is None else image[1].context_of(image_in(v, image[0])) for v in values]
+        return _Read(samples, [path_of(value) for value in values], transforms)
+
+    def _predicted(self, read: _Read, views: int, batch_size: int, *, reduce: bool) -> Predictions:
+        if not read.sources:
+            return Predictions({}, [], [])
+        rows = torch.arange(len(read.sources))
+        predictions = self.predict_rows(read.samples, rows, views=views, batch_size=batch_size, reduce=reduce)
+        return Predictions(predictions, read.sources, read.transforms, reduced=reduce)
 
     def _measure(self, samples: Samples, rows: torch.Tensor, views: int, batch_size: int) -> dict[str, float]:
         scores = self._scores(samples, rows, batch_size)
