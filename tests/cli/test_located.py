@@ -86,7 +86,7 @@ def test_boxes_and_masks_are_read_from_a_table(run, tmp_path, scenes):
     answer = run("evaluate", "m.safetensors", "rows.csv", "--json")
     assert (answer.code, answer.err) == (0, "")
     parts = json.loads(answer.out)["parts"]
-    assert {"boxes.map", "mask.mean_iou", "rows"} <= parts["train"].keys() == parts["valid"].keys()
+    assert {"boxes.map", "mask.mean_iou", "rows"} <= parts["train"].keys()
     answer = run(*told, "--model", "faster_rcnn:resnet20")
     assert "If one holds boxes, say so: --column boxes=boxes" in answer.err
 

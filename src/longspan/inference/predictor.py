@@ -184,7 +184,7 @@ class Predictor:
 
         Rows are recognised by their encoded inputs, wherever their files lie now.
         """
-        samples = encode_rows(table, np.arange(len(table)), self.inputs, {})
+        samples = encode_rows(with_inputs(table, self.inputs), np.arange(len(table)), self.inputs, {})
         return self._recognise(samples, torch.arange(len(table)))
 
     def source(self, samples: Samples) -> Source:
