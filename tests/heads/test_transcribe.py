@@ -89,3 +89,33 @@ def test_a_text_that_cannot_be_spelt_counts_as_wrong_and_is_among_the_worst():
 def test_options_that_cannot_be_are_refused(options):
     with pytest.raises(ConfigError, match=rf"Transcribe\.{next(iter(options))} must be"):
         Transcribe(**options)
+
+
+def test_rows_of_a_ragged_batch_are_read_over_their_own_steps():
+    from longspan.columns import Ragged
+
+    logits = torch.randn(3, 9, 4, generator=torch.Generator().manual_seed(2))
+    lengths = torch.tensor([9, 6, 4])
+    outputs, targets = Ragged(logits, lengths), encoded("abc", "ab", "c")
+    losses, predictions = HEAD.loss(outputs, targets), HEAD.postprocess(outputs)
+    assert HEAD.outputs_fault(outputs, 3) is None
+    for row, length in enumerate(lengths.tolist()):
+        alone = logits[row : row + 1, :length]
+        torch.testing.assert_close(losses[row : row + 1], HEAD.loss(alone, targets[row : row + 1]))
+        torch.testing.assert_close(predictions[row, :length], HEAD.postprocess(alone)[0])
+        assert predictions[row, length:].tolist() == [[1, 0, 0, 0]] * (9 - length)
+    one = HEAD.decode(predictions[1:2])[0]
+    assert one.value == HEAD.decode(HEAD.postprocess(logits[1:2, :6]))[0].value
+    assert one.probability == pytest.approx(HEAD.decode(HEAD.postprocess(logits[1:2, :6]))[0].probability, abs=1e-6)
+    joined = HEAD.join([predictions[:1], predictions[1:, :6]])
+    torch.testing.assert_close(joined, predictions)
+    short = HEAD.loss(Ragged(logits, torch.tensor([2, 2, 2])), encoded("abc", "ab", "c"))
+    assert short[0] == pytest.approx(100 / 3)
+
+
+def test_words_are_counted_where_texts_have_blanks():
+    column = Text(vocab=(" ", "a", "b"), max_length=6, min_steps=1)
+    head = Transcribe(column=column)
+    logits = nn.functional.one_hot(torch.tensor([[2, 1, 3, 0, 0], [2, 0, 0, 0, 0]]), 4).float() * 12
+    targets = torch.stack([torch.from_numpy(column.encode(text)) for text in ("a b", "b")])
+    assert head.measure(head.postprocess(logits), targets)["word_error_rate"] == pytest.approx(1 / 3, abs=1e-6)

@@ -35,3 +35,26 @@ def test_known_pairs(one, other, edits):
 def test_any_sequences_will_do():
     assert edit_distance([1, 2, 3], [1, 3]) == 1
     assert edit_distance((), (4,)) == 1
+
+
+def test_counts_are_those_of_jiwer():
+    import jiwer
+    import numpy as np
+
+    from longspan.metrics.edit_distance import EditCounts, edit_counts
+
+    generator = np.random.default_rng(0)
+    words = ["on", "off", "up", "down"]
+    targets = [" ".join(generator.choice(words, generator.integers(1, 9))) for _ in range(60)]
+    found = [" ".join(generator.choice(words, generator.integers(0, 9))) for _ in range(60)]
+    ours = edit_counts([each.split() for each in targets], [each.split() for each in found])
+    theirs = jiwer.process_words(targets, found)
+    assert ours.rate == theirs.wer
+    edits = ours.substitutions + ours.deletions + ours.insertions
+    assert edits == theirs.substitutions + theirs.deletions + theirs.insertions
+    # Of several shortest ways each library takes one; insertions less deletions is the same on all.
+    assert ours.insertions - ours.deletions == theirs.insertions - theirs.deletions
+    characters = edit_counts(targets, found)
+    assert characters.rate == jiwer.cer(targets, found)
+    assert edit_counts(["ab"], [""]) == EditCounts(0, 2, 0, 2)
+    assert edit_counts([""], ["ab"]).rate == 0

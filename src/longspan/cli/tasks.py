@@ -41,6 +41,8 @@ def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table
     names = _choose_targets(table, image, options.target)
     targets = {name: table.columns[name] for name in names}
     if table.columns[image].kind == "audio":
+        if all(column.kind == "text" for column in targets.values()):  # a text is read step by step
+            table = table.with_column(image, replace(table.columns[image], layout="sequence", seconds=None))  # type: ignore[type-var]
         return table, image, _suited_to_sound(replace(options, target=names), targets)
     side_px, files = _image_side(table, image)
     options = _suited_to(replace(options, target=names), targets, side_px, files)
@@ -133,7 +135,12 @@ def _suited_to_sound(options: TrainOptions, targets: Mapping[str, Column]) -> Tr
             raise ConfigError(f"{flag} is for images; how long recordings are: --column NAME=audio:SECONDS.")
     if options.augment in ("photos", "digits"):
         raise ConfigError(f"--augment {options.augment} is for images; for recordings: --augment speech or sounds.")
-    suited: dict[str, Any] = {"model": "bc_resnet3", "batch_size": 32, "freeze_epochs": 5}
+    texts = all(column.kind == "text" for column in targets.values())
+    suited: dict[str, Any] = {
+        "model": "conv_gru" if texts else "bc_resnet3",
+        "batch_size": 16 if texts else 32,
+        "freeze_epochs": 5,
+    }
     if options.model is None and options.weights is None:
         suited["weights"] = "none"
     options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})

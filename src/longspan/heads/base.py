@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
-from longspan.columns import column_from_json
+from longspan.columns import Ragged, column_from_json
 from longspan.errors import ConfigError
 from longspan.metrics.metric import Metric
 
@@ -96,6 +96,12 @@ class Head(ABC):
         del augment_params
         return predictions
 
+    def join(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The predictions of several batches as one tensor; where they differ in their length, padded."""
+        import torch
+
+        return torch.cat(tuple(parts))
+
     def reduce(self, predictions: torch.Tensor) -> torch.Tensor:
         """The part of the predictions that is kept to be measured and decoded, `(B, ...)`; by default all of it."""
         return predictions
@@ -159,7 +165,9 @@ class Head(ABC):
 
 
 def shape_of(outputs: object) -> tuple[int, ...]:
-    """The shape of a tensor; empty for anything else."""
+    """The shape of a tensor, or of the values of a ragged batch; empty for anything else."""
+    if isinstance(outputs, Ragged):
+        outputs = outputs.values
     return tuple(getattr(outputs, "shape", ()))
 
 

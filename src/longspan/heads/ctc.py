@@ -34,28 +34,31 @@ def steps_needed(texts: Tensor) -> Tensor:
     return there.sum(dim=1) + ((texts[:, 1:] == texts[:, :-1]) & there[:, 1:]).sum(dim=1)
 
 
-def text_losses(log_probs: Tensor, texts: Tensor) -> Tensor:
+def text_losses(log_probs: Tensor, texts: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Negative log-likelihood of each text, `(B,)` float32, nats.
 
-    A text that takes more than T steps gets 100 nats without a gradient, since infinity would spoil the whole batch.
+    A text that takes more steps than there are gets 100 nats without a gradient, since infinity would spoil the whole
+    batch.
 
     Args:
         log_probs: `(B, T, C)` log-probabilities.
         texts: `(B, L)` int64 character numbers, -1 behind the last.
+        lengths: `(B,)` int64 steps of each row; None: all of them.
     """
     rows, steps, _ = log_probs.shape
+    counts = torch.full((rows,), steps, dtype=torch.int64) if lengths is None else lengths.cpu()
     # On the CPU wherever the network runs: the gradients of the CUDA kernel differ from run to run, MPS has none.
     here = texts.cpu()
     losses = F.ctc_loss(
         log_probs.float().cpu().transpose(0, 1),
         (here + 1).clamp_min(0),
-        torch.full((rows,), steps, dtype=torch.int64),
+        counts,
         (here >= 0).sum(dim=1),
         blank=BLANK,
         reduction="none",
         zero_infinity=True,
     )
-    return torch.where(steps_needed(here) <= steps, losses, _NO_PATH).to(log_probs.device)
+    return torch.where(steps_needed(here) <= counts, losses, _NO_PATH).to(log_probs.device)
 
 
 def best_paths(probs: Tensor) -> list[list[int]]:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as registry
 
-from longspan.columns import Column, ImageSpec
+from longspan.columns import Column, ImageSpec, SequenceSpec
 from longspan.columns.spec import spec_from_json
 from longspan.errors import ModelFileError
 from longspan.models.fused import FUSED
@@ -88,6 +88,12 @@ def check_model_inputs(model: Mapping[str, Any], inputs: Mapping[str, Column]) -
         known = spec_from_json(model["reads"])
         if len(inputs) != 1 or known != spec:
             raise ModelFileError(f"its network reads {known!r:.200}, its inputs are {spec!r:.200}")
+        return
+    if len(inputs) == 1 and isinstance(spec, SequenceSpec):
+        if spec.features != model["in_channels"]:
+            raise ModelFileError(
+                f"its network reads {model['in_channels']!r:.20} features a step, its input has {spec.features}"
+            )
         return
     if len(inputs) != 1 or not isinstance(spec, ImageSpec):
         raise ModelFileError(f"its network {model['name']!r:.60} reads one image, its inputs are {list(inputs)!r:.80}")

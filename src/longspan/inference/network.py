@@ -253,7 +253,7 @@ def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
 
 
 def _check_features(given: Features, rows: int, backbone: nn.Module, shapes: str) -> None:
-    features = given.vector
+    features = _values(given.vector)
     if features is None:  # only maps are read
         return
     sequence, width = _gives_sequence(backbone), backbone.num_features

@@ -125,7 +125,7 @@ def predict_rows(
         for name in heads:
             mean = sums[name] / len(drawn)
             parts[name].append((heads[name].reduce(mean) if reduce else mean).cpu())
-    return {name: torch.cat(part) for name, part in parts.items()}
+    return {name: heads[name].join(part) for name, part in parts.items()}
 
 
 @torch.no_grad()
@@ -160,5 +160,10 @@ def score_rows(
             parts["targets"][name].append(targets[name].cpu())
             parts["present"][name].append(batch.present[name])
             parts["losses"][name].append(losses.cpu())
-    joined = {kind: {name: torch.cat(tensors) for name, tensors in by.items()} for kind, by in parts.items()}
+    joined = {
+        kind: {name: torch.cat(each) for name, each in by.items()}
+        for kind, by in parts.items()
+        if kind != "predictions"
+    }
+    joined["predictions"] = {name: heads[name].join(each) for name, each in parts["predictions"].items()}
     return Scores(rows, **joined)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longspan.models.audio import BCResNetConfig, MatchboxNetConfig
+from longspan.models.audio import BCResNetConfig, ConvGRUConfig, MatchboxNetConfig
 from longspan.models.backbone import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.catalogue import catalogue
 from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_model
@@ -24,6 +24,7 @@ __all__ = [
     "MODELS",
     "BCResNetConfig",
     "Backbone",
+    "ConvGRUConfig",
     "DeepCNNConfig",
     "FCNVGGConfig",
     "FTTransformerConfig",

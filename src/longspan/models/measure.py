@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from longspan.columns.ragged import pad
 from longspan.columns.spec import FeaturesSpec
 from longspan.models.entries import MODELS
 from longspan.models.model_info import TABLE_NAME, ModelInfo
@@ -25,6 +26,7 @@ from longspan.models.vision.vgg16 import FromPublished
 __all__ = ["measure_own", "measure_published", "write_table"]
 
 _OWN_CLASSES = 10
+_STEPS = 100
 _TABLE = FeaturesSpec(numbers=8, categories=(10,) * 4, edges=(tuple(range(49)),) * 8)
 """What networks of tables are measured on: 8 numbers and 4 categories of 10 classes."""
 
@@ -32,6 +34,8 @@ _TABLE = FeaturesSpec(numbers=8, categories=(10,) * 4, edges=(tuple(range(49)),)
 def measure_own(name: str) -> ModelInfo:
     """Measure a network of longspan's own or of a plug-in, with a Linear to 10 classes."""
     own = MODELS[name]
+    if own.reads == "sequence":
+        return _measure_sequence_reader(name)
     table = own.reads == "features"
     channels, size_px = (0, (0, 0)) if table else (own.channels_in, own.size_px)
     with without_memory():
@@ -84,6 +88,26 @@ def write_table(path: Path) -> int:
     lines = ",\n".join(json.dumps(dataclasses.asdict(row)) for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     return len(rows)
+
+
+@torch.no_grad()
+def _measure_sequence_reader(name: str) -> ModelInfo:
+    """Measure a network that reads sequences, pooled, on one of 100 steps."""
+    own = MODELS[name]
+    model = create(name, in_channels=own.channels_in, size_px=own.size_px, pool="avg")
+    whole = nn.Sequential(model, nn.Linear(model.num_features, _OWN_CLASSES)).eval()
+    with FlopCounterMode(display=False) as counter:
+        whole(pad([torch.zeros(_STEPS, own.channels_in)]))
+    return ModelInfo(
+        name=name,
+        parameters=sum(parameter.numel() for parameter in whole.parameters()),
+        multiply_adds=counter.get_total_flops() // 2,
+        size_px=(1, _STEPS),
+        channels_in=own.channels_in,
+        classes=_OWN_CLASSES,
+        source=own.source,
+        imagenet=False,
+    )
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from longspan import old_names
-from longspan.columns.spec import FeaturesSpec, ImageSpec, Spec, spec_from_json
+from longspan.columns.spec import FeaturesSpec, ImageSpec, SequenceSpec, Spec, spec_from_json
 from longspan.errors import ConfigError, ModelFileError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import MODELS, ModelConfig
@@ -62,7 +62,7 @@ def create(
         raise ConfigError(f"in_channels must be at least 1, got {in_channels}.")
     if pool not in (None, "avg", "avg_max"):
         raise ConfigError(f"pool must be 'avg', 'avg_max' or None, got {pool!r}.")
-    if not isinstance(model, ModelConfig) and MODELS.find(model).reads != "image":
+    if not isinstance(model, ModelConfig) and MODELS.find(model).reads == "features":
         raise ConfigError(
             f"{model} reads the features of a table, not images: give its spec with inputs=, or let a Learner do it "
             "(table.with_features makes such a column)."
@@ -106,6 +106,8 @@ def _for_input(model: str | ModelConfig, spec: Spec, weights: str | Path | None,
     """A network for one input of the kind that it reads."""
     if isinstance(spec, ImageSpec):
         return create(model, in_channels=spec.channels, size_px=spec.size_px, weights=weights, pool=pool)
+    if isinstance(spec, SequenceSpec):
+        return create(model, in_channels=spec.features, size_px=(1, 1), weights=weights, pool=pool)
     assert isinstance(spec, FeaturesSpec)
     if pool is not None or weights == "imagenet":
         raise ConfigError("pool= and weights='imagenet' are for networks that read images.")

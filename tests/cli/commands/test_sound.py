@@ -73,3 +73,15 @@ def test_options_for_images_are_refused(longspan, recordings):
     words = ["train", recordings, "--pattern", r"(?P<pitch>\w+)/.*\.wav"]
     assert "--size is for images" in longspan(*words, "--size", "64").err
     assert "--augment photos is for images" in longspan(*words, "--augment", "photos").err
+
+
+def test_texts_are_read_from_sequences(longspan, recordings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ["file,text", *(f"{p.relative_to(recordings)},{p.parent.name}" for p in sorted(recordings.rglob("*.wav")))]
+    (recordings / "texts.csv").write_text("\n".join(lines))
+    done = longspan("train", recordings / "texts.csv", "--column", "file=audio", "--column", "text=text", "--target",
+                    "text", "--epochs", "1", "--leaks", "allow", "--out", "t.safetensors")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "conv_gru" in done.out
+    done = longspan("predict", "t.safetensors", recordings / "low/00.wav", "--json")
+    assert isinstance(json.loads(done.out)["text"], str)
