@@ -70,7 +70,7 @@ def recorded_trainings(log: Log) -> Iterator[None]:
         begin(self, *args, config=config, device="cpu", **named)
 
     def recorded(training: Any, *args: Any, **named: Any) -> None:
-        known = len(training.history)
+        known = 0 if named.get("resumed") else len(training.history)
         train(training, *args, **named)
         records = [dict(record) for record in training.history[known:]]
         losses = [list(record.pop("step_losses")) for record in records]
@@ -313,15 +313,15 @@ HEADS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "head: segment, DeepLab": ("segment", lambda: train_head("segment", "mask", options={"decoder": "deeplabv3"})),
     "head: detect, two stages": (
         "detect",
-        lambda: train_head("detect", "boxes", options={"design": "faster_rcnn", "channels": 16}, model=COARSE),
+        lambda: train_head("detect", "boxes", options={"design": "faster_rcnn", "channels": 16}, model=COARSE, mixup=0),
     ),
     "head: detect, one stage": (
         "detect",
-        lambda: train_head("detect", "boxes", options={"design": "retinanet", "channels": 16}, model=COARSE),
+        lambda: train_head("detect", "boxes", options={"design": "retinanet", "channels": 16}, model=COARSE, mixup=0),
     ),
     "head: segment_instances": (
         "segment_instances",
-        lambda: train_head("segment_instances", "instances", options={"channels": 16}, model=COARSE),
+        lambda: train_head("segment_instances", "instances", options={"channels": 16}, model=COARSE, mixup=0),
     ),
     "head: transcribe": ("transcribe", lambda: train_head("transcribe", "number", options={"beam": 3})),
 }
