@@ -148,6 +148,7 @@ def test_images_are_turned_upright_as_their_exif_note_says(tmp_path, orientation
     assert np.array_equal(column.encode(path), upright)
 
 
+@pytest.mark.filterwarnings("ignore:.*only the first of each")
 def test_only_the_first_frame_of_several_is_read(tmp_path):
     frames = [PILImage.fromarray(np.full((8, 8), grey, np.uint8)) for grey in (10, 200)]
     path = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])
@@ -427,3 +428,23 @@ def test_enormous_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
 def test_a_frame_that_no_network_could_take_is_refused():
     with pytest.raises(ConfigError, match="more than the 16,777,216 pixels"):
         Image(size_px=(100_000, 100_000))
+
+
+def test_frames_and_pages_behind_the_first_are_told(tmp_path):
+    frames = [PILImage.fromarray(np.full((16, 16), level, np.uint8)) for level in (10, 200)]
+    for name in ("a.gif", "a.tif"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        with pytest.warns(UserWarning, match="only the first of each is used"):
+            pixels = Image().as_input().fit([str(tmp_path / name)]).pixels(str(tmp_path / name))
+        assert pixels.max() == 10
+    frames[0].save(tmp_path / "one.tif")
+    Image().as_input().fit([str(tmp_path / "one.tif")]).pixels(str(tmp_path / "one.tif"))
+
+
+def test_sixteen_bits_of_which_few_are_used_are_told(tmp_path):
+    for name, level in (("dark.png", 4095), ("bright.png", 60_000)):
+        PILImage.fromarray(np.full((16, 16), level, np.uint16)).save(tmp_path / name)
+    column = Image().as_input().fit([str(tmp_path / "bright.png")])
+    with pytest.warns(UserWarning, match="less than an eighth"):
+        dark = column.pixels(str(tmp_path / "dark.png"))
+    assert (dark.max(), column.pixels(str(tmp_path / "bright.png")).max()) == (16, 233)

@@ -41,7 +41,7 @@ def test_a_string_without_separator_is_a_fault_that_names_the_cure():
 def test_unknown_labels_and_what_is_no_label_are_faults():
     column = MultiLabel(vocab=("a", "b"))
     assert column.check(["a", "x", "y"]) == "classes ['x', 'y'] do not occur in the training rows"
-    assert "no list of labels" in column.check(3)
+    assert "not a list of labels" in column.check(3)
     assert "is no label" in column.check([None])
     assert "is no label" in column.check([["a"]])
     with pytest.raises(ValueError, match="do not occur"):

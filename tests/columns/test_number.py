@@ -64,3 +64,15 @@ def test_statistics_that_cannot_be_are_refused(options):
 def test_a_cell_shows_four_digits_and_the_unit_and_never_fails():
     assert Number(unit="months").show_html(123.456) == "123.5 months"
     assert Number().show_html("n/a<") == "n/a&lt;"
+
+
+def test_targets_whose_differences_single_precision_cannot_hold():
+    with pytest.raises(DataError, match="differences would be lost"):
+        Number().fit([2**53 + 2 * i for i in range(8)])
+    with pytest.warns(UserWarning, match="they are rounded"):
+        Number().fit([1.7e9 + 1000 * i for i in range(8)])
+    assert Number().fit([1.7e9 + 1e6 * i for i in range(8)]).std == pytest.approx(1e6 * np.std(range(8)))
+    assert Number().fit([2**53] * 4).std == 1.0, "equal values are no loss"
+    assert Number().as_input().fit([2**53 + 2 * i for i in range(8)]).std == pytest.approx(
+        2 * np.std(range(8)), rel=0.1
+    )

@@ -428,3 +428,13 @@ def test_boxes_in_fractions_are_refused():
     )
     with pytest.raises(DataError, match=r"looks like fractions of width and height.*multiply x by 64"):
         Task(table.split(valid=0.25), inputs="image", targets="boxes", allow_leaks=True).prepare()
+
+
+def test_files_with_several_labels_are_told(tmp_path):
+    for number in range(6):
+        PILImage.fromarray(np.full((8, 8), 40 * number, np.uint8)).save(tmp_path / f"{number}.png")
+    lines = [f"{i % 6}.png,{'cat' if i < 6 or i == 9 else 'dog'}" for i in range(12)]
+    (tmp_path / "t.csv").write_text("image,k\n" + "\n".join(lines) + "\n")
+    table = Table.from_csv(tmp_path / "t.csv", {"image": Image()})
+    with pytest.warns(UserWarning, match=r"'k': 5 files occur more than once.*0\.png as 'cat' and 'dog'"):
+        Task(table.split(valid=0), "image", "k").prepare()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longspan.columns.base import Column
+from longspan.columns.label_spelling import describe_twins, spelling_twins
 from longspan.columns.spec import VectorSpec
 from longspan.errors import ConfigError, DataError, nearest
 from longspan.metrics.row_errors import LABEL, RowError
@@ -37,6 +39,12 @@ def learn_vocab(values: Iterable[Any]) -> tuple[Label, ...]:
         labels.add(int(plain) if isinstance(plain, float) else plain)
     if faults:
         raise DataError("; ".join(list(faults)[:3]) + ". Make them words or whole numbers: table.with_column.")
+    if twins := spelling_twins(labels):
+        warnings.warn(
+            f"Labels that differ only in case, spaces or invisible characters are classes of their own: "
+            f"{describe_twins(twins)}. If they are meant to be one, spell them alike.",
+            stacklevel=3,
+        )
     return tuple(sorted(labels, key=lambda label: (type(label).__name__, label)))
 
 

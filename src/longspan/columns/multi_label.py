@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, final
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from longspan.columns.base import Column
 from longspan.columns.category import Label, checked_vocab, label_fault, learn_vocab
+from longspan.columns.label_spelling import joined_labels
 from longspan.columns.spec import VectorSpec
 from longspan.errors import ConfigError, DataError
 from longspan.metrics.row_errors import RowError, label_set_error
@@ -60,6 +62,12 @@ class MultiLabel(Column):
             vocab = learn_vocab(label for value in values for label in self._labels(value))
         except ValueError as error:
             raise DataError(f"{error}.") from None
+        if joined := joined_labels(vocab):
+            warnings.warn(
+                f"Labels that hold several other labels are classes of their own: {', '.join(map(repr, joined[:5]))}. "
+                f"Use one separator between labels; here it is {self.separator!r}.",
+                stacklevel=2,
+            )
         if not vocab:
             raise DataError("A MultiLabel column needs at least one label in the training rows, found none.")
         return replace(self, vocab=vocab)

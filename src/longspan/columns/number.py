@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self, final
@@ -89,8 +90,27 @@ class Number(Column):
         # Of equal values the rounded mean can be off by a bit, and that must not be divided by. Targets are float32,
         # which cannot hold smaller differences.
         smallest = 0.0 if self.role == "input" else 1e-7 * float(np.abs(numbers).max())
+        if self.role == "target" and numbers.min() < numbers.max():
+            self._check_precision(numbers)
         std = std if std > smallest and numbers.min() < numbers.max() else 1.0
         return replace(self, mean=mean if self.mean is None else self.mean, std=std if self.std is None else self.std)
+
+    @staticmethod
+    def _check_precision(numbers: np.ndarray) -> None:
+        """Refuse targets whose differences single precision cannot hold, and warn where it blurs them.
+
+        Raises:
+            DataError: most of the spread would be lost.
+        """
+        step, std = float(np.spacing(np.float32(np.abs(numbers).max()))), float(numbers.std())
+        words = (
+            f"The numbers run from {numbers.min():.17g} to {numbers.max():.17g}; targets are kept in single precision, "
+            f"in which neighbours of this size lie {step:g} apart"
+        )
+        if step > std / 2:
+            raise DataError(f"{words}: their differences would be lost. Subtract a constant, such as the smallest.")
+        if step > std / 100:
+            warnings.warn(f"{words}, so they are rounded. Subtract a constant, such as the smallest.", stacklevel=4)
 
     def with_statistics_of(self, other: Column) -> Self:
         """Mean and standard deviation of another fitted number."""

@@ -181,6 +181,7 @@ class Task:
         self._hide_sealed(samples, sealed)
         self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
         self._warn_of_lost_objects(samples, targets)
+        self._warn_of_contradictions()
         for name, column in inputs.items():
             if column.needs_encoded:
                 inputs[name] = column.fit_encoded(_some_batches(samples.inputs[name], self.train))
@@ -422,6 +423,29 @@ class Task:
                     "Larger images (size_px=, --size), resize='pad' or tiles keep more of them.",
                     stacklevel=4,
                 )
+
+    def _warn_of_contradictions(self) -> None:
+        """Say which files of the training and validation rows have several labels."""
+        rows = np.union1d(self.train.numpy(), self.valid.numpy())
+        for name in self.input_names:
+            cells = self.table.frame[name]
+            if not self.table.columns[name].in_files or name in self.table.arrays or cells.dtype != pl.String:
+                continue
+            for target in self.target_names:
+                labels = self.table.frame[target]
+                if not isinstance(self.table.columns[target], Category):
+                    continue
+                both = pl.DataFrame({"file": cells[rows], "label": labels[rows].cast(pl.String)}).drop_nulls().unique()
+                several = both.filter(pl.col("file").is_duplicated()).sort("file", "label")
+                if len(several):
+                    file = several["file"][0]
+                    found = several.filter(pl.col("file") == file)["label"].to_list()
+                    warnings.warn(
+                        f"Column {target!r}: {several['file'].n_unique():,} files occur more than once, with different "
+                        f"labels, such as {file} as {' and '.join(map(repr, found))}. For several labels of one image: "
+                        "one row with a MultiLabel column.",
+                        stacklevel=4,
+                    )
 
     def _handle_faults(self, faults: dict[int, Fault]) -> None:
         if not faults:

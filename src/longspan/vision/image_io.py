@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -23,6 +24,12 @@ MAX_PIXELS = 178_956_970
 
 _ENORMOUS_PIXELS = 1 << 25
 _ENORMOUS = threading.Lock()
+_SEVERAL_FRAMES = ("GIF", "TIFF", "WEBP", "PNG")  # in MPO the others are previews of the first
+_FIRST_FRAME = "Some image files hold several frames or pages; only the first of each is used."
+_FEW_LEVELS = (
+    "Some images of 16 bits use less than an eighth of their range, such as those of 10 or 12 bits. They are read with "
+    "65,535 as white, so that few grey levels are left: convert all images by one scale first."
+)
 _WHITE_16_BITS = 65535.0
 _STRIP_PIXELS = 1 << 20
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that lie on their side
@@ -110,10 +117,14 @@ def read_pixels(value: Any, mode: str, side_px: int) -> PILImage.Image:
         with one_at_a_time(image):
             if image is value:  # the caller's own image stays as it is
                 return _to_mode(ImageOps.exif_transpose(image), mode)
+            if image.format in _SEVERAL_FRAMES and getattr(image, "is_animated", False):
+                warnings.warn(_FIRST_FRAME, stacklevel=2)
             image.draft(mode, (side_px, side_px))
             ImageOps.exif_transpose(image, in_place=True)
             made = _to_mode(image, mode)
             return made.copy() if made is image else made
+    except Warning:  # made an error by the caller's filters
+        raise
     except Exception as error:  # decoders of damaged files raise what they like
         raise ValueError(f"cannot be decoded ({error})") from None
     finally:
@@ -133,8 +144,10 @@ def _to_mode(image: PILImage.Image, mode: str) -> PILImage.Image:
     if image.mode == mode and not see_through:
         return image
     if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits: Pillow would clip at 255, not scale
-        scale = _white(image) / 255
-        image = _by_strips(image, "L", lambda strip: _scaled(strip, scale))
+        white = _white(image)
+        if image.mode != "F" and max(float(np.asarray(strip).max()) for _, strip in _strips(image)) < white / 8:
+            warnings.warn(_FEW_LEVELS, stacklevel=3)
+        image = _by_strips(image, "L", lambda strip: _scaled(strip, white / 255))
     elif see_through:
         image = _by_strips(image, "RGB", _on_white)
     return image.convert(mode)

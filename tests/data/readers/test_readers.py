@@ -422,3 +422,18 @@ def test_idx_faults_name_the_file(tmp_path):
         Table.from_idx(good, tmp_path / "three")
     with pytest.raises(DataError, match="not one label per image"):
         Table.from_idx(good, good)
+
+
+@pytest.mark.parametrize("cells", [["1,5", "2,25"], ["10%", "20 %"], ["1,234", "12"], ["3 €", "4 €"]])
+def test_written_numbers_that_become_labels_are_told(tmp_path, cells):
+    (tmp_path / "t.csv").write_text("id,k\n" + "".join(f'{i},"{cell}"\n' for i, cell in enumerate(cells)))
+    with pytest.warns(UserWarning, match="look like numbers"):
+        table = Table.from_csv(tmp_path / "t.csv")
+    assert table.column_values("k") == cells
+    Table.from_csv(tmp_path / "t.csv", {"k": Category()})
+
+
+def test_one_number_in_two_spellings_is_told(tmp_path):
+    (tmp_path / "t.csv").write_text("k\n1e5\n2.5\n100000\n")
+    with pytest.warns(UserWarning, match="such as 1e5 and 100000"):
+        assert Table.from_csv(tmp_path / "t.csv").column_values("k") == [1e5, 2.5, 1e5]

@@ -20,6 +20,7 @@ _LONG = r"^\s*[+-]?[0-9]{19,}\s*$"
 _WHOLE_FLOAT = r"^-?(0|[1-9][0-9]*)\.0$"
 _MISSING_NUMBER = ("nan", "n/a", "na", "none", "null", "#n/a", "#na", "#value!", "-", "--", "?", ".", "")
 _MISSING_LABEL = ("nan", "n/a", "#n/a", "na", "none", "null")
+_WRITTEN_NUMBER = r"^\s*[€$£]?\s*[+-]?[0-9][0-9.,' ]*\s*[%€$£]?\s*$"
 _BOOLEAN = ("true", "false")
 
 
@@ -55,6 +56,8 @@ def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Ser
         if small.is_in(_BOOLEAN).all():
             return present.str.to_lowercase() == "true"
         _warn_of_words(series.name, small, cells, source)
+        if kind is None:
+            _warn_of_number_words(str(series.name), cells, source)
     return present
 
 
@@ -82,14 +85,30 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
         return known.cast(pl.Int64)
     numbers = known.str.strip_chars().str.strip_prefix("+").cast(pl.Float64)
     if not declared:
-        pointed = cells.filter(cells.str.contains(".", literal=True)).unique()
-        if pointed.cast(pl.Float64, strict=False).n_unique() < len(pointed):
+        texts = cells.unique(maintain_order=True)
+        values = texts.str.strip_chars().str.strip_prefix("+").cast(pl.Float64, strict=False)
+        again = texts.filter(values.is_duplicated()).to_list()
+        if again:
+            one, *_ = again
+            other = next(text for text in again[1:] if float(text) == float(one))
             warnings.warn(
-                f"{source}, column {present.name!r}: some cells, such as 1.1 and 1.10, are different texts and one "
-                "number; they are read as numbers. If they are names, say Category() or Text() (--column NAME=text).",
+                f"{source}, column {present.name!r}: some cells, such as {one} and {other}, are different texts and "
+                "one number; they are read as numbers. If they are names, say Category() or Text() (--column "
+                "NAME=text).",
                 stacklevel=5,
             )
     return numbers
+
+
+def _warn_of_number_words(name: str, cells: pl.Series, source: str) -> None:
+    """Say that cells such as 1,5 or 10 % or 1,234 are read as labels."""
+    few = cells.head(1000)
+    if few.str.contains(_WRITTEN_NUMBER).all() and few.str.contains(r"[,%€$£]").any():
+        warnings.warn(
+            f"{source}, column {name!r}: cells such as {few[0]!r} look like numbers, but commas and signs make them "
+            "labels. Write plain numbers with a point; if labels are meant, say Category() (--column NAME=category).",
+            stacklevel=5,
+        )
 
 
 def _warn_of_words(name: str, small: pl.Series, cells: pl.Series, source: str) -> None:
