@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from longspan.columns import Column
     from longspan.data import Table
 
-__all__ = ["image_column", "read_source"]
+__all__ = ["image_column", "read_source", "read_table"]
 
 
 def read_source(
@@ -67,9 +67,7 @@ def read_source(
             raise ConfigError(_pattern_wanted(path))
         table = Table.from_files(path, pattern, image=image or "image")
     elif path.is_file():
-        table = _from_table(
-            path, {name: column for name, column in typed if column.kind == "text" or column.json_cells}
-        )
+        table = read_table(path, {name: column for name, column in typed if column.kind == "text" or column.json_cells})
     else:
         raise _nothing(source, datasets.names())
     if image is not None and not path.is_dir():
@@ -103,7 +101,7 @@ def _is_file_input(column: Column) -> bool:
     return column.encodes_pixels or column.has_fingerprints
 
 
-def _from_table(path: Path, texts: dict[str, Column]) -> Table:
+def read_table(path: Path, texts: dict[str, Column]) -> Table:
     """The rows of a file; columns in `texts` are read as they are written or as JSON, others by their values."""
     from longspan.data import Table
 

@@ -22,12 +22,14 @@ from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
     from longspan.study import StudyResults
-    from longspan.train import Recipe
+    from longspan.train import Strategy
 
 __all__ = ["StudyOptions", "report_on", "study_as_told"]
 
 _LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
 _SIZES, _SMALLEST = 5, 20
+_BOOSTING = "boosting"
+"""Gradient-boosted trees, in place of a network's name."""
 
 
 @final
@@ -64,6 +66,8 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     named = _named_strategies(told)
     table, image, options = read_rows(options, lambda line: _say(options.quiet, "left out", line))
     for model, _ in named.values():
+        if model == _BOOSTING:
+            continue
         backbone_of(model, {name: table.columns[name] for name in options.target})
     # Before the images are read: a slip in the options is told at once.
     strategies = {name: _recipe(*what, options) for name, what in named.items()}
@@ -145,7 +149,7 @@ def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
             raise ConfigError(f"--strategy {words}: write NAME=MODEL or NAME=MODEL:WEIGHTS.")
         model, weights = _model_and_weights(what)
         start = "scratch" if weights == "none" else weights if weights == "imagenet" else Path(weights).stem
-        name = name.strip() or f"{model} from {start}"
+        name = name.strip() or (model if model == _BOOSTING else f"{model} from {start}")
         if name in named:
             raise ConfigError(f"Two strategies are called {name!r}. Name one with --strategy NAME={what}.")
         named[name] = (model, weights)
@@ -160,8 +164,10 @@ def _model_and_weights(words: str) -> tuple[str, str]:
     from longspan.train.designs import DESIGNS
 
     model, _, rest = words.partition(":")
+    if words == _BOOSTING:
+        return words, "none"
     if model not in DESIGNS and model not in model_names():
-        raise unknown_name("model", model, [*model_names(), *DESIGNS])
+        raise unknown_name("model", model, [*model_names(), *DESIGNS, _BOOSTING])
     backbone, _, weights = rest.partition(":")
     if model not in DESIGNS:
         return model, rest or "none"
@@ -172,11 +178,13 @@ def _model_and_weights(words: str) -> tuple[str, str]:
     raise unknown_name(f"backbone or weights file (in {words})", backbone, [*model_names(), "imagenet", "none"])
 
 
-def _recipe(model: str, weights: str, options: TrainOptions) -> Recipe:
+def _recipe(model: str, weights: str, options: TrainOptions) -> Strategy:
     """From scratch in one cycle; from weights the new layers first, then all."""
-    from longspan.train import Recipe
+    from longspan.train import Boosting, Recipe
     from longspan.train.config import fine_tune_phases
 
+    if model == _BOOSTING:
+        return Boosting()
     kind = "none" if weights == "none" else "weights"
     epochs = _EPOCHS[kind] if options.epochs is None else options.epochs
     lr = _LR[kind] if options.lr is None else options.lr

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from longspan.cli.sources import image_column, read_source
+from longspan.cli.table_inputs import holds_features, with_chosen_features
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, unknown_name
 
@@ -37,6 +38,8 @@ def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table
         options.source, pattern=options.pattern, image=options.image, columns=options.column,
         annotated=options.annotation_format, targets=options.target, on_error=options.on_error, tell=tell,
     )  # fmt: skip
+    if holds_features(table):
+        return with_chosen_features(table, options)
     image = image_column(table)
     names = _choose_targets(table, image, options.target)
     targets = {name: table.columns[name] for name in names}
@@ -163,7 +166,17 @@ def split_table(table: Table, options: TrainOptions) -> Split:
         valid=_rows(options.valid), test=_rows(options.test), seed=options.seed,
         time=name if how == "time" else None, group=name if how == "group" else None,
         column=name if how == "column" else None,
+        stratify=_strata(table, options.target) if how in ("", "column") else "auto",
     )  # fmt: skip
+
+
+def _strata(table: Table, targets: Sequence[str]) -> Any:
+    """Of a table with features the targets that are classes: a feature's labels need not be in every part."""
+    if not any(column.sources for column in table.columns.values()):
+        return "auto"
+    classes = [name for name in targets if table.columns[name].kind == "category"]
+    often = [name for name in classes if table.frame[name].value_counts()["count"].min() > 1]  # type: ignore[operator]
+    return often or None
 
 
 def make_task(split: Split, image: str, options: TrainOptions) -> Task:

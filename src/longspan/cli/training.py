@@ -54,6 +54,8 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
     table, image, options = read_rows(options, lambda line: say(label("left out", line)))
     _check(options)
     say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
+    if table.columns[image].sources:
+        say(label("features", table.columns[image].describe()))  # type: ignore[attr-defined]
     split = split_table(table, options)
     if options.relabel is not None:
         split = split.relabel(options.relabel)
@@ -304,4 +306,6 @@ def source_words(options: TrainOptions) -> str:
 
 def _example_file(task: Task, image: str) -> str:
     value = task.table.value(int(task.split.valid[0]), image) if len(task.split.valid) else None
+    if task.table.columns[image].sources:
+        return "NEW.csv --out answers.csv"
     return shlex.quote(value) if isinstance(value, str) else "PICTURE"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from longspan.inference.boosted import BoostedTrees
 from longspan.inference.ensemble import Ensemble
 from longspan.inference.load import load
 from longspan.inference.prediction import Prediction, predictions_to_frame
 from longspan.inference.predictor import Predictor
 from longspan.inference.sliding_windows import slide
 
-__all__ = ["Ensemble", "Prediction", "Predictor", "load", "predictions_to_frame", "slide"]
+__all__ = ["BoostedTrees", "Ensemble", "Prediction", "Predictor", "load", "predictions_to_frame", "slide"]

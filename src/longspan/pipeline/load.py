@@ -12,6 +12,7 @@ from torch import nn
 from longspan.columns import column_from_json
 from longspan.errors import ConfigError, LongspanError, ModelFileError, nearest
 from longspan.inference import Ensemble, Predictor
+from longspan.inference.boosted import TREES_FORMAT, BoostedTrees
 from longspan.inference.load import from_file
 from longspan.pipeline.components import Component, HandIn, component_kind
 from longspan.pipeline.pipeline import Pipeline
@@ -29,8 +30,8 @@ def load(
     model: nn.Module | None = None,
     functions: Mapping[str, Any] | None = None,
     device: str = "auto",
-) -> Predictor | Ensemble | Pipeline:
-    """What `save` wrote: a model, an ensemble, or a pipeline. Nothing in the file is executed.
+) -> Predictor | Ensemble | Pipeline | BoostedTrees:
+    """What `save` wrote: a model, an ensemble, a pipeline, or boosted trees. Nothing in the file is executed.
 
     Args:
         path: The file.
@@ -46,6 +47,13 @@ def load(
     """
     path = Path(path)
     tensors, described = read_tensors(path)
+    if described.get("format") == TREES_FORMAT["format"]:
+        if functions or model is not None:
+            raise ConfigError(f"{path} holds trees, so model= and functions= are of no use.")
+        try:
+            return BoostedTrees.from_parts(tensors, described)
+        except LongspanError as error:
+            raise ModelFileError(f"{path}: {error}") from error
     if described.get("format") != PIPELINE_FORMAT["format"]:
         if functions:
             raise ConfigError(f"{path} does not hold a pipeline, so functions= is of no use.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from longspan import old_names
+from longspan.train.boosting import Boosting
 from longspan.train.budget import Budget
 from longspan.train.callbacks import Callback, EarlyStopping, WeightAverage
 from longspan.train.checkpoints.checkpoint import Checkpoints
@@ -19,6 +20,7 @@ from longspan.train.step import StepInfo, TrainStep
 from longspan.train.strategy import Strategy, Trained
 
 __all__ = [
+    "Boosting",
     "Budget",
     "Callback",
     "Checkpoints",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,8 @@ from longspan.cli import options as told
 from longspan.cli.options import Opt
 from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
 from longspan.cli.prediction_writer import AnswerFiles
-from longspan.cli.shell import interruptible
+from longspan.cli.shell import interruptible, print_table, writing
+from longspan.cli.table_inputs import new_rows, predicted_frame, reads_a_table
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _AT_A_TIME = 256  # files whose pixels are in memory together
 
 def predict(
     model: told.Model,
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Images.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Images, or one table with rows to predict.")],
     as_json: Annotated[
         bool, Opt("--json", help="Print JSON: an object for one file, a list of objects for several.")
     ] = False,
@@ -60,7 +61,7 @@ def predict(
     device: told.Device = "auto",
     force: told.Force = False,
 ) -> None:
-    """Say what a model thinks of images.
+    """Say what a model thinks of images, or of the rows of a table.
 
     One line per file: its name, each target with its answer, and how probable the model holds it; of boxes and
     instances how many there are, of masks the fraction of each class. If any file cannot be read, all such files are
@@ -83,6 +84,9 @@ def predict(
         places.check(located)
         if score is not None:
             leave_out_below(network, score)
+        if reads_a_table(network):
+            _predict_table(network, files, out, as_json=as_json)
+            return
         predictions = _predict_all(network, files, views, tiles)
         sentences = places.write(predictions, located)
     if as_json:
@@ -95,6 +99,32 @@ def predict(
             print(f"{file:<{width}}  {answer_words(prediction)}")
     for sentence in sentences:
         print(sentence)
+
+
+def _predict_table(model: Any, files: Sequence[str], out: str | None, *, as_json: bool) -> None:
+    """Predictions for every row of a table: printed, or written beside the row."""
+    from longspan.inference import predictions_to_frame
+    from longspan.storage.files import write_whole
+
+    table = new_rows(files)
+    predictions = model.predict(table, batch_size=1024)
+    if as_json:
+        print(json.dumps([prediction.to_json() for prediction in predictions], indent=2, ensure_ascii=False))
+        return
+    if out is None:
+        found = predictions_to_frame(predictions)
+        rows = [[str(number), *map(_cell, row)] for number, row in enumerate(found.iter_rows())]
+        print_table(["row", *found.columns], rows, right=[0])
+        return
+    path = Path(out).expanduser()
+    frame = predicted_frame(table, predictions)
+    with writing(path, "--out"):
+        write_whole(path, lambda part: frame.write_csv(part))
+    print(f"{len(predictions):,} predictions in {out}")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _predict_all(

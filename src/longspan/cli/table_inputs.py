@@ -1,0 +1,106 @@
+"""Tables without images or sound on the command line: what is a feature, what suits them, and their predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longspan.cli.train_options import TrainOptions
+from longspan.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from longspan.columns import Column
+    from longspan.data import Table
+
+__all__ = ["FEATURES", "holds_features", "new_rows", "predicted_frame", "reads_a_table", "with_chosen_features"]
+
+FEATURES = "features"
+"""Name of the column that puts the others together."""
+_IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".wav", ".flac", ".ogg", ".mp3")
+
+
+def holds_features(table: Table) -> bool:
+    """Whether a table has no column of files, nor one that looks as if it named some."""
+    if any(column.in_files for column in table.columns.values()):
+        return False
+    for name in table.columns:
+        cells = table.frame[name].drop_nulls()
+        if len(cells) and isinstance(cells[0], str) and cells[0].lower().endswith(_IMAGES):
+            return False
+    return True
+
+
+def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, str, TrainOptions]:
+    """The table with its features put together, their name, and the options that suit them.
+
+    Raises:
+        ConfigError: no target is named, or an option is for images.
+    """
+    for flag, value in (("--size", options.size), ("--resize", options.resize)):
+        if value is not None:
+            raise ConfigError(f"{flag} is for images, and {table.source} has none.")
+    if options.augment != "none":
+        raise ConfigError(f"--augment {options.augment} is for images and sound, and {table.source} has none.")
+    if not options.target:
+        raise ConfigError(f"Name the target: --target with one or more of: {', '.join(table.columns)}.")
+    for name in options.target:
+        table = _as_target(table, name, options.column)
+    left_out = [*options.target, *(name for name in (options.group,) if name is not None)]
+    if options.split_by is not None and options.split_by.startswith(("group:", "column:")):
+        left_out.append(options.split_by.partition(":")[2])
+    table = table.with_features(left_out, FEATURES)
+    suited: dict[str, Any] = {"model": "mlp", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
+    options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
+    return table, FEATURES, options
+
+
+def _as_target(table: Table, name: str, typed: Sequence[str]) -> Table:
+    """Whole numbers of two values are classes, unless the user says otherwise."""
+    from longspan.columns import Category
+
+    column, cells = table.column(name), table.frame[name].drop_nulls()
+    if cells.n_unique() < 2:
+        raise DataError(
+            f"Target {name!r} has {'one value, ' + repr(cells[0]) if len(cells) else 'no value'} in {table.source}: "
+            "there is nothing to learn."
+        )
+    told = any(words.rpartition("=")[0] == name for words in typed)
+    if column.kind == "number" and cells.dtype.is_integer() and cells.n_unique() == 2 and not told:
+        return table.with_column(name, Category())
+    return table
+
+
+def reads_a_table(model: Any) -> bool:
+    """Whether all that a model reads are columns of a table."""
+    inputs: Mapping[str, Column] = getattr(model, "inputs", {})
+    return bool(inputs) and all(column.sources for column in inputs.values())
+
+
+def new_rows(files: Sequence[str]) -> Table:
+    """The rows of one file to predict.
+
+    Raises:
+        ConfigError: several files.
+        DataError: it is not a table.
+    """
+    from longspan.cli.sources import read_table
+
+    if len(files) != 1:
+        raise ConfigError(f"This model reads a table: give one .csv or .parquet file, not {len(files)} files.")
+    return read_table(Path(files[0]).expanduser(), {})
+
+
+def predicted_frame(table: Table, predictions: Sequence[Any]) -> pl.DataFrame:
+    """The rows as they were given, without what is predicted, then predictions with their probabilities."""
+    import polars as pl
+
+    from longspan.inference import predictions_to_frame
+
+    found = predictions_to_frame(predictions)
+    kept = [name for name in table.frame.columns if name not in found.columns]
+    given = table.frame.select(pl.col(name) for name in kept if not table.frame.schema[name].is_nested())
+    return pl.concat([given, found], how="horizontal")

@@ -1,0 +1,192 @@
+"""Trained gradient-boosted trees: they predict tables and rows, are measured as networks are, and are one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+
+from longspan.columns import Category, Column, Features, column_from_json
+from longspan.data import Table
+from longspan.data.batches.samples import encode_rows
+from longspan.errors import Fault, ModelFileError, data_error
+from longspan.heads import Head, TargetPrediction, head_for
+from longspan.inference.prediction import Prediction
+from longspan.inference.trees import Trees
+from longspan.storage.files import tensors_below, write_tensors
+from longspan.version import __version__
+
+__all__ = ["TREES_FORMAT", "BoostedTrees", "TreeRows", "rows_of"]
+
+TREES_FORMAT = {"format": "longspan trees", "format_version": 1}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TreeRows:
+    """How trees read what a `Features` column encodes: without indicators, missing values as NaN."""
+
+    numbers: int
+    missing: tuple[tuple[int, int], ...]
+    """Of each number that has one, its place and that of its indicator."""
+    categories: tuple[tuple[int, int], ...]
+    """Of each category, its place among what trees read, and its number of classes."""
+
+    @classmethod
+    def of(cls, column: Features) -> Self:
+        """For a fitted column."""
+        assert column.number_stats is not None
+        assert column.category_stats is not None
+        with_indicator = [place for place, stats in enumerate(column.number_stats) if stats.missing]
+        count = len(column.number_stats)
+        return cls(
+            count,
+            tuple((place, count + order) for order, place in enumerate(with_indicator)),
+            tuple((count + order, stats.num_classes) for order, stats in enumerate(column.category_stats)),
+        )
+
+
+def rows_of(read: TreeRows, encoded: np.ndarray) -> np.ndarray:
+    """`(N, F)` float32 as encoded, to what trees read, float64."""
+    numbers = encoded[:, : read.numbers].astype(np.float64)
+    for place, indicator in read.missing:
+        numbers[encoded[:, indicator] > 0, place] = np.nan
+    return np.concatenate([numbers, encoded[:, encoded.shape[1] - len(read.categories) :]], axis=1)
+
+
+@final
+class BoostedTrees:
+    """Trained trees for one or several targets; `Boosting` makes them."""
+
+    def __init__(
+        self,
+        name: str,
+        column: Features,
+        targets: Mapping[str, Column],
+        trees: Mapping[str, Trees],
+        *,
+        steps_done: int = 0,
+    ) -> None:
+        """Put them together.
+
+        Args:
+            name: Of the input.
+            column: The fitted input.
+            targets: Fitted target columns.
+            trees: By target.
+            steps_done: Trees that were grown.
+        """
+        self.inputs: dict[str, Column] = {name: column}
+        self.heads: dict[str, Head] = {target: head_for(each) for target, each in targets.items()}
+        self.trees = dict(trees)
+        self.steps_done = steps_done
+        self._name = name
+        self._column = column
+        self._rows = TreeRows.of(column)
+
+    def __repr__(self) -> str:
+        return f"BoostedTrees({sum(len(each.roots) for each in self.trees.values())} trees -> {', '.join(self.heads)})"
+
+    def predict(self, data: Any, *, batch_size: int = 64) -> Any:
+        """Predictions for a Table, a row as a dict of its columns, or a list of rows; in order.
+
+        Raises:
+            DataError: rows that cannot be used, all of them by name; or a column is missing.
+        """
+        del batch_size
+        several = isinstance(data, Table | list | tuple)
+        if isinstance(data, Table):
+            encoded = self._encode_table(data)
+        else:
+            encoded, faults = [], []
+            for number, row in enumerate(data if several else [data]):
+                value = row.get(self._name, row) if isinstance(row, dict) else row
+                try:
+                    encoded.append(self._column.encode(value))
+                except ValueError as error:
+                    faults.append(Fault(f"sample {number}", str(error)))
+            if faults:
+                raise data_error("Nothing was predicted, because some rows cannot be used:", faults)
+            encoded = np.stack(encoded) if encoded else np.empty((0, *self._column.shape), np.float32)
+        by_target = {name: self.heads[name].decode(each) for name, each in self._raw(encoded).items()}
+        found: list[Prediction] = []
+        for number in range(len(encoded)):
+            answers: dict[str, TargetPrediction] = {name: each[number] for name, each in by_target.items()}
+            found.append(Prediction(answers))
+        return found if several else found[0]
+
+    def evaluate(self, table: Table) -> dict[str, float]:
+        """The metrics of each target's head over the rows of a table that have the target."""
+        predictions = self._raw(self._encode_table(table))
+        metrics: dict[str, float] = {}
+        for name, head in self.heads.items():
+            assert head.column is not None
+            cells = table.column_values(name)
+            known = [row for row, cell in enumerate(cells) if cell is not None]
+            targets = torch.from_numpy(np.stack([head.column.encode(cells[row]) for row in known]))
+            for metric, value in head.measure(predictions[name][known], targets).items():
+                metrics[metric if len(self.heads) == 1 else f"{name}.{metric}"] = value
+        return metrics
+
+    def save(self, path: str | Path) -> Path:
+        """One safetensors file: the arrays of the trees, and the columns as JSON. It holds no code."""
+        tensors = {
+            f"{number}.{name}": tensor
+            for number, trees in enumerate(self.trees.values())
+            for name, tensor in trees.tensors().items()
+        }
+        described = {
+            **TREES_FORMAT,
+            "library_version": __version__,
+            "input": self._name,
+            "column": self._column.to_json(),
+            "targets": {name: head.column.to_json() for name, head in self.heads.items() if head.column is not None},
+        }
+        write_tensors(Path(path), tensors, described)
+        return Path(path)
+
+    @classmethod
+    def from_parts(cls, tensors: Mapping[str, torch.Tensor], described: Mapping[str, Any]) -> Self:
+        """What `save` wrote.
+
+        Raises:
+            ModelFileError: damaged, or from a newer longspan.
+        """
+        version = described.get("format_version")
+        if not isinstance(version, int) or version > TREES_FORMAT["format_version"]:  # type: ignore[operator]
+            raise ModelFileError(f"format version {version!r} is newer than this longspan {__version__}. Update it.")
+        try:
+            column = column_from_json(described["column"])
+            targets = {name: column_from_json(fields) for name, fields in described["targets"].items()}
+            if not isinstance(column, Features):
+                raise ModelFileError("its input is not a Features column")
+            read = TreeRows.of(column)
+            width = read.numbers + len(read.categories)
+            trees = {
+                name: Trees.from_tensors(tensors_below(tensors, f"{number}."), width)
+                for number, name in enumerate(targets)
+            }
+            return cls(str(described["input"]), column, targets, trees)
+        except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+            raise ModelFileError(f"the description of its trees is damaged: {error!r:.300}") from error
+
+    def _encode_table(self, table: Table) -> np.ndarray:
+        table = table.with_column(self._name, self._column)
+        samples = encode_rows(table, np.arange(len(table)), self.inputs, {})
+        faults = list(samples.faults().values())
+        if faults:
+            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+        return samples.inputs[self._name].read(torch.arange(len(table))).numpy()
+
+    def _raw(self, encoded: np.ndarray) -> dict[str, torch.Tensor]:
+        """By target probabilities `(N, classes)` or numbers `(N,)`."""
+        rows = rows_of(self._rows, encoded)
+        found = {}
+        for name, trees in self.trees.items():
+            outputs = torch.from_numpy(trees.predict(rows))
+            found[name] = outputs.softmax(1).float() if isinstance(self.heads[name].column, Category) else outputs[:, 0]
+        return found

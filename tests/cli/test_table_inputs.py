@@ -1,0 +1,93 @@
+import csv
+
+import numpy as np
+import polars as pl
+import pytest
+
+import longspan as ls
+
+
+@pytest.fixture
+def people(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    age, job = rng.integers(18, 90, 400), rng.choice(["baker", "smith", "clerk"], 400)
+    frame = pl.DataFrame(
+        {
+            "age": age,
+            "job": job,
+            "height": rng.normal(170, 10, 400).round(3),
+            "rich": np.where((age > 50) ^ (job == "smith"), 1, 0),
+            "pay": age * 100 + rng.normal(0, 10, 400).round(2),
+        }
+    )
+    frame.write_csv("people.csv")
+    return frame
+
+
+def test_a_csv_and_a_target_are_enough(longspan, people):
+    answer = longspan("train", "people.csv", "--target", "rich", "--epochs", "20", "--batch-size", "32")
+    assert (answer.code, answer.err) == (0, "")
+    for words in (
+        "rich: 2 classes",
+        "age: number, 18 to 89",
+        "job: category of 3 labels",
+        "stratified by 'rich'",
+        "mlp, ",
+        "longspan predict model.safetensors NEW.csv --out answers.csv",
+    ):
+        assert words in answer.out, words
+    people.drop("rich").with_columns(job=pl.lit("astronaut")).write_csv("new.csv")
+    answer = longspan("predict", "model.safetensors", "new.csv", "--out", "answers.csv")
+    assert (answer.code, answer.out) == (0, "400 predictions in answers.csv\n")
+    with open("answers.csv") as file:
+        rows = list(csv.DictReader(file))
+    model = ls.load("model.safetensors")
+    wanted = model.predict(ls.Table.from_csv("new.csv"))
+    assert [int(row["rich"]) for row in rows] == [prediction.value for prediction in wanted]
+    assert [float(row["rich_probability"]) for row in rows] == pytest.approx([each.probability for each in wanted])
+    assert [float(row["age"]) for row in rows] == people["age"].to_list()
+    assert "row  rich  " in longspan("predict", "model.safetensors", "new.csv").out
+    assert "accuracy" in longspan("evaluate", "model.safetensors", "people.csv").out
+
+
+def test_numbers_too(longspan, people):
+    answer = longspan("train", "people.csv", "--target", "pay", "--epochs", "2", "--model", "tabm_mini")
+    assert answer.code == 0, answer.err
+    assert "mae" in answer.out
+    assert "seed 0" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "Name the target: --target with one or more of: age, job, height, rich, pay"),
+        (("--target", "rich", "--size", "32"), "--size is for images"),
+        (("--target", "rich", "--augment", "photos"), "--augment photos is for images and sound"),
+        (("--target", "ritch"), "'rich'"),
+        (("--target", "rich", "--model", "resnet18"), "reads an image"),
+    ],
+)
+def test_slips_are_told(longspan, people, options, message):
+    answer = longspan("train", "people.csv", *options)
+    assert answer.code in (1, 2)
+    assert message in answer.err
+
+
+def test_a_target_of_one_value_and_a_missing_column_are_told_by_name(longspan, people):
+    people.with_columns(rich=pl.lit(1)).write_csv("one.csv")
+    assert "Target 'rich' has one value, 1" in longspan("train", "one.csv", "--target", "rich").err
+    longspan("train", "people.csv", "--target", "rich", "--epochs", "1")
+    people.drop("job").write_csv("short.csv")
+    assert "no column 'job'" in longspan("predict", "model.safetensors", "short.csv").err
+    assert "give one .csv or .parquet file" in longspan("predict", "model.safetensors", "a.csv", "b.csv").err
+
+
+def test_a_study_of_networks_beside_boosted_trees(longspan, people):
+    answer = longspan(
+        "study", "people.csv", "--target", "rich", "--model", "mlp", "--model", "boosting", "--sizes", "80,160",
+        "--seeds", "2", "--epochs", "1", "--out", "study",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert "mlp from scratch, boosting" in answer.out
+    assert longspan("study", "people.csv", "--target", "rich", "--model", "boostin").code != 0
