@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import polars as pl
@@ -91,3 +92,15 @@ def test_a_study_of_networks_beside_boosted_trees(longspan, people):
     assert answer.code == 0, answer.err
     assert "mlp from scratch, boosting" in answer.out
     assert longspan("study", "people.csv", "--target", "rich", "--model", "boostin").code != 0
+
+
+def test_saved_trees_predict_and_are_measured(longspan, people):
+    table = ls.Table.from_csv("people.csv").with_column("rich", ls.Category()).with_features("rich")
+    ls.Boosting(trees=20).train(ls.Task(table.split(), "features", "rich")).save("trees.safetensors")
+    assert longspan("predict", "trees.safetensors", "people.csv", "--out", "answers.csv").code == 0
+    answer = longspan("evaluate", "trees.safetensors", "people.csv", "--json")
+    assert answer.code == 0, answer.err
+    with open("answers.csv") as file:
+        right = [int(row["rich"]) for row in csv.DictReader(file)] == people["rich"].to_numpy()
+    assert json.loads(answer.out)["accuracy"] == pytest.approx(right.mean(), abs=1e-5)
+    assert longspan("evaluate", "trees.safetensors", "people.csv").out.startswith("400 rows of people.csv\naccuracy")

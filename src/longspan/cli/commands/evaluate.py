@@ -16,7 +16,7 @@ from longspan.cli.shell import interruptible, print_table, writing
 from longspan.errors import ConfigError, DataError, VaultError
 
 if TYPE_CHECKING:
-    from longspan.inference import Ensemble, Predictor
+    from longspan.inference import BoostedTrees, Ensemble, Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.metrics.per_class import ClassMetrics
     from longspan.pipeline import Pipeline
@@ -67,13 +67,16 @@ def evaluate(
     import numpy as np
 
     from longspan.cli.sources import image_column, read_source
-    from longspan.inference import Predictor
+    from longspan.inference import BoostedTrees, Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.pipeline import Pipeline
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):
         predictor = load_with_functions(model, device=device)
+        if isinstance(predictor, BoostedTrees):
+            _evaluate_trees(predictor, model, source, where, as_json=as_json)
+            return
         if isinstance(predictor, Pipeline) and views > 1:
             raise ConfigError("--views is for single networks; this model is a pipeline.")
         images = image or _image_input(predictor, source)
@@ -115,6 +118,21 @@ def evaluate(
         for name, found in by_class.items():
             print(f"\nclasses of {name}")
             _print_classes(found)
+
+
+def _evaluate_trees(trees: BoostedTrees, model: str, source: str, where: str | None, *, as_json: bool) -> None:
+    """The metrics of boosted trees, which know nothing of the rows that they were grown on."""
+    from longspan.cli.sources import read_source
+
+    table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(trees.heads))
+    table = table if where is None else _only(table, where)
+    metrics = trees.evaluate(table)
+    if as_json:
+        print(json.dumps({"model": model, "source": source, "rows": len(table), **metrics}, indent=2))
+        return
+    print(f"{len(table):,} rows of {source}")
+    for name, value in metrics.items():
+        print(f"{name:<20}{value:.4f}")
 
 
 def _as_json(measured: Mapping[str, PartMetrics]) -> dict[str, Any]:

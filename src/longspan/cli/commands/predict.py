@@ -76,17 +76,18 @@ def predict(
         )
     places = AnswerFiles(images=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
 
+    from longspan.inference import BoostedTrees
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "No half-written file is left behind."):
         network = load_with_functions(model, device=device)
+        if isinstance(network, BoostedTrees) or reads_a_table(network):
+            _predict_table(network, files, out, as_json=as_json)
+            return
         located = located_answers(network)
         places.check(located)
         if score is not None:
             leave_out_below(network, score)
-        if reads_a_table(network):
-            _predict_table(network, files, out, as_json=as_json)
-            return
         predictions = _predict_all(network, files, views, tiles)
         sentences = places.write(predictions, located)
     if as_json:
