@@ -106,7 +106,9 @@ def parse_sizes(text: str) -> list[int]:
     return sizes
 
 
-def numbers_task(data: str, train: int, test: int, seed: int) -> tuple[ls.Task, ls.Table]:
+def numbers_task(
+    data: str, train: int, test: int, seed: int, *, config: ls.datasets.NumbersConfig | None = None
+) -> tuple[ls.Task, ls.Table]:
     """Images of numbers, the test images in the vault, and the single digits of the training images.
 
     Training and test images share no digit: MNIST has its own test digits, of the others three in ten are set apart,
@@ -119,8 +121,8 @@ def numbers_task(data: str, train: int, test: int, seed: int) -> tuple[ls.Task, 
     else:
         split = digits.split(valid=0.3, seed=0, stratify="digit")
         train_digits, test_digits = digits.take(split.train), digits.take(split.valid)
-    numbers = ls.datasets.make_numbers(train_digits, train, seed=2 * seed)
-    numbers = numbers.concat(ls.datasets.make_numbers(test_digits, test, seed=2 * seed + 1))
+    numbers = ls.datasets.make_numbers(train_digits, train, seed=2 * seed, config=config)
+    numbers = numbers.concat(ls.datasets.make_numbers(test_digits, test, seed=2 * seed + 1, config=config))
     numbers = numbers.with_column("part", ls.Category(), ["train"] * train + ["test"] * test)
     # Images of one number differ by noise alone; the digits must not leak, and they do not.
     split = numbers.split(column="part", valid=0)
