@@ -31,12 +31,14 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.models.vision import *  # noqa: F403
     from longspan.pipeline import *  # noqa: F403
     from longspan.study import *  # noqa: F403
+    from longspan.text import *  # noqa: F403
     from longspan.train import *  # noqa: F403
     from longspan.vision import *  # noqa: F403
 
 # In the order of imports, so that looking for a name loads no room that its own room does not need.
 _ROOMS = (
     "audio",
+    "text",
     "vision",
     "columns",
     "data",

@@ -19,6 +19,7 @@ from longspan.cli.commands.predict import predict
 from longspan.cli.commands.run import quickstart, run
 from longspan.cli.commands.study import study
 from longspan.cli.commands.train import train
+from longspan.cli.commands.transcribe import transcribe
 from longspan.cli.shell import fail
 from longspan.errors import LongspanError
 from longspan.version import __version__
@@ -35,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )
 
-for _command in (quickstart, train, evaluate, predict, study, leaks, models, datasets, systems):
+for _command in (quickstart, train, evaluate, predict, transcribe, study, leaks, models, datasets, systems):
     app.command()(_command)
 # A system brings options of its own, which `run` reads itself.
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)

@@ -14,6 +14,7 @@ from longspan.heads.regress import Regress
 from longspan.heads.segment import Segment
 from longspan.heads.segment_instances import SegmentInstances
 from longspan.heads.transcribe import Transcribe
+from longspan.heads.word_search import WordSearch
 from longspan.registry import Registry
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "SegmentInstances",
     "TargetPrediction",
     "Transcribe",
+    "WordSearch",
     "head_for",
     "head_from_json",
 ]

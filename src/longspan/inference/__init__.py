@@ -8,5 +8,16 @@ from longspan.inference.load import load
 from longspan.inference.prediction import Prediction, predictions_to_frame
 from longspan.inference.predictor import Predictor
 from longspan.inference.sliding_windows import slide
+from longspan.inference.transcripts import Transcript, transcribe
 
-__all__ = ["BoostedTrees", "Ensemble", "Prediction", "Predictor", "load", "predictions_to_frame", "slide"]
+__all__ = [
+    "BoostedTrees",
+    "Ensemble",
+    "Prediction",
+    "Predictor",
+    "Transcript",
+    "load",
+    "predictions_to_frame",
+    "slide",
+    "transcribe",
+]

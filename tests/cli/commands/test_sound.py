@@ -85,3 +85,18 @@ def test_texts_are_read_from_sequences(longspan, recordings, tmp_path, monkeypat
     assert "conv_gru" in done.out
     done = longspan("predict", "t.safetensors", recordings / "low/00.wav", "--json")
     assert isinstance(json.loads(done.out)["text"], str)
+    (recordings / "words.txt").write_text("low\nhigh\n")
+    done = longspan("transcribe", "t.safetensors", recordings / "low/00.wav", "--format", "json", "--lexicon",
+                    recordings / "words.txt")  # fmt: skip
+    assert done.code == 0, done.err
+    assert set(json.loads(done.out)["text"].split()) <= {"low", "high"}
+    done = longspan("transcribe", "t.safetensors", recordings / "low/00.wav", "--format", "srt", "--out", "subtitles")
+    assert done.code == 0, done.err
+    assert (tmp_path / "subtitles" / "00.srt").is_file()
+    again = longspan("transcribe", "t.safetensors", recordings / "low/00.wav", "--format", "srt", "--out", "subtitles")
+    assert "exists; replace it with --force" in again.err
+    assert "--out needs --format" in longspan("transcribe", "t.safetensors", "x.wav", "--out", "d").err
+    assert (
+        "There is no language model"
+        in longspan("transcribe", "t.safetensors", "x.wav", "--language-model", "gone.arpa").err
+    )

@@ -1,0 +1,103 @@
+"""`longspan transcribe`: recordings of any length as text with times."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from longspan.cli import options as told
+from longspan.cli.options import Opt
+from longspan.cli.shell import interruptible, writing
+from longspan.errors import ConfigError, DataError, unknown_name
+
+__all__ = ["transcribe"]
+
+_ENDINGS = {"json": ".json", "srt": ".srt", "vtt": ".vtt", "textgrid": ".TextGrid"}
+
+
+def transcribe(
+    model: told.Model,
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Recordings.")],
+    format: Annotated[
+        str | None,
+        Opt(metavar="json|srt|vtt|textgrid", help="Write or print with times.  [default: the text alone]"),
+    ] = None,
+    out: Annotated[
+        str | None, Opt(metavar="DIR", help="Write DIR/NAME with the format's ending for each recording.")
+    ] = None,
+    language_model: Annotated[
+        str | None, Opt(metavar="FILE", help="An ARPA file: texts that it finds likely are preferred.")
+    ] = None,
+    lexicon: Annotated[
+        str | None, Opt(metavar="FILE", help="A file with the words that may be found, one on a line.")
+    ] = None,
+    weight: Annotated[float, Opt(metavar="X", help="Of the language model.")] = 0.5,
+    longest: Annotated[float, Opt(metavar="SECONDS", help="Longest part that is read at once.")] = 15.0,
+    device: told.Device = "auto",
+    force: told.Force = False,
+) -> None:
+    """Read recordings of any length, cut at their pauses.
+
+    MODEL was trained on sequences of sound (`--column file=audio:sequence`) with a text as its target.
+    """
+    if format is not None and format not in _ENDINGS:
+        raise unknown_name("--format called", format, _ENDINGS)
+    if out is not None and format is None:
+        raise ConfigError("--out needs --format: json, srt, vtt or textgrid.")
+    written = [None if out is None else Path(out) / (Path(file).stem + _ENDINGS[format or "json"]) for file in files]
+    there = [path for path in written if path is not None and path.exists()]
+    if there and not force:
+        raise ConfigError(f"{there[0]} exists; replace it with --force.")
+    if len(set(written)) < len(written) and out is not None:
+        raise ConfigError("Two recordings have one name, so that --out would write one file for both.")
+
+    from longspan.inference import load
+    from longspan.inference import transcribe as transcribe_file
+    from longspan.inference.predictor import Predictor
+
+    with interruptible(lambda: "What is complete has been written."):
+        predictor = load(model, device=device)
+        if not isinstance(predictor, Predictor):
+            raise ConfigError(f"{model} is no single network; only one can transcribe.")
+        search = _search(language_model, lexicon, weight)
+        found = {}
+        for file, path in zip(files, written, strict=True):
+            transcript = transcribe_file(predictor, file, search=search, longest_s=longest)
+            if path is None:
+                found[file] = transcript
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with writing(path, "--out"):
+                path.write_text(transcript.written(format or "json"), encoding="utf-8")
+            print(path)
+    if out is not None:
+        return
+    if format == "json":
+        values = {file: transcript.to_json() for file, transcript in found.items()}
+        print(json.dumps(values if len(values) > 1 else next(iter(values.values())), indent=2, ensure_ascii=False))
+        return
+    for file, transcript in found.items():
+        text = transcript.text if format is None else transcript.written(format)
+        print(f"{file}  {text}" if format is None and len(found) > 1 else text)
+
+
+def _search(language_model: str | None, lexicon: str | None, weight: float):  # noqa: ANN202 - loaded when it is needed
+    """The search that the options ask for; None for the model's own."""
+    if language_model is None and lexicon is None:
+        return None
+    from longspan.heads import WordSearch
+    from longspan.text import read_arpa
+
+    words = None
+    if lexicon is not None:
+        try:
+            lines = Path(lexicon).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"--lexicon {lexicon} cannot be read: {error}.") from error
+        words = frozenset(line.split()[0] for line in lines if line.strip())
+    return WordSearch(
+        language_model=None if language_model is None else read_arpa(language_model), lexicon=words, weight=weight
+    )
