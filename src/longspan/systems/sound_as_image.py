@@ -28,9 +28,9 @@ class SoundOptions:
     """official: the split that published results use; for fsdd it tests voices that also train. speakers (fsdd): leaves
     each speaker out in turn."""
     model: str = "squeezenet1_1"
-    """Any network of `longspan models` that reads images."""
+    """Any network of `longspan models` that reads images; speech_embedding reads bands of its own."""
     weights: str = "imagenet"
-    """Initial weights: imagenet, none, or a file."""
+    """Initial weights: imagenet, speech (for speech_embedding), none, or a file."""
     head_epochs: int = 40
     """Epochs for the new layers alone, on features of the frozen network, which runs once over each recording."""
     epochs: int = 0
@@ -50,6 +50,8 @@ class SoundOptions:
         """Check the ranges."""
         if self.head_epochs < 0 or self.epochs < 0 or self.head_epochs + self.epochs < 1:
             raise ConfigError("--head-epochs and --epochs must be at least 0, and one of them at least 1.")
+        if (self.weights == "speech") != (self.model == "speech_embedding"):
+            raise ConfigError("--model speech_embedding and --weights speech go together.")
         if self.protocol == "speakers" and self.data != "fsdd":
             raise ConfigError("--protocol speakers is for --data fsdd; the folds of esc10 hold no speakers.")
         if self.folds is not None and self.folds < 1:
@@ -92,8 +94,10 @@ def _table(options: SoundOptions, seed: int) -> ls.Table:
             step = max(1, len(rows) // options.limit)
             kept += rows[seed % step :: step][: options.limit]
         table = table.take(sorted(kept))
-    features = ls.AudioFeatures(mels=options.mels, hop_ms=options.hop_ms, window_ms=2 * options.hop_ms)
     seconds = {"esc10": 5.0, "fsdd": 1.0}[options.data]
+    if options.weights == "speech":
+        return table.with_column("audio", ls.Audio.for_speech_embedding(seconds=seconds + 0.2))
+    features = ls.AudioFeatures(mels=options.mels, hop_ms=options.hop_ms, window_ms=2 * options.hop_ms)
     return table.with_column("audio", ls.Audio(seconds=seconds, features=features, normalise="training"))
 
 
