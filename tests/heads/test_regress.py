@@ -66,9 +66,70 @@ def test_half_precision_outputs_give_single_precision_quantities():
 
 
 def test_options_that_cannot_be_are_refused():
-    with pytest.raises(ConfigError, match="'squared', 'absolute' or 'huber', got 'cubic'"):
+    with pytest.raises(ConfigError, match="'quantile' or 'poisson', got 'cubic'"):
         Regress(criterion="cubic")
     with pytest.raises(ConfigError, match=r"Regress\.dropout"):
         Regress(dropout=1.0)
     with pytest.raises(ConfigError, match=r"Regress\.hidden"):
         Regress(hidden=(-1,))
+
+
+def test_the_quantile_loss_is_that_of_scikit_learn():
+    from sklearn.metrics import mean_pinball_loss
+
+    head = Regress(criterion="quantile", quantile=0.9, column=MONTHS)
+    losses = head.loss(OUTPUTS, TARGETS) * 20
+    predicted = head.postprocess(OUTPUTS)
+    assert losses.mean().item() == pytest.approx(mean_pinball_loss(TARGETS, predicted, alpha=0.9), rel=1e-5)
+    assert head.measure(predicted, TARGETS)["pinball"] == pytest.approx(losses.mean().item(), rel=1e-4)
+
+
+def test_the_best_constant_of_the_quantile_loss_is_the_quantile():
+    head = Regress(criterion="quantile", quantile=0.9, column=MONTHS)
+    truth = torch.from_numpy(np.random.default_rng(0).normal(100, 20, 4000).astype(np.float32))
+    constants = torch.linspace(-2, 3, 501)
+    losses = torch.stack([head.loss(c.expand(len(truth), 1), truth).mean() for c in constants])
+    assert constants[losses.argmin()].item() * 20 + 100 == pytest.approx(float(np.quantile(truth, 0.9)), abs=0.5)
+
+
+def test_the_poisson_loss_is_half_the_deviance_of_scikit_learn():
+    from sklearn.metrics import mean_poisson_deviance
+
+    head = Regress(criterion="poisson", column=Number(mean=4.0, std=3.0))
+    outputs, counts = torch.tensor([[0.0], [0.7], [-1.2]]), torch.tensor([3.0, 0.0, 7.0])
+    rates = head.postprocess(outputs)
+    torch.testing.assert_close(rates, 4 * outputs[:, 0].exp())
+    wanted = mean_poisson_deviance(counts, rates)
+    assert 2 * 4 * head.loss(outputs, counts).mean().item() == pytest.approx(wanted, rel=1e-5)
+    assert head.measure(rates, counts)["poisson_deviance"] == pytest.approx(wanted, rel=1e-5)
+    torch.testing.assert_close(
+        torch.autograd.functional.jacobian(lambda x: head.loss(x, counts).sum(), outputs) * 4,
+        torch.autograd.functional.jacobian(
+            lambda x: torch.nn.functional.poisson_nll_loss(x[:, 0] + np.log(4.0), counts, reduction="sum"), outputs
+        ),
+    )
+
+
+def test_on_the_log_scale_errors_count_in_proportion():
+    head = Regress(scale="log", column=Number(mean=1e5, std=5e4))
+    for price in (1e3, 1e6):
+        encoded = torch.tensor([[(np.log1p(price) - np.log1p(1e5)) / np.log1p(5e4 / (1 + 1e5))]])
+        assert head.postprocess(encoded.float()).item() == pytest.approx(price, rel=1e-3)
+        loss = head.loss(encoded.float(), torch.tensor([price * 1.1])).item()
+        assert loss == pytest.approx((np.log(1.1) / np.log1p(5e4 / (1 + 1e5))) ** 2, rel=2e-2)
+    below = head.postprocess(head_outputs := torch.tensor([[-60.0]]))
+    assert torch.isfinite(below).all()
+    assert torch.isfinite(head.loss(head_outputs, torch.tensor([-5.0]))).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantile": 1.0}, "quantile must be above 0 and below 1"),
+        ({"scale": "square"}, "scale must be 'linear' or"),
+        ({"scale": "log", "criterion": "poisson"}, "scale must be 'linear' or"),
+    ],
+)
+def test_bad_scales_and_quantiles_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Regress(**options)
