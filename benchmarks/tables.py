@@ -2,7 +2,8 @@
 
     python benchmarks/tables.py adult california-housing bike-sharing --models boosting mlp mlp_plr
 
-Adult: 5 folds of the pack's 32,561 rows. California housing: 5 random splits, a fifth held out, RMSE in 100,000 dollars.
+Adult: 5 folds of the pack's 32,561 rows. California housing: 5 random splits, a fifth held out, RMSE in units of
+100,000 dollars.
 Bike sharing: the last fifth in time is held out, five seeds; features of the hour, without what sums to the target.
 Settings are those of the command line: batches of 256, one cycle of 10 epochs with a peak rate of 0.003, no tuning.
 A tenth of the training rows chooses the epoch; the held-out rows are looked at once.
