@@ -175,9 +175,9 @@ ORDER = "; boxes are x0, y0, x1, y1, not widths and heights"
         ([{"box": [1, 2, 3, 4], "label": ["a"]}], "box 0: ['a'] (list) is no label: labels are words, whole numbers,"),
         ([1, 2, 3, 4], "[1, 2, 3, 4] is one box, not a list of boxes"),
         (["x"], "box 0: 'x' is no dict with 'box' and 'label'"),
-        ("x", "'x' is no list of boxes; an image with nothing in it has []"),
-        (3, "3 is no list of boxes; an image with nothing in it has []"),
-        (None, "None is no list of boxes; an image with nothing in it has []"),
+        ("x", "'x' is not a list of boxes; an image with nothing in it has []"),
+        (3, "3 is not a list of boxes; an image with nothing in it has []"),
+        (None, "None is not a list of boxes; an image with nothing in it has []"),
     ],
 )
 def test_what_is_wrong_with_a_box(value, fault):

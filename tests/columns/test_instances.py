@@ -181,7 +181,7 @@ def test_all_faults_of_a_value_are_said_at_once():
         "instance 2: 3 is no dict with 'label' and 'rle'"
     )
     for value in (None, "x", 3):
-        assert str(COLUMN.check(value)).endswith("is no list of instances; an image with nothing in it has []")
+        assert str(COLUMN.check(value)).endswith("is not a list of instances; an image with nothing in it has []")
 
 
 def test_what_does_not_fit_the_image_is_a_fault():

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from PIL import Image as PILImage
@@ -438,3 +439,29 @@ def test_files_with_several_labels_are_told(tmp_path):
     table = Table.from_csv(tmp_path / "t.csv", {"image": Image()})
     with pytest.warns(UserWarning, match=r"'k': 5 files occur more than once.*0\.png as 'cat' and 'dog'"):
         Task(table.split(valid=0), "image", "k").prepare()
+
+
+def test_images_are_padded_where_a_target_lies_in_them_and_cropped_elsewhere(tmp_path):
+    for number in range(4):
+        PILImage.fromarray(np.full((20, 40), 200, np.uint8)).save(tmp_path / f"{number}.png")
+    rows = {
+        "image": [str(tmp_path / f"{number}.png") for number in range(4)],
+        "boxes": [[{"box": [0, 0, 6, 20], "label": "left"}]] * 4,
+        "k": ["a", "b"] * 2,
+    }
+    columns = {"image": Image(), "boxes": Boxes(), "k": Category()}
+    table = Table.from_frame(pl.DataFrame(rows), columns)
+
+    def task_of(target, table=table):
+        task = Task(table.split(valid=0), "image", target, size_px=20)
+        task.prepare()
+        return task
+
+    padded, cropped = task_of("boxes"), task_of("k")
+    assert padded.inputs["image"].to_json()["resize"] == "pad"
+    assert padded.targets["boxes"].decode(padded.samples.targets["boxes"].read(padded.train)[0].numpy()) == [
+        {"box": [0, 5, 3, 15], "label": "left"}
+    ]
+    assert cropped.inputs["image"].to_json()["resize"] == "crop"
+    chosen = table.with_column("image", Image(resize="stretch"))
+    assert task_of("boxes", chosen).inputs["image"].to_json()["resize"] == "stretch"

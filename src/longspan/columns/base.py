@@ -68,6 +68,10 @@ class Column(ABC):
         """This column as a network reads it; most kinds are read as they are predicted."""
         return self
 
+    def with_located_targets(self) -> Self:
+        """This column as an input in which targets lie; most kinds stay as they are."""
+        return self
+
     def with_size(self, size_px: tuple[int, int]) -> Self:
         """This column at another size in pixels; kinds without one stay as they are."""
         del size_px

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
@@ -56,8 +56,9 @@ class Image(Column):
     """Height and width that the network sees; learned where all images have one size."""
     channels: int | None = None
     """1 for grey, 3 for colour; learned from the training rows (grey only if all of them are)."""
-    resize: Resize = "crop"
-    """How another shape becomes `size_px`: cut the middle out, distort, or fill up with black."""
+    resize: Resize | Literal["auto"] = "auto"
+    """How another shape becomes `size_px`: "crop" cuts the middle out, "stretch" changes the shape, "pad" fills up with
+    black; "auto" pads where a target lies in the image, such as a mask or boxes, and crops elsewhere."""
     mean: tuple[float, ...] | None = None
     """Per channel, of values in 0..1; learned from the training rows, or that of the pretrained weights."""
     std: tuple[float, ...] | None = None
@@ -79,8 +80,8 @@ class Image(Column):
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"Image.channels must be 1 (grey) or 3 (colour), got {self.channels!r}")
         object.__setattr__(self, "resize", current_value("Image.resize", self.resize))
-        if self.resize not in ("crop", "stretch", "pad"):
-            raise ConfigError(f"Image.resize must be 'crop', 'stretch' or 'pad', got {self.resize!r}")
+        if self.resize not in ("auto", "crop", "stretch", "pad"):
+            raise ConfigError(f"Image.resize must be 'auto', 'crop', 'stretch' or 'pad', got {self.resize!r}")
         numbers = (*(self.mean or ()), *(self.std or ()))
         if not all(isinstance(each, int | float) and math.isfinite(each) for each in numbers):
             raise ConfigError(f"Image.mean and Image.std are finite numbers, got {self.mean!r} and {self.std!r}")
@@ -98,6 +99,8 @@ class Image(Column):
             DataError: none of them can be opened; it names them all.
             ConfigError: they have different sizes, and `size_px` is not given.
         """
+        if self.resize == "auto":
+            return replace(self, resize="crop").fit(values)
         if self.size_px is not None and self.channels is not None:
             return self
         modes, sizes, faults = set(), set(), []
@@ -117,6 +120,10 @@ class Image(Column):
             raise ConfigError(f"The images have different sizes ({_some(sizes)} pixels ...). Say size_px=, e.g. 224.")
         grey = modes <= {"L", "1", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
         return replace(self, size_px=self.size_px or sizes.pop(), channels=self.channels or (1 if grey else 3))
+
+    def with_located_targets(self) -> Self:
+        """Padded unless another way was chosen: what is cut off cannot be found."""
+        return replace(self, resize="pad") if self.resize == "auto" else self
 
     def fit_small(self, values: Callable[[], Iterable[Any]], side_px: int) -> Self:
         """Channels, and the common size where it is at most `side_px`, else a square of it; nothing is cut off.
@@ -210,7 +217,7 @@ class Image(Column):
             return value.reshape(self.shape)
         image = read_pixels(value, "L" if self.channels == 1 else "RGB", max(width, height))
         if image.size != (width, height):
-            image = resize(image, width, height, self.resize)
+            image = resize(image, width, height, "crop" if self.resize == "auto" else self.resize)
         return np.asarray(image).reshape(self.shape)
 
     def encoded_array(self, array: np.ndarray) -> np.ndarray | None:
@@ -229,7 +236,7 @@ class Image(Column):
             ValueError: the image cannot be opened.
         """
         assert self.size_px is not None
-        return ResizeTransform(look(value)[1], self.size_px, self.resize)
+        return ResizeTransform(look(value)[1], self.size_px, "crop" if self.resize == "auto" else self.resize)
 
     def pixels(self, value: Any) -> np.ndarray:
         """The whole image at its own size, `(h, w, C)` uint8, turned upright.

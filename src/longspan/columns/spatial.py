@@ -52,7 +52,9 @@ class Spatial(Column, ABC):
         assert isinstance(context, Image)
         assert context.size_px is not None
         assert dataclasses.is_dataclass(self)
-        return dataclasses.replace(self, size_px=context.size_px, resize=context.resize)
+        return dataclasses.replace(
+            self, size_px=context.size_px, resize="crop" if context.resize == "auto" else context.resize
+        )
 
     def encode(self, value: Any) -> np.ndarray:
         """A value whose image has the size of the frame already.

@@ -322,6 +322,8 @@ class Task:
         column = self.table.columns[name]
         if name in self.input_names:
             column = column.as_input() if self.size_px is None else column.as_input().with_size(self.size_px)
+            if column.kind in {self.table.columns[target].context_kind for target in self.target_names}:
+                column = column.with_located_targets()
         context = context_for(column, inputs or {})
         if context is not None:
             column = column.bind(context[1])
