@@ -428,9 +428,8 @@ class Table:
             DataError: no column can be a feature.
 
         Example:
-            >>> rows = {"age": [20, 30, 40, 50], "job": ["a", "b", "a", "b"], "rich": [0, 1, 0, 1]}
-            >>> columns = {"age": Number(), "job": Category(), "rich": Category()}
-            >>> table = Table.from_arrays(rows, columns).with_features("rich")
+            >>> rows = {"age": [20, 30, 40, 50], "job": ["a", "b", "a", "b"], "rich": ["no", "yes"] * 2}
+            >>> table = Table.from_frame(pl.DataFrame(rows)).with_features("rich")
             >>> print(table.columns["features"].describe())
             age: number, 20 to 50
             job: category of 2 labels
