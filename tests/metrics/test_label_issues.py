@@ -23,6 +23,12 @@ def test_an_unsure_row_is_not_listed_though_another_class_is_more_probable():
     assert 6 not in [issue.position for issue in label_issues([*LABELS, 1], probabilities)]
 
 
+def test_a_network_that_is_sure_of_almost_all_rows_still_doubts_a_label():
+    probabilities = [[0.999, 0.001]] * 20 + [[0.001, 0.999]] * 20 + [[0.95, 0.05]]
+    (issue,) = label_issues([0] * 20 + [1] * 21, probabilities)
+    assert (issue.position, issue.suggested) == (40, (0,))
+
+
 def test_flipped_labels_are_found():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, 400)

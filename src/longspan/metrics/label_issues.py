@@ -11,6 +11,9 @@ import numpy.typing as npt
 __all__ = ["LabelIssue", "confident_joint", "label_issues", "multi_label_issues"]
 
 
+_SURE = 0.9
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class LabelIssue:
@@ -47,7 +50,8 @@ def label_issues(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> list[La
 
     Source: Northcutt, Jiang, Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", section 3.1,
     equations 1 and 2, and the selection by off-diagonals of the confident joint (section 3.2, method 2), sorted by
-    normalised margin. Differs: rows whose given label is the most probable class are never listed.
+    normalised margin. Differs: rows whose given label is the most probable class are never listed; and no threshold is
+    above 0.9, where a network that is sure of almost every row would leave out all that it is less sure of.
 
     Args:
         labels: `(N,)` class numbers as given.
@@ -94,6 +98,7 @@ def _confident(given: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray
     classes = probabilities.shape[1]
     counts = np.bincount(given, minlength=classes)
     sums = np.bincount(given, weights=probabilities[np.arange(len(given)), given], minlength=classes)
-    thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)  # no row of a class: nothing to compare
+    means = np.minimum(sums / np.maximum(counts, 1), _SURE)
+    thresholds = np.where(counts > 0, means, np.inf)  # no row of a class: nothing to compare
     above = np.where(probabilities >= thresholds - 1e-12, probabilities, -np.inf)
     return given, np.where(np.isfinite(above).any(axis=1), above.argmax(axis=1), -1)
