@@ -34,7 +34,7 @@ def test_a_csv_and_a_target_are_enough(longspan, people):
         "age: number, 18 to 89",
         "job: category of 3 labels",
         "stratified by 'rich'",
-        "mlp, ",
+        "mlp_plr, ",
         "longspan predict model.safetensors NEW.csv --out answers.csv",
     ):
         assert words in answer.out, words

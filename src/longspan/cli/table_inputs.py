@@ -53,7 +53,7 @@ def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, st
     if options.split_by is not None and options.split_by.startswith(("group:", "column:")):
         left_out.append(options.split_by.partition(":")[2])
     table = table.with_features(left_out, FEATURES)
-    suited: dict[str, Any] = {"model": "mlp", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
+    suited: dict[str, Any] = {"model": "mlp_plr", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
     options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
     return table, FEATURES, options
 

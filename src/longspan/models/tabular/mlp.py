@@ -66,7 +66,8 @@ class MLP(Backbone):
             nn.Sequential(nn.Linear(low, high, bias=False), nn.ReLU(), nn.BatchNorm1d(high), nn.Dropout(config.dropout))
             for low, high in zip(widths[:-1], config.hidden, strict=True)
         )
-        describe_tabular(self, "mlp", config, spec, config.hidden[-1] if config.hidden else self.input.num_features)
+        name = "mlp_plr" if config.numbers == "periodic" else "mlp"
+        describe_tabular(self, name, config, spec, config.hidden[-1] if config.hidden else self.input.num_features)
 
     def forward(self, features: Tensor) -> Tensor:
         """`(B, N + C)` float32 to `(B, num_features)`."""

@@ -106,7 +106,7 @@ class TabM(Backbone):
                 first.scale_in.copy_(scales)
         self.dropout = nn.Dropout(config.dropout)
         self.members = config.members
-        describe_tabular(self, "tabm", config, spec, config.width)
+        describe_tabular(self, "tabm_mini" if config.mini else "tabm", config, spec, config.width)
 
     def forward(self, features: Tensor) -> Tensor:
         """`(B, N + C)` float32 to `(B, members, width)`."""
