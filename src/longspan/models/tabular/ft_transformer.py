@@ -32,7 +32,7 @@ class FTTransformerConfig(TabularConfig):
     blocks: int = 3
     """Attention and feed-forward layers, one of each per block."""
     width: int = 96
-    """Values of a token, a multiple of `heads`; the paper's default of 192 takes four times as long."""
+    """Values of a token, a multiple of `heads`; the paper's default is 192."""
     heads: int = 8
     """Attention heads."""
     attention_dropout: float = 0.2

@@ -32,7 +32,7 @@ class TabMConfig(TabularConfig):
     blocks: int = 2
     """Layers of each."""
     width: int = 256
-    """Values of each layer; the paper's default is 512, which takes three times as long and gains little."""
+    """Values of each layer; the reference package's default is 512."""
     dropout: float = 0.1
     """Behind each layer."""
     mini: bool = False
