@@ -52,7 +52,13 @@ def test_acceptances_within_a_second_are_one():
 
 
 def test_options_that_cannot_be():
-    for options in ({"protocol": "speakers"}, {"model": "speech_embedding"}, {"folds": 0}, {"limit": 1}, {"head_epochs": 0}):
+    for options in (
+        {"protocol": "speakers"},
+        {"model": "speech_embedding"},
+        {"folds": 0},
+        {"limit": 1},
+        {"head_epochs": 0},
+    ):
         with pytest.raises(ConfigError):
             SoundOptions(**options)
     for options in ({"data": "arabic", "background": True}, {"limit": 3}, {"head_epochs": 0, "epochs": 0}):

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from longspan.cli.learners import metrics_words, new_learner, planned, source_words, train_as_planned, training_words
 from longspan.cli.output_paths import OutputPaths
 from longspan.cli.shell import label, print_table, writing
 from longspan.cli.tasks import make_task
@@ -22,7 +23,6 @@ _PREDICTIONS, _PAGE = "out_of_fold.csv", "relabel.html"
 
 def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOptions, say: Any) -> None:
     """Train and measure all folds, then write models, predictions, report, result and the page of suspect labels."""
-    from longspan.cli.training import metrics_words, new_learner, planned, train_as_planned, training_words
     from longspan.storage.files import write_whole
     from longspan.train.cross_validation import cross_validate
     from longspan.train.reports.cross_validation_report import write_cross_validation_report
@@ -77,7 +77,6 @@ def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOpt
 
 
 def _suspects(result: CrossValidation, places: OutputPaths, options: TrainOptions, say: Any) -> None:
-    from longspan.cli.training import source_words
 
     suspects = result.suspect_labels()
     if not suspects:
