@@ -28,9 +28,11 @@ __all__ = [
     "Pattern",
     "Quiet",
     "Resize",
+    "Root",
     "Size",
     "Source",
     "SplitBy",
+    "Suffix",
     "Targets",
     "TestRows",
     "Time",
@@ -59,9 +61,29 @@ Pattern = Annotated[
 ImageColumn = Annotated[
     str | None, Opt(metavar="COLUMN", help="For a table: the column with the images' files, seen from its folder.")
 ]
+Root = Annotated[
+    str | None,
+    Opt(
+        metavar="FOLDER",
+        help="For a table: the folder that its paths start from.  [default: that of the file, or the folder below it "
+        "that holds the images]",
+    ),
+]
+Suffix = Annotated[
+    str | None,
+    Opt(
+        metavar="ENDING",
+        help="For a table of ids: what makes them file names, such as .png.  [default: nothing, or the ending of the "
+        "files of these names]",
+    ),
+]
 Targets = Annotated[
     list[str] | None,
-    Opt(metavar="COLUMN", help="What to predict; repeat it for several. Needed where there is a choice."),
+    Opt(
+        metavar="COLUMN[:TYPE]",
+        help="What to predict; repeat it for several. Needed where there is a choice. A type behind a colon replaces "
+        "the one that the values suggest: digit:category, age:number, tags:multi_label:';'.",
+    ),
 ]
 Columns = Annotated[
     list[str] | None,

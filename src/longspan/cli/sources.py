@@ -1,9 +1,9 @@
-"""SOURCE on the command line: a folder of images, a table with their files, or a data set by name."""
+"""SOURCE on the command line: a folder of images, a table with their files, annotations, or a data set by name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from longspan.columns import Column
     from longspan.data import Table
 
-__all__ = ["image_column", "read_source", "read_table"]
+__all__ = ["image_column", "read_source", "typed_targets"]
 
 
 def read_source(
@@ -23,22 +23,30 @@ def read_source(
     pattern: str | None,
     image: str | None,
     columns: Sequence[str],
+    kinds: Mapping[str, Column] | None = None,
+    root: str | None = None,
+    suffix: str | None = None,
     annotated: AnnotationFormat | None = None,
     targets: Sequence[str] = (),
     on_error: str = "raise",
     tell: Callable[[str], None] = lambda line: None,
+    explain: Callable[[str], None] = lambda line: None,
 ) -> Table:
     """The rows that SOURCE names.
 
     Args:
-        source: A folder, a .csv or .parquet file, or the name of a data set.
+        source: A folder, a file that `Table.read` takes, or the name of a data set.
         pattern: What the files in a folder are called; see `Table.from_files`.
         image: Column with the images: their files' paths in a table, the name it gets in a folder.
         columns: Types, each as NAME=TYPE, in place of those that the values suggest.
+        kinds: Columns as a saved model knows them; those that a table does not have are left out.
+        root: The folder that paths in a table start from.
+        suffix: What stands behind each path in a table.
         annotated: For a folder of images: what is in them, and in which format that is written down.
         targets: What will be predicted, if that is known.
         on_error: "raise" or "skip": what becomes of bad annotations.
         tell: Called with a sentence about annotations that were left out.
+        explain: Called with a sentence about how the source was read.
 
     Raises:
         ConfigError: an option is missing or does not belong to this kind of source.
@@ -48,33 +56,51 @@ def read_source(
     from longspan import datasets
     from longspan.columns import Image
     from longspan.data import Table
+    from longspan.data.readers.cell_types import typed_cells
+    from longspan.data.readers.open_path import open_path
 
     path = Path(source).expanduser()
-    typed = [_typed(words) for words in columns]
+    typed = dict(_typed(words) for words in columns)
     named = source in datasets.names() and not path.exists()
+    if not named and not path.exists():
+        raise _nothing(source, datasets.names())
     if named and annotated is not None:
         raise ConfigError(f"{source} is a data set by name, which knows what is in its images: leave --format out.")
     if pattern is not None and (named or path.is_file()):
-        raise ConfigError(f"--pattern says what the files in a folder are called; {source} is no folder.")
-    if annotated is not None and path.exists():
+        raise ConfigError(
+            f"--pattern is for a folder of images: it reads labels from file names. Leave it out for {source}."
+        )
+    if (root is not None or suffix is not None) and (named or path.is_dir()):
+        raise ConfigError(f"--root and --suffix are for tables with paths; leave them out for {source}.")
+    if annotated is not None:
         table = annotated.read(
             path, pattern=pattern, image=image or "image", on_error=on_error, tell=tell, targets=targets
         )
     elif named:
         table = datasets.load(source)
-    elif path.is_dir():
-        if pattern is None:
-            raise ConfigError(_pattern_wanted(path))
+        if image is not None:
+            table.column(image)
+            table = table if table.columns[image].encodes_pixels else table.with_column(image, Image())
+    elif pattern is not None:
         table = Table.from_files(path, pattern, image=image or "image")
-    elif path.is_file():
-        table = read_table(path, {name: column for name, column in typed if column.kind == "text" or column.json_cells})
+        read = {name: column for name, column in typed.items() if name in table.columns and name not in table.arrays}
+        cells = [typed_cells(table.frame[name], column, str(path)) for name, column in read.items()]
+        table = Table(table.frame.with_columns(cells), table.columns, root=table.root, source=table.source)
     else:
-        raise _nothing(source, datasets.names())
-    if image is not None and not path.is_dir():
-        table.column(image)
-        if not _is_file_input(table.columns[image]) and image not in dict(typed):
-            table = table.with_column(image, Image())
-    for name, column in typed:
+        header = {} if path.is_dir() else _known(path, kinds or {})
+        meant = {**header, **typed}
+        if image in meant and not meant[image].encodes_pixels:
+            image = None  # files of sound, which their column reads as they are written
+        boxes = None if not targets or "boxes" in targets else False
+        instances = False if targets and "instances" not in targets else None
+        table = Table.of(
+            open_path(
+                path, meant, image=image, root=None if root is None else Path(root).expanduser(),
+                suffix=suffix, boxes=boxes, instances=instances,
+                on_error="skip" if on_error == "skip" else "raise", tell=explain,
+            )
+        )  # fmt: skip
+    for name, column in typed.items():
         table.column(name)
         table = table.with_column(name, column)
     return table
@@ -90,9 +116,10 @@ def image_column(table: Table) -> str:
             f"There are several columns of images or sound: {', '.join(images)}. Choose one with --image."
         )
     raise ConfigError(
-        "There is no column of images or sound. Say with --image which column of "
-        f"{table.source} holds the files of images, or with --column NAME=audio those of sound: "
-        f"{', '.join(table.columns)}. For other inputs: longspan.Learner."
+        f"No column of {table.source} names images: no cell is a file beside it or in a folder below it. Its first row "
+        f"is {_first_row(table)}. Say which column it is with --image, where the files are with --root FOLDER, and "
+        "what stands behind each name with --suffix, such as .png; for sound with --column NAME=audio. For other "
+        "inputs: longspan.Learner."
     )
 
 
@@ -101,16 +128,33 @@ def _is_file_input(column: Column) -> bool:
     return column.encodes_pixels or column.has_fingerprints
 
 
-def read_table(path: Path, texts: dict[str, Column]) -> Table:
-    """The rows of a file; columns in `texts` are read as they are written or as JSON, others by their values."""
-    from longspan.data import Table
+def _first_row(table: Table) -> str:
+    shown = {name: repr(table.frame[name][0]) for name in list(table.columns)[:8]}
+    return ", ".join(f"{name}={cell:.40}" for name, cell in shown.items())
 
-    ending = path.suffix.lower()
-    if ending in (".csv", ".txt"):
-        return Table.from_csv(path, texts)
-    if ending in (".parquet", ".pq"):
-        return Table.from_parquet(path, texts)
-    raise DataError(f"{path} is no table: its name ends in {ending or 'nothing'!r}. Give a .csv or .parquet file.")
+
+def typed_targets(targets: Sequence[str], columns: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Targets without the types that stand behind them, and all types as NAME=TYPE: `digit:category`.
+
+    A type stands behind the first colon that is followed by the name of one: a column may have colons in its name.
+    """
+    from longspan.columns import COLUMNS
+
+    names, types = [], list(columns)
+    for words in targets:
+        at = next((i for i, c in enumerate(words) if c == ":" and words[i + 1 :].partition(":")[0] in COLUMNS), None)
+        names.append(words[:at])
+        if at is not None:
+            types.append(f"{words[:at]}={words[at + 1 :]}")
+    return tuple(names), tuple(types)
+
+
+def _known(path: Path, kinds: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns of a table that a model knows; those of images are sought by their files."""
+    from longspan.data.readers.readers import head_of_table
+
+    there = head_of_table(path).columns if kinds else []
+    return {name: column for name, column in kinds.items() if name in there and not column.encodes_pixels}
 
 
 def _nothing(source: str, names: Sequence[str]) -> Exception:
@@ -119,23 +163,8 @@ def _nothing(source: str, names: Sequence[str]) -> Exception:
     if near and not re.search(r"[/\\.]", source):
         return unknown_name("file, folder or data set", source, names)
     return DataError(
-        f"There is no file or folder {source}. Give a folder of images, a .csv or .parquet file, or one of the data "
-        f"sets that longspan knows by name: {', '.join(names)}."
-    )
-
-
-def _pattern_wanted(folder: Path) -> str:
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    first = next(files, None)
-    if first is None:
-        return f"The folder {folder} holds no files."
-    inside = first.relative_to(folder)
-    ending = re.escape(inside.suffix)
-    example = rf"(?P<label>[^/]+)/.*{ending}" if len(inside.parts) > 1 else rf"(?P<label>.+)_\d+{ending}"
-    return (
-        f"{folder} is a folder: say with --pattern what its files are called, for they bear the answer. It holds "
-        f"{inside.as_posix()!r}; a pattern such as --pattern '{example}' --target label would read the part in "
-        "brackets as the label. For masks and boxes in files of their own: --format."
+        f"There is no file or folder {source}. Give a folder of images, a .csv, .tsv, .parquet, .yaml or .json file, "
+        f"or one of the data sets that longspan knows by name: {', '.join(names)}."
     )
 
 

@@ -64,7 +64,11 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     folder = Path(told.out).expanduser()
     _refuse_others(folder)
     named = _named_strategies(told)
-    table, image, options = read_rows(options, lambda line: _say(options.quiet, "left out", line))
+    table, image, options = read_rows(
+        options,
+        lambda line: _say(options.quiet, "left out", line),
+        lambda line: _say(options.quiet, "reading", line),
+    )
     for model, _ in named.values():
         if model == _BOOSTING:
             continue

@@ -87,11 +87,12 @@ def new_rows(files: Sequence[str]) -> Table:
         ConfigError: several files.
         DataError: it is not a table.
     """
-    from longspan.cli.sources import read_table
+    from longspan.data import Table
+    from longspan.data.readers.open_path import open_path
 
     if len(files) != 1:
         raise ConfigError(f"This model reads a table: give one .csv or .parquet file, not {len(files)} files.")
-    return read_table(Path(files[0]).expanduser(), {})
+    return Table.of(open_path(Path(files[0]).expanduser()))
 
 
 def predicted_frame(table: Table, predictions: Sequence[Any]) -> pl.DataFrame:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longspan.cli.sources import image_column, read_source
+import polars as pl
+
+from longspan.cli.sources import image_column, read_source, typed_targets
 from longspan.cli.table_inputs import holds_features, with_chosen_features
 from longspan.cli.train_options import TrainOptions
+from longspan.data.splits.split_column import PART_WORDS
 from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
@@ -20,38 +25,56 @@ if TYPE_CHECKING:
 __all__ = ["backbone_of", "describe_split", "describe_targets", "make_task", "read_rows", "split_table", "train_config"]
 
 _SMALL_PX = 64
+_FEW_VALUES = 20
+_SEPARATORS = ("|", ";", ",", " ")
 _SHOWN_CLASSES = 4
 _DESIGN_FOR = {"mask": "unet:resnet18", "boxes": "faster_rcnn:resnet18", "instances": "mask_rcnn:resnet18"}
 
 
-def read_rows(options: TrainOptions, tell: Callable[[str], None]) -> tuple[Table, str, TrainOptions]:
+def read_rows(
+    options: TrainOptions, tell: Callable[[str], None], explain: Callable[[str], None] = lambda line: None
+) -> tuple[Table, str, TrainOptions]:
     """What SOURCE holds, its column of images, and the options with what suits them where the user has not chosen.
 
     Args:
         options: As they were given.
         tell: Called with a sentence about annotations that were left out.
+        explain: Called with a sentence about how the source was read.
 
     Raises:
         LongspanError: what `read_source`, `image_column` and the choice of targets and model raise.
     """
+    target, columns = typed_targets(options.target, options.column)
+    options = replace(options, target=target, column=columns)
     table = read_source(
-        options.source, pattern=options.pattern, image=options.image, columns=options.column,
-        annotated=options.annotation_format, targets=options.target, on_error=options.on_error, tell=tell,
+        options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
+        suffix=options.suffix, annotated=options.annotation_format, targets=options.target, on_error=options.on_error,
+        tell=tell, explain=explain,
     )  # fmt: skip
     if holds_features(table):
         return with_chosen_features(table, options)
     image = image_column(table)
     names = _choose_targets(table, image, options.target)
     targets = {name: table.columns[name] for name in names}
+    options = replace(options, target=names, split_by=options.split_by or _split_column(table, options))
     if table.columns[image].kind == "audio":
         if all(column.kind == "text" for column in targets.values()):  # a text is read step by step
             table = table.with_column(image, replace(table.columns[image], layout="sequence", seconds=None))  # type: ignore[type-var]
-        return table, image, _suited_to_sound(replace(options, target=names), targets)
+        return table, image, _suited_to_sound(options, targets)
     side_px, files = _image_side(table, image)
-    options = _suited_to(replace(options, target=names), targets, side_px, files)
+    options = _suited_to(options, targets, side_px, files)
     if options.resize is not None:
         table = table.with_column(image, replace(table.columns[image], resize=options.resize))  # type: ignore[type-var]
     return table, image, options
+
+
+def _split_column(table: Table, options: TrainOptions) -> str | None:
+    """Where folders or the file say which rows train: that; with --group: by group; else None, at random."""
+    if "split" in table.columns and "split" not in options.target:
+        values = {str(value).lower() for value in table.frame["split"].unique().to_list()}
+        if "train" in values and values <= set(PART_WORDS):
+            return "column:split"
+    return None if options.group is None else f"group:{options.group}"
 
 
 def backbone_of(model: str, targets: Mapping[str, Column]) -> str:
@@ -79,17 +102,45 @@ def _choose_targets(table: Table, image: str, wanted: Sequence[str]) -> tuple[st
     """The columns to predict; without any wanted, the only one that could be meant."""
     for name in wanted:
         table.column(name)
-    others = [name for name in table.columns if name != image]
     if wanted:
         return tuple(wanted)
+    others = [name for name in table.columns if name not in (image, "split") and table.columns[name].for_networks]
+    annotated = [name for name in others if table.columns[name].context_kind]
+    if len(annotated) == 1:  # boxes, with the sizes of the images beside them
+        return (annotated[0],)
     if not others:
         raise ConfigError(
-            "There is nothing to predict: the pattern has no named group. Put one around the part of the path that is "
-            "the answer: (?P<label>...)."
+            f"There is nothing to predict in {table.source}. Put the images of each class into a folder of its own; "
+            f"or, if file names say the label, read it with --pattern{_example_pattern(table, image)}, where a group "
+            "has the name of a column. For masks and boxes in files of their own: --format."
         )
     if len(others) > 1:
-        raise ConfigError(f"Name the target: --target with one or more of: {', '.join(others)}.")
+        described = "\n".join(f"  --target {name:<{max(map(len, others))}}  {_values(table, name)}" for name in others)
+        raise ConfigError(f"Name the target, one or several of:\n{described}")
     return (others[0],)
+
+
+def _example_pattern(table: Table, image: str) -> str:
+    """A pattern for names like the first one, where it has a number at its end."""
+    value = table.value(0, image) if len(table) else None
+    if not isinstance(value, str):
+        return ""
+    ending = re.escape(Path(value).suffix)
+    pattern = rf"(?P<label>.+)_\d+{ending}"
+    if re.fullmatch(pattern, Path(value).name) is None:
+        pattern = rf"(?P<label>[^_]+)_.*{ending}"
+    return f" '{pattern}' --target label, for {Path(value).name!r}"
+
+
+def _values(table: Table, name: str) -> str:
+    """What a column holds, in a few words: its type, how many values, the first."""
+    cells = table.frame[name].drop_nulls()
+    if cells.dtype.is_nested():
+        return table.columns[name].kind
+    shown = ", ".join(map(str, cells.unique(maintain_order=True).head(3).to_list()))
+    return (
+        f"{table.columns[name].kind}, {cells.n_unique():,} values: {shown:.60}{', ...' if cells.n_unique() > 3 else ''}"
+    )
 
 
 def _image_side(table: Table, image: str) -> tuple[int, bool]:
@@ -219,14 +270,34 @@ def describe_targets(table: Table, targets: Sequence[str]) -> str:
         if kind == "category":
             what = _counted(Counter(cells.to_list()))
         elif kind in ("boxes", "instances"):
-            what = f"{kind} of {_things(cells.to_list())}"
+            what = f"{kind} of {_objects(cells.to_list())}"
         elif kind == "mask" and (vocab := getattr(table.columns[name], "vocab", ())):
             shown = ", ".join(map(str, vocab[:_SHOWN_CLASSES])) + (", ..." if len(vocab) > _SHOWN_CLASSES else "")
             what = f"mask of {len(vocab)} classes ({shown})"
         else:
             what = kind
-        lines.append(f"\n{name}: {what}{missing}")
+        lines.append(f"\n{name}: {what}{missing}{_doubt(name, kind, cells)}")
     return "".join(lines)
+
+
+def _doubt(name: str, kind: str, cells: pl.Series) -> str:
+    """How to read a column differently, where its values could mean something else."""
+    distinct = cells.unique() if kind in ("number", "category") else cells.clear()
+    whole = kind == "number" and distinct.dtype.is_numeric() and 1 < len(distinct) <= _FEW_VALUES
+    if whole and all(float(value).is_integer() for value in distinct):
+        shown = ", ".join(f"{int(value)}" for value in distinct.sort().head(4)) + (", ..." if len(distinct) > 4 else "")
+        return (
+            f"\n  only {len(distinct)} whole numbers occur ({shown}); they are predicted as a quantity. "
+            f"For classes: --target {name}:category"
+        )
+    if kind == "category" and distinct.dtype == pl.String:
+        for separator in _SEPARATORS:
+            lists = [[part for part in value.split(separator) if part] for value in distinct]
+            labels = {label.strip() for each in lists for label in each}
+            if max(map(len, lists)) > 1 and 2 * len(labels) <= len(lists):
+                quoted = f"'{name}:multi_label:{separator}'"
+                return f"\n  its values look like lists of {len(labels)} labels. To predict each: --target {quoted}"
+    return ""
 
 
 def _counted(counts: Counter[Any]) -> str:
@@ -236,7 +307,7 @@ def _counted(counts: Counter[Any]) -> str:
     return f"{len(counts)} class{'es' if len(counts) != 1 else ''} ({shown}{more})"
 
 
-def _things(rows: Sequence[Sequence[Any]]) -> str:
+def _objects(rows: Sequence[Sequence[Any]]) -> str:
     """How many of each label lie in the images, and in how many there is nothing."""
     from longspan.vision.annotation_values import label_of
 

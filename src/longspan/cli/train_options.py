@@ -18,7 +18,7 @@ MODES = ("fine-tune", "one-cycle", "fit")
 AUGMENTS = ("none", "photos", "digits", "speech", "sounds")
 RESIZES = ("crop", "stretch", "pad")
 _FILE = "run.json"
-_PATHS = ("source", "relabel", "annotations", "classes", "weights", "out", "report", "checkpoints")
+_PATHS = ("source", "root", "relabel", "annotations", "classes", "weights", "out", "report", "checkpoints")
 _WRITTEN = ("out", "report", "checkpoints")  # these need not be there yet; the others may be no paths at all
 _LISTS = ("target", "column", "ignored")
 
@@ -34,6 +34,8 @@ class TrainOptions:
     source: str
     pattern: str | None = None
     image: str | None = None
+    root: str | None = None
+    suffix: str | None = None
     target: tuple[str, ...] = ()
     column: tuple[str, ...] = ()
     format: str | None = None

@@ -57,7 +57,9 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
 
 
 def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
-    table, image, options = read_rows(options, lambda line: say(label("left out", line)))
+    table, image, options = read_rows(
+        options, lambda line: say(label("left out", line)), lambda line: say(label("reading", line))
+    )
     _check(options)
     say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
     if table.columns[image].sources:

@@ -23,6 +23,7 @@ from longspan.data.annotations import (
 from longspan.data.choose_features import choose_features
 from longspan.data.combine import concat_rows, join_columns
 from longspan.data.readers.folder import read_folder
+from longspan.data.readers.open_path import open_path
 from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
 from longspan.data.readers.series import cells_of
 from longspan.data.readers.yolo_project import read_yolo_project
@@ -81,6 +82,36 @@ class Table:
         return cls(parts.frame, parts.columns, arrays=parts.arrays, root=parts.root, source=parts.source)
 
     # --- from files, frames and arrays ----------------------------------------------------------------------------
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        columns: Mapping[str, Column] | None = None,
+        *,
+        image: str | None = None,
+        root: str | Path | None = None,
+        suffix: str | None = None,
+    ) -> Table:
+        """Whatever lies at a path, read as `longspan train PATH` reads it.
+
+        A folder for each class; a folder with annotations of YOLO, COCO, Pascal VOC or masks; a data.yaml; COCO's JSON;
+        a .csv, .tsv or .parquet file with paths of images, or with a row for each box. Where folders (or the file) say
+        which part an image is in, there is a column `split`: `table.split(column="split")`.
+
+        Args:
+            path: The folder or file.
+            columns: What columns of a table mean, where their values do not say it.
+            image: Of a table the column with the images' files; else the name of the column of images.
+            root: The folder that paths in a table start from. None: that of the file, or the one below it that has
+                them.
+            suffix: What stands behind each path, such as ".png"; None: nothing, or what makes the cells files.
+
+        Raises:
+            DataError: there is nothing, or it cannot be read.
+            ConfigError: the images of a table may be meant in several ways.
+        """
+        return cls.of(open_path(path, columns, image=image, root=root, suffix=suffix))
 
     @classmethod
     def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:

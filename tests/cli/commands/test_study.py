@@ -101,4 +101,4 @@ def test_files_of_somebody_else_are_not_written_over(run, tmp_path):
 
 def test_nothing_to_report_on(longspan, run):
     assert "There is no study in out to report on" in longspan("study", "--out", "out").err
-    assert "longspan study SOURCE; without it" in longspan("study", "--model", "lenet5").err
+    assert "longspan study SOURCE. Without SOURCE" in longspan("study", "--model", "lenet5").err

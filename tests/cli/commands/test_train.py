@@ -171,10 +171,13 @@ PETS = ("PETS", "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1")
         (("PETS",), r"--pattern '(?P<label>.+)_\d+\.png' --target label"),
         (("PETS", "--pattern", r"(?P<breed>.+)\.jpg"), "matches none of the 24 files"),
         (("PETS", "--pattern", "(?P<breed>"), "is not a regular expression"),
-        (("PETS", "--pattern", ".*"), "the pattern has no named group"),
-        (("PETS", "--pattern", r"(?P<breed>.+)_(?P<number>\d+)\.png"), "--target with one or more of: breed, number"),
+        (("PETS", "--pattern", ".*"), "where a group has the name of a column"),
+        (
+            ("PETS", "--pattern", r"(?P<breed>.+)_(?P<number>\d+)\.png"),
+            "Name the target, one or several of:\n  --target breed   category, 2 values: bengal, pug\n",
+        ),
         ((*PETS, "--target", "bread"), "Did you mean 'breed'?"),
-        ((*PETS, "--column", "breed=word"), "Valid: boxes, category, image, instances"),
+        ((*PETS, "--column", "breed=word"), "Valid: audio, boxes, category, features, image, instances"),
         ((*PETS, "--column", "breed=number"), "needs a finite number"),
         ((*PETS, "--model", "resnet43"), "Did you mean 'resnet"),
         ((*PETS, "--weights", "nothere.safetensors"), "There is no weights file nothere.safetensors"),
@@ -276,16 +279,10 @@ def test_copies_on_both_sides_of_the_split_are_named_and_refused_moved_or_allowe
 
 
 @pytest.mark.parametrize("command", ["train", "study"])
-def test_groups_and_time_that_the_split_breaks_are_refused_with_the_split_that_keeps_them(
-    longspan, pets, work, command
-):
+def test_a_time_that_the_split_breaks_is_refused_with_the_split_that_keeps_it(longspan, pets, work, command):
     pattern = r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png"
     model = QUICK if command == "train" else ("--model", "lenet5", "--backend", "inline", "--threads", "1")
     told = (command, pets, "--pattern", pattern, "--target", "breed", *model)
-    answer = longspan(*told, "--group", "owner")
-    assert answer.code == 2
-    assert "groups stand in several parts" in answer.err
-    assert "(--split-by group:owner)" in answer.err
     answer = longspan(*told, "--time", "owner")
     assert answer.code == 2
     assert "(--split-by time:owner)" in answer.err
@@ -295,10 +292,17 @@ def test_groups_and_time_that_the_split_breaks_are_refused_with_the_split_that_k
     assert list(work.iterdir()) == []
 
 
-def test_groups_that_the_split_keeps_train(longspan, pets, work):
+def test_groups_are_kept_together_by_the_split(longspan, pets, work):
     told = ("train", pets, "--pattern", r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png", "--target", "breed", *QUICK)
-    answer = longspan(*told, "--group", "owner", "--split-by", "group:owner")
+    answer = longspan(*told, "--group", "owner")
     assert (answer.code, answer.err) == (0, "")
+    assert "by group 'owner'" in answer.out
+
+
+def test_groups_that_another_split_parts_are_refused(longspan, pets, work):
+    told = ("train", pets, "--pattern", r"(?P<breed>[a-z]+)_(?P<owner>\d+)\.png", "--target", "breed", *QUICK)
+    answer = longspan(*told, "--group", "owner", "--split-by", "time:breed")
+    assert answer.code == 2
 
 
 def test_an_existing_model_is_not_replaced_unless_told(longspan, pets, work):
@@ -322,7 +326,9 @@ def test_a_table_without_images_is_told_what_is_missing(longspan, work):
     )
     answer = longspan("train", "rows.csv", "--target", "age")
     assert answer.code == 2
-    assert "Say with --image which column of rows.csv holds their files: file, age." in answer.err
+    assert "No column of rows.csv names images" in answer.err
+    assert "Its first row is file='a.png', age=1." in answer.err
+    assert "--root FOLDER" in answer.err
 
 
 def test_texts_are_read_as_they_are_written_and_get_a_network_for_lines(longspan, work):

@@ -24,7 +24,8 @@ def tree(tmp_path):
 
 def test_a_folder_for_each_class(tree):
     root = tree("cat/a.png", "cat/deep/b.JPG", "dog/a.png", ".hidden/c.png")
-    table = ls.Table.from_folder(root)
+    with pytest.warns(UserWarning, match=r"1 image, such as 'cat/deep/b\.JPG', lies in folders below the folder of a"):
+        table = ls.Table.from_folder(root)
     assert table["label"] == ["cat", "cat", "dog"]
     assert table["image"] == [str(root / path) for path in ("cat/a.png", "cat/deep/b.JPG", "dog/a.png")]
     assert [type(column) for column in table.columns.values()] == [ls.Image, ls.Category]
@@ -41,6 +42,24 @@ def test_folders_of_parts_above_the_classes_are_the_split(tree, valid):
     }  # fmt: skip
     split = table.split(column="split")
     assert (len(split.train), len(split.valid), len(split.vault)) == (2, 1, 1)
+
+
+def test_folders_in_folders_are_a_column_for_each_level(tree):
+    table = ls.Table.from_folder(tree("Latin/a1/x.png", "Latin/a2/x.png", "Greek/a1/x.png"))
+    assert list(table.columns) == ["image", "folder1", "folder2", "folders"]
+    assert table["folder1"] == ["Greek", "Latin", "Latin"]
+    assert table["folder2"] == ["a1", "a1", "a2"]
+    assert table["folders"] == ["Greek/a1", "Latin/a1", "Latin/a2"]
+
+
+def test_a_folder_around_all_classes_or_below_each_is_no_class(tree):
+    table = ls.Table.from_folder(tree("pack/cat/images/a.png", "pack/dog/images/a.png"))
+    assert (list(table.columns), table["label"]) == (["image", "label"], ["cat", "dog"])
+
+
+def test_a_folder_around_the_parts(tree):
+    table = ls.Table.from_folder(tree("pack/train/cat/a.png", "pack/train/dog/a.png", "pack/val/cat/a.png"))
+    assert (table["label"], table["split"]) == (["cat", "dog", "cat"], ["train", "train", "valid"])
 
 
 def test_a_class_may_be_called_like_a_part(tree):

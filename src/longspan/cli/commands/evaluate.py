@@ -16,6 +16,7 @@ from longspan.cli.shell import interruptible, print_table, writing
 from longspan.errors import ConfigError, DataError, VaultError
 
 if TYPE_CHECKING:
+    from longspan.columns import Column
     from longspan.inference import BoostedTrees, Ensemble, Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.metrics.per_class import ClassMetrics
@@ -32,6 +33,8 @@ def evaluate(
         str | None,
         Opt(metavar="COLUMN", help="For a table: the column with the images' files.  [default: as in training]"),
     ] = None,
+    root: told.Root = None,
+    suffix: told.Suffix = None,
     format: told.Format = None,
     annotations: told.Annotations = None,
     classes: told.Classes = None,
@@ -79,9 +82,11 @@ def evaluate(
             return
         if isinstance(predictor, Pipeline) and views > 1:
             raise ConfigError("--views is for single networks; this model is a pipeline.")
-        images = image or _image_input(predictor, source)
+        wanted = _image_input(predictor, source)
+        images = image or (wanted if Path(source).is_dir() or (pattern is not None) else _if_there(wanted, source))
         table = read_source(
-            source, pattern=pattern, image=images, columns=_kinds(predictor, source), annotated=annotated,
+            source, pattern=pattern, image=images, columns=(), kinds=_kinds(predictor), root=root, suffix=suffix,
+            annotated=annotated,
             targets=predictor.answers if isinstance(predictor, Pipeline) else tuple(_member(predictor).heads),
         )  # fmt: skip
         if where is not None:
@@ -224,19 +229,26 @@ def _image_input(model: Predictor | Ensemble | Pipeline, source: str) -> str | N
     return images[0]
 
 
-def _kinds(model: Predictor | Ensemble | Pipeline, source: str) -> list[str]:
-    """The targets whose cells do not say what they are, as `--column` has it: texts; in a file also masks and boxes."""
+def _kinds(model: Predictor | Ensemble | Pipeline) -> dict[str, Column]:
+    """The columns as the model knows them: what a table's cells mean is not guessed a second time."""
     from longspan.pipeline import Pipeline
 
     if isinstance(model, Pipeline):
         columns = {name: column for stage in model.stages for name, column in stage.columns.items()}
-        kinds = {name: columns[name].kind for name in model.answers if name in columns}
-    else:
-        kinds = {name: head.column_kinds[0] for name, head in _member(model).heads.items()}
-        in_file = Path(source).expanduser().is_file()
-        kinds |= {name: "audio" for name, column in _member(model).inputs.items() if in_file and column.kind == "audio"}
-    silent = ("text", "mask", "boxes", "instances", "audio") if Path(source).expanduser().is_file() else ("text",)
-    return [f"{name}={kind}" for name, kind in kinds.items() if kind in silent]
+        return {name: columns[name] for name in model.answers if name in columns}
+    member = _member(model)
+    heads = {name: head.column for name, head in member.heads.items() if head.column is not None}
+    return {**member.inputs, **heads}
+
+
+def _if_there(name: str | None, source: str) -> str | None:
+    """The name, if the file has a column of that name; else its column of images is sought."""
+    path = Path(source).expanduser()
+    if name is None or not path.is_file():
+        return None
+    from longspan.data.readers.readers import head_of_table
+
+    return name if name in head_of_table(path).columns else None
 
 
 def _only(table: Any, where: str) -> Any:

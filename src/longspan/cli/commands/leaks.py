@@ -32,6 +32,8 @@ def leaks(
     ] = None,
     pattern: told.Pattern = None,
     image: told.ImageColumn = None,
+    root: told.Root = None,
+    suffix: told.Suffix = None,
     column: told.Columns = None,
     format: told.Format = None,
     annotations: told.Annotations = None,
@@ -69,13 +71,16 @@ def leaks(
     with interruptible(lambda: "Nothing was written."):
         annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))
 
-        from longspan.cli.sources import read_source
+        from longspan.cli.sources import read_source, typed_targets
         from longspan.cli.tasks import describe_split, split_table
+
+        targets, columns = typed_targets(tuple(target or ()), tuple(column or ()))
 
         def read(where: str) -> Table:
             return read_source(
-                where, pattern=pattern, image=image, columns=tuple(column or ()), annotated=annotated, on_error=on_error
-            )
+                where, pattern=pattern, image=image, columns=columns, root=root, suffix=suffix, annotated=annotated,
+                on_error=on_error,
+            )  # fmt: skip
 
         table = read(source)
         if against is None:
@@ -87,7 +92,7 @@ def leaks(
             split = _both(table, read(against))
         found = split.leaks(
             input or None,
-            tuple(target or ()),
+            targets,
             group=group,
             time=time,
             on_error="skip" if on_error == "skip" else "raise",

@@ -19,6 +19,8 @@ def study(
     # what is learned from what
     pattern: told.Pattern = None,
     image: told.ImageColumn = None,
+    root: told.Root = None,
+    suffix: told.Suffix = None,
     target: told.Targets = None,
     column: told.Columns = None,
     format: told.Format = None,
@@ -126,7 +128,8 @@ def study(
         report_on(out, quiet=quiet)
         return
     options = TrainOptions(
-        source=source, pattern=pattern, image=image, target=tuple(target or ()), column=tuple(column or ()),
+        source=source, pattern=pattern, image=image, root=root, suffix=suffix,
+        target=tuple(target or ()), column=tuple(column or ()),
         format=format, annotations=annotations, classes=classes, mask_name=mask_name, ignored=tuple(ignored or ()),
         on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by,
         size=size, resize=resize,

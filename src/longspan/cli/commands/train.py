@@ -26,6 +26,8 @@ def train(
     # what is learned from what
     pattern: told.Pattern = None,
     image: told.ImageColumn = None,
+    root: told.Root = None,
+    suffix: told.Suffix = None,
     target: told.Targets = None,
     column: told.Columns = None,
     format: told.Format = None,

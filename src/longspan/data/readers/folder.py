@@ -17,10 +17,12 @@ __all__ = ["read_folder"]
 
 
 def read_folder(folder: str | Path, *, image: str = "image", label: str = "label", split: str = "split") -> TableParts:
-    """The images below a folder; the first folder in an image's path is its class.
+    """The images below a folder; the folder that an image is in is its class.
 
     Folders called train, valid (or val) and test hold the folders of the classes, and become the column `split`. In a
-    folder without folders the images have no class.
+    folder without folders the images have no class. Where all classes are folders in folders, as Omniglot's characters
+    are in its alphabets, each level is a column, `folder1` and `folder2`, and `folders` is the whole path; a level that
+    is the same for all images does not count.
 
     Args:
         folder: Looked through with everything below it; hidden files are left out.
@@ -38,37 +40,63 @@ def read_folder(folder: str | Path, *, image: str = "image", label: str = "label
     paths = files_below(root, IMAGE_ENDINGS)
     if not paths:
         raise DataError(f"The folder {root} holds no image: no file ends in {', '.join(sorted(IMAGE_ENDINGS))}.")
-    parts = [PART_WORDS.get(path.partition("/")[0].lower()) if "/" in path else None for path in paths]
+    inner = _without_common_folder(paths)
+    parts = [PART_WORDS.get(path.partition("/")[0].lower()) if "/" in path else None for path in inner]
     # Only where a folder for training stands beside another part: a class may be called "test".
     in_parts = "train" in parts and len(set(parts) - {None}) > 1
     if in_parts and None in parts:
         outside = [path for path, part in zip(paths, parts, strict=True) if part is None]
-        _warn(root, outside, f"they are in none of the folders {', '.join(sorted(_part_names(root)))}")
-    rows = [(path, part) for path, part in zip(paths, parts, strict=True) if part is not None or not in_parts]
-    classes = [_first_folder(path.partition("/")[2] if in_parts else path) for path, _ in rows]
-    if any(classes) and not all(classes):
-        loose = [path for (path, _), name in zip(rows, classes, strict=True) if not name]
+        found = sorted({path.partition("/")[0] for path, part in zip(inner, parts, strict=True) if part})
+        _warn(root, outside, f"they are in none of the folders {', '.join(found)}")
+    rows = [row for row in zip(paths, inner, parts, strict=True) if row[2] is not None or not in_parts]
+    folders = [Path(path).parent.parts[1 if in_parts else 0 :] for _, path, _ in rows]
+    if any(folders) and not all(folders):
+        loose = [path for (path, _, _), above in zip(rows, folders, strict=True) if not above]
         _warn(root, loose, "they are not in the folder of a class")
-    labelled = any(classes)
-    kept = [(path, part, name) for (path, part), name in zip(rows, classes, strict=True) if name or not labelled]
-    cells: dict[str, list[str | None]] = {image: [path for path, _, _ in kept]}
+        rows, folders = [row for row, above in zip(rows, folders, strict=True) if above], [f for f in folders if f]
+    names = [path for path, _, _ in rows]
+    cells: dict[str, list[str | None]] = {image: list(names)}
     columns: dict[str, Column] = {image: Image()}
-    if labelled:
-        cells[label], columns[label] = [name for _, _, name in kept], Category()
-        _warn_of_empty(root, [path for path, _, _ in kept], in_parts)
+    for name, values in _class_cells(root, names, folders, label).items():
+        cells[name], columns[name] = values, Category()
+    if any(folders):
+        _warn_of_empty(root, names)
     if in_parts:
-        cells[split], columns[split] = [part for _, part, _ in kept], Category()
+        cells[split], columns[split] = [part for _, _, part in rows], Category()
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
     return TableParts(frame=frame, columns=columns, root=root, source=str(root))
 
 
-def _first_folder(path: str) -> str:
-    """The first folder of a relative path; empty for a file beside the folders."""
-    return path.partition("/")[0] if "/" in path else ""
+def _without_common_folder(paths: list[str]) -> list[str]:
+    """The paths without the folder around all others, as unpacking an archive leaves it."""
+    while all(path.count("/") > 1 for path in paths) and len({path.partition("/")[0] for path in paths}) == 1:
+        paths = [path.partition("/")[2] for path in paths]
+    return paths
 
 
-def _part_names(root: Path) -> list[str]:
-    return [each.name for each in root.iterdir() if each.is_dir() and each.name.lower() in PART_WORDS]
+def _class_cells(
+    root: Path, names: list[str], folders: list[tuple[str, ...]], label: str
+) -> dict[str, list[str | None]]:
+    """The columns of classes: one, or one for each level of folders in folders; none without folders."""
+    if not any(folders):
+        return {}
+    depth = max(map(len, folders))
+    levels = [[above[level] if level < len(above) else None for above in folders] for level in range(depth)]
+    nested = min(map(len, folders)) > 1
+    if nested:
+        varied = [values for values in levels if len(set(values)) > 1]
+        if len(varied) > 1:
+            whole = ["/".join(above) for above in folders]
+            return {**{f"folder{number}": values for number, values in enumerate(varied, 1)}, "folders": list(whole)}
+        return {label: (varied or levels)[0]}
+    if deeper := [name for name, above in zip(names, folders, strict=True) if len(above) > 1]:
+        warnings.warn(
+            f"{root}: {len(deeper):,} image{'s' if len(deeper) > 1 else ''}, such as {deeper[0]!r}, "
+            f"{'lie' if len(deeper) > 1 else 'lies'} in folders below the folder of a class and "
+            f"{'count' if len(deeper) > 1 else 'counts'} as of that class.",
+            stacklevel=5,
+        )
+    return {label: levels[0]}
 
 
 def _warn(root: Path, left_out: list[str], why: str) -> None:
@@ -77,13 +105,13 @@ def _warn(root: Path, left_out: list[str], why: str) -> None:
     warnings.warn(f"{root}: {len(left_out):,} image{plural} left out, such as {shown}: {why}.", stacklevel=4)
 
 
-def _warn_of_empty(root: Path, paths: list[str], in_parts: bool) -> None:
-    """Say which folders look like classes and hold no image."""
-    depth = 2 if in_parts else 1
-    holding = {tuple(path.split("/")[:depth]) for path in paths}
-    above = [root / part for part in _part_names(root)] if in_parts else [root]
-    folders = sorted(each.relative_to(root) for parent in above for each in parent.iterdir() if each.is_dir())
-    empty = [each.as_posix() for each in folders if each.parts not in holding and not each.name.startswith(".")]
+def _warn_of_empty(root: Path, names: list[str]) -> None:
+    """Say which folders look like classes and hold no image: folders beside those that hold some."""
+    holding = {Path(name).parent for name in names}
+    above = {parent for each in holding for parent in (each, *each.parents)}
+    beside = {root / each.parent for each in holding}
+    found = sorted(path.relative_to(root) for parent in beside for path in parent.iterdir() if path.is_dir())
+    empty = [each.as_posix() for each in found if each not in above and not each.name.startswith(".")]
     if empty:
         verb = "holds" if len(empty) == 1 else "hold"
         warnings.warn(

@@ -29,7 +29,7 @@ from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.storage.file_names import check_file_names
 
-__all__ = ["read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
+__all__ = ["head_of_table", "read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
 
 _GZIP = b"\x1f\x8b"
 _UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
@@ -147,6 +147,22 @@ def _with_decimal_points(frame: pl.DataFrame, named: Mapping[str, Column], sourc
                 frame = frame.with_columns(numbers)
                 warnings.warn(f"{source}, column {name!r}: commas are read as decimal points.", stacklevel=4)
     return frame
+
+
+def head_of_table(path: Path, rows: int = 50) -> pl.DataFrame:
+    """The first rows of a CSV or Parquet file as text, without columns that are neither text nor numbers.
+
+    A file that cannot be read like that gives no columns; the reader of the whole file says why.
+    """
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            frame = pl.scan_parquet(path).head(rows).collect()
+            plain = [name for name, dtype in frame.schema.items() if dtype == pl.String or dtype.is_integer()]
+            return frame.select(pl.col(plain).cast(pl.String))
+        content = _unpacked(path)
+        return pl.read_csv(content, infer_schema=False, separator=find_delimiter(content), n_rows=rows)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, DataError, OSError):
+        return pl.DataFrame()
 
 
 def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:

@@ -1,0 +1,93 @@
+"""Tables with a row for each box, as many tools write them: a file name, four numbers, a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from longspan.columns import Boxes
+from longspan.data.annotations.annotation_series import boxes_cells
+from longspan.data.table_parts import TableParts
+from longspan.errors import DataError, Fault, data_error
+
+__all__ = ["box_columns", "boxes_by_image"]
+
+_CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("x1", "y1", "x2", "y2"),
+    ("x0", "y0", "x1", "y1"),
+    ("left", "top", "right", "bottom"),
+)
+_LABELS = ("class", "label", "name", "category", "class_name", "classname")
+
+
+def box_columns(names: Sequence[str]) -> tuple[str, str, str, str] | None:
+    """The columns with the left, upper, right and lower edge of a box; None if there are none."""
+    by_small = {name.strip().lower(): name for name in names}
+    for corners in _CORNERS:
+        if all(corner in by_small for corner in corners):
+            x0, y0, x1, y1 = (by_small[corner] for corner in corners)
+            return x0, y0, x1, y1
+    return None
+
+
+def boxes_by_image(parts: TableParts, image: str) -> TableParts:
+    """A row for each image with all its boxes, from a table with a row for each box.
+
+    A row without numbers says that its image has no box. Columns that are the same in all rows of each image, such as
+    a patient or a split, are kept.
+
+    Args:
+        parts: The rows, with the columns that `box_columns` finds, and perhaps one that names the class.
+        image: The column with the images' files.
+
+    Raises:
+        DataError: numbers that are missing or no box, all by row.
+    """
+    corners = box_columns(parts.frame.columns)
+    assert corners is not None
+    label = next((name for small in _LABELS for name in parts.frame.columns if name.strip().lower() == small), None)
+    frame = parts.frame
+    faults: list[Fault] = []
+    rows: dict[str, list[dict[str, Any]]] = {}
+    cells = frame.select([*corners, *([label] if label else [])]).to_dict(as_series=False)
+    for row, name in enumerate(frame[image].to_list()):
+        if name is None:
+            faults.append(Fault(f"{parts.source}, row {row}", f"column {image!r} is empty"))
+            continue
+        box = [cells[corner][row] for corner in corners]
+        found = rows.setdefault(name, [])
+        if all(edge is None for edge in box):
+            continue
+        what = _fault(box)
+        if what is None and label is not None and cells[label][row] is None:
+            what = f"column {label!r} is empty"
+        if what is not None:
+            faults.append(Fault(f"{parts.source}, row {row} ({name})", what))
+            continue
+        found.append({"box": [float(edge) for edge in box], "label": "object" if label is None else cells[label][row]})
+    if faults:
+        raise data_error(f"Boxes in {parts.source} cannot be used:", faults, "Correct these rows, or delete them.")
+    if "boxes" in frame.columns:
+        raise DataError(f"{parts.source} has a column 'boxes' beside those of {', '.join(corners)}; rename one.")
+    others = [name for name in frame.columns if name not in (image, label, *corners)]
+    same = frame.group_by(image, maintain_order=True).agg([pl.col(name).n_unique() for name in others])
+    kept = [name for name in others if (same[name] == 1).all()]
+    first = frame.group_by(image, maintain_order=True).agg([pl.col(name).first() for name in kept])
+    boxes = boxes_cells("boxes", [rows[name] for name in first[image].to_list()])
+    columns = {image: parts.columns[image], "boxes": Boxes(), **{name: parts.columns[name] for name in kept}}
+    return replace(parts, frame=first.with_columns(boxes).select(list(columns)), columns=columns)
+
+
+def _fault(box: Sequence[Any]) -> str | None:
+    """What is wrong with four edges."""
+    if not all(isinstance(edge, int | float) for edge in box):
+        return f"{box} are not four numbers"
+    x0, y0, x1, y1 = box
+    if not (x0 < x1 and y0 < y1):
+        return f"the box {box} has no area; it should be left, top, right, bottom"
+    return None

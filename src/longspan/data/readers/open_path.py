@@ -1,0 +1,179 @@
+"""Whatever lies at a path, as a table: a folder of images, a table with their files, a description of annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from longspan.columns import Column, Image
+from longspan.data.annotations import read_coco
+from longspan.data.annotations.faults import OnError
+from longspan.data.readers.annotated_folder import coco_images, is_coco, read_annotated_folder
+from longspan.data.readers.box_rows import box_columns, boxes_by_image
+from longspan.data.readers.folder import read_folder
+from longspan.data.readers.image_paths import ImagePaths, find_image_paths
+from longspan.data.readers.readers import head_of_table, read_csv, read_parquet
+from longspan.data.readers.yolo_project import read_yolo_project
+from longspan.data.table_parts import TableParts
+from longspan.errors import ConfigError, DataError, unknown_name
+
+__all__ = ["TABLE_ENDINGS", "open_path"]
+
+TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq")
+_PARQUET = (".parquet", ".pq")
+
+
+def open_path(
+    path: str | Path,
+    columns: Mapping[str, Column] | None = None,
+    *,
+    image: str | None = None,
+    root: str | Path | None = None,
+    suffix: str | None = None,
+    boxes: bool | None = None,
+    instances: bool | None = None,
+    on_error: OnError = "raise",
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> TableParts:
+    """The rows of a folder, a table or a file of annotations.
+
+    Args:
+        path: A folder (see `read_annotated_folder` and `read_folder`); a data.yaml; COCO's JSON; or a table: .csv,
+            .tsv, .txt or .parquet.
+        columns: What columns of a table mean, where their values do not say it.
+        image: Of a table the column with the images' files; else the name of the column of images. None: in a table
+            the column whose cells name images.
+        root: The folder that paths in a table or COCO file start from. None: that of the file; if the images are not
+            there, the one folder below it in which they are.
+        suffix: What stands behind each cell of `image`, such as ".png". None: nothing; or what makes the cells files.
+        boxes: Whether a table with a row for each box is read as one row for each image. None: if it has the columns
+            xmin, ymin, xmax and ymax, or the like.
+        instances: Whether there is a column of instances, where a format can have one; None: if there are any.
+        on_error: "raise" refuses faulty annotations, all by name; "skip" leaves them out.
+        tell: Called with a sentence about what was found.
+
+    Raises:
+        DataError: nothing there, or it cannot be read.
+        ConfigError: the images of a table cannot be found, or in several places; or options that do not fit.
+        UnknownNameError: a column that a table does not have.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if root is not None or suffix is not None:
+            raise ConfigError(f"root and suffix are for tables with paths; {path} is a folder.")
+        found = read_annotated_folder(path, image=image or "image", instances=instances, on_error=on_error)
+        if found is not None:
+            tell(found[1])
+            return found[0]
+        return read_folder(path, image=image or "image")
+    if not path.is_file():
+        raise DataError(f"There is no file or folder {path}.")
+    ending = _ending(path)
+    if ending in (".yaml", ".yml"):
+        return read_yolo_project(path, image=image or "image", instances=instances, on_error=on_error)
+    if ending == ".json":
+        if not is_coco(path):
+            raise DataError(f"{path} is not COCO's JSON: it should have images, annotations and categories.")
+        images = Path(root) if root is not None else coco_images(path)
+        tell(f"COCO's JSON, with the images in {images}")
+        return read_coco(path, images, image=image or "image", instances=instances, on_error=on_error)
+    if ending not in TABLE_ENDINGS:
+        raise DataError(
+            f"{path} cannot be read as a table: its name ends in {ending or 'nothing'!r}. Give a folder, or a file "
+            "that ends in .csv, .tsv, .parquet, .yaml or .json."
+        )
+    return _open_table(path, columns or {}, image, root, suffix, boxes, tell)
+
+
+def _open_table(
+    path: Path,
+    columns: Mapping[str, Column],
+    image: str | None,
+    root: str | Path | None,
+    suffix: str | None,
+    boxes: bool | None,
+    tell: Callable[[str], None],
+) -> TableParts:
+    head = head_of_table(path)
+    if image is not None and image not in head.columns:
+        raise unknown_name(f"column (in {path})", image, head.columns)
+    files = _images_of(path, head, columns, image, root, suffix)
+    named: dict[str, Column] = dict(columns)
+    if files is not None:
+        given = columns.get(files.column)
+        named[files.column] = given if given is not None and given.encodes_pixels else Image()
+    read = read_parquet if _ending(path) in _PARQUET else read_csv
+    parts = read(path, named, root=files.root if files is not None else root)
+    if files is None:
+        return parts
+    cells = parts.frame[files.column]
+    if files.suffix or cells.dtype.is_integer():
+        texts = cells.cast(pl.String) + files.suffix
+        parts = replace(parts, frame=parts.frame.with_columns(texts.alias(files.column)))
+    behind = f", with {files.suffix} behind each" if files.suffix else ""
+    tell(f"images from column {files.column!r}, seen from {files.root}{behind}")
+    corners = box_columns(parts.frame.columns)
+    if boxes is True and corners is None:
+        raise DataError(f"{path} has no columns xmin, ymin, xmax and ymax, nor the like, for boxes.")
+    if corners is not None and boxes is not False:
+        rows = parts.frame.height
+        parts = boxes_by_image(parts, files.column)
+        tell(f"boxes from columns {', '.join(corners)}: {rows:,} lines about {parts.frame.height:,} images")
+    return parts
+
+
+def _images_of(
+    path: Path,
+    head: pl.DataFrame,
+    columns: Mapping[str, Column],
+    image: str | None,
+    root: str | Path | None,
+    suffix: str | None,
+) -> ImagePaths | None:
+    """The column of images with folder and ending; None for a table without one.
+
+    Raises:
+        ConfigError: several would do, or what the caller says leads to no file.
+    """
+    declared = [name for name, column in columns.items() if column.encodes_pixels]
+    if image is None and len(declared) == 1:
+        image = declared[0]
+    if image is None and declared:
+        return None  # several inputs: paths as they are written
+    others = [name for name in head.columns if name in columns and not columns[name].encodes_pixels]
+    start = None if root is None else Path(root)
+    if start is not None and not start.is_dir():
+        raise ConfigError(f"root {start} (--root): there is no such folder.")
+    found = find_image_paths(head.drop(others), path.parent, column=image, root=start, suffix=suffix)
+    if len(found) == 1:
+        return found[0]
+    if len(found) > 1:
+        places = "; ".join(
+            f"{each.column!r} in {each.root}" + (f" with {each.suffix}" if each.suffix else "") for each in found[:6]
+        )
+        raise ConfigError(
+            f"{path} may name its images in several ways: {places}. Choose with image= (--image), root= (--root) and "
+            "suffix= (--suffix)."
+        )
+    if image is not None:
+        # Bytes in Parquet, or files that are not there: reading them names each.
+        return ImagePaths(image, start or path.parent, suffix or "")
+    if root is not None or suffix is not None:
+        raise ConfigError(
+            f"No column of {path} names images below {start or path.parent}"
+            + (f" with {suffix!r} behind the name" if suffix else "")
+            + f". Its columns begin {_begins(head)}. Say which column it is with image= (--image)."
+        )
+    return None
+
+
+def _begins(head: pl.DataFrame) -> str:
+    return ", ".join(f"{name}={head[name][0]!r}" for name in head.columns[:8]) if head.height else "with no row"
+
+
+def _ending(path: Path) -> str:
+    """The ending in small letters; of a packed file the one before .gz."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
