@@ -1,0 +1,111 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import longspan as ls
+from longspan.errors import ConfigError, DataError
+
+
+def draw(path, level=60):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((20, 30, 3), level, np.uint8)).save(path)
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_folder_per_class_in_train_and_valid_folders(tmp_path):
+    for part in ("train", "valid"):
+        for label in ("cat", "dog"):
+            draw(tmp_path / "pets" / part / label / f"{part}.png")
+    table = ls.Table.read(tmp_path / "pets")
+    assert table.columns["label"].kind == "category"
+    rows = sorted((str(row["image"]).split("/")[-3], row["label"], row["split"]) for row in table)
+    assert rows == [
+        ("train", "cat", "train"),
+        ("train", "dog", "train"),
+        ("valid", "cat", "valid"),
+        ("valid", "dog", "valid"),
+    ]
+
+
+def test_boxes_of_pascal_voc_beside_their_images(tmp_path):
+    draw(tmp_path / "cells" / "JPEGImages" / "a.png")
+    write(
+        tmp_path / "cells" / "Annotations" / "a.xml",
+        "<annotation><filename>a.png</filename><size><width>30</width><height>20</height><depth>3</depth></size>"
+        "<object><name>red</name><bndbox><xmin>3</xmin><ymin>5</ymin><xmax>12</xmax><ymax>16</ymax></bndbox></object>"
+        "</annotation>",
+    )
+    table = ls.Table.read(tmp_path / "cells")
+    (row,) = list(table)
+    (box,) = row["boxes"]
+    assert (box["label"], list(box["box"])) == ("red", [2, 4, 12, 16]), "VOC counts from 1, and its ends belong to it"
+
+
+def test_masks_beside_their_images(tmp_path):
+    for name in ("a", "b"):
+        draw(tmp_path / "cells" / "images" / f"{name}.png")
+        mask = np.zeros((20, 30), np.uint8)
+        mask[5:10] = 255
+        (tmp_path / "cells" / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(tmp_path / "cells" / "masks" / f"{name}.png")
+    table = ls.Table.read(tmp_path / "cells")
+    assert table.columns["mask"].kind == "mask"
+    assert len(table) == 2
+
+
+def test_coco_json_with_its_images_beside_it(tmp_path):
+    draw(tmp_path / "birds" / "images" / "a.png")
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 30, "height": 20}],
+        "categories": [{"id": 3, "name": "gull"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 10, 8], "area": 80, "iscrowd": 0}],
+    }
+    path = write(tmp_path / "birds" / "labels.json", json.dumps(content))
+    (row,) = list(ls.Table.read(path))
+    assert (row["boxes"][0]["label"], list(row["boxes"][0]["box"])) == ("gull", [1, 2, 11, 10])
+    with pytest.raises(DataError, match="not COCO's JSON"):
+        ls.Table.read(write(tmp_path / "other.json", "[1, 2]"))
+
+
+def test_a_table_of_ids_finds_the_folder_and_the_ending_of_its_images(tmp_path):
+    for number in (1, 2):
+        draw(tmp_path / "train_images" / f"00{number}.png")
+    path = write(tmp_path / "train.csv", "id,grade\n001,3\n002,4\n")
+    table = ls.Table.read(path)
+    assert [str(row["id"]) for row in table] == [str(tmp_path / "train_images" / f"00{n}.png") for n in (1, 2)]
+    assert table["grade"] == [3, 4]
+
+
+def test_ids_that_fit_two_folders_are_refused_with_both(tmp_path):
+    for folder in ("raw", "resized"):
+        draw(tmp_path / folder / "a.png")
+    path = write(tmp_path / "rows.csv", "id,grade\na,3\n")
+    with pytest.raises(ConfigError, match=r"(?s)raw.*resized|resized.*raw"):
+        ls.Table.read(path)
+    (row,) = list(ls.Table.read(path, root=tmp_path / "raw", suffix=".png"))
+    assert str(row["id"]) == str(tmp_path / "raw" / "a.png")
+
+
+def test_a_line_per_box_becomes_a_row_per_image(tmp_path):
+    for name in ("a", "b"):
+        draw(tmp_path / f"{name}.png")
+    lines = (
+        "filename,xmin,ymin,xmax,ymax,class\na.png,1,2,10,12,raccoon\na.png,4,4,9,9,raccoon\nb.png,0,0,5,5,raccoon\n"
+    )
+    table = ls.Table.read(write(tmp_path / "boxes.csv", lines))
+    assert [len(row["boxes"]) for row in table] == [2, 1]
+    assert list(table[0]["boxes"][0]["box"]) == [1, 2, 10, 12]
+
+
+def test_what_is_not_there_or_no_table_says_so(tmp_path):
+    with pytest.raises(DataError, match="no file or folder"):
+        ls.Table.read(tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"ends in '\.exe'"):
+        ls.Table.read(write(tmp_path / "a.exe", "x"))
