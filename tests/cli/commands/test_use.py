@@ -80,10 +80,13 @@ def test_every_file_that_cannot_be_read_is_named(longspan, trained, pets, tmp_pa
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_a_folder_is_no_image(longspan, trained, pets):
-    answer = longspan("predict", trained, pets)
-    assert answer.code == 2
-    assert f"{pets} is a folder; name the files in it" in answer.err
+def test_a_folder_stands_for_the_images_in_it(longspan, trained, pets, tmp_path):
+    folder = longspan("predict", trained, pets)
+    assert folder.code == 0
+    assert folder.out == longspan("predict", trained, *sorted(pets.glob("*.png"))).out
+    (tmp_path / "nothing").mkdir()
+    answer = longspan("predict", trained, tmp_path / "nothing")
+    assert (answer.code, "There are no images or recordings in the folder" in answer.err) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["missing", "cut", "foreign", "pickle"])

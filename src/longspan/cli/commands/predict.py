@@ -28,7 +28,12 @@ _AT_A_TIME = 256  # files whose pixels are in memory together
 
 def predict(
     model: told.Model,
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Images, or one table with rows to predict.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILES...", help="Images, recordings, folders of them, or one table with rows to predict."
+        ),
+    ],
     as_json: Annotated[
         bool, Opt("--json", help="Print JSON: an object for one file, a list of objects for several.")
     ] = False,
@@ -61,7 +66,7 @@ def predict(
     device: told.Device = "auto",
     force: told.Force = False,
 ) -> None:
-    """Say what a model thinks of images, or of the rows of a table.
+    """Predict for images, recordings, all of these in a folder, or the rows of a table.
 
     One line per file: its name, each target with its answer, and how probable the model holds it; of boxes and
     instances how many there are, of masks the fraction of each class. If any file cannot be read, all such files are
@@ -69,11 +74,7 @@ def predict(
     """
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
-    folders = [file for file in files if Path(file).is_dir()]
-    if folders:
-        raise ConfigError(
-            f"{folders[0]} is a folder; name the files in it, for example {folders[0].rstrip('/')}/*.jpg."
-        )
+    files = [path for file in files for path in _files_of(file)]
     places = AnswerFiles(images=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
 
     from longspan.inference import BoostedTrees
@@ -100,6 +101,21 @@ def predict(
             print(f"{file:<{width}}  {answer_words(prediction)}")
     for sentence in sentences:
         print(sentence)
+
+
+def _files_of(path: str) -> list[str]:
+    """The file itself; of a folder the images and recordings in it and below, hidden ones left out."""
+    from longspan.audio.audio_io import AUDIO_ENDINGS
+    from longspan.data.annotations.files import IMAGE_ENDINGS
+
+    folder = Path(path)
+    if not folder.is_dir():
+        return [path]
+    found = [each for each in sorted(folder.rglob("*")) if each.suffix.lower() in (*IMAGE_ENDINGS, *AUDIO_ENDINGS)]
+    found = [each for each in found if not any(part.startswith(".") for part in each.relative_to(folder).parts)]
+    if not found:
+        raise ConfigError(f"There are no images or recordings in the folder {path}.")
+    return [str(each) for each in found]
 
 
 def _predict_table(model: Any, files: Sequence[str], out: str | None, *, as_json: bool) -> None:
