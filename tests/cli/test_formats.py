@@ -102,7 +102,7 @@ def test_classes_of_images_keep_their_defaults(pets):
     options = TrainOptions(source=str(pets), pattern=r"(?P<breed>.+)_\d+\.png")
     table, image, options = read_rows(options, print)
     assert (options.model, options.batch_size, options.epochs, options.freeze_epochs) == ("resnet20", 64, None, 5)
-    assert (options.resize, table.columns[image].resize) == (None, "crop")
+    assert (options.resize, table.columns[image].resize) == (None, "auto")
 
 
 @pytest.mark.parametrize(("words", "size"), [("224", (224, 224)), ("180x240", (180, 240)), (" 8 X 9 ", (8, 9))])

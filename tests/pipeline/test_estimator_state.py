@@ -161,5 +161,5 @@ def test_a_file_puts_nothing_in_place_of_methods(name):
     fitted = LinearSVC().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
     described, tensors = describe_estimator(fitted, "s")
     described["state"][name] = "x"
-    with pytest.raises(ModelFileError, match=f"in place of '{name}'"):
+    with pytest.raises(ModelFileError, match=f"it would replace '{name}'"):
         restore_estimator(LinearSVC(), described, tensors)

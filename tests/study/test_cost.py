@@ -89,7 +89,7 @@ def test_costs_that_do_not_meet_are_told():
         ({"number": float("nan"), "boxes": 6}, NEEDS, "the price of 'number' is nan"),
         ({"number": "1", "boxes": 6}, NEEDS, "the price of 'number' is '1'"),
         ({"number": 1}, {"whole": ["number"]}, "it is not said which columns 'staged' needs."),
-        (PRICES, NEEDS | {"stagd": ["boxes"]}, "the needs of 'stagd' are given, which is no strategy"),
+        (PRICES, NEEDS | {"stagd": ["boxes"]}, "the needs of 'stagd' are given, but this study has no such strategy"),
         ({}, {}, "it is not said which columns 'whole' needs."),
     ],
 )

@@ -234,7 +234,7 @@ def test_everything_that_is_wrong_is_told_at_once(make, fakes):
         ({"needs": {"plain": ["digit"]}}, "there are no prices: cost="),
         ({"cost": {"boxes": 6}}, "'boxes', which no strategy needs"),
         ({"cost": {"digit": -1}}, "a price is a number from 0 on"),
-        ({"cost": {"digit": 1, "boxes": 6}, "needs": {"noisi": ["boxes"]}}, "no strategy of this study"),
+        ({"cost": {"digit": 1, "boxes": 6}, "needs": {"noisi": ["boxes"]}}, "this study has no such strategy"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(make, options, message, tmp_path):

@@ -112,7 +112,7 @@ def test_a_file_without_masks_can_still_be_asked_for_instances(coco, images):
         ({"segmentation": {"size": 600, "counts": [600]}}, "an image of 600 px"),
         ({"segmentation": {"size": [20, 30], "counts": [1, 2]}}, "cover 3 pixels, the image has 600"),
         ({"segmentation": {"size": [20, 30], "counts": [600]}}, "its mask is empty"),
-        ({"segmentation": {"size": [20, 30], "counts": [700, -100]}}, "no list of whole numbers"),
+        ({"segmentation": {"size": [20, 30], "counts": [700, -100]}}, "not a list of whole numbers"),
         ({"segmentation": {"size": [20, 30], "counts": "\x00"}}, "compressed runs hold"),
         ({"segmentation": {"size": [20, 30], "counts": "o" * 10**6}}, "a number of more than 60 bits"),
     ],

@@ -42,7 +42,7 @@ def test_polygons_are_clipped_where_they_are_off_by_a_rounding():
     ("polygons", "words"),
     [
         ([[1, 1, 2, 2]], "the polygon has 2 points; an area needs three"),
-        ([[1, 1, 5, 1, 5, 5], [1, 1, 2]], "polygon 2 of 2 has 3 coordinates, which are no pairs"),
+        ([[1, 1, 5, 1, 5, 5], [1, 1, 2]], "polygon 2 of 2 has 3 coordinates, which do not pair"),
         ([[1, 1, 2, 2, 3, 3, 9, 9]], "all points lie on one line"),
         ([[1, 1, 50, 1, 5, 5]], "reaches 20 px out"),
         ([], "there is no polygon"),

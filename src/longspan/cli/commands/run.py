@@ -67,7 +67,7 @@ def quickstart(
 
     Trains both ways on growing numbers of images, made of real digits that need no network, with three seeds each;
     measures them on sealed test images, writes a report and the best model, and reads an image with it. About a
-    minute and a half; stopped and called again, it goes on.
+    few minutes; stopped and called again, it goes on.
     """
     from longspan.systems import find_system
 

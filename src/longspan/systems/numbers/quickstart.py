@@ -1,4 +1,4 @@
-"""A small study: handwritten numbers, read in stages or end to end; about a minute, and no download."""
+"""A small study: handwritten numbers, read in stages or end to end; no download."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _table(results: StudyResults) -> str:
 QUICKSTART = System(
     name="quickstart",
     summary="Reads handwritten numbers in stages and end to end, and shows which is better at which amount of data.",
-    needs="no download, and about a minute and a half on two cores",
+    needs="no download, and two to three minutes on two cores",
     options=QuickstartOptions,
     run=_run,
 )

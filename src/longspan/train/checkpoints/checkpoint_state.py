@@ -20,7 +20,7 @@ from longspan.old_names import current_fields, current_json
 from longspan.storage.files import tensors_below
 from longspan.train.checkpoints.best_epoch import BestEpoch
 from longspan.train.checkpoints.checkpoint_values import check_values, misfit_named
-from longspan.train.config import Phase
+from longspan.train.config import Phase, TrainConfig
 from longspan.train.state import TrainState
 from longspan.train.training import Training
 from longspan.version import __version__
@@ -46,7 +46,11 @@ def identity(training: Training) -> dict[str, Any]:
 def check_same_training(training: Training, values: dict[str, Any], folder: str | Path) -> None:
     """CheckpointError if `values` are of another training; it names every difference."""
     check_values(values)
-    values["identity"].setdefault("config", {}).setdefault("keep", training.config.keep)  # unknown to version 1
+    former = values["identity"].setdefault("config", {})
+    former.setdefault(
+        "keep", training.config.keep
+    )  # unknown to version 1, like other fields, which are at their defaults
+    values["identity"]["config"] = {**TrainConfig().to_json(), **former}
     changes = list(_changes("", _in_this_version(values["identity"]), identity(training)))
     if changes:
         raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(changes[:10])}.")
