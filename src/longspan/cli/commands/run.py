@@ -65,9 +65,9 @@ def quickstart(
 ) -> None:
     """Read handwritten numbers, in stages and end to end, and see which wins.
 
-    Trains both ways on growing numbers of images, made of real digits that need no network, with three seeds each;
-    measures them on sealed test images, writes a report and the best model, and reads an image with it. About a
-    few minutes; stopped and called again, it goes on.
+    Trains both strategies on growing numbers of images with three seeds each. The images are composed of real digits
+    and need no download. Measures them on sealed test images, writes a report and the best model, and reads an image
+    with it. Takes a few minutes; stop it and call it again, and it continues.
     """
     from longspan.systems import find_system
 
