@@ -125,6 +125,7 @@ CELLS = st.one_of(
 )
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # cells with two meanings are said aloud
 @SETTINGS
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=6))
 def test_csv_gives_the_rows_that_are_there_or_a_data_error(images, rows):
