@@ -37,7 +37,7 @@ class RelabelRow:
     note: str = ""
     """A remark, such as the probabilities of both."""
     image: np.ndarray | None = None
-    """uint8, `(H, W)` or `(H, W, C)`; None where there is no image to show."""
+    """uint8, `(H, W)` or `(H, W, C)`; None without an image."""
 
 
 def relabel_page(title: str, rows: Sequence[RelabelRow], labels: Sequence[str], columns: Sequence[str]) -> str:

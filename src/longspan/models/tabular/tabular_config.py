@@ -24,7 +24,7 @@ class TabularConfig(ModelConfig):
 
     @final
     def build(self, **_: Any) -> NoReturn:
-        """ConfigError: there are no images to read."""
+        """Raise ConfigError if no input is an image."""
         raise ConfigError(
             f"{self.family} reads the features of a table, not images: table.with_features makes such a column."
         )
