@@ -104,3 +104,17 @@ def test_saved_trees_predict_and_are_measured(longspan, people):
         right = [int(row["rich"]) for row in csv.DictReader(file)] == people["rich"].to_numpy()
     assert json.loads(answer.out)["accuracy"] == pytest.approx(right.mean(), abs=1e-5)
     assert longspan("evaluate", "trees.safetensors", "people.csv").out.startswith("400 rows of people.csv\naccuracy")
+
+
+def test_folds_by_time_predict_later_rows_alone(longspan, people):
+    people.with_row_index("week").write_csv("people.csv")
+    answer = longspan(
+        "train", "people.csv", "--target", "pay", "--model", "mlp", "--split-by", "time:week", "--gap", "5",
+        "--folds", "3", "--epochs", "1", "--out", "run",
+    )  # fmt: skip
+    assert (answer.code, answer.err) == (0, "")
+    assert "3 folds of 400 rows, each trained on all rows before it by 'week' less 5" in answer.out
+    assert "100 rows have no prediction: the earliest rows" in answer.out
+    rows = pl.read_csv("run/out_of_fold.csv")
+    assert rows["row"].to_list() == list(range(100, 400))
+    assert rows["fold"].to_list() == [1] * 100 + [2] * 100 + [3] * 100

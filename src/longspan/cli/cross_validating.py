@@ -30,11 +30,9 @@ def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOpt
     assert places.home is not None
     assert options.folds is not None
     fold = split.folds(options.folds, group=options.group)[0]
-    how = f"no {fold.how['fold_group']} in two" if "fold_group" in fold.how else "at random"
-    strata = ", ".join(map(repr, fold.how["stratify"]))  # type: ignore[arg-type, call-overload]
-    how += f", stratified by {strata}" if strata else ""
     sealed = f"; {len(split.vault):,} test rows stay sealed" if len(split.vault) else ""
-    say(label("split", f"{options.folds} folds of {len(fold.train) + len(fold.valid):,} rows, {how}{sealed}"))
+    count = len(split.train) + len(split.valid)
+    say(label("split", f"{options.folds} folds of {count:,} rows, {_divided(fold)}{sealed}"))
     chosen, done = options, 0
 
     def train(task: Task) -> Learner:
@@ -63,7 +61,8 @@ def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOpt
         print_table(["metric", "mean", "spread"], rows, right=(1, 2))
     unpredicted = len(split.train) + len(split.valid) - len(result.scores.rows)
     if unpredicted:
-        say(label("left out", f"{unpredicted:,} rows have no prediction: copies of rows of other folds, or unusable"))
+        first = "the earliest rows, which only train, " if fold.how["kind"] == "time" else ""
+        say(label("left out", f"{unpredicted:,} rows have no prediction: {first}copies in other folds, or unusable"))
     home = places.home
     with writing(home, "--out"):
         for number, model in enumerate(result.models, start=1):
@@ -74,6 +73,16 @@ def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOpt
         say(label("report", str(places.report)))
         _suspects(result, places, options, say)
         _write_result(result, places, seconds)
+
+
+def _divided(fold: Split) -> str:
+    """How the rows of folds were chosen."""
+    if fold.how["kind"] == "time":
+        gap = f" less {fold.how['gap']}" if "gap" in fold.how else ""
+        return f"each trained on all rows before it by {fold.how['column']!r}{gap}"
+    how = f"no {fold.how['fold_group']} in two" if "fold_group" in fold.how else "at random"
+    strata = ", ".join(map(repr, fold.how["stratify"]))  # type: ignore[arg-type, call-overload]
+    return how + (f", stratified by {strata}" if strata else "")
 
 
 def _suspects(result: CrossValidation, places: OutputPaths, options: TrainOptions, say: Any) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "Force",
     "Format",
     "FreezeEpochs",
+    "Gap",
     "Group",
     "Ignored",
     "ImageColumn",
@@ -169,8 +170,17 @@ SplitBy = Annotated[
     str | None,
     Opt(
         metavar="HOW:COLUMN",
-        help="time:COLUMN (the last rows validate), group:COLUMN (a group is never parted), or column:COLUMN (it "
-        "says train, valid or test). Default: at random, in equal fractions of every class.",
+        help="time:COLUMN (the last rows validate), group:COLUMN (a group is never parted), "
+        "time:COLUMN,group:COLUMN (later rows of other groups), or column:COLUMN (it says train, valid or test). "
+        "Default: at random, in equal fractions of every class.",
+    ),
+]
+Gap = Annotated[
+    str | None,
+    Opt(
+        metavar="LENGTH",
+        help="With --split-by time:COLUMN: leave out rows less than this before the held-out ones: 7d, 36h, 30m, or a "
+        "number in the column's unit.",
     ),
 ]
 Group = Annotated[

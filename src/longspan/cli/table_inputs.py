@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, DataError
 
@@ -50,8 +51,7 @@ def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, st
     for name in options.target:
         table = _as_target(table, name, options.column)
     left_out = [*options.target, *(name for name in (options.group,) if name is not None)]
-    if options.split_by is not None and options.split_by.startswith(("group:", "column:")):
-        left_out.append(options.split_by.partition(":")[2])
+    left_out += [name for how, name in split_columns(options.split_by).items() if how != "time"]
     table = table.with_features(left_out, FEATURES)
     suited: dict[str, Any] = {"model": "mlp_plr", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
     options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})

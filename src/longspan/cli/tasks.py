@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from longspan.cli.sources import image_column, read_source, typed_targets
+from longspan.cli.split_by import split_columns
 from longspan.cli.table_inputs import holds_features, with_chosen_features
 from longspan.cli.train_options import TrainOptions
 from longspan.data.splits.split_column import PART_WORDS
@@ -208,16 +209,11 @@ def split_table(table: Table, options: TrainOptions) -> Split:
     Raises:
         ConfigError: --split-by cannot be read.
     """
-    how, _, name = (options.split_by or "").partition(":")
-    if options.split_by is not None and (how not in ("time", "group", "column") or not name):
-        raise ConfigError(
-            f"--split-by {options.split_by}: write time:COLUMN, group:COLUMN or column:COLUMN, such as group:patient."
-        )
+    named = split_columns(options.split_by)
     return table.split(
-        valid=_rows(options.valid), test=_rows(options.test), seed=options.seed,
-        time=name if how == "time" else None, group=name if how == "group" else None,
-        column=name if how == "column" else None,
-        stratify=_strata(table, options.target) if how in ("", "column") else "auto",
+        # Folds draw their own validation rows, and a gap before these here would leave rows out of all folds.
+        valid=0 if options.folds is not None and "time" in named else _rows(options.valid), test=_rows(options.test), seed=options.seed, gap=options.gap, **named,
+        stratify=_strata(table, options.target) if not named.keys() & {"time", "group"} else "auto",
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from longspan.cli.formats import AnnotationFormat, annotation_format
+from longspan.cli.split_by import split_columns
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.old_names import current_fields, current_value
 
@@ -50,6 +51,7 @@ class TrainOptions:
     valid: float = 0.2
     test: float = 0.0
     split_by: str | None = None
+    gap: str | None = None
     folds: int | None = None
     relabel: str | None = None
     open_vault: str | None = None
@@ -102,7 +104,7 @@ class TrainOptions:
                 raise unknown_name(f"{option} called", value, valid)
         if self.schedule is not None and self.mode not in (None, "fit"):
             raise ConfigError(f"--schedule belongs to --mode fit; {self.mode} has a schedule of its own.")
-        if self.open_vault is not None and not self.test and not (self.split_by or "").startswith("column:"):
+        if self.open_vault is not None and not self.test and "column" not in split_columns(self.split_by):
             raise ConfigError("--open-vault measures on sealed test rows, and there are none: add --test 0.1 or so.")
         if self.folds is not None:
             if self.folds < 2:
@@ -112,10 +114,11 @@ class TrainOptions:
                     f"--folds trains {self.folds} models: --out names a folder for them, such as "
                     f"--out {Path(self.out).stem}."
                 )
-            if self.open_vault is not None or (self.split_by or "").startswith("time:"):
-                what = "--open-vault" if self.open_vault is not None else "a split by time"
-                raise ConfigError(f"--folds and {what} exclude each other.")
+            if self.open_vault is not None:
+                raise ConfigError("--folds and --open-vault exclude each other.")
         # Read here, so that a slip in them is told at once.
+        if self.gap is not None and "time" not in split_columns(self.split_by):
+            raise ConfigError("--gap is for splits by time: add --split-by time:COLUMN.")
         _ = self.size_px, self.annotation_format, self.checkpoint_interval, self.weights_by_class
         if self.is_run and self.checkpoints is not None:
             raise ConfigError(

@@ -221,6 +221,19 @@ class Features(Column):
         return (*(stats.name for stats in numbers), *indicators, *(stats.name for stats in categories))
 
     @property
+    def owners(self) -> tuple[str, ...]:
+        """Of each encoded value the column of the table that it comes from."""
+        numbers, categories = self._learned()
+
+        def owner(name: str) -> str:
+            if name in self.numbers or name in self.categories:
+                return name
+            return max((date for date in self.dates if name.startswith(f"{date}: ")), key=len)
+
+        indicators = [stats.name for stats in numbers if stats.missing]
+        return tuple(map(owner, [*(s.name for s in numbers), *indicators, *(s.name for s in categories)]))
+
+    @property
     def row_error(self) -> RowError:
         """Equal or not."""
         return RAW_VALUE

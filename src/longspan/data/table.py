@@ -28,6 +28,7 @@ from longspan.data.readers.readers import read_arrays, read_csv, read_files, rea
 from longspan.data.readers.series import cells_of
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.splits.split import Split, make_split
+from longspan.data.splits.time_split import Gap
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.randomness import permutation
@@ -529,10 +530,11 @@ class Table:
         time: str | None = None,
         group: str | None = None,
         column: Any = None,
+        gap: Gap | None = None,
     ) -> Split:
         """Which rows train, validate and test; see `longspan.data.splits.split.make_split`."""
         return make_split(
-            self, valid=valid, test=test, seed=seed, stratify=stratify, time=time, group=group, column=column
+            self, valid=valid, test=test, seed=seed, stratify=stratify, time=time, group=group, column=column, gap=gap
         )
 
     # --- helpers -------------------------------------------------------------------------------------------------

@@ -61,7 +61,31 @@ def test_folds_that_cannot_be():
         (lambda: table.split(valid=0).folds(1), "at least 2"),
         (lambda: table.split(valid=0).folds(21), "20 rows cannot be divided into 21 folds"),
         (lambda: table.split(valid=0).folds(3, group="who"), "2 groups, fewer than 3 folds"),
-        (lambda: table.split(time="day").folds(3), "by time has no folds"),
+        (lambda: table.split(time="day").folds(20), "20 different moments outside the vault; 20 folds"),
+        (lambda: table.split(time="day").folds(3, group="who"), "cannot keep groups apart"),
+        (lambda: table.split(time="day", gap=9).folds(9), "leaves no training row"),
     ):
         with pytest.raises(SplitError, match=words):
             call()
+
+
+def test_folds_by_time_train_on_the_past_alone():
+    sklearn = pytest.importorskip("sklearn.model_selection")
+    days = np.random.default_rng(0).permutation(40)
+    folds = table_of("ab" * 20, day=days.tolist()).split(time="day", valid=0.2).folds(4)
+    expected = list(sklearn.TimeSeriesSplit(4).split(np.arange(40)))
+    assert len(folds) == 4
+    for fold, (train, valid) in zip(folds, expected, strict=True):
+        assert np.sort(days[fold.train]).tolist() == train.tolist()
+        assert np.sort(days[fold.valid]).tolist() == valid.tolist()
+
+
+def test_folds_by_time_keep_moments_whole_the_gap_and_the_vault():
+    days = [day for day in range(30) for _ in range(3)]
+    split = table_of("abc" * 30, day=days).split(time="day", valid=0.1, test=9, gap=2)
+    for fold in split.folds(3):
+        train, valid = ({days[row] for row in part} for part in (fold.train, fold.valid))
+        assert max(train) == min(valid) - 2
+        assert max(valid) <= 26
+        assert len(fold.valid) == 3 * len(valid)
+    assert max(days[row] for row in split.folds(3)[-1].valid) == 25  # the vault's first is 27

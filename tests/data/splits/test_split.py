@@ -1,6 +1,6 @@
 import json
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -160,6 +160,42 @@ def test_numbers_of_frames_in_file_names_are_an_order_in_time():
     assert split.train.tolist() == [0, 1, 2]
 
 
+def test_a_gap_leaves_out_the_rows_before_each_later_part():
+    split = make_split(_Table(hour=list(range(20))), time="hour", valid=4, test=4, gap=3)
+    assert _rows(split) == (list(range(10)), [12, 13], [16, 17, 18, 19])
+    assert split.how["left_out"] == 4
+    assert "gap 3, 4 rows left out" in repr(split)
+
+
+@pytest.mark.parametrize("gap", ["2d", "48h", timedelta(days=2)])
+def test_a_gap_between_dates_has_a_unit(gap):
+    days = [date(2026, 3, day) for day in range(1, 11)]
+    split = make_split(_Table(day=days), time="day", valid=2, gap=gap)
+    assert _rows(split) == (list(range(7)), [8, 9], [])
+    with pytest.raises(SplitError, match="needs a unit"):
+        make_split(_Table(day=days), time="day", valid=2, gap=2)
+
+
+def test_time_and_group_hold_out_the_future_of_other_groups():
+    rows = [(day, store) for day in range(30) for store in range(10)]
+    table = _Table(day=[day for day, _ in rows], store=[store for _, store in rows])
+    split = make_split(table, time="day", group="store", valid=0.3, test=0.2)
+    train, valid, test = ([rows[row] for row in part] for part in _rows(split))
+    assert max(day for day, _ in train) < min(day for day, _ in valid)
+    assert max(day for day, _ in valid) < min(day for day, _ in test)
+    stores = [{store for _, store in part} for part in (train, valid, test)]
+    assert [len(each) for each in stores] == [5, 3, 2]
+    assert len(set.union(*stores)) == 10
+    assert split.how["left_out"] == 300 - len(train) - len(valid) - len(test)
+    sorted_by_day = [min(rows.index((day, store)) for day, store in part) for part in (train, valid, test)]
+    assert sorted_by_day == sorted(sorted_by_day)
+
+
+def test_stretches_without_the_held_out_groups_are_refused():
+    with pytest.raises(SplitError, match="No row is left for validation"):
+        make_split(_Table(day=list(range(10)), who=[*"bbbbbaaaaa"]), time="day", group="who", valid=1)
+
+
 def test_too_few_moments_are_refused():
     with pytest.raises(SplitError, match="2 different moments; 3 parts need 3"):
         make_split(_Table(t=[1, 1, 2, 2]), time="t", valid=0.25, test=0.25)
@@ -247,7 +283,12 @@ def test_valid_rows_are_drawn_from_training_rows_where_the_column_names_none():
         ({"valid": 0.6, "test": 0.4}, "leave none to train on"),
         ({"valid": 10}, "leave none to train on"),
         ({"valid": 0.01}, "the valid part would be empty"),
-        ({"time": "x", "group": "x"}, "made in one way"),
+        ({"time": "x", "column": "x"}, "made in one way"),
+        ({"gap": 3}, "is for splits by time"),
+        ({"time": "x", "gap": -1}, "at least 0"),
+        ({"time": "x", "gap": "7d"}, "holds numbers"),
+        ({"time": "x", "gap": "week"}, "not a length of time"),
+        ({"time": "x", "gap": 100}, "leaves no training row"),
         ({"column": "x"}, "names no part"),
         ({"column": {"x": {}}}, "must say which values"),
         ({"time": "x", "stratify": "x"}, "for random splits"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +17,7 @@ from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
     from longspan.data import Leaks, Split, Table
+    from longspan.data.leakage.drift import Drift
 
 __all__ = ["leaks"]
 
@@ -56,8 +58,16 @@ def leaks(
     valid: told.ValidRows = 0.2,
     test: told.TestRows = 0.0,
     split_by: told.SplitBy = None,
+    gap: told.Gap = None,
     seed: Annotated[int, Opt(metavar="N", help="Of the split.")] = 0,
     on_error: told.OnError = "raise",
+    drift: Annotated[
+        bool,
+        Opt(
+            "--drift",
+            help="Also train trees to tell held-out rows of a table from training rows: if they can, the rows differ.",
+        ),
+    ] = False,
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
     r"""Look for what training would know of held-out rows: copies, groups, time, inputs that give the answer away.
@@ -84,7 +94,7 @@ def leaks(
 
         table = read(source)
         if against is None:
-            options = TrainOptions(source=source, valid=valid, test=test, split_by=split_by, seed=seed)
+            options = TrainOptions(source=source, valid=valid, test=test, split_by=split_by, gap=gap, seed=seed)
             split = split_table(table, options)
         elif split_by is not None:
             raise ConfigError("--against says what trains and what tests; --split-by would say it a second time.")
@@ -97,13 +107,16 @@ def leaks(
             time=time,
             on_error="skip" if on_error == "skip" else "raise",
         )
+        drifts = _drifts(split, targets) if drift else []
     if as_json:
-        print(json.dumps(_as_json(split, found), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(split, found, drifts), indent=2, ensure_ascii=False))
     else:
         second = "" if against is None else f"; from row {len(table)} on those of {against}"
         print(label("data", f"{source}: {len(split.table):,} rows{second}"))
         print(label("split", describe_split(split)))
         _tell(found)
+        if drifts:
+            print(label("drift", "\n".join(map(str, drifts))))
     if found:
         raise typer.Exit(FOUND)
 
@@ -117,6 +130,16 @@ def _both(table: Table, other: Table) -> Split:
         name += "_"
     parts = ["train"] * len(table) + ["test"] * len(other)
     return table.concat(other).with_column(name, Category(), parts).split(column=name, valid=0)
+
+
+def _drifts(split: Split, targets: Sequence[str]) -> list[Drift]:
+    """Of each part that has rows."""
+    parts: list[Literal["valid", "test"]] = []
+    if len(split.valid):
+        parts.append("valid")
+    if len(split.vault):
+        parts.append("test")
+    return [split.drift(part, leave_out=targets) for part in parts]
 
 
 def _tell(found: Leaks) -> None:
@@ -133,7 +156,7 @@ def _tell(found: Leaks) -> None:
     print(label("result", found.summary()))
 
 
-def _as_json(split: Split, found: Leaks) -> dict[str, Any]:
+def _as_json(split: Split, found: Leaks, drifts: Sequence[Drift]) -> dict[str, Any]:
     """All pairs by name, columns with their scores."""
     columns = {
         name: [{"kind": leak.kind, "column": leak.column, "what": leak.what, "score": leak.score} for leak in some]
@@ -146,4 +169,8 @@ def _as_json(split: Split, found: Leaks) -> dict[str, Any]:
         }
         for leak in found.pairs
     ]  # fmt: skip
-    return {"split": split.how, "counts": found.to_json()["pairs"], "pairs": pairs, **columns}
+    drift = {
+        each.part: {"auc": each.auc, "interval": each.interval, "columns": {c.name: c.auc_drop for c in each.columns}}
+        for each in drifts
+    }
+    return {"split": split.how, "counts": found.to_json()["pairs"], "pairs": pairs, **columns, "drift": drift}

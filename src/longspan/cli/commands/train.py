@@ -40,6 +40,7 @@ def train(
     valid: told.ValidRows = _defaults.valid,
     test: told.TestRows = _defaults.test,
     split_by: told.SplitBy = None,
+    gap: told.Gap = None,
     folds: Annotated[
         int | None,
         Opt(
