@@ -210,11 +210,12 @@ def split_table(table: Table, options: TrainOptions) -> Split:
         ConfigError: --split-by cannot be read.
     """
     named = split_columns(options.split_by)
+    strata = "auto" if named.keys() & {"time", "group"} else _strata(table, options.target)
+    # Folds by time choose their own validation rows; a gap before these here would leave rows out of all folds.
+    valid = 0 if options.folds is not None and "time" in named else options.valid
     return table.split(
-        # Folds draw their own validation rows, and a gap before these here would leave rows out of all folds.
-        valid=0 if options.folds is not None and "time" in named else _rows(options.valid), test=_rows(options.test), seed=options.seed, gap=options.gap, **named,
-        stratify=_strata(table, options.target) if not named.keys() & {"time", "group"} else "auto",
-    )  # fmt: skip
+        valid=_rows(valid), test=_rows(options.test), seed=options.seed, gap=options.gap, stratify=strata, **named
+    )
 
 
 def _strata(table: Table, targets: Sequence[str]) -> Any:
