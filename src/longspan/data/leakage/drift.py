@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import polars as pl
 
 from longspan.columns import Features
 from longspan.data.choose_features import choose_features
+from longspan.data.table_view import SplitView
 from longspan.errors import DataError
 from longspan.randomness import permutation
-
-if TYPE_CHECKING:
-    from longspan.data.splits.split import Split
 
 __all__ = ["Drift", "DriftColumn", "find_drift"]
 
@@ -40,7 +38,7 @@ class DriftColumn:
 @final
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How well training rows and held-out rows can be told apart by their inputs."""
+    """How well a classifier distinguishes held-out rows from training rows by their inputs."""
 
     part: str
     """What is compared with the training rows: "valid" or "test"."""
@@ -67,7 +65,7 @@ class Drift:
         return f"{self.part} rows differ from training rows: {words}" + (f", mostly by {by}" if by else "")
 
 
-def find_drift(split: Split, part: str = "valid", *, leave_out: Sequence[str] = (), seed: int = 0) -> Drift:
+def find_drift(split: SplitView, part: str = "valid", *, leave_out: Sequence[str] = (), seed: int = 0) -> Drift:
     """Train boosted trees to tell the held-out rows of a split from its training rows, by the columns of the table.
 
     A validation AUC near 0.5 means that a random split would have given much the same rows. Columns that only count
@@ -131,7 +129,7 @@ def _sampled(rows: np.ndarray, seed: int) -> np.ndarray:
     return np.sort(rows[permutation(seed, "drift", 0, len(rows))[: _MAX_ROWS // 2].numpy()])
 
 
-def _encoded(split: Split, chosen: Features, rows: np.ndarray) -> tuple[np.ndarray, list[str], list[int]]:
+def _encoded(split: SplitView, chosen: Features, rows: np.ndarray) -> tuple[np.ndarray, list[str], list[int]]:
     """Features as trees read them `(N, F)`, the column of each, and which are categories that trees split by sets.
 
     Cells that cannot be read are left as they are encoded: this looks at rows before anything trains on them.

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from longspan.data.splits.column_values import class_ids, present_values
 from longspan.data.splits.random_split import split_at_random, strata_columns
 from longspan.data.splits.split_column import PARTS, part_of_value, read_naming
+from longspan.data.table_view import TableView
 from longspan.errors import SplitError
-
-if TYPE_CHECKING:
-    from longspan.data.table import Table
 
 __all__ = ["split_by_column"]
 
 
 def split_by_column(
-    table: Table,
+    table: TableView,
     column: str | Mapping[str, Mapping[str, object]],
     valid: float,
     test: float,

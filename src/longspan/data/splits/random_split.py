@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from longspan.data.splits.column_values import check_known, class_ids, class_of, values_of
 from longspan.data.splits.split_sizes import counts_of
+from longspan.data.table_view import TableView
 from longspan.errors import SplitError
 from longspan.randomness import uniform
-
-if TYPE_CHECKING:
-    from longspan.data.table import Table
 
 __all__ = ["split_at_random", "strata_columns"]
 
 
 def split_at_random(
-    table: Table,
+    table: TableView,
     rows: np.ndarray,
     valid: float,
     test: float,
@@ -97,7 +94,7 @@ def _every(total: int, count: int, start: float) -> np.ndarray:
     return np.minimum(((np.arange(count) + start) * total / count).astype(np.int64), total - 1)
 
 
-def strata_columns(table: Table, stratify: str | Sequence[str] | None, *, except_for: str = "") -> list[str]:
+def strata_columns(table: TableView, stratify: str | Sequence[str] | None, *, except_for: str = "") -> list[str]:
     """The columns to stratify by."""
     if stratify is None:
         return []
