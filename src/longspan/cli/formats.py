@@ -93,6 +93,7 @@ class AnnotationFormat:
         on_error: str,
         tell: Callable[[str], None],
         targets: Sequence[str] = (),
+        corners: str | None = None,
     ) -> Table:
         """The images of `folder` with what is in them.
 
@@ -103,6 +104,7 @@ class AnnotationFormat:
             on_error: "raise" or "skip".
             tell: Called with a sentence about what was left out.
             targets: What will be predicted, if that is known: other faults than theirs do not matter.
+            corners: For Pascal VOC; see `read_voc`.
 
         Raises:
             DataError: files that are not there, or faults in them, all by name.
@@ -116,6 +118,8 @@ class AnnotationFormat:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             said: dict[str, Any] = {"image": image, "on_error": on_error}
+            if corners is not None and self.name == "voc":
+                said["corners"] = corners
             if self.name in ("coco", "yolo") and targets and "instances" not in targets:
                 said["instances"] = False
             table = self._read(folder, pattern, said)

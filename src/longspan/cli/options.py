@@ -12,6 +12,7 @@ __all__ = [
     "BatchSize",
     "Classes",
     "Columns",
+    "Corners",
     "Device",
     "EvaluatedRows",
     "Force",
@@ -138,6 +139,14 @@ Ignored = Annotated[
         metavar="CLASS",
         help="For masks and instance-masks: a class, or a number in the files, that neither teaches nor counts. "
         "Repeatable.  [default for masks: 255]",
+    ),
+]
+Corners = Annotated[
+    str | None,
+    Opt(
+        metavar="edges|pixels",
+        help="What the numbers of a box in a table or in Pascal VOC's files are: its edges, or its first and last "
+        "pixel counted from 1.  [default: edges in tables, pixels in Pascal VOC's files]",
     ),
 ]
 Size = Annotated[

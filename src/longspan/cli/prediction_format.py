@@ -1,4 +1,4 @@
-"""What a saved model answers: which of it lies in the image, how sure it must be, how it is said in words."""
+"""The predictions of a saved model in words: which lie in the image, which score they need, a line for each file."""
 
 from __future__ import annotations
 
@@ -50,13 +50,15 @@ def leave_out_below(model: Predictor | Ensemble | Pipeline, score: float) -> Non
         raise ConfigError(f"--score is for networks that find boxes or instances; {said}.")
 
 
-def answer_words(prediction: Prediction) -> str:
-    """One line: every target with its answer, and how probable the model holds it."""
+def answer_words(prediction: Prediction, *, probabilities: bool = False) -> str:
+    """One line: the value of every target and its probability, or the probabilities of all classes."""
     parts = []
     for target, answer in prediction.answers.items():
         column = prediction.located.get(target)
         sure = "" if answer.probability is None else f"  {answer.probability:.2f}"
         said = _listed(answer.value) if column is None else _found(column, answer.value)
+        if probabilities and answer.probabilities is not None:
+            sure = "  (" + ", ".join(f"{label} {p:.4f}" for label, p in answer.probabilities.items()) + ")"
         parts.append(f"{target}={said}{sure}")
     return "  ".join(parts)
 

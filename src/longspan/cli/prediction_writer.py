@@ -1,7 +1,8 @@
-"""Where answers go beside the screen: a table, a file that other programs read, images with the answers drawn."""
+"""Where predictions go beside the screen: a table, a file that other programs read, images with objects drawn."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,15 @@ from longspan.cli.shell import new_file, new_files, writing
 from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from longspan.columns import Column
     from longspan.inference import Prediction
 
-__all__ = ["FORMATS", "AnswerFiles"]
+__all__ = ["FORMATS", "AnswerFiles", "format_of", "write_frame", "write_json"]
 
-FORMATS = ("csv", "coco", "voc", "yolo", "masks")
+FORMATS = ("csv", "json", "coco", "voc", "yolo", "masks")
+_TABLES = {".csv": ",", ".tsv": "\t"}
 _ENDINGS = {"voc": ".xml", "yolo": ".txt", "masks": ".png"}
 _KINDS = {format: ("boxes", "instances") for format in ("coco", "voc", "yolo")} | {"masks": ("mask",)}
 
@@ -29,7 +33,7 @@ class AnswerFiles:
     images: tuple[str, ...]
     """The files that are predicted."""
     out: str | None = None
-    """A file for csv and coco, else a folder."""
+    """A file for csv, json and coco, else a folder."""
     format: str = "csv"
     """One of `FORMATS`."""
     target: str | None = None
@@ -38,16 +42,22 @@ class AnswerFiles:
     """Folder for drawn images."""
     force: bool = False
     """Whether files that exist may be replaced."""
+    probabilities: bool = False
+    """Whether a table has the probability of every class."""
 
     def __post_init__(self) -> None:
         """Check names before the work begins."""
         if self.format not in FORMATS:
             raise unknown_name("--format called", self.format, FORMATS)
         if self.format != "csv" and self.out is None:
-            what = "FILE.json" if self.format == "coco" else "DIR"
+            what = "FILE.json" if self.format in ("json", "coco") else "DIR"
             raise ConfigError(f"--format {self.format} writes files: say where with --out {what}.")
-        if self.target is not None and self.format == "csv":
-            raise ConfigError("--target chooses what --format coco, voc, yolo or masks writes; csv holds everything.")
+        if self.target is not None and self.format in ("csv", "json"):
+            raise ConfigError(
+                f"--target chooses what --format coco, voc, yolo or masks writes; {self.format} holds everything."
+            )
+        if self.probabilities and self.format not in ("csv", "json"):
+            raise ConfigError(f"--format {self.format} has no place for probabilities; leave --probabilities out.")
         if self.draw is not None:
             new_files(self.draw, self.images, ".png", "--draw", force=self.force)
         if self.out is None:
@@ -57,6 +67,12 @@ class AnswerFiles:
             new_files(self.out, self.images, _ENDINGS[self.format], "--out", force=self.force, beside=beside)
             return
         new_file(self.out, "--out", force=self.force)
+        ending = Path(self.out).suffix.lower()
+        if self.format == "csv" and ending not in _TABLES:
+            raise ConfigError(
+                f"--out {self.out}: predictions are written as .csv, .tsv or .json, or with --format coco, voc, yolo "
+                f"or masks. Name a file that ends so, such as {Path(self.out).stem}.csv."
+            )
         names = [Path(image).name for image in self.images]
         if self.format == "coco" and (twice := next((name for name in names if names.count(name) > 1), None)):
             raise ConfigError(
@@ -75,7 +91,7 @@ class AnswerFiles:
         """
         if self.draw is not None and not located:
             raise ConfigError("--draw: nothing that this model predicts lies in the image. Leave it out.")
-        if self.format != "csv":
+        if self.format not in ("csv", "json"):
             self._chosen(located)
 
     def write(self, predictions: Sequence[Prediction], located: Mapping[str, Column]) -> list[str]:
@@ -91,7 +107,9 @@ class AnswerFiles:
         if self.out is not None:
             path = Path(self.out).expanduser()
             if self.format == "csv":
-                _write_csv(path, predictions)
+                _write_csv(path, predictions, probabilities=self.probabilities)
+            elif self.format == "json":
+                write_json(path, predictions)
             else:
                 self._write(path, predictions, self._chosen(located), located)
             told.append(f"{len(predictions)} predictions in {self.out}")
@@ -147,15 +165,38 @@ def _boxes(value: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{key: part for key, part in thing.items() if key not in ("rle", "polygons")} for thing in value]
 
 
-def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
+def format_of(out: str | None) -> str:
+    """The format that the name of a file asks for: JSON if it ends in .json, else a table."""
+    return "json" if out is not None and Path(out).suffix.lower() == ".json" else "csv"
+
+
+def write_json(path: Path, predictions: Sequence[Prediction]) -> None:
+    """A list with an object for each prediction: value, probability, and probabilities of all classes."""
+    from longspan.storage.files import write_whole
+
+    text = json.dumps([prediction.to_json() for prediction in predictions], indent=1, ensure_ascii=False) + "\n"
+
+    def write(part: Path) -> None:
+        part.write_text(text, encoding="utf-8")
+
+    with writing(path, "--out"):
+        write_whole(path, write)
+
+
+def write_frame(path: Path, frame: pl.DataFrame) -> None:
+    """A table with commas, or with tabs in a .tsv file."""
+    from longspan.storage.files import write_whole
+
+    with writing(path, "--out"):
+        write_whole(path, lambda part: frame.write_csv(part, separator=_TABLES.get(path.suffix.lower(), ",")))
+
+
+def _write_csv(path: Path, predictions: Sequence[Prediction], *, probabilities: bool) -> None:
     """One row per file; lists of labels as text, since CSV has no lists."""
     import polars as pl
 
     from longspan.inference import predictions_to_frame
-    from longspan.storage.files import write_whole
 
-    frame = predictions_to_frame(predictions)
+    frame = predictions_to_frame(predictions, probabilities=probabilities)
     lists = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    flat = frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists)
-    with writing(path, "--out"):
-        write_whole(path, lambda part: flat.write_csv(part))
+    write_frame(path, frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from longspan.errors import ConfigError, DataError, LongspanError, nearest, unknown_name
+from longspan.errors import ConfigError, DataError, LongspanError, nearest
 
 if TYPE_CHECKING:
     from longspan.cli.formats import AnnotationFormat
     from longspan.columns import Column
     from longspan.data import Table
 
-__all__ = ["image_column", "read_source", "typed_targets"]
+__all__ = ["check_source", "image_column", "read_source", "typed_targets"]
 
 
 def read_source(
@@ -26,6 +26,7 @@ def read_source(
     kinds: Mapping[str, Column] | None = None,
     root: str | None = None,
     suffix: str | None = None,
+    corners: Any = None,
     annotated: AnnotationFormat | None = None,
     targets: Sequence[str] = (),
     on_error: str = "raise",
@@ -42,6 +43,7 @@ def read_source(
         kinds: Columns as a saved model knows them; those that a table does not have are left out.
         root: The folder that paths in a table start from.
         suffix: What stands behind each path in a table.
+        corners: What the numbers of a box are: "edges" or "pixels"; None: as the format has it.
         annotated: For a folder of images: what is in them, and in which format that is written down.
         targets: What will be predicted, if that is known.
         on_error: "raise" or "skip": what becomes of bad annotations.
@@ -59,11 +61,10 @@ def read_source(
     from longspan.data.readers.cell_types import typed_cells
     from longspan.data.readers.open_path import open_path
 
+    check_source(source)
     path = Path(source).expanduser()
     typed = dict(_typed(words) for words in columns)
     named = source in datasets.names() and not path.exists()
-    if not named and not path.exists():
-        raise _nothing(source, datasets.names())
     if named and annotated is not None:
         raise ConfigError(f"{source} is a data set by name, which knows what is in its images: leave --format out.")
     if pattern is not None and (named or path.is_file()):
@@ -74,7 +75,13 @@ def read_source(
         raise ConfigError(f"--root and --suffix are for tables with paths; leave them out for {source}.")
     if annotated is not None:
         table = annotated.read(
-            path, pattern=pattern, image=image or "image", on_error=on_error, tell=tell, targets=targets
+            path,
+            pattern=pattern,
+            image=image or "image",
+            on_error=on_error,
+            tell=tell,
+            targets=targets,
+            corners=corners,
         )
     elif named:
         table = datasets.load(source)
@@ -96,7 +103,7 @@ def read_source(
         table = Table.of(
             open_path(
                 path, meant, image=image, root=None if root is None else Path(root).expanduser(),
-                suffix=suffix, boxes=boxes, instances=instances,
+                suffix=suffix, boxes=boxes, corners=corners, instances=instances,
                 on_error="skip" if on_error == "skip" else "raise", tell=explain,
             )
         )  # fmt: skip
@@ -157,14 +164,32 @@ def _known(path: Path, kinds: Mapping[str, Column]) -> dict[str, Column]:
     return {name: column for name, column in kinds.items() if name in there and not column.encodes_pixels}
 
 
-def _nothing(source: str, names: Sequence[str]) -> Exception:
-    """Neither file nor folder nor data set: say which of them it may have been."""
-    near = nearest(source, names)
-    if near and not re.search(r"[/\\.]", source):
-        return unknown_name("file, folder or data set", source, names)
-    return DataError(
-        f"There is no file or folder {source}. Give a folder of images, a .csv, .tsv, .parquet, .yaml or .json file, "
-        f"or one of the data sets that longspan knows by name: {', '.join(names)}."
+def check_source(source: str) -> None:
+    """Whether SOURCE is a file, a folder or the name of a data set.
+
+    Raises:
+        DataError: it is none of them; the message says which it may have been.
+    """
+    from longspan import datasets
+
+    path, names = Path(source).expanduser(), datasets.names()
+    if path.exists() or source in names:
+        return
+    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    file = nearest(path.name, beside)
+    looks_like_a_path = re.search(r"[/\\.]", source) is not None
+    named = None if looks_like_a_path else nearest(source, names)
+    if file is not None:
+        hint = f" Did you mean {path.parent / file}?"
+    elif named is not None:
+        hint = f" Did you mean the data set {named!r}?"
+    elif beside or path.parent.is_dir():
+        hint = ""
+    else:
+        hint = f" The folder {path.parent} does not exist either."
+    raise DataError(
+        f"There is no file or folder {source}, and no data set of that name.{hint} Give a folder of images, a .csv, "
+        f".tsv, .parquet, .yaml or .json file, or one of {len(names)} named data sets: `longspan datasets` lists them."
     )
 
 

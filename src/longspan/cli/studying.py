@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from longspan.cli.checking import check_early
 from longspan.cli.shell import label, new_file, print_table, writing
 from longspan.cli.tasks import (
     backbone_of,
@@ -19,6 +20,7 @@ from longspan.cli.tasks import (
 )
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, unknown_name
+from longspan.extras import require_extra
 
 if TYPE_CHECKING:
     from longspan.study import StudyResults
@@ -64,6 +66,11 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     folder = Path(told.out).expanduser()
     _refuse_others(folder)
     named = _named_strategies(told)
+    options = check_early(options, [model for model, _ in named.values()])
+    if told.backend == "ray":
+        require_extra("ray", "--backend ray")
+    _sizes(told.sizes, _SMALLEST)
+    budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
     table, image, options = read_rows(
         options,
         lambda line: _say(options.quiet, "left out", line),
@@ -75,8 +82,6 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
         backbone_of(model, {name: table.columns[name] for name in options.target})
     # Before the images are read: a slip in the options is told at once.
     strategies = {name: _recipe(*what, options) for name, what in named.items()}
-    budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
-    _sizes(told.sizes, len(table))
     task = make_task(split_table(table, options), image, options)
     _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
     task.prepare()
@@ -165,21 +170,15 @@ def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
 def _model_and_weights(words: str) -> tuple[str, str]:
     """MODEL[:WEIGHTS], where MODEL is a network, a design, or DESIGN:BACKBONE."""
     from longspan.models import model_names
-    from longspan.train.designs import DESIGNS
+    from longspan.train.designs import DESIGNS, split_weights
 
-    model, _, rest = words.partition(":")
     if words == _BOOSTING:
         return words, "none"
-    if model not in DESIGNS and model not in model_names():
-        raise unknown_name("model", model, [*model_names(), *DESIGNS, _BOOSTING])
-    backbone, _, weights = rest.partition(":")
-    if model not in DESIGNS:
-        return model, rest or "none"
-    if backbone in model_names():
-        return f"{model}:{backbone}", weights or "none"
-    if rest in ("", "none", "imagenet") or Path(rest).expanduser().is_file():
-        return model, rest or "none"
-    raise unknown_name(f"backbone or weights file (in {words})", backbone, [*model_names(), "imagenet", "none"])
+    name = words.partition(":")[0]
+    if name not in DESIGNS and name not in model_names():
+        raise unknown_name("model", name, [*model_names(), *DESIGNS, _BOOSTING])
+    model, weights = split_weights(words)
+    return model, weights or "none"
 
 
 def _recipe(model: str, weights: str, options: TrainOptions) -> Strategy:

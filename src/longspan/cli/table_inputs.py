@@ -95,13 +95,13 @@ def new_rows(files: Sequence[str]) -> Table:
     return Table.of(open_path(Path(files[0]).expanduser()))
 
 
-def predicted_frame(table: Table, predictions: Sequence[Any]) -> pl.DataFrame:
+def predicted_frame(table: Table, predictions: Sequence[Any], *, probabilities: bool = False) -> pl.DataFrame:
     """The rows as they were given, without what is predicted, then predictions with their probabilities."""
     import polars as pl
 
     from longspan.inference import predictions_to_frame
 
-    found = predictions_to_frame(predictions)
+    found = predictions_to_frame(predictions, probabilities=probabilities)
     kept = [name for name in table.frame.columns if name not in found.columns]
     given = table.frame.select(pl.col(name) for name in kept if not table.frame.schema[name].is_nested())
     return pl.concat([given, found], how="horizontal")

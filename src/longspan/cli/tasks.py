@@ -49,7 +49,8 @@ def read_rows(
     options = replace(options, target=target, column=columns)
     table = read_source(
         options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
-        suffix=options.suffix, annotated=options.annotation_format, targets=options.target, on_error=options.on_error,
+        suffix=options.suffix, corners=options.corners, annotated=options.annotation_format, targets=options.target,
+        on_error=options.on_error,
         tell=tell, explain=explain,
     )  # fmt: skip
     if holds_features(table):
@@ -88,14 +89,9 @@ def backbone_of(model: str, targets: Mapping[str, Column]) -> str:
     from longspan.models import model_names
     from longspan.train.designs import DESIGNS, resolve_design
 
-    name, colon, behind = model.partition(":")
+    name = model.partition(":")[0]
     if name not in DESIGNS and name not in model_names():
         raise unknown_name("model", name, [*model_names(), *DESIGNS])
-    if colon and name not in DESIGNS:
-        raise ConfigError(
-            f"--model {model}: {name} is a network by itself. What stands behind a colon is the backbone of a design, "
-            f"such as unet:{name}; weights are said with --weights {behind or 'imagenet'}."
-        )
     return resolve_design(model, targets, {})[0]
 
 
@@ -230,7 +226,9 @@ def _strata(table: Table, targets: Sequence[str]) -> Any:
 def make_task(split: Split, image: str, options: TrainOptions) -> Task:
     """The task, not yet read; leaks are mended where the split is drawn at random, unless --leaks says otherwise."""
     from longspan.data import Task
+    from longspan.heads import check_extras
 
+    check_extras({name: split.table.columns[name] for name in options.target})
     leaks = options.leaks or ("move" if options.split_by is None else "refuse")
     return Task(
         split, inputs=image, targets=options.target, size_px=options.size_px,

@@ -37,6 +37,7 @@ class TrainOptions:
     image: str | None = None
     root: str | None = None
     suffix: str | None = None
+    corners: str | None = None
     target: tuple[str, ...] = ()
     column: tuple[str, ...] = ()
     format: str | None = None
@@ -95,6 +96,7 @@ class TrainOptions:
             ("--mode", self.mode, MODES),
             ("--augment", self.augment, AUGMENTS),
             ("--on-error", self.on_error, ("raise", "skip")),
+            ("--corners", self.corners, ("edges", "pixels")),
             ("--leaks", self.leaks, ("refuse", "move", "allow")),
             ("--resize", self.resize, RESIZES),
             ("--sampling", self.sampling, ("shuffled", "balanced")),

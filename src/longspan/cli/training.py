@@ -6,13 +6,12 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longspan.cli.checking import check_early
 from longspan.cli.cross_validating import train_folds
 from longspan.cli.learners import (
-    callbacks_of,
     count_parameters,
     metrics_words,
     new_learner,
@@ -30,7 +29,6 @@ from longspan.cli.tasks import (
     make_task,
     read_rows,
     split_table,
-    train_config,
 )
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import TrainingError
@@ -48,6 +46,8 @@ _COPIES = "the same sample twice: the held-out copy trains and is not measured o
 def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     """Train, measure and save; go on with the training in the folder `resume` if it is given."""
     say = _silent if options.quiet else _aloud
+    if resume is None:
+        options = check_early(options)  # SOURCE first: that a model exists already matters only if there is data
     places = places_for(options, resume)
     if places.finished:
         say(f"The run in {places.home} is finished; {places.result} has its figures.")
@@ -60,7 +60,6 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
     table, image, options = read_rows(
         options, lambda line: say(label("left out", line)), lambda line: say(label("reading", line))
     )
-    _check(options)
     say(label("data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}"))
     if table.columns[image].sources:
         say(label("features", table.columns[image].describe()))  # type: ignore[attr-defined]
@@ -143,16 +142,6 @@ def _corrections(table: Table, split: Split, options: TrainOptions) -> str:
 
 def _rest(pairs: Sequence[str]) -> list[str]:
     return [f"... and {len(pairs) - _SHOWN} more"] if len(pairs) > _SHOWN else []
-
-
-def _check(options: TrainOptions) -> None:
-    """A slip in the options is told before a thousand photos are read, not after."""
-    from longspan.inference.precision import pick_device
-
-    train_config(options)
-    callbacks_of(options)
-    planned(replace(options, mode=options.mode or "fit"))
-    pick_device(options.device)
 
 
 def _aloud(line: str) -> None:

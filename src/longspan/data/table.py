@@ -35,6 +35,7 @@ from longspan.randomness import permutation
 
 if TYPE_CHECKING:
     from longspan.data.annotations.faults import OnError
+    from longspan.data.readers.box_rows import Corners
 
 __all__ = ["Table"]
 
@@ -93,6 +94,7 @@ class Table:
         image: str | None = None,
         root: str | Path | None = None,
         suffix: str | None = None,
+        corners: Corners | None = None,
     ) -> Table:
         """Whatever lies at a path, read as `longspan train PATH` reads it.
 
@@ -107,12 +109,14 @@ class Table:
             root: The folder that paths in a table start from. None: that of the file, or the one below it that has
                 them.
             suffix: What stands behind each path, such as ".png"; None: nothing, or what makes the cells files.
+            corners: What the numbers of a box in a table or VOC's file are: its "edges", or its first and last "pixels"
+                counted from 1. None: edges in tables, pixels in VOC's files.
 
         Raises:
             DataError: there is nothing, or it cannot be read.
             ConfigError: the images of a table may be meant in several ways.
         """
-        return cls.of(open_path(path, columns, image=image, root=root, suffix=suffix))
+        return cls.of(open_path(path, columns, image=image, root=root, suffix=suffix, corners=corners))
 
     @classmethod
     def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from longspan import old_names
 from longspan.columns import Column
 from longspan.errors import ConfigError
+from longspan.extras import require_extra
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
 from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
@@ -31,6 +33,7 @@ __all__ = [
     "TargetPrediction",
     "Transcribe",
     "WordSearch",
+    "check_extras",
     "head_for",
     "head_from_json",
 ]
@@ -60,6 +63,25 @@ def head_for(column: Column, wanted: Head | None = None) -> Head:
         if column.kind in head.column_kinds:
             return head().with_column(column)  # type: ignore[call-arg]
     raise ConfigError(f"A column of kind {column.kind!r} cannot be a target: no head predicts it.")
+
+
+def check_extras(targets: Mapping[str, Column], wanted: Mapping[str, Head] | None = None) -> None:
+    """Stop before any sample is read if a library is missing that the metrics of a target need.
+
+    Args:
+        targets: Target columns, fitted or not.
+        wanted: Heads in place of the default ones.
+
+    Raises:
+        DependencyError: the library, and what installs it.
+    """
+    for name, column in targets.items():
+        head = (wanted or {}).get(name)
+        heads = (
+            [type(head)] if head is not None else [each for each in HEADS.values() if column.kind in each.column_kinds]
+        )
+        if heads and heads[0].extra is not None:
+            require_extra(heads[0].extra, f"Measuring {name!r} ({column.kind})")
 
 
 def head_from_json(fields: dict[str, Any]) -> Head:

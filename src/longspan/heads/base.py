@@ -60,6 +60,8 @@ class Head(ABC):
     are measured, None when there are none."""
     averages: ClassVar[bool] = True
     """Whether the mean of several predictions, of views or of models, is a prediction."""
+    extra: ClassVar[str | None] = None
+    """The extra whose libraries its metrics need; see `longspan.extras`."""
     metrics: ClassVar[tuple[Metric, ...]]
     """The metrics it reports, the most important first."""
     column: Column | None

@@ -38,6 +38,7 @@ class Detect(Detector):
 
     kind: ClassVar[str] = "detect"
     column_kinds: ClassVar[tuple[str, ...]] = ("boxes",)
+    extra: ClassVar[str | None] = "detect"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("map", "higher"),
         Metric("ap50", "higher"),

@@ -41,6 +41,7 @@ class SegmentInstances(Detector):
 
     kind: ClassVar[str] = "segment_instances"
     column_kinds: ClassVar[tuple[str, ...]] = ("instances",)
+    extra: ClassVar[str | None] = "detect"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("mask_map", "higher"),
         Metric("mask_ap50", "higher"),

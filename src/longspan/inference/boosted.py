@@ -15,6 +15,7 @@ from longspan.data import Table
 from longspan.data.batches.samples import encode_rows
 from longspan.errors import Fault, ModelFileError, data_error
 from longspan.heads import Head, TargetPrediction, head_for
+from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.prediction import Prediction
 from longspan.inference.trees import Trees
 from longspan.storage.files import tensors_below, write_tensors
@@ -119,8 +120,9 @@ class BoostedTrees:
             found.append(Prediction(answers))
         return found if several else found[0]
 
-    def evaluate(self, table: Table) -> dict[str, float]:
-        """The metrics of each target's head over the rows of a table that have the target."""
+    def evaluate(self, data: Table | str | Path) -> dict[str, float]:
+        """The metrics of each target's head over the rows that have the target, of a table or a table's file."""
+        table = labelled_rows(data, self.inputs, self.heads)
         predictions = self._raw(self._encode_table(table))
         metrics: dict[str, float] = {}
         for name, head in self.heads.items():

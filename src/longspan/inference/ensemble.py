@@ -12,6 +12,7 @@ import torch
 from longspan.data import Table
 from longspan.errors import ConfigError
 from longspan.inference.known_rows import ROW_PARTS, PartMetrics
+from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.predictions import Predictions
 from longspan.inference.predictor import HasPredictor, Predictor, as_predictor, encode_targets
 from longspan.inference.scores import measure
@@ -61,9 +62,10 @@ class Ensemble:
         """Predictions for one sample, several, or a table, in order; see `Predictor.predict`."""
         return self._predictions(data, views, batch_size).decode(self.members[0].heads, data)
 
-    def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
-        """Metrics of the averaged predictions over the rows of a table that has the targets."""
+    def evaluate(self, data: Table | str | Path, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
+        """Metrics of the averaged predictions over rows that have the targets; see `Predictor.evaluate`."""
         heads = self.members[0].heads
+        table = labelled_rows(data, self.members[0].inputs, heads)
         samples = encode_targets(table, self.members[0].inputs, heads)
         rows = torch.arange(len(table))
         raw = self._predictions(table, views, batch_size).values

@@ -1,4 +1,4 @@
-"""What a model says about one sample."""
+"""What a model predicts for one sample."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WHOLE_PX = 1 << 20  # a JPEG is read at its full size
 @final
 @dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
-    """Answers by target. `prediction["breed"]` is a value; with one target `.value` and `.probability` are shorter."""
+    """Values by target. `prediction["breed"]` is a value; with one target `.value` and `.probability` are shorter."""
 
     answers: dict[str, TargetPrediction]
     """The answer of every target, with its probabilities."""
@@ -117,10 +117,14 @@ class Prediction:
         return fields
 
 
-def predictions_to_frame(predictions: Sequence[Prediction]) -> pl.DataFrame:
+def predictions_to_frame(predictions: Sequence[Prediction], *, probabilities: bool = False) -> pl.DataFrame:
     """One row per prediction, in order: the file where there is one, each value and its probability.
 
     A column that would have the name of a target gets an underscore behind it: `file_`.
+
+    Args:
+        predictions: Of any model.
+        probabilities: Also a column for each class, such as `breed_probability_pug`.
     """
     rows = []
     for prediction in predictions:
@@ -134,6 +138,9 @@ def predictions_to_frame(predictions: Sequence[Prediction]) -> pl.DataFrame:
                 fields[target] = json.dumps(prediction.located[target].json_value(answer.value), ensure_ascii=False)
             if answer.probability is not None:
                 fields[_free(f"{target}_probability", prediction.answers)] = answer.probability
+            if probabilities and answer.probabilities is not None:
+                for label, probability in answer.probabilities.items():
+                    fields[_free(f"{target}_probability_{label}", prediction.answers)] = probability
         rows.append(fields)
     return pl.DataFrame(rows, infer_schema_length=None)
 

@@ -21,6 +21,7 @@ from longspan.data.batches.row_hashes import hash_rows, hashes_from_json, known_
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
 from longspan.heads import Head, head_from_json
 from longspan.inference.known_rows import ROW_PARTS, PartMetrics, describe_known
+from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
 from longspan.inference.network import Network, eval_view, place
 from longspan.inference.precision import Precision, pick_device, pick_dtype
@@ -136,12 +137,18 @@ class Predictor:
         """Predictions as tensors, for what `predict` takes; see `scores.predict_rows` for `reduce`."""
         return self._predicted(self._read(data), views, batch_size, reduce=reduce)
 
-    def evaluate(self, table: Table, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
-        """Metrics over the rows of a table that has the targets, without rows whose target is missing.
+    def evaluate(self, data: Table | str | Path, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
+        """Metrics over rows that have the targets, without those whose target is missing.
 
         The loss is among them for views=1. Training rows and sealed test rows of this very model are recognised, and
         a warning says how many there are; `evaluate_parts` measures them apart.
+
+        Args:
+            data: A table with inputs and targets; or what holds one: a folder, a CSV file, annotations.
+            views: See `predict`.
+            batch_size: Rows at a time.
         """
+        table = labelled_rows(data, self.inputs, self.heads)
         samples = encode_targets(table, self.inputs, self.heads)
         rows = torch.arange(len(table))
         opened = bool(self.info.get("vault", {}).get("openings"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from longspan.errors import DependencyError
+from longspan.extras import require_extra
 from longspan.vision.annotation_values import entries_of, label_of
 from longspan.vision.instance_encoding import boxes_in, masks_in
 
@@ -119,12 +119,9 @@ def coco_figures(
     Raises:
         DependencyError: faster-coco-eval is not installed.
     """
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError as error:
-        raise DependencyError(
-            "Average precision is measured by faster-coco-eval: python -m pip install 'longspan[detect]'"
-        ) from error
+    require_extra("detect", "Average precision")
+    from faster_coco_eval import COCO, COCOeval_faster
+
     classes = sorted({each["category_id"] for row in (*targets, *answers) for each in row})
     size = {} if masks_px is None else {"height": masks_px[0], "width": masks_px[1]}
     common = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, final
 
 from longspan.columns import Column
@@ -11,7 +12,9 @@ from longspan.errors import ConfigError, unknown_name
 from longspan.heads import HEADS, Head
 from longspan.models import model_names
 
-__all__ = ["DESIGNS", "Design", "full_name", "resolve_design"]
+__all__ = ["DESIGNS", "Design", "full_name", "resolve_design", "split_weights", "with_weights"]
+
+_WEIGHTS = ("none", "imagenet", "speech")
 
 
 @final
@@ -78,6 +81,55 @@ DESIGNS: dict[str, Design] = {
     ),
 }
 """A new design is one entry here."""
+
+
+def split_weights(model: str) -> tuple[str, str | None]:
+    """`resnet18:imagenet` or `unet:resnet18:weights.safetensors` as the model and its weights; None if it names none.
+
+    Raises:
+        UnknownNameError: no such network, design, backbone or file of weights.
+        ConfigError: a design that has a backbone of its own.
+
+    Example:
+        >>> split_weights("resnet18:imagenet"), split_weights("unet:resnet18"), split_weights("unet:imagenet")
+        (('resnet18', 'imagenet'), ('unet:resnet18', None), ('unet', 'imagenet'))
+    """
+    name, _, rest = model.partition(":")
+    if name not in DESIGNS and name not in model_names():
+        raise unknown_name("model", name, [*model_names(), *DESIGNS])
+    if not rest or _is_weights(rest):
+        return name, rest or None
+    backbone, _, weights = rest.partition(":")
+    if name not in DESIGNS:
+        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", rest, _WEIGHTS)
+    if not DESIGNS[name].any_backbone and backbone in model_names():
+        raise ConfigError(f"{name} has a backbone of its own; leave {':' + backbone!r} out.")
+    if backbone not in model_names():
+        raise unknown_name(f"backbone or weights file (in {model})", backbone, [*model_names(), *_WEIGHTS])
+    if weights and not _is_weights(weights):
+        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", weights, _WEIGHTS)
+    return f"{name}:{backbone}", weights or None
+
+
+def with_weights(model: Any, weights: str | Path | None) -> tuple[Any, str | Path | None]:
+    """A model and its weights, where its name may hold them: "resnet18:imagenet".
+
+    Raises:
+        ConfigError: the name says other weights than `weights`.
+        UnknownNameError: see `split_weights`.
+    """
+    if not isinstance(model, str) or ":" not in model:
+        return model, weights
+    name, said = split_weights(model)
+    if said is None:
+        return name, weights
+    if weights is not None and str(weights) != said:
+        raise ConfigError(f"The model {model} says weights {said}, and the weights are given as {weights}: say one.")
+    return name, None if said == "none" else said
+
+
+def _is_weights(words: str) -> bool:
+    return words in _WEIGHTS or Path(words).expanduser().is_file()
 
 
 def resolve_design(model: Any, targets: Mapping[str, Column], heads: Mapping[str, Head]) -> tuple[Any, dict[str, Head]]:

@@ -13,14 +13,14 @@ from torch import nn
 from longspan.data import Table, Task
 from longspan.data.batches.augmentation import augmentation_by_input
 from longspan.errors import ConfigError, unknown_name
-from longspan.heads import Head, head_for
+from longspan.heads import Head, check_extras, head_for
 from longspan.inference.network import Network, eval_view, place
 from longspan.inference.precision import pick_device, pick_dtype
 from longspan.inference.predictor import Predictor
 from longspan.inference.scores import Scores, score_rows
 from longspan.inference.source import prepare_inputs, whole_source
 from longspan.metrics.per_class import ClassMetrics
-from longspan.models import Backbone, ModelConfig
+from longspan.models import Backbone, ModelConfig, model_names
 from longspan.old_names import accepts_old_keywords
 from longspan.randomness import step_seed
 from longspan.train.backbone_factory import make_backbone, normalised_for
@@ -29,7 +29,7 @@ from longspan.train.checkpoints.checkpoint import Checkpoints, name_of, read_lat
 from longspan.train.checkpoints.checkpoint_state import check_same_training, go_back
 from longspan.train.class_balance import count_classes
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
-from longspan.train.designs import full_name, resolve_design
+from longspan.train.designs import DESIGNS, full_name, resolve_design, with_weights
 from longspan.train.label_review import SuspectLabel, suspect_labels, write_relabel_page
 from longspan.train.optimization.lr_find import LRFind, range_test
 from longspan.train.phases import own_randomness, train_phases
@@ -71,7 +71,8 @@ class Learner:
             task: The table, its split, inputs and targets.
             model: A name (`longspan models` lists them), the config of a network with options, a design on a backbone
                 ("unet:resnet18", see `DESIGNS`), or a module of yours (see `Network`).
-            weights: Initial weights of the backbone: None for fresh ones, "imagenet", or a file.
+            weights: Initial weights of the backbone: None for fresh ones, "imagenet", or a file. They may also stand
+                behind the name: "resnet18:imagenet".
             pool: Global pooling of the backbone, where it ends in one.
             heads: By target, in place of the default heads.
             config: Batch size, optimizer, augmentation and so on.
@@ -84,6 +85,13 @@ class Learner:
         """
         config = config or TrainConfig()
         picked = pick_device(device)
+        # Names and libraries come before the data: reading it may take minutes.
+        model, weights = with_weights(model, weights)
+        unfitted = {name: task.table.columns[name] for name in task.target_names}
+        named, designed = resolve_design(model, unfitted, heads or {})
+        if isinstance(named, str) and named not in model_names():
+            raise unknown_name("model", named, [*model_names(), *DESIGNS])
+        check_extras(unfitted, designed)
         task.prepare()
         for name in heads or {}:
             if name not in task.targets:

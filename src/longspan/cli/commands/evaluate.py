@@ -35,6 +35,7 @@ def evaluate(
     ] = None,
     root: told.Root = None,
     suffix: told.Suffix = None,
+    corners: told.Corners = None,
     format: told.Format = None,
     annotations: told.Annotations = None,
     classes: told.Classes = None,
@@ -86,7 +87,7 @@ def evaluate(
         images = image or (wanted if Path(source).is_dir() or (pattern is not None) else _if_there(wanted, source))
         table = read_source(
             source, pattern=pattern, image=images, columns=(), kinds=_kinds(predictor), root=root, suffix=suffix,
-            annotated=annotated,
+            corners=corners, annotated=annotated,
             targets=predictor.answers if isinstance(predictor, Pipeline) else tuple(_member(predictor).heads),
         )  # fmt: skip
         if where is not None:

@@ -36,6 +36,7 @@ def leaks(
     image: told.ImageColumn = None,
     root: told.Root = None,
     suffix: told.Suffix = None,
+    corners: told.Corners = None,
     column: told.Columns = None,
     format: told.Format = None,
     annotations: told.Annotations = None,
@@ -89,7 +90,7 @@ def leaks(
         def read(where: str) -> Table:
             return read_source(
                 where, pattern=pattern, image=image, columns=columns, root=root, suffix=suffix, annotated=annotated,
-                on_error=on_error,
+                corners=corners, on_error=on_error,
             )  # fmt: skip
 
         table = read(source)

@@ -1,4 +1,4 @@
-"""`longspan predict`: what a saved model thinks of images."""
+"""`longspan predict`: the predictions of a saved model for images, recordings or the rows of a table."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 from longspan.cli import options as told
 from longspan.cli.options import Opt
 from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
-from longspan.cli.prediction_writer import AnswerFiles
-from longspan.cli.shell import interruptible, print_table, writing
+from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_json
+from longspan.cli.shell import interruptible, print_table
 from longspan.cli.table_inputs import new_rows, predicted_frame, reads_a_table
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
@@ -37,27 +37,34 @@ def predict(
     as_json: Annotated[
         bool, Opt("--json", help="Print JSON: an object for one file, a list of objects for several.")
     ] = False,
+    probabilities: Annotated[
+        bool,
+        Opt("--probabilities", help="The probability of every class, not only of the predicted one."),
+    ] = False,
     out: Annotated[
         str | None,
-        Opt(metavar="PATH", help="Write the answers instead of printing them: into a file (csv, coco) or a folder."),
+        Opt(
+            metavar="PATH",
+            help="Write the predictions to a file (.csv, .tsv, .json) or, with --format voc, yolo or masks, a folder.",
+        ),
     ] = None,
     format: Annotated[
-        str,
+        str | None,
         Opt(
-            metavar="csv|coco|voc|yolo|masks",
-            help="Of --out: a table with one row per file; boxes or instances as COCO's JSON, Pascal VOC's XML or "
-            "YOLO's text; masks as PNG.",
+            metavar="csv|json|coco|voc|yolo|masks",
+            help="Of --out: a table or JSON with a row or an object for each file; boxes or instances as COCO's JSON, "
+            "Pascal VOC's XML or YOLO's text; masks as PNG.  [default: as the name of the file ends]",
         ),
-    ] = "csv",
+    ] = None,
     target: Annotated[
-        str | None, Opt(metavar="COLUMN", help="Which answers --format writes, where several would fit.")
+        str | None, Opt(metavar="COLUMN", help="Which predictions --format writes, where several would fit.")
     ] = None,
     draw: Annotated[
         str | None, Opt(metavar="DIR", help="Draw masks, boxes and instances: each image becomes DIR/NAME.png.")
     ] = None,
     score: Annotated[
         float | None,
-        Opt(metavar="X", help="Leave out boxes and instances that are less sure.  [default: as trained, usually 0.5]"),
+        Opt(metavar="X", help="Leave out boxes and instances below this score.  [default: as trained, usually 0.5]"),
     ] = None,
     tiles: Annotated[
         bool, Opt("--tiles", help="For masks: look at large images at their own size, a tile at a time.")
@@ -68,14 +75,17 @@ def predict(
 ) -> None:
     """Predict for images, recordings, all of these in a folder, or the rows of a table.
 
-    One line per file: its name, each target with its answer, and how probable the model holds it; of boxes and
-    instances how many there are, of masks the fraction of each class. If any file cannot be read, all such files are
-    named and nothing is predicted.
+    One line per file: its name, the predicted value of each target and its probability; for boxes and instances how
+    many there are, for masks the fraction of each class. If files cannot be read, all of them are named and nothing is
+    predicted.
     """
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
     files = [path for file in files for path in _files_of(file)]
-    places = AnswerFiles(images=tuple(files), out=out, format=format, target=target, draw=draw, force=force)
+    places = AnswerFiles(
+        images=tuple(files), out=out, format=format or format_of(out), target=target, draw=draw, force=force,
+        probabilities=probabilities,
+    )  # fmt: skip
 
     from longspan.inference import BoostedTrees
     from longspan.systems.function_registry import load_with_functions
@@ -83,7 +93,7 @@ def predict(
     with interruptible(lambda: "No half-written file is left behind."):
         network = load_with_functions(model, device=device)
         if isinstance(network, BoostedTrees) or reads_a_table(network):
-            _predict_table(network, files, out, as_json=as_json)
+            _predict_table(network, files, places, as_json=as_json)
             return
         located = located_answers(network)
         places.check(located)
@@ -98,7 +108,7 @@ def predict(
     if out is None:
         width = max(len(file) for file in files)
         for file, prediction in zip(files, predictions, strict=True):
-            print(f"{file:<{width}}  {answer_words(prediction)}")
+            print(f"{file:<{width}}  {answer_words(prediction, probabilities=probabilities)}")
     for sentence in sentences:
         print(sentence)
 
@@ -118,26 +128,28 @@ def _files_of(path: str) -> list[str]:
     return [str(each) for each in found]
 
 
-def _predict_table(model: Any, files: Sequence[str], out: str | None, *, as_json: bool) -> None:
+def _predict_table(model: Any, files: Sequence[str], places: AnswerFiles, *, as_json: bool) -> None:
     """Predictions for every row of a table: printed, or written beside the row."""
     from longspan.inference import predictions_to_frame
-    from longspan.storage.files import write_whole
 
+    if places.format not in ("csv", "json"):
+        raise ConfigError(f"--format {places.format} is for images; the predictions of a table are csv or json.")
     table = new_rows(files)
     predictions = model.predict(table, batch_size=1024)
     if as_json:
         print(json.dumps([prediction.to_json() for prediction in predictions], indent=2, ensure_ascii=False))
         return
-    if out is None:
-        found = predictions_to_frame(predictions)
+    if places.out is None:
+        found = predictions_to_frame(predictions, probabilities=places.probabilities)
         rows = [[str(number), *map(_cell, row)] for number, row in enumerate(found.iter_rows())]
         print_table(["row", *found.columns], rows, right=[0])
         return
-    path = Path(out).expanduser()
-    frame = predicted_frame(table, predictions)
-    with writing(path, "--out"):
-        write_whole(path, lambda part: frame.write_csv(part))
-    print(f"{len(predictions):,} predictions in {out}")
+    path = Path(places.out).expanduser()
+    if places.format == "json":
+        write_json(path, predictions)
+    else:
+        write_frame(path, predicted_frame(table, predictions, probabilities=places.probabilities))
+    print(f"{len(predictions):,} predictions in {places.out}")
 
 
 def _cell(value: Any) -> str:

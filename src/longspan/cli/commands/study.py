@@ -21,6 +21,7 @@ def study(
     image: told.ImageColumn = None,
     root: told.Root = None,
     suffix: told.Suffix = None,
+    corners: told.Corners = None,
     target: told.Targets = None,
     column: told.Columns = None,
     format: told.Format = None,
@@ -129,7 +130,7 @@ def study(
         report_on(out, quiet=quiet)
         return
     options = TrainOptions(
-        source=source, pattern=pattern, image=image, root=root, suffix=suffix,
+        source=source, pattern=pattern, image=image, root=root, suffix=suffix, corners=corners,
         target=tuple(target or ()), column=tuple(column or ()),
         format=format, annotations=annotations, classes=classes, mask_name=mask_name, ignored=tuple(ignored or ()),
         on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by, gap=gap,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, final
 
 from longspan.data.annotations.files import read_text
-from longspan.errors import DataError, DependencyError
+from longspan.errors import DataError
+from longspan.extras import require_extra
 
 __all__ = ["YamlValue", "read_yaml"]
 
@@ -52,10 +53,8 @@ def read_yaml(path: Path) -> YamlValue:
         DataError: the file cannot be read, is not YAML, or has a key twice.
         DependencyError: PyYAML is not installed.
     """
-    try:
-        import yaml
-    except ImportError:
-        raise DependencyError(f'Reading {path} needs PyYAML: pip install "longspan[yaml]"') from None
+    require_extra("yaml", f"Reading {path}")
+    import yaml
 
     try:
         node = yaml.compose(read_text(path, limit_bytes=_LIMIT_BYTES), Loader=yaml.SafeLoader)

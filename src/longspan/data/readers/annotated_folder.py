@@ -21,6 +21,7 @@ from longspan.data.annotations import read_coco, read_masks, read_voc, read_yolo
 from longspan.data.annotations.faults import OnError
 from longspan.data.annotations.files import IMAGE_ENDINGS, files_below, stem_of
 from longspan.data.combine import concat_rows
+from longspan.data.readers.box_rows import Corners
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.splits.split_column import PART_WORDS
 from longspan.data.table_parts import TableParts
@@ -47,7 +48,12 @@ class _Layout:
 
 
 def read_annotated_folder(
-    folder: Path, *, image: str = "image", instances: bool | None = None, on_error: OnError = "raise"
+    folder: Path,
+    *,
+    image: str = "image",
+    corners: Corners | None = None,
+    instances: bool | None = None,
+    on_error: OnError = "raise",
 ) -> tuple[TableParts, str] | None:
     """The images of a folder with what files in it say about them; None if there are no such files.
 
@@ -57,6 +63,7 @@ def read_annotated_folder(
     Args:
         folder: Looked through with everything below it.
         image: Name of the column of images.
+        corners: Of Pascal VOC's files; see `read_voc`. None: pixels.
         instances: Whether there is a column of instances, where the format can have one; None: if the files have any.
         on_error: "raise" or "skip", as the reader of each format has it.
 
@@ -73,7 +80,7 @@ def read_annotated_folder(
             return parts, f"YOLO's text files, as {name} names them"
     below = {PART_WORDS[each.name.lower()]: each for each in _folders(folder) if each.name.lower() in PART_WORDS}
     if "train" in below and len(below) > 1:
-        layouts = {part: _layout(each, instances, options) for part, each in below.items()}
+        layouts = {part: _layout(each, instances, corners, options) for part, each in below.items()}
         found = {part: layout for part, layout in layouts.items() if layout is not None}
         if found:
             if lacking := [str(below[part]) for part in below if part not in found]:
@@ -87,7 +94,7 @@ def read_annotated_folder(
                 whole = _joined(whole, each)
             what = f"{next(iter(found.values())).what}, and likewise in {', '.join(below[part].name for part in below)}"
             return replace(whole, source=str(folder)), what
-    layout = _layout(folder, instances, options)
+    layout = _layout(folder, instances, corners, options)
     return None if layout is None else (layout.read(), layout.what)
 
 
@@ -120,7 +127,7 @@ def coco_images(path: Path, around: Path | None = None) -> Path:
     return found
 
 
-def _layout(folder: Path, instances: bool | None, options: dict[str, Any]) -> _Layout | None:
+def _layout(folder: Path, instances: bool | None, corners: Corners | None, options: dict[str, Any]) -> _Layout | None:
     """What one folder of images with annotations looks like."""
     written = [path for path in (*folder.glob("*.json"), *folder.glob("annotations/*.json")) if is_coco(path)]
     if len(written) > 1:
@@ -135,9 +142,8 @@ def _layout(folder: Path, instances: bool | None, options: dict[str, Any]) -> _L
         return _Layout(f"the COCO file {written[0].name}, with the images in {images}", read)
     if (xml := _xml_folder(folder)) is not None:
         images = _folder_called(folder, _IMAGES) or folder
-        return _Layout(
-            f"Pascal VOC's XML files in {xml}, with the images in {images}", partial(read_voc, xml, images, **options)
-        )
+        read = partial(read_voc, xml, images, corners=corners or "pixels", **options)
+        return _Layout(f"Pascal VOC's XML files in {xml}, with the images in {images}", read)
     images = _folder_called(folder, _IMAGES)
     if images is not None:
         for each in (found for name in _MASKS if (found := _folder_called(folder, (name,))) is not None):

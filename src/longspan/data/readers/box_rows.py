@@ -1,19 +1,26 @@
-"""Tables with a row for each box, as many tools write them: a file name, four numbers, a class."""
+"""Tables with a row for each box, as many tools write them: a file name, four numbers, a class.
+
+The numbers are the edges of the box, so that xmin = 0, xmax = 3 are three pixels. Tables made from Pascal VOC's XML
+count pixels from 1 instead, and the last one belongs to the box (xmin = 1, xmax = 3): `corners="pixels"` reads them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from longspan.columns import Boxes
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.table_parts import TableParts
-from longspan.errors import DataError, Fault, data_error
+from longspan.errors import ConfigError, DataError, Fault, data_error
 
-__all__ = ["box_columns", "boxes_by_image"]
+__all__ = ["Corners", "box_columns", "boxes_by_image", "count_from_one"]
+
+Corners = Literal["edges", "pixels"]
+"""What the four numbers of a box are: its edges, or its first and last pixel, counted from 1."""
 
 _CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),
@@ -35,7 +42,24 @@ def box_columns(names: Sequence[str]) -> tuple[str, str, str, str] | None:
     return None
 
 
-def boxes_by_image(parts: TableParts, image: str) -> TableParts:
+def count_from_one(frame: pl.DataFrame) -> bool:
+    """Whether boxes look like pixels counted from 1: some reach the first pixel and some the last, none lies outside.
+
+    Only a table with the sizes of its images can show this: a box with xmin = 1 beside one with xmax = width, and no 0.
+    """
+    corners = box_columns(frame.columns)
+    by_small = {name.strip().lower(): name for name in frame.columns}
+    if corners is None or not {"width", "height"} <= set(by_small):
+        return False
+    x0, y0, x1, y1 = (frame[name] for name in corners)
+    width, height = frame[by_small["width"]], frame[by_small["height"]]
+    if not all(each.dtype.is_numeric() for each in (x0, y0, x1, y1, width, height)):
+        return False
+    least = min((float(each) for each in (x0.min(), y0.min()) if each is not None), default=0.0)  # type: ignore[arg-type]
+    return least == 1 and bool((x1 == width).any() or (y1 == height).any())
+
+
+def boxes_by_image(parts: TableParts, image: str, corners: Corners = "edges") -> TableParts:
     """A row for each image with all its boxes, from a table with a row for each box.
 
     A row without numbers says that its image has no box. Columns that are the same in all rows of each image, such as
@@ -44,22 +68,27 @@ def boxes_by_image(parts: TableParts, image: str) -> TableParts:
     Args:
         parts: The rows, with the columns that `box_columns` finds, and perhaps one that names the class.
         image: The column with the images' files.
+        corners: "edges", or "pixels" counted from 1.
 
     Raises:
         DataError: numbers that are missing or no box, all by row.
     """
-    corners = box_columns(parts.frame.columns)
-    assert corners is not None
+    if corners not in ("edges", "pixels"):
+        raise ConfigError(f"corners must be 'edges' or 'pixels', got {corners!r}.")
+    edges = box_columns(parts.frame.columns)
+    assert edges is not None
     label = next((name for small in _LABELS for name in parts.frame.columns if name.strip().lower() == small), None)
     frame = parts.frame
     faults: list[Fault] = []
     rows: dict[str, list[dict[str, Any]]] = {}
-    cells = frame.select([*corners, *([label] if label else [])]).to_dict(as_series=False)
+    cells = frame.select([*edges, *([label] if label else [])]).to_dict(as_series=False)
     for row, name in enumerate(frame[image].to_list()):
         if name is None:
             faults.append(Fault(f"{parts.source}, row {row}", f"column {image!r} is empty"))
             continue
-        box = [cells[corner][row] for corner in corners]
+        box = [cells[corner][row] for corner in edges]
+        if corners == "pixels":
+            box = [each - 1 if place < 2 and isinstance(each, int | float) else each for place, each in enumerate(box)]
         found = rows.setdefault(name, [])
         if all(edge is None for edge in box):
             continue
@@ -73,8 +102,8 @@ def boxes_by_image(parts: TableParts, image: str) -> TableParts:
     if faults:
         raise data_error(f"Boxes in {parts.source} cannot be used:", faults, "Correct these rows, or delete them.")
     if "boxes" in frame.columns:
-        raise DataError(f"{parts.source} has a column 'boxes' beside those of {', '.join(corners)}; rename one.")
-    others = [name for name in frame.columns if name not in (image, label, *corners)]
+        raise DataError(f"{parts.source} has a column 'boxes' beside those of {', '.join(edges)}; rename one.")
+    others = [name for name in frame.columns if name not in (image, label, *edges)]
     same = frame.group_by(image, maintain_order=True).agg([pl.col(name).n_unique() for name in others])
     kept = [name for name in others if (same[name] == 1).all()]
     first = frame.group_by(image, maintain_order=True).agg([pl.col(name).first() for name in kept])

@@ -16,6 +16,7 @@ __all__ = ["ImagePaths", "find_image_paths"]
 
 _CELLS = 50
 _MOST_FILES = 200_000  # a larger folder is not searched for names
+_MOST_FILES_ABOVE = 20_000  # the folder above may be anything
 _ENOUGH = 0.5
 
 
@@ -35,7 +36,8 @@ def find_image_paths(
     """The columns that name images, with the folder and ending that make them files.
 
     What the caller says is kept; the rest is sought: first paths from `folder`, the table's own, then files of these
-    names, with or without their ending, anywhere below it.
+    names, with or without their ending, anywhere below it. Where there are none, whole file names are also sought in
+    the folder above, since many exports have `annotations/boxes.csv` beside `images/`.
 
     Args:
         cells: The first rows of a table, as text.
@@ -59,25 +61,33 @@ def find_image_paths(
     if direct:
         best = max(fraction for fraction, _ in direct)
         return [paths for fraction, paths in direct if fraction == best]
-    return _searched(values, root or folder, suffix)
+    found = _searched(values, root or folder, suffix, _MOST_FILES)
+    if found or root is not None or folder.resolve().parent == folder.resolve():
+        return found
+    files = {name: cells for name, cells in values.items() if sum(map(_ends_as_image, cells)) >= _ENOUGH * len(cells)}
+    return _searched(files, folder.resolve().parent, suffix, _MOST_FILES_ABOVE) if files else []
 
 
 def _is_image(root: Path, cell: str) -> bool:
     """Whether the cell is the path of a file that ends as images do."""
     try:
-        return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in IMAGE_ENDINGS and (root / cell).is_file()
+        return _ends_as_image(cell) and (root / cell).is_file()
     except (OSError, ValueError):  # text that cannot be a path
         return False
 
 
-def _searched(values: dict[str, list[str]], folder: Path, suffix: str | None) -> list[ImagePaths]:
+def _ends_as_image(cell: str) -> bool:
+    return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in IMAGE_ENDINGS
+
+
+def _searched(values: dict[str, list[str]], folder: Path, suffix: str | None, most: int) -> list[ImagePaths]:
     """Files below the folder whose names, or names without ending, are those in the cells."""
     by_name: dict[str, list[tuple[str, str]]] = {}  # last part of the path -> (folder, ending that is not in the cell)
     count = 0
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         count += len(files)
-        if count > _MOST_FILES:
+        if count > most:
             return []
         for file in files:
             stem, ending = os.path.splitext(file)

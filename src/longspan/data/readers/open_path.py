@@ -12,7 +12,7 @@ from longspan.columns import Column, Image
 from longspan.data.annotations import read_coco
 from longspan.data.annotations.faults import OnError
 from longspan.data.readers.annotated_folder import coco_images, is_coco, read_annotated_folder
-from longspan.data.readers.box_rows import box_columns, boxes_by_image
+from longspan.data.readers.box_rows import Corners, box_columns, boxes_by_image, count_from_one
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.image_paths import ImagePaths, find_image_paths
 from longspan.data.readers.readers import head_of_table, read_csv, read_parquet
@@ -34,6 +34,7 @@ def open_path(
     root: str | Path | None = None,
     suffix: str | None = None,
     boxes: bool | None = None,
+    corners: Corners | None = None,
     instances: bool | None = None,
     on_error: OnError = "raise",
     tell: Callable[[str], None] = lambda sentence: None,
@@ -51,6 +52,8 @@ def open_path(
         suffix: What stands behind each cell of `image`, such as ".png". None: nothing; or what makes the cells files.
         boxes: Whether a table with a row for each box is read as one row for each image. None: if it has the columns
             xmin, ymin, xmax and ymax, or the like.
+        corners: Of boxes in a table or Pascal VOC's files: "edges", or first and last "pixels" counted from 1. None:
+            edges in tables, pixels in Pascal VOC's files.
         instances: Whether there is a column of instances, where a format can have one; None: if there are any.
         on_error: "raise" refuses faulty annotations, all by name; "skip" leaves them out.
         tell: Called with a sentence about what was found.
@@ -64,7 +67,9 @@ def open_path(
     if path.is_dir():
         if root is not None or suffix is not None:
             raise ConfigError(f"root and suffix are for tables with paths; {path} is a folder.")
-        found = read_annotated_folder(path, image=image or "image", instances=instances, on_error=on_error)
+        found = read_annotated_folder(
+            path, image=image or "image", corners=corners, instances=instances, on_error=on_error
+        )
         if found is not None:
             tell(found[1])
             return found[0]
@@ -85,7 +90,7 @@ def open_path(
             f"{path} cannot be read as a table: its name ends in {ending or 'nothing'!r}. Give a folder, or a file "
             "that ends in .csv, .tsv, .parquet, .yaml or .json."
         )
-    return _open_table(path, columns or {}, image, root, suffix, boxes, tell)
+    return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell)
 
 
 def _open_table(
@@ -95,6 +100,7 @@ def _open_table(
     root: str | Path | None,
     suffix: str | None,
     boxes: bool | None,
+    corners: Corners | None,
     tell: Callable[[str], None],
 ) -> TableParts:
     head = head_of_table(path)
@@ -115,13 +121,18 @@ def _open_table(
         parts = replace(parts, frame=parts.frame.with_columns(texts.alias(files.column)))
     behind = f", with {files.suffix} behind each" if files.suffix else ""
     tell(f"images from column {files.column!r}, seen from {files.root}{behind}")
-    corners = box_columns(parts.frame.columns)
-    if boxes is True and corners is None:
+    edges = box_columns(parts.frame.columns)
+    if boxes is True and edges is None:
         raise DataError(f"{path} has no columns xmin, ymin, xmax and ymax, nor the like, for boxes.")
-    if corners is not None and boxes is not False:
-        rows = parts.frame.height
-        parts = boxes_by_image(parts, files.column)
-        tell(f"boxes from columns {', '.join(corners)}: {rows:,} lines about {parts.frame.height:,} images")
+    if edges is not None and boxes is not False:
+        rows, from_one = parts.frame.height, corners is None and count_from_one(parts.frame)
+        parts = boxes_by_image(parts, files.column, corners or "edges")
+        tell(f"boxes from columns {', '.join(edges)}: {rows:,} lines about {parts.frame.height:,} images")
+        if from_one:
+            tell(
+                "they look like Pascal VOC's, whose pixels count from 1; here they are taken as edges, off by at most "
+                "one pixel. If they are VOC's: --corners pixels (corners='pixels' in Python)"
+            )
     return parts
 
 

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from longspan.errors import DependencyError, StudyError
+from longspan.errors import StudyError
+from longspan.extras import require_extra
 from longspan.study.runs.runs import Context, Failure, Run, RunResult
 from longspan.study.runs.workers import Ended, Queue, process_died, work
 
@@ -29,10 +30,8 @@ def run_on_ray(context: Context, runs: Sequence[Run] | Queue, jobs: int) -> Gene
         DependencyError: Ray is not installed.
         StudyError: the task or a strategy cannot be sent.
     """
-    try:
-        ray: Any = importlib.import_module("ray")  # an extra: type checkers need not have it
-    except ImportError as error:
-        raise DependencyError("Studies on a Ray cluster need Ray: pip install 'longspan[ray]'") from error
+    require_extra("ray", 'backend="ray"')
+    ray: Any = importlib.import_module("ray")  # type checkers need not have it
     started = not ray.is_initialized()
     if started:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")

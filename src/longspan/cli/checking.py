@@ -1,0 +1,108 @@
+"""What is wrong with options, found before any data is read: reading may take minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longspan.cli.sources import check_source, typed_targets
+from longspan.cli.train_options import TrainOptions
+from longspan.errors import ConfigError, WeightsError
+
+if TYPE_CHECKING:
+    from longspan.heads import Head
+
+__all__ = ["check_early"]
+
+_BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "instance-masks": "instances"}
+"""What the annotations of a format become, unless --target says otherwise."""
+
+
+def check_early(options: TrainOptions, models: Iterable[str] = ()) -> TrainOptions:
+    """The options with the weights that stand behind the name of the network taken apart from it.
+
+    Checked are: whether SOURCE exists; then types of columns, network and weights, numbers of the training, the device,
+    and the libraries that the target needs, as far as that is known before the data has been read.
+
+    Args:
+        options: As they were given.
+        models: Of the strategies of a study; their names are known to be right.
+
+    Raises:
+        LongspanError: the first of these that is wrong.
+    """
+    from longspan.cli.learners import callbacks_of, planned
+    from longspan.cli.tasks import train_config
+    from longspan.inference.precision import pick_device
+
+    check_source(options.source)
+    for option in ("annotations", "classes", "root", "relabel"):
+        value = getattr(options, option)
+        if value is not None and not Path(value).expanduser().exists():
+            raise ConfigError(f"--{option} {value}: there is no such file or folder.")
+    targets, columns = typed_targets(options.target, options.column)
+    if options.model is not None:
+        options = with_model(options)
+    _check_weights(options.weights)
+    numbers = replace(
+        options, batch_size=1 if options.batch_size is None else options.batch_size, mode=options.mode or "fit"
+    )
+    train_config(numbers)
+    callbacks_of(options)
+    planned(numbers)
+    pick_device(options.device)
+    _check_libraries(options, targets, columns, [*models, options.model or ""])
+    return options
+
+
+def with_model(options: TrainOptions) -> TrainOptions:
+    """The options with network and weights apart: `--model resnet18:imagenet` is `--model resnet18 --weights imagenet`.
+
+    Raises:
+        UnknownNameError: no such network, design, backbone or file of weights.
+        ConfigError: --weights says something else.
+    """
+    from longspan.train.designs import split_weights
+
+    model, weights = split_weights(options.model or "")
+    if weights is not None and options.weights not in (None, weights):
+        raise ConfigError(f"--model {options.model} says other weights than --weights {options.weights}: give one.")
+    return replace(options, model=model, weights=weights or options.weights)
+
+
+def _check_weights(weights: str | None) -> None:
+    if (
+        weights is not None
+        and weights not in ("none", "imagenet", "speech")
+        and not Path(weights).expanduser().is_file()
+    ):
+        raise WeightsError(f"--weights {weights}: there is no such file; write none, imagenet, or the path of one.")
+
+
+def _check_libraries(
+    options: TrainOptions, targets: tuple[str, ...], columns: tuple[str, ...], models: Iterable[str]
+) -> None:
+    """DependencyError if a library is missing that will be needed whatever the data holds."""
+    from longspan.extras import require_extra
+    from longspan.heads import HEADS
+    from longspan.train.designs import DESIGNS
+
+    kinds = {words.rpartition("=")[2].partition(":")[0] for words in columns}
+    if not targets or {"boxes", "instances"} & set(targets):
+        kinds |= {_BOXES[options.format]} if options.format in _BOXES else set()
+    by_default: dict[str, type[Head]] = {}
+    for head in HEADS.values():
+        for kind in head.column_kinds:
+            by_default.setdefault(kind, head)
+    heads = [by_default[kind] for kind in kinds if kind in by_default]
+    designs = [model.partition(":")[0] for model in models]
+    heads += [HEADS[DESIGNS[design].head] for design in designs if design in DESIGNS]
+    for head in heads:
+        if head.extra is not None:
+            require_extra(head.extra, f"Measuring {' and '.join(head.column_kinds)}")
+    if "audio" in kinds:
+        require_extra("audio", "Reading sound")
+    if Path(options.source).suffix.lower() in (".yaml", ".yml"):
+        require_extra("yaml", f"Reading {options.source}")

@@ -1,0 +1,64 @@
+"""Optional libraries: which extra brings them, what needs them, and one error where they are missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from longspan.errors import DependencyError
+
+__all__ = ["EXTRAS", "Extra", "require_extra"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Libraries that `pip install 'longspan[NAME]'` brings."""
+
+    name: str
+    """As in `longspan[NAME]`."""
+    modules: tuple[str, ...]
+    """What Python imports; the extra is installed if all of them are."""
+    enables: str
+    """What can be done with it, to follow the name in a list."""
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f"python -m pip install 'longspan[{self.name}]'"
+
+    def missing(self) -> list[str]:
+        """The modules that are not installed."""
+        return [module for module in self.modules if importlib.util.find_spec(module) is None]
+
+
+EXTRAS: Mapping[str, Extra] = {
+    extra.name: extra
+    for extra in (
+        Extra("detect", ("faster_coco_eval",), "boxes and instances: average precision, the metric of detection"),
+        Extra("audio", ("soundfile", "soxr"), "sound: reading and resampling recordings"),
+        Extra("yaml", ("yaml",), "data.yaml of Ultralytics and Roboflow, and class lists in YAML"),
+        Extra("rcnn", ("cv2",), "the systems on R-CNN: selective search"),
+        Extra("ray", ("ray",), "studies on a Ray cluster: longspan study --backend ray"),
+        Extra("notebook", ("ipywidgets",), "progress bars in notebooks"),
+        Extra("test", ("pytest", "hypothesis"), "longspan's own tests"),
+    )
+}
+"""All of them, the most used first."""
+
+
+def require_extra(name: str, what: str) -> None:
+    """Stop here, before any work, if the libraries of an extra are missing.
+
+    Args:
+        name: Of the extra.
+        what: What needs it, as the beginning of a sentence: "Detection".
+
+    Raises:
+        DependencyError: they are missing; the message is what installs them.
+    """
+    extra = EXTRAS[name]
+    if missing := extra.missing():
+        raise DependencyError(f"{what} needs {' and '.join(missing)}, which is not installed: {extra.install}")
