@@ -6,6 +6,9 @@ All of them end a command line program with exit code 2 and without a traceback;
 from __future__ import annotations
 
 import difflib
+import heapq
+import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import final
 
@@ -21,6 +24,7 @@ __all__ = [
     "LeakError",
     "LongspanError",
     "ModelFileError",
+    "NearestNames",
     "PipelineError",
     "ShapeError",
     "SplitError",
@@ -165,6 +169,56 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     # Of the word itself only its beginning: what a file gives may be of any length, or no word at all.
     found = difflib.get_close_matches(str(name)[:100].lower(), by_lower, n=1, cutoff=0.5)
     return by_lower[found[0]] if found else None
+
+
+_ENOUGH = 4000  # names with a pair of letters, counted once for each pair
+
+
+@final
+class NearestNames:
+    """`nearest` for many words and one list of names, in a time that does not grow with the words.
+
+    Pairs of neighbouring letters point to the few names worth a comparison. After `most` different words only those
+    that are a name but for capitals and spaces have one: nobody reads the hints of thousands of rows.
+    """
+
+    def __init__(self, names: Iterable[str], *, most: int = 100, candidates: int = 12) -> None:
+        """Index the names.
+
+        Args:
+            names: All that are valid.
+            most: How many different words are compared with names.
+            candidates: How many names a word is compared with.
+        """
+        self._by_lower = {name.strip().lower(): name for name in names}
+        self._by_pair: dict[str, list[str]] = {}
+        for lower in self._by_lower:
+            for pair in _pairs(lower):
+                self._by_pair.setdefault(pair, []).append(lower)
+        self._found: dict[str, str | None] = {}
+        self._most, self._candidates = most, candidates
+
+    def find(self, word: str) -> str | None:
+        """The name most like `word`, None if nothing is near."""
+        lower = str(word)[:100].strip().lower()
+        if lower in self._by_lower:
+            return self._by_lower[lower]
+        if lower not in self._found and len(self._found) < self._most:
+            named = sorted((self._by_pair[pair] for pair in _pairs(lower) if pair in self._by_pair), key=len)
+            # The rarest pairs first: those that most names have say little and cost most.
+            sums = list(itertools.accumulate(map(len, named)))
+            few = [names for names, upto in zip(named, sums, strict=True) if upto <= _ENOUGH]
+            shared = Counter(itertools.chain.from_iterable(few or named[:1]))
+            alike = heapq.nlargest(self._candidates, shared, key=lambda name: shared[name] / (len(name) + len(lower)))
+            found = difflib.get_close_matches(lower, alike, n=1, cutoff=0.5)
+            self._found[lower] = self._by_lower[found[0]] if found else None
+        return self._found.get(lower)
+
+
+def _pairs(word: str) -> set[str]:
+    """Neighbouring letters, and the first and the last one with the edge of the word."""
+    framed = f"\0{word}\0"
+    return {framed[at : at + 2] for at in range(len(framed) - 1)}
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError:

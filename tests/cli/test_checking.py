@@ -107,7 +107,7 @@ def test_a_source_that_is_missing_is_said_before_a_model_that_exists(longspan, t
 
 def test_a_misspelt_source_gets_the_file_that_is_there_or_the_data_set(longspan, pets, tmp_path):
     assert f"Did you mean {pets}?" in longspan("train", tmp_path / "pet").err
-    assert "Did you mean the data set 'mnist'?" in longspan("train", "mnits").err
+    assert "Did you mean 'mnist'?" in longspan("train", "mnits").err
     assert "does not exist either" in longspan("train", tmp_path / "no" / "x.csv").err
 
 

@@ -182,7 +182,7 @@ def check_source(source: str) -> None:
     if file is not None:
         hint = f" Did you mean {path.parent / file}?"
     elif named is not None:
-        hint = f" Did you mean the data set {named!r}?"
+        hint = f" Did you mean {named!r}?"
     elif beside or path.parent.is_dir():
         hint = ""
     else:

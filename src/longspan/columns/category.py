@@ -14,7 +14,7 @@ import numpy.typing as npt
 from longspan.columns.base import Column
 from longspan.columns.label_spelling import describe_twins, spelling_twins
 from longspan.columns.spec import VectorSpec
-from longspan.errors import ConfigError, DataError, nearest
+from longspan.errors import ConfigError, DataError, NearestNames
 from longspan.metrics.row_errors import LABEL, RowError
 
 __all__ = ["Category", "Label", "checked_vocab", "label_fault", "learn_vocab"]
@@ -121,7 +121,7 @@ class Category(Column):
         if fault is not None:
             return fault
         if self.vocab and value not in self._positions():
-            near = nearest(str(value), [str(v) for v in self.vocab])
+            near = self._nearest().find(str(value))
             return f"class {value!r} does not occur in the training rows" + (f" (nearest: {near!r})" if near else "")
         return None
 
@@ -157,6 +157,13 @@ class Category(Column):
     def row_error(self) -> RowError:
         """Wrong or right."""
         return LABEL
+
+    def _nearest(self) -> NearestNames:
+        cached = self.__dict__.get("_names")
+        if cached is None:
+            cached = NearestNames(map(str, self.vocab))
+            object.__setattr__(self, "_names", cached)
+        return cached
 
     def _positions(self) -> dict[Label, int]:
         cached = self.__dict__.get("_index")

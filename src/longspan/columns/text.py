@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from longspan.columns.base import Column
 from longspan.columns.spec import TokensSpec
-from longspan.errors import ConfigError, DataError, nearest
+from longspan.errors import ConfigError, DataError, NearestNames
 from longspan.metrics.row_errors import LABEL, RowError
 
 __all__ = ["Text"]
@@ -144,7 +144,7 @@ class Text(Column):
         known = self._positions() if self.vocab and not self.ragged else None
         unknown = [] if known is None else [each for each in dict.fromkeys(value) if each not in known]
         if unknown:
-            near = [(each, nearest(each, self.vocab)) for each in unknown]
+            near = [(each, self._nearest().find(each)) for each in unknown]
             hints = [f"{each!r} (nearest: {like!r})" if like else repr(each) for each, like in near]
             occur = "occurs" if len(unknown) == 1 else "occur"
             return f"{', '.join(hints)} in {value!r} {occur} in no training row; Text(vocab=...) names more characters"
@@ -199,6 +199,13 @@ class Text(Column):
     def row_error(self) -> RowError:
         """Wrong or right as a whole."""
         return LABEL
+
+    def _nearest(self) -> NearestNames:
+        cached = self.__dict__.get("_names")
+        if cached is None:
+            cached = NearestNames(self.vocab)
+            object.__setattr__(self, "_names", cached)
+        return cached
 
     def _positions(self) -> dict[str, int]:
         cached = self.__dict__.get("_index")
