@@ -12,7 +12,7 @@ FILES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
 ]
 COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
-# In backticks, at the beginning of a line (after a prompt), behind a colon, or before something that only a command has.
+# In backticks, at the beginning of a line (after a prompt), behind a colon, or before what only a command has.
 NAMED = re.compile(
     r"`longspan ([a-z]\w*)"
     r"|(?:^|\\n)[ \t]*(?:\$ )?longspan ([a-z]\w*)(?= [-'\"{A-Z./]| \w+[./]|$)"

@@ -129,7 +129,7 @@ def test_an_interrupted_training_goes_on_by_its_folder_alone(run, tmp_path, monk
         ((*COCO, "--target", "boxes", "--model", "faster_rcn"), "Did you mean 'faster_rcnn'"),
         ((*COCO, "--target", "boxes", "--model", "resnet43"), "Did you mean 'resnet"),
         ((*COCO, "--target", "boxes", "--model", "retinanet:resnet81"), "Did you mean 'resnet"),
-        ((*COCO, "--target", "boxes", "--model", "resnet18:imagenet"), "weights are said with --weights imagenet"),
+        ((*COCO, "--target", "boxes", "--model", "resnet18:imagnet"), "Did you mean 'imagenet'"),
         ((*MASKS, "--model", "segnet:resnet18"), "segnet has a backbone of its own"),
         ((*MASKS, "--label-smoothing", "0.1"), "--label-smoothing is for classes"),
         ((*COCO, "--target", "boxes", "--dropout", "0.1"), "--dropout is for classes, numbers, texts and masks"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ _BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "i
 """What the annotations of a format become, unless --target says otherwise."""
 
 
-def check_early(options: TrainOptions, models: Iterable[str] = ()) -> TrainOptions:
+def check_early(options: TrainOptions, strategies: Collection[tuple[str, str]] = ()) -> TrainOptions:
     """The options with the weights that stand behind the name of the network taken apart from it.
 
     Checked are: whether SOURCE exists; then types of columns, network and weights, numbers of the training, the device,
@@ -28,7 +28,7 @@ def check_early(options: TrainOptions, models: Iterable[str] = ()) -> TrainOptio
 
     Args:
         options: As they were given.
-        models: Of the strategies of a study; their names are known to be right.
+        strategies: Of a study, the network and weights of each; their names are known to be right.
 
     Raises:
         LongspanError: the first of these that is wrong.
@@ -45,7 +45,8 @@ def check_early(options: TrainOptions, models: Iterable[str] = ()) -> TrainOptio
     targets, columns = typed_targets(options.target, options.column)
     if options.model is not None:
         options = with_model(options)
-    _check_weights(options.weights)
+    for model, weights in ((options.model, options.weights), *strategies):
+        _check_weights(model, weights)
     numbers = replace(
         options, batch_size=1 if options.batch_size is None else options.batch_size, mode=options.mode or "fit"
     )
@@ -53,7 +54,7 @@ def check_early(options: TrainOptions, models: Iterable[str] = ()) -> TrainOptio
     callbacks_of(options)
     planned(numbers)
     pick_device(options.device)
-    _check_libraries(options, targets, columns, [*models, options.model or ""])
+    _check_libraries(options, targets, columns, [options.model or "", *(model for model, _ in strategies)])
     return options
 
 
@@ -72,13 +73,24 @@ def with_model(options: TrainOptions) -> TrainOptions:
     return replace(options, model=model, weights=weights or options.weights)
 
 
-def _check_weights(weights: str | None) -> None:
-    if (
-        weights is not None
-        and weights not in ("none", "imagenet", "speech")
-        and not Path(weights).expanduser().is_file()
-    ):
-        raise WeightsError(f"--weights {weights}: there is no such file; write none, imagenet, or the path of one.")
+def _check_weights(model: str | None, weights: str | None) -> None:
+    """WeightsError or FetchError if the weights that were asked for cannot be had; ImageNet's are fetched here."""
+    if weights not in (None, "none", "imagenet", "speech") and not Path(str(weights)).expanduser().is_file():
+        raise WeightsError(
+            f"There is no weights file {weights}. Write --weights none, imagenet, or the path of a .safetensors or "
+            "longspan model file."
+        )
+    if model is not None and weights == "imagenet":
+        import torch
+
+        from longspan.models import create
+        from longspan.models.vision.imagenet import imagenet_file
+        from longspan.train.designs import DESIGNS
+
+        name, _, backbone = model.partition(":")
+        with torch.device("meta"):  # the layers' names alone
+            network = create(backbone or (DESIGNS[name].backbone if name in DESIGNS else name))
+        imagenet_file(network)
 
 
 def _check_libraries(

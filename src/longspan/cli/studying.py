@@ -66,7 +66,7 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     folder = Path(told.out).expanduser()
     _refuse_others(folder)
     named = _named_strategies(told)
-    options = check_early(options, [model for model, _ in named.values()])
+    options = check_early(options, named.values())
     if told.backend == "ray":
         require_extra("ray", "--backend ray")
     _sizes(told.sizes, _SMALLEST)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import longspan as ls
+from longspan.data.readers.open_path import open_path
 from longspan.errors import ConfigError, DataError
 
 
@@ -102,6 +103,41 @@ def test_a_line_per_box_becomes_a_row_per_image(tmp_path):
     table = ls.Table.read(write(tmp_path / "boxes.csv", lines))
     assert [len(row["boxes"]) for row in table] == [2, 1]
     assert list(table[0]["boxes"][0]["box"]) == [1, 2, 10, 12]
+
+
+def test_images_in_a_folder_beside_that_of_the_table_are_found(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "annotations").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        draw(tmp_path / "images" / name)
+    lines = "filename,class,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,10,12\nb.jpg,cat,0,0,5,5\n"
+    table = ls.Table.read(write(tmp_path / "annotations" / "boxes.csv", lines))
+    assert table[0]["filename"] == str((tmp_path / "images" / "a.jpg").resolve())
+    ids = write(tmp_path / "annotations" / "ids.csv", "id,kind\na,x\nb,y\n")
+    assert "image" not in {column.kind for column in ls.Table.read(ids).columns.values()}  # ids may mean anything
+
+
+def test_boxes_counted_from_one_are_hinted_at_and_read_when_said(tmp_path):
+    for name in ("a.png", "b.png"):
+        draw(tmp_path / name)
+    width, height = Image.open(tmp_path / "a.png").size
+    path = write(
+        tmp_path / "voc.csv",
+        "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+        f"a.png,{width},{height},cat,1,2,{width},{height}\nb.png,{width},{height},cat,3,4,5,6\n",
+    )
+    told = []
+    parts = open_path(path, tell=told.append)
+    assert any("--corners pixels" in sentence for sentence in told)
+    assert list(parts.frame["boxes"][0][0]["box"]) == [1, 2, width, height]
+    table = ls.Table.read(path, corners="pixels")
+    assert list(table[0]["boxes"][0]["box"]) == [0, 1, width, height]
+    assert list(table[1]["boxes"][0]["box"]) == [2, 3, 5, 6]
+    told.clear()
+    open_path(write(path, path.read_text().replace("b.png,", "b.png,").replace(",3,4,", ",0,4,")), tell=told.append)
+    assert not any("--corners" in sentence for sentence in told)
+    with pytest.raises(ConfigError, match="'edges' or 'pixels'"):
+        ls.Table.read(path, corners="inches")
 
 
 def test_what_is_not_there_or_no_table_says_so(tmp_path):
