@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longspan.cli.sources import check_source, typed_targets
+from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, WeightsError
 
@@ -42,6 +43,7 @@ def check_early(options: TrainOptions, strategies: Collection[tuple[str, str]] =
         value = getattr(options, option)
         if value is not None and not Path(value).expanduser().exists():
             raise ConfigError(f"--{option} {value}: there is no such file or folder.")
+    split_columns(options.split_by)
     targets, columns = typed_targets(options.target, options.column)
     if options.model is not None:
         options = with_model(options)

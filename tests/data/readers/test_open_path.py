@@ -120,7 +120,8 @@ def test_images_in_a_folder_beside_that_of_the_table_are_found(tmp_path):
 def test_boxes_counted_from_one_are_hinted_at_and_read_when_said(tmp_path):
     for name in ("a.png", "b.png"):
         draw(tmp_path / name)
-    width, height = Image.open(tmp_path / "a.png").size
+    with Image.open(tmp_path / "a.png") as opened:
+        width, height = opened.size
     path = write(
         tmp_path / "voc.csv",
         "filename,width,height,class,xmin,ymin,xmax,ymax\n"
