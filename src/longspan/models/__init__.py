@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longspan.models.audio import BCResNetConfig, ConvGRUConfig, MatchboxNetConfig
+from longspan.models.audio import BCResNetConfig, ConformerConfig, ConvGRUConfig, MatchboxNetConfig, QuartzNetConfig
 from longspan.models.backbone import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.catalogue import catalogue
 from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_model
@@ -24,6 +24,7 @@ __all__ = [
     "MODELS",
     "BCResNetConfig",
     "Backbone",
+    "ConformerConfig",
     "ConvGRUConfig",
     "DeepCNNConfig",
     "FCNVGGConfig",
@@ -36,6 +37,7 @@ __all__ = [
     "ModelConfig",
     "ModelEntry",
     "ModelInfo",
+    "QuartzNetConfig",
     "SegNetConfig",
     "SmallResNetConfig",
     "SpaceDisplacementLeNetConfig",

@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.columns.ragged import Ragged
-from longspan.errors import ConfigError, ShapeError
+from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import PoolName
+from longspan.nn.steps import check_sequence, pool_steps, step_mask
 
 __all__ = ["ConvGRU", "ConvGRUConfig"]
 
@@ -126,17 +127,11 @@ class ConvGRU(Backbone):
 
     def forward(self, sequence: Ragged) -> Ragged | Tensor:  # type: ignore[override]
         """The steps of each row, or one vector for each with `pool`."""
-        if not isinstance(sequence, Ragged) or sequence.values.shape[2] != self.in_channels:
-            shape = tuple(sequence.values.shape) if isinstance(sequence, Ragged) else tuple(sequence.shape)
-            raise ShapeError(
-                f"conv_gru reads ragged sequences of {self.in_channels} features, got {shape}. For sound: "
-                "Audio(layout='sequence')."
-            )
-        steps, lengths = sequence
+        steps, lengths = check_sequence(self.name, sequence, self.in_channels)
         for conv, norm, stride in zip(self.convs, self.norms, self.shrinks, strict=True):
             lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
             steps = F.relu(norm(conv(steps.transpose(1, 2)).transpose(1, 2)))
-            steps = self.dropout(steps * _mask(steps, lengths))  # what stands behind the end must not come back in
+            steps = self.dropout(steps * step_mask(steps, lengths))  # what stands behind the end must not come back in
         for layer in self.recurrent:
             packed = nn.utils.rnn.pack_padded_sequence(
                 steps, lengths.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False
@@ -144,14 +139,10 @@ class ConvGRU(Backbone):
             unpacked, _ = nn.utils.rnn.pad_packed_sequence(
                 layer(packed)[0], batch_first=True, total_length=steps.shape[1]
             )
-            steps = self.dropout(unpacked * _mask(unpacked, lengths))
+            steps = self.dropout(unpacked * step_mask(unpacked, lengths))
         if self.pool is None:
             return Ragged(steps, lengths)
-        mean = steps.sum(dim=1) / lengths.clamp_min(1)[:, None]
-        if self.pool == "avg":
-            return mean
-        lowest = torch.finfo(steps.dtype).min
-        return torch.cat([mean, steps.masked_fill(_mask(steps, lengths) == 0, lowest).amax(dim=1)], dim=1)
+        return pool_steps(steps, lengths, self.pool)
 
     def groups(self) -> list[list[nn.Parameter]]:
         """Each convolution, and each recurrent layer."""
@@ -159,8 +150,3 @@ class ConvGRU(Backbone):
             [*conv.parameters(), *norm.parameters()] for conv, norm in zip(self.convs, self.norms, strict=True)
         ]
         return [*convolutions, *(list(layer.parameters()) for layer in self.recurrent)]
-
-
-def _mask(steps: Tensor, lengths: Tensor) -> Tensor:
-    """`(B, S, 1)`: 1 for the steps of a row, 0 behind its end."""
-    return (torch.arange(steps.shape[1], device=steps.device) < lengths[:, None])[:, :, None].to(steps.dtype)

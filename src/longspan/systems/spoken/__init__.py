@@ -1,0 +1,1 @@
+"""Reading spoken numbers: strategies and the study."""
