@@ -3,10 +3,12 @@
 import resource
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import longspan as ls
 from longspan.errors import ModelFileError
 from longspan.inference.model_file_validation import check_tensors_match
 
@@ -62,3 +64,14 @@ def test_a_network_that_needs_numbers_while_it_is_built_is_compared_too(monkeypa
     monkeypatch.setattr("longspan.inference.model_file_validation._LEFT_OUT", 5)
     with pytest.raises(ModelFileError, match="too large; bias of a Linear"):
         check_tensors_match(counted, {"weight": torch.zeros(3)})
+
+
+def test_recordings_normalised_one_by_one_need_no_statistics(tmp_path):
+    sounds = [0.1 * np.sin(np.arange(2000) * step).astype(np.float32) for step in (0.1, 0.4) * 4]
+    table = ls.Table.from_arrays(
+        {"sound": sounds, "pitch": ["low", "high"] * 4},
+        {"sound": ls.Audio(rate_hz=8000, normalise="utterance"), "pitch": ls.Category()},
+    )
+    task = ls.Task(table.split(valid=2, seed=0), inputs="sound", targets="pitch", allow_leaks=True)
+    saved = ls.Learner(task, ls.MatchboxNetConfig(), progress=False).save(tmp_path / "model.safetensors")
+    assert ls.load(saved).predict(sounds[0])["pitch"] in ("low", "high")

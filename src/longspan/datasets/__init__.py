@@ -23,6 +23,7 @@ from longspan.datasets.reviews import IMDB_SAMPLE, RT_POLARITY, SST2
 from longspan.datasets.scenes import ScenesConfig, make_scenes
 from longspan.datasets.sounds import ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50, FSDD, SPEECH_COMMANDS_TEST
 from longspan.datasets.speech import LIBRISPEECH, LIBRISPEECH_SMALL, YESNO
+from longspan.datasets.spoken_numbers import SpokenNumbersConfig, make_spoken_numbers
 from longspan.datasets.tables import TABLES
 from longspan.datasets.unpack import unpack
 from longspan.datasets.wider_face import WIDER_FACE, WIDER_FACE_SMALL
@@ -34,12 +35,14 @@ __all__ = [
     "RemoteFile",
     "ScenesConfig",
     "Source",
+    "SpokenNumbersConfig",
     "at_hand",
     "fetch",
     "info",
     "load",
     "make_numbers",
     "make_scenes",
+    "make_spoken_numbers",
     "names",
     "register_dataset",
     "status",

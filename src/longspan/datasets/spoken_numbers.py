@@ -150,7 +150,8 @@ def _compose(
 
 def _noise(num_samples: int, rng: np.random.Generator) -> np.ndarray:
     """Noise of level 1 whose power falls with the frequency to a power between 0 (white) and 1 (pink)."""
-    spectrum = np.fft.rfft(rng.standard_normal(num_samples))
+    length = 1 << (num_samples - 1).bit_length()  # transforms of prime lengths take ten times as long
+    spectrum = np.fft.rfft(rng.standard_normal(length))
     spectrum[1:] /= np.arange(1, len(spectrum)) ** (rng.uniform(0, 1) / 2)
-    noise = np.fft.irfft(spectrum, num_samples)
+    noise = np.fft.irfft(spectrum, length)[:num_samples]
     return noise / max(float(np.sqrt(np.square(noise).mean())), 1e-9)

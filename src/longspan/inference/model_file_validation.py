@@ -64,7 +64,9 @@ def check_tensors_match(build: Callable[[], nn.Module], tensors: Mapping[str, to
 def check_fitted(columns: Mapping[str, Column]) -> None:
     """ModelFileError for a column that lacks what training rows teach it: size, vocabulary, mean and spread."""
     for name, column in columns.items():
-        lacking = [field for field in _LEARNT if getattr(column, field, 0) is None]
+        # A recording that is normalised by itself has no statistics of the training rows.
+        given = () if column.needs_encoded else ("mean", "std")
+        lacking = [field for field in _LEARNT if getattr(column, field, 0) is None and field not in given]
         if getattr(column, "vocab", True) == ():
             lacking.append("vocab")
         if lacking:

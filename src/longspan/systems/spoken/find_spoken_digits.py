@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from longspan.audio import find_speech
+from longspan.audio.audio_io import resample, to_int16
 
-__all__ = ["RATE_HZ", "cut_out_digit", "find_spoken_digits"]
+__all__ = ["RATE_HZ", "cut_out_at_16_khz", "cut_out_digit", "find_spoken_digits"]
 
 RATE_HZ = 8000
 """Of the recordings, which are telephone quality."""
@@ -37,7 +38,9 @@ def find_spoken_digits(samples: np.ndarray) -> list[list[float]]:
         first, last = round(start * RATE_HZ), round(end * RATE_HZ)
         levels = _levels(samples[first:last])
         for left, right in _cut(levels):
-            spans.append([round(float(each), 4) for each in (start + left * _FRAME_S, min(end, start + right * _FRAME_S))])
+            spans.append(
+                [round(float(each), 4) for each in (start + left * _FRAME_S, min(end, start + right * _FRAME_S))]
+            )
     return spans
 
 
@@ -47,6 +50,12 @@ def cut_out_digit(samples: np.ndarray, span: list[float]) -> np.ndarray:
     first = max(0, round((start - _MARGIN_S) * RATE_HZ))
     last = min(len(samples), max(round((end + _MARGIN_S) * RATE_HZ), first + RATE_HZ // 10))
     return samples[min(first, max(0, len(samples) - RATE_HZ // 10)) : last]
+
+
+def cut_out_at_16_khz(samples: np.ndarray, span: list[float]) -> np.ndarray:
+    """The same at 16,000 Hz, the rate of the speech embedding."""
+    cut = cut_out_digit(samples, span)
+    return to_int16(resample(cut.astype(np.float32) / 32768, RATE_HZ, 2 * RATE_HZ))
 
 
 def _with_short_neighbours(parts: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from longspan.metrics.edit_distance import edit_distance
+
 __all__ = ["SOUNDS", "digits_of_phonemes", "phonemes_of_number"]
 
 SOUNDS: dict[str, tuple[str, ...]] = {
@@ -12,7 +14,9 @@ SOUNDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Pronunciations of the digits, the usual one first, in ARPAbet's one-letter form (see `longspan.text.phonemes`)."""
 
-_DIGIT_COST = 0.6  # edits: a digit supported by no phoneme of its own costs more than leaving a stray phoneme out
+_STRAY_COST = 1.0  # a phoneme that belongs to no digit
+_WRONG_COST = 3.5  # a digit of which every phoneme is wrong
+_MOST_PHONEMES = 8
 
 
 def phonemes_of_number(_: dict[str, Any], ground_truth: dict[str, Any]) -> str:
@@ -21,31 +25,26 @@ def phonemes_of_number(_: dict[str, Any], ground_truth: dict[str, Any]) -> str:
 
 
 def digits_of_phonemes(phonemes: str) -> str:
-    """The digits whose pronunciations are the fewest edits away from a string of phonemes.
+    """The digits whose pronunciations are nearest to a string of phonemes.
 
     Source: one-pass dynamic programming of connected words, Ney 1984, "The use of a one-stage dynamic programming
-    algorithm for connected word recognition", over edits in place of distances of frames.
+    algorithm for connected word recognition". Differs: a digit costs the fraction of its phonemes that are wrong, in
+    place of distances of frames.
 
     Example:
         >>> digits_of_phonemes("sEvAnetwA")
         '781'
     """
-    # best[i]: fewest edits of whole digits that account for the first i phonemes, the digits, and where the last began.
+    # best[i]: what whole digits cost that account for the first i phonemes, and the digits.
     best: list[tuple[float, str]] = [(0.0, "")]
     for end in range(1, len(phonemes) + 1):
         cost, digits = best[end - 1]
-        found = (cost + 1.0, digits)  # a stray phoneme
-        for start in range(max(0, end - 8), end):
+        found = (cost + _STRAY_COST, digits)
+        for start in range(max(0, end - _MOST_PHONEMES), end):
             for digit, sounds in SOUNDS.items():
-                edits = min(_edits(phonemes[start:end], each) / max(1.0, len(each) / 3) for each in sounds)
-                total = best[start][0] + edits * _DIGIT_COST * 2 + 1e-3
+                distance = min(edit_distance(phonemes[start:end], each) / len(each) for each in sounds)
+                total = best[start][0] + distance * _WRONG_COST
                 if total < found[0]:
                     found = (total, best[start][1] + digit)
         best.append(found)
     return best[-1][1]
-
-
-def _edits(one: str, other: str) -> int:
-    from longspan.metrics.edit_distance import edit_distance
-
-    return edit_distance(one, other)

@@ -1,22 +1,27 @@
-"""Four strategies to read a spoken number."""
+"""Five strategies to read a spoken number."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import longspan as ls
 from longspan.systems.numbers.find_digits import join_digits
-from longspan.systems.spoken.find_spoken_digits import RATE_HZ, cut_out_digit, find_spoken_digits
+from longspan.systems.spoken.find_spoken_digits import RATE_HZ, cut_out_at_16_khz, cut_out_digit, find_spoken_digits
 from longspan.systems.spoken.phonemes import digits_of_phonemes, phonemes_of_number
-from longspan.train import Budget, Phase, Strategy
+from longspan.train import Budget, Strategy
 
-__all__ = ["END_TO_END", "FROM_PHONEMES", "MIDDLE", "NEEDS", "STAGED", "StartFromPhonemes", "spoken_strategies"]
+__all__ = [
+    "END_TO_END", "FEATURES", "FROM_PHONEMES", "MIDDLE", "NEEDS", "PRETRAINED", "STAGED", "StartFromPhonemes",
+    "spoken_strategies",
+]  # fmt: skip
 
-STAGED, MIDDLE, END_TO_END, FROM_PHONEMES = "in stages", "by phonemes", "end to end", "from phonemes"
+STAGED, PRETRAINED = "in stages", "stages, pretrained"
+MIDDLE, END_TO_END, FROM_PHONEMES = "by phonemes", "end to end", "from phonemes"
 NEEDS = {
     STAGED: ("number", "spans"),
+    PRETRAINED: ("number", "spans"),
     MIDDLE: ("number",),
     END_TO_END: ("number",),
     FROM_PHONEMES: ("number",),
@@ -24,14 +29,19 @@ NEEDS = {
 """The labels that each strategy learns from; spans say when each digit is spoken."""
 
 _CROP_S = 0.7
-_AUGMENT = ls.AudioAugment(gain_db=6, speed=0.15, noise=0.3, snr_db=(5, 25), time_masks=1, time_mask_s=0.05, mel_masks=1)
-_FEATURES = ls.AudioFeatures(mels=40)
+_EMBEDDED_S = 1.0
+_AUGMENT = ls.AudioAugment(
+    gain_db=6, speed=0.15, noise=0.3, snr_db=(5, 25), time_masks=1, time_mask_s=0.05, mel_masks=1
+)
+FEATURES = ls.AudioFeatures(mels=32, hop_ms=20, window_ms=32)
+"""What networks read of the recordings."""
 
 
 def spoken_strategies() -> dict[str, Strategy]:
-    """The four strategies by name."""
+    """The five strategies by name."""
     return {
         STAGED: staged_pipeline(),
+        PRETRAINED: pretrained_stages(),
         MIDDLE: phoneme_pipeline(),
         END_TO_END: reader(),
         FROM_PHONEMES: StartFromPhonemes(),
@@ -40,16 +50,35 @@ def spoken_strategies() -> dict[str, Strategy]:
 
 def staged_pipeline() -> ls.Pipeline:
     """Find each digit by its loudness, cut it out, classify it, join: all but the classifier are function stages."""
-    config = ls.TrainConfig(batch_size=64, weight_decay=0.02, augment=replace(_AUGMENT, shift_s=0.08))
+    config = ls.TrainConfig(batch_size=32, weight_decay=0.02, augment=replace(_AUGMENT, shift_s=0.08))
     classifier = ls.Recipe("bc_resnet1", epochs=10, lr=1e-2, config=config)
-    crops = ls.Audio(rate_hz=RATE_HZ, seconds=_CROP_S, features=_FEATURES, normalise="utterance", refuse=())
+    crops = ls.Audio(rate_hz=RATE_HZ, seconds=_CROP_S, features=FEATURES, normalise="utterance", refuse=())
+    return _stages(cut_out_digit, crops, classifier)
+
+
+def pretrained_stages() -> ls.Pipeline:
+    """The same stages with a classifier on Google's speech embedding, which stays as it is."""
+    head = ls.Classify(hidden=(128,), dropout=0.3, label_smoothing=0.05)
+    classifier = ls.Recipe(
+        "speech_embedding",
+        weights="speech",
+        heads={"digits": head},
+        phases=(ls.Phase(epochs=10, lr=2e-3, frozen=1.0),),
+        config=ls.TrainConfig(batch_size=32, weight_decay=0.05),
+    )
+    return _stages(cut_out_at_16_khz, ls.Audio.for_speech_embedding(seconds=_EMBEDDED_S, refuse=()), classifier)
+
+
+def _stages(cut: Callable[..., Any], crops: ls.Audio, classifier: ls.Recipe) -> ls.Pipeline:
+    # Trained on predicted spans too: they end earlier than the recordings, and so do those at prediction time.
+    classify = ls.Stage(
+        "classify", classifier, reads="crops", adds={"digits": ls.Category()}, each="crops", train_on="both"
+    )
     return ls.Pipeline(
         [
             ls.Stage("find", find_spoken_digits, reads="audio", adds="spans"),
-            ls.Stage("cut", cut_out_digit, reads=["audio", "spans"], adds={"crops": crops}, each="spans"),
-            ls.Stage(
-                "classify", classifier, reads="crops", adds={"digits": ls.Category()}, each="crops", train_on="both"
-            ),
+            ls.Stage("cut", cut, reads=["audio", "spans"], adds={"crops": crops}, each="spans"),
+            classify,
             ls.Stage("join", join_digits, reads="digits", adds={"number": ls.Text()}),
         ]
     )
@@ -69,10 +98,10 @@ def phoneme_pipeline() -> ls.Pipeline:
 
 
 def reader() -> ls.Recipe:
-    """Convolutions and a bidirectional recurrent layer over the recording, with CTC."""
+    """Separable convolutions over the recording, with CTC."""
     # CTC gives only blanks for the first hundreds of steps, so small budgets need small batches.
     config = ls.TrainConfig(batch_size=16, weight_decay=0.02, augment=_AUGMENT)
-    return ls.Recipe(ls.ConvGRUConfig(width=64, layers=1, stride=4), epochs=20, lr=6e-3, config=config)
+    return ls.Recipe(ls.QuartzNetConfig(width=64, kernels=(9, 11, 13)), epochs=20, lr=6e-3, config=config)
 
 
 @final
@@ -99,8 +128,7 @@ class StartFromPhonemes:
         rows = rows.select("audio").with_column("phonemes", ls.Text(), written)
         sounds = ls.Task(rows.split(valid=0), inputs="audio", targets="phonemes", allow_leaks=True)
         source = recipe.train(sounds, seed=seed, budget=half)
-        learner = ls.Transfer(recipe, source).train(task, seed=seed, budget=half)
-        return learner
+        return ls.Transfer(recipe, source).train(task, seed=seed, budget=half)
 
     def to_json(self) -> Mapping[str, Any]:
         """JSON values by which a study recognises the strategy."""

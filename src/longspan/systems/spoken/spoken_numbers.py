@@ -1,0 +1,217 @@
+"""Reading spoken numbers by five strategies: a study with curves, ceiling analysis and readings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.errors import ConfigError, StudyError, unknown_name
+from longspan.systems.function_registry import load_with_functions
+from longspan.systems.numbers.read_numbers import STUDY, parse_sizes
+from longspan.systems.result import SystemRun
+from longspan.systems.spoken.find_spoken_digits import RATE_HZ
+from longspan.systems.spoken.strategies import FEATURES, MIDDLE, NEEDS, PRETRAINED, STAGED, spoken_strategies
+from longspan.systems.system import System
+
+if TYPE_CHECKING:
+    from longspan.report import Document
+    from longspan.study import StudyResults
+
+__all__ = ["SPOKEN_NUMBERS", "SpokenNumbersOptions", "spoken_task"]
+
+PRICES = {"number": 1.0, "spans": 6.0}
+"""Cost of a label: typing a number, and marking when each of its digits is spoken."""
+_READINGS = 20
+_CEILING_ROWS = 500
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpokenNumbersOptions:
+    """Options of spoken-numbers."""
+
+    sizes: str = "100,400,1600"
+    """Numbers of training recordings."""
+    seeds: int = 3
+    """Trainings of each strategy at each size."""
+    steps: int = 600
+    """Steps of each training, the same for every strategy."""
+    recordings: int = 300
+    """Test recordings, by voices that no training recording has."""
+    held_out: str = "theo,yweweler"
+    """Speakers of the test recordings, separated by commas."""
+    strategies: str = "all"
+    """Names of strategies, separated by commas."""
+    jobs: int | None = None
+    """Trainings at a time; default: one per core."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name, value, least in (
+            ("seeds", self.seeds, 1), ("steps", self.steps, 1), ("recordings", self.recordings, 50),
+            ("jobs", self.jobs, 1),
+        ):  # fmt: skip
+            if value is not None and value < least:
+                raise ConfigError(f"--{name} must be at least {least}, got {value}.")
+        parse_sizes(self.sizes)
+        parse_names(self.strategies)
+
+
+def parse_names(text: str) -> list[str]:
+    """Names of strategies in their usual order; a semicolon parts them, for names have commas.
+
+    Raises:
+        UnknownNameError: there is no such strategy.
+    """
+    if text == "all":
+        return list(NEEDS)
+    asked = [each.strip() for each in text.split(";")]
+    for name in asked:
+        if name not in NEEDS:
+            raise unknown_name("strategy", name, NEEDS)
+    return [name for name in NEEDS if name in asked]
+
+
+def spoken_task(
+    train: int, test: int, seed: int, *, held_out: tuple[str, ...], digits: ls.Table | None = None
+) -> ls.Task:
+    """Recordings of numbers, those by the speakers in `held_out` in the vault.
+
+    Raises:
+        UnknownNameError: `held_out` names somebody else than a speaker of the data.
+    """
+    digits = ls.datasets.load("fsdd") if digits is None else digits
+    speakers = np.asarray(digits.column_values("speaker"))
+    for name in held_out:
+        if name not in speakers:
+            raise unknown_name("speaker", name, sorted(set(speakers.tolist())))
+    out = np.isin(speakers, held_out)
+    if out.all():
+        raise ConfigError("--held-out leaves no speaker to train on.")
+    numbers = ls.datasets.make_spoken_numbers(digits.take(~out), train, seed=2 * seed)
+    numbers = numbers.concat(ls.datasets.make_spoken_numbers(digits.take(out), test, seed=2 * seed + 1))
+    column = ls.Audio(rate_hz=RATE_HZ, layout="sequence", features=FEATURES, normalise="utterance")
+    numbers = numbers.with_column("audio", column)
+    numbers = numbers.with_column("part", ls.Category(), ["train"] * train + ["test"] * test)
+    # Recordings of one number by one voice are alike; no voice is on both sides.
+    return ls.Task(numbers.split(column="part", valid=0), inputs="audio", targets="number", allow_leaks=True)
+
+
+def _run(options: SpokenNumbersOptions, run: SystemRun) -> None:
+    from joblib import cpu_count
+
+    sizes = parse_sizes(options.sizes)
+    held_out = tuple(each.strip() for each in options.held_out.split(","))
+    task = spoken_task(sizes[-1], options.recordings, run.seed, held_out=held_out)
+    known = spoken_strategies()
+    strategies = {name: known[name] for name in parse_names(options.strategies)}
+    run.say(
+        f"{sizes[-1]:,} training recordings of numbers of 3 to 6 digits; {options.recordings:,} test recordings by "
+        f"{' and '.join(held_out)}, sealed;\n{len(strategies)} strategies x {len(sizes)} sizes x {options.seeds} seeds, "
+        f"{options.steps:,} steps each."
+    )
+    path = run.folder / STUDY
+    if run.force:
+        for old in (path, *run.folder.glob(f"{STUDY}-*")):
+            old.unlink(missing_ok=True)
+    started = time.perf_counter()
+    try:
+        study = ls.Study(
+            task,
+            strategies,
+            sizes,
+            [1000 * run.seed + i for i in range(options.seeds)],
+            budget=ls.Budget(steps=options.steps),
+            path=path,
+            evaluate_on="test",
+            error="character",
+            cost=PRICES,
+            needs={name: NEEDS[name] for name in strategies},
+            keep_models="largest",
+        )
+    except StudyError as error:
+        hint = " --force starts over." if path.exists() else ""
+        raise StudyError(f"{error}{hint}") from error
+    run.when_stopped = f"Finished trainings are kept in {path}; the same command continues from there."
+    study.run(jobs=options.jobs or cpu_count(), progress=not run.quiet)
+    results = study.results
+    for sentence in results.advice():
+        run.say(sentence)
+    _finish(run, results, task, asdict(options), time.perf_counter() - started)
+
+
+def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: Mapping[str, Any], seconds: float) -> None:
+    """Write the report with ceiling analysis and readings, the result and the best model."""
+    from longspan.study.reports.study_report import compose_report
+
+    curves = results.curves()
+    errors = {
+        f"digit errors, {name}, {point.size} recordings": point.mean
+        for name, curve in curves.items()
+        for point in curve.points
+    }
+    if not errors:
+        failed = results.failures()
+        first = f" The first says: {failed['message'][0]}" if len(failed) else ""
+        raise ConfigError(f"No training of the study was finished, so there is no result.{first}")
+    test = task.table.take(task.open_vault("ceiling analysis and readings for the report").numpy())
+    ceilings = _ceilings(results, test)
+
+    def add_sections(page: Document) -> None:
+        for name, ceiling in ceilings.items():
+            page.section(f"Ceiling analysis: {name}").text(
+                "The error of the pipeline, and what is left of it when the output of each stage in turn is replaced "
+                "by the ground truth."
+            )
+            page.table(ceiling)
+        _add_readings(page, results, test)
+
+    run.finish(
+        results.best(),
+        errors,
+        train_seconds=seconds,
+        options=options,
+        report=lambda: compose_report(results, add_sections),
+        details={"study": results.to_json(), "ceiling": ceilings},
+    )
+
+
+def _ceilings(results: StudyResults, test: ls.Table) -> dict[str, list[dict[str, Any]]]:
+    """Ceiling analysis of each pipeline at the largest size, by strategy."""
+    size, seed = results.plan.sizes[-1], results.plan.seeds[0]
+    missing = {run.strategy for run in results.missing() if run.size == size and run.seed == seed}
+    some = test.take(np.arange(min(len(test), _CEILING_ROWS)))
+    found = {}
+    for name in (STAGED, PRETRAINED, MIDDLE):
+        if name in results.plan.strategies and name not in missing:
+            pipeline = load_with_functions(results.model(name, size, seed))
+            assert isinstance(pipeline, ls.Pipeline)
+            found[name] = pipeline.ceiling(some).frame().to_dicts()
+    return found
+
+
+def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None:
+    """Test recordings with the readings of the best model."""
+    rows = test.take(np.arange(min(len(test), _READINGS)))
+    predicted = load_with_functions(results.best()).predict(rows.select("audio"))
+    page.section("Readings").text("The first test recordings with the readings of the best model of the study.")
+    page.table(
+        [
+            {"speaker": row["speaker"], "number": row["number"], "reading": each["number"]}
+            for row, each in zip(rows, predicted, strict=True)
+        ]
+    )
+
+
+SPOKEN_NUMBERS = System(
+    name="spoken-numbers",
+    summary="Reads spoken numbers by voices it has not heard, by five strategies; shows which is best for how much data.",
+    needs="the data set fsdd (16 MB), the weights of speech_embedding, and about an hour on two cores",
+    options=SpokenNumbersOptions,
+    run=_run,
+)
