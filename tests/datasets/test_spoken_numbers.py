@@ -77,7 +77,7 @@ def test_what_cannot_be():
         {"audio": ["gone.wav"], "digit": ["1"], "speaker": ["ann"]},
         {"audio": ls.Audio(), "digit": ls.Category(), "speaker": ls.Category()},
     )
-    with pytest.raises(DataError, match="Row 0, column 'audio', .*gone.wav: there is no such file"):
+    with pytest.raises(DataError, match=r"Row 0, column 'audio', .*gone.wav: there is no such file"):
         make_spoken_numbers(missing, 2)
     with pytest.raises(DataError, match="no recording of a digit"):
         make_spoken_numbers(missing.take([]), 2)

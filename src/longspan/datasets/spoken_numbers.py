@@ -88,7 +88,7 @@ def make_spoken_numbers(
     cells: dict[str, list[object]] = {name: [] for name in ("audio", "number", "speaker", "spans", "digits")}
     for number in range(count):
         rng = np.random.default_rng(step_seed(seed, "spoken numbers", number))
-        voice = voices[rng.integers(len(voices))]
+        voice = voices[int(rng.integers(len(voices)))]
         samples, labels, spans = _compose(by_voice[voice], rng, config)
         for name, cell in zip(cells, (samples, "".join(labels), voice, spans, labels), strict=True):
             cells[name].append(cell)
@@ -133,7 +133,7 @@ def _compose(
     spans: list[list[float]] = []
     reached = len(parts[0])
     for place in range(length):
-        label, samples = recordings[rng.integers(len(recordings))]
+        label, samples = recordings[int(rng.integers(len(recordings)))]
         gain = 10 ** (rng.uniform(-config.gain_db, config.gain_db) / 20)
         pause = config.pause_s if place + 1 < length else config.around_s
         parts += [samples * gain, np.zeros(round(rng.uniform(*pause) * rate), np.float32)]

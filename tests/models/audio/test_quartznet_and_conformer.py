@@ -44,16 +44,17 @@ def test_a_row_has_its_own_steps_and_does_not_depend_on_others(config):
 def test_a_step_sees_no_further_than_the_lookahead(name):
     config = SMALL[name]
     model = build(config)
+    ahead = int(model.lookahead)
     long = torch.randn(120, 12, generator=torch.Generator().manual_seed(9))
     changed = long.clone()
-    changed[60 + model.lookahead + 1 :] += 5
+    changed[60 + ahead + 1 :] += 5
     one, other = model(pad([long])).values[0], model(pad([changed])).values[0]
     same = (one - other).abs().amax(1) < 1e-6
     step = 60 // config.stride  # stands at frame 60
     assert same[: step + 1].all()
     assert not same[step + 1 :].all()
     changed = long.clone()
-    changed[60 + model.lookahead] += 5  # the last frame that it sees
+    changed[60 + ahead] += 5  # the last frame that it sees
     assert not torch.equal(model(pad([changed])).values[0][step], one[step])
 
 

@@ -112,8 +112,8 @@ def _run(options: SpokenNumbersOptions, run: SystemRun) -> None:
     strategies = {name: known[name] for name in parse_names(options.strategies)}
     run.say(
         f"{sizes[-1]:,} training recordings of numbers of 3 to 6 digits; {options.recordings:,} test recordings by "
-        f"{' and '.join(held_out)}, sealed;\n{len(strategies)} strategies x {len(sizes)} sizes x {options.seeds} seeds, "
-        f"{options.steps:,} steps each."
+        f"{' and '.join(held_out)}, sealed;\n"
+        f"{len(strategies)} strategies x {len(sizes)} sizes x {options.seeds} seeds, {options.steps:,} steps each."
     )
     path = run.folder / STUDY
     if run.force:
@@ -210,7 +210,7 @@ def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None
 
 SPOKEN_NUMBERS = System(
     name="spoken-numbers",
-    summary="Reads spoken numbers by voices it has not heard, by five strategies; shows which is best for how much data.",
+    summary="Reads spoken numbers by new voices with five strategies; shows which is best for how much data.",
     needs="the data set fsdd (16 MB), the weights of speech_embedding, and about an hour on two cores",
     options=SpokenNumbersOptions,
     run=_run,
