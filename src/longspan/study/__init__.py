@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from longspan.study.evaluator import Evaluator
 from longspan.study.results import StudyResults
 from longspan.study.single_task import SingleTask
 from longspan.study.study import Study
 from longspan.study.transfer import Conditions, Transfer
+from longspan.study.tuning import Between, Tuning
 
-__all__ = ["Conditions", "SingleTask", "Study", "StudyResults", "Transfer"]
+__all__ = ["Between", "Conditions", "Evaluator", "SingleTask", "Study", "StudyResults", "Transfer", "Tuning"]

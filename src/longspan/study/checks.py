@@ -11,9 +11,11 @@ from longspan.data import Table, Task
 from longspan.errors import LongspanError, StudyError, nearest
 from longspan.pipeline import Pipeline
 from longspan.study.cost import cost_per_row
+from longspan.study.evaluator import Evaluator
 from longspan.study.identity import rows_digest, shared_rows
 from longspan.study.scoring import measure_for
 from longspan.study.source_check import check_stage_sources, strategies_inside
+from longspan.study.tuning import Tuning
 from longspan.train import Budget, Learner, Recipe
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "check_prices",
     "check_strategies",
     "check_targets",
+    "check_tuning",
     "refuse",
 ]
 
@@ -47,6 +50,8 @@ def check_options(budget: Any, evaluate_on: str, keep_models: str, threads: Any)
 
 def check_measures(task: Task, error: Any) -> list[str]:
     """Targets without an error."""
+    if isinstance(error, Evaluator):
+        return []
     faults = []
     for name, column in task.targets.items():
         try:
@@ -56,6 +61,35 @@ def check_measures(task: Task, error: Any) -> list[str]:
     if error == "character" and not any(column.kind == "text" for column in task.targets.values()):
         faults.append("error='character' counts edits of strings, and no target is a Text column.")
     return list(dict.fromkeys(faults))
+
+
+def check_tuning(
+    task: Task, strategies: Mapping[str, Any], tuning: Any, budget: Any, error: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """What each strategy is tuned over, by strategy; and what is wrong with the tuning."""
+    if tuning is None:
+        return {}, []
+    if not isinstance(tuning, Tuning):
+        return {}, [f"tuning={tuning!r}: give Tuning(trials=, space=), or None."]
+    faults = []
+    if isinstance(error, Evaluator):
+        faults += [
+            "tuning= chooses among trials by training rows that were held out, and an Evaluator of episodes has none: "
+            "use one value per row."
+        ] * (error.episodes is not None)
+    elif tuning.target is None and len(task.target_names) > 1:
+        faults.append(f"Tuning(target=): name the target that chooses among trials: {', '.join(task.target_names)}.")
+    elif tuning.target is not None and tuning.target not in task.target_names:
+        faults.append(f"Tuning(target={tuning.target!r}) is not one of {', '.join(task.target_names)}.")
+    if isinstance(budget, Budget) and budget.steps is not None and budget.steps < tuning.trials:
+        faults.append(
+            f"budget={budget.describe()} is too small for {tuning.trials} trials a run, which share it: "
+            f"give at least {tuning.trials} steps."
+        )
+    try:
+        return tuning.spaces(strategies), faults
+    except StudyError as fault:
+        return {}, [*faults, str(fault)]
 
 
 def check_held_out(task: Task, rows: np.ndarray, evaluate_on: str) -> list[str]:

@@ -70,7 +70,7 @@ class StudyResults:
             raise StudyError(f"{self.path} is no study file, or a damaged one: {'; '.join(faults[:5])}.")
         asked: dict[str, Any] = {name: tuple(values) for name, values in self.facts["plan"].items()}
         self.plan = plan or Plan(**asked)
-        self.targets: list[str] = list(self.facts["task"]["targets"])
+        self.targets: list[str] = list(self.facts["measures"])
 
     def __repr__(self) -> str:
         done = len(self.frame().unique(["strategy", "size", "seed"]))
@@ -90,8 +90,18 @@ class StudyResults:
 
     def unit(self, target: str) -> str:
         """Of the target's error: "%" for a fraction, which is shown as percent."""
+        evaluator = self.facts.get("evaluator")
+        if evaluator is not None:
+            return str(evaluator["unit"])
         column, measure = self.facts["task"]["columns"][target], self.facts["measures"][target]
         return "%" if measure in FRACTIONS else column.get("unit", "") if column["kind"] == "number" else ""
+
+    def largest(self, target: str) -> float:
+        """The largest error there can be; infinity where there is no such bound."""
+        evaluator = self.facts.get("evaluator")
+        if evaluator is not None:
+            return float("inf") if evaluator["largest"] is None else float(evaluator["largest"])
+        return largest_error(self.facts["measures"][target])
 
     def missing(self) -> list[Run]:
         """Runs that were asked for and are not finished."""
@@ -105,7 +115,7 @@ class StudyResults:
         """The learning curve of every strategy: means with intervals, and the power law through them."""
         target = self._target(target)
         return curves(
-            self._runs(), target=target, level=level, largest=largest_error(self.facts["measures"][target])
+            self._runs(), target=target, level=level, largest=self.largest(target)
         )  # fmt: skip
 
     def crossover(
@@ -177,7 +187,7 @@ class StudyResults:
         (prices, needs), target = self._prices(), self._target(target)
         return advice(
             self._runs(), target=target, wanted_error=wanted_error, prices=prices or None, needs=needs or None,
-            unit=self.unit(target), largest=largest_error(self.facts["measures"][target]),
+            unit=self.unit(target), largest=self.largest(target),
             rows=self.facts["task"]["rows"]["evaluated"] if self.facts["measures"][target] == FRACTIONS[0] else None,
         )  # fmt: skip
 
@@ -196,9 +206,7 @@ class StudyResults:
         """
         target = self._target(target)
         cells = cells_of(self._runs(), target=target)
-        return extrapolate(
-            cells.sizes, cells.of(strategy), size, largest=largest_error(self.facts["measures"][target]), beyond=beyond
-        )
+        return extrapolate(cells.sizes, cells.of(strategy), size, largest=self.largest(target), beyond=beyond)
 
     def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:
         """The learning curves with their intervals, laws and crossovers, over size or over labelling cost."""

@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
+
 from longspan.columns import Column
 from longspan.errors import StudyError
-from longspan.metrics.row_errors import CHARACTER_EDITS, LABEL, RAW_VALUE, RowError, character_error_rate, type_mismatch
+from longspan.metrics.edit_distance import edit_distance
+from longspan.metrics.row_errors import CHARACTER_EDITS, LABEL, RAW_VALUE, RowError, type_mismatch
 
 __all__ = ["FRACTIONS", "ErrorFunction", "Measure", "largest_error", "measure_for"]
 
@@ -33,11 +36,13 @@ class Measure:
     """Column that is predicted."""
     name: str
     """In words, for axes and tables: "fraction of wrong", "mean absolute error (months)"."""
-    of: ErrorFunction
-    """Computes it."""
+    of: Callable[[Sequence[Any], Sequence[Any]], float | list[float]]
+    """Computes it: one number, or one for each row, whose mean it is."""
 
-    def __call__(self, targets: Sequence[Any], predictions: Sequence[Any]) -> float:
-        """The error over the rows that have a target.
+    def __call__(self, targets: Sequence[Any], predictions: Sequence[Any]) -> tuple[float, np.ndarray | None]:
+        """The error over the rows that have a target, and of each row, `(N,)`, NaN where it has none.
+
+        An error function of the user's own gives one number for all rows, and so no error of each row.
 
         Args:
             targets: One per row, None where missing.
@@ -48,8 +53,13 @@ class Measure:
         """
         if len(targets) != len(predictions):
             raise StudyError(f"{len(predictions)} predictions for {len(targets)} rows; a strategy predicts every row.")
-        pairs = [(target, found) for target, found in zip(targets, predictions, strict=True) if target is not None]
-        value = self.of([target for target, _ in pairs], [found for _, found in pairs])
+        known = [row for row, target in enumerate(targets) if target is not None]
+        value = self.of([targets[row] for row in known], [predictions[row] for row in known])
+        rows = None
+        if isinstance(value, list):
+            rows = np.full(len(targets), np.nan)
+            rows[known] = value
+            value = math.fsum(value) / len(value)
         try:
             error = float(value)
         except (TypeError, ValueError):
@@ -58,7 +68,7 @@ class Measure:
             ) from None
         if not math.isfinite(error):
             raise StudyError(f"The error of {self.target!r} is {error}, not a finite number: the training diverged.")
-        return error
+        return error, rows
 
 
 def measure_for(target: str, column: Column, error: str | ErrorFunction | None = None) -> Measure:
@@ -80,14 +90,14 @@ def measure_for(target: str, column: Column, error: str | ErrorFunction | None =
     if error not in (None, "character"):
         raise StudyError(f"error={error!r} is not one of None, 'character' or a function of targets and predictions.")
     if column.kind == "text" and error == "character":
-        return Measure(target=target, name=CHARACTER_EDITS.mean_name, of=character_error_rate)
+        return Measure(target=target, name=CHARACTER_EDITS.mean_name, of=_character_errors)
     row_error = column.row_error
     if row_error == RAW_VALUE:
         raise StudyError(
             f"Target {target!r}, a column of kind {column.kind}, has no default error. Give one: "
             "error=function of targets and predictions, lower is better."
         )
-    return Measure(target=target, name=row_error.mean_name, of=_mean(target, row_error))
+    return Measure(target=target, name=row_error.mean_name, of=_of_rows(target, row_error))
 
 
 def largest_error(name: str) -> float:
@@ -95,10 +105,16 @@ def largest_error(name: str) -> float:
     return 1.0 if name == LABEL.name or name.endswith(", mean over images") else math.inf
 
 
-def _mean(target: str, row_error: RowError) -> ErrorFunction:
-    """The mean over rows; refuses predictions of another type, of which every one would count as wrong."""
+def _character_errors(targets: Sequence[Any], predictions: Sequence[Any]) -> list[float]:
+    """Edits of each text for each character of a text of mean length, so that their mean is the rate over all texts."""
+    length = max(1, sum(map(len, targets))) / max(1, len(targets))
+    return [edit_distance(target, found or "") / length for target, found in zip(targets, predictions, strict=True)]
 
-    def error(targets: Sequence[Any], predictions: Sequence[Any]) -> float:
+
+def _of_rows(target: str, row_error: RowError) -> Callable[[Sequence[Any], Sequence[Any]], list[float]]:
+    """The error of each row; refuses predictions of another type, of which every one would count as wrong."""
+
+    def errors_of(targets: Sequence[Any], predictions: Sequence[Any]) -> list[float]:
         missing = sum(each is None for each in predictions)
         if missing and not math.isfinite(row_error.missing):
             raise StudyError(
@@ -110,6 +126,6 @@ def _mean(target: str, row_error: RowError) -> ErrorFunction:
             raise StudyError(f"A prediction of {target!r} cannot be compared with its target: {fault}.") from fault
         if row_error.exact and all(errors) and (fault := type_mismatch(targets, predictions)) is not None:
             raise StudyError(f"No prediction of {target!r} is right: {fault}")
-        return math.fsum(errors) / len(errors)
+        return errors
 
-    return error
+    return errors_of

@@ -21,8 +21,10 @@ from longspan.study.checks import (
     check_prices,
     check_strategies,
     check_targets,
+    check_tuning,
     refuse,
 )
+from longspan.study.evaluator import Evaluator
 from longspan.study.identity import describe_strategy, task_identity
 from longspan.study.plan import make_plan
 from longspan.study.results import StudyResults
@@ -38,6 +40,7 @@ from longspan.study.statistics.crossover import Crossover, NoCrossover, Over
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor
 from longspan.study.statistics.extrapolation import Forecast
 from longspan.study.statistics.preference import Preference
+from longspan.study.tuning import Tuning
 from longspan.train import Budget
 from longspan.train.strategy import Strategy
 from longspan.version import __version__
@@ -70,7 +73,8 @@ class Study:
         budget: Budget | None = None,
         path: str | Path | None = None,
         evaluate_on: Literal["valid", "test"] = "valid",
-        error: str | ErrorFunction | None = None,
+        error: str | ErrorFunction | Evaluator | None = None,
+        tuning: Tuning | None = None,
         cost: Mapping[str, float] | None = None,
         needs: Mapping[str, Sequence[str]] | None = None,
         keep_models: Literal["none", "largest", "all"] = "none",
@@ -90,7 +94,8 @@ class Study:
             evaluate_on: "test" opens the vault once, when the study first runs, and writes that down.
             error: How wrong predictions are; see `measure_for`. None: the fraction of wrong answers for classes and
                 strings, the mean absolute error for numbers; "character": edits per character, for strings; or a
-                function of targets and predictions.
+                function of targets and predictions; or an `Evaluator` that judges the trained predictor itself.
+            tuning: Trials inside every run, as many for every strategy; None trains each once with its own options.
             cost: Price of one label, by the name of its column, for curves over labelling cost.
             needs: Which labels each strategy needs, by strategy; the task's targets for those not named.
             keep_models: Which models are saved beside the file: none, those of the largest size, or all.
@@ -110,7 +115,9 @@ class Study:
         held_out = task.valid.numpy() if evaluate_on == "valid" else task.split.vault.rows_for_leak_check()
         ready, more = check_strategies(task, strategies, held_out, evaluate_on)
         prices, mispriced = check_prices(strategies, task.target_names, cost, needs)
-        refuse([*wrong, *check_held_out(task, held_out, evaluate_on), *check_measures(task, error), *more, *mispriced])
+        spaces, untunable = check_tuning(task, strategies, tuning, budget, error)
+        faults = [*check_held_out(task, held_out, evaluate_on), *check_measures(task, error), *more, *mispriced]
+        refuse([*wrong, *faults, *untunable])
         if len(plan.seeds) == 1:
             self.notes.append("There is one seed, so there are no intervals; three or more give some: seeds=3.")
         self._plan_notes = len(self.notes)
@@ -120,6 +127,8 @@ class Study:
         self.budget = budget
         self.evaluate_on = evaluate_on
         self.error = error
+        self.tuning = tuning
+        self._spaces = spaces
         self.keep_models = keep_models
         self.threads = threads
         self._opened: np.ndarray | None = None
@@ -128,11 +137,13 @@ class Study:
             "library": __version__,
             "task": task_identity(task, held_out),
             "task_words": repr(task),
-            "measures": {name: measure_for(name, column, error).name for name, column in task.targets.items()},
+            "measures": _measure_names(task, error),
+            "evaluator": error.to_json() if isinstance(error, Evaluator) else None,
             "settings": {
                 "budget": None if budget is None else budget.to_json(),
                 "evaluate_on": evaluate_on,
-                "error": getattr(error, "__qualname__", repr(error)) if callable(error) else error,
+                "error": _error_in_words(error),
+                "tuning": None if tuning is None else tuning.to_json(),
                 "threads": threads,
                 "torch": torch.__version__,
             },
@@ -216,7 +227,7 @@ class Study:
             if decide_at is not None or worth or seconds is not None:
                 raise StudyError('decide_at=, worth= and seconds= go with until="decided".')
             return None
-        names = list(self.task.target_names)
+        names = list(self._facts["measures"])
         if target is None and len(names) > 1:
             raise StudyError(f"Name the target that decides with target=: {', '.join(names)}.")
         if target is not None and target not in names:
@@ -271,6 +282,7 @@ class Study:
             file = StudyFile.open_file(self.path)
             try:
                 self._check_same(file)
+                file.upgrade()
             except BaseException:
                 file.close()
                 raise
@@ -298,7 +310,7 @@ class Study:
         return Context(
             task=self.task, strategies=self.strategies, evaluated=self._evaluated(file), budget=self.budget,
             error=self.error, threads=file.facts()["settings"]["threads"], path=self.path.absolute(),
-            keep=frozenset(keep),
+            keep=frozenset(keep), tuning=self.tuning, spaces=self._spaces,
         )  # fmt: skip
 
     def _evaluated(self, file: StudyFile) -> np.ndarray:
@@ -425,6 +437,19 @@ def _backend(context: Context, runs: list[Run] | AdaptiveRuns, jobs: int, backen
 
         return run_on_ray(context, runs, jobs)
     return run_in_processes(context, runs, jobs)
+
+
+def _measure_names(task: Task, error: str | ErrorFunction | Evaluator | None) -> dict[str, str]:
+    """What is measured, by target; an evaluator measures one figure of its own name."""
+    if isinstance(error, Evaluator):
+        return {error.name: error.measure_name}
+    return {name: measure_for(name, column, error).name for name, column in task.targets.items()}
+
+
+def _error_in_words(error: str | ErrorFunction | Evaluator | None) -> str | None:
+    if isinstance(error, Evaluator):
+        return f"{error.name} ({error.direction} is better)"
+    return getattr(error, "__qualname__", repr(error)) if callable(error) else error
 
 
 def _joined_prices(before: dict[str, Any] | None, now: dict[str, Any] | None) -> dict[str, Any] | None:

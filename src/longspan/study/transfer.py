@@ -208,7 +208,7 @@ class Transfer:
             for seed in seeds:
                 predicted = deep.train(task, seed=seed, budget=budget).predict(table)
                 for name, column in task.targets.items():
-                    error = measure_for(name, column)(table.column_values(name), [each[name] for each in predicted])
+                    error, _ = measure_for(name, column)(table.column_values(name), [each[name] for each in predicted])
                     rows.append({"frozen": float(fraction), "seed": seed, "target": name, "error": error})
         return pl.DataFrame(rows)
 

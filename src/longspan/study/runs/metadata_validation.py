@@ -26,6 +26,8 @@ def fact_faults(facts: Mapping[str, Any]) -> list[str]:
         faults.append(f"'plan' has the keys {sorted(map(str, plan))!r:.80}")
     if len(plan["strategies"]) * len(plan["sizes"]) * len(plan["seeds"]) > _MOST_RUNS:
         faults.append(f"'plan' asks for more than {_MOST_RUNS:,} runs")
+    if facts.get("evaluator") is not None:
+        return faults
     for target in task["targets"]:
         column = task["columns"].get(target)
         if not isinstance(column, dict) or not _is_text(column.get("kind")) or not _is_text(column.get("unit", "")):
@@ -79,6 +81,16 @@ def _are_prices(value: Any) -> bool:
     return isinstance(value, dict) and _dict_of(_is_number)(value.get("cost")) and needs(value.get("needs"))
 
 
+def _is_evaluator(value: Any) -> bool:
+    if not _dict_of(_is_plain)(value) or not {"name", "unit", "largest"} <= set(value):
+        return False
+    return (
+        _is_text(value["name"])
+        and _is_text(value["unit"])
+        and (value["largest"] is None or _is_number(value["largest"]))
+    )
+
+
 _MISSING = object()
 _EXPECTED: dict[tuple[str, ...], _Check] = {
     ("plan", "strategies"): _list_of(_is_text),
@@ -90,6 +102,7 @@ _EXPECTED: dict[tuple[str, ...], _Check] = {
     ("task", "rows", "evaluated"): _is_whole,
     ("task_words",): _is_text,
     ("measures",): _dict_of(_is_text),
+    ("evaluator",): lambda value: value is _MISSING or value is None or _is_evaluator(value),
     ("settings",): _dict_of(lambda value: isinstance(value, dict) or _is_plain(value)),
     ("settings", "evaluate_on"): lambda value: value in ("valid", "test"),
     ("settings", "threads"): lambda value: value is None or _is_whole(value),

@@ -15,6 +15,7 @@ _SETTINGS = {
     "budget": "the budget",
     "evaluate_on": "the rows that are measured on",
     "error": "the error",
+    "tuning": "the tuning",
     "threads": "threads",
     "torch": "the version of PyTorch",
 }

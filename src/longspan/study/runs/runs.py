@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -18,10 +18,13 @@ from longspan.data import Task
 from longspan.errors import StudyError
 from longspan.inference.predictions import Predictions
 from longspan.randomness import permutation, step_seed
+from longspan.study.evaluator import Evaluator
+from longspan.study.runs.tuned import best_of_trials
 from longspan.study.scoring import ErrorFunction, measure_for
+from longspan.study.tuning import Tuning
 from longspan.train import Budget, Learner
 
-__all__ = ["Context", "Failure", "Run", "RunResult", "perform", "study_rows"]
+__all__ = ["Context", "Failure", "Run", "RunResult", "TrialResult", "perform", "study_rows"]
 
 _TRACE_CHARACTERS = 4000
 
@@ -41,6 +44,20 @@ class Run(NamedTuple):
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrialResult:
+    """One trial of tuning."""
+
+    params: dict[str, Any]
+    """Options in place of the strategy's own; empty for its own."""
+    score: float | None
+    """The error on the rows that choose among trials; None where the trial failed."""
+    error: float
+    """On the held-out rows, of the best trial so far: what the run would give with so many trials."""
+    seconds: float
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunResult:
     """A run that is finished."""
 
@@ -52,6 +69,10 @@ class RunResult:
     """Training and measuring."""
     model: str | None = None
     """File of the kept model, seen from the folder of the study file."""
+    row_errors: dict[str, np.ndarray] = field(default_factory=dict)
+    """By target: the error of each held-out row or episode, `(N,)`, NaN where it has no target."""
+    trials: tuple[TrialResult, ...] = ()
+    """Of tuning, in order; empty without."""
 
 
 @final
@@ -77,13 +98,17 @@ class Context:
     evaluated: np.ndarray
     """Row numbers of the rows that every run is measured on."""
     budget: Budget | None
-    error: str | ErrorFunction | None
+    error: str | ErrorFunction | Evaluator | None
     threads: int
     """That a run computes with: figures depend on it in their last bits."""
     path: Path
     """The study file."""
     keep: frozenset[int]
     """Sizes whose models are kept."""
+    tuning: Tuning | None = None
+    """Of every run alike."""
+    spaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each strategy is tuned over."""
 
 
 def study_rows(task: Task, seed: int, size: int) -> np.ndarray:
@@ -109,29 +134,73 @@ def _perform(context: Context, run: Run) -> RunResult:
     task, started = context.task, time.perf_counter()
     strategy = context.strategies[run.strategy]
     subset = task.subset(study_rows(task, run.seed, run.size))
-    trained = strategy.train(subset, seed=run.seed, budget=context.budget)
-    predictions = _predictions(trained, context)
-    evaluated = task.table.take(context.evaluated)
-    errors = {}
-    for target, column in task.targets.items():
-        said = [prediction[target] for prediction in predictions]
-        errors[target] = measure_for(target, column, context.error)(evaluated.column_values(target), said)
+    trials: list[TrialResult] = []
+    if context.tuning is None:
+        trained = strategy.train(subset, seed=run.seed, budget=context.budget)
+        steps = int(getattr(trained, "steps_done", 0))
+        errors, rows = _measured(trained, context, context.evaluated)
+    else:
+        trained, steps, errors, rows, trials = _tuned(strategy, subset, context, run)
     seconds = time.perf_counter() - started
     model = _keep(trained, context.path, run) if run.size in context.keep else None
-    return RunResult(errors=errors, steps=int(getattr(trained, "steps_done", 0)), seconds=seconds, model=model)
+    return RunResult(
+        errors=errors, steps=steps, seconds=seconds, model=model, row_errors=rows, trials=tuple(trials)
+    )  # fmt: skip
 
 
-def _predictions(trained: Any, context: Context) -> list[Any]:
-    """One prediction per evaluated row, in order; from the task's inputs alone, so that no truth can be looked up."""
-    task = context.task
+def _tuned(
+    strategy: Any, subset: Task, context: Context, run: Run
+) -> tuple[Any, int, dict[str, float], dict[str, np.ndarray], list[TrialResult]]:
+    """Like one training, of the best of several; what it would be with fewer trials is measured as well."""
+    tuning = context.tuning
+    assert tuning is not None
+
+    def score(trained: Any, rows: np.ndarray) -> float:
+        errors, _ = _measured(trained, context, rows)
+        return errors[tuning.target or next(iter(errors))]
+
+    trials = best_of_trials(
+        strategy, subset, tuning, context.spaces[run.strategy], seed=run.seed, budget=context.budget, score=score
+    )
+    told: list[TrialResult] = []
+    best, errors, rows = None, {}, {}
+    for trial in trials:
+        if trial.best is not None and trial.best is not best:
+            best = trial.best
+            errors, rows = _measured(best, context, context.evaluated)
+        error = errors[tuning.target or next(iter(errors))] if errors else float("inf")
+        told.append(TrialResult(params=trial.params, score=trial.score, error=error, seconds=trial.seconds))
+    return best, sum(trial.steps for trial in trials), errors, rows, told
+
+
+def _measured(trained: Any, context: Context, rows: np.ndarray) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Errors of a predictor on some rows, by target, and those of each row where they are known."""
+    task, error = context.task, context.error
+    table = task.table.take(rows)
+    if isinstance(error, Evaluator):
+        values = error.errors(trained, table)
+        return {error.name: float(values.mean())}, {error.name: values}
+    predictions = _predictions(trained, task, rows)
+    errors: dict[str, float] = {}
+    of_rows: dict[str, np.ndarray] = {}
+    for target, column in task.targets.items():
+        predicted = [prediction[target] for prediction in predictions]
+        errors[target], each = measure_for(target, column, error)(table.column_values(target), predicted)
+        if each is not None:
+            of_rows[target] = each
+    return errors, of_rows
+
+
+def _predictions(trained: Any, task: Task, rows: np.ndarray) -> list[Any]:
+    """One prediction per row, in order; from the task's inputs alone, so that no target can be looked up."""
     located = any(column.context_kind for column in task.targets.values())
     if isinstance(trained, Learner) and trained.task.samples is task.samples and not located:
         # The same values, already read and encoded for training: a folder of photos is not decoded in every run.
         predictor = trained.predictor()
-        predictions = predictor.predict_rows(task.samples, torch.from_numpy(context.evaluated))
-        nowhere = [None] * len(context.evaluated)
+        predictions = predictor.predict_rows(task.samples, torch.from_numpy(rows))
+        nowhere = [None] * len(rows)
         return Predictions(predictions, nowhere, nowhere).decode(predictor.heads, [])
-    return list(trained.predict(task.table.take(context.evaluated).select(*task.input_names)))
+    return list(trained.predict(task.table.take(rows).select(*task.input_names)))
 
 
 def _keep(trained: Any, path: Path, run: Run) -> str:

@@ -14,15 +14,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
 from longspan.errors import StudyError
 from longspan.storage.plain_json import parse_json
+from longspan.study.runs.packed_rows import pack_rows, unpack_rows
 from longspan.study.runs.runs import Failure, Run, RunResult
-from longspan.study.runs.store_check import SCHEMA, guard, schema_fault, value_fault
+from longspan.study.runs.store_check import ADDED, SCHEMA, guard, schema_fault, value_fault
 from longspan.version import __version__
 
 __all__ = ["FORMAT_VERSION", "StudyFile", "StudyLock"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READ = (1, 2)
 _APPLICATION_ID = 0x6C735374  # "lsSt": what tells a study from any other SQLite file
 
 
@@ -77,7 +81,7 @@ class StudyFile:
         study = cls(path, connection)
         try:
             with study._writing():
-                for statement in SCHEMA.split(";\n"):
+                for statement in (SCHEMA + ADDED).split(";\n"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -144,6 +148,22 @@ class StudyFile:
             self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             for target, error in outcome.errors.items():
                 self._connection.execute("INSERT INTO errors VALUES (?, ?, ?, ?, ?)", (*key, target, error))
+            for target, errors in outcome.row_errors.items():
+                packed = pack_rows(errors)
+                self._connection.execute("INSERT INTO row_errors VALUES (?, ?, ?, ?, ?)", (*key, target, packed))
+            for number, trial in enumerate(outcome.trials):
+                row = (*key, number, json.dumps(trial.params), trial.score, trial.error, trial.seconds)
+                self._connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def upgrade(self) -> None:
+        """Give a file of version 1 the tables of version 2; its runs stay as they are."""
+        (version,) = self._all("PRAGMA user_version")[0]
+        if version == FORMAT_VERSION:
+            return
+        with self._writing():
+            for statement in filter(str.strip, ADDED.split(";\n")):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
     def finished(self) -> set[Run]:
         """Every run that is done."""
@@ -162,6 +182,34 @@ class StudyFile:
             "ORDER BY s.rowid, r.size, r.seed, e.rowid"
         )
         return [dict(zip(names, row, strict=True)) for row in self._all(query)]
+
+    def row_errors(self, target: str, count: int) -> dict[Run, np.ndarray]:
+        """The error of each held-out row, `(count,)`, NaN where it has no target, by run; empty in version 1.
+
+        Raises:
+            StudyError: what is kept there is not the errors of so many rows.
+        """
+        if not self._has("row_errors"):
+            return {}
+        with _translated(self.path):
+            rows = self._connection.execute(
+                "SELECT strategy, size, seed, errors FROM row_errors WHERE target = ?", (target,)
+            ).fetchall()
+        try:
+            return {Run(*row[:3]): unpack_rows(row[3], count) for row in rows}
+        except ValueError as error:
+            raise StudyError(_damaged(self.path, str(error))) from error
+
+    def trials(self) -> list[dict[str, Any]]:
+        """Every trial of a tuned run, in order; empty without tuning."""
+        if not self._has("trials"):
+            return []
+        names = ("strategy", "size", "seed", "trial", "params", "score", "error", "seconds")
+        rows = self._all(f"SELECT {', '.join(names)} FROM trials ORDER BY strategy, size, seed, trial")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _has(self, table: str) -> bool:
+        return bool(self._all(f"SELECT 1 FROM sqlite_schema WHERE name = '{table}'"))
 
     def failures(self) -> list[dict[str, Any]]:
         """Every run that has failed and not succeeded since."""
@@ -247,18 +295,18 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != _APPLICATION_ID:
             raise StudyError(f"{path} is a SQLite file, but not one of a study. Name another file: path= (--out).")
-        if version != FORMAT_VERSION:
+        if version not in _READ:
             raise StudyError(
-                f"{path} is a study of format {version}; this longspan ({__version__}) reads format {FORMAT_VERSION}. "
+                f"{path} is a study of format {version}; this longspan ({__version__}) reads formats 1 and 2. "
                 "Use the version that made it, or begin a new file: path= (--out)."
             )
-        fault = schema_fault(connection)  # first: an index over an expression is computed when it is checked
+        fault = schema_fault(connection, version)  # first: an index over an expression is computed when it is checked
         if fault is not None:
             raise StudyError(_damaged(path, fault))
         faults = [line for (line,) in connection.execute("PRAGMA integrity_check(3)").fetchall() if line != "ok"]
         if faults:
             raise StudyError(_damaged(path, "; ".join(faults)))
-        fault = value_fault(connection)
+        fault = value_fault(connection, version)
         if fault is not None:
             raise StudyError(_damaged(path, fault))
 

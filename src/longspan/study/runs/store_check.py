@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["SCHEMA", "guard", "schema_fault", "value_fault"]
+__all__ = ["ADDED", "SCHEMA", "guard", "schema_fault", "value_fault"]
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -27,10 +27,22 @@ CREATE TABLE failures (
     trace TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (strategy, size, seed)
 );
 """
-"""Each table as the file itself records it."""
+"""Each table of version 1 as the file itself records it."""
+
+ADDED = """
+CREATE TABLE row_errors (
+    strategy TEXT NOT NULL, size INTEGER NOT NULL, seed INTEGER NOT NULL, target TEXT NOT NULL, errors BLOB NOT NULL,
+    PRIMARY KEY (strategy, size, seed, target)
+);
+CREATE TABLE trials (
+    strategy TEXT NOT NULL, size INTEGER NOT NULL, seed INTEGER NOT NULL, trial INTEGER NOT NULL, params TEXT NOT NULL,
+    score REAL, error REAL NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (strategy, size, seed, trial)
+);
+"""
+"""What version 2 has besides: errors of rows, and the trials of tuning."""
 
 _LONGEST = 16 << 20  # bytes of one value; the facts of a large study have some thousands
-_TYPES = {"TEXT": "text", "INTEGER": "integer", "REAL": "real"}
+_TYPES = {"TEXT": "text", "INTEGER": "integer", "REAL": "real", "BLOB": "blob"}
 
 
 def guard(connection: sqlite3.Connection) -> None:
@@ -42,22 +54,23 @@ def guard(connection: sqlite3.Connection) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
 
 
-def schema_fault(connection: sqlite3.Connection) -> str | None:
-    """What is in the schema that does not belong there, or is not there; None where it is that of a study."""
+def schema_fault(connection: sqlite3.Connection, version: int) -> str | None:
+    """What is in the schema that does not belong there, or is not there; None where it is that of this version."""
+    expected = _EXPECTED[version]
     found = {
         name: (kind, _words(sql)) for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema")
     }
     for name, (kind, sql) in found.items():
         own = kind == "index" and name.startswith("sqlite_autoindex_") and not sql
-        if not own and sql != _EXPECTED.get(name):
+        if not own and sql != expected.get(name):
             return f"its {kind} {name!r:.60} is not one of a study"
-    lacking = [name for name in _EXPECTED if name not in found]
+    lacking = [name for name in expected if name not in found]
     return f"it has no table {lacking[0]!r}" if lacking else None
 
 
-def value_fault(connection: sqlite3.Connection) -> str | None:
+def value_fault(connection: sqlite3.Connection, version: int) -> str | None:
     """A column whose values are not all of the type that it was made for; SQLite itself does not mind."""
-    for name in _EXPECTED:
+    for name in _EXPECTED[version]:
         for _, column, kind, needed, _, key in connection.execute(f"PRAGMA table_info({name})").fetchall():
             allowed = f"'{_TYPES[kind]}'" if needed or key else f"'{_TYPES[kind]}', 'null'"
             query = f"SELECT typeof({column}) FROM {name} WHERE typeof({column}) NOT IN ({allowed}) LIMIT 1"
@@ -72,5 +85,9 @@ def _words(sql: str | None) -> str:
     return " ".join((sql or "").split())
 
 
-_EXPECTED = {_words(each).split()[2]: _words(each) for each in SCHEMA.split(";") if each.strip()}
-"""The statement that made each table, by its name."""
+def _statements(schema: str) -> dict[str, str]:
+    return {_words(each).split()[2]: _words(each) for each in schema.split(";") if each.strip()}
+
+
+_EXPECTED = {1: _statements(SCHEMA), 2: _statements(SCHEMA + ADDED)}
+"""The statement that made each table, by its name, for each version of the format."""

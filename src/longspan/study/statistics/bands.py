@@ -10,7 +10,7 @@ from longspan.study.statistics.moderated_variance import moderate
 
 __all__ = ["mean_bands"]
 
-_LONGER_TAILS = 1.15
+_LONGER_TAILS = 1.1
 """Errors of real trainings have longer tails than normal ones, so intervals are made longer by this factor."""
 
 

@@ -35,6 +35,8 @@ class VariancePrior:
     """By how much cells differ from their line: one of these."""
     cell_weights: tuple[float, ...]
     """How probable each of them is."""
+    excess_kurtosis: float = 0.0
+    """Of runs of one cell: the longer their tails, the less a sample variance of a few of them says."""
 
 
 @final
@@ -83,9 +85,13 @@ DIFFERENCE_VARIANCE = VariancePrior(
 
 ERROR_VARIANCE = VariancePrior(
     level=-4.3, level_sd=1.9, slope=0.0, slope_sd=0.35, group_sd=0.8,
-    cell_sds=(0.2, 0.5, 1.2), cell_weights=(0.6, 0.25, 0.15),
+    cell_sds=(0.2, 0.5, 1.2), cell_weights=(0.6, 0.25, 0.15), excess_kurtosis=6.0,
 )  # fmt: skip
-"""Of the error of one strategy."""
+"""Of the error of one strategy.
+
+In one cell of twenty of the development half the excess kurtosis over seeds is above 5.6: most trainings end alike and
+a few fail. With 0 in its place, bands of 95 % held 90 % of the means there; with 6 they hold 94 to 95 %.
+"""
 
 DIFFERENCE_CURVE = CurvePrior(
     components=(

@@ -38,7 +38,9 @@ def moderate(
 
     Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression" (limma), and
     its trend over the mean (limma-trend). Differs: the trend is over log size and Bayesian, and the prior's parameters
-    come from other learning curves, because a study has too few cells to estimate them.
+    come from other learning curves, because a study has too few cells to estimate them; and a sample variance counts
+    as if it had the degrees of freedom at which a normal one would be as uncertain: with excess kurtosis k and R runs
+    its relative variance is 2 / (R - 1) + k / R (Kendall and Stuart, volume 1, section 10.5).
 
     Args:
         sample: `(M,)` sample variances; anything where `df` is 0.
@@ -49,6 +51,7 @@ def moderate(
         prior: measured on real curves.
     """
     relative = sample / scale**2
+    df = np.where(df > 0, 2 / (2 / np.maximum(df, 1e-9) + prior.excess_kurtosis / (df + 1)), 0.0)
     x = np.log(sizes / 100.0)
     same = groups[:, None] == groups[None]
     broad = prior.level_sd**2 + prior.slope_sd**2 * np.outer(x, x) + prior.group_sd**2 * same
