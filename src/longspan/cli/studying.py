@@ -51,6 +51,8 @@ class StudyOptions:
     threads: int | None
     keep: str
     out: str
+    tune: int | None = None
+    search: str = "random"
     until: str = "finished"
     decide_at: int | None = None
     worth: float = 0.0
@@ -60,7 +62,7 @@ class StudyOptions:
 
 def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     """Run what is missing of the study in the folder, and report."""
-    from longspan.study import Study
+    from longspan.study import Study, Tuning
     from longspan.train import Budget
 
     folder = Path(told.out).expanduser()
@@ -82,6 +84,7 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
         backbone_of(model, {name: table.columns[name] for name in options.target})
     # Before the images are read: a slip in the options is told at once.
     strategies = {name: _recipe(*what, options) for name, what in named.items()}
+    tuning = None if told.tune is None else Tuning(trials=told.tune, search=told.search)  # type: ignore[arg-type]
     task = make_task(split_table(table, options), image, options)
     _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
     task.prepare()
@@ -96,7 +99,7 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     _say(options.quiet, "study", plan)
     study = Study(
         task, strategies, sizes, told.seeds, budget=budget, path=folder / "study.sqlite",
-        evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
+        tuning=tuning, evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
         study.run(

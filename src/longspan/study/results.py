@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
 import polars as pl
 
 from longspan.errors import StudyError, unknown_name
@@ -23,6 +24,7 @@ from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, Over, crossover, crossovers
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor, curves
 from longspan.study.statistics.extrapolation import Forecast, extrapolate
+from longspan.study.statistics.held_out_rows import HeldOutRows
 from longspan.study.statistics.preference import Preference, preference
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ __all__ = ["StudyResults"]
 _RUNS = {
     "strategy": pl.String, "size": pl.Int64, "seed": pl.Int64, "target": pl.String, "error": pl.Float64,
     "steps": pl.Int64, "seconds": pl.Float64,
+}  # fmt: skip
+_TRIALS = {
+    "strategy": pl.String, "size": pl.Int64, "seed": pl.Int64, "trial": pl.Int64, "params": pl.String,
+    "score": pl.Float64, "error": pl.Float64, "seconds": pl.Float64,
 }  # fmt: skip
 _NOT_KEPT = (
     'was not kept. keep_models="all" or "largest" keeps those of runs that are yet to come; finished runs are not run '
@@ -103,6 +109,57 @@ class StudyResults:
             return float("inf") if evaluator["largest"] is None else float(evaluator["largest"])
         return largest_error(self.facts["measures"][target])
 
+    def guess(self, target: str) -> float | None:
+        """The error of guessing, the most frequent training value or the median; None where it is not known."""
+        return (self.facts.get("guess") or {}).get(target)
+
+    def row_errors(self, target: str | None = None) -> dict[Run, np.ndarray]:
+        """The error of every held-out row or episode, `(N,)`, NaN for a row without a target, by run.
+
+        Empty for error functions that give one number for all rows, and for studies of version 1.
+        """
+        wanted = self._target(target)
+        evaluator = self.facts.get("evaluator") or {}
+        count = evaluator.get("episodes") or self.facts["task"]["rows"]["evaluated"]
+        runs = set(self.plan.runs())
+        with StudyFile.open_file(self.path) as file:
+            found = file.row_errors(wanted, int(count))
+        return {run: errors for run, errors in found.items() if run in runs}
+
+    def held_out(self, target: str | None = None) -> HeldOutRows:
+        """The rows that were measured on, for intervals that hold for other rows like these."""
+        wanted = self._target(target)
+        return HeldOutRows(
+            count=self.facts["task"]["rows"]["evaluated"], proportion=self.facts["measures"][wanted] == FRACTIONS[0],
+            runs={tuple(run): errors for run, errors in self.row_errors(wanted).items()},
+        )  # fmt: skip
+
+    def trials(self) -> pl.DataFrame:
+        """One row per trial of every tuned run, with the error of the best so far; empty without tuning."""
+        with StudyFile.open_file(self.path) as file:
+            rows = self._asked_for(file.trials())
+        return pl.DataFrame([{name: row[name] for name in _TRIALS} for row in rows], schema=_TRIALS)
+
+    def crossover_by_trials(
+        self, first: str, second: str, *, level: float = 0.95
+    ) -> dict[int, Crossover | NoCrossover]:
+        """How the crossover moves with tuning: with 1, 2, 4 ... trials in every run, up to all of them.
+
+        Raises:
+            StudyError: the study was not tuned.
+        """
+        trials = self.trials()
+        if trials.is_empty():
+            raise StudyError("This study was not tuned: Study(tuning=Tuning(trials=8)) tunes every run.")
+        most = int(trials["trial"].max()) + 1  # type: ignore[arg-type]
+        counts = sorted({2**power for power in range(most.bit_length()) if 2**power < most} | {most})
+        found = {}
+        for count in counts:
+            runs = trials.filter((pl.col("trial") == count - 1) & pl.col("error").is_finite())
+            frame = runs.select("strategy", "size", "seed", "error").with_columns(target=pl.lit(self.targets[0]))
+            found[count] = crossover(frame, first, second, level=level)
+        return found
+
     def missing(self) -> list[Run]:
         """Runs that were asked for and are not finished."""
         with StudyFile.open_file(self.path) as file:
@@ -115,7 +172,8 @@ class StudyResults:
         """The learning curve of every strategy: means with intervals, and the power law through them."""
         target = self._target(target)
         return curves(
-            self._runs(), target=target, level=level, largest=self.largest(target)
+            self._runs(), target=target, level=level, largest=self.largest(target), held_out=self.held_out(target),
+            guess=self.guess(target),
         )  # fmt: skip
 
     def crossover(
@@ -142,7 +200,9 @@ class StudyResults:
 
     def compare(self, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
         """At each size, the probability that the first strategy has the lower error; runs are paired by seed."""
-        return compare(self._runs(), first, second, target=self._target(target), level=level)
+        wanted = self._target(target)
+        held_out = self.held_out(wanted)
+        return compare(self._runs(), first, second, target=wanted, level=level, held_out=held_out)
 
     def crossovers(
         self, first: str, second: str, *, target: str | None = None, level: float = 0.95
@@ -188,7 +248,7 @@ class StudyResults:
         return advice(
             self._runs(), target=target, wanted_error=wanted_error, prices=prices or None, needs=needs or None,
             unit=self.unit(target), largest=self.largest(target),
-            rows=self.facts["task"]["rows"]["evaluated"] if self.facts["measures"][target] == FRACTIONS[0] else None,
+            held_out=self.held_out(target), guess=self.guess(target),
         )  # fmt: skip
 
     def extrapolate(self, strategy: str, size: float, *, target: str | None = None, beyond: bool = False) -> Forecast:

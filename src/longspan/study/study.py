@@ -25,6 +25,7 @@ from longspan.study.checks import (
     refuse,
 )
 from longspan.study.evaluator import Evaluator
+from longspan.study.guessing import guessing_errors
 from longspan.study.identity import describe_strategy, task_identity
 from longspan.study.plan import make_plan
 from longspan.study.results import StudyResults
@@ -251,6 +252,8 @@ class Study:
         planned = set(self.plan.runs())
         known = {run: taken for run, taken in file.seconds().items() if run in planned}
         context = self._context(file)
+        if "guess" not in file.facts():
+            file.set_facts({"guess": guessing_errors(self.task, context.evaluated, self.error)})
         if progress:
             for note in self.notes:
                 print(note, flush=True)

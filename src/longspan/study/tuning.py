@@ -134,7 +134,13 @@ class Tuning:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values: what a study file keeps, for trials are part of what figures depend on."""
-        return {"trials": self.trials, "search": self.search, "valid": self.valid, "space": _plain(self.space)}
+        return {
+            "trials": self.trials,
+            "search": self.search,
+            "valid": self.valid,
+            "target": self.target,
+            "space": _plain(self.space),
+        }
 
 
 def default_space(strategy: Any) -> dict[str, Values]:

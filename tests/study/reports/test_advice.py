@@ -6,6 +6,7 @@ import pytest
 
 from longspan.errors import StudyError
 from longspan.study.reports.advice import advice
+from longspan.study.statistics.held_out_rows import HeldOutRows
 
 SIZES = (100, 300, 1000, 3000)
 
@@ -35,6 +36,10 @@ def runs(truths, *, sizes=SIZES, seeds=3, noise=0.02, draw=0):
             for name, truth in truths.items()
         ]
     )  # fmt: skip
+
+
+def rows_like(count, **runs):
+    return HeldOutRows(count=count, proportion=True, runs=runs)
 
 
 BOTH = {"whole": steep, "staged": shallow}
@@ -206,13 +211,61 @@ def test_any_table_of_runs_gets_advice(draw):
 
 def test_the_same_mistakes_with_every_seed_still_have_an_interval():
     frame = runs({"a": lambda n: 21 / 412}, noise=0.0)
-    (sentence,) = [each for each in advice(frame, unit="%", rows=412, largest=1.0) if "the only strategy" in each]
+    (sentence,) = [
+        each for each in advice(frame, unit="%", held_out=rows_like(412), largest=1.0) if "the only strategy" in each
+    ]
     assert "95 % interval for rows like these 412: 3." in sentence
     assert "interval" in sentence
     assert "5.1 to 5.1" not in sentence
 
 
 def test_a_strategy_without_mistakes_gets_no_law():
-    text = " ".join(advice(runs({"a": lambda n: 0.0}, noise=0.0), unit="%", rows=100, largest=1.0))
+    text = " ".join(advice(runs({"a": lambda n: 0.0}, noise=0.0), unit="%", held_out=rows_like(100), largest=1.0))
     assert "a makes no error on the held-out rows" in text
     assert "projected" not in text
+
+
+def measured(strategies, rows=300, seeds=3, size=100, draw=0, spread=0.0):
+    """Runs whose errors of rows are drawn: a row is wrong where it is harder than the strategy is good."""
+    rng = np.random.default_rng(draw)
+    hard, kept, frame = rng.random(rows), {}, []
+    for seed in range(seeds):
+        for name, error in strategies.items():
+            wrong = (hard + spread * rng.normal(size=rows) < error).astype(float)
+            kept[name, size, seed] = wrong
+            kept[name, 2 * size, seed] = wrong
+            for each in (size, 2 * size):
+                frame.append({"strategy": name, "size": each, "seed": seed, "target": "y", "error": wrong.mean()})
+    return pl.DataFrame(frame), HeldOutRows(count=rows, proportion=True, runs=kept)
+
+
+def test_a_few_rows_that_differ_are_no_certainty_for_rows_like_these():
+    frame, held_out = measured({"a": 0.10, "b": 0.1133})  # the same few rows with every seed
+    here = advice(frame, unit="%")[0]
+    assert "has a lower error" in here
+    there = advice(frame, unit="%", held_out=held_out)[0]
+    assert "on these rows (probability" in there
+    assert "for other rows like these they are too close to call" in there
+    assert there.endswith("More held-out rows would tell.")
+
+
+def test_many_rows_that_differ_are_told_for_rows_like_these_too():
+    frame, held_out = measured({"a": 0.10, "b": 0.25}, spread=0.02)
+    said = advice(frame, unit="%", held_out=held_out)[0]
+    assert "a has a lower error" in said
+    assert "interval for rows like these 300: " in said
+
+
+def test_a_strategy_that_only_guesses_has_not_learned_and_gets_no_law():
+    frame = runs({"good": steep, "guesses": lambda n: 0.9}, noise=0.005)
+    said = advice(frame, unit="%", guess=0.9)
+    (sentence,) = [each for each in said if "has not learned" in each]
+    assert sentence == (
+        "guesses has not learned with 100, 300, 1,000 or 3,000 training rows: its error is that of guessing, 90 %. It "
+        "may need more data or longer training, so nothing is projected for it."
+    )
+    assert not any("help guesses" in each or "helps guesses" in each for each in said)
+    assert not any("has not learned" in each for each in advice(frame, unit="%"))
+    early = runs({"late": lambda n: 0.9 if n < 200 else 0.3}, noise=0.005)
+    (sentence,) = [each for each in advice(early, unit="%", guess=0.9) if "has not learned" in each]
+    assert sentence == "late has not learned with 100 training rows: its error is that of guessing, 90 %."

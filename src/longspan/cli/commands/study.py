@@ -65,6 +65,17 @@ def study(
     seeds: Annotated[int, Opt(metavar="N", help="Runs of each strategy at each size; 3 or more give intervals.")] = 5,
     steps: Annotated[int | None, Opt(metavar="N", help="The same budget for every run: batches.")] = None,
     seconds: Annotated[float | None, Opt(metavar="S", help="The same budget for every run: time.")] = None,
+    tune: Annotated[
+        int | None,
+        Opt(
+            metavar="N",
+            help="Trials of tuning inside every run, as many for every strategy: the first with its own learning rate, "
+            "the others with a tenth to ten times of it. They share the run's budget.",
+        ),
+    ] = None,
+    search: Annotated[
+        str, Opt(metavar="random|optuna", help="How --tune chooses its trials; optuna learns from those before.")
+    ] = "random",
     # how networks are trained
     epochs: Annotated[
         int | None,
@@ -143,6 +154,6 @@ def study(
         StudyOptions(
             models=tuple(model or ()), strategies=tuple(strategy or ()), sizes=sizes, seeds=seeds, steps=steps,
             seconds=seconds, evaluate_on=evaluate_on, jobs=jobs, backend=backend, threads=threads, keep=keep, out=out,
-            until=until, decide_at=decide_at, worth=worth, level=level, budget_seconds=budget_seconds,
+            tune=tune, search=search, until=until, decide_at=decide_at, worth=worth, level=level, budget_seconds=budget_seconds,
         ),
     )  # fmt: skip

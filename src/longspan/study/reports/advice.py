@@ -8,12 +8,12 @@ from typing import Any
 
 from longspan.study.cost import cost_per_row
 from longspan.study.formatting import percent, say_chance, say_error, say_interval, say_size
-from longspan.study.reports.advice_data import cost_sentences, data_sentences
+from longspan.study.reports.advice_data import cost_sentences, data_sentences, learning_sentences
 from longspan.study.run_grid import RunGrid, cells_of
 from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
 from longspan.study.statistics.curves import Curve, Point, curves
-from longspan.study.statistics.held_out_rows import with_test_rows
+from longspan.study.statistics.held_out_rows import HeldOutRows
 
 __all__ = ["advice"]
 
@@ -26,7 +26,8 @@ _CONTENDERS = 3
 def advice(
     frame: Any, *, target: str | None = None, wanted_error: float | None = None,
     prices: Mapping[str, float] | None = None, needs: Mapping[str, Sequence[str]] | None = None,
-    level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf, rows: int | None = None,
+    level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf,
+    held_out: HeldOutRows | None = None, guess: float | None = None,
 ) -> list[str]:  # fmt: skip
     """A few sentences about one target: who wins and how surely, from which size on, and what more data would bring.
 
@@ -43,24 +44,30 @@ def advice(
         seed: of the bootstrap, where there are more than six seeds.
         unit: of the error, for the sentences; "%" if it is a fraction, to be shown as percent.
         largest: error there can be; see `longspan.study.statistics.curves.curves`.
-        rows: held-out rows that a proportion of wrong predictions was measured on; then the interval of the lowest
-            error holds for other rows like these. None for errors that are no proportions.
+        held_out: the rows that were measured on; then intervals and probabilities hold for other rows like these, and
+            those that hold on these rows alone say so. None where errors of rows are not known.
+        guess: the error of guessing, which a strategy that has learned is better than; None where it is not known.
 
     Raises:
         StudyError: prices that do not fit; see `longspan.study.cost.cost_per_row`.
     """
     cells = cells_of(frame, target=target)
-    found = curves(frame, target=cells.target, level=level, seed=seed, largest=largest)
+    found = curves(frame, target=cells.target, level=level, seed=seed, largest=largest, held_out=held_out, guess=guess)
     costs = None if prices is None else cost_per_row(prices, needs or {}, strategies=found)
     size = _largest_common(found)
     ranked = _ranked(found, size)
     best, rivals = ranked[0], ranked[1 : 1 + _RIVALS]
     held = {
-        name: next(each for each in compare(frame, best, name, target=cells.target, level=level) if each.size == size)
+        name: next(
+            each
+            for each in compare(frame, best, name, target=cells.target, level=level, held_out=held_out)
+            if each.size == size
+        )
         for name in rivals
     }
     said = [*_about_missing(cells), *_about_seeds(cells)]
-    said += _about_winner(found, size, best, held, level=level, unit=unit, rows=rows)
+    said += _about_winner(found, size, best, held, level=level, unit=unit, held_out=held_out)
+    said += learning_sentences(found, guess, unit)
     if several := len({point.size for curve in found.values() for point in curve.points}) > 1:
         said += [
             _about_crossover(crossover(frame, best, name, target=cells.target, level=level, seed=seed))
@@ -99,7 +106,7 @@ def _ranked(found: Mapping[str, Curve], size: int) -> list[str]:
 
 def _told(comparison: Comparison, level: float) -> bool:
     """Whether the two can be distinguished at `level`."""
-    probability = comparison.probability
+    probability = comparison.chance
     return probability is not None and max(probability, 1 - probability) >= (1 + level) / 2
 
 
@@ -130,7 +137,7 @@ def _about_seeds(cells: RunGrid) -> list[str]:
 
 def _about_winner(
     found: Mapping[str, Curve], size: int, best: str, held: Mapping[str, Comparison], *, level: float, unit: str,
-    rows: int | None,
+    held_out: HeldOutRows | None,
 ) -> list[str]:  # fmt: skip
     """Which strategy has the lowest error at the largest size, and which others cannot be distinguished from it."""
 
@@ -139,16 +146,14 @@ def _about_winner(
         return "" if point is None else say_error(point.mean, unit)
 
     with_rows = f"With {say_size(size)} training rows"
-    interval = _interval(_at(found[best], size), level=level, unit=unit, rows=rows)
+    interval = _interval(_at(found[best], size), level=level, unit=unit, held_out=held_out)
     if not held:
         alone = "only strategy" if len(found) == 1 else "only strategy with a result there"
         return [f"{with_rows} {best}, the {alone}, has an error of {error_of(best)}{interval}."]
     told = {name: each for name, each in held.items() if _told(each, level)}
     said: list[str] = []
     if told:
-        against = _joined(
-            f"{name} ({error_of(name)}; probability {say_chance(each.probability or 0)})" for name, each in told.items()
-        )
+        against = _joined(f"{name} ({error_of(name)}; probability {_chances(each)})" for name, each in told.items())
         said.append(f"{with_rows} {best} has a lower error, {error_of(best)}{interval}, than {against}.")
     for name, each in held.items():
         if name in told:
@@ -159,10 +164,16 @@ def _about_winner(
             said.append(f"{with_rows} {pair}, {kind}: the difference may be chance.")
         elif each.difference == 0 and each.probability == 0.5:
             said.append(f"{with_rows} {best} and {name} have the same error, {error_of(best)}.")
+        elif each.probability >= (1 + level) / 2:
+            said.append(
+                f"{with_rows} {best} has a lower error than {name} on these rows (probability "
+                f"{say_chance(each.probability)}), but for other rows like these they are too close to call: {pair} "
+                f"(probability {say_chance(each.chance or 0)}). More held-out rows would tell."
+            )
         else:
             said.append(
                 f"{with_rows} the two strategies are too close to call: {pair} (probability that {best} is better: "
-                f"{say_chance(each.probability)})."
+                f"{_chances(each)})."
             )
     absent = [name for name in found if _at(found[name], size) is None]
     if absent:
@@ -170,13 +181,22 @@ def _about_winner(
     return said
 
 
-def _interval(point: Point | None, *, level: float, unit: str, rows: int | None) -> str:
-    """The interval of a mean in brackets; for other rows like these where the error is a proportion of rows."""
+def _chances(each: Comparison) -> str:
+    """A probability; both of them where one is known for rows like these."""
+    here = say_chance(each.probability or 0)
+    if each.rows_probability is None:
+        return here
+    there = say_chance(each.rows_probability)
+    return here if here == there else f"{here} on these rows, {there} on rows like these"
+
+
+def _interval(point: Point | None, *, level: float, unit: str, held_out: HeldOutRows | None) -> str:
+    """The interval of a mean in brackets; for other rows like these where errors of rows are known."""
     if point is None:
         return ""
-    if rows and rows > 0 and point.low is not None:
-        low, high = with_test_rows(point.mean, point.low, point.high, rows=rows, level=level)
-        return f" ({percent(level)} interval for rows like these {rows:,}: {say_interval(low, high, unit)})"
+    if held_out is not None and point.low is not None and point.rows_low is not None and point.rows_high is not None:
+        like = f"interval for rows like these {held_out.count:,}"
+        return f" ({percent(level)} {like}: {say_interval(point.rows_low, point.rows_high, unit)})"
     if point.low is None or point.high is None:
         return ""
     return f" ({percent(level)} interval on these rows: {say_interval(point.low, point.high, unit)})"

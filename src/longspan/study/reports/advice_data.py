@@ -12,7 +12,9 @@ from longspan.study.statistics.curves import Curve
 from longspan.study.statistics.extrapolation import FARTHEST_FORECAST
 from longspan.study.statistics.sample_size import NotReached, SizeFor
 
-__all__ = ["cost_sentences", "data_sentences"]
+__all__ = ["cost_sentences", "data_sentences", "learning_sentences"]
+
+_SIZES_NAMED = 4
 
 
 def data_sentences(
@@ -29,15 +31,41 @@ def data_sentences(
         unit: of the error.
         largest: error there can be.
     """
-    said = [more_data_sentence(name, cells.sizes, cells.of(name), unit=unit, largest=largest) for name in names]
+    ready = [name for name in names if not found[name].points or found[name].points[-1].learned]
+    said = [more_data_sentence(name, cells.sizes, cells.of(name), unit=unit, largest=largest) for name in ready]
     if wanted_error is not None:
         return said + [_about_wanted(curve, wanted_error, unit) for curve in found.values() if curve.fits]
     best = found[names[0]]
-    if best.fits and not best.flat and best.points[-1].mean > 0:
+    if names[0] in ready and best.fits and not best.flat and best.points[-1].mean > 0:
         half, farthest = three_digits(best.points[-1].mean / 2), FARTHEST_FORECAST * best.points[-1].size
         needed = best.size_for(half)
         if isinstance(needed, SizeFor) and needed.size <= farthest:
             said.append(_about_wanted(best, half, unit, halved=True))
+    return said
+
+
+def learning_sentences(found: Mapping[str, Curve], guess: float | None, unit: str = "") -> list[str]:
+    """Which strategies are not better than guessing, and where: a comparison there says nothing of trained networks.
+
+    Args:
+        found: the curves of the study, by strategy.
+        guess: the error of guessing; None where it is not known.
+        unit: of the error.
+    """
+    if guess is None:
+        return []
+    said = []
+    for name, curve in found.items():
+        sizes = [point.size for point in curve.points if not point.learned]
+        if not sizes:
+            continue
+        listed = [say_size(size) for size in sizes[:_SIZES_NAMED]] + ["more"] * (len(sizes) > _SIZES_NAMED)
+        where = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}"
+        text = f"{name} has not learned with {where} training rows: its error is that of guessing, "
+        text += say_error(guess, unit)
+        if sizes[-1] == curve.points[-1].size:
+            text += ". It may need more data or longer training, so nothing is projected for it"
+        said.append(text + ".")
     return said
 
 

@@ -12,7 +12,8 @@ import polars as pl
 from longspan.report import Document, add_openings
 from longspan.study.formatting import percent, say_chance, say_error, say_interval, say_probability, say_size
 from longspan.study.reports.difference_figure import caption_of, draw_difference
-from longspan.study.reports.summary import means_by_size
+from longspan.study.reports.summary import for_rows_like_these, means_by_size
+from longspan.study.reports.tuning_section import add_trials
 from longspan.study.runs.progress import duration
 from longspan.study.statistics.compare import compare_all
 from longspan.study.statistics.crossover import Crossover
@@ -101,8 +102,10 @@ def _choice(
     at_end = next(each for each in compared if each.size == ends[best].size)
     if at_end.probability is None:
         return best, f"{errors}; a single seed, so how sure this is cannot be computed"
-    sure = f"probability that {best} is better: {say_chance(at_end.probability)}"
-    close = at_end.probability < _SURE
+    sure = f"probability that {best} is better: {say_chance(at_end.probability)} on these rows"
+    if at_end.rows_probability is not None:
+        sure += f", {say_chance(at_end.rows_probability)} on rows like these"
+    close = (at_end.chance or 0) < _SURE
     return ("too close to call" if close else best), f"{errors}; {sure}"
 
 
@@ -112,7 +115,18 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
     page.section(f"The decision{of}").text("\n\n".join(results.advice(target=target)))
     _difference(page, results, target, list(found))
     page.section(f"Learning curves{of}").figure(results.figure(target), caption=_bands(results))
-    page.table(means_by_size(found, unit), caption=f"Mean {measure}, its {percent(0.95)} interval over seeds, and runs")
+    page.table(
+        means_by_size(found, unit),
+        caption=f"Mean {measure}, its {percent(0.95)} interval for other trainings on these rows, and runs",
+    )
+    other = for_rows_like_these(found, unit)
+    if other:
+        rows = results.facts["task"]["rows"]["evaluated"]
+        page.table(
+            other,
+            caption=f"The same, for other trainings and other rows like these {rows:,}: the wider interval is what to "
+            "expect in use",
+        )
     sizes = len({point.size for curve in found.values() for point in curve.points})
     if sizes > 1:
         laws = [_law(curve, unit) for curve in found.values()]
@@ -126,6 +140,7 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
         )
     if pairs:
         page.table(_probabilities(results, target), caption="Probability that the first has the lower error")
+    add_trials(page, results, target, pairs)
     if results.facts["prices"] is not None:
         _costs(page, results, target, of)
 
@@ -236,13 +251,18 @@ def _law(curve: Curve, unit: str) -> dict[str, object]:
 
 
 def _probabilities(results: StudyResults, target: str) -> list[dict[str, object]]:
-    rows = compare_all(results.frame(), target=target).to_dicts()
+    rows = compare_all(results.frame(), target=target, held_out=results.held_out(target)).to_dicts()
     return [
         {
             "first": row["first"],
             "second": row["second"],
             "training rows": row["size"],
-            "probability": "one seed: none" if row["probability"] is None else say_probability(row["probability"]),
+            "on these rows": "one seed: none" if row["probability"] is None else say_probability(row["probability"]),
+            **(
+                {}
+                if row["rows_probability"] is None
+                else {"on rows like these": say_probability(row["rows_probability"])}
+            ),
         }
         for row in rows
     ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from longspan.study.results import StudyResults
     from longspan.study.statistics.curves import Curve
 
-__all__ = ["means_by_size", "summarise"]
+__all__ = ["for_rows_like_these", "means_by_size", "summarise"]
 
 _KEPT = ("created", "library", "task_words", "measures", "settings", "prices", "vault", "environment")
 
@@ -43,7 +43,7 @@ def _target(results: StudyResults, target: str) -> dict[str, Any]:
     said: dict[str, Any] = {
         "curves": {name: curve.to_json() for name, curve in found.items()},
         "crossovers": [results.crossover(*pair, target=target).to_json() for pair in pairs],
-        "comparisons": compare_all(results.frame(), target=target).to_dicts(),
+        "comparisons": compare_all(results.frame(), target=target, held_out=results.held_out(target)).to_dicts(),
         "advice": results.advice(target=target),
     }
     if results.facts["prices"] is not None:
@@ -71,4 +71,19 @@ def means_by_size(found: dict[str, Curve], unit: str) -> list[dict[str, object]]
                 shown += f" ({say_interval(point.low, point.high, unit)})"
             row[name] = f"{shown}, {point.runs} {'run' if point.runs == 1 else 'runs'}"
         rows.append(row)
+    return rows
+
+
+def for_rows_like_these(found: dict[str, Curve], unit: str) -> list[dict[str, object]]:
+    """Likewise with the intervals for other rows; empty where errors of rows are not known."""
+    points = {(name, point.size): point for name, curve in found.items() for point in curve.points}
+    rows: list[dict[str, object]] = []
+    for size in sorted({size for _, size in points}):
+        row: dict[str, object] = {"training rows": size}
+        for name in found:
+            point = points.get((name, size))
+            if point is not None and point.rows_low is not None and point.rows_high is not None:
+                row[name] = f"{say_error(point.mean, unit)} ({say_interval(point.rows_low, point.rows_high, unit)})"
+        if len(row) > 1:
+            rows.append(row)
     return rows

@@ -102,6 +102,7 @@ _EXPECTED: dict[tuple[str, ...], _Check] = {
     ("task", "rows", "evaluated"): _is_whole,
     ("task_words",): _is_text,
     ("measures",): _dict_of(_is_text),
+    ("guess",): lambda value: value is _MISSING or _dict_of(_is_number)(value),
     ("evaluator",): lambda value: value is _MISSING or value is None or _is_evaluator(value),
     ("settings",): _dict_of(lambda value: isinstance(value, dict) or _is_plain(value)),
     ("settings", "evaluate_on"): lambda value: value in ("valid", "test"),

@@ -1,4 +1,4 @@
-"""How probable it is that one strategy beats another, at each size: runs are paired by their seed."""
+"""How probable it is that one strategy beats another, at each size: runs are paired by their seed, errors by row."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import polars as pl
 from longspan.errors import StudyError
 from longspan.study.formatting import check_level, say_probability, say_size
 from longspan.study.run_grid import cells_of
+from longspan.study.statistics.held_out_rows import HeldOutRows, difference_variance
+from longspan.study.statistics.paired_difference import pair_scale, pair_variances
 from longspan.study.statistics.t_distribution import t_cdf, t_quantile
 
 __all__ = ["Comparison", "compare", "compare_all"]
@@ -34,7 +36,17 @@ class Comparison:
     high: float | None
     """Ends of its interval; None with fewer than two pairs."""
     probability: float | None
-    """That the first has the lower mean error; 0.5 for a tie; None with fewer than two pairs."""
+    """That the first has the lower mean error on these held-out rows; 0.5 for a tie; None with fewer than two pairs."""
+    rows_low: float | None = None
+    """Ends of the interval for other rows like these; None where errors of rows are not known."""
+    rows_high: float | None = None
+    rows_probability: float | None = None
+    """That the first has the lower mean error on rows like these."""
+
+    @property
+    def chance(self) -> float | None:
+        """The probability to act on: for rows like these where it is known, else for these rows."""
+        return self.probability if self.rows_probability is None else self.rows_probability
 
     def __str__(self) -> str:
         """In words."""
@@ -43,21 +55,24 @@ class Comparison:
             return f"{who}: no seed has a result of both"
         if self.probability is None:
             return f"{who}: a single seed, so no probability"
-        return f"{who}: {say_probability(self.probability)} that {self.first} has the lower error"
+        text = f"{who}: {say_probability(self.probability)} that {self.first} has the lower error"
+        if self.rows_probability is None:
+            return text
+        return f"{text} on these rows, {say_probability(self.rows_probability)} on rows like these"
 
 
-def compare(frame: Any, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
+def compare(
+    frame: Any, first: str, second: str, *, target: str | None = None, level: float = 0.95,
+    held_out: HeldOutRows | None = None,
+) -> list[Comparison]:  # fmt: skip
     """At each size that both were tried at: how probable it is that `first` has the lower mean error.
 
-    The differences of the pairs are taken as normal with unknown mean and spread. Under the flat prior on the mean and
-    the logarithm of the spread, the posterior of the mean is Student's t with one degree of freedom less than there are
-    pairs; the probability is its mass below 0. It speaks of the mean over seeds, on these test rows; not of one run,
-    and not of other test rows.
+    The differences of the pairs are taken as normal. Their variance is moderated by that at the other sizes, because
+    three pairs alone say almost nothing of it; the posterior of the mean is then Student's t. It speaks of the mean
+    over trainings on these held-out rows. With errors of rows, a second posterior speaks of other rows like these: its
+    variance has that of rows added, and its degrees of freedom are Welch and Satterthwaite's.
 
-    Source: Gelman et al. 2013, section 3.2; Benavoli et al. 2017, section 4.1 (the correlated t-test, whose
-    correlation is 0 here because all runs are measured on the same rows). Differs: where all differences are one and
-    the same number, t would say certainty, so the sign is taken instead: (number of pairs) throws of a coin of unknown
-    bias that all fell alike make 1 - 2 ** -(pairs + 1) under a flat prior, and all ties make 0.5.
+    Source: Gelman et al. 2013, section 3.2; Smyth 2004 (moderated t). Differs: `moderated_variance` says how.
 
     Args:
         frame: the runs; see `longspan.study.run_grid.cells_of`, whose errors are raised here too.
@@ -65,6 +80,7 @@ def compare(frame: Any, first: str, second: str, *, target: str | None = None, l
         second: another.
         target: whose error; may be left out where there is only one.
         level: of the interval of the difference.
+        held_out: the rows that were measured on; None where errors of rows are not known.
 
     Raises:
         StudyError: both names are the same.
@@ -74,30 +90,48 @@ def compare(frame: Any, first: str, second: str, *, target: str | None = None, l
         raise StudyError(f"Give two strategies to compare, not {first!r} twice.")
     cells = cells_of(frame, target=target)
     ours, theirs = cells.of(first), cells.of(second)
+    apart = ours - theirs
+    paired = np.isfinite(apart).sum(axis=1)
+    (used,) = np.nonzero(paired)
+    enough = len(used) > 0 and paired.max() > 1
+    known = pair_variances(cells.sizes[used], apart[used], pair_scale(ours[used], theirs[used])) if enough else None
+    places = {int(size): place for place, size in enumerate(used)}
     found: list[Comparison] = []
-    for place, size in enumerate(cells.sizes):
-        if np.isnan(ours[place]).all() or np.isnan(theirs[place]).all():
+    for size in range(len(cells.sizes)):
+        if np.isnan(ours[size]).all() or np.isnan(theirs[size]).all():
             continue
-        differences = ours[place] - theirs[place]
-        known = differences[np.isfinite(differences)]
-        mean, half, probability = _posterior(known, level)
-        ends = (None, None) if mean is None or half is None else (mean - half, mean + half)
+        shared = np.isfinite(apart[size])
+        mean = float(apart[size][shared].mean()) if shared.any() else None
+        told: dict[str, Any] = {"difference": mean, "low": None, "high": None, "probability": None}
+        if mean is not None and known is not None and shared.sum() > 1:
+            place = places[size]
+            variance, df = float(known.values[place]) / int(shared.sum()), float(known.df[place])
+            told["low"], told["high"], told["probability"] = _posterior(mean, variance, df, level)
+            if not np.any(apart[size][shared]):
+                told["probability"] = 0.5
+            seeds = [seed for seed, has in zip(cells.seeds, shared, strict=True) if has]
+            rows = _row_differences(held_out, first, second, int(cells.sizes[size]), seeds)
+            if held_out is not None and rows is not None:
+                of_rows = difference_variance(rows, proportion=held_out.proportion)
+                both = variance + of_rows
+                total = both**2 / (variance**2 / df + of_rows**2 / max(rows.shape[1] - 1, 1)) if both else df
+                ends = _posterior(mean, both, total, level)
+                told["rows_low"], told["rows_high"], told["rows_probability"] = ends
         found.append(
-            Comparison(
-                first=first, second=second, size=int(size), pairs=len(known), difference=mean, low=ends[0],
-                high=ends[1], probability=probability,
-            )
-        )  # fmt: skip
+            Comparison(first=first, second=second, size=int(cells.sizes[size]), pairs=int(shared.sum()), **told)
+        )
     return found
 
 
-def compare_all(frame: Any, *, target: str | None = None, level: float = 0.95) -> pl.DataFrame:
-    """Every pair of strategies at every size: `first, second, size, pairs, difference, low, high, probability`."""
+def compare_all(
+    frame: Any, *, target: str | None = None, level: float = 0.95, held_out: HeldOutRows | None = None
+) -> pl.DataFrame:
+    """Every pair of strategies at every size: a row for each `Comparison`, a column for each of its fields."""
     cells = cells_of(frame, target=target)
     rows = [
         {name: getattr(each, name) for name in Comparison.__slots__}
         for first, second in itertools.combinations(cells.strategies, 2)
-        for each in compare(frame, first, second, target=cells.target, level=level)
+        for each in compare(frame, first, second, target=cells.target, level=level, held_out=held_out)
     ]
     words, whole = ("first", "second"), ("size", "pairs")
     schema = {
@@ -106,18 +140,25 @@ def compare_all(frame: Any, *, target: str | None = None, level: float = 0.95) -
     return pl.DataFrame(rows, schema=schema)
 
 
-def _posterior(differences: np.ndarray, level: float) -> tuple[float | None, float | None, float | None]:
-    """Mean, half the width of its interval, and the probability that it is below 0."""
-    pairs = len(differences)
-    if not pairs:
-        return None, None, None
-    mean = float(differences.mean())
-    if pairs == 1:
-        return mean, None, None
-    # What is left of rounding counts as no spread: 0.3 - 0.2 is not quite 0.2 - 0.1.
-    spread = float(differences.std(ddof=1))
-    if spread <= 1e-12 * float(np.abs(differences).max()):
-        sign = 0.0 if mean == 0 else math.copysign(1.0, mean)
-        return mean, 0.0, 0.5 - sign * (0.5 - 2.0 ** -(pairs + 1))
-    error = spread / math.sqrt(pairs)
-    return mean, t_quantile((1 + level) / 2, pairs - 1) * error, t_cdf(-mean / error, pairs - 1)
+def _posterior(mean: float, variance: float, df: float, level: float) -> tuple[float, float, float]:
+    """Both ends of the interval of a mean, and the probability that it is below 0."""
+    error = math.sqrt(variance)
+    if not error > 0:
+        return mean, mean, 0.5 if mean == 0 else float(mean < 0)
+    half = t_quantile((1 + level) / 2, df) * error
+    return mean - half, mean + half, t_cdf(-mean / error, df)
+
+
+def _row_differences(
+    held_out: HeldOutRows | None, first: str, second: str, size: int, seeds: list[int]
+) -> np.ndarray | None:
+    """`(R, N)`, paired by seed and row; None where they are not known."""
+    if held_out is None:
+        return None
+    ours, theirs = ([held_out.runs.get((name, size, seed)) for seed in seeds] for name in (first, second))
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
+    if len(pairs) < len(seeds):
+        return None
+    apart = np.stack([a - b for a, b in pairs])
+    apart = apart[:, np.isfinite(apart).all(axis=0)]
+    return apart if apart.shape[1] > 1 else None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
 
 from longspan.errors import ConfigError, StudyError
 from longspan.study.formatting import check_level, three_digits
-from longspan.study.run_grid import cells_of
+from longspan.study.run_grid import RunGrid, cells_of
 from longspan.study.statistics.bands import mean_bands
 from longspan.study.statistics.curve_fit import CurveFit, fit_curve
+from longspan.study.statistics.held_out_rows import HeldOutRows, interval_for_rows_like_these
+from longspan.study.statistics.learning import not_learned
 from longspan.study.statistics.power_law import PowerLaw
 from longspan.study.statistics.resample import resamples
 from longspan.study.statistics.sample_size import FARTHEST, NotReached, SizeFor
@@ -33,6 +35,11 @@ class Point:
     high: float | None
     runs: int
     """Runs with a result."""
+    rows_low: float | None = None
+    """Lower end of the interval for other rows like these as well; None where errors of rows are not known."""
+    rows_high: float | None = None
+    learned: bool = True
+    """Whether it is better than guessing, as far as can be said; see `longspan.study.guessing`."""
 
 
 @final
@@ -63,6 +70,11 @@ class Curve:
     """The law and its resamples; None where there is none."""
     no_law: str
     """Why there is no law; empty if there is one."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is better than guessing at one of the sizes at least."""
+        return any(point.learned for point in self.points)
 
     @property
     def law(self) -> PowerLaw | None:
@@ -181,7 +193,8 @@ class Curve:
 
 def curves(
     frame: Any, *, target: str | None = None, level: float = 0.95, seed: int = 0,
-    strategies: Sequence[str] | None = None, largest: float = math.inf,
+    strategies: Sequence[str] | None = None, largest: float = math.inf, held_out: HeldOutRows | None = None,
+    guess: float | None = None,
 ) -> dict[str, Curve]:  # fmt: skip
     """The learning curve of every strategy, by name.
 
@@ -196,6 +209,8 @@ def curves(
         seed: of the bootstrap, where there are more than six seeds.
         strategies: only these, in this order; all if None.
         largest: error there can be, such as 1 for a fraction; intervals end there.
+        held_out: the rows that were measured on; then a second interval holds for other rows like these.
+        guess: the error of guessing; a strategy that is never better gets no law.
     """
     cells = cells_of(frame, target=target, strategies=strategies)
     check_level(level)
@@ -209,12 +224,17 @@ def curves(
             _point(int(size), errors[k], (float(low[place, k]), float(high[place, k])), largest)
             for k, size in enumerate(cells.sizes)
         ]
+        points = [_for_rows(point, strategy, cells, held_out, level, largest, guess) for point in points if point]
+        if points and not any(point.learned for point in points):
+            fit = "it has not learned: its errors are those of guessing"
+        elif points and not any(point.mean for point in points):
+            fit = "it made no error on the held-out rows"
         found[strategy] = Curve(
             strategy=strategy,
             target=cells.target,
             level=level,
             seeds=int(np.isfinite(errors).any(axis=0).sum()),
-            points=tuple(point for point in points if point is not None),
+            points=tuple(points),
             fit=None if isinstance(fit, str) else fit,
             no_law=fit if isinstance(fit, str) else "",
         )
@@ -230,6 +250,25 @@ def _point(size: int, errors: np.ndarray, ends: tuple[float, float], largest: fl
     if not np.isfinite(ends).all():
         return Point(size=size, mean=mean, low=None, high=None, runs=len(known))
     return Point(size=size, mean=mean, low=ends[0], high=max(mean, min(largest, ends[1])), runs=len(known))
+
+
+def _for_rows(
+    point: Point, strategy: str, cells: RunGrid, held_out: HeldOutRows | None, level: float, largest: float,
+    guess: float | None,
+) -> Point:  # fmt: skip
+    """The point with its interval for other rows, and whether it is better than guessing."""
+    ends = None
+    if held_out is not None:
+        place = int(np.flatnonzero(cells.sizes == point.size)[0])
+        runs = zip(cells.seeds, cells.of(strategy)[place], strict=True)
+        seeds = [seed for seed, error in runs if np.isfinite(error)]
+        errors = held_out.of(strategy, point.size, seeds)
+        ends = interval_for_rows_like_these(point.mean, point.low, point.high, held_out, errors, level=level)
+    low, high = ends or (None, None)
+    return replace(
+        point, rows_low=low, rows_high=None if high is None else max(point.mean, min(largest, high)),
+        learned=not not_learned(point.mean, point.high if high is None else high, guess),
+    )  # fmt: skip
 
 
 def _estimate(value: float, half: np.ndarray | None, *, extrapolated: bool) -> Estimate:

@@ -12,9 +12,9 @@ import numpy as np
 
 from longspan.study.statistics.curve_posterior import CurvePosterior, curve_posterior, seed_noise
 from longspan.study.statistics.learned_priors import DIFFERENCE_CURVE, DIFFERENCE_VARIANCE
-from longspan.study.statistics.moderated_variance import moderate
+from longspan.study.statistics.moderated_variance import ModeratedVariance, moderate
 
-__all__ = ["PairedDifference", "SignChange", "paired_difference"]
+__all__ = ["PairedDifference", "SignChange", "pair_scale", "pair_variances", "paired_difference"]
 
 _PLACES = 301
 _OPEN_NEEDS = 0.8
@@ -168,15 +168,10 @@ def paired_difference(
     if used.sum() < 2 or pairs.max() < 2:
         return None
     sizes, apart, pairs = sizes[used].astype(np.float64), apart[used], pairs[used]
-    both = np.where(np.isfinite(apart), first[used] + second[used], np.nan)
-    level = np.nanmean(both, axis=1) / 2
-    scale = np.maximum(level, max(1e-9, 1e-3 * float(level.max())))
+    scale = pair_scale(first[used], second[used])
     x, mean = np.log(sizes), np.nanmean(apart, axis=1)
     away = np.where(np.isfinite(apart), apart - mean[:, None], 0.0)
-    sample = (away**2).sum(axis=1) / np.maximum(pairs - 1, 1)
-    known = moderate(
-        sample, (pairs - 1).astype(np.float64), scale, sizes, np.zeros(len(sizes), dtype=np.int64), DIFFERENCE_VARIANCE
-    )  # fmt: skip
+    known = pair_variances(sizes, apart, scale)
     complete = bool(np.isfinite(apart).all())
     noise = seed_noise(
         x, np.sqrt(known.values / pairs) / scale, float(np.median(known.df)),
@@ -188,3 +183,30 @@ def paired_difference(
         x=np.exp(at), below=posterior.below(), posterior=posterior, scale=np.exp(np.interp(at, x, np.log(scale))),
         measured_at=sizes, measured=mean, run_variance=known.values / scale**2, runs=int(pairs.min()),
     )  # fmt: skip
+
+
+def pair_scale(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`(K,)`: the mean error of both strategies over the pairs at each size; never 0.
+
+    Args:
+        first: `(K, R)` errors, NaN where there is no run; a pair at every size.
+        second: `(K, R)`.
+    """
+    both = np.where(np.isfinite(first - second), first + second, np.nan)
+    level = np.nanmean(both, axis=1) / 2
+    return np.maximum(level, max(1e-9, 1e-3 * float(level.max())))
+
+
+def pair_variances(sizes: np.ndarray, apart: np.ndarray, scale: np.ndarray) -> ModeratedVariance:
+    """The variance of one pair's difference at each size, moderated by the other sizes.
+
+    Args:
+        sizes: `(K,)`.
+        apart: `(K, R)` differences, NaN where there is no pair.
+        scale: `(K,)`, of `pair_scale`.
+    """
+    pairs = np.isfinite(apart).sum(axis=1)
+    away = np.where(np.isfinite(apart), apart - np.nanmean(apart, axis=1)[:, None], 0.0)
+    sample = (away**2).sum(axis=1) / np.maximum(pairs - 1, 1)
+    groups = np.zeros(len(sizes), dtype=np.int64)
+    return moderate(sample, (pairs - 1).astype(np.float64), scale, sizes, groups, DIFFERENCE_VARIANCE)
