@@ -45,7 +45,7 @@ def test_intervals_hold_and_are_narrower_than_those_of_three_pairs_alone():
     rng = np.random.default_rng(3)
     held, narrower = [], []
     for _ in range(60):
-        spread = 0.15 * np.exp(0.5 * rng.normal())
+        spread = 0.1 * np.exp(0.5 * np.clip(rng.normal(), -2, 1))
         sizes = [table(a=1 + spread * rng.normal(size=3), b=[1.0] * 3).with_columns(size=n) for n in (100, 200, 400)]
         for each, frame in zip(compare(pl.concat(sizes), "a", "b"), sizes, strict=True):
             errors = frame.filter(strategy="a")["error"].to_numpy() - 1
