@@ -131,7 +131,7 @@ class StudyResults:
         wanted = self._target(target)
         return HeldOutRows(
             count=self.facts["task"]["rows"]["evaluated"], proportion=self.facts["measures"][wanted] == FRACTIONS[0],
-            runs={tuple(run): errors for run, errors in self.row_errors(wanted).items()},
+            runs={(run.strategy, run.size, run.seed): rows for run, rows in self.row_errors(wanted).items()},
         )  # fmt: skip
 
     def trials(self) -> pl.DataFrame:

@@ -154,6 +154,7 @@ def study(
         StudyOptions(
             models=tuple(model or ()), strategies=tuple(strategy or ()), sizes=sizes, seeds=seeds, steps=steps,
             seconds=seconds, evaluate_on=evaluate_on, jobs=jobs, backend=backend, threads=threads, keep=keep, out=out,
-            tune=tune, search=search, until=until, decide_at=decide_at, worth=worth, level=level, budget_seconds=budget_seconds,
+            tune=tune, search=search, until=until, decide_at=decide_at, worth=worth, level=level,
+            budget_seconds=budget_seconds,
         ),
     )  # fmt: skip

@@ -140,9 +140,20 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
         )
     if pairs:
         page.table(_probabilities(results, target), caption="Probability that the first has the lower error")
-    add_trials(page, results, target, pairs)
+    tuning = _tuning_by(results, target)
+    if tuning is not None:
+        crossed = {pair: results.crossover_by_trials(*pair) for pair in pairs} if sizes > 1 else {}
+        add_trials(page, results.trials(), tuning, crossed, unit)
     if results.facts["prices"] is not None:
         _costs(page, results, target, of)
+
+
+def _tuning_by(results: StudyResults, target: str) -> dict[str, Any] | None:
+    """How the runs were tuned, where it was by this target's error."""
+    tuning = results.facts["settings"].get("tuning")
+    if not tuning or (tuning.get("target") or results.targets[0]) != target or results.trials().is_empty():
+        return None
+    return tuning
 
 
 def _difference(page: Document, results: StudyResults, target: str, names: list[str]) -> None:
