@@ -19,6 +19,7 @@ set_short_waits()  # before PyTorch is loaded
 if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly the rooms' `__all__`
     from longspan import audio as audio
     from longspan import datasets as datasets
+    from longspan import explain as explain
     from longspan import models as models
     from longspan.audio import *  # noqa: F403
     from longspan.columns import *  # noqa: F403
@@ -79,5 +80,12 @@ if not TYPE_CHECKING:  # a module with `__getattr__` would have every name for a
     def __dir__() -> list[str]:
         rooms = (importlib.import_module(f"longspan.{room}") for room in _ROOMS)
         return sorted(
-            {"__version__", "datasets", "models", *_ELSEWHERE, *(name for room in rooms for name in room.__all__)}
+            {
+                "__version__",
+                "datasets",
+                "explain",
+                "models",
+                *_ELSEWHERE,
+                *(name for room in rooms for name in room.__all__),
+            }
         )

@@ -87,3 +87,10 @@ def test_a_column_that_gives_the_target_away_is_found_among_the_features():
     table = Table.from_frame(frame).with_features("rich")
     with pytest.raises(LeakError, match="'copy' alone predicts 'rich'"):
         ls.Task(table.split(), "features", "rich").prepare()
+
+
+def test_features_follow_a_column_that_is_replaced():
+    table = ls.Table.from_frame(pl.DataFrame({"x": [1.0, 2.0] * 20, "y": [1, 2] * 20})).with_features("y")
+    assert table[0]["features"]["x"] == 1.0
+    changed = table.with_column("x", ls.Number(), [7.0] * 40)
+    assert changed[0]["features"]["x"] == 7.0

@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 
 from longspan.cli.commands.doctor import doctor
 from longspan.cli.commands.evaluate import evaluate
+from longspan.cli.commands.explain import explain
 from longspan.cli.commands.leaks import leaks
 from longspan.cli.commands.lists import datasets, models, systems
 from longspan.cli.commands.predict import predict
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )
 
-for _command in (quickstart, train, evaluate, predict, transcribe, study, leaks, models, datasets, systems):
+for _command in (quickstart, train, evaluate, explain, predict, transcribe, study, leaks, models, datasets, systems):
     app.command()(_command)
 # A system brings options of its own, which `run` reads itself.
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)

@@ -446,7 +446,14 @@ class Table:
         arrays = {k: v for k, v in self.arrays.items() if k != name}
         if pixels is not None:
             arrays[name] = pixels
-        return self._with(self.frame.with_columns(series), columns={**self.columns, name: column}, arrays=arrays)
+        # What was put together from the old cells is put together anew.
+        frame = self.frame.with_columns(series)
+        stale = [
+            other
+            for other, kind in self.columns.items()
+            if name in kind.sources and other in frame.columns and set(kind.sources) <= set(frame.columns)
+        ]
+        return self._with(frame.drop(stale), columns={**self.columns, name: column}, arrays=arrays)
 
     def with_features(self, targets: str | Sequence[str], name: str = "features", **options: Any) -> Table:
         """This table with one more column that puts all columns together that can be features, but for the targets.

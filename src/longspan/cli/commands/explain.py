@@ -1,0 +1,89 @@
+"""`longspan explain`: what a saved model relies on, whether its probabilities hold, and where its errors are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from longspan.cli import options as told
+from longspan.cli.options import Opt
+from longspan.cli.shell import interruptible, label, print_table, writing
+from longspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from longspan.explain.explain_page import Explanation
+
+__all__ = ["explain"]
+
+_SHOWN = 10
+
+
+def explain(
+    model: told.Model,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A table with rows the model was not trained on.")],
+    target: Annotated[
+        str | None, Opt(metavar="COLUMN", help="Which target, of a model with several.", show_default=False)
+    ] = None,
+    rows: Annotated[int, Opt(metavar="N", help="Measure at most so many rows, drawn at random.")] = 2000,
+    seed: Annotated[int, Opt(metavar="N", help="Of the draws.")] = 0,
+    out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
+    as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object; write no page.")] = False,
+) -> None:
+    """Say which columns a model relies on, whether its probabilities hold, and for which rows its errors are larger.
+
+    Measured on rows that the model was not trained on; for tables of numbers, labels and dates.
+    """
+    if rows < 20:
+        raise ConfigError(f"--rows must be at least 20, got {rows}.")
+
+    from longspan.cli.sources import read_source
+    from longspan.explain.explain_page import explain_target, write_explanation
+    from longspan.inference import BoostedTrees, Predictor
+    from longspan.systems.function_registry import load_with_functions
+
+    with interruptible(lambda: "Nothing was written."):
+        predictor = load_with_functions(model)
+        if not isinstance(predictor, BoostedTrees | Predictor):
+            raise ConfigError(f"{model}: only networks and boosted trees are explained so far.")
+        kinds = {name: head.column for name, head in predictor.heads.items() if head.column is not None}
+        table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(predictor.heads), kinds=kinds)
+        if as_json:
+            found = explain_target(predictor, table, target, rows=rows, seed=seed)
+            print(json.dumps(_as_json(model, source, found), indent=2, ensure_ascii=False))
+            return
+        with writing(Path(out), "--out"):
+            found = write_explanation(out, predictor, table, target, rows=rows, seed=seed)
+    _tell(found, out)
+
+
+def _tell(found: Explanation, out: str) -> None:
+    error = found.importances[0].error if found.importances else 0.0
+    print(label("rows", f"{found.rows:,}, mean error {error:.4g}"))
+    print_table(
+        ["column", "increase", "from", "to"],
+        [
+            [each.column, f"{each.increase:.4g}", f"{each.interval[0]:.4g}", f"{each.interval[1]:.4g}"]
+            for each in found.importances[:_SHOWN]
+        ],
+        right=(1, 2, 3),
+    )
+    if found.calibration is not None:
+        fit = found.calibration
+        print(label("trust", f"expected calibration error {fit.error:.3f}, temperature {fit.temperature:.2f}"))
+    worse = [each for each in found.slices if each.certain and each.difference > 0][:3]
+    for each in worse:
+        print(label("slice", f"{each.column} = {each.value}: error {each.error:.4g} in {each.rows:,} rows"))
+    print(label("page", out))
+
+
+def _as_json(model: str, source: str, found: Explanation) -> dict[str, object]:
+    return {
+        "model": model, "source": source, "target": found.target, "rows": found.rows,
+        "importance": [asdict(each) for each in found.importances],
+        "slices": [asdict(each) for each in found.slices],
+        "calibration": None if found.calibration is None else asdict(found.calibration),
+    }  # fmt: skip

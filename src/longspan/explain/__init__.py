@@ -1,0 +1,24 @@
+"""What a trained model relies on, how far its probabilities can be trusted, and where its errors are."""
+
+from __future__ import annotations
+
+from longspan.explain.calibration import Calibration, calibration
+from longspan.explain.dependence import Dependence, dependence
+from longspan.explain.explain_page import write_explanation
+from longspan.explain.importance import Importance, importance
+from longspan.explain.slices import Slice, slices
+from longspan.explain.threshold import Threshold, threshold
+
+__all__ = [
+    "Calibration",
+    "Dependence",
+    "Importance",
+    "Slice",
+    "Threshold",
+    "calibration",
+    "dependence",
+    "importance",
+    "slices",
+    "threshold",
+    "write_explanation",
+]

@@ -1,0 +1,151 @@
+"""All explanations of one target as a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from longspan.data import Table
+from longspan.errors import ConfigError
+from longspan.explain.calibration import Calibration, calibration
+from longspan.explain.dependence import dependence
+from longspan.explain.importance import Importance, importance
+from longspan.explain.measured_rows import measured_rows
+from longspan.explain.slices import Slice, slices
+from longspan.report import Document, bars, dependence_curves, reliability_diagram
+
+__all__ = ["Explanation", "explain_target", "write_explanation"]
+
+_BARS, _CURVES, _SLICES = 20, 4, 12
+
+
+class Explanation:
+    """What was found about one target of a model."""
+
+    def __init__(
+        self, target: str, rows: int, importances: list[Importance], found: list[Slice], fit: Calibration | None
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            target: Its name.
+            rows: Held-out rows that were measured.
+            importances: From the most to the least important column.
+            found: Slices, from the highest to the lowest error.
+            fit: None for a target that has no probabilities.
+        """
+        self.target = target
+        self.rows = rows
+        self.importances = importances
+        self.slices = found
+        self.calibration = fit
+
+
+def explain_target(
+    model: Any, table: Table, target: str | None = None, *, rows: int = 2000, seed: int = 0
+) -> Explanation:
+    """Importance, slices and, for classes, calibration, on rows the model was not trained on."""
+    measured = measured_rows(model, table, target, rows=rows, seed=seed)
+    chosen = measured.target
+    has_classes = measured.model.heads[chosen].kind == "classify"
+    return Explanation(
+        chosen,
+        len(measured.values),
+        importance(model, table, chosen, rows=rows, seed=seed),
+        slices(model, table, chosen, rows=rows, seed=seed),
+        calibration(model, table, chosen, rows=rows, seed=seed) if has_classes else None,
+    )
+
+
+def write_explanation(
+    path: str | Path, model: Any, table: Table, target: str | None = None, *, rows: int = 2000, seed: int = 0
+) -> Explanation:
+    """Write importance, dependence on the most important columns, slices and calibration as one HTML file.
+
+    Args:
+        path: Of the page.
+        model: A trained network or boosted trees.
+        table: Rows that the model was not trained on.
+        target: Of a model with several.
+        rows: At most so many rows are measured, drawn at random.
+        seed: Of the draws.
+    """
+    found = explain_target(model, table, target, rows=rows, seed=seed)
+    error = measured_rows(model, table, found.target, rows=1).error
+    page = Document(f"What predicts {found.target}", subtitle=f"{found.rows:,} held-out rows of {table.source}")
+    mean = found.importances[0].error if found.importances else 0.0
+    page.headline(error.mean_name, mean)
+    if found.calibration is not None:
+        low, high = found.calibration.interval
+        page.headline("expected calibration error", found.calibration.error, f"95 %: {low:.3f} to {high:.3f}")
+    page.section("Importance").text(
+        f"How much the {error.mean_name} grows when the values of a column are shuffled among the rows; 95 % intervals "
+        "over rows. Columns that repeat each other share their importance."
+    )
+    shown = found.importances[:_BARS]
+    page.figure(
+        bars(
+            {each.column: each.increase for each in shown},
+            errors={each.column: each.interval[1] - each.increase for each in shown},
+            label=f"increase of the {error.mean_name}",
+        )
+    )
+    _add_dependence(page, model, table, found, seed)
+    if found.calibration is not None:
+        _add_calibration(page, found.calibration)
+    _add_slices(page, found.slices, error.mean_name)
+    page.save(path)
+    return found
+
+
+def _add_dependence(page: Document, model: Any, table: Table, found: Explanation, seed: int) -> None:
+    page.section("Dependence").text(
+        "The mean prediction when a column is set to one value in all rows, and faintly the same for single rows."
+    )
+    drawn = 0
+    for each in found.importances:
+        if not each.certain or drawn == _CURVES:
+            break
+        try:
+            curve = dependence(model, table, each.column, found.target, seed=seed)
+        except ConfigError:  # neither numbers nor labels
+            continue
+        label = curve.target if curve.outcome is None else f"probability of {curve.outcome}"
+        page.figure(
+            dependence_curves(curve.points, curve.rows, *curve.band, column=each.column, label=label),
+            label=f"{label} over {each.column}",
+        )
+        drawn += 1
+    if not drawn:
+        page.text("No column is certain to matter on these rows.")
+
+
+def _add_calibration(page: Document, fit: Calibration) -> None:
+    page.section("Calibration").figure(
+        reliability_diagram([each.confidence for each in fit.bins], [each.accuracy for each in fit.bins]),
+        label="fraction right over predicted probability",
+    )
+    if fit.scaled_error >= fit.error or 0.95 < fit.temperature < 1.05:
+        page.text(f"The temperature with the lowest log loss is {fit.temperature:.2f}; scaling by it gains nothing.")
+        return
+    sure = "too sure of itself" if fit.temperature > 1 else "not sure enough"
+    page.text(
+        f"The temperature with the lowest log loss is {fit.temperature:.2f}: the model is {sure}. Scaled so, the "
+        f"expected calibration error is {fit.scaled_error:.3f} instead of {fit.error:.3f}."
+    )
+
+
+def _add_slices(page: Document, found: list[Slice], name: str) -> None:
+    certain = [each for each in found if each.certain]
+    page.section("Slices").text(
+        f"{len(found)} groups of rows were compared with all others; {len(certain)} differ at a false discovery rate "
+        "of 5 %. Intervals are of each group alone."
+    )
+    if certain:
+        page.table(
+            {
+                "column": each.column, "value": each.value, "rows": each.rows, name: each.error,
+                "difference": each.difference, "from": each.interval[0], "to": each.interval[1],
+            }
+            for each in (certain if len(certain) <= _SLICES else [*certain[: _SLICES // 2], *certain[-_SLICES // 2 :]])
+        )  # fmt: skip

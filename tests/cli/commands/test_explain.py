@@ -1,0 +1,51 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import longspan as ls
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    size, day = rng.normal(size=300), rng.choice(["Monday", "Friday"], 300)
+    sold = np.where(size + 0.3 * rng.normal(size=300) > 0, "many", "few")
+    pl.DataFrame({"size": size, "day": day, "sold": sold, "money": 3 * size + rng.normal(size=300)}).write_csv(
+        "new.csv"
+    )
+    table = ls.Table.from_csv("new.csv", {"sold": ls.Category()}).with_features(["sold", "money"])
+    task = ls.Task(table.split(), "features", ["sold", "money"], allow_leaks=True)
+    ls.Boosting(trees=20).train(task).save("trees.safetensors")
+
+
+def test_what_matters_is_told_and_a_page_is_written(longspan, shop, tmp_path):
+    told = json.loads(
+        longspan("explain", "trees.safetensors", "new.csv", "--target", "sold", "--rows", 100, "--json").out
+    )
+    assert [each["column"] for each in told["importance"]] == ["size", "day"]
+    assert told["rows"] == 100
+    assert 0 < told["calibration"]["error"] < 1
+    assert not (tmp_path / "explanation.html").exists()
+    answer = longspan("explain", "trees.safetensors", "new.csv", "--target", "money", "--out", "page.html")
+    assert (answer.code, answer.err) == (0, "")
+    assert "What predicts money" in (tmp_path / "page.html").read_text()
+    assert answer.out.splitlines()[2].split()[0] == "size"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("new.csv",), "predicts sold, money; name one"),
+        (("new.csv", "--target", "sald"), "sold"),
+        (("new.csv", "--target", "sold", "--rows", "5"), "at least 20"),
+        (("missing.csv", "--target", "sold"), "missing.csv"),
+    ],
+)
+def test_slips_are_told(longspan, shop, words, message):
+    answer = longspan("explain", "trees.safetensors", *words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert "Traceback" not in answer.err
