@@ -1,0 +1,220 @@
+"""Made-up data in the published layout of the named sets: a dozen rows each, in tiny archives on this machine."""
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import tarfile
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from longspan import datasets
+
+SIDE = 64
+ROWS = 12
+COLOURS = {"Road": (90, 90, 90), "Sky": (120, 170, 230), "Building": (170, 90, 60)}
+
+
+def image(pixels, kind="PNG"):
+    file = io.BytesIO()
+    PillowImage.fromarray(np.asarray(pixels).clip(0, 255).astype(np.uint8)).save(file, kind)
+    return file.getvalue()
+
+
+def zipped(members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def tar_gz(members):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def ground(rng):
+    """Dark patches, on each image others: images that are nearly alike would count as copies of one another."""
+    patches = PillowImage.fromarray(rng.integers(0, 110, (6, 6, 3), dtype=np.uint8))
+    return np.asarray(patches.resize((SIDE, SIDE), PillowImage.Resampling.BICUBIC), float)
+
+
+def scene(rng, colour=(220, 200, 60)):
+    """Pixels, and the box of one bright rectangle, taller than wide."""
+    pixels = ground(rng)
+    width, height = int(rng.integers(14, 22)), int(rng.integers(26, 40))
+    x, y = int(rng.integers(2, SIDE - width - 2)), int(rng.integers(2, SIDE - height - 2))
+    pixels[y : y + height, x : x + width] = np.asarray(colour) + rng.normal(0, 6, (height, width, 3))
+    return pixels, (x, y, x + width, y + height)
+
+
+def mnist():
+    """A bright bar whose place is the digit."""
+    rng = np.random.default_rng(0)
+
+    def idx(array):
+        header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+        return gzip.compress(header + array.tobytes(), mtime=0)
+
+    contents = {}
+    for stem, rows in (("train", 200), ("t10k", 40)):
+        labels = np.arange(rows, dtype=np.uint8) % 10
+        pixels = rng.integers(0, 60, (rows, 28, 28), dtype=np.uint8)
+        for row, digit in enumerate(labels):
+            if digit < 5:
+                pixels[row, :, 3 + 5 * digit : 6 + 5 * digit] = 230
+            else:
+                pixels[row, 3 + 5 * (digit - 5) : 6 + 5 * (digit - 5)] = 230
+        contents[f"mnist/{stem}-images-idx3-ubyte.gz"] = idx(pixels)
+        contents[f"mnist/{stem}-labels-idx1-ubyte.gz"] = idx(labels)
+    return contents, ()
+
+
+def pets():
+    """Cats are lighter in their upper half, dogs in their lower one."""
+    rng = np.random.default_rng(1)
+    images, listed = {}, []
+    for row in range(2 * ROWS):
+        breed = "Abyssinian" if row % 2 else "beagle"
+        pixels = ground(rng)
+        pixels[slice(0, 32) if row % 2 else slice(32, 64)] += 120
+        images[f"images/{breed}_{row}.jpg"] = image(pixels, "JPEG")
+        listed.append(f"{breed}_{row} 1 1 1")
+    annotations = {"annotations/trainval.txt": "\n".join(listed[:-2]), "annotations/test.txt": "\n".join(listed[-2:])}
+    annotations |= {f"annotations/trimaps/{line.split()[0]}.png": image(np.full((SIDE, SIDE), 2)) for line in listed}
+    annotations["annotations/xmls/Abyssinian_1.xml"] = (
+        "<annotation><filename>Abyssinian_1.jpg</filename><size><width>64</width><height>64</height><depth>3</depth>"
+        "</size><object><name>cat</name><bndbox><xmin>11</xmin><ymin>6</ymin><xmax>30</xmax><ymax>25</ymax></bndbox>"
+        "</object></annotation>"
+    )
+    packed = {name: text if isinstance(text, bytes) else text.encode() for name, text in annotations.items()}
+    return {"images.tar.gz": tar_gz(images), "annotations.tar.gz": tar_gz(packed)}, (1, 1)
+
+
+def camvid():
+    """A horizon of changing height: road below, sky above, a building to one side."""
+    rng = np.random.default_rng(2)
+    names = ["Road", "Sky", "Building", "Void"]
+    members = {"camvid/codes.txt": "\n".join(names).encode()}
+    stems = [f"0001TP_{6690 + 30 * row:06}" for row in range(ROWS)]  # train
+    stems += [f"0016E5_{7959 + 2 * row:05}" for row in range(4)]  # valid
+    stems += [f"Seq05VD_f{30 * row:05}" for row in range(4)]  # test
+    for stem in stems:
+        horizon, wall = int(rng.integers(24, 44)), int(rng.integers(8, 28))
+        numbers = np.zeros((SIDE, SIDE), np.uint8)
+        numbers[:horizon] = 1
+        numbers[horizon - 16 : horizon, :wall] = 2
+        pixels = np.asarray(list(COLOURS.values()))[numbers] + rng.normal(0, 8, (SIDE, SIDE, 3))
+        members[f"camvid/images/{stem}.png"] = image(pixels)
+        members[f"camvid/labels/{stem}_P.png"] = image(numbers)
+    return {"camvid.tgz": tar_gz(members)}, (len(stems), len(stems))
+
+
+def penn_fudan():
+    """One person on each photo: a bright upright rectangle."""
+    rng = np.random.default_rng(3)
+    members = {}
+    for row in range(1, 16):
+        pixels, (x0, y0, x1, y1) = scene(rng)
+        mask = np.zeros((SIDE, SIDE))
+        mask[y0:y1, x0:x1] = 1
+        name = f"FudanPed{row:05}"
+        members[f"PennFudanPed/PNGImages/{name}.png"] = image(pixels)
+        members[f"PennFudanPed/PedMasks/{name}_mask.png"] = image(mask)
+        members[f"PennFudanPed/Annotation/{name}.txt"] = (
+            "# Compatible with PASCAL Annotation Version 1.00\n"
+            f'Image filename : "PennFudanPed/PNGImages/{name}.png"\nImage size (X x Y x C) : {SIDE} x {SIDE} x 3\n'
+            'Objects with ground truth : 1 { "PASpersonWalking" }\n'
+            'Bounding box for object 1 "PASpersonWalking" (Xmin, Ymin) - (Xmax, Ymax) : '
+            f"({x0 + 1}, {y0 + 1}) - ({x1}, {y1})\n"
+        ).encode()
+    return {"PennFudanPed.zip": zipped(members)}, (15, 15, 15)
+
+
+def coco128():
+    """Yellow umbrellas and green trains: classes 25 and 6."""
+    rng = np.random.default_rng(4)
+    members = {}
+    for row in range(16):
+        label, colour = ((25, (220, 200, 60)), (6, (60, 200, 90)))[row % 2]
+        pixels, (x0, y0, x1, y1) = scene(rng, colour)
+        centre = ((x0 + x1) / 2 / SIDE, (y0 + y1) / 2 / SIDE, (x1 - x0) / SIDE, (y1 - y0) / SIDE)
+        members[f"coco128/images/train2017/{row:012}.jpg"] = image(pixels, "JPEG")
+        members[f"coco128/labels/train2017/{row:012}.txt"] = " ".join(map(str, (label, *centre))).encode()
+    return {"coco128.zip": zipped(members)}, (16, 16)
+
+
+def wider_face():
+    """One face on each photo: a bright rectangle."""
+    rng = np.random.default_rng(5)
+    contents, lists = {}, {}
+    for part, rows in (("train", ROWS), ("val", 4)):
+        members, lines = {}, []
+        for row in range(rows):
+            pixels, (x0, y0, x1, y1) = scene(rng)
+            members[f"WIDER_{part}/images/0--Parade/{part}_{row}.jpg"] = image(pixels, "JPEG")
+            lines += [f"0--Parade/{part}_{row}.jpg", "1", f"{x0} {y0} {x1 - x0} {y1 - y0} 0 0 0 0 0 0"]
+        contents[f"WIDER_{part}.zip"] = zipped(members)
+        lists[f"wider_face_split/wider_face_{part}_bbx_gt.txt"] = ("\n".join(lines) + "\n").encode()
+    contents["wider_face_split.zip"] = zipped(lists)
+    return contents, (ROWS, 4)
+
+
+MADE = {
+    "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
+    "wider-face": wider_face,
+}  # fmt: skip
+
+
+def as_published(data, contents, counts):
+    """The record of a data set whose files are `contents`: sizes, checksums and numbers of files are theirs."""
+    source = data.sources[0]
+    files = tuple(
+        dataclasses.replace(
+            file,
+            size=len(contents[file.path]),
+            exact=True,
+            sha256=hashlib.sha256(contents[file.path]).hexdigest(),
+            md5=None,
+            head_md5=None,
+            of_content=False,
+            urls=(),
+        )
+        for file in source.files
+    )
+    layout = tuple((pattern, count) for (pattern, _), count in zip(source.layout, counts, strict=True))
+    return dataclasses.replace(data, sources=(dataclasses.replace(source, files=files, layout=layout),), small=None)
+
+
+@pytest.fixture(scope="session")
+def made_up_archives(tmp_path_factory):
+    """A folder of archives, a cache for what they unpack to, and the records of the sets."""
+    root = tmp_path_factory.mktemp("made-up")
+    records = {}
+    for name, make in MADE.items():
+        contents, counts = make()
+        for path, content in contents.items():
+            (root / "packs" / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / "packs" / path).write_bytes(content)
+        records[name] = as_published(datasets.info(name), contents, counts)
+    return SimpleNamespace(packs=root / "packs", cache=root / "cache", records=records)
+
+
+@pytest.fixture
+def made_up_data(made_up_archives, monkeypatch):
+    """The named sets are made up while a test runs; those without made-up rows are as they are."""
+    monkeypatch.setenv("LONGSPAN_DATA", str(made_up_archives.packs))
+    monkeypatch.setenv("LONGSPAN_CACHE", str(made_up_archives.cache))
+    published = datasets.find_dataset
+    monkeypatch.setattr(datasets, "find_dataset", lambda name: made_up_archives.records.get(name) or published(name))
+    return made_up_archives
