@@ -52,6 +52,7 @@ _DAMAGE = (
 )
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class _Global:
     """A name that the pickle would import; here it stays a name."""
@@ -59,6 +60,7 @@ class _Global:
     name: str
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class _Storage:
     dtype: torch.dtype
@@ -66,6 +68,7 @@ class _Storage:
     numel: int
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class _View:
     """A tensor still without numbers: which places of which storage it shows."""

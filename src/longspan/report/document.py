@@ -33,6 +33,7 @@ _HALVES = '<div class="halves">'
 _MARKS = {"good": "✓ ", "bad": "✗ ", "neutral": ""}
 
 
+@final
 @dataclass
 class _Section:
     title: str

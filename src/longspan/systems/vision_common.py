@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
@@ -32,8 +33,8 @@ _TIMED_IMAGES = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class VisionOptions:
-    """Options that these systems share; each sets its defaults and adds its own."""
+class VisionOptions(ABC):  # noqa: B024 -- nothing to override, and no options of any system
+    """Abstract. Options that these systems share; each sets its defaults and adds its own."""
 
     backbone: str = "squeezenet1_1"
     """Backbone of the networks; see `longspan models`."""

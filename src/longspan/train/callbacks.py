@@ -1,9 +1,12 @@
 """Callbacks, which watch a training and may stop it: five events, run in list order."""
 
+# ruff: noqa: B024, B027 -- every event is optional
+
 from __future__ import annotations
 
 import copy
 import math
+from abc import ABC
 from typing import Any, Literal, final
 
 import torch
@@ -16,8 +19,11 @@ from longspan.train.state import TrainState
 __all__ = ["Callback", "EarlyStopping", "WeightAverage"]
 
 
-class Callback:
-    """Override the events you need. `state_dict` and `load_state_dict` make a resumed training continue exactly."""
+class Callback(ABC):
+    """Abstract. Override the events you need.
+
+    `state_dict` and `load_state_dict` make a resumed training continue exactly.
+    """
 
     def fit_start(self, state: TrainState) -> None:
         """Before the first epoch of a phase, also after resuming."""

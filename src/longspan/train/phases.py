@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -117,6 +117,7 @@ def train_phases(
                 print(f"The model is that of epoch {training.best_epoch}, which has the lowest validation loss.")
 
 
+@final
 class _Look(Callback):
     """Shows each epoch to `BestEpoch`, where no writer of checkpoints does."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, final
 
 __all__ = ["FAMILIES", "HALF_NORMALISED", "Family", "family_of"]
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
     """What `TorchvisionNet` must know about the networks called `names`."""

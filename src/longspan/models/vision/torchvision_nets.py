@@ -27,6 +27,7 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = 0.5
 
 
+@final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
     """Where the parts of a torchvision network are, found by running it without numbers."""
