@@ -4,8 +4,11 @@ import dataclasses
 import gzip
 import hashlib
 import io
+import json
 import tarfile
+import wave
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -154,6 +157,52 @@ def coco128():
     return {"coco128.zip": zipped(members)}, (16, 16)
 
 
+def wav(samples, rate_hz):
+    """A WAV file of 16 bits."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate_hz)
+        out.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def tone(rng, pitch_hz, seconds, rate_hz):
+    """A tone between two pauses, in noise: no two are alike."""
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    start, stop = rng.uniform(0.05, 0.3) * seconds, rng.uniform(0.6, 0.95) * seconds
+    samples = 0.5 * np.sin(2 * np.pi * (pitch_hz * rng.uniform(0.97, 1.03) * t + rng.uniform()))
+    return samples * ((t > start) & (t < stop)) + rng.normal(0, 0.02, len(t))
+
+
+def fsdd():
+    """Digits 0 to 3 are tones of different pitch."""
+    rng = np.random.default_rng(6)
+    top = "free-spoken-digit-dataset-1.0.10"
+    members = {
+        f"{top}/recordings/{digit}_{speaker}_{repeat}.wav": wav(tone(rng, 400 * (1 + digit), 0.5, 8_000), 8_000)
+        for digit in range(4)
+        for speaker in ("george", "theo")
+        for repeat in (0, 5, 6)
+    }
+    return {f"{top}.zip": zipped(members)}, (len(members),)
+
+
+def speech_commands_test():
+    """Two words and "_unknown_" are tones, "_silence_" is noise; three speakers validate, three test."""
+    rng = np.random.default_rng(7)
+    parts = json.loads((Path(datasets.__file__).parent / "speech_commands_parts.json").read_text("utf-8"))
+    held_out = [name for part in ("valid", "test") for name in [each for each in parts[part] if not each.isdigit()][:2]]
+    members = {}
+    for row in range(10):
+        speaker = held_out[row] if row < len(held_out) else f"made{row}"
+        for pitch_hz, word in ((500, "yes"), (1000, "no"), (2000, "_unknown_")):
+            members[f"{word}/{speaker}_nohash_0.wav"] = wav(tone(rng, pitch_hz, 1.0, 16_000), 16_000)
+        members[f"_silence_/made{row}.wav"] = wav(rng.normal(0, 0.02, 16_000), 16_000)
+    return {"speech_commands_test_set_v0.02.tar.gz": tar_gz(members)}, (len(members),)
+
+
 def wider_face():
     """One face on each photo: a bright rectangle."""
     rng = np.random.default_rng(5)
@@ -172,7 +221,7 @@ def wider_face():
 
 MADE = {
     "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
-    "wider-face": wider_face,
+    "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
 }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import longspan as ls
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 from longspan.systems.vision_common import (
+    DetectorOptions,
     Trained,
-    VisionOptions,
     all_detections,
     detector_training,
     first_of_parts,
@@ -32,7 +32,7 @@ _SIDES_PX = (32, 96)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FacesOptions(VisionOptions):
+class FacesOptions(DetectorOptions):
     """Options of faces."""
 
     size: str = "448x448"
@@ -61,7 +61,7 @@ def _run(options: FacesOptions, run: SystemRun) -> None:
     task = ls.Task(split, inputs="image", targets="boxes", size_px=options.size_px, allow_leaks=True)
     task.prepare()
     run.say(f"{len(task.train)} photos for training, {len(task.valid)} for validation.")
-    head = ls.Detect(channels=options.channels, ratios=(1.0, 1.4), anchor_side_px=options.anchor_side_px)
+    head = ls.Detect(**options.head_sizes, ratios=(1.0, 1.4), anchor_side_px=options.anchor_side_px)
     trained = train_network(
         task,
         f"faster_rcnn:{options.backbone}",

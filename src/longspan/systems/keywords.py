@@ -38,6 +38,10 @@ class KeywordsOptions:
     """Further epochs in which the whole network learns, with augmented recordings; from scratch the only ones."""
     lr: float = 2e-3
     """Peak learning rate."""
+    augment: bool = True
+    """Vary the recordings while the whole network learns: noise, speed, echo, masked bands and moments."""
+    batch_size: int = 64
+    """Clips per step."""
     train_rows: int | None = None
     """Train on so many clips only, for a learning curve."""
     background: bool = False
@@ -49,6 +53,8 @@ class KeywordsOptions:
         """Check the ranges."""
         if self.head_epochs < 0 or self.epochs < 0 or self.head_epochs + self.epochs < 1:
             raise ConfigError("--head-epochs and --epochs must be at least 0, and one of them at least 1.")
+        if self.batch_size < 1:
+            raise ConfigError(f"--batch-size must be at least 1, got {self.batch_size}.")
         if self.background and self.data != "english":
             raise ConfigError("--background listens for the English commands: leave out --data arabic.")
         for name, value in (("--train-rows", self.train_rows), ("--limit", self.limit)):
@@ -81,9 +87,9 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
         weights="speech" if options.pretrained else None,
         heads={"word": ls.Classify(hidden=(128,) if options.pretrained else (), dropout=0.3, label_smoothing=0.05)},
         config=ls.TrainConfig(
-            batch_size=64,
+            batch_size=options.batch_size,
             weight_decay=0.05,
-            augment=ls.AudioAugment.speech() if options.epochs else ls.AudioAugment(),
+            augment=ls.AudioAugment.speech() if options.epochs and options.augment else ls.AudioAugment(),
         ),
         seed=run.seed,
         progress=not run.quiet,

@@ -10,7 +10,7 @@ import numpy as np
 import longspan as ls
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
-from longspan.systems.vision_common import Trained, VisionOptions, first_of_parts, sheet, train_network
+from longspan.systems.vision_common import DetectorOptions, Trained, first_of_parts, sheet, train_network
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -22,7 +22,7 @@ _SHOWN = 6
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectsOptions(VisionOptions):
+class ObjectsOptions(DetectorOptions):
     """Options of objects."""
 
     design: Literal["faster_rcnn", "retinanet"] = "faster_rcnn"
@@ -47,7 +47,7 @@ def _run(options: ObjectsOptions, run: SystemRun) -> None:
         task,
         options.backbone,
         weights=options.start,
-        heads={"boxes": ls.Detect(design=options.design, channels=options.channels)},
+        heads={"boxes": ls.Detect(design=options.design, **options.head_sizes)},
         epochs=options.epochs,
         lr=options.lr,
         config=ls.TrainConfig(batch_size=options.batch_size, weight_decay=0.0, clip_norm=5.0),

@@ -11,8 +11,8 @@ import longspan as ls
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 from longspan.systems.vision_common import (
+    DetectorOptions,
     Trained,
-    VisionOptions,
     detector_training,
     parse_networks,
     sheet,
@@ -33,7 +33,7 @@ _STANDING = (1.0, 2.0, 3.0)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PedestriansOptions(VisionOptions):
+class PedestriansOptions(DetectorOptions):
     """Options of pedestrians."""
 
     networks: str = "faster_rcnn,mask_rcnn"
@@ -45,7 +45,7 @@ class PedestriansOptions(VisionOptions):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        VisionOptions.__post_init__(self)
+        DetectorOptions.__post_init__(self)
         parse_networks(self.networks, _TARGETS)
 
 
@@ -68,7 +68,7 @@ def _run(options: PedestriansOptions, run: SystemRun) -> None:
         task.prepare()
         run.say(f"{name}: {len(task.train)} photos for training, {len(task.valid)} for validation.")
         head = (ls.Detect if target == "boxes" else ls.SegmentInstances)(
-            ratios=_STANDING, finest_stride=8, max_detections=30
+            ratios=_STANDING, finest_stride=8, max_detections=30, **options.head_sizes
         )
         trained[name] = train_network(
             task,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "DetectorOptions",
     "Trained",
     "VisionOptions",
     "all_detections",
@@ -68,6 +69,25 @@ class VisionOptions(ABC):  # noqa: B024 -- nothing to override, and no options o
     def start(self) -> str | None:
         """`weights` in the form that `Learner` takes."""
         return None if self.weights == "none" else self.weights
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DetectorOptions(VisionOptions, ABC):
+    """Abstract. Options of the systems that train detectors."""
+
+    channels: int = 128
+    """Channels of every pyramid level."""
+    box_head_dim: int = 512
+    """Width of the layers that classify a region."""
+    samples: int = 128
+    """Regions of a photo in the loss of a step."""
+    proposals: int = 300
+    """Regions of a photo that reach the second stage."""
+
+    @property
+    def head_sizes(self) -> dict[str, int]:
+        """These options as arguments of `Detect` and `SegmentInstances`, which check them."""
+        return {name: getattr(self, name) for name in ("channels", "box_head_dim", "samples", "proposals")}
 
 
 @final

@@ -114,3 +114,12 @@ def test_zeros_are_drawn_on_a_plain_axis():
     frame = runs().with_columns(error=pl.when(pl.col("size") == 3000).then(0.0).otherwise("error"))
     (axes,) = learning_curves(curves(frame)).axes
     assert axes.get_yscale() == "linear"
+
+
+def test_names_stand_beside_the_curves_of_one_size_over_cost():
+    like = {"one": lambda n: 1.0, "other": lambda n: 0.8}
+    found = curves(runs(sizes=(20,), seeds=1, noise=0.0, truths=like))
+    figure = learning_curves(found, cost_per_row={"one": 1.0, "other": 7.0})
+    (axes,) = figure.axes
+    assert all(0 <= text.xy[0] <= 1 for text in axes.texts)
+    assert "<svg" in inline_svg(figure, "")  # matplotlib warned of axes without a width

@@ -174,6 +174,7 @@ def _name_curves(axes: Axes, ends: Sequence[tuple[str, str, float, float]]) -> N
     """Each curve's name at its right end, moved up or down where two would meet."""
     from longspan.report.canvas import INK, SMALL, plain
 
+    axes.autoscale_view()  # else the limits may still be those of empty axes, and a name lies far outside
     to_fractions = axes.transScale + axes.transLimits
     fractions = np.array([to_fractions.transform((x, y)) for _, _, x, y in ends])
     order = np.argsort(fractions[:, 1], kind="stable")

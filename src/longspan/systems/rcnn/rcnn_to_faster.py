@@ -18,7 +18,7 @@ from longspan.systems.rcnn.labels import with_true_regions
 from longspan.systems.rcnn.stages import join_regions, rcnn
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
-from longspan.systems.vision_common import VisionOptions, all_detections, detector_training, sheet, train_network
+from longspan.systems.vision_common import DetectorOptions, all_detections, detector_training, sheet, train_network
 
 if TYPE_CHECKING:
     from longspan.report import Document
@@ -33,7 +33,7 @@ _STANDING = (1.0, 2.0, 3.0)
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RcnnToFasterOptions(VisionOptions):
+class RcnnToFasterOptions(DetectorOptions):
     """Options of rcnn-to-faster."""
 
     regions: int = 250
@@ -51,7 +51,7 @@ class RcnnToFasterOptions(VisionOptions):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        VisionOptions.__post_init__(self)
+        DetectorOptions.__post_init__(self)
         for name, least in (("regions", 10), ("search_px", 32), ("crop_px", 32), ("tune_epochs", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(self, name)}.")
@@ -154,7 +154,7 @@ def _train_faster(
         task,
         f"faster_rcnn:{options.backbone}",
         weights=options.start,
-        heads={"boxes": ls.Detect(ratios=_STANDING, finest_stride=8, max_detections=30)},
+        heads={"boxes": ls.Detect(ratios=_STANDING, finest_stride=8, max_detections=30, **options.head_sizes)},
         epochs=options.epochs,
         lr=options.lr,
         config=detector_training(options.batch_size),
