@@ -62,12 +62,12 @@ EXAMPLES = {
     ),
     "lanes": Example({**SCRATCH, "epochs": 10, "batch_size": 4}, {"iou of free space": 0.9}),
     "pedestrians": Example(
-        {**DETECTOR, "networks": "mask_rcnn", "limit": 15}, {"mask_ap50, mask_rcnn": 0.5}, falls=True
+        {**DETECTOR, "networks": "mask_rcnn", "epochs": 4, "limit": 15}, {"mask_ap50, mask_rcnn": 0.5}, falls=True
     ),
     "faces": Example(DETECTOR, {"ap50": 0.5}, falls=True),
     "objects": Example(DETECTOR, {"ap50, training photos": 0.5}, falls=True),
     "rcnn-to-faster": Example(
-        {**DETECTOR, "epochs": 1, "limit": 15, "regions": 20, "search_px": 64, "crop_px": 32, "tune_epochs": 4},
+        {**DETECTOR, "epochs": 1, "limit": 15, "regions": 20, "search_px": 64, "crop_px": 32, "tune_epochs": 2},
         {"ap50, R-CNN": 0.3},
         needs="cv2",
     ),

@@ -6,7 +6,7 @@ import time
 from abc import ABC
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class DetectorOptions(VisionOptions, ABC):
     """Regions of a photo that reach the second stage."""
 
     @property
-    def head_sizes(self) -> dict[str, int]:
+    def head_sizes(self) -> dict[str, Any]:
         """These options as arguments of `Detect` and `SegmentInstances`, which check them."""
         return {name: getattr(self, name) for name in ("channels", "box_head_dim", "samples", "proposals")}
 

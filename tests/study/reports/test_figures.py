@@ -122,4 +122,4 @@ def test_names_stand_beside_the_curves_of_one_size_over_cost():
     figure = learning_curves(found, cost_per_row={"one": 1.0, "other": 7.0})
     (axes,) = figure.axes
     assert all(0 <= text.xy[0] <= 1 for text in axes.texts)
-    assert "<svg" in inline_svg(figure, "")  # matplotlib warned of axes without a width
+    assert "<svg" in inline_svg(figure, prefix="a", label="costs")  # matplotlib warned of axes without a width
