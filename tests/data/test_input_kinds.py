@@ -42,7 +42,13 @@ def people(rows=120, **options):
     cells = {"word": words, "age": age.tolist(), "sex": sex, "label": label}
     for name, row in options.pop("missing", []):
         cells[name][row] = None
-    kinds = {"word": ls.Text(), "age": ls.Number(), "sex": ls.Category(), "label": ls.Category(), **options}
+    kinds = {
+        "word": ls.Text(tokenizer=ls.CharacterTokens()),
+        "age": ls.Number(),
+        "sex": ls.Category(),
+        "label": ls.Category(),
+        **options,
+    }
     return ls.Table.from_arrays(cells, kinds)
 
 
@@ -110,7 +116,7 @@ def test_a_missing_input_is_a_fault_unless_its_column_says_what_it_means(name):
         task_of(people(missing=missing)).prepare()
     assert "the input is missing" in str(caught.value)
     meaning = {
-        "word": ls.Text(missing="empty"),
+        "word": ls.Text(missing="empty", tokenizer=ls.CharacterTokens()),
         "age": ls.Number(missing="indicator"),
         "sex": ls.Category(missing="class"),
     }

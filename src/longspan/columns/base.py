@@ -22,6 +22,17 @@ from longspan.metrics.row_errors import RowError, plain
 __all__ = ["Column"]
 
 _CELLS = 1 << 16  # that become Python objects at a time
+_LEARNED = (
+    "size_px",
+    "channels",
+    "mean",
+    "std",
+    "max_length",
+    "max_boxes",
+    "max_instances",
+    "number_stats",
+    "category_stats",
+)
 
 
 class Column(ABC):
@@ -115,6 +126,14 @@ class Column(ABC):
         return self.fit(values())
 
     @property
+    def not_learned(self) -> list[str]:
+        """Names of the fields that training rows teach and that are still empty; none in a fitted column."""
+        # A recording that is normalised by itself has no statistics of the training rows.
+        given = () if self.needs_encoded else ("mean", "std")
+        lacking = [name for name in _LEARNED if getattr(self, name, 0) is None and name not in given]
+        return [*lacking, "vocab"] if getattr(self, "vocab", True) == () else lacking
+
+    @property
     def needs_encoded(self) -> bool:
         """Whether `fit_encoded` still has something to learn."""
         return False
@@ -122,6 +141,16 @@ class Column(ABC):
     def fit_encoded(self, batches: Iterable[Any]) -> Self:
         """A column that also knows the statistics of encoded training rows, batch by batch as `collate` gives them."""
         del batches
+        return self
+
+    def for_network(self, model: Any, weights: Any) -> Self:
+        """This column, not yet fitted, as a network with these weights reads it; most kinds stay as they are.
+
+        Args:
+            model: Name of a network.
+            weights: Name of its weights.
+        """
+        del model, weights
         return self
 
     def for_weights(self, weights: str) -> Self:
@@ -217,6 +246,21 @@ class Column(ABC):
     def count_objects(self, batch: torch.Tensor) -> int | None:
         """How many objects a batch of encoded rows holds; None for kinds that are not lists of objects."""
         del batch
+        return None
+
+    def cut_short(self, cells: pl.Series, lengths: Iterable[int]) -> tuple[int, int]:
+        """Of how many ragged values the end is not read, and how many steps that are in all; most kinds read all.
+
+        Args:
+            cells: Values, none of them missing.
+            lengths: Of each, the steps that are read.
+        """
+        del cells, lengths
+        return 0, 0
+
+    def comparable(self, cells: pl.Series) -> list[str] | None:
+        """The cells as texts among which near duplicates are sought; None where cells are only equal or not."""
+        del cells
         return None
 
     def fingerprints(self, batch: Any) -> torch.Tensor:

@@ -1,7 +1,8 @@
-"""A short text: a number plate, a word, a line."""
+"""Text: a number plate, a line, a review; read as tokens, predicted as characters or tokens."""
 
 from __future__ import annotations
 
+import html
 import itertools
 from collections import Counter
 from collections.abc import Iterable
@@ -10,11 +11,20 @@ from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
+import torch
 
+from longspan.columns.augmentation import Augmentation
 from longspan.columns.base import Column
+from longspan.columns.ragged import Ragged
 from longspan.columns.spec import TokensSpec
 from longspan.errors import ConfigError, DataError, NearestNames
 from longspan.metrics.row_errors import LABEL, RowError
+from longspan.text.augment import TextAugment, TextParams, augment_tokens
+from longspan.text.normalise import comparable
+from longspan.text.pretrained import PACKAGED, PretrainedTokens
+from longspan.text.tokenizer import PADDING, TOKENIZERS, Tokenizer, tokenizer_from_json
+from longspan.text.word_tokens import WordTokens
 
 __all__ = ["Text"]
 
@@ -22,30 +32,41 @@ _PADDING = -1
 """Behind the last character of a target."""
 _UNKNOWN_TOKEN, _FIRST_TOKEN = 1, 2
 """Tokens of an input: 0 is padding, 1 a character that no training row has, the vocabulary begins at 2."""
+_SHADES = ("#eef3fb", "#fbf3e6")
 _UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Text(Column):
-    """A string of characters.
+    """A text: tokens of a vocabulary, learned from the training rows.
 
-    As a target it is encoded as the positions of its characters in the vocabulary, `(max_length,)` int64, then -1. As
-    an input (`role="input"`, which a Task sets) it is ragged: one token for each character, `(steps,)` int64, in which
-    0 is padding, 1 a character that no training row has, and 2 the first of the vocabulary.
+    As an input (`role="input"`, which a Task sets) it is ragged, one number for each token: `(steps,)` int64, 0 is
+    padding, 1 a token that no training row has. A tokenizer cuts it: words, unless another is given. Longer texts than
+    `max_tokens` are cut there, and a warning counts them.
 
-    A character is one code point; where one letter can be written in two ways, bring texts to one form first
-    (`unicodedata.normalize("NFC", text)`). Capitals and spaces count. The empty string is a text without characters; a
-    missing value is an unknown text. Validation and test rows may be longer than every training text: the learned
-    `max_length` leaves room for twice its length and eight more.
+    As a target without a tokenizer it is encoded as the positions of its characters in `vocab`, `(max_length,)` int64,
+    then -1; with one, as token numbers, then -1. A character is one code point; where one letter can be written in two
+    ways, bring texts to one form first (`longspan.text.normalise`). Capitals and spaces count. The empty string is a
+    text without characters; a missing value is an unknown text. Validation and test rows may be longer than every
+    training text: the learned `max_length` leaves room for twice its length and eight more.
 
     Example:
-        >>> Text().as_input().fit(["ab", "b"]).encode("bat").tolist()
-        [3, 2, 1]
+        >>> column = Text(tokenizer=WordTokens(min_count=1)).as_input().fit(["A good film.", "A bad film."])
+        >>> column.encode("a good day").tolist()
+        [5, 8, 1]
+        >>> Text().fit(["ab", "b"]).encode("ba").tolist()[:3]
+        [1, 0, -1]
     """
 
     kind: ClassVar[str] = "text"
+    usage: ClassVar[str] = "text[:TOKENIZER]"
+    augmentation: ClassVar[type | None] = TextAugment
 
+    tokenizer: Tokenizer | None = None
+    """What cuts a text into tokens. None: words, as an input; characters, as a target."""
+    max_tokens: int | None = 256
+    """Most tokens of an input that a network reads; None: all."""
     vocab: tuple[str, ...] = ()
     """Characters in the order of the network's outputs; learned from training rows, sorted, when empty."""
     max_length: int | None = None
@@ -62,6 +83,16 @@ class Text(Column):
     def __post_init__(self) -> None:
         """Check a given vocabulary, lengths and options."""
         object.__setattr__(self, "vocab", tuple(self.vocab))
+        if isinstance(self.tokenizer, dict):
+            object.__setattr__(self, "tokenizer", tokenizer_from_json(self.tokenizer))
+        if self.tokenizer is not None and not isinstance(self.tokenizer, Tokenizer):
+            raise ConfigError(
+                f"Text.tokenizer must be a tokenizer such as WordTokens(), got {type(self.tokenizer).__name__}."
+            )
+        if self.tokenizer is not None and self.vocab:
+            raise ConfigError("Text.vocab is for texts read by character; a tokenizer has a vocabulary of its own.")
+        if self.max_tokens is not None and (not isinstance(self.max_tokens, int) or self.max_tokens < 1):
+            raise ConfigError(f"Text.max_tokens must be a whole number of at least 1, got {self.max_tokens!r}.")
         long = [each for each in self.vocab if not isinstance(each, str) or len(each) != 1]
         if long:
             raise ConfigError(f"Text.vocab holds single characters, got {', '.join(map(repr, long[:3]))}.")
@@ -77,16 +108,56 @@ class Text(Column):
         if self.role not in ("input", "target"):
             raise ConfigError(f"Text.role must be 'input' or 'target', got {self.role!r}.")
 
-    def as_input(self) -> Self:
-        """As tokens, ragged."""
-        return replace(self, role="input")
-
-    def fit(self, values: Iterable[Any]) -> Self:
-        """Characters and lengths of the training rows, unless given.
+    @classmethod
+    def from_words(cls, detail: str) -> Self:
+        """`text`, `text:characters`, `text:words`, `text:subwords`, or `text:minilm` for a pretrained network.
 
         Raises:
-            DataError: values that are no strings, or not one character among them all.
+            UnknownNameError: there is no such tokenizer.
+            WeightsError: the files of the pretrained network are not installed.
         """
+        if not detail:
+            return cls()
+        if detail in PACKAGED:
+            return cls.for_encoder(detail)
+        return cls(tokenizer=TOKENIZERS.find(detail)())
+
+    @classmethod
+    def for_encoder(cls, source: Any, **options: Any) -> Self:
+        """The input of a pretrained network, cut into the tokens that it was trained on.
+
+        Args:
+            source: "minilm", or a folder in the layout of Hugging Face.
+            options: Further options of `Text`.
+
+        Raises:
+            WeightsError: the files are not there.
+            DependencyError: the library tokenizers is not installed.
+        """
+        return cls(tokenizer=PretrainedTokens.of(source), **options)
+
+    def for_network(self, model: Any, weights: Any) -> Self:
+        """With the tokenizer of the pretrained network, where weights of one are asked for."""
+        del model
+        return (
+            self
+            if self.tokenizer is not None or weights not in PACKAGED
+            else replace(self, tokenizer=PretrainedTokens.of(weights))
+        )
+
+    def as_input(self) -> Self:
+        """As tokens, ragged."""
+        tokenizer = WordTokens() if self.tokenizer is None and not self.vocab else self.tokenizer
+        return replace(self, role="input", tokenizer=tokenizer)
+
+    def fit(self, values: Iterable[Any]) -> Self:
+        """Vocabulary and lengths of the training rows, unless given.
+
+        Raises:
+            DataError: values that are no strings, or not one token among them all.
+        """
+        if self.tokenizer is not None:
+            return self._fit_tokens(values)
         if self.vocab and self.max_length is not None and self.min_steps is not None:
             return self
         characters: set[str] = set()
@@ -119,13 +190,21 @@ class Text(Column):
         )
 
     @property
+    def not_learned(self) -> list[str]:
+        """The vocabulary of a tokenizer, or of characters, and the length of a target."""
+        if self.tokenizer is None:
+            return super().not_learned
+        lacking = [] if self.tokenizer.trained else ["tokenizer.vocab"]
+        return lacking if self.ragged or self.max_length is not None else [*lacking, "max_length"]
+
+    @property
     def ragged(self) -> bool:
         """Inputs are as long as their text; targets are padded to `max_length`."""
         return self.role == "input"
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """One position for each character of the longest text; of an input, that of a single token."""
+        """One position for each character or token of the longest text; of an input, that of a single token."""
         if self.ragged:
             return ()
         assert self.max_length is not None
@@ -141,6 +220,8 @@ class Text(Column):
         fault = _kind_fault(value)
         if fault is not None:
             return fault
+        if self.tokenizer is not None:
+            return self._too_long(value)
         known = self._positions() if self.vocab and not self.ragged else None
         unknown = [] if known is None else [each for each in dict.fromkeys(value) if each not in known]
         if unknown:
@@ -161,6 +242,15 @@ class Text(Column):
         fault = self.check(value)
         if fault is not None:
             raise ValueError(fault)
+        if self.tokenizer is not None:
+            tokens = self.tokenizer.encode(value)
+            if self.ragged:
+                return np.array(
+                    tokens if self.max_tokens is None else self.tokenizer.cut(tokens, self.max_tokens), np.int64
+                )
+            encoded = np.full(self.shape, _PADDING, np.int64)
+            encoded[: len(tokens)] = tokens
+            return encoded
         if self.ragged:
             unknown = _UNKNOWN_TOKEN - _FIRST_TOKEN
             return np.array([self._positions().get(each, unknown) + _FIRST_TOKEN for each in value], np.int64)
@@ -177,17 +267,57 @@ class Text(Column):
         """The empty text."""
         return self.encode("") if self.missing == "empty" else super().encode_missing()
 
+    @property
+    def padding(self) -> float:
+        """The padding token of an input."""
+        return PADDING
+
+    def cut_short(self, cells: pl.Series, lengths: Iterable[int]) -> tuple[int, int]:
+        """How many of these texts are longer than `max_tokens`, and how many tokens of them are not read.
+
+        Args:
+            cells: Texts, none of them missing.
+            lengths: Of each, the tokens that are read.
+        """
+        if self.tokenizer is None or self.max_tokens is None or not self.ragged:
+            return 0, 0
+        full = [text for text, length in zip(cells, lengths, strict=True) if length >= self.max_tokens]
+        lost = [len(self.tokenizer.encode(text)) - self.max_tokens for text in full]
+        return sum(each > 0 for each in lost), sum(lost)
+
+    def comparable(self, cells: pl.Series) -> list[str] | None:
+        """The texts without what copies of them may differ in."""
+        return [comparable(text) if isinstance(text, str) else "" for text in cells]
+
+    def prepare(self, batch: Any, augment_params: Any = None) -> Any:
+        """Tokens as they are, or changed as drawn."""
+        if not isinstance(augment_params, TextParams) or not isinstance(batch, Ragged):
+            return batch
+        marks = self.tokenizer.marks if self.tokenizer is not None else ()
+        return Ragged(*augment_tokens(*batch, augment_params, padding=PADDING, fixed=marks))
+
+    def draw_params(self, config: Augmentation, rows: torch.Tensor, epoch: int, seed: int) -> TextParams:
+        """Which tokens of `rows` are left out or exchanged in `epoch`."""
+        assert isinstance(config, TextAugment)
+        most = self.max_tokens or self.max_length
+        return config.draw(rows, epoch, seed) if most is None else config.draw(rows, epoch, seed, most)
+
     def spec(self) -> TokensSpec:
-        """Tokens of the characters, padding and unknown ones."""
+        """The vocabulary, padding and unknown tokens included."""
+        if self.tokenizer is not None:
+            return TokensSpec(vocab_size=self.tokenizer.size, max_length=self.max_tokens, padding=PADDING)
         return TokensSpec(vocab_size=len(self.vocab) + _FIRST_TOKEN, max_length=self.max_length, padding=0)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything needed to make this column again; `missing` and `role` where they are not the usual."""
-        usual = {"missing": "fault", "role": "target"}
-        return {k: v for k, v in super().to_json().items() if usual.get(k) != v}
+        """Everything needed to make this column again; some options only where they are not the usual."""
+        usual = {"missing": "fault", "role": "target", "max_tokens": 256, "tokenizer": None}
+        own = {k: v for k, v in super().to_json().items() if k not in usual or usual[k] != v}
+        return own if self.tokenizer is None else {**own, "tokenizer": self.tokenizer.to_json()}
 
     def decode(self, encoded: Any) -> str:
-        """The characters at positions of 0 and above, or of the tokens of an input, as one string."""
+        """The text of token numbers, or the characters at positions of 0 and above, as one string."""
+        if self.tokenizer is not None:
+            return self.tokenizer.decode([int(token) for token in encoded if token >= 0])
         if self.ragged:
             tokens = [int(token) for token in encoded if token]
             return "".join(
@@ -206,6 +336,51 @@ class Text(Column):
             cached = NearestNames(self.vocab)
             object.__setattr__(self, "_names", cached)
         return cached
+
+    def show_html(self, value: Any) -> str:
+        """The text; of an input with a tokenizer its tokens, unknown ones struck out, and what is cut off in grey."""
+        if not isinstance(value, str) or self.tokenizer is None or not self.ragged or not self.tokenizer.trained:
+            return super().show_html(value)
+        shown = []
+        for number, piece in enumerate(self.tokenizer.pieces(value)):
+            known = self.tokenizer.unknown not in self.tokenizer.encode(piece)
+            cut = self.max_tokens is not None and number >= self.max_tokens
+            style = "color:#999" if cut else f"background:{_SHADES[number % 2]}"
+            text = html.escape(piece.strip())
+            shown.append(f'<span style="{style}">{text if known else f"<s>{text}</s>"}</span>')
+        return " ".join(shown)
+
+    def _fit_tokens(self, values: Iterable[Any]) -> Self:
+        assert self.tokenizer is not None
+        if self.tokenizer.trained and (self.ragged or self.max_length is not None):
+            return self
+        texts, faults = [], {}
+        for value in values:
+            fault = _kind_fault(value)
+            if fault is None:
+                texts.append(value)
+            else:
+                faults[fault] = None
+        if faults:
+            raise DataError("; ".join(list(faults)[:3]) + ".")
+        tokenizer = self.tokenizer.train(texts)
+        if self.ragged:
+            return replace(self, tokenizer=tokenizer)
+        longest = max((len(tokenizer.encode(text)) for text in texts), default=0)
+        return replace(self, tokenizer=tokenizer, max_length=self.max_length or 2 * longest + 8)
+
+    def _too_long(self, value: str) -> str | None:
+        """Of a target: more tokens than there is room for."""
+        assert self.tokenizer is not None
+        if self.ragged or self.max_length is None or not self.tokenizer.trained:
+            return None
+        length = len(self.tokenizer.encode(value))
+        if length <= self.max_length:
+            return None
+        return (
+            f"{value[:60]!r} has {length} tokens, more than the {self.max_length} that there is room for; "
+            f"Text(max_length={length}) makes room"
+        )
 
     def _positions(self) -> dict[str, int]:
         cached = self.__dict__.get("_index")

@@ -20,6 +20,7 @@ from longspan.data.batches.encoder import encode_value
 from longspan.data.batches.row_hashes import hash_rows
 from longspan.data.batches.samples import Samples, encode_rows
 from longspan.data.batches.store import RowStore, StreamedStore
+from longspan.data.batches.truncation import truncation_of
 from longspan.data.leakage.column_leaks import group_rows
 from longspan.data.leakage.leaks import Leaks, compared, find_leaks, parts_of
 from longspan.data.splits.split import Split
@@ -182,6 +183,7 @@ class Task:
         self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
         self._warn_of_lost_objects(samples, targets)
         self._warn_of_contradictions()
+        self._warn_of_truncation(samples, inputs)
         for name, column in inputs.items():
             if column.needs_encoded:
                 inputs[name] = column.fit_encoded(_some_batches(samples.inputs[name], self.train))
@@ -425,6 +427,13 @@ class Task:
                     "Larger images (size_px=, --size), resize='pad' or tiles keep more of them.",
                     stacklevel=4,
                 )
+
+    def _warn_of_truncation(self, samples: Samples, inputs: Mapping[str, Column]) -> None:
+        """Count the training and validation rows of which the network does not read the end."""
+        parts = {"training rows": self.train, "validation rows": self.valid}
+        for name, column in inputs.items():
+            for words in truncation_of(self.table, name, column, samples.inputs[name], parts):
+                warnings.warn(words, stacklevel=4)
 
     def _warn_of_contradictions(self) -> None:
         """Say which files of the training and validation rows have several labels."""

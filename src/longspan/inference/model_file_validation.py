@@ -26,17 +26,6 @@ _SHOWN = 5
 _LEFT_OUT = 130_000_000
 """Weights of the last layers for ImageNet's classes, which a network below other heads is built with and then loses:
 VGG has 124 million of them."""
-_LEARNT = (
-    "size_px",
-    "channels",
-    "mean",
-    "std",
-    "max_length",
-    "max_boxes",
-    "max_instances",
-    "number_stats",
-    "category_stats",
-)
 
 
 def check_tensors_match(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Tensor]) -> None:
@@ -64,12 +53,7 @@ def check_tensors_match(build: Callable[[], nn.Module], tensors: Mapping[str, to
 def check_fitted(columns: Mapping[str, Column]) -> None:
     """ModelFileError for a column that lacks what training rows teach it: size, vocabulary, mean and spread."""
     for name, column in columns.items():
-        # A recording that is normalised by itself has no statistics of the training rows.
-        given = () if column.needs_encoded else ("mean", "std")
-        lacking = [field for field in _LEARNT if getattr(column, field, 0) is None and field not in given]
-        if getattr(column, "vocab", True) == ():
-            lacking.append("vocab")
-        if lacking:
+        if lacking := column.not_learned:
             raise ModelFileError(f"the column {name!r} ({column.kind}) has no {', '.join(lacking)}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
+import polars as pl
 import torch
 from torch import nn
 
@@ -18,6 +19,7 @@ from longspan.data.batches.augmentation import augment_from_json, augment_to_jso
 from longspan.data.batches.build import store_of
 from longspan.data.batches.context import context_for
 from longspan.data.batches.row_hashes import hash_rows, hashes_from_json, known_rows
+from longspan.data.batches.truncation import truncation_of, truncation_words
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
 from longspan.heads import Head, head_from_json
 from longspan.inference.known_rows import ROW_PARTS, PartMetrics, describe_known
@@ -272,6 +274,9 @@ class Predictor:
             rows = np.arange(len(data))
             samples = encode_rows(data, rows, self.inputs, {})
             faults = list(samples.faults().values())
+            for name, column in self.inputs.items():
+                for words in truncation_of(data, name, column, samples.inputs[name], {"rows": torch.from_numpy(rows)}):
+                    warnings.warn(words, stacklevel=3)
             values = [data.value(int(row), image[0] if image else next(iter(self.inputs))) for row in rows]
         else:
             values = list(data) if isinstance(data, list | tuple) else [data]
@@ -309,7 +314,8 @@ class Predictor:
     def _encode(self, values: Sequence[Any]) -> tuple[Samples, list[Fault]]:
         stores, faults = {}, []
         for name, column in self.inputs.items():
-            encoded = []
+            encoded: list[np.ndarray] = []
+            given: list[Any] = []
             for i, value in enumerate(values):
                 if isinstance(value, dict) and (name in value or not column.sources):
                     if name not in value:
@@ -317,11 +323,19 @@ class Predictor:
                     value = value[name]
                 elif len(self.inputs) > 1 and not isinstance(value, dict):
                     raise ConfigError(f"This model reads {sorted(self.inputs)}: give each sample as a dict of them.")
+                given.append(value)
                 try:
                     encoded.append(column.encode_input(value))
                 except ValueError as error:
                     faults.append(Fault(path_of(value) or f"sample {i}", str(error)))
             stores[name] = store_of(column, encoded)
+            if column.ragged and len(encoded) == len(given):
+                read = [(v, len(e)) for v, e in zip(given, encoded, strict=True) if isinstance(v, str)]
+                words = truncation_words(
+                    name, column, pl.Series([v for v, _ in read], dtype=pl.String), [n for _, n in read], "values"
+                )
+                if words:
+                    warnings.warn(words, stacklevel=4)
         return Samples(stores, {}), faults
 
     def _views(self, views: int) -> Callable[[torch.Tensor], Sequence[Any]]:

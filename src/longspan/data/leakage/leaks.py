@@ -1,7 +1,7 @@
 """What of the held-out rows, or of the answers, is known in training already: found before the first step.
 
-- Samples that stand on both sides of a split: identical images or rows, near-identical and mirrored images
-  (`alike_images`, `equal_rows`).
+- Samples that stand on both sides of a split: identical images or rows, near-identical and mirrored images, texts
+  that differ in a few words (`alike_images`, `equal_rows`, `alike_texts`).
 - Groups parted by the split, and parts that overlap in time, by columns that a person names (`column_leaks`).
 - Inputs that give the answer away (`target_leaks`).
 
@@ -25,8 +25,9 @@ from longspan.data.leakage.column_leaks import ColumnLeak, group_leak, suggested
 from longspan.data.leakage.exact_duplicates import equal_rows
 from longspan.data.leakage.near_duplicates import ImageStore, Kind, alike_images
 from longspan.data.leakage.near_recordings import FingerprintStore
+from longspan.data.leakage.near_texts import alike_texts
 from longspan.data.leakage.target_leakage import target_leaks
-from longspan.data.table_view import SplitView
+from longspan.data.table_view import SplitView, TableView
 from longspan.errors import LeakError
 
 __all__ = ["Compared", "Leak", "Leaks", "compared", "find_leaks", "parts_of"]
@@ -192,6 +193,7 @@ def find_leaks(
     elif inputs:
         for equal in equal_rows(table.frame.select(inputs), every):
             found |= dict.fromkeys(_across(equal, part_of), ("identical", ""))
+        found = {**_alike_texts(table, inputs, parts, part_of), **found}
     order = sorted(found, key=lambda pair: (found[pair][0], part_of[pair[0]] != "train", pair))
     pairs = []
     for one, other in order:
@@ -233,6 +235,28 @@ def _alike(
             if alone or all(pair in found[other] for other in images):
                 kept.setdefault(pair, (kind, column))
     return kept
+
+
+def _alike_texts(
+    table: TableView, inputs: Sequence[str], parts: Mapping[str, np.ndarray], part_of: np.ndarray
+) -> dict[tuple[int, int], tuple[Kind, str]]:
+    """Pairs of rows whose texts are copies, in every column of texts."""
+    found: list[dict[tuple[int, int], Kind]] = []
+    every = np.concatenate(list(parts.values()))
+    names = []
+    for name in inputs:
+        texts = table.columns[name].comparable(table.frame[name].gather(every)) if name in table.columns else None
+        if texts is None:
+            continue
+        names.append(name)
+        alike = alike_texts(dict(zip(every.tolist(), texts, strict=True)), parts)
+        pairs = dict(alike.pairs)
+        for equal in alike.equal:
+            pairs |= dict.fromkeys(_across(equal, part_of), "identical")
+        found.append(pairs)
+    if not found:
+        return {}
+    return {pair: (kind, "") for pair, kind in found[0].items() if all(pair in other for other in found[1:])}
 
 
 def _across(group: list[int], part_of: np.ndarray) -> list[tuple[int, int]]:
