@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.inference import *  # noqa: F403
     from longspan.models.audio import *  # noqa: F403
     from longspan.models.tabular import *  # noqa: F403
+    from longspan.models.text import *  # noqa: F403
     from longspan.models.vision import *  # noqa: F403
     from longspan.pipeline import *  # noqa: F403
     from longspan.study import *  # noqa: F403
@@ -46,6 +47,7 @@ _ROOMS = (
     "models.audio",
     "models.vision",
     "models.tabular",
+    "models.text",
     "heads",
     "inference",
     "train",

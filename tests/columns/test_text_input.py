@@ -111,7 +111,7 @@ def test_a_task_says_how_much_is_not_read():
     texts = [f"{'word ' * (1 + n)}text {'a' * n}" for n in range(12)]
     table = table_of(texts).with_column("text", Text(max_tokens=4))
     task = ls.Task(table.split(valid=2, seed=0), "text", "label", allow_leaks=True)
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="longer than") as said:
         task.prepare()
     words = [str(each.message) for each in said]
     assert len(words) == 2

@@ -9,6 +9,13 @@ from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_mo
 from longspan.models.model_info import ModelInfo
 from longspan.models.registry import create, from_json, model_names, to_json
 from longspan.models.tabular import FTTransformerConfig, MLPConfig, TabMConfig, TabularResNetConfig
+from longspan.models.text import (
+    BagOfEmbeddingsConfig,
+    BertConfig,
+    TextCNNConfig,
+    TextRNNConfig,
+    TextTransformerConfig,
+)
 from longspan.models.vision import (
     DeepCNNConfig,
     FCNVGGConfig,
@@ -25,6 +32,8 @@ __all__ = [
     "BCResNetConfig",
     "Backbone",
     "ConformerConfig",
+    "BagOfEmbeddingsConfig",
+    "BertConfig",
     "ConvGRUConfig",
     "DeepCNNConfig",
     "FCNVGGConfig",
@@ -44,6 +53,9 @@ __all__ = [
     "SpaceToDepthCNNConfig",
     "TabMConfig",
     "TabularResNetConfig",
+    "TextCNNConfig",
+    "TextRNNConfig",
+    "TextTransformerConfig",
     "catalogue",
     "create",
     "from_json",

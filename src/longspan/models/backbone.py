@@ -9,7 +9,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from longspan.columns.spec import FeaturesSpec
+from longspan.columns.spec import FeaturesSpec, TokensSpec
 from longspan.errors import ConfigError, ShapeError
 from longspan.nn import PoolName
 
@@ -77,8 +77,8 @@ class Backbone(nn.Module, ABC):
     """As given to `create`."""
     num_features: int
     """Length of the vector that `forward` gives for one image, or for each step across it."""
-    spec: FeaturesSpec | None = None
-    """Of a network that reads the features of a table, what they are; None for networks of images."""
+    spec: FeaturesSpec | TokensSpec | None = None
+    """Of a network that reads the features of a table, or texts, what they are; None for networks of images."""
     members: int = 1
     """Above 1, the network is an ensemble: `forward` gives `(B, members, num_features)`, and heads that read a vector
     have layers for each member. Losses and predictions are means over members."""

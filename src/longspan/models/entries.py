@@ -36,7 +36,7 @@ class ModelConfig(ABC):
         """The network with these options; arguments and errors as for `create`."""
 
     reads: ClassVar[str] = "image"
-    """The kind of input that the network reads: "image", "features" or "sequence"."""
+    """The kind of input that the network reads: "image", "features", "sequence" or "tokens"."""
 
 
 @final
@@ -51,7 +51,7 @@ class ModelEntry:
     config: type[ModelConfig] | None = None
     """Class of its options, where it has some; several names may share one."""
     reads: str = "image"
-    """The kind of input that it reads, as the input's spec names it: "image", "features" or "sequence"."""
+    """The kind of input that it reads, as the input's spec names it: "image", "features", "sequence" or "tokens"."""
     channels_in: int = 3
     """Channels of the images in its paper, for the catalogue."""
     size_px: tuple[int, int] = (224, 224)
@@ -79,8 +79,8 @@ def register_model(
         name: As `create` takes it; the class sets `self.name` to the same.
         source: Paper or book, for the catalogue.
         config: The class of its options, if it has some.
-        reads: "image"; "features" for a network of tables, which is built from a `FeaturesSpec`; or "sequence", whose
-            width is then `in_channels`.
+        reads: "image"; "features" for a network of tables, which is built from a `FeaturesSpec`; "tokens" for one of
+            texts, built from a `TokensSpec`; or "sequence", whose width is then `in_channels`.
         channels_in: Channels of the images in its paper.
         size_px: Height and width of the images in its paper.
 

@@ -43,7 +43,7 @@ class FusedBackbone(Backbone):
             pool: As given to `create`.
 
         Raises:
-            ConfigError: an image network that gives a sequence.
+            ConfigError: a network that gives a sequence.
         """
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
@@ -56,9 +56,10 @@ class FusedBackbone(Backbone):
                 f"{several.name} gives {several.members} vectors for each row, which cannot stand beside other inputs; "
                 "choose a network that gives one, such as mlp."
             )
-        if any(encoder.sequence for encoder in images):
+        sequence = next((network for network in networks if network.sequence), None)
+        if sequence is not None:
             raise ConfigError(
-                f"{images[0].name} gives a sequence, which cannot stand beside other inputs. Pool the steps "
+                f"{sequence.name} gives a sequence, which cannot stand beside other inputs. Pool the steps "
                 "(pool='avg' for line_cnn), or choose a network such as resnet18."
             )
         self.name = FUSED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from longspan.columns.ragged import pad
-from longspan.columns.spec import FeaturesSpec
+from longspan.columns.spec import FeaturesSpec, TokensSpec
 from longspan.models.entries import MODELS
 from longspan.models.model_info import TABLE_NAME, ModelInfo
 from longspan.models.registry import create
@@ -31,9 +32,15 @@ _TABLE = FeaturesSpec(numbers=8, categories=(10,) * 4, edges=(tuple(range(49)),)
 """What networks of tables are measured on: 8 numbers and 4 categories of 10 classes."""
 
 
+_TEXT = TokensSpec(vocab_size=10_000, max_length=256)
+"""What networks of texts are measured on: 100 tokens, of a vocabulary of 10,000."""
+
+
 def measure_own(name: str) -> ModelInfo:
     """Measure a network of longspan's own or of a plug-in, with a Linear to 10 classes."""
     own = MODELS[name]
+    if own.reads == "tokens":
+        return _measure_text_reader(name)
     if own.reads == "sequence":
         return _measure_sequence_reader(name)
     table = own.reads == "features"
@@ -104,6 +111,29 @@ def _measure_sequence_reader(name: str) -> ModelInfo:
         multiply_adds=counter.get_total_flops() // 2,
         size_px=(1, _STEPS),
         channels_in=own.channels_in,
+        classes=_OWN_CLASSES,
+        source=own.source,
+        imagenet=False,
+    )
+
+
+@torch.no_grad()
+def _measure_text_reader(name: str) -> ModelInfo:
+    """Measure a network that reads texts on one of 100 tokens."""
+    own = MODELS[name]
+    model = create(name, inputs={"text": _TEXT})
+    whole = nn.Sequential(model, nn.Linear(model.num_features, _OWN_CLASSES)).train()
+    # In training mode, and without the kernels of oneDNN: their fused layers hide what they multiply.
+    with warnings.catch_warnings(), FlopCounterMode(display=False) as counter:
+        warnings.simplefilter("ignore")  # of oneDNN, about graphics cards
+        with torch.backends.mkldnn.flags(enabled=False):
+            whole(pad([torch.ones(_STEPS, dtype=torch.int64)]))
+    return ModelInfo(
+        name=name,
+        parameters=sum(parameter.numel() for parameter in whole.parameters()),
+        multiply_adds=counter.get_total_flops() // 2,
+        size_px=(1, _STEPS),
+        channels_in=0,
         classes=_OWN_CLASSES,
         source=own.source,
         imagenet=False,

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from longspan import old_names
-from longspan.columns.spec import FeaturesSpec, ImageSpec, SequenceSpec, Spec, spec_from_json
+from longspan.columns.spec import FeaturesSpec, ImageSpec, SequenceSpec, Spec, TokensSpec, spec_from_json
 from longspan.errors import ConfigError, ModelFileError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import MODELS, ModelConfig
 from longspan.models.fused import FUSED, SMALL_ENCODERS, FusedBackbone, build_fused
 from longspan.models.tabular.tabular_config import TabularConfig
+from longspan.models.text.text_config import TextConfig
 from longspan.nn import PoolName
 
 __all__ = ["create", "from_json", "model_names", "to_json"]
+
+_BY_SPEC = {"features": "the features of a table", "tokens": "texts"}
+"""Kinds of input of networks that are built from the whole spec, in words."""
 
 
 def model_names() -> list[str]:
@@ -62,10 +66,9 @@ def create(
         raise ConfigError(f"in_channels must be at least 1, got {in_channels}.")
     if pool not in (None, "avg", "avg_max"):
         raise ConfigError(f"pool must be 'avg', 'avg_max' or None, got {pool!r}.")
-    if not isinstance(model, ModelConfig) and MODELS.find(model).reads == "features":
+    if not isinstance(model, ModelConfig) and (reads := MODELS.find(model).reads) in _BY_SPEC:
         raise ConfigError(
-            f"{model} reads the features of a table, not images: give its spec with inputs=, or let a Learner do it "
-            "(table.with_features makes such a column)."
+            f"{model} reads {_BY_SPEC[reads]}, not images: give its spec with inputs=, or let a Learner do it."
         )
     build = model.build if isinstance(model, ModelConfig) else MODELS.find(model).build
     built = build(in_channels=in_channels, size_px=(int(size_px[0]), int(size_px[1])), pool=pool)
@@ -108,15 +111,25 @@ def _for_input(model: str | ModelConfig, spec: Spec, weights: str | Path | None,
         return create(model, in_channels=spec.channels, size_px=spec.size_px, weights=weights, pool=pool)
     if isinstance(spec, SequenceSpec):
         return create(model, in_channels=spec.features, size_px=(1, 1), weights=weights, pool=pool)
-    assert isinstance(spec, FeaturesSpec)
     if pool is not None or weights == "imagenet":
         raise ConfigError("pool= and weights='imagenet' are for networks that read images.")
-    built = model.build_for(spec) if isinstance(model, TabularConfig) else MODELS.find(str(model)).build(spec=spec)
+    built = _from_spec(model, spec)
     if weights is not None:
         from longspan.models.weights import load_weights
 
         load_weights(built, weights)
     return built
+
+
+def _from_spec(model: str | ModelConfig, spec: Spec) -> Backbone:
+    """A network of tables or of texts, which is built from the whole spec."""
+    if isinstance(model, TabularConfig):
+        assert isinstance(spec, FeaturesSpec)
+        return model.build_for(spec)
+    if isinstance(model, TextConfig):
+        assert isinstance(spec, TokensSpec)
+        return model.build_for(spec)
+    return MODELS.find(str(model)).build(spec=spec)
 
 
 def to_json(model: Backbone) -> dict[str, Any]:
@@ -169,7 +182,7 @@ def _fused_from_json(described: Mapping[str, Any]) -> Backbone:
         built = {}
         main = main or {}
         for name, spec in specs.items():
-            if "reads" in main and isinstance(spec, FeaturesSpec):
+            if "reads" in main and spec.kind == main["reads"]["kind"]:
                 built[name] = from_json({**main, "reads": spec.to_json()})
             elif isinstance(spec, ImageSpec):
                 built[name] = from_json({**main, "in_channels": spec.channels, "size_px": spec.size_px})

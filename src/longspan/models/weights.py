@@ -16,6 +16,7 @@ from longspan.errors import WeightsError
 from longspan.models.audio.speech_embedding import SpeechEmbedding
 from longspan.models.backbone import Backbone
 from longspan.models.pth import read_pth
+from longspan.models.text.bert import Bert, bert_state
 from longspan.models.vision.imagenet import imagenet_file, weights_cache
 from longspan.models.vision.torchvision_nets import TorchvisionNet
 from longspan.models.vision.vgg16 import FIRST_CONV, FromPublished
@@ -33,7 +34,8 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
 
     Args:
         model: the backbone.
-        weights: "imagenet" (torchvision's published weights, `DEFAULT`); "speech" (Google's, for speech_embedding); or
+        weights: "imagenet" (torchvision's published weights, `DEFAULT`); "speech" (Google's, for speech_embedding);
+            "minilm", or a folder of a BERT or DistilBERT in the layout of Hugging Face (for minilm); or
             a file: a longspan model file, of which the
             backbone is taken; or a state dict (.safetensors, or .pth, read without running it) with torchvision's
             parameter names for torchvision networks and those built on one (vgg16_fcn, segnet), or the backbone's own
@@ -44,6 +46,11 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
 
     Raises: WeightsError if there are none, or they do not fit; FetchError without network; ChecksumError.
     """
+    if isinstance(model, Bert) and (weights == "minilm" or Path(weights).is_dir()):
+        _fill(Path(weights), model, bert_state(weights))
+        return
+    if weights == "minilm":
+        raise WeightsError(f"The weights 'minilm' are those of the network minilm; {model.name} has none of this name.")
     path = (
         imagenet_file(model) if weights == "imagenet" else _speech_file(model) if weights == "speech" else Path(weights)
     )

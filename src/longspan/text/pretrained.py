@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 from longspan.errors import ChecksumError, ConfigError, WeightsError
+from longspan.text.normalise import UnicodeForm
 from longspan.text.subwords import load_library, read_state
 from longspan.text.tokenizer import TOKENIZERS, Tokenizer
 
@@ -60,8 +61,8 @@ def pretrained_folder(source: str | Path, *files: str) -> Path:
         folder = Path(source).expanduser()
         if not folder.is_dir():
             raise WeightsError(
-                f"There is no folder {folder}. Give {', '.join(PACKAGED)}, or a folder with config.json, tokenizer.json "
-                "and model.safetensors."
+                f"There is no folder {folder}. Give {', '.join(PACKAGED)}, or a folder with config.json, "
+                "tokenizer.json and model.safetensors."
             )
     else:
         found = importlib.util.find_spec(package.module)
@@ -92,7 +93,7 @@ class PretrainedTokens(Tokenizer):
     """
 
     kind: ClassVar[str] = "pretrained"
-    form: ClassVar[str] = "none"  # type: ignore[misc]
+    form: ClassVar[UnicodeForm] = "none"  # type: ignore[misc]
     lowercase: ClassVar[bool] = False  # type: ignore[misc]
 
     state: str

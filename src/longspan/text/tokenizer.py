@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from longspan.errors import ConfigError, ModelFileError
 from longspan.registry import Registry
-from longspan.text.normalise import check_form
+from longspan.text.normalise import UnicodeForm, check_form
 
 __all__ = ["BEGIN", "END", "PADDING", "TOKENIZERS", "UNKNOWN", "Tokenizer", "tokenizer_from_json"]
 
@@ -29,7 +29,7 @@ class Tokenizer(ABC):
 
     kind: ClassVar[str]
     """Name in files and on the command line."""
-    form: str
+    form: UnicodeForm
     """Unicode form of the texts that are cut: see `longspan.text.normalise`."""
     lowercase: bool
     """Whether capitals become small letters first."""
