@@ -231,7 +231,7 @@ BatchSize = Annotated[
 Augmented = Annotated[
     str,
     Opt(
-        metavar="none|photos|digits|speech|sounds",
+        metavar="none|photos|digits|speech|sounds|words",
         help="Change training images or recordings a little in every epoch.",
     ),
 ]

@@ -80,8 +80,8 @@ def reads_a_table(model: Any) -> bool:
     return bool(inputs) and all(column.sources for column in inputs.values())
 
 
-def new_rows(files: Sequence[str]) -> Table:
-    """The rows of one file to predict.
+def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None) -> Table:
+    """The rows of one file to predict; of columns that a model knows, as it knows them.
 
     Raises:
         ConfigError: several files.
@@ -92,7 +92,7 @@ def new_rows(files: Sequence[str]) -> Table:
 
     if len(files) != 1:
         raise ConfigError(f"This model reads a table: give one .csv or .parquet file, not {len(files)} files.")
-    return Table.of(open_path(Path(files[0]).expanduser()))
+    return Table.of(open_path(Path(files[0]).expanduser(), columns))
 
 
 def predicted_frame(table: Table, predictions: Sequence[Any], *, probabilities: bool = False) -> pl.DataFrame:

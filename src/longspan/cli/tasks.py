@@ -14,6 +14,7 @@ import polars as pl
 from longspan.cli.sources import image_column, read_source, typed_targets
 from longspan.cli.split_by import split_columns
 from longspan.cli.table_inputs import holds_features, with_chosen_features
+from longspan.cli.text_inputs import suited_to_text, text_column, with_text
 from longspan.cli.train_options import TrainOptions
 from longspan.data.splits.split_column import PART_WORDS
 from longspan.errors import ConfigError, unknown_name
@@ -54,7 +55,8 @@ def read_rows(
         tell=tell, explain=explain,
     )  # fmt: skip
     if holds_features(table):
-        return with_chosen_features(table, options)
+        text = text_column(table, options)
+        return with_chosen_features(table, options) if text is None else _with_text(table, text, options, explain)
     image = image_column(table)
     names = _choose_targets(table, image, options.target)
     targets = {name: table.columns[name] for name in names}
@@ -68,6 +70,17 @@ def read_rows(
     if options.resize is not None:
         table = table.with_column(image, replace(table.columns[image], resize=options.resize))  # type: ignore[type-var]
     return table, image, options
+
+
+def _with_text(
+    table: Table, text: str, options: TrainOptions, explain: Callable[[str], None]
+) -> tuple[Table, str, TrainOptions]:
+    """`read_rows` where a column of texts is the input."""
+    names = _choose_targets(table, text, options.target)
+    options = replace(options, target=names, split_by=options.split_by or _split_column(table, options))
+    options = suited_to_text(options, {name: table.columns[name] for name in names})
+    backbone_of(options.model or "", {name: table.columns[name] for name in names})
+    return with_text(table, text, options, explain), text, options
 
 
 def _split_column(table: Table, options: TrainOptions) -> str | None:
@@ -240,13 +253,14 @@ def make_task(split: Split, image: str, options: TrainOptions) -> Task:
 def train_config(options: TrainOptions) -> TrainConfig:
     """Batch size, optimizer, augmentation and the like."""
     from longspan.audio import AudioAugment
+    from longspan.text import TextAugment
     from longspan.train import TrainConfig
     from longspan.vision import Augment
 
     assert options.batch_size is not None
     made: dict[str, Callable[[], Any]] = {
         "none": Augment, "photos": Augment.photos, "digits": Augment.digits,
-        "speech": AudioAugment.speech, "sounds": AudioAugment.sounds,
+        "speech": AudioAugment.speech, "sounds": AudioAugment.sounds, "words": TextAugment.mild,
     }  # fmt: skip
     augment = made[options.augment]()
     return TrainConfig(

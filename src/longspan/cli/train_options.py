@@ -16,7 +16,7 @@ from longspan.old_names import current_fields, current_value
 __all__ = ["AUGMENTS", "MODES", "TrainOptions", "read_options"]
 
 MODES = ("fine-tune", "one-cycle", "fit")
-AUGMENTS = ("none", "photos", "digits", "speech", "sounds")
+AUGMENTS = ("none", "photos", "digits", "speech", "sounds", "words")
 RESIZES = ("crop", "stretch", "pad")
 _FILE = "run.json"
 _PATHS = ("source", "root", "relabel", "annotations", "classes", "weights", "out", "report", "checkpoints")

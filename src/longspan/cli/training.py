@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["train_as_told"]
 
 _SHOWN = 10
+_SHOWN_CHARACTERS = 60
 _COPIES = "the same sample twice: the held-out copy trains and is not measured on (--leaks refuse stops instead)"
 
 
@@ -156,4 +157,6 @@ def _example_file(task: Task, image: str) -> str:
     value = task.table.value(int(task.split.valid[0]), image) if len(task.split.valid) else None
     if task.table.columns[image].sources:
         return "NEW.csv --out answers.csv"
-    return shlex.quote(value) if isinstance(value, str) else "PICTURE"
+    if not isinstance(value, str):
+        return "PICTURE"
+    return shlex.quote(value if task.table.columns[image].in_files else value[:_SHOWN_CHARACTERS])

@@ -15,6 +15,7 @@ from longspan.cli.prediction_format import answer_words, batch_size_for, leave_o
 from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_json
 from longspan.cli.shell import interruptible, print_table
 from longspan.cli.table_inputs import new_rows, predicted_frame, reads_a_table
+from longspan.cli.text_inputs import new_texts, reads_texts
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
+_SHOWN_CHARACTERS = 70  # of a text, beside its prediction
+_LONGEST_NAME = 255
 _AT_A_TIME = 256  # files whose pixels are in memory together
 
 
@@ -31,7 +34,9 @@ def predict(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILES...", help="Images, recordings, folders of them, or one table with rows to predict."
+            metavar="FILES...",
+            help="Images, recordings, folders of them, or one table with rows to predict. For a model that reads texts: "
+            "a text in quotation marks, files with a text in each line, or - for the lines of a pipe.",
         ),
     ],
     as_json: Annotated[
@@ -73,7 +78,7 @@ def predict(
     device: told.Device = "auto",
     force: told.Force = False,
 ) -> None:
-    """Predict for images, recordings, all of these in a folder, or the rows of a table.
+    """Predict for images, recordings, all of these in a folder, texts, or the rows of a table.
 
     One line per file: its name, the predicted value of each target and its probability; for boxes and instances how
     many there are, for masks the fraction of each class. If files cannot be read, all of them are named and nothing is
@@ -81,6 +86,7 @@ def predict(
     """
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
+    given = files
     files = [path for file in files for path in _files_of(file)]
     places = AnswerFiles(
         images=tuple(files), out=out, format=format or format_of(out), target=target, draw=draw, force=force,
@@ -94,6 +100,9 @@ def predict(
         network = load_with_functions(model, device=device)
         if isinstance(network, BoostedTrees) or reads_a_table(network):
             _predict_table(network, files, places, as_json=as_json)
+            return
+        if reads_texts(network):
+            _predict_texts(network, given, out, as_json=as_json)
             return
         located = located_answers(network)
         places.check(located)
@@ -119,7 +128,7 @@ def _files_of(path: str) -> list[str]:
     from longspan.data.annotations.files import IMAGE_ENDINGS
 
     folder = Path(path)
-    if not folder.is_dir():
+    if len(path) > _LONGEST_NAME or not folder.is_dir():  # a text may be too long to ask the file system for
         return [path]
     found = [each for each in sorted(folder.rglob("*")) if each.suffix.lower() in (*IMAGE_ENDINGS, *AUDIO_ENDINGS)]
     found = [each for each in found if not any(part.startswith(".") for part in each.relative_to(folder).parts)]
@@ -150,6 +159,41 @@ def _predict_table(model: Any, files: Sequence[str], places: AnswerFiles, *, as_
     else:
         write_frame(path, predicted_frame(table, predictions, probabilities=places.probabilities))
     print(f"{len(predictions):,} predictions in {places.out}")
+
+
+def _predict_texts(model: Any, words: Sequence[str], out: str | None, *, as_json: bool) -> None:
+    """Predictions for texts as they come: printed line by line, or written beside them."""
+    import polars as pl
+
+    from longspan.inference import predictions_to_frame
+    from longspan.storage.files import write_whole
+
+    name, column = next(iter(model.inputs.items()))
+    if len(words) == 1 and words[0].lower().endswith((".csv", ".tsv", ".parquet", ".pq")):
+        table = new_rows(words, {name: column})
+        batches = iter([table])
+    else:
+        batches = new_texts(words)
+    texts: list[str] = []
+    predictions: list[Prediction] = []
+    for batch in batches:
+        found = model.predict(batch)
+        some = batch if isinstance(batch, list) else [text or "" for text in batch.column_values(name)]
+        if out is None and not as_json:
+            for text, prediction in zip(some, found, strict=True):
+                print(f"{answer_words(prediction)}  {text[:_SHOWN_CHARACTERS]}", flush=True)
+            continue
+        texts += some
+        predictions += found
+    if as_json:
+        answers = [prediction.to_json() for prediction in predictions]
+        print(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2, ensure_ascii=False))
+    elif out is not None:
+        path = Path(out).expanduser()
+        frame = pl.concat([pl.DataFrame({name: texts}), predictions_to_frame(predictions)], how="horizontal")
+        with writing(path, "--out"):
+            write_whole(path, lambda part: frame.write_csv(part))
+        print(f"{len(predictions):,} predictions in {out}")
 
 
 def _cell(value: Any) -> str:

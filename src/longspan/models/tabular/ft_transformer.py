@@ -122,7 +122,7 @@ class FTTransformer(Backbone):
 
     def forward(self, features: Tensor) -> Tensor:
         """`(B, N + C)` float32 to `(B, width)`."""
-        assert self.spec is not None
+        assert isinstance(self.spec, FeaturesSpec)
         numbers, classes = split_features(features, self.spec)
         if self.training:
             classes = mask_labels(classes, self.mask)

@@ -124,7 +124,8 @@ class Bert(Backbone):
         config = config or BertConfig()
         if spec.max_length is None or spec.max_length > config.positions:
             raise ConfigError(
-                f"This network reads at most {config.positions} tokens of a text: ls.Text(max_tokens={config.positions})."
+                f"This network reads at most {config.positions} tokens of a text: "
+                f"ls.Text(max_tokens={config.positions})."
             )
         self.options = config
         self.embedding = nn.Embedding(spec.vocab_size, config.width, padding_idx=spec.padding)

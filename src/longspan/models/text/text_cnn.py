@@ -61,6 +61,7 @@ class TextCNN(Backbone):
         """Build for tokens of a vocabulary."""
         super().__init__()
         config = config or TextCNNConfig()
+        self.kernels = config.kernels
         self.embedding = nn.Embedding(spec.vocab_size, config.width, padding_idx=spec.padding)
         nn.init.uniform_(self.embedding.weight, -0.25, 0.25)
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
@@ -83,10 +84,10 @@ class TextCNN(Backbone):
         if not columns.shape[2]:  # no row has a token
             columns = F.pad(columns, (0, 1))
         found = []
-        for conv in self.convs:
+        for conv, kernel in zip(self.convs, self.kernels, strict=True):
             maps = F.relu(conv(columns))  # (B, channels, T + kernel - 1)
             # Windows behind the end of a row see padding alone, which must not give its maximum.
-            last = tokens.lengths + conv.kernel_size[0] - 1
+            last = tokens.lengths + kernel - 1
             there = torch.arange(maps.shape[2], device=maps.device) < last[:, None]
             found.append((maps * there[:, None]).amax(2))
         return self.dropout(torch.cat(found, dim=1))
