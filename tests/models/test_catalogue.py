@@ -75,4 +75,5 @@ def test_listing_imports_no_torchvision():
 def test_entries_are_complete():
     for info in catalogue():
         assert all(value not in ("", None) for value in dataclasses.asdict(info).values()), info
-        assert info.multiply_adds > info.parameters / 10
+        if MODELS[info.name].reads != "tokens":  # whose embeddings are looked up
+            assert info.multiply_adds > info.parameters / 10

@@ -5,14 +5,10 @@ import io
 import json
 
 import numpy as np
-import pytest
-
-from longspan.cli import main
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("texts")
+def reviews(folder):
+    """A CSV file of sixty reviews, some over two lines, and numbers beside them."""
     rng = np.random.default_rng(0)
     with (folder / "reviews.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -21,56 +17,52 @@ def trained(tmp_path_factory):
             label = str(rng.choice(["good", "bad"]))
             end = rng.permutation(["with", "many", "actors", "and", "no", "story", "or\nso"])
             writer.writerow([number % 5, f"this is a {label} film number {number} {' '.join(end)}", label])
-    options = ["--target", "label", "--model", "bag_of_embeddings", "--epochs", "15", "--lr", "0.02", "--test", "10"]
-    words = ["train", str(folder / "reviews.csv"), *options, "--out", str(folder / "model.safetensors"), "--quiet"]
-    assert main(words) == 0
-    return folder
+    return folder / "reviews.csv"
 
 
-def test_a_column_of_prose_is_read_and_the_others_are_named(trained, capsys):
-    options = ["--target", "label", "--model", "bag_of_embeddings", "--epochs", "1", "--force"]
-    assert main(["train", str(trained / "reviews.csv"), *options, "--out", str(trained / "other.safetensors")]) == 0
-    shown = capsys.readouterr().out
-    assert "column 'review' as texts; not read: stars" in shown
-    assert "longspan predict" in shown
-    assert main(["train", str(trained / "reviews.csv"), "--target", "label", "--size", "64"]) != 0
-    assert "--size is for images, and the input is text" in capsys.readouterr().err
-
-
-def test_arguments_files_and_pipes(trained, capsys, monkeypatch):
-    model = str(trained / "model.safetensors")
-    assert main(["predict", model, "what a good film", "a bad one"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_a_csv_file_of_texts_trains_and_texts_are_predicted(longspan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = reviews(tmp_path)
+    done = longspan(
+        "train", source, "--target", "label", "--model", "bag_of_embeddings", "--epochs", "15", "--lr", "0.02",
+        "--augment", "words", "--test", "10", "--out", "m.safetensors",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "column 'review' as texts; not read: stars" in done.out
+    assert "longspan predict m.safetensors 'this is a " in done.out
+    done = longspan("predict", "m.safetensors", "what a good film", "a bad one")
+    lines = done.out.splitlines()
     assert [line.split()[0] for line in lines] == ["label=good", "label=bad"]
     assert lines[0].endswith("what a good film")
-    (trained / "lines.txt").write_text("a good film\n\na bad film\r\n", newline="")
-    assert main(["predict", model, str(trained / "lines.txt")]) == 0
-    from_file = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    (tmp_path / "lines.txt").write_text("a good film\n\na bad film\r\n", newline="")
+    from_file = [line.split()[0] for line in longspan("predict", "m.safetensors", "lines.txt").out.splitlines()]
     assert (from_file[0], from_file[2], len(from_file)) == ("label=good", "label=bad", 3)
     monkeypatch.setattr("sys.stdin", io.StringIO("a good film\n\na bad film\n"))
-    assert main(["predict", model, "-"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == from_file
-    assert main(["predict", model, str(trained / "reviews.csv"), "--out", str(trained / "found.csv")]) == 0
-    with (trained / "found.csv").open(newline="") as file:
+    assert [line.split()[0] for line in longspan("predict", "m.safetensors", "-").out.splitlines()] == from_file
+    done = longspan("predict", "m.safetensors", source, "--out", "found.csv")
+    assert done.code == 0, done.err
+    with (tmp_path / "found.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 60
-    assert rows[3]["review"].endswith(rows[3]["review"].split()[-1])
     assert sum(("good" in row["review"]) == (row["label"] == "good") for row in rows) >= 58
-    capsys.readouterr()
-    assert main(["predict", model, "--json", "a good film " * 40]) == 0
-    assert json.loads(capsys.readouterr().out)["label"]["value"] == "good"
+    done = longspan("predict", "m.safetensors", "--json", "a good film " * 30)  # longer than a file's name may be
+    assert json.loads(done.out)["label"] == "good"
+    done = longspan("evaluate", "m.safetensors", source, "--open-vault", "figure of the test")
+    assert done.code == 0, done.err
+    assert "accuracy" in done.out
+    done = longspan("predict", "m.safetensors", "gone.txt")
+    assert done.code == 2
+    assert "There is no file gone.txt" in done.err
+    (tmp_path / "latin.txt").write_bytes(b"good\ncaf\xe9\n")
+    assert "line 2: byte 0xe9 is no UTF-8" in longspan("predict", "m.safetensors", "latin.txt").err
 
 
-def test_the_sealed_rows_are_measured_from_the_same_file(trained, capsys):
-    model, source = str(trained / "model.safetensors"), str(trained / "reviews.csv")
-    assert main(["evaluate", model, source, "--open-vault", "figure of the test"]) == 0
-    assert "accuracy" in capsys.readouterr().out
-
-
-def test_files_that_cannot_be_read_are_named(trained, capsys):
-    model = str(trained / "model.safetensors")
-    assert main(["predict", model, "gone.txt"]) != 0
-    assert "There is no file gone.txt" in capsys.readouterr().err
-    (trained / "latin.txt").write_bytes(b"good\ncaf\xe9\n")
-    assert main(["predict", model, str(trained / "latin.txt")]) != 0
-    assert "line 2: byte 0xe9 is no UTF-8" in capsys.readouterr().err
+def test_options_of_images_are_refused(longspan, tmp_path):
+    source = reviews(tmp_path)
+    done = longspan("train", source, "--target", "label", "--size", "64")
+    assert "--size is for images, and the input is text" in done.err
+    assert "for texts: --augment words" in longspan("train", source, "--target", "label", "--augment", "photos").err
+    both = source.read_text().replace("stars,review,label", "one,review,label").splitlines()
+    source.write_text("\n".join(both))
+    done = longspan("train", source, "--target", "label", "--column", "review=text:wordz")
+    assert "no tokenizer 'wordz'" in done.err

@@ -35,8 +35,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="FILES...",
-            help="Images, recordings, folders of them, or one table with rows to predict. For a model that reads texts: "
-            "a text in quotation marks, files with a text in each line, or - for the lines of a pipe.",
+            help="Images, recordings, folders of them, or one table with rows to predict. For a model of texts: a text "
+            "in quotation marks, files with a text in each line, or - for the lines of a pipe.",
         ),
     ],
     as_json: Annotated[
