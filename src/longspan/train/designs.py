@@ -14,7 +14,7 @@ from longspan.models import model_names
 
 __all__ = ["DESIGNS", "Design", "full_name", "resolve_design", "split_weights", "with_weights"]
 
-_WEIGHTS = ("none", "imagenet", "speech")
+_WEIGHTS = ("none", "imagenet", "speech", "minilm")
 
 
 @final

@@ -21,6 +21,7 @@ from longspan.inference.scores import Scores, score_rows
 from longspan.inference.source import prepare_inputs, whole_source
 from longspan.metrics.per_class import ClassMetrics
 from longspan.models import Backbone, ModelConfig, model_names
+from longspan.models.fused import SMALL_ENCODERS
 from longspan.old_names import accepts_old_keywords
 from longspan.randomness import step_seed
 from longspan.train.backbone_factory import make_backbone, normalised_for
@@ -89,7 +90,7 @@ class Learner:
         model, weights = with_weights(model, weights)
         unfitted = {name: task.table.columns[name] for name in task.target_names}
         named, designed = resolve_design(model, unfitted, heads or {})
-        if isinstance(named, str) and named not in model_names():
+        if isinstance(named, str) and named not in (SMALL_ENCODERS, *model_names()):
             raise unknown_name("model", named, [*model_names(), *DESIGNS])
         check_extras(unfitted, designed)
         task.prepare()

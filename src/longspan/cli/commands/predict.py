@@ -102,7 +102,7 @@ def predict(
             _predict_table(network, files, places, as_json=as_json)
             return
         if reads_texts(network):
-            _predict_texts(network, given, out, as_json=as_json)
+            _predict_texts(network, given, places, as_json=as_json)
             return
         located = located_answers(network)
         places.check(located)
@@ -161,13 +161,14 @@ def _predict_table(model: Any, files: Sequence[str], places: AnswerFiles, *, as_
     print(f"{len(predictions):,} predictions in {places.out}")
 
 
-def _predict_texts(model: Any, words: Sequence[str], out: str | None, *, as_json: bool) -> None:
+def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_json: bool) -> None:
     """Predictions for texts as they come: printed line by line, or written beside them."""
     import polars as pl
 
     from longspan.inference import predictions_to_frame
-    from longspan.storage.files import write_whole
 
+    if places.format not in ("csv", "json"):
+        raise ConfigError(f"--format {places.format} is for images; the predictions of texts are csv or json.")
     name, column = next(iter(model.inputs.items()))
     if len(words) == 1 and words[0].lower().endswith((".csv", ".tsv", ".parquet", ".pq")):
         table = new_rows(words, {name: column})
@@ -179,7 +180,7 @@ def _predict_texts(model: Any, words: Sequence[str], out: str | None, *, as_json
     for batch in batches:
         found = model.predict(batch)
         some = batch if isinstance(batch, list) else [text or "" for text in batch.column_values(name)]
-        if out is None and not as_json:
+        if places.out is None and not as_json:
             for text, prediction in zip(some, found, strict=True):
                 print(f"{answer_words(prediction)}  {text[:_SHOWN_CHARACTERS]}", flush=True)
             continue
@@ -188,12 +189,14 @@ def _predict_texts(model: Any, words: Sequence[str], out: str | None, *, as_json
     if as_json:
         answers = [prediction.to_json() for prediction in predictions]
         print(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2, ensure_ascii=False))
-    elif out is not None:
-        path = Path(out).expanduser()
-        frame = pl.concat([pl.DataFrame({name: texts}), predictions_to_frame(predictions)], how="horizontal")
-        with writing(path, "--out"):
-            write_whole(path, lambda part: frame.write_csv(part))
-        print(f"{len(predictions):,} predictions in {out}")
+    elif places.out is not None:
+        path = Path(places.out).expanduser()
+        if places.format == "json":
+            write_json(path, predictions)
+        else:
+            found = predictions_to_frame(predictions, probabilities=places.probabilities)
+            write_frame(path, pl.concat([pl.DataFrame({name: texts}), found], how="horizontal"))
+        print(f"{len(predictions):,} predictions in {places.out}")
 
 
 def _cell(value: Any) -> str:
