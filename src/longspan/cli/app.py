@@ -16,6 +16,7 @@ from longspan.cli.commands.evaluate import evaluate
 from longspan.cli.commands.explain import explain
 from longspan.cli.commands.leaks import leaks
 from longspan.cli.commands.lists import datasets, models, systems
+from longspan.cli.commands.plan import plan
 from longspan.cli.commands.predict import predict
 from longspan.cli.commands.run import quickstart, run
 from longspan.cli.commands.study import study
@@ -37,7 +38,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )
 
-for _command in (quickstart, train, evaluate, explain, predict, transcribe, study, leaks, models, datasets, systems):
+_COMMANDS = (quickstart, train, evaluate, explain, predict, transcribe, study, plan, leaks, models, datasets, systems)
+for _command in _COMMANDS:
     app.command()(_command)
 # A system brings options of its own, which `run` reads itself.
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)

@@ -12,6 +12,7 @@ import polars as pl
 from longspan.errors import StudyError, unknown_name
 from longspan.study.cost import cost_per_row, cost_table
 from longspan.study.plan import Plan
+from longspan.study.planning import StudyDesign, plan_study
 from longspan.study.reports.advice import advice
 from longspan.study.reports.figures import learning_curves
 from longspan.study.reports.summary import summarise
@@ -222,6 +223,21 @@ class StudyResults:
         return preference(
             self._runs(), first, second, size=max(self.plan.sizes) if size is None else size, worth=worth,
             target=self._target(target),
+        )  # fmt: skip
+
+    def plan_for(
+        self, first: str, second: str, difference: float, *, size: float | None = None, power: float = 0.8,
+        level: float = 0.95, target: str | None = None,
+    ) -> StudyDesign:  # fmt: skip
+        """With this study as a pilot: seeds, held-out rows and sizes that tell a difference, and their cost.
+
+        Raises:
+            StudyError: too few pairs of runs, or a difference that is not above 0.
+        """
+        wanted = self._target(target)
+        return plan_study(
+            self._runs(), first, second, difference=difference, size=size, power=power, level=level, target=wanted,
+            held_out=self.held_out(wanted),
         )  # fmt: skip
 
     def cost_per_row(self) -> dict[str, float]:

@@ -28,6 +28,7 @@ from longspan.study.evaluator import Evaluator
 from longspan.study.guessing import guessing_errors
 from longspan.study.identity import describe_strategy, task_identity
 from longspan.study.plan import make_plan
+from longspan.study.planning import StudyDesign
 from longspan.study.results import StudyResults
 from longspan.study.runs.adaptive import AdaptiveRuns, DecisionRule
 from longspan.study.runs.progress import StudyProgress
@@ -402,6 +403,15 @@ class Study:
     def compare(self, first: str, second: str, *, target: str | None = None, level: float = 0.95) -> list[Comparison]:
         """The probability that the first has the lower error, by size; see `StudyResults.compare`."""
         return self.results.compare(first, second, target=target, level=level)
+
+    def plan_for(
+        self, first: str, second: str, difference: float, *, size: float | None = None, power: float = 0.8,
+        level: float = 0.95, target: str | None = None,
+    ) -> StudyDesign:  # fmt: skip
+        """How large a study tells a difference; see `StudyResults.plan_for`."""
+        return self.results.plan_for(
+            first, second, difference, size=size, power=power, level=level, target=target
+        )  # fmt: skip
 
     def cost_table(self, *, target: str | None = None, level: float = 0.95) -> pl.DataFrame:
         """Curves over labelling cost; see `StudyResults.cost_table`."""

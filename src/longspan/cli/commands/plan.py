@@ -1,0 +1,103 @@
+"""`longspan plan`: how large a study must be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from longspan.cli.options import Opt
+from longspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from longspan.study.statistics.held_out_rows import HeldOutRows
+
+__all__ = ["plan"]
+
+_COLUMNS = ("strategy", "size", "seed", "error")
+
+
+def plan(
+    pilot: Annotated[
+        str,
+        typer.Argument(
+            metavar="PILOT",
+            help="A study's folder or file; or a table of runs (.csv, .parquet) with the columns strategy, size, seed, "
+            "target, error and perhaps seconds, as of a like task.",
+        ),
+    ],
+    difference: Annotated[
+        float, Opt(metavar="D", help="The difference of errors to tell (0.01: one point of an error rate).")
+    ],
+    strategies: Annotated[str | None, Opt(metavar="A,B", help="The two to compare.  [default: the only two]")] = None,
+    at: Annotated[
+        int | None, Opt(metavar="N", help="Training rows that it is for.  [default: the largest size of the pilot]")
+    ] = None,
+    power: Annotated[float, Opt(metavar="P", help="The probability to tell it if it is there.")] = 0.8,
+    level: Annotated[float, Opt(metavar="P", help="Of the interval that must exclude 0.")] = 0.95,
+    rows: Annotated[int | None, Opt(metavar="N", help="Held-out rows of a table of runs.")] = None,
+    target: Annotated[str | None, Opt(metavar="NAME", help="Whose error, where there are several.")] = None,
+    json: Annotated[bool, Opt(help="As JSON.")] = False,
+) -> None:
+    """Say how many seeds, held-out rows and training sizes tell a difference, and what that costs in hours.
+
+    longspan plan demo --difference 0.02
+
+    It reads the spread over seeds and rows off a pilot: a small study, of two or three seeds.
+    """
+    import json as writer
+
+    from longspan.study.planning import plan_study
+
+    frame, held_out, unit = _pilot(pilot, target)
+    first, second = _pair(frame, strategies)
+    found = plan_study(
+        frame, first, second, difference=difference, size=at, power=power, level=level, target=target,
+        held_out=held_out, rows=rows,
+    )  # fmt: skip
+    if json:
+        print(writer.dumps(found.to_json(), indent=2))
+        return
+    for sentence in found.sentences(unit):
+        print(sentence)
+
+
+def _pilot(name: str, target: str | None) -> tuple[Any, HeldOutRows | None, str]:
+    """Runs, the rows they were measured on where they are known, and the unit of the error."""
+    import polars as pl
+
+    from longspan.study import Study
+
+    path = Path(name).expanduser()
+    path = path / "study.sqlite" if path.is_dir() else path
+    if not path.is_file():
+        raise ConfigError(f"There is no pilot {path}. Give a study's folder, its file, or a table of runs.")
+    if path.suffix.lower() in (".csv", ".parquet"):
+        try:
+            frame = pl.read_csv(path) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
+        except Exception as error:  # polars raises errors of many kinds for files of another kind
+            raise ConfigError(f"{path} cannot be read as a table of runs: {error}") from error
+        lacking = [each for each in _COLUMNS if each not in frame.columns]
+        if lacking:
+            raise ConfigError(
+                f"{path} is not a table of runs: it has no column {', '.join(map(repr, lacking))}. Needed are "
+                f"{', '.join(_COLUMNS)}, a row for each run."
+            )
+        if "target" not in frame.columns and "error" in frame.columns:
+            frame = frame.with_columns(target=pl.lit("error"))
+        return frame, None, ""
+    results = Study.open(path)
+    chosen = target or (results.targets[0] if len(results.targets) == 1 else None)
+    if chosen is None:
+        raise ConfigError(f"Name the target with --target: {', '.join(results.targets)}.")
+    return results.frame(), results.held_out(chosen), results.unit(chosen)
+
+
+def _pair(frame: Any, words: str | None) -> tuple[str, str]:
+    """The two strategies to compare."""
+    names = frame["strategy"].unique(maintain_order=True).to_list()
+    chosen = names if words is None else [each.strip() for each in words.split(",")]
+    if len(chosen) != 2:
+        raise ConfigError(f"Name two strategies with --strategies A,B. The pilot has {', '.join(map(str, names))}.")
+    return chosen[0], chosen[1]
