@@ -62,6 +62,24 @@ def test_german_credit_gets_its_names(read):
     assert len(table.columns) == 21
 
 
+def test_tables_of_numbers_and_words(read):
+    csv = b"longitude,latitude,total_bedrooms,median_house_value,ocean_proximity\n"
+    csv += b"-122.23,37.88,129,452600,NEAR BAY\n-122.22,37.86,,358500,NEAR BAY\n"
+    table = read("california-housing", {"housing.csv": csv})
+    assert table.column_values("total_bedrooms") == [129, None]
+    assert isinstance(table.columns["ocean_proximity"], Category)
+
+    csv = b"Order,PID,MS SubClass,Lot Frontage,SalePrice\n1,0526301100,020,141,215000\n2,526350040,20,,105000\n"
+    table = read("ames-housing", {"AmesHousing.csv": csv})
+    assert table.column_values("PID") == ["0526301100", "526350040"]
+    assert isinstance(table.columns["MS SubClass"], Category)
+    assert isinstance(table.columns["SalePrice"], Number)
+
+    csv = b'"carat","cut","color","clarity","price"\n0.23,"Ideal","E","SI2",326\n0.21,"Premium","E","SI1",326\n'
+    table = read("diamonds", {"diamonds.csv": csv})
+    assert table[1] == {"carat": 0.21, "cut": "Premium", "color": "E", "clarity": "SI1", "price": 326}
+
+
 def test_blank_charges_of_telco_are_missing(read):
     csv = b"customerID,SeniorCitizen,tenure,TotalCharges,Churn\n7590-VHVEG,0,1,29.85,No\n4472-LVYGI,0,0, ,No\n"
     table = read("telco-churn", {"WA_Fn-UseC_-Telco-Customer-Churn.csv": csv})
