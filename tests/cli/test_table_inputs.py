@@ -118,3 +118,22 @@ def test_folds_by_time_predict_later_rows_alone(longspan, people):
     rows = pl.read_csv("run/out_of_fold.csv")
     assert rows["row"].to_list() == list(range(100, 400))
     assert rows["fold"].to_list() == [1] * 100 + [2] * 100 + [3] * 100
+
+
+def test_intervals_and_sets_are_written_beside_predictions(longspan, people):
+    table = ls.Table.from_csv("people.csv", {"rich": ls.Category()}).with_features(["rich", "pay"])
+    task = ls.Task(table.take(np.arange(200)).split(), "features", ["rich", "pay"], allow_leaks=True)
+    ls.Boosting(trees=20).train(task).save("trees.safetensors")
+    people[200:300].write_csv("known.csv")
+    people[300:].write_csv("new.csv")
+    words = ("predict", "trees.safetensors", "new.csv", "--calibrate", "known.csv")
+    answer = longspan(*words, "--coverage", "0.9", "--out", "a.csv")
+    assert (answer.code, answer.err) == (0, "")
+    rows = pl.read_csv("a.csv")
+    inside = (rows["pay_low"] <= people[300:]["pay"]) & (people[300:]["pay"] <= rows["pay_high"])
+    assert inside.mean() == pytest.approx(0.9, abs=0.1)
+    assert set(rows["rich_set"].cast(pl.String).drop_nulls()) <= {"0", "1", "0; 1", "1; 0"}
+    assert "pay_low" in json.loads(longspan(*words, "--json").out)[0]
+    answer = longspan(*words, "--coverage", "95")
+    assert answer.code == 2
+    assert "--coverage must lie between 0 and 1" in answer.err

@@ -16,8 +16,18 @@ if TYPE_CHECKING:
 
     from longspan.columns import Column
     from longspan.data import Table
+    from longspan.inference import Conformal
 
-__all__ = ["FEATURES", "holds_features", "new_rows", "predicted_frame", "reads_a_table", "with_chosen_features"]
+__all__ = [
+    "FEATURES",
+    "calibrated_on",
+    "holds_features",
+    "new_rows",
+    "predicted_frame",
+    "range_columns",
+    "reads_a_table",
+    "with_chosen_features",
+]
 
 FEATURES = "features"
 """Name of the column that puts the others together."""
@@ -105,3 +115,37 @@ def predicted_frame(table: Table, predictions: Sequence[Any], *, probabilities: 
     kept = [name for name in table.frame.columns if name not in found.columns]
     given = table.frame.select(pl.col(name) for name in kept if not table.frame.schema[name].is_nested())
     return pl.concat([given, found], how="horizontal")
+
+
+def calibrated_on(model: Any, source: str, coverage: float) -> list[Conformal]:
+    """Intervals or sets for each target of a model, calibrated on rows of a table.
+
+    Raises:
+        ConfigError: a coverage out of range.
+        DataError: too few rows, or they cannot be read.
+    """
+    from longspan.cli.sources import read_source
+    from longspan.inference import conformal
+
+    if not 0 < coverage < 1:
+        raise ConfigError(f"--coverage must lie between 0 and 1, such as 0.9; got {coverage:g}.")
+    kinds = {name: head.column for name, head in model.heads.items() if head.column is not None}
+    table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(model.heads), kinds=kinds)
+    return [conformal(model, table, name, coverage=coverage) for name in model.heads]
+
+
+def range_columns(calibrated: Sequence[Conformal], predictions: Sequence[Any]) -> list[pl.Series]:
+    """Columns of intervals, TARGET_low and TARGET_high, or of sets, TARGET_set with labels between semicolons."""
+    import polars as pl
+
+    found = []
+    for each in calibrated:
+        mine = [prediction.answers[each.target] for prediction in predictions]
+        if each.classes:
+            sets = ["; ".join(map(str, each.labels(one))) for one in mine]
+            found.append(pl.Series(f"{each.target}_set", sets, pl.String))
+        else:
+            ends = [each.interval(one) for one in mine]
+            found.append(pl.Series(f"{each.target}_low", [low for low, _ in ends], pl.Float64))
+            found.append(pl.Series(f"{each.target}_high", [high for _, high in ends], pl.Float64))
+    return found

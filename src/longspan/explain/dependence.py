@@ -11,7 +11,7 @@ import numpy as np
 from longspan.data import Table
 from longspan.errors import ConfigError, unknown_name
 from longspan.explain.importance import columns_read
-from longspan.explain.measured_rows import MeasuredRows, measured_rows
+from longspan.inference.measured_rows import MeasuredRows, measured_rows
 
 __all__ = ["Dependence", "dependence"]
 

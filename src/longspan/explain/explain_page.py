@@ -10,8 +10,8 @@ from longspan.errors import ConfigError
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import dependence
 from longspan.explain.importance import Importance, importance
-from longspan.explain.measured_rows import measured_rows
 from longspan.explain.slices import Slice, slices
+from longspan.inference.measured_rows import measured_rows
 from longspan.report import Document, bars, dependence_curves, reliability_diagram
 
 __all__ = ["Explanation", "explain_target", "write_explanation"]

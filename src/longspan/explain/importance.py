@@ -10,7 +10,7 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.errors import unknown_name
-from longspan.explain.measured_rows import measured_rows
+from longspan.inference.measured_rows import measured_rows
 from longspan.randomness import permutation
 from longspan.study.statistics.t_distribution import t_quantile
 

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from longspan.data import Table
-from longspan.explain.measured_rows import measured_rows
+from longspan.inference.measured_rows import measured_rows
 
 __all__ = ["Slice", "slices"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.errors import ConfigError, unknown_name
-from longspan.explain.measured_rows import measured_rows
+from longspan.inference.measured_rows import measured_rows
 
 __all__ = ["Threshold", "threshold"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longspan.inference.boosted import BoostedTrees
+from longspan.inference.conformal import Conformal, Coverage, conformal
 from longspan.inference.ensemble import Ensemble
 from longspan.inference.load import load
 from longspan.inference.prediction import Prediction, predictions_to_frame
@@ -12,10 +13,13 @@ from longspan.inference.transcripts import Transcript, transcribe
 
 __all__ = [
     "BoostedTrees",
+    "Conformal",
+    "Coverage",
     "Ensemble",
     "Prediction",
     "Predictor",
     "Transcript",
+    "conformal",
     "load",
     "predictions_to_frame",
     "slide",

@@ -14,12 +14,12 @@ from longspan.cli.options import Opt
 from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
 from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_json
 from longspan.cli.shell import interruptible, print_table
-from longspan.cli.table_inputs import new_rows, predicted_frame, reads_a_table
+from longspan.cli.table_inputs import calibrated_on, new_rows, predicted_frame, range_columns, reads_a_table
 from longspan.cli.text_inputs import new_texts, reads_texts
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
-    from longspan.inference import Ensemble, Prediction, Predictor
+    from longspan.inference import Conformal, Ensemble, Prediction, Predictor
     from longspan.pipeline import Pipeline
 
 __all__ = ["predict"]
@@ -46,6 +46,15 @@ def predict(
         bool,
         Opt("--probabilities", help="The probability of every class, not only of the predicted one."),
     ] = False,
+    calibrate: Annotated[
+        str | None,
+        Opt(
+            metavar="SOURCE",
+            help="For tables: rows with known targets that did not train the model. Numbers get an interval and "
+            "classes a set, which hold for --coverage of rows like these.",
+        ),
+    ] = None,
+    coverage: Annotated[float, Opt(metavar="X", help="With --calibrate.")] = 0.9,
     out: Annotated[
         str | None,
         Opt(
@@ -99,8 +108,11 @@ def predict(
     with interruptible(lambda: "No half-written file is left behind."):
         network = load_with_functions(model, device=device)
         if isinstance(network, BoostedTrees) or reads_a_table(network):
-            _predict_table(network, files, places, as_json=as_json)
+            calibrated = [] if calibrate is None else calibrated_on(network, calibrate, coverage)
+            _predict_table(network, files, places, calibrated, as_json=as_json)
             return
+        if calibrate is not None:
+            raise ConfigError("--calibrate is for models that read tables.")
         if reads_texts(network):
             _predict_texts(network, given, places, as_json=as_json)
             return
@@ -137,7 +149,9 @@ def _files_of(path: str) -> list[str]:
     return [str(each) for each in found]
 
 
-def _predict_table(model: Any, files: Sequence[str], places: AnswerFiles, *, as_json: bool) -> None:
+def _predict_table(
+    model: Any, files: Sequence[str], places: AnswerFiles, calibrated: Sequence[Conformal], *, as_json: bool
+) -> None:
     """Predictions for every row of a table: printed, or written beside the row."""
     from longspan.inference import predictions_to_frame
 
@@ -145,19 +159,27 @@ def _predict_table(model: Any, files: Sequence[str], places: AnswerFiles, *, as_
         raise ConfigError(f"--format {places.format} is for images; the predictions of a table are csv or json.")
     table = new_rows(files)
     predictions = model.predict(table, batch_size=1024)
+    ranges = range_columns(calibrated, predictions)
     if as_json:
-        print(json.dumps([prediction.to_json() for prediction in predictions], indent=2, ensure_ascii=False))
+        found = [
+            {**prediction.to_json(), **{each.name: each[row] for each in ranges}}
+            for row, prediction in enumerate(predictions)
+        ]
+        print(json.dumps(found, indent=2, ensure_ascii=False))
         return
     if places.out is None:
-        found = predictions_to_frame(predictions, probabilities=places.probabilities)
+        found = predictions_to_frame(predictions, probabilities=places.probabilities).with_columns(ranges)
         rows = [[str(number), *map(_cell, row)] for number, row in enumerate(found.iter_rows())]
         print_table(["row", *found.columns], rows, right=[0])
         return
     path = Path(places.out).expanduser()
     if places.format == "json":
+        if calibrated:
+            raise ConfigError("--calibrate writes CSV; print JSON with --json.")
         write_json(path, predictions)
     else:
-        write_frame(path, predicted_frame(table, predictions, probabilities=places.probabilities))
+        frame = predicted_frame(table, predictions, probabilities=places.probabilities)
+        write_frame(path, frame.with_columns(ranges))
     print(f"{len(predictions):,} predictions in {places.out}")
 
 
