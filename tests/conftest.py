@@ -26,6 +26,24 @@ def pytest_xdist_auto_num_workers(config):
     return os.cpu_count() if any(Path(argument).is_dir() for argument in config.args) else 0
 
 
+# What takes longest starts first, so that no worker is left alone with it at the end.
+LONGEST = (
+    "tests/contract/test_systems.py", "tests/test_plugins.py", "tests/test_damaged.py", "tests/study/runs",
+    "tests/systems", "tests/test_readme.py", "tests/contract", "tests/cli", "tests/test_docs.py", "tests/explain",
+    "tests/inference/test_transcripts.py", "tests/test_import_circles.py", "tests/train", "tests/models/audio",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(config, items):
+    """Order files by how long they take; tests of a file keep their order."""
+
+    def place(item):
+        path = item.path.relative_to(config.rootpath).as_posix()
+        return next((place for place, name in enumerate(LONGEST) if path.startswith(name)), len(LONGEST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     """Each test starts from the same random state, so that order and selection do not matter."""
