@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, final, overload
 import numpy as np
 import polars as pl
 
-from longspan.columns import Column
+from longspan.columns import Column, Number
 from longspan.data.annotations import (
     read_coco,
     read_instance_masks,
@@ -22,6 +22,7 @@ from longspan.data.annotations import (
 )
 from longspan.data.choose_features import choose_features
 from longspan.data.combine import concat_rows, join_columns
+from longspan.data.lags import lag_columns
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.open_path import open_path
 from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
@@ -454,6 +455,38 @@ class Table:
             if name in kind.sources and other in frame.columns and set(kind.sources) <= set(frame.columns)
         ]
         return self._with(frame.drop(stale), columns={**self.columns, name: column}, arrays=arrays)
+
+    def with_lags(
+        self,
+        column: str,
+        *,
+        time: str,
+        group: str | None = None,
+        lags: Sequence[Gap] = (),
+        means: Sequence[Gap] = (),
+        horizon: Gap,
+    ) -> Table:
+        """This table with columns of the past: what `column` was some time before, and its mean over a stretch.
+
+        Args:
+            column: A number, often the target.
+            time: When each row was: dates, ISO 8601 text or numbers.
+            group: Rows of one store, sensor or person have a past of their own.
+            lags: How long before, such as "7d", "24h", or numbers in the unit of `time`; each adds a column. Missing
+                where there is no row at that moment.
+            means: Lengths of stretches that end `horizon` before the row; each adds a column with the mean over it.
+            horizon: How long before a row its past is known. A shorter lag is refused: it is a leak.
+
+        Raises:
+            ConfigError: a lag below the horizon, or nothing to add.
+            DataError: two rows of one group at one moment, or values that are not numbers.
+            SplitError: values of `time` that have no order.
+        """
+        found = lag_columns(self, column, time=time, group=group, lags=lags, means=means, horizon=horizon)
+        table = self
+        for name, values in found.items():
+            table = table.with_column(name, Number(), values)
+        return table
 
     def with_features(self, targets: str | Sequence[str], name: str = "features", **options: Any) -> Table:
         """This table with one more column that puts all columns together that can be features, but for the targets.

@@ -12,7 +12,7 @@ from longspan.data.splits.split_sizes import counts_of
 from longspan.data.splits.timestamps import moments_of
 from longspan.errors import SplitError
 
-__all__ = ["Gap", "leave_gaps", "split_by_time", "time_folds"]
+__all__ = ["Gap", "leave_gaps", "split_by_time", "time_folds", "time_width"]
 
 Gap = int | float | str | timedelta
 """A stretch of time: a number in the column's own unit, or a duration such as "7d", "36h", "30m" for dates."""
@@ -57,7 +57,7 @@ def leave_gaps(values: list[object], name: str, gap: Gap, *parts: np.ndarray) ->
         SplitError: the gap is not a length of time in this column, or it leaves a part without rows.
     """
     moments = moments_of(values, name)
-    width = _width_of(gap, moments, name)
+    width = time_width(gap, moments, name)
     kept: list[np.ndarray] = []
     for place, rows in enumerate(parts):
         later = [moments[row] for part in parts[place + 1 :] for row in part.tolist()]
@@ -129,8 +129,8 @@ def _moment(value: object) -> object:
     return value
 
 
-def _width_of(gap: Gap, moments: list[object], name: str) -> object:
-    """What can be taken from a moment.
+def time_width(gap: Gap, moments: list[object], name: str) -> object:
+    """A length of time as what can be taken from a moment of the column: a number or a timedelta.
 
     Raises:
         SplitError: it cannot be read, is negative, or does not fit the column.
