@@ -305,6 +305,11 @@ class Audio(Column):
             return features
         return Ragged(features.flatten(1, 2).transpose(1, 2).contiguous(), counts)
 
+    def frame_counts(self, lengths: Tensor) -> Tensor:
+        """Frames of recordings of so many samples."""
+        assert self.rate_hz is not None
+        return self.features.frame_counts(lengths, self.rate_hz)
+
     def spec(self) -> Spec:
         """An image of features over frames, or a sequence of frames."""
         width, channels = self.features.num_features, self.features.channels

@@ -153,6 +153,10 @@ class Column(ABC):
         del model, weights
         return self
 
+    def frame_counts(self, lengths: torch.Tensor) -> torch.Tensor:
+        """How many steps `prepare` makes of ragged encoded values of these lengths, `(B,)`."""
+        return lengths
+
     def for_weights(self, weights: str) -> Self:
         """This column as pretrained layers expect their input: "imagenet" has its own mean and spread."""
         del weights

@@ -77,6 +77,8 @@ class Text(Column):
 
     missing: Literal["fault", "empty"] = "fault"
     """What a missing value of an input is: a fault, or the empty text. A missing target is never a text."""
+    empty: Literal["text", "fault"] = "text"
+    """What a text without a character that is not a blank is: a text like others, or, as in transcripts, a fault."""
     role: Literal["input", "target"] = "target"
     """Whether a network reads or predicts it."""
 
@@ -105,6 +107,8 @@ class Text(Column):
             raise ConfigError(f"Text.min_steps must be at least 0, got {self.min_steps!r}.")
         if self.missing not in ("fault", "empty"):
             raise ConfigError(f"Text.missing must be 'fault' or 'empty', got {self.missing!r}.")
+        if self.empty not in ("text", "fault"):
+            raise ConfigError(f"Text.empty must be 'text' or 'fault', got {self.empty!r}.")
         if self.role not in ("input", "target"):
             raise ConfigError(f"Text.role must be 'input' or 'target', got {self.role!r}.")
 
@@ -220,6 +224,8 @@ class Text(Column):
         fault = _kind_fault(value)
         if fault is not None:
             return fault
+        if self.empty == "fault" and not value.strip():
+            return f"{value!r} is an empty text; write what is said, or allow it: Text(empty='text')"
         if self.tokenizer is not None:
             return self._too_long(value)
         known = self._positions() if self.vocab and not self.ragged else None
@@ -310,7 +316,7 @@ class Text(Column):
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make this column again; some options only where they are not the usual."""
-        usual = {"missing": "fault", "role": "target", "max_tokens": 256, "tokenizer": None}
+        usual = {"missing": "fault", "empty": "text", "role": "target", "max_tokens": 256, "tokenizer": None}
         own = {k: v for k, v in super().to_json().items() if k not in usual or usual[k] != v}
         return own if self.tokenizer is None else {**own, "tokenizer": self.tokenizer.to_json()}
 

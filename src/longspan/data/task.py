@@ -204,6 +204,24 @@ class Task:
         self._samples = samples
         self._seal(samples)
 
+    def leave_out(self, faults: Mapping[int, Fault]) -> None:
+        """Leave out rows that a network cannot learn from, though they can be read.
+
+        Args:
+            faults: What is wrong, by row.
+
+        Raises:
+            DataError: `on_error` is "raise" and there are faults; it names them all.
+        """
+        if not faults:
+            return
+        if self.on_error == "raise":
+            raise self._row_errors(dict(faults))
+        self.skipped = [*self.skipped, *faults.values()]
+        self._bad_rows = np.union1d(self._bad_rows, np.asarray(list(faults), np.int64))
+        self._hashes = None
+        self._take_parts()
+
     def subset(self, train: Sequence[int] | np.ndarray | torch.Tensor) -> Task:
         """This task with only some of its training rows and nothing held out; columns and encoded rows are shared.
 

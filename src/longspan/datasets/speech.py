@@ -21,7 +21,7 @@ _LICENCE = "CC BY 4.0 (Panayotov, Chen, Povey, Khudanpur 2015)"
 def _table(root: Path, cells: dict[str, list[str]]) -> Table:
     kinds = {name: Category() for name in cells if name not in ("audio", "text")}
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
-    return Table(frame, {"audio": _SPEECH, "text": Text(), **kinds}, root=root, source=str(root))
+    return Table(frame, {"audio": _SPEECH, "text": Text(empty="fault"), **kinds}, root=root, source=str(root))
 
 
 def _load_small(root: Path) -> Table:

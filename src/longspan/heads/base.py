@@ -119,6 +119,11 @@ class Head(ABC):
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """One prediction per row of reduced predictions; positions are in pixels of the image that the network saw."""
 
+    def steps_needed(self, targets: torch.Tensor) -> torch.Tensor | None:
+        """Fewest steps of a sequence that each target takes, `(B,)`; None where any number will do."""
+        del targets
+        return None
+
     def class_targets(self, targets: torch.Tensor) -> torch.Tensor | None:
         """Which of its K classes each row has, `(B, K)` bool; None for targets that are not classes of a whole row.
 

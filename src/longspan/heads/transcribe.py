@@ -13,7 +13,7 @@ from longspan.columns import Ragged, Text
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, shape_of
-from longspan.heads.ctc import BLANK, beam_search, best_paths, pad_texts, text_losses
+from longspan.heads.ctc import BLANK, beam_search, best_paths, pad_texts, steps_needed, text_losses
 from longspan.metrics.edit_distance import edit_counts, edit_distance
 from longspan.models import FeatureShapes
 
@@ -92,6 +92,10 @@ class Transcribe(Head):
             f"equal neighbours), and there are {shape[1]}. Give wider images, or a network with fewer pixels to a "
             "step (LineCNNConfig.stride_px), or leave the longest texts out."
         )
+
+    def steps_needed(self, targets: torch.Tensor) -> torch.Tensor:
+        """One for each character, and one more between two equal neighbours."""
+        return steps_needed(targets)
 
     def loss(self, outputs: torch.Tensor | Ragged, targets: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihood of each row's text for each of its characters, nats; of an empty text as it is."""

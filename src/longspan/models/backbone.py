@@ -98,6 +98,11 @@ class Backbone(nn.Module, ABC):
     def features(self, images: Tensor, /) -> list[Tensor]:
         """Feature maps `(B, channels[i], H_i, W_i)`, fine to coarse, one for each of `strides`."""
 
+    def step_counts(self, lengths: Tensor) -> Tensor | None:
+        """Steps that it makes of sequences of so many, `(B,)`; None where only running it tells."""
+        del lengths
+        return None
+
     @abstractmethod
     def groups(self) -> list[list[nn.Parameter]]:
         """Parameters, each once, in groups from lower (near the image) to upper, to freeze or to slow down.

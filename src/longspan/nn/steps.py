@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -14,7 +15,7 @@ from longspan.columns.ragged import Ragged
 from longspan.errors import ShapeError
 from longspan.nn.global_pool import PoolName
 
-__all__ = ["StepConv", "check_sequence", "pool_steps", "step_mask"]
+__all__ = ["StepConv", "check_sequence", "pool_steps", "shrunk", "step_mask"]
 
 
 def step_mask(steps: Tensor, lengths: Tensor) -> Tensor:
@@ -47,6 +48,13 @@ def check_sequence(name: str, sequence: object, in_channels: int) -> Ragged:
     )
 
 
+def shrunk(lengths: Tensor, strides: Sequence[int]) -> Tensor:
+    """Steps that are left of sequences of `lengths` by layers with these strides, each rounded up."""
+    for stride in strides:
+        lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+    return lengths
+
+
 @final
 class StepConv(nn.Module):
     """A convolution along the steps of `(B, S, in)` to `(B, S / stride, out)`, rounded up; zeros around each row.
@@ -66,7 +74,6 @@ class StepConv(nn.Module):
 
     def forward(self, steps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The steps, not zero behind the end of a row, and how many each row has."""
-        stride = self.conv.stride[0]
         inside = (steps * step_mask(steps, lengths)).transpose(1, 2)
         convolved = self.conv(F.pad(inside, (self.before, self.ahead))).transpose(1, 2)
-        return convolved, torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+        return convolved, shrunk(lengths, self.conv.stride)

@@ -34,6 +34,7 @@ from longspan.train.designs import DESIGNS, full_name, resolve_design, with_weig
 from longspan.train.label_review import SuspectLabel, suspect_labels, write_relabel_page
 from longspan.train.optimization.lr_find import LRFind, range_test
 from longspan.train.phases import own_randomness, train_phases
+from longspan.train.sequence_lengths import find_too_long
 from longspan.train.training import MakeStep, Training
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Learner:
             network = place(Network(backbone, fitted), picked).eval()
             few = next(task.samples.batches(task.train[:2], 2)).to(picked)
             network.check(prepare_inputs(few, inputs), fitted)
+        task.leave_out(find_too_long(task, backbone, inputs, fitted))
         self.training = Training(
             task=task,
             network=network,

@@ -16,7 +16,7 @@ from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import PoolName
-from longspan.nn.steps import StepConv, check_sequence, pool_steps, step_mask
+from longspan.nn.steps import StepConv, check_sequence, pool_steps, shrunk, step_mask
 
 __all__ = ["Conformer", "ConformerConfig"]
 
@@ -128,6 +128,10 @@ class Conformer(Backbone):
         """Frames behind its own that a step depends on; None where it depends on all."""
         assert isinstance(self.config, ConformerConfig)
         return None if self.config.history is None else (_FIRST_KERNEL // 2) * (1 + self.shrinks[0])
+
+    def step_counts(self, lengths: Tensor) -> Tensor:
+        """T / stride, rounded up."""
+        return shrunk(lengths, self.shrinks)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """None: sequences have no maps."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -16,7 +15,7 @@ from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import PoolName
-from longspan.nn.steps import check_sequence, pool_steps, step_mask
+from longspan.nn.steps import check_sequence, pool_steps, shrunk, step_mask
 
 __all__ = ["ConvGRU", "ConvGRUConfig"]
 
@@ -120,6 +119,10 @@ class ConvGRU(Backbone):
         assert isinstance(self.config, ConvGRUConfig)
         return None if self.config.bidirectional else (_KERNEL // 2) * (1 + self.shrinks[0])
 
+    def step_counts(self, lengths: Tensor) -> Tensor:
+        """T / stride, rounded up."""
+        return shrunk(lengths, self.shrinks)
+
     def features(self, images: Tensor) -> list[Tensor]:
         """None: sequences have no maps."""
         del images
@@ -129,7 +132,7 @@ class ConvGRU(Backbone):
         """The steps of each row, or one vector for each with `pool`."""
         steps, lengths = check_sequence(self.name, sequence, self.in_channels)
         for conv, norm, stride in zip(self.convs, self.norms, self.shrinks, strict=True):
-            lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+            lengths = shrunk(lengths, (stride,))
             steps = F.relu(norm(conv(steps.transpose(1, 2)).transpose(1, 2)))
             steps = self.dropout(steps * step_mask(steps, lengths))  # what stands behind the end must not come back in
         for layer in self.recurrent:

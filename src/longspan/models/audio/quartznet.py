@@ -15,7 +15,7 @@ from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
 from longspan.nn import PoolName
-from longspan.nn.steps import StepConv, check_sequence, pool_steps, step_mask
+from longspan.nn.steps import StepConv, check_sequence, pool_steps, shrunk, step_mask
 
 __all__ = ["QuartzNet", "QuartzNetConfig"]
 
@@ -123,6 +123,10 @@ class QuartzNet(Backbone):
         if not self.config.streaming:
             ahead += sum(_LAYERS * (kernel // 2) for kernel in self.config.kernels) * frames
         return ahead
+
+    def step_counts(self, lengths: Tensor) -> Tensor:
+        """T / stride, rounded up."""
+        return shrunk(lengths, self.shrinks)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """None: sequences have no maps."""
