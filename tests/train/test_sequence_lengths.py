@@ -7,7 +7,7 @@ from longspan.errors import DataError
 
 def table(texts, seconds, valid=(3,)):
     rng = np.random.default_rng(0)
-    sounds = [(0.1 * rng.standard_normal(round(each * 8000))).astype(np.float32) for each in seconds]
+    sounds = [0.1 * rng.standard_normal(round(each * 8000)) for each in seconds]
     parts = ["valid" if row in valid else "train" for row in range(len(texts))]
     column = ls.Audio(rate_hz=8000, layout="sequence", features=ls.AudioFeatures(mels=8))
     return ls.Table.from_arrays(

@@ -13,6 +13,7 @@ from longspan.datasets.coco128 import COCO128
 from longspan.datasets.digits import DIGITS
 from longspan.datasets.fetch import fetch_dataset, where
 from longspan.datasets.idx_sets import FASHION_MNIST, KMNIST, MNIST
+from longspan.datasets.made_speech import make_speech
 from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.datasets.numbers import NumbersConfig, make_numbers
 from longspan.datasets.penn_fudan import PENN_FUDAN
@@ -42,6 +43,7 @@ __all__ = [
     "load",
     "make_numbers",
     "make_scenes",
+    "make_speech",
     "make_spoken_numbers",
     "names",
     "register_dataset",

@@ -12,6 +12,7 @@ from longspan.extras import require_extra
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
 from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
+from longspan.heads.pronunciation_search import PronunciationSearch
 from longspan.heads.regress import Regress
 from longspan.heads.segment import Segment
 from longspan.heads.segment_instances import SegmentInstances
@@ -27,6 +28,7 @@ __all__ = [
     "Head",
     "Metric",
     "MultiLabelClassify",
+    "PronunciationSearch",
     "Regress",
     "Segment",
     "SegmentInstances",

@@ -1,9 +1,10 @@
-"""Text: normalisation, words and sentences, tokenizers, and language models of words."""
+"""Text: normalisation, words and sentences, tokenizers, language models of words, lexicons of their pronunciations."""
 
 from __future__ import annotations
 
 from longspan.text.arpa import read_arpa, write_arpa
 from longspan.text.augment import TextAugment, TextParams
+from longspan.text.lexicon import Lexicon, cmudict, grapheme_lexicon, read_lexicon
 from longspan.text.ngrams import NGramModel, train_ngrams
 from longspan.text.normalise import comparable, normalise
 from longspan.text.pretrained import PretrainedTokens
@@ -15,6 +16,7 @@ from longspan.text.word_tokens import CharacterTokens, WordTokens
 __all__ = [
     "TOKENIZERS",
     "CharacterTokens",
+    "Lexicon",
     "NGramModel",
     "PretrainedTokens",
     "SubwordTokens",
@@ -22,10 +24,13 @@ __all__ = [
     "TextParams",
     "Tokenizer",
     "WordTokens",
+    "cmudict",
     "comparable",
+    "grapheme_lexicon",
     "join_words",
     "normalise",
     "read_arpa",
+    "read_lexicon",
     "sentences",
     "tokenizer_from_json",
     "train_ngrams",
