@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import ctypes.util
 import functools
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any, final
@@ -13,7 +15,7 @@ import numpy as np
 
 from longspan.errors import ConfigError, DependencyError
 
-__all__ = ["Spoken", "speak"]
+__all__ = ["Spoken", "find_library", "speak"]
 
 _RETRIEVE, _PHONEME_EVENTS, _IPA, _DONT_EXIT = 1, 1, 2, 0x8000
 _UTF8, _SYNCHRONOUS_END = 1, 0
@@ -63,7 +65,7 @@ def speak(text: str, voice: str, *, words_per_minute: int = 170, pitch: int = 50
         DependencyError: eSpeak NG is not installed.
         ConfigError: it has no such voice.
     """
-    library, rate_hz = _library()
+    path, data = find_library()
     pieces: list[np.ndarray] = []
     found: list[tuple[str, float]] = []
 
@@ -78,15 +80,29 @@ def speak(text: str, voice: str, *, words_per_minute: int = 170, pitch: int = 50
         return 0
 
     with _LOCK:
-        callback = _CALLBACK(collect)
-        library.espeak_SetSynthCallback(callback)
-        if library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise ConfigError(f"eSpeak NG has no voice {voice!r}. Its list: espeak-ng --voices; variants such as +f3.")
-        library.espeak_SetParameter(_RATE, words_per_minute, 0)
-        library.espeak_SetParameter(_PITCH, pitch, 0)
-        encoded = text.encode() + b"\0"
-        library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
-        library.espeak_Synchronize()
+        # Loaded anew: phases of the voice would go on from where the text before left them.
+        library = _open(path)
+        try:
+            if sys.platform != "win32":
+                ctypes.CDLL(None).srand(1)
+            rate_hz = library.espeak_Initialize(_RETRIEVE, 0, data, _PHONEME_EVENTS | _IPA | _DONT_EXIT)
+            if rate_hz <= 0:
+                raise DependencyError(f"eSpeak NG cannot be started; its data may be missing: {_INSTALL}.")
+            callback = _CALLBACK(collect)
+            library.espeak_SetSynthCallback(callback)
+            if library.espeak_SetVoiceByName(voice.encode()) != 0:
+                raise ConfigError(
+                    f"eSpeak NG has no voice {voice!r}. Its list: espeak-ng --voices; variants such as +f3."
+                )
+            library.espeak_SetParameter(_RATE, words_per_minute, 0)
+            library.espeak_SetParameter(_PITCH, pitch, 0)
+            encoded = text.encode() + b"\0"
+            library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
+            library.espeak_Synchronize()
+            library.espeak_Terminate()
+        finally:
+            if sys.platform != "win32":
+                _ctypes.dlclose(library._handle)
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
     ends = [*(start for _, start in found[1:]), len(samples) / rate_hz]
     timed = tuple(
@@ -96,22 +112,26 @@ def speak(text: str, voice: str, *, words_per_minute: int = 170, pitch: int = 50
 
 
 @functools.cache
-def _library() -> tuple[Any, int]:
-    """The library and its sample rate: from the wheel espeakng-loader, or as the system has it."""
-    path, data = ctypes.util.find_library("espeak-ng"), None
+def find_library() -> tuple[str, bytes | None]:
+    """Where the library is, and the folder of its data: of the wheel espeakng-loader, or as the system has it.
+
+    Raises:
+        DependencyError: it is nowhere.
+    """
     try:
         import espeakng_loader
-
-        path, data = espeakng_loader.get_library_path(), str(espeakng_loader.get_data_path()).encode()
     except ImportError:
-        if path is None:
+        found = ctypes.util.find_library("espeak-ng")
+        if found is None:
             raise DependencyError(f"Made-up speech needs eSpeak NG: {_INSTALL}.") from None
-    library = ctypes.CDLL(str(path))
+        return found, None
+    return str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path()).encode()
+
+
+def _open(path: str) -> Any:
+    library = ctypes.CDLL(path)
     library.espeak_Synth.argtypes = [
         ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p,
         ctypes.c_void_p,
     ]  # fmt: skip
-    rate_hz = library.espeak_Initialize(_RETRIEVE, 0, data, _PHONEME_EVENTS | _IPA | _DONT_EXIT)
-    if rate_hz <= 0:
-        raise DependencyError(f"eSpeak NG cannot be started; its data may be missing: {_INSTALL}.")
-    return library, rate_hz
+    return library

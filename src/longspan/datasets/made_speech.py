@@ -34,6 +34,8 @@ def make_speech(
 ) -> Table:
     """Speak texts with eSpeak NG; voice, speed and pitch of each depend on the seed and its place alone.
 
+    The synthesiser does not promise the same samples twice: the breath of some voices differs from call to call.
+
     It is speech of rules, cleaner and more even than people's: what is learned from it is a start. Every row says so
     in its column `made_up`.
 
