@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from longspan.data import Table
 from longspan.errors import ConfigError
@@ -19,26 +20,20 @@ __all__ = ["Explanation", "explain_target", "write_explanation"]
 _BARS, _CURVES, _SLICES = 20, 4, 12
 
 
+@final
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What was found about one target of a model."""
 
-    def __init__(
-        self, target: str, rows: int, importances: list[Importance], found: list[Slice], fit: Calibration | None
-    ) -> None:
-        """Put the parts together.
-
-        Args:
-            target: Its name.
-            rows: Held-out rows that were measured.
-            importances: From the most to the least important column.
-            found: Slices, from the highest to the lowest error.
-            fit: None for a target that has no probabilities.
-        """
-        self.target = target
-        self.rows = rows
-        self.importances = importances
-        self.slices = found
-        self.calibration = fit
+    target: str
+    rows: int
+    """Held-out rows that were measured."""
+    importances: list[Importance]
+    """From the most to the least important column."""
+    slices: list[Slice]
+    """From the highest to the lowest error."""
+    calibration: Calibration | None
+    """None for a target that has no probabilities."""
 
 
 def explain_target(
