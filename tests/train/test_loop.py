@@ -1,4 +1,5 @@
 import math
+import traceback
 
 import numpy as np
 import pytest
@@ -266,3 +267,20 @@ def test_validation_sees_no_augmentation_and_no_dropout(small):
     learner = small.learner(config=config, heads={"side": ls.Classify(dropout=0.5)}).fit(1)
     assert learner.evaluate()["loss"] == pytest.approx(learner.history[-1]["valid_loss"], rel=1e-6)
     assert learner.evaluate() == learner.evaluate()
+
+
+@pytest.mark.parametrize("how", ["fit", "fit_one_cycle"])
+def test_from_fit_to_forward_are_at_most_five_frames(small, monkeypatch, how):
+    found = []
+    forward = ls.inference.network.Network.forward
+
+    def looked_at(self, *inputs, **options):
+        names = [(frame.f_globals["__name__"], frame.f_code.co_name) for frame, _ in traceback.walk_stack(None)]
+        found.append([name for module, name in reversed(names) if module.startswith("longspan.")])
+        return forward(self, *inputs, **options)
+
+    monkeypatch.setattr(ls.inference.network.Network, "forward", looked_at)
+    getattr(small.learner(), how)(1, lr=1e-3)
+    assert found[0] == [how, "train_phases", "train_phase", "run", "run"]
+    training = [frames for frames in found if "validate" not in frames]
+    assert max(map(len, training)) <= 5
