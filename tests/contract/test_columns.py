@@ -1,10 +1,12 @@
 """What holds for every registered column: one example of each kind goes through one list of checks.
 
-A new column brings its example here; a column without one fails the first test.
+A new column brings its example in its own test: `CONTRACT` in tests/columns/test_KIND.py, the arguments of `Example`.
 """
 
 import dataclasses
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +83,15 @@ EXAMPLES = {
     ),
     "text": Example(Text(), ["ba", "", "abba"], ["x", "a" * 99, 3, None, ["a"]], [""]),
 }
+
+
+def example_of(kind):
+    """The example in the test of a kind."""
+    path = Path(__file__).parents[1] / "columns" / f"test_{kind}.py"
+    return Example(**runpy.run_path(str(path))["CONTRACT"])
+
+
+EXAMPLES |= {kind: example_of(kind) for kind, c in COLUMNS.items() if c.for_networks and kind not in EXAMPLES}
 # Plain values stand in no batch; tests/columns/test_plain.py has their rules.
 every = pytest.mark.parametrize("kind", sorted(kind for kind, column in COLUMNS.items() if column.for_networks))
 
