@@ -12,6 +12,7 @@ from longspan.columns.category import Category
 from longspan.columns.features import Features
 from longspan.columns.image import Image
 from longspan.columns.instances import Instances
+from longspan.columns.keypoints import Keypoints
 from longspan.columns.mask import Mask
 from longspan.columns.multi_label import MultiLabel
 from longspan.columns.number import Number
@@ -33,6 +34,7 @@ __all__ = [
     "Image",
     "ImageSpec",
     "Instances",
+    "Keypoints",
     "Mask",
     "MultiLabel",
     "Number",
@@ -51,7 +53,7 @@ COLUMNS = Registry[type[Column]]("column kind", name_of=lambda column: column.ki
 """Every kind of column by its name in files and on the command line."""
 
 # A new column is its file, its test, and its name in this module.
-for _column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Audio, Features, Raw):
+for _column in (Image, Category, MultiLabel, Number, Text, Mask, Boxes, Instances, Keypoints, Audio, Features, Raw):
     COLUMNS.register(usage=_column.usage)(_column)
 
 
