@@ -12,6 +12,7 @@ from longspan.extras import require_extra
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
 from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
+from longspan.heads.locate import Locate
 from longspan.heads.pronunciation_search import PronunciationSearch
 from longspan.heads.regress import Regress
 from longspan.heads.segment import Segment
@@ -26,6 +27,7 @@ __all__ = [
     "Detect",
     "FeatureKind",
     "Head",
+    "Locate",
     "Metric",
     "MultiLabelClassify",
     "PronunciationSearch",
@@ -44,7 +46,7 @@ HEADS = Registry[type[Head]]("head", name_of=lambda head: head.kind, old_names=o
 """Every head by its name in files; the first that serves a kind of column is that kind's default."""
 
 # A new head is its file, its test, and its name in this module.
-for _head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances):
+for _head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances, Locate):
     HEADS.register()(_head)
 
 
