@@ -37,10 +37,12 @@ class Spoken:
     """Each in IPA, with start and end in seconds; pauses are left out."""
 
 
+@final
 class _Name(ctypes.Union):
     _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
 
 
+@final
 class _Event(ctypes.Structure):
     _fields_ = [
         ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
