@@ -145,3 +145,28 @@ def test_texts_of_the_packs(name, rows, data_folder, places, monkeypatch):
     table = datasets.load(name, tell=lambda line: None)
     assert len(table) == rows
     assert set(table.column_values("label")) == {"negative", "positive"}
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "shown"),
+    [
+        (
+            "multi30k",
+            {"train": 29_000, "valid": 1014, "test": 1000, "test_2017": 1000},
+            {"en": "Two young, White males are outside near many bushes."},
+        ),
+        ("tatoeba-en-fr", {"train": 160_468, "valid": 3337, "test": 3325}, {"en": "Go.", "fr": "Va !"}),
+        ("flickr8k-small", {"train": 7000, "valid": 1000, "test": 1500}, {"number": "0"}),
+    ],
+)
+def test_sentences_and_captions_of_the_packs(name, parts, shown, data_folder, places, monkeypatch):
+    monkeypatch.setenv("LONGSPAN_DATA", str(data_folder))
+    table = datasets.load(name, tell=lambda line: None)
+    found = table.column_values("part")
+    assert {part: found.count(part) for part in set(found)} == parts
+    assert shown.items() <= table[0].items()
+    if "en" in table.columns:  # all translations of a sentence are in one part
+        where = {}
+        for text, part in zip(table["en"], found, strict=True):
+            where.setdefault(text, set()).add(part)
+        assert name == "multi30k" or all(len(each) == 1 for each in where.values())

@@ -31,6 +31,7 @@ __all__ = ["StudyOptions", "report_on", "study_as_told"]
 _LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
 _SIZES, _SMALLEST = 5, 20
 _BOOSTING = "boosting"
+_WORD_COUNTS = ("tfidf", "nbsvm")
 """Gradient-boosted trees, in place of a network's name."""
 
 
@@ -175,22 +176,24 @@ def _model_and_weights(words: str) -> tuple[str, str]:
     from longspan.models import model_names
     from longspan.train.designs import DESIGNS, split_weights
 
-    if words == _BOOSTING:
+    if words in (_BOOSTING, *_WORD_COUNTS):
         return words, "none"
     name = words.partition(":")[0]
     if name not in DESIGNS and name not in model_names():
-        raise unknown_name("model", name, [*model_names(), *DESIGNS, _BOOSTING])
+        raise unknown_name("model", name, [*model_names(), *DESIGNS, _BOOSTING, *_WORD_COUNTS])
     model, weights = split_weights(words)
     return model, weights or "none"
 
 
 def _recipe(model: str, weights: str, options: TrainOptions) -> Strategy:
     """From scratch in one cycle; from weights the new layers first, then all."""
-    from longspan.train import Boosting, Recipe
+    from longspan.train import Boosting, Recipe, WordCounts
     from longspan.train.config import fine_tune_phases
 
     if model == _BOOSTING:
         return Boosting()
+    if model in _WORD_COUNTS:
+        return WordCounts(method=model)  # type: ignore[arg-type]
     kind = "none" if weights == "none" else "weights"
     epochs = _EPOCHS[kind] if options.epochs is None else options.epochs
     lr = _LR[kind] if options.lr is None else options.lr

@@ -27,6 +27,7 @@ from longspan.data.readers.folder import read_folder
 from longspan.data.readers.open_path import open_path
 from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
 from longspan.data.readers.series import cells_of
+from longspan.data.readers.text_files import read_parallel, read_text_folder
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.splits.split import Split, make_split
 from longspan.data.splits.time_split import Gap
@@ -152,6 +153,30 @@ class Table:
             DataError: the folder does not exist or holds no image.
         """
         return cls.of(read_folder(folder, image=image, label=label, split=split))
+
+    @classmethod
+    def from_texts(cls, folder: str | Path, *, text: str = "text", label: str = "label", split: str = "split") -> Table:
+        """Text files in a folder for each class, perhaps below folders train, valid and test.
+
+        Args:
+            folder: Looked through with everything below it; hidden files are left out.
+            text: Name of the column of texts.
+            label: Name of the column of classes.
+            split: Name of the column that says which part a text is in, where folders do.
+
+        Raises:
+            DataError: the folder holds no text file, or some are not UTF-8, all of them by name.
+        """
+        return cls.of(read_text_folder(folder, text=text, label=label, split=split))
+
+    @classmethod
+    def from_parallel(cls, files: Mapping[str, str | Path]) -> Table:
+        """Text files of equally many lines, such as `{"en": "train.en", "fr": "train.fr"}`: a column for each.
+
+        Raises:
+            DataError: a file is not there, is not UTF-8, or has another number of lines.
+        """
+        return cls.of(read_parallel(files))
 
     @classmethod
     def from_csv(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from longspan.inference.boosted import BoostedTrees
 from longspan.inference.conformal import Conformal, Coverage, conformal
 from longspan.inference.ensemble import Ensemble
+from longspan.inference.linear_text import LinearText
 from longspan.inference.load import load
 from longspan.inference.prediction import Prediction, predictions_to_frame
 from longspan.inference.predictor import Predictor
@@ -16,6 +17,7 @@ __all__ = [
     "Conformal",
     "Coverage",
     "Ensemble",
+    "LinearText",
     "Prediction",
     "Predictor",
     "Transcript",

@@ -13,6 +13,7 @@ from longspan.columns import column_from_json
 from longspan.errors import ConfigError, LongspanError, ModelFileError, nearest
 from longspan.inference import Ensemble, Predictor
 from longspan.inference.boosted import TREES_FORMAT, BoostedTrees
+from longspan.inference.linear_text import LINEAR_TEXT_FORMAT, LinearText
 from longspan.inference.load import from_file
 from longspan.pipeline.components import Component, HandIn, component_kind
 from longspan.pipeline.pipeline import Pipeline
@@ -30,8 +31,8 @@ def load(
     model: nn.Module | None = None,
     functions: Mapping[str, Any] | None = None,
     device: str = "auto",
-) -> Predictor | Ensemble | Pipeline | BoostedTrees:
-    """What `save` wrote: a model, an ensemble, a pipeline, or boosted trees. Nothing in the file is executed.
+) -> Predictor | Ensemble | Pipeline | BoostedTrees | LinearText:
+    """What `save` wrote: a network, an ensemble, a pipeline, trees, or weights of words. Nothing in it is executed.
 
     Args:
         path: The file.
@@ -47,11 +48,12 @@ def load(
     """
     path = Path(path)
     tensors, described = read_tensors(path)
-    if described.get("format") == TREES_FORMAT["format"]:
+    arrays = {TREES_FORMAT["format"]: BoostedTrees, LINEAR_TEXT_FORMAT["format"]: LinearText}
+    if described.get("format") in arrays:
         if functions or model is not None:
-            raise ConfigError(f"{path} holds trees, so model= and functions= are of no use.")
+            raise ConfigError(f"{path} holds no network, so model= and functions= are of no use.")
         try:
-            return BoostedTrees.from_parts(tensors, described)
+            return arrays[described["format"]].from_parts(tensors, described)
         except LongspanError as error:
             raise ModelFileError(f"{path}: {error}") from error
     if described.get("format") != PIPELINE_FORMAT["format"]:

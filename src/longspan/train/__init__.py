@@ -18,6 +18,7 @@ from longspan.train.recipe import Recipe
 from longspan.train.state import TrainState
 from longspan.train.step import StepInfo, TrainStep
 from longspan.train.strategy import Strategy, Trained
+from longspan.train.word_counts import WordCounts
 
 __all__ = [
     "Boosting",
@@ -38,6 +39,7 @@ __all__ = [
     "TrainStep",
     "Trained",
     "WeightAverage",
+    "WordCounts",
     "cross_validate",
 ]
 

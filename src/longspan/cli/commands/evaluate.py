@@ -17,7 +17,7 @@ from longspan.errors import ConfigError, DataError, VaultError
 
 if TYPE_CHECKING:
     from longspan.columns import Column
-    from longspan.inference import BoostedTrees, Ensemble, Predictor
+    from longspan.inference import BoostedTrees, Ensemble, LinearText, Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.metrics.per_class import ClassMetrics
     from longspan.pipeline import Pipeline
@@ -71,15 +71,15 @@ def evaluate(
     import numpy as np
 
     from longspan.cli.sources import image_column, read_source
-    from longspan.inference import BoostedTrees, Predictor
+    from longspan.inference import BoostedTrees, LinearText, Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.pipeline import Pipeline
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):
         predictor = load_with_functions(model, device=device)
-        if isinstance(predictor, BoostedTrees):
-            _evaluate_trees(predictor, model, source, where, as_json=as_json)
+        if isinstance(predictor, BoostedTrees | LinearText):
+            _evaluate_rows(predictor, model, source, where, as_json=as_json)
             return
         if isinstance(predictor, Pipeline) and views > 1:
             raise ConfigError("--views is for single networks; this model is a pipeline.")
@@ -126,8 +126,10 @@ def evaluate(
             _print_classes(found)
 
 
-def _evaluate_trees(trees: BoostedTrees, model: str, source: str, where: str | None, *, as_json: bool) -> None:
-    """The metrics of boosted trees, which know nothing of the rows that they were grown on."""
+def _evaluate_rows(
+    trees: BoostedTrees | LinearText, model: str, source: str, where: str | None, *, as_json: bool
+) -> None:
+    """The metrics of a model that knows nothing of the rows that it was trained on: trees, weights of words."""
     from longspan.cli.sources import read_source
 
     table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(trees.heads))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,15 @@ from longspan.errors import ConfigError, DataError
 __all__ = ["read_folder"]
 
 
-def read_folder(folder: str | Path, *, image: str = "image", label: str = "label", split: str = "split") -> TableParts:
+def read_folder(
+    folder: str | Path,
+    *,
+    image: str = "image",
+    label: str = "label",
+    split: str = "split",
+    endings: Iterable[str] = IMAGE_ENDINGS,
+    holding: str = "image",
+) -> TableParts:
     """The images below a folder; the folder that an image is in is its class.
 
     Folders called train, valid (or val) and test hold the folders of the classes, and become the column `split`. In a
@@ -29,6 +38,8 @@ def read_folder(folder: str | Path, *, image: str = "image", label: str = "label
         image: Name of the column of images.
         label: Name of the column of classes.
         split: Name of the column that says which part an image is in.
+        endings: Of the files that are looked for.
+        holding: What such a file is called in messages.
 
     Raises:
         DataError: the folder does not exist or holds no image.
@@ -36,10 +47,10 @@ def read_folder(folder: str | Path, *, image: str = "image", label: str = "label
     """
     if len({image, label, split}) < 3:
         raise ConfigError(f"The columns need three names, got {image!r}, {label!r} and {split!r}.")
-    root = existing_folder(folder, "images")
-    paths = files_below(root, IMAGE_ENDINGS)
+    root = existing_folder(folder, f"{holding}s")
+    paths = files_below(root, endings)
     if not paths:
-        raise DataError(f"The folder {root} holds no image: no file ends in {', '.join(sorted(IMAGE_ENDINGS))}.")
+        raise DataError(f"The folder {root} holds no {holding}: no file ends in {', '.join(sorted(endings))}.")
     inner = _without_common_folder(paths)
     parts = [PART_WORDS.get(path.partition("/")[0].lower()) if "/" in path else None for path in inner]
     # Only where a folder for training stands beside another part: a class may be called "test".

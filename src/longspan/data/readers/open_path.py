@@ -11,11 +11,13 @@ import polars as pl
 from longspan.columns import Column, Image
 from longspan.data.annotations import read_coco
 from longspan.data.annotations.faults import OnError
+from longspan.data.annotations.files import IMAGE_ENDINGS, files_below
 from longspan.data.readers.annotated_folder import coco_images, is_coco, read_annotated_folder
 from longspan.data.readers.box_rows import Corners, box_columns, boxes_by_image, count_from_one
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.image_paths import ImagePaths, find_image_paths
 from longspan.data.readers.readers import head_of_table, read_csv, read_parquet
+from longspan.data.readers.text_files import holds_texts, read_text_folder
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
@@ -73,6 +75,9 @@ def open_path(
         if found is not None:
             tell(found[1])
             return found[0]
+        if not files_below(path, IMAGE_ENDINGS) and holds_texts(path):
+            tell("a text in each file")
+            return read_text_folder(path)
         return read_folder(path, image=image or "image")
     if not path.is_file():
         raise DataError(f"There is no file or folder {path}.")
