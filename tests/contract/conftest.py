@@ -203,6 +203,17 @@ def speech_commands_test():
     return {"speech_commands_test_set_v0.02.tar.gz": tar_gz(members)}, (len(members),)
 
 
+def rt_polarity():
+    """Sentences with one word that tells."""
+    rng = np.random.default_rng(8)
+    fillers = ["film", "story", "plot", "scene", "actor"]
+    files = {}
+    for ending, words in (("pos", ("good", "great")), ("neg", ("bad", "dull"))):
+        lines = [f"{' '.join(rng.choice(fillers, 3))} {words[row % 2]} number {row}" for row in range(30)]
+        files[f"rt-polaritydata/rt-polarity.{ending}"] = ("\n".join(lines) + "\n").encode("latin-1")
+    return {"rt-polaritydata.public.tar.gz": tar_gz(files)}, (2,)
+
+
 def wider_face():
     """One face on each photo: a bright rectangle."""
     rng = np.random.default_rng(5)
@@ -222,6 +233,7 @@ def wider_face():
 MADE = {
     "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
+    "rt-polarity": rt_polarity,
 }  # fmt: skip
 
 

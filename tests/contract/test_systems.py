@@ -82,6 +82,9 @@ EXAMPLES = {
         {},
         ("speech-commands-test", "word"),
     ),
+    "movie-reviews": Example(
+        {"strategy": "text_cnn", "epochs": 12, "folds": 3, "only": 1}, {"accuracy": 0.9}, ("rt-polarity", "label")
+    ),
 }
 every = pytest.mark.parametrize("name", list(SYSTEMS))
 

@@ -8,6 +8,7 @@ from longspan.systems.faces import FACES
 from longspan.systems.keywords import KEYWORDS
 from longspan.systems.lanes import LANES_SYSTEM
 from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
+from longspan.systems.movie_reviews import MOVIE_REVIEWS
 from longspan.systems.numbers.quickstart import QUICKSTART
 from longspan.systems.numbers.read_numbers import READ_NUMBERS
 from longspan.systems.objects import OBJECTS
@@ -27,7 +28,7 @@ SYSTEMS = Registry[System]("system", name_of=lambda system: system.name, summary
 for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
-    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS,
+    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

@@ -37,7 +37,7 @@ def test_lines_of_parallel_files_belong_together(tmp_path):
     write(tmp_path, {"a.en": "A dog.\r\nA cat.\n", "a.fr": "Un chien.\nUn chat.\n", "b.fr": "Un chien.\n"})
     table = ls.Table.from_parallel({"en": tmp_path / "a.en", "fr": tmp_path / "a.fr"})
     assert (table["en"], table["fr"]) == (["A dog.", "A cat."], ["Un chien.", "Un chat."])
-    with pytest.raises(DataError, match=r"equally many lines, .* a\.en 2, .*b\.fr 1"):
+    with pytest.raises(DataError, match=r"equally many lines, .*a\.en 2, .*b\.fr 1"):
         ls.Table.from_parallel({"en": tmp_path / "a.en", "fr": tmp_path / "b.fr"})
     write(tmp_path, {"b.en": "\n", "c.en": b"a\xe9"})
     with pytest.warns(UserWarning, match="1 line is empty in at least one file"):

@@ -1,0 +1,48 @@
+"""Counted words through the system, from made-up reviews."""
+
+import json
+
+import pytest
+
+import longspan as ls
+from longspan.errors import ConfigError
+from longspan.systems import SystemRun, find_system
+from longspan.systems.movie_reviews import MovieReviewsOptions
+
+
+def reviews(parts=()):
+    texts = [f"a {word} film with scene {n}" for n in range(30) for word in ("good", "bad")]
+    cells = {"text": texts, "label": ["positive", "negative"] * 30}
+    columns = {"text": ls.Text(), "label": ls.Category()}
+    if parts:
+        cells["part"] = [parts[n % len(parts)] for n in range(60)]
+        columns["part"] = ls.Category()
+    return ls.Table.from_arrays(cells, columns)
+
+
+def run(options, folder):
+    find_system("movie-reviews").run(options, SystemRun("movie-reviews", folder, quiet=True))
+    return json.loads((folder / "result.json").read_text())
+
+
+@pytest.mark.parametrize("strategy", ["tfidf", "nbsvm"])
+def test_words_are_counted_fold_by_fold(strategy, tmp_path, monkeypatch):
+    monkeypatch.setattr(ls.datasets, "load", lambda name: reviews())
+    result = run(MovieReviewsOptions(strategy=strategy, folds=3, only=2), tmp_path)
+    assert len(result["accuracies"]) == 2
+    assert result["metrics"]["accuracy"] == pytest.approx(sum(result["accuracies"]) / 2, abs=1e-6)
+    assert result["metrics"]["accuracy"] > 0.9
+    assert ls.load(tmp_path / "model.safetensors").predict("a good film")["label"] == "positive"
+    assert "Rows held out" in (tmp_path / "report.html").read_text()
+
+
+def test_test_rows_are_measured_once_the_vault_is_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(ls.datasets, "load", lambda name: reviews(("train", "train", "train", "valid", "test")))
+    options = MovieReviewsOptions(data="sst2", strategy="bag_of_embeddings", epochs=15, lr=2e-2, train_rows=30)
+    assert run(options, tmp_path)["metrics"]["accuracy"] > 0.9
+
+
+def test_options_that_cannot_be_are_refused():
+    for options in ({"folds": 1}, {"only": 11}, {"strategy": "text_cnn", "epochs": 0}, {"limit": 5}):
+        with pytest.raises(ConfigError, match="--"):
+            MovieReviewsOptions(**options)
