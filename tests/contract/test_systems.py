@@ -82,9 +82,7 @@ EXAMPLES = {
         {},
         ("speech-commands-test", "word"),
     ),
-    "movie-reviews": Example(
-        {"strategy": "text_cnn", "epochs": 12, "folds": 3, "only": 1}, {"accuracy": 0.9}, ("rt-polarity", "label")
-    ),
+    "movie-reviews": Example({"strategy": "text_cnn", "epochs": 12, "folds": 3, "only": 1}, {"accuracy": 0.9}),
 }
 every = pytest.mark.parametrize("name", list(SYSTEMS))
 

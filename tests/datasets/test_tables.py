@@ -1,6 +1,7 @@
 """Tables and texts, in the layout that they are published in."""
 
 import datetime
+import gzip
 
 import pytest
 
@@ -170,3 +171,33 @@ def test_sentences_and_captions_of_the_packs(name, parts, shown, data_folder, pl
         for text, part in zip(table["en"], found, strict=True):
             where.setdefault(text, set()).add(part)
         assert name == "multi30k" or all(len(each) == 1 for each in where.values())
+
+
+def test_flickr8k_in_its_own_layout(tmp_path):
+    from longspan.datasets.captions import read_flickr8k
+
+    (tmp_path / "Flicker8k_Dataset").mkdir()
+    for name in ("a.jpg", "b.jpg", "d.jpg"):
+        (tmp_path / "Flicker8k_Dataset" / name).write_bytes(b"")
+    for part, names in (("train", "a.jpg\nc.jpg\n"), ("dev", "b.jpg\n"), ("test", "")):
+        (tmp_path / f"Flickr_8k.{part}Images.txt").write_text(names)
+    lines = ["a.jpg#0\tA dog .", "a.jpg#1\tOne dog", "b.jpg#0\tA cat .", "c.jpg#0\tgone", "d.jpg#0\tin no list"]
+    (tmp_path / "Flickr8k.token.txt").write_text("\n".join(lines))
+    table = read_flickr8k(tmp_path)
+    assert list(zip(table["caption"], table["number"], table["part"], strict=True)) == [
+        ("A dog .", "0", "train"),
+        ("One dog", "1", "train"),
+        ("A cat .", "0", "valid"),
+    ]
+
+
+def test_multi30k_as_published(read, kit):
+    parts = ("train", "val", "test_2016_flickr", "test_2017_flickr")
+    packed = {
+        f"multi30k/{part}.{language}.gz": gzip.compress(f"{language} of {part} .\n".encode())
+        for part in parts
+        for language in ("en", "fr", "de")
+    }
+    table = read("multi30k", packed)
+    assert table["fr"] == [f"fr of {part} ." for part in parts]
+    assert table["part"] == ["train", "valid", "test", "test_2017"]

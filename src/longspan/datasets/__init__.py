@@ -8,7 +8,7 @@ from pathlib import Path
 from longspan.data.table import Table
 from longspan.datasets.adult import ADULT, ADULT_SMALL
 from longspan.datasets.camvid import CAMVID
-from longspan.datasets.captions import FLICKR8K_SMALL
+from longspan.datasets.captions import FLICKR8K, FLICKR8K_SMALL
 from longspan.datasets.cifar import CIFAR10, CIFAR100
 from longspan.datasets.coco128 import COCO128
 from longspan.datasets.digits import DIGITS
@@ -57,7 +57,7 @@ __all__ = [
 for _data in (
     DIGITS, MNIST, FASHION_MNIST, KMNIST, CIFAR10, CIFAR100,
     PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL,
-    ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2, MULTI30K, TATOEBA_EN_FR, FLICKR8K_SMALL,
+    ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2, MULTI30K, TATOEBA_EN_FR, FLICKR8K, FLICKR8K_SMALL,
     FSDD, SPEECH_COMMANDS_TEST, ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50,
     LIBRISPEECH, LIBRISPEECH_SMALL, YESNO,
 ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""Photographs with captions: a part of Flickr8k."""
+"""Photographs with captions: Flickr8k, and a part of it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from longspan.columns import Category, Image, Text
 from longspan.data.table import Table
 from longspan.datasets.named import NamedData, RemoteFile, Source
 
-__all__ = ["FLICKR8K_SMALL"]
+__all__ = ["FLICKR8K", "FLICKR8K_SMALL", "read_flickr8k"]
 
 _PARTS = {"train": "train", "dev": "valid", "test": "test"}
+_HOME = "https://github.com/jbrownlee/Datasets"
+_LICENCE = "research use (Hodosh, Young, Hockenmaier 2013); photographs under their Flickr licences"
+_ADDRESS = f"{_HOME}/releases/download/Flickr8k/"
 
 
 def _load(root: Path) -> Table:
@@ -27,18 +30,74 @@ def _load(root: Path) -> Table:
         "number": [row["n"] for row in rows],
         "part": [_PARTS[row["split"]] for row in rows],
     }
+    return _table(folder, cells)
+
+
+def read_flickr8k(root: Path, images: str = "Flicker8k_Dataset") -> Table:
+    """Columns `image`, `caption`, `number` and `part` of files in Flickr8k's own layout.
+
+    Lines of `Flickr8k.token.txt` are `NAME.jpg#NUMBER`, a tab, and the caption; `Flickr_8k.trainImages.txt` and the
+    like list the images of each part. Captions of images that are in none of the lists, or not there, are left out.
+
+    Args:
+        root: The folder of the lists.
+        images: Folder of the images below it.
+    """
+    part_of = {}
+    for name, part in _PARTS.items():
+        for line in (root / f"Flickr_8k.{name}Images.txt").read_text("utf-8").split():
+            part_of[line] = part
+    cells: dict[str, list[str]] = {"image": [], "caption": [], "number": [], "part": []}
+    for line in (root / "Flickr8k.token.txt").read_text("utf-8").splitlines():
+        place, _, caption = line.partition("\t")
+        image, _, number = place.partition("#")
+        if image in part_of and (root / images / image).is_file():
+            row = (f"{images}/{image}", caption.strip(), number, part_of[image])
+            for column, cell in zip(cells, row, strict=True):
+                cells[column].append(cell)
+    return _table(root, cells)
+
+
+def _table(folder: Path, cells: dict[str, list[str]]) -> Table:
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
     columns = {"image": Image(), "caption": Text(), "number": Category(), "part": Category()}
     return Table(frame, columns, root=folder, source=str(folder))
 
+
+FLICKR8K = NamedData(
+    name="flickr8k",
+    title="Flickr8k: photographs with five captions each",
+    rows=40_000,
+    task="image -> caption",
+    licence=_LICENCE,
+    home=_HOME,
+    sources=(
+        Source(
+            files=tuple(
+                RemoteFile(
+                    path=name,
+                    size=size,
+                    exact=False,
+                    urls=(f"{_ADDRESS}{name}",),
+                    stated_by="J. Brownlee's copy on GitHub (address)",
+                )
+                for name, size in (("Flickr8k_Dataset.zip", 1_115_000_000), ("Flickr8k_text.zip", 2_300_000))
+            ),
+            load=read_flickr8k,
+            layout=(("Flicker8k_Dataset/*.jpg", 8091), ("Flickr8k.token.txt", 1), ("Flickr_8k.*Images.txt", 3)),
+        ),
+    ),
+    small="flickr8k-small",
+    note="6,000 images to train on, 1,000 for validation, 1,000 to test on.",
+)
 
 FLICKR8K_SMALL = NamedData(
     name="flickr8k-small",
     title="Flickr8k: 1,900 of its photographs with five captions each",
     rows=9500,
     task="image -> caption",
-    licence="research use (Hodosh, Young, Hockenmaier 2013); photographs under their Flickr licences",
-    home="https://hockenmaier.cs.illinois.edu/8k-pictures.html",
+    licence=_LICENCE,
+    home=_HOME,
     sources=(
         Source(
             files=(

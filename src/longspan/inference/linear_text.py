@@ -104,7 +104,7 @@ class LinearText:
         del batch_size
         several = isinstance(data, Table | list | tuple)
         if isinstance(data, Table):
-            values = data.column_values(self._name)
+            values: list[Any] = data.column_values(self._name)
         else:
             values = [v.get(self._name) if isinstance(v, dict) else v for v in (data if several else [data])]
         faults = [
@@ -112,7 +112,8 @@ class LinearText:
         ]
         if faults:
             raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
-        by_target = {name: self.heads[name].decode(each) for name, each in self._raw(values).items()}
+        texts: list[str] = values
+        by_target = {name: self.heads[name].decode(each) for name, each in self._raw(texts).items()}
         found = [Prediction({name: each[row] for name, each in by_target.items()}) for row in range(len(values))]
         return found if several else found[0]
 

@@ -27,8 +27,8 @@ class WordTokens(Tokenizer):
     Example:
         >>> tokens = WordTokens(min_count=1).train(["A dog barks.", "A cat!"])
         >>> tokens.encode("a dog sleeps")
-        [4, 8, 1]
-        >>> tokens.decode([4, 8, 6])
+        [4, 9, 1]
+        >>> tokens.decode([4, 9, 7])
         'a dog barks'
     """
 

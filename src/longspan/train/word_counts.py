@@ -100,7 +100,10 @@ class WordCounts:
         from sklearn.feature_extraction.text import CountVectorizer
 
         assert isinstance(column, Category)
-        counter = CountVectorizer(analyzer=lambda text: word_ngrams(text, *self.ngrams), min_df=self.min_count)
+        counter = CountVectorizer(
+            analyzer=lambda text: word_ngrams(text, *self.ngrams),  # type: ignore[arg-type]
+            min_df=self.min_count,
+        )
         try:
             counts = counter.fit_transform(texts)
         except ValueError as error:
@@ -148,8 +151,8 @@ class WordCounts:
 
         there = (counts > 0).astype(np.float64)
         for number in present:
-            own = classes == number
-            p, q = (self.smoothing + np.asarray(there[part].sum(0)).ravel() for part in (own, ~own))
+            own: np.ndarray = classes == number
+            p, q = (self.smoothing + np.asarray(part @ there).ravel() for part in (own, ~own))
             ratio = np.log((p / p.sum()) / (q / q.sum()))
             model = LinearSVC(C=self.strength or 1.0, random_state=seed).fit(there.multiply(ratio).tocsr(), own)
             found = model.coef_[0]
