@@ -46,16 +46,19 @@ def draw_difference(
     gain = -np.array([each.difference for each in known], float)
     low = -np.array([np.nan if each.high is None else each.high for each in known], float)
     high = -np.array([np.nan if each.low is None else each.low for each in known], float)
+    wide_low = -np.array([np.nan if each.rows_high is None else each.rows_high for each in known], float)
+    wide_high = -np.array([np.nan if each.rows_low is None else each.rows_low for each in known], float)
     sheet, (axes,) = new_axes(width_px=760, height_px=340)
     axes.set_xscale("log")
     edge = 1.25 if len(sizes) > 1 else 2.0
     axes.set_xlim(sizes[0] / edge, sizes[-1] * edge)
-    reach = 1.15 * float(np.nanmax(np.abs(np.concatenate([gain, low, high])))) or 1e-3
+    reach = 1.15 * float(np.nanmax(np.abs(np.concatenate([gain, low, high, wide_low, wide_high])))) or 1e-3
     axes.set_ylim(-reach, reach)
     axes.axhspan(0, reach, color=COLOURS[0], alpha=0.05, linewidth=0)
     axes.axhspan(-reach, 0, color=COLOURS[1], alpha=0.07, linewidth=0)
     axes.axhline(0, color=FAINT, linewidth=1.2)
     if len(sizes) > 1:
+        axes.fill_between(sizes, wide_low, wide_high, color=INK, alpha=0.07, linewidth=0)
         axes.fill_between(sizes, low, high, color=INK, alpha=0.12, linewidth=0)
         axes.plot(sizes, gain, color=INK, linewidth=1.8)
     axes.errorbar(sizes, gain, yerr=[gain - low, high - gain], fmt="none", ecolor=INK, elinewidth=1.3, capsize=4)
@@ -117,7 +120,10 @@ def caption_of(compared: Sequence[Comparison], level: float) -> str:
     seeds = max((each.pairs for each in compared), default=0)
     if seeds < 2:
         return "The difference between the two strategies at each size; a single seed, so no interval."
-    return (
+    text = (
         f"The difference between the two strategies at each size, paired by seed ({seeds} seeds), with "
-        f"{percent(level)} intervals."
+        f"{percent(level)} intervals"
     )
+    if any(each.rows_low is not None for each in compared):
+        return f"{text}: dark for other trainings on these rows, light for other rows like these as well."
+    return f"{text}."

@@ -61,7 +61,7 @@ def learning_curves(
     _scale_errors(axes, found, unit)
     largest = max(point.size * scales[name] for name, curve in found.items() for point in curve.points)
     _scale_sizes(axes, found, scales, over_cost=cost_per_row is not None)
-    lasts = {curve.points[-1].size * scales[name] for name, curve in found.items() if curve.fit}
+    lasts = {curve.points[-1].size * scales[name] for name, curve in found.items() if curve.fits}
     if beyond > 1 and lasts == {largest}:  # else each curve ends elsewhere, and its dashes say enough
         _mark_beyond(axes, largest)
     axes.set_xlabel("labelling cost" if cost_per_row is not None else "training rows")
@@ -86,12 +86,14 @@ def _draw(axes: Axes, curve: Curve, colour: str, scale: float, beyond: float) ->
         x, means, "o", color=colour, markersize=7, markeredgecolor=ON_COLOUR, markeredgewidth=1.2, zorder=4
     )  # fmt: skip
     if curve.fit is None:
+        if len(x) > 1:
+            axes.plot(x, means, color=colour, linewidth=2, zorder=3)
         if np.isfinite(low).any():
             axes.errorbar(x, means, yerr=[means - low, high - means], fmt="none", ecolor=colour, elinewidth=1.6)
         return float(x[-1]), float(means[-1])
     sizes = np.geomspace(curve.fit.sizes[0], curve.fit.sizes[-1], 100)
     axes.plot(sizes * scale, curve.fit.measured_at(sizes)[0], color=colour, linewidth=2, zorder=3)
-    if beyond > 1:
+    if beyond > 1 and curve.fits:  # a law that misses what was measured foretells nothing
         sizes = np.geomspace(curve.fit.sizes[0], curve.fit.sizes[-1] * beyond, 160)
         law = curve.fit.law_at(sizes)[0]
         axes.plot(sizes * scale, law, color=colour, linewidth=1.3, linestyle=(0, (4, 2.5)), zorder=2.5)

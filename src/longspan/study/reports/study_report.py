@@ -88,6 +88,22 @@ def _headlines(page: Document, results: StudyResults, target: str) -> None:
     if len(found) > 1 and not crossed and len(results.plan.sizes) > 1:
         sizes = results.plan.sizes
         page.headline(f"crossover{of}", "none", f"within {min(sizes):,} to {max(sizes):,} rows")
+    _more_data(page, results, target, found[ranked[0]], of)
+
+
+def _more_data(page: Document, results: StudyResults, target: str, best: Curve, of: str) -> None:
+    """What twice the data is projected to bring the strategy with the lowest error, where that can be projected."""
+    last = best.points[-1]
+    if len(best.points) < 2 or not last.mean or not last.learned:
+        return
+    forecast = results.extrapolate(best.strategy, 2.0 * last.size, target=target)
+    unit = results.unit(target)
+    low, high = forecast.interval(0.8)
+    page.headline(
+        f"twice the data{of}", say_error(forecast.quantile(0.5), unit),
+        f"projected error of {best.strategy} with {say_size(forecast.size)} rows, now {say_error(last.mean, unit)}; "
+        f"{percent(0.8)}: {say_interval(low, high, unit)}",
+    )  # fmt: skip
 
 
 def _choice(
@@ -207,7 +223,7 @@ def _how(page: Document, results: StudyResults) -> None:
     page.section("How it was measured").text(
         "For each seed the training rows were put in an order of their own, and each size is the first so many of "
         "them: subsets are nested, and the same for every strategy. A prediction is made from the task's inputs alone, "
-        f"and its values are compared with the truth. {_budget(settings['budget'])} Each run computed with "
+        f"and its values are compared with the targets. {_budget(settings['budget'])} Each run computed with "
         f"{settings['threads']} {'thread' if settings['threads'] == 1 else 'threads'}."
     )
     rows = {f"rows, {part}": count for part, count in facts["task"]["rows"].items()}
@@ -256,7 +272,7 @@ def _law(curve: Curve, unit: str) -> dict[str, object]:
     return {
         "strategy": curve.strategy,
         "law": f"{curve.law.a:.3g} n^-{curve.law.b:.3g} + {curve.law.c:.3g}" + ("" if curve.fits else ", fits badly"),
-        "floor c": say_error(floor.value, unit) + sure,
+        "floor c": say_error(floor.value, unit) + sure if curve.fits else None,
         "gain by twice the data, extrapolated": f"{half.value * 100:.2g} % of the error" if curve.fits else None,
     }
 
