@@ -11,6 +11,8 @@ from longspan.columns import Spatial
 from longspan.datasets import make_scenes
 from longspan.heads import HEADS, head_from_json
 from longspan.inference.source import prepare_inputs, sum_losses
+from longspan.nn.detections import DetectorOutputs
+from longspan.vision.instance_encoding import boxes_in, masks_in
 
 TARGETS = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {
@@ -130,3 +132,36 @@ def test_an_ensemble_averages_what_has_a_mean(kind, scenes):
     expected = members[0].heads[TARGETS[kind]].reduce((apart[0] + apart[1]) / 2)
     said = both.predict(images)
     assert all((one[TARGETS[kind]] == two.numpy()).all() for one, two in zip(said, expected, strict=True))
+
+
+def certain_outputs(kind, targets, size_px):
+    """What layers that know every target would give: class logits, or detections with a score of 1."""
+    if kind == "segment":
+        return 50.0 * torch.nn.functional.one_hot(targets.long(), int(targets.max()) + 1).movedim(-1, 1).float()
+    boxes = targets if kind == "detect" else boxes_in(targets)
+    there = (boxes[..., 2:3] > boxes[..., 0:1]).float()
+    detections = torch.cat([boxes[..., :4], there, boxes[..., 4:5]], dim=2)
+    masks = masks_in(targets, size_px) if kind == "segment_instances" else torch.zeros(len(boxes), 0, 0, 0)
+    return DetectorOutputs(torch.zeros(0), detections, masks)
+
+
+@every
+def test_certain_outputs_are_decoded_to_the_ground_truth_and_measured_as_perfect(kind, scenes):
+    learner, name = make(scenes, kind), TARGETS[kind]
+    head, column = learner.heads[name], learner.task.targets[name]
+    values = scenes.column_values(name)
+    targets = torch.from_numpy(np.stack([column.encode(value) for value in values]))
+    predictions = head.reduce(head.postprocess(certain_outputs(kind, column.prepare(targets), column.size_px)))
+    decoded = [each.value for each in head.decode(predictions)]
+    assert [column.error(value, found) for value, found in zip(values, decoded, strict=True)] == [0.0] * len(values)
+    assert column.error(values[0], decoded[1]) > 0  # images differ, and the error sees it
+    measured = head.measure(predictions, column.prepare(targets))
+    assert measured[head.metrics[0].name] == pytest.approx(1.0)
+
+
+@every
+def test_training_lowers_the_loss_of_the_training_rows(kind, scenes):
+    learner = make(scenes, kind)
+    before = learner.evaluate("train")["loss"]
+    learner.fit_one_cycle(8, lr=5e-3)
+    assert learner.evaluate("train")["loss"] < 0.97 * before
