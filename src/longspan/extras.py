@@ -42,6 +42,7 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("yaml", ("yaml",), "data.yaml of Ultralytics and Roboflow, and class lists in YAML"),
         Extra("rcnn", ("cv2",), "the systems on R-CNN: selective search"),
         Extra("ray", ("ray",), "studies on a Ray cluster: longspan study --backend ray"),
+        Extra("search", ("optuna",), "tuning inside studies by Optuna: longspan study --search optuna"),
         Extra("notebook", ("ipywidgets",), "progress bars in notebooks"),
         Extra("test", ("pytest", "hypothesis"), "longspan's own tests"),
     )

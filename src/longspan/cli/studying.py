@@ -72,6 +72,8 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     options = check_early(options, named.values())
     if told.backend == "ray":
         require_extra("ray", "--backend ray")
+    if told.search == "optuna":
+        require_extra("search", "--search optuna")
     _sizes(told.sizes, _SMALLEST)
     budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
     table, image, options = read_rows(
