@@ -38,6 +38,7 @@ __all__ = [
     "Targets",
     "TestRows",
     "Time",
+    "Transcripts",
     "ValidRows",
     "Views",
 ]
@@ -69,6 +70,14 @@ Root = Annotated[
         metavar="FOLDER",
         help="For a table: the folder that its paths start from.  [default: that of the file, or the folder below it "
         "that holds the images]",
+    ),
+]
+Transcripts = Annotated[
+    str | None,
+    Opt(
+        metavar="FILE|FOLDER",
+        help="Texts of the recordings in SOURCE: a folder of Kaldi or LibriSpeech, Common Voice's .tsv, LJSpeech's "
+        "metadata.csv, or a file with a recording, a tab and its text on each line.",
     ),
 ]
 Suffix = Annotated[

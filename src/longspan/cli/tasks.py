@@ -48,7 +48,7 @@ def read_rows(
     """
     target, columns = typed_targets(options.target, options.column)
     options = replace(options, target=target, column=columns)
-    table = read_source(
+    table = _transcribed(options, tell) if options.transcripts is not None else read_source(
         options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
         suffix=options.suffix, corners=options.corners, annotated=options.annotation_format, targets=options.target,
         on_error=options.on_error,
@@ -70,6 +70,22 @@ def read_rows(
     if options.resize is not None:
         table = table.with_column(image, replace(table.columns[image], resize=options.resize))  # type: ignore[type-var]
     return table, image, options
+
+
+def _transcribed(options: TrainOptions, tell: Callable[[str], None]) -> Table:
+    """The recordings in the folder SOURCE with the texts of --transcripts.
+
+    Raises:
+        ConfigError: options that do not go with it.
+    """
+    from longspan.data import Table
+
+    for flag, value in (("--pattern", options.pattern), ("--root", options.root), ("--suffix", options.suffix)):
+        if value is not None:
+            raise ConfigError(f"{flag} does not go with --transcripts, which name the recordings.")
+    assert options.transcripts is not None
+    on_error = "skip" if options.on_error == "skip" else "raise"
+    return Table.from_transcripts(options.transcripts, root=options.source, on_error=on_error, tell=tell)
 
 
 def _with_text(

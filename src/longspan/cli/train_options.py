@@ -19,7 +19,18 @@ MODES = ("fine-tune", "one-cycle", "fit")
 AUGMENTS = ("none", "photos", "digits", "speech", "sounds", "words")
 RESIZES = ("crop", "stretch", "pad")
 _FILE = "run.json"
-_PATHS = ("source", "root", "relabel", "annotations", "classes", "weights", "out", "report", "checkpoints")
+_PATHS = (
+    "source",
+    "root",
+    "transcripts",
+    "relabel",
+    "annotations",
+    "classes",
+    "weights",
+    "out",
+    "report",
+    "checkpoints",
+)
 _WRITTEN = ("out", "report", "checkpoints")  # these need not be there yet; the others may be no paths at all
 _LISTS = ("target", "column", "ignored")
 
@@ -37,6 +48,7 @@ class TrainOptions:
     image: str | None = None
     root: str | None = None
     suffix: str | None = None
+    transcripts: str | None = None
     corners: str | None = None
     target: tuple[str, ...] = ()
     column: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from longspan.data.readers.open_path import open_path
 from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
 from longspan.data.readers.series import cells_of
 from longspan.data.readers.text_files import read_parallel, read_text_folder
+from longspan.data.readers.transcripts import Layout, read_transcripts
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.splits.split import Split, make_split
 from longspan.data.splits.time_split import Gap
@@ -177,6 +178,19 @@ class Table:
             DataError: a file is not there, is not UTF-8, or has another number of lines.
         """
         return cls.of(read_parallel(files))
+
+    @classmethod
+    def from_transcripts(
+        cls,
+        path: str | Path,
+        layout: Layout | None = None,
+        *,
+        root: str | Path | None = None,
+        on_error: OnError = "raise",
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> Table:
+        """Recordings and texts in a layout of speech data; see `longspan.data.readers.transcripts.read_transcripts`."""
+        return cls.of(read_transcripts(path, layout, root=root, on_error=on_error, tell=tell))
 
     @classmethod
     def from_csv(

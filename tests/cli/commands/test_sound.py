@@ -100,3 +100,18 @@ def test_texts_are_read_from_sequences(longspan, recordings, tmp_path, monkeypat
         "There is no language model"
         in longspan("transcribe", "t.safetensors", "x.wav", "--language-model", "gone.arpa").err
     )
+
+
+def test_transcripts_are_read_by_their_layout(longspan, recordings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{p.relative_to(recordings)}\t{p.parent.name}" for p in sorted(recordings.rglob("*.wav"))]
+    (tmp_path / "texts.tsv").write_text("\n".join([*lines, "gone.wav\tlow"]))
+    words = ["train", recordings, "--transcripts", "texts.tsv", "--target", "text", "--epochs", "1", "--leaks", "allow",
+             "--model", "quartznet"]  # fmt: skip
+    done = longspan(*words)
+    assert done.code == 2
+    assert "texts.tsv, line 29: there is no recording" in done.err
+    done = longspan(*words, "--on-error", "skip", "--out", "t.safetensors")
+    assert done.code == 0, done.err
+    assert "1 of 29 recordings" in done.out + done.err
+    assert "--pattern does not go with --transcripts" in longspan(*words, "--pattern", "(?P<w>.*)").err

@@ -28,6 +28,7 @@ def train(
     image: told.ImageColumn = None,
     root: told.Root = None,
     suffix: told.Suffix = None,
+    transcripts: told.Transcripts = None,
     corners: told.Corners = None,
     target: told.Targets = None,
     column: told.Columns = None,
