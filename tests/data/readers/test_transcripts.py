@@ -49,7 +49,7 @@ def listed(root):
 def test_layouts_are_known_by_their_files(make, tmp_path):
     table = ls.Table.from_transcripts(make(tmp_path))
     assert table["text"][0].lower() == "hello there"
-    assert table.columns["audio"].layout == "sequence"
+    assert table.columns["audio"].ragged
     assert len(ls.audio.read_samples(table.value(0, "audio"), 8000)) == (4000 if make is kaldi else 8000)
     if make in (kaldi, librispeech, common_voice):
         assert table["speaker"][0] in ("ann", "12")
