@@ -158,7 +158,7 @@ class WordCounts:
             found = model.coef_[0]
             mixed = (1 - self.interpolation) * np.abs(found).mean() + self.interpolation * found
             weights[:, number] = mixed * ratio
-            bias[number] = model.intercept_[0]
+            bias[number] = np.ravel(model.intercept_)[0]
             if len(present) == 2:  # the other class is the same machine, mirrored
                 other = present[1] if number == present[0] else present[0]
                 weights[:, other], bias[other] = 0.0, 0.0
