@@ -339,3 +339,10 @@ def test_ignored_numbers_of_a_palette_mask_stay_ignored(tmp_path):
     palette = [BLACK, GREEN, RED, *[BLACK] * 252, (224, 224, 192)]
     path = palette_mask(tmp_path / "m.png", [[0, 1, 255]], palette)
     assert COLOURED.classes(path).tolist() == [[0, 2, 255]]
+
+
+def test_masks_of_0_and_255_beside_others_of_0_and_1_are_said():
+    binary = np.array([[0, 255], [0, 255]], np.uint8)
+    with pytest.warns(UserWarning, match="1 of the training masks hold only 0 and 255, and 255 is ignored"):
+        Mask().fit([binary, np.array([[0, 1], [1, 1]], np.uint8)])
+    Mask().fit([np.array([[0, 1], [1, 255]], np.uint8)])  # a border that is ignored

@@ -295,7 +295,7 @@ def describe_targets(table: Table, targets: Sequence[str]) -> str:
         if kind == "category":
             what = _counted(Counter(cells.to_list()))
         elif kind in ("boxes", "instances"):
-            what = f"{kind} of {_objects(cells.to_list())}"
+            what = f"{kind} of {_objects(cells.to_list(), getattr(table.columns[name], 'vocab', ()))}"
         elif kind == "mask" and (vocab := getattr(table.columns[name], "vocab", ())):
             shown = ", ".join(map(str, vocab[:_SHOWN_CLASSES])) + (", ..." if len(vocab) > _SHOWN_CLASSES else "")
             what = f"mask of {len(vocab)} classes ({shown})"
@@ -332,13 +332,16 @@ def _counted(counts: Counter[Any]) -> str:
     return f"{len(counts)} class{'es' if len(counts) != 1 else ''} ({shown}{more})"
 
 
-def _objects(rows: Sequence[Sequence[Any]]) -> str:
-    """How many of each label lie in the images, and in how many there is nothing."""
+def _objects(rows: Sequence[Sequence[Any]], vocab: Sequence[Any] = ()) -> str:
+    """How many of each label lie in the images, in how many there is nothing, and which classes never occur."""
     from longspan.vision.annotation_values import label_of
 
     counts = Counter(label_of(each) if isinstance(each, dict) else "object" for row in rows for each in row)
     empty = sum(not row for row in rows)
-    return _counted(counts) + (f", {empty:,} images with none" if empty else "")
+    never = [str(label) for label in vocab if label not in counts]
+    shown = ", ".join(never[:_SHOWN_CLASSES]) + (", ..." if len(never) > _SHOWN_CLASSES else "")
+    without = f", {empty:,} image{'s' if empty > 1 else ''} with none" if empty else ""
+    return _counted(counts) + without + (f"; no {shown}" if never else "")
 
 
 def describe_split(split: Split) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
@@ -122,9 +123,12 @@ class Mask(Spatial):
             return self
         found: set[int] = set()
         faults: list[Fault] = []
+        codings: Counter[tuple[int, ...]] = Counter()
         for number, value in enumerate(values):
             try:
-                found.update(_numbers(read_stored(value)))
+                numbers = _numbers(read_stored(value))
+                found.update(numbers)
+                codings[tuple(numbers) if len(numbers) < 3 else ()] += 1
             except ValueError as error:  # reported with its row when the rows are read, unless all are like this
                 faults.append(Fault(value if isinstance(value, str) else f"mask {number}", str(error)))
         if faults and not found:
@@ -136,7 +140,7 @@ class Mask(Spatial):
                 f"{_listed(tuple(sorted(found))) or 'none'}; ignored: {_listed(self.ignored) or 'none'}. "
                 "Mask(vocab=..., values=..., ignored=...) says what the numbers mean."
             )
-        warn_of_guesses(classes, found.intersection(self.ignored))
+        warn_of_guesses(classes, found.intersection(self.ignored), codings)
         return replace(self, values=classes)
 
     @property

@@ -16,7 +16,17 @@ import torch
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PILImage
 
-__all__ = ["MAX_PIXELS", "Resize", "look", "one_at_a_time", "open_image", "read_pixels", "resize", "turned_by_exif"]
+__all__ = [
+    "MAX_PIXELS",
+    "Resize",
+    "look",
+    "one_at_a_time",
+    "open_image",
+    "read_pixels",
+    "resize",
+    "turned_by_exif",
+    "turned_unseen",
+]
 
 Resize = Literal["crop", "stretch", "pad"]
 MAX_PIXELS = 178_956_970
@@ -32,6 +42,7 @@ _FEW_LEVELS = (
 )
 _WHITE_16_BITS = 65535.0
 _STRIP_PIXELS = 1 << 20
+_TURNED = range(2, 9)  # EXIF orientations that turn or mirror
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that lie on their side
 
 
@@ -102,6 +113,17 @@ def turned_by_exif(value: Any) -> bool:
     image = open_image(value)
     try:
         return image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+    finally:
+        if image is not value:
+            image.close()
+
+
+def turned_unseen(value: Any) -> bool:
+    """Whether an EXIF orientation turns or mirrors the stored image without changing its height and width."""
+    image = open_image(value)
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return orientation in _TURNED and (orientation not in _SIDEWAYS or image.width == image.height)
     finally:
         if image is not value:
             image.close()

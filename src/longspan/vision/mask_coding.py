@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,24 @@ def check_classes_occur(
     warnings.warn(f"{what}. The masks also hold {odd}, which is ignored. {cure}", stacklevel=4)
 
 
-def warn_of_guesses(classes: Sequence[int], left_out: Collection[int]) -> None:
-    """Warn where classes that were learned from the masks are probably not what was meant."""
+def warn_of_guesses(
+    classes: Sequence[int], left_out: Collection[int], codings: Mapping[tuple[int, ...], int] | None = None
+) -> None:
+    """Warn where classes that were learned from the masks are probably not what was meant.
+
+    Args:
+        classes: The numbers that are taken as classes.
+        left_out: Numbers that occur and are ignored.
+        codings: How many masks hold these one or two numbers and no others.
+    """
+    two = (codings or {}).get((0, 255), 0)
+    if 255 in left_out and two:
+        warnings.warn(
+            f"{two} of the training masks hold only 0 and 255, and 255 is ignored, while others hold the classes "
+            f"{', '.join(map(str, classes[:10]))}. If 255 is the object in these files, write all masks with the same "
+            "numbers.",
+            stacklevel=4,
+        )
     if 255 in left_out and max(classes) >= _GREY_LEVEL and len(classes) < _FEW_CLASSES:  # 0, 128, 255: grey levels
         warnings.warn(
             f"The training masks hold the classes {', '.join(map(str, classes[:10]))}, and {max(left_out)}, which is "

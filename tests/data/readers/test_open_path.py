@@ -146,3 +146,72 @@ def test_what_is_not_there_or_no_table_says_so(tmp_path):
         ls.Table.read(tmp_path / "nothing")
     with pytest.raises(DataError, match=r"ends in '\.exe'"):
         ls.Table.read(write(tmp_path / "a.exe", "x"))
+
+
+def test_boxes_of_images_whose_size_is_not_the_one_in_the_table_are_refused(tmp_path):
+    draw(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as opened:
+        width, height = opened.size
+    head = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+    assert len(ls.Table.read(write(tmp_path / "b.csv", f"{head}a.png,{width},{height},cat,1,2,5,6\n"))) == 1
+    assert len(ls.Table.read(write(tmp_path / "b.csv", f"{head}a.png,4,3,cat,1,2,5,5\n"))) == 1  # sizes of the boxes
+    with pytest.raises(DataError, match=f"the image is {width} x {height} px, but the table says {2 * width} x"):
+        ls.Table.read(write(tmp_path / "b.csv", f"{head}a.png,{2 * width},{2 * height},cat,1,2,5,6\n"))
+
+
+def test_equal_boxes_are_read_once_and_columns_that_differ_are_named(tmp_path):
+    draw(tmp_path / "a.png")
+    lines = "filename,class,xmin,ymin,xmax,ymax,split,who\n" + "".join(
+        f"a.png,cat,1,2,5,6,{part},me\n" for part in ("train", "test")
+    )
+    with (
+        pytest.warns(UserWarning, match="1 object with the same box and class"),
+        pytest.warns(UserWarning, match="left out 'split', which differs between the boxes of one image"),
+    ):
+        table = ls.Table.read(write(tmp_path / "b.csv", lines))
+    assert (len(table[0]["boxes"]), sorted(table.columns)) == (1, ["boxes", "filename", "who"])
+
+
+def test_images_that_a_table_does_not_list_are_counted(tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        draw(tmp_path / name)
+    told = []
+    open_path(write(tmp_path / "b.csv", "file,kind\na.png,x\n"), tell=told.append)
+    assert "2 images beside those of the table are not in it and left out" in told
+
+
+def test_equal_lines_of_yolo_are_read_once(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    draw(tmp_path / "images" / "a.png")
+    write(tmp_path / "labels" / "a.txt", "0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.2 0.2\n")
+    with pytest.warns(UserWarning, match="1 object with the same box and class"):
+        table = ls.Table.read(tmp_path)
+    assert [box["label"] for box in table[0]["boxes"]] == [0, 1]
+
+
+def test_folders_of_archives_are_no_classes_and_unread_endings_are_said(tmp_path):
+    for name in ("cat/a.png", "dog/b.png", "__MACOSX/cat/a.png", "cat/.ipynb_checkpoints/a.png", "cat/c.jfif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        draw(tmp_path / name.replace(".jfif", ".jpg"))
+    (tmp_path / "cat" / "c.jpg").rename(tmp_path / "cat" / "c.jfif")
+    write(tmp_path / "dog" / "phone.HEIC", "x")
+    with pytest.warns(UserWarning, match=r"1 image left out, such as 'dog/phone.HEIC': longspan does not read .HEIC"):
+        table = ls.Table.read(tmp_path)
+    assert sorted(zip((p.rpartition("/")[2] for p in table["image"]), table["label"], strict=True)) == [
+        ("a.png", "cat"),
+        ("b.png", "dog"),
+        ("c.jfif", "cat"),
+    ]
+
+
+def test_images_that_exif_mirrors_without_changing_their_size_are_said_where_masks_lie_in_them(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    exif = Image.Exif()
+    exif[274] = 3
+    for name in ("a", "b"):
+        Image.new("RGB", (12, 10), (90, 10, 10)).save(tmp_path / "images" / f"{name}.jpg", exif=exif.tobytes())
+        Image.fromarray(np.eye(10, 12, dtype=np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    with pytest.warns(UserWarning, match="an EXIF note turns or mirrors images, such as 'a.jpg', without changing"):
+        ls.Table.read(tmp_path)

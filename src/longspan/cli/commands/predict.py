@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -137,13 +138,20 @@ def predict(
 def _files_of(path: str) -> list[str]:
     """The file itself; of a folder the images and recordings in it and below, hidden ones left out."""
     from longspan.audio.audio_io import AUDIO_ENDINGS
-    from longspan.data.annotations.files import IMAGE_ENDINGS
+    from longspan.data.annotations.files import IMAGE_ENDINGS, UNREAD_ENDINGS, is_hidden
 
     folder = Path(path)
     if len(path) > _LONGEST_NAME or not folder.is_dir():  # a text may be too long to ask the file system for
         return [path]
     found = [each for each in sorted(folder.rglob("*")) if each.suffix.lower() in (*IMAGE_ENDINGS, *AUDIO_ENDINGS)]
-    found = [each for each in found if not any(part.startswith(".") for part in each.relative_to(folder).parts)]
+    found = [each for each in found if not any(is_hidden(part) for part in each.relative_to(folder).parts)]
+    unread = [each for each in folder.rglob("*") if each.suffix.lower() in UNREAD_ENDINGS]
+    if unread:
+        warnings.warn(
+            f"{path}: {len(unread):,} files such as {unread[0].name!r} are left out: longspan does not read "
+            f"{unread[0].suffix}. Convert them to PNG or JPEG.",
+            stacklevel=2,
+        )
     if not found:
         raise ConfigError(f"There are no images or recordings in the folder {path}.")
     return [str(each) for each in found]

@@ -5,12 +5,13 @@ Cells are put together from flat columns of all things, not row by row: with a m
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
-__all__ = ["boxes_cells", "instances_cells"]
+__all__ = ["boxes_cells", "instances_cells", "warn_of_copies", "without_copies"]
 
 
 def boxes_cells(name: str, rows: Sequence[list[dict[str, Any]] | None]) -> pl.Series:
@@ -24,6 +25,27 @@ def boxes_cells(name: str, rows: Sequence[list[dict[str, Any]] | None]) -> pl.Se
         ]
     )
     return _lists(name, rows, fields.to_struct())
+
+
+def without_copies(
+    rows: Sequence[list[dict[str, Any]] | None],
+) -> tuple[list[list[dict[str, Any]] | None], int]:
+    """The objects of each row without those that stand there twice, with the same box and class; how many were."""
+    kept: list[list[dict[str, Any]] | None] = []
+    for row in rows:
+        seen: dict[str, dict[str, Any]] = {repr(sorted(each.items())): each for each in reversed(row or ())}
+        kept.append(None if row is None else list(reversed(seen.values())))
+    return kept, sum(len(row or ()) for row in rows) - sum(len(row or ()) for row in kept)
+
+
+def warn_of_copies(source: str, count: int) -> None:
+    """Say that objects were left out because the same ones stand before them."""
+    plural = "s" if count > 1 else ""
+    warnings.warn(
+        f"{source}: {count:,} object{plural} with the same box and class as another of the same image "
+        f"{'are' if count > 1 else 'is'} read once.",
+        stacklevel=6,
+    )
 
 
 def instances_cells(name: str, rows: Sequence[list[dict[str, Any]] | None]) -> pl.Series:

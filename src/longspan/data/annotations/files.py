@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -10,21 +11,27 @@ from typing import final
 
 from longspan.errors import DataError
 from longspan.storage.file_names import check_file_names
-from longspan.vision.image_io import look, turned_by_exif
+from longspan.vision.image_io import look, turned_by_exif, turned_unseen
 
 __all__ = [
     "IMAGE_ENDINGS",
+    "UNREAD_ENDINGS",
     "ImageFiles",
     "existing_folder",
     "files_below",
     "inside",
+    "is_hidden",
     "lines_of",
     "read_list",
     "read_text",
     "stem_of",
 ]
 
-IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"))
+IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif"))
+UNREAD_ENDINGS = frozenset((".heic", ".heif", ".avif", ".jp2", ".dcm", ".nii", ".svg", ".raw", ".cr2", ".nef", ".dng",
+                            ".tga", ".npy", ".psd"))  # fmt: skip
+"""Of images that are not read: a folder says so where it has some."""
+_NOBODYS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "__pycache__"))
 
 
 def read_text(path: Path, *, limit_bytes: int) -> str:
@@ -107,7 +114,7 @@ def inside(name: object) -> PurePosixPath:
 def files_below(folder: Path, endings: Iterable[str]) -> list[str]:
     """Paths of the files with these endings (in small or capital letters) below a folder, relative to it, sorted.
 
-    Hidden files are left out.
+    Hidden files are left out, and the folders that operating systems and archives leave behind.
 
     Raises:
         DataError: file names that are not UTF-8.
@@ -116,9 +123,14 @@ def files_below(folder: Path, endings: Iterable[str]) -> list[str]:
     # A link to a missing file is kept: it is reported as a file that cannot be read, instead of silently dropped.
     found = (path for path in folder.rglob("*") if path.suffix.lower() in wanted)
     paths = (path.relative_to(folder) for path in found if path.is_file() or not path.exists())
-    names = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    names = sorted(path.as_posix() for path in paths if not any(is_hidden(part) for part in path.parts))
     check_file_names(folder / name for name in names)
     return names
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a file or folder of this name is nobody's data: `.git`, `._cat.jpg`, `__MACOSX`, `@eaDir`."""
+    return part.startswith(".") or part in _NOBODYS
 
 
 @final
@@ -132,6 +144,7 @@ class ImageFiles:
             DataError: there is no such folder.
         """
         self.folder = existing_folder(folder, "images")
+        self._warned = False
 
     @cached_property
     def paths(self) -> list[str]:
@@ -197,12 +210,20 @@ class ImageFiles:
         return list(dict.fromkeys(chosen))
 
     def size_px(self, path: str) -> tuple[int, int]:
-        """Height and width, upright.
+        """Height and width, upright. Where the size cannot show whether annotations are upright too, a warning says so.
 
         Raises:
             ValueError: the image cannot be opened, with the reason.
         """
-        return look(self.folder / path)[1]
+        size = look(self.folder / path)[1]
+        if not self._warned and turned_unseen(self.folder / path):
+            self._warned = True
+            warnings.warn(
+                f"{self.folder}: an EXIF note turns or mirrors images, such as {path!r}, without changing their size. "
+                "Boxes and masks are taken as drawn on the image as viewers show it; check one with task.show().",
+                stacklevel=4,
+            )
+        return size
 
     def turned(self, path: str) -> bool:
         """Whether an EXIF orientation turns the stored image by 90 degrees."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
-from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
+from longspan.data.annotations.annotation_series import boxes_cells, instances_cells, warn_of_copies
 from longspan.data.annotations.class_lists import class_names
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, lines_of, read_text, stem_of
@@ -94,6 +94,9 @@ def read_yolo(
             read.append([] if no_file == "empty" else None)
         else:
             read.append(_read(folder / text, text, name, files, name_of, keypoints, faults))
+    read, copies = _without_copies(read)
+    if copies:
+        warn_of_copies(str(folder), copies)
     lines = [line for row in read for line in row or ()]
     if keypoints is None and looks_like_keypoints([line.values for line in lines]):
         raise DataError(keypoints_message(folder, lines[0]))
@@ -124,6 +127,18 @@ def read_yolo(
         frame = frame.with_columns(instances_cells("instances", outlined))
         columns["instances"] = Instances(vocab=vocab)
     return TableParts(frame=frame, columns=columns, source=str(folder))
+
+
+def _without_copies(read: list[list[YoloLine] | None]) -> tuple[list[list[YoloLine] | None], int]:
+    """The lines of each file without those that say the same as another one; how many were."""
+    kept: list[list[YoloLine] | None] = []
+    for row in read:
+        seen: dict[str, YoloLine] = {}
+        for line in row or ():
+            found = line.box or line.instance
+            seen.setdefault(f"{found['label']} {line.values}" if found else line.where, line)
+        kept.append(None if row is None else list(seen.values()))
+    return kept, sum(len(row or ()) for row in read) - sum(len(row or ()) for row in kept)
 
 
 def _bad(row: list[YoloLine], *, outlines: bool = False) -> int:

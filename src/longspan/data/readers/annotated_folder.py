@@ -19,7 +19,7 @@ import polars as pl
 from longspan.columns import Category
 from longspan.data.annotations import read_coco, read_masks, read_voc, read_yolo
 from longspan.data.annotations.faults import OnError
-from longspan.data.annotations.files import IMAGE_ENDINGS, files_below, stem_of
+from longspan.data.annotations.files import IMAGE_ENDINGS, files_below, is_hidden, stem_of
 from longspan.data.combine import concat_rows
 from longspan.data.readers.box_rows import Corners
 from longspan.data.readers.yolo_project import read_yolo_project
@@ -214,7 +214,7 @@ def _share_stems(folder: Path) -> bool:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    return sorted(each for each in folder.iterdir() if each.is_dir() and not is_hidden(each.name))
 
 
 def _folder_called(folder: Path, names: tuple[str, ...]) -> Path | None:

@@ -6,6 +6,7 @@ count pixels from 1 instead, and the last one belongs to the box (xmin = 1, xmax
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -13,9 +14,10 @@ from typing import Any, Literal
 import polars as pl
 
 from longspan.columns import Boxes
-from longspan.data.annotations.annotation_series import boxes_cells
+from longspan.data.annotations.annotation_series import boxes_cells, warn_of_copies, without_copies
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, Fault, data_error
+from longspan.vision.image_io import look
 
 __all__ = ["Corners", "box_columns", "boxes_by_image", "count_from_one"]
 
@@ -29,6 +31,7 @@ _CORNERS = (
     ("x0", "y0", "x1", "y1"),
     ("left", "top", "right", "bottom"),
 )
+_SIZES = (("width", "height"), ("image_width", "image_height"), ("img_width", "img_height"))
 _LABELS = ("class", "label", "name", "category", "class_name", "classname")
 
 
@@ -99,6 +102,7 @@ def boxes_by_image(parts: TableParts, image: str, corners: Corners = "edges") ->
             faults.append(Fault(f"{parts.source}, row {row} ({name})", what))
             continue
         found.append({"box": [float(edge) for edge in box], "label": "object" if label is None else cells[label][row]})
+    faults += _size_faults(parts, image, edges)
     if faults:
         raise data_error(f"Boxes in {parts.source} cannot be used:", faults, "Correct these rows, or delete them.")
     if "boxes" in frame.columns:
@@ -106,10 +110,55 @@ def boxes_by_image(parts: TableParts, image: str, corners: Corners = "edges") ->
     others = [name for name in frame.columns if name not in (image, label, *edges)]
     same = frame.group_by(image, maintain_order=True).agg([pl.col(name).n_unique() for name in others])
     kept = [name for name in others if (same[name] == 1).all()]
+    if left_out := [name for name in others if name not in kept]:
+        warnings.warn(
+            f"{parts.source}: left out {', '.join(map(repr, left_out))}, which "
+            f"{'differs' if len(left_out) == 1 else 'differ'} between the boxes of one image.",
+            stacklevel=5,
+        )
+    found_rows, copies = without_copies([rows[name] for name in first_of(frame, image)])
+    if copies:
+        warn_of_copies(parts.source, copies)
     first = frame.group_by(image, maintain_order=True).agg([pl.col(name).first() for name in kept])
-    boxes = boxes_cells("boxes", [rows[name] for name in first[image].to_list()])
+    boxes = boxes_cells("boxes", found_rows)
     columns = {image: parts.columns[image], "boxes": Boxes(), **{name: parts.columns[name] for name in kept}}
     return replace(parts, frame=first.with_columns(boxes).select(list(columns)), columns=columns)
+
+
+def first_of(frame: pl.DataFrame, image: str) -> list[Any]:
+    """The images in the order in which they first occur."""
+    return frame[image].unique(maintain_order=True).to_list()
+
+
+def _size_faults(parts: TableParts, image: str, edges: Sequence[str]) -> list[Fault]:
+    """Images whose own size is not the one that the table states: boxes drawn on a larger copy would be wrong."""
+    by_small = {name.strip().lower(): name for name in parts.frame.columns}
+    names = next((pair for pair in _SIZES if set(pair) <= set(by_small)), None)
+    if names is None or parts.root is None:
+        return []
+    width, height = (by_small[name] for name in names)
+    frame = parts.frame.filter(pl.col(width).is_not_null() & pl.col(height).is_not_null())
+    if not all(frame[name].dtype.is_numeric() for name in (width, height, *edges)):
+        return []
+    if (frame[width] == frame[edges[2]] - frame[edges[0]]).all():
+        return []  # of the boxes, not of the images
+    faults = []
+    for name, stated in frame.group_by(image, maintain_order=True).agg(pl.struct(width, height).unique()).iter_rows():
+        try:
+            real = look(parts.root / str(name))[1]
+        except (OSError, ValueError):
+            continue  # reported when the rows are read
+        for each in stated:
+            if (each[height], each[width]) != real:
+                faults.append(
+                    Fault(
+                        f"{parts.source} ({name})",
+                        f"the image is {real[1]} x {real[0]} px, but the table says {each[width]:g} x {each[height]:g}",
+                        "Were images resized or turned after they were annotated? Scale the boxes too, or pass the "
+                        "original images.",
+                    )
+                )
+    return faults
 
 
 def _fault(box: Sequence[Any]) -> str | None:

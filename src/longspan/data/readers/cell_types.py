@@ -20,7 +20,11 @@ _LONG = r"^\s*[+-]?[0-9]{19,}\s*$"
 _WHOLE_FLOAT = r"^-?(0|[1-9][0-9]*)\.0$"
 _MISSING_NUMBER = ("nan", "n/a", "na", "none", "null", "#n/a", "#na", "#value!", "-", "--", "?", ".", "")
 _MISSING_LABEL = ("nan", "n/a", "#n/a", "na", "none", "null")
-_WRITTEN_NUMBER = r"^\s*[€$£]?\s*[+-]?[0-9][0-9.,' ]*\s*[%€$£]?\s*$"
+_WRITTEN_NUMBER = r"^\s*[€$£]?\s*[+\-\u2212\u2013]?[0-9][0-9.,' ]*\s*([%€$£]|[A-Za-z°µ]{1,4}\.?)?\s*$"
+_WRITTEN_SIGNS = r"[,%€$£'\u2212\u2013°µ]|[0-9] [0-9]"
+_UNIT = r"([A-Za-z]{1,4})\.?\s*$"
+_MOSTLY, _FEW_CELLS = 0.8, 10
+_SENTINELS = (-999, -9999, -99999, -999.0, -9999.0, -99999.0)
 _BOOLEAN = ("true", "false")
 
 
@@ -82,7 +86,8 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
             stacklevel=5,
         )
     if cells.str.contains(_WHOLE).all():
-        return known.cast(pl.Int64)
+        _warn_of_sentinel(whole := known.cast(pl.Int64), source)
+        return whole
     numbers = known.str.strip_chars().str.strip_prefix("+").cast(pl.Float64)
     if not declared:
         texts = cells.unique(maintain_order=True)
@@ -97,16 +102,47 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
                 "NAME=text).",
                 stacklevel=5,
             )
+    _warn_of_sentinel(numbers, source)
     return numbers
 
 
+def _warn_of_sentinel(numbers: pl.Series, source: str) -> None:
+    """Say that -999 and the like count as quantities, where they probably mean that nothing was measured."""
+    least = numbers.min()
+    if least in _SENTINELS:
+        rest, times = numbers.filter(numbers != least), int((numbers == least).sum())
+        if times > 1 and len(rest) and float(rest.min()) > float(least) / 10:  # type: ignore[arg-type]
+            warnings.warn(
+                f"{source}, column {numbers.name!r}: {least:g} ({times} cells) is read as a quantity, far below all "
+                "others. If it means that the value is missing, leave those cells empty.",
+                stacklevel=6,
+            )
+
+
 def _warn_of_number_words(name: str, cells: pl.Series, source: str) -> None:
-    """Say that cells such as 1,5 or 10 % or 1,234 are read as labels."""
+    """Say that cells such as 1,5 or 10 % or 12 kg are read as labels, or that a few texts stand among numbers."""
     few = cells.head(1000)
-    if few.str.contains(_WRITTEN_NUMBER).all() and few.str.contains(r"[,%€$£]").any():
+    units = few.str.extract(_UNIT)  # 1st, 2nd, 7a and 7b are labels
+    one_unit = units.n_unique() == 1 and units.null_count() == 0
+    signs = few.str.contains(_WRITTEN_SIGNS) | one_unit
+    lettered = not one_unit and units.null_count() < len(few)
+    if few.str.contains(_WRITTEN_NUMBER).all() and signs.any() and not lettered and len(few) > 1:
         warnings.warn(
-            f"{source}, column {name!r}: cells such as {few[0]!r} look like numbers, but commas and signs make them "
-            "labels. Write plain numbers with a point; if labels are meant, say Category() (--column NAME=category).",
+            f"{source}, column {name!r}: cells such as {few.filter(signs)[0]!r} look like numbers, but commas, signs "
+            "and units make them labels. Write plain numbers with a point; if labels are meant, say Category() "
+            "(--column NAME=category).",
+            stacklevel=5,
+        )
+        return
+    numbers = cells.str.contains(_NUMBER) & ~cells.str.contains(_PADDED)
+    count = int(numbers.sum())
+    if len(cells) >= _FEW_CELLS and _MOSTLY * len(cells) <= count < len(cells):
+        odd = cells.filter(~numbers).unique(maintain_order=True)
+        heading = f", the heading itself ({name!r} again: were files joined?)" if name in odd else ""
+        warnings.warn(
+            f"{source}, column {name!r}: {count:,} of {len(cells):,} cells are numbers, but others, such as "
+            f"{odd[0]!r}{heading}, make all of them labels. Correct these rows, or say what is meant: --column "
+            f"NAME=category or NAME=number.",
             stacklevel=5,
         )
 

@@ -22,7 +22,8 @@ def lines_of_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> lis
     heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
     all_lines = [line for line, _ in records[heading + 1 :]]
     filled = [line for line, cells in records[heading + 1 :] if cells]
-    return next((lines[:rows] for lines in (filled, all_lines) if len(lines) == rows), None)
+    written = [line for line, cells in records[heading + 1 :] if any(cells)]
+    return next((lines[:rows] for lines in (written, filled, all_lines) if len(lines) == rows), None)
 
 
 def first_ragged_line(content: Path | bytes, delimiter: str = ",") -> tuple[int, int, int] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-__all__ = ["decimal_commas", "find_delimiter"]
+__all__ = ["decimal_commas", "find_delimiter", "looks_like_thousands"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 1 << 16
@@ -38,6 +38,14 @@ def find_delimiter(content: Path | bytes) -> str:
         if records and len(records[0]) > most and all(len(cells) <= len(records[0]) for cells in records):
             found, most = delimiter, len(records[0])
     return found
+
+
+def looks_like_thousands(series: pl.Series) -> bool:
+    """Whether every number has exactly three digits behind each point, `1.234`, as where points part thousands."""
+    cells = series.set(series == "", None).drop_nulls()
+    dotted = cells.str.contains(r"^\s*[+-]?[0-9]{1,3}(\.[0-9]{3})+\s*$")
+    small = cells.str.contains(r"^\s*[+-]?[0-9]{1,3}\s*$")
+    return len(cells) > 1 and bool((dotted | small).all()) and int(dotted.sum()) > 1
 
 
 def decimal_commas(series: pl.Series) -> pl.Series | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from longspan.columns import Category, Column, Image
-from longspan.data.annotations.files import IMAGE_ENDINGS, existing_folder, files_below
+from longspan.data.annotations.files import IMAGE_ENDINGS, UNREAD_ENDINGS, existing_folder, files_below, is_hidden
 from longspan.data.splits.split_column import PART_WORDS
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError
@@ -49,6 +49,10 @@ def read_folder(
         raise ConfigError(f"The columns need three names, got {image!r}, {label!r} and {split!r}.")
     root = existing_folder(folder, f"{holding}s")
     paths = files_below(root, endings)
+    unread = files_below(root, UNREAD_ENDINGS)
+    if unread:
+        ending = Path(unread[0]).suffix
+        _warn(root, unread, f"longspan does not read {ending}; convert them to PNG or JPEG")
     if not paths:
         raise DataError(f"The folder {root} holds no {holding}: no file ends in {', '.join(sorted(endings))}.")
     inner = _without_common_folder(paths)
@@ -122,7 +126,7 @@ def _warn_of_empty(root: Path, names: list[str]) -> None:
     above = {parent for each in holding for parent in (each, *each.parents)}
     beside = {root / each.parent for each in holding}
     found = sorted(path.relative_to(root) for parent in beside for path in parent.iterdir() if path.is_dir())
-    empty = [each.as_posix() for each in found if each not in above and not each.name.startswith(".")]
+    empty = [each.as_posix() for each in found if each not in above and not is_hidden(each.name)]
     if empty:
         verb = "holds" if len(empty) == 1 else "hold"
         warnings.warn(

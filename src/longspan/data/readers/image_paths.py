@@ -10,7 +10,7 @@ from typing import final
 
 import polars as pl
 
-from longspan.data.annotations.files import IMAGE_ENDINGS
+from longspan.data.annotations.files import IMAGE_ENDINGS, is_hidden
 
 __all__ = ["ImagePaths", "find_image_paths"]
 
@@ -85,7 +85,7 @@ def _searched(values: dict[str, list[str]], folder: Path, suffix: str | None, mo
     by_name: dict[str, list[tuple[str, str]]] = {}  # last part of the path -> (folder, ending that is not in the cell)
     count = 0
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        folders[:] = sorted(each for each in folders if not is_hidden(each))
         count += len(files)
         if count > most:
             return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -26,6 +27,7 @@ __all__ = ["TABLE_ENDINGS", "open_path"]
 
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq")
 _PARQUET = (".parquet", ".pq")
+_MOST_FOLDERS = 1000
 
 
 def open_path(
@@ -126,6 +128,11 @@ def _open_table(
         parts = replace(parts, frame=parts.frame.with_columns(texts.alias(files.column)))
     behind = f", with {files.suffix} behind each" if files.suffix else ""
     tell(f"images from column {files.column!r}, seen from {files.root}{behind}")
+    if unlisted := _unlisted(parts.frame[files.column].drop_nulls().to_list(), files.root):
+        tell(
+            f"{unlisted:,} image{'s' if unlisted > 1 else ''} beside those of the table "
+            f"{'are' if unlisted > 1 else 'is'} not in it and left out"
+        )
     edges = box_columns(parts.frame.columns)
     if boxes is True and edges is None:
         raise DataError(f"{path} has no columns xmin, ymin, xmax and ymax, nor the like, for boxes.")
@@ -139,6 +146,16 @@ def _open_table(
                 "one pixel. If they are VOC's: --corners pixels (corners='pixels' in Python)"
             )
     return parts
+
+
+def _unlisted(cells: list[Any], root: Path) -> int:
+    """How many images lie in the folders of the table's images and are not in the table."""
+    listed = {root / str(cell) for cell in cells}
+    folders = {path.parent for path in listed}
+    if len(folders) > _MOST_FOLDERS:
+        return 0
+    there = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
+    return sum(path.suffix.lower() in IMAGE_ENDINGS and path not in listed and path.name[0] != "." for path in there)
 
 
 def _images_of(

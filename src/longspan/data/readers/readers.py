@@ -19,10 +19,11 @@ import polars as pl
 
 from longspan.audio.audio_io import AUDIO_ENDINGS
 from longspan.columns import Audio, Category, Column, Image
-from longspan.data.annotations.files import IMAGE_ENDINGS
+from longspan.data.annotations.files import IMAGE_ENDINGS, is_hidden
 from longspan.data.readers.cell_types import typed_cells
 from longspan.data.readers.csv_lines import first_ragged_line, lines_of_rows
-from longspan.data.readers.delimiters import decimal_commas, find_delimiter
+from longspan.data.readers.delimiters import decimal_commas, find_delimiter, looks_like_thousands
+from longspan.data.readers.headings import check_heading, without_blank_lines
 from longspan.data.readers.infer import infer_column
 from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
 from longspan.data.table_parts import TableParts
@@ -56,8 +57,7 @@ def read_files(folder: str | Path, pattern: str, *, image: str) -> TableParts:
     paths = sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if (path.is_file() or not path.exists())
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        if (path.is_file() or not path.exists()) and not any(is_hidden(part) for part in path.relative_to(root).parts)
     )
     matches = [(path, match) for path in paths if (match := compiled.fullmatch(path))]
     if not matches:
@@ -125,10 +125,12 @@ def read_csv(
             f"{path} cannot be read as CSV: {what}. Is it UTF-8 with {_DELIMITERS.get(between, repr(between))} between "
             "the cells?"
         ) from error
+    check_heading(path, frame)
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
             raise DataError(f"{path} has several columns called {original!r}; rename them.")
+    frame = without_blank_lines(frame)
     named = columns or {}
     if between == ";":
         frame = _with_decimal_points(frame, named, str(path))
@@ -146,6 +148,12 @@ def _with_decimal_points(frame: pl.DataFrame, named: Mapping[str, Column], sourc
             if numbers is not None:
                 frame = frame.with_columns(numbers)
                 warnings.warn(f"{source}, column {name!r}: commas are read as decimal points.", stacklevel=4)
+            elif name not in named and looks_like_thousands(frame[name]):
+                warnings.warn(
+                    f"{source}, column {name!r}: points such as in {frame[name].drop_nulls()[0]} are read as decimal "
+                    "points. If they separate thousands, write the numbers without them.",
+                    stacklevel=4,
+                )
     return frame
 
 

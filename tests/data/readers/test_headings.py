@@ -1,0 +1,63 @@
+import pytest
+
+import longspan as ls
+from longspan.errors import DataError
+
+
+def write(tmp_path, text, name="a.csv"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.png,a\n1.png,b\n2.png,a\n", "b,sub/0.JPG\nc,sub/1.JPG\n", "1.5,2.5,0\n3,4,1\n", "7,7,0\n3,4,1\n"],
+)
+def test_a_first_line_that_is_a_row_is_refused_instead_of_lost(tmp_path, text):
+    with pytest.raises(DataError, match="looks like a row, not like a heading"):
+        ls.Table.from_csv(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("head", ["0,1,2", "2019,2020,2021", "x,1,2", ",0,1", "label,1x1,1x2"])
+def test_headings_that_count_or_name_columns_are_read(tmp_path, head):
+    assert len(ls.Table.from_csv(write(tmp_path, f"{head}\n1,2,3\n4,5,6\n"))) == 2
+
+
+def test_blank_lines_are_no_rows_and_messages_count_lines_as_an_editor_does(tmp_path):
+    table = ls.Table.from_csv(write(tmp_path, "x,y\n1,a\n\n2,b\n\n\n3,a\n"))
+    assert (table["x"], table["y"]) == ([1, 2, 3], ["a", "b", "a"])
+    path = write(tmp_path, 'image,boxes\na.png,"[]"\n\nb.png,"[[1, 2"\n')
+    with pytest.raises(DataError, match="line 4"):
+        ls.Table.from_csv(path, {"image": ls.Image(), "boxes": ls.Boxes()})
+    assert ls.Table.from_csv(write(tmp_path, "x\n1\n\n2\n"))["x"] == [1, None, 2]  # one column: nothing is a value
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["\u22121", "\u22122", "3"], "commas, signs and units"),
+        (["12 kg", "3 kg", "4.5 kg"], "commas, signs and units"),
+        (["10%", "20%"], "commas, signs and units"),
+        ([*map(str, range(20)), "Total"], "20 of 21 cells are numbers, but others, such as 'Total'"),
+        ([*map(str, range(20)), "x"], "the heading itself"),
+        ([*map(str, range(20)), "-999", "-999"], "-999 \\(2 cells\\) is read as a quantity"),
+    ],
+)
+def test_numbers_that_a_few_cells_change_are_said(tmp_path, cells, said):
+    with pytest.warns(UserWarning, match=said):
+        ls.Table.from_csv(write(tmp_path, "x,y\n" + "".join(f"{cell},1\n" for cell in cells)))
+
+
+def test_labels_and_plain_numbers_are_read_in_silence(tmp_path):
+    cells = ["a1", "b2", "3c", "1st", "2nd", *map(str, range(3))]
+    ls.Table.from_csv(write(tmp_path, "x,y\n7a,1\n7b,2\n7c,3\n"))
+    ls.Table.from_csv(write(tmp_path, "x,y\n" + "".join(f"{cell},-999\n" for cell in cells)))
+    ls.Table.from_csv(write(tmp_path, "x,y\n" + "".join(f"{cell},1\n" for cell in ("-99", "5", "-1000", "3"))))
+
+
+def test_points_that_may_part_thousands_are_said_where_semicolons_part_cells(tmp_path):
+    with pytest.warns(UserWarning, match="points such as in 1.234 are read as decimal points"):
+        table = ls.Table.from_csv(write(tmp_path, "x;y\n1.234;0\n12.500;1\n3;1\n"))
+    assert table["x"] == [1.234, 12.5, 3]
+    ls.Table.from_csv(write(tmp_path, "x;y\n1.234;0\n12.5;1\n"))
