@@ -319,7 +319,8 @@ def _doubt(name: str, kind: str, cells: pl.Series) -> str:
         for separator in _SEPARATORS:
             lists = [[part for part in value.split(separator) if part] for value in distinct]
             labels = {label.strip() for each in lists for label in each}
-            if max(map(len, lists)) > 1 and 2 * len(labels) <= len(lists):
+            many = 1 if separator in "|;" else 2  # a space or a comma may well be part of a label
+            if max(map(len, lists)) > 1 and many * len(labels) <= len(lists) and len(labels) > 1:
                 quoted = f"'{name}:multi_label:{separator}'"
                 return f"\n  its values look like lists of {len(labels)} labels. To predict each: --target {quoted}"
     return ""

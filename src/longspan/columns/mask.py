@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -133,6 +134,13 @@ class Mask(Spatial):
                 faults.append(Fault(value if isinstance(value, str) else f"mask {number}", str(error)))
         if faults and not found:
             raise data_error("No training mask can be read:", faults, "Check folder, pattern and files.")
+        if found == {0, _IGNORED} and self.ignored == (_IGNORED,):
+            warnings.warn(
+                "The training masks hold 0 and 255 alone: both are taken as classes, and nothing is ignored. Name them "
+                "with codes= (--classes), or say Mask(values=..., ignored=...).",
+                stacklevel=3,
+            )
+            return replace(self, values=(0, _IGNORED), ignored=())
         classes = tuple(sorted(found.difference(self.ignored)))
         if not 2 <= len(classes) <= _IGNORED:
             raise DataError(

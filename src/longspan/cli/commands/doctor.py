@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+from typing import Annotated, Any
 
+from longspan.cli.options import Opt
 from longspan.cli.shell import label
+from longspan.extras import EXTRAS
 from longspan.version import __version__
 
 __all__ = ["doctor"]
 
-# Module and what is missing without it, by the extra that brings it.
-_EXTRAS = {"notebook": ("ipywidgets", "progress bars in notebooks"), "test": ("pytest", "longspan's own tests")}
+_SPEED_S = 5.0
 
 
-def doctor() -> None:
-    """Tell what this machine can do.
+def doctor(
+    as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object.")] = False,
+    speed: Annotated[
+        bool, Opt("--speed/--no-speed", help="Measure for five seconds how fast a network trains.")
+    ] = True,
+) -> None:
+    """Show what this machine can do, and what longspan will use of it.
 
-    And what longspan will use of it: device, precision, threads, data and weights that are here, extras that are not.
+    Device, precision and threads; extras, with what each enables and how to install it; data sets and weights that are
+    here; free disk; and how fast a known network trains, so that you know what to expect.
     """
     import torch
 
@@ -28,22 +38,85 @@ def doctor() -> None:
     from longspan.report import describe_environment
 
     device = pick_device()
-    facts = describe_environment(device=str(device))
-    print(label("longspan", f"{__version__}, in {Path(__file__).parents[2]}"))
-    print(label("python", f"{platform.python_version()}, {sys.executable}"))
-    print(label("torch", f"{torch.__version__}, torchvision {facts['torchvision']}"))
-    print(label("processor", f"{facts['processor']}, {facts['cores']} cores to use, {facts['system']}"))
-    print(label("memory", _memory()))
-    print(label("GPU", _gpus()))
+    environment = describe_environment(device=str(device))
     native = native_bfloat16(device)
-    dtype = str(pick_dtype("auto", device)).removeprefix("torch.")
-    why = "which it has instructions for" if native else "because bfloat16 would be emulated"
     threads = torch.get_num_threads()
+    facts: dict[str, Any] = {
+        "longspan": f"{__version__}, in {Path(__file__).parents[2]}",
+        "python": f"{platform.python_version()}, {sys.executable}",
+        "torch": f"{torch.__version__}, torchvision {environment['torchvision']}",
+        "processor": f"{environment['processor']}, {environment['cores']} cores to use, {environment['system']}",
+        "memory": _memory(),
+        "gpu": _gpus(),
+        "device": str(device),
+        "threads": threads,
+        "precision": str(pick_dtype("auto", device)).removeprefix("torch."),
+        "disk": _disk(),
+        "data": _data_facts(),
+        "weights": _weights(),
+        "extras": {name: _extra(name) for name in EXTRAS},
+    }
+    if as_json:
+        if speed:
+            facts["speed"] = _speed().to_json()
+        print(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    for name in ("longspan", "python", "torch", "processor", "memory"):
+        print(label(name, facts[name]))
+    print(label("GPU", facts["gpu"]))
+    why = "which it has instructions for" if native else "because bfloat16 would be emulated"
     using = f"{device} with {threads} thread{'s' if threads != 1 else ''}"
-    print(label("will use", f"{using}, training in {dtype}, {why}"))
+    print(label("will use", f"{using}, training in {facts['precision']}, {why}"))
+    print(
+        label(
+            "disk",
+            "\n".join(f"{what}: {each['free_gb']:g} GB free in {each['path']}" for what, each in facts["disk"].items()),
+        )
+    )
     print(label("data", _data()))
-    print(label("weights", _weights()))
-    print(label("extras", _extras()))
+    found = ", ".join(facts["weights"]) or "none"
+    print(label("weights", f"imagenet, found here: {found}; others are downloaded when asked for"))
+    print(label("extras", _extras(facts["extras"])))
+    if speed:
+        print(label("speed", _speed().sentences()))
+
+
+def _speed() -> Any:
+    from longspan.cli.speed_test import speed_test
+
+    return speed_test(seconds=_SPEED_S)
+
+
+def _disk() -> dict[str, dict[str, Any]]:
+    """Free space where data, weights and temporary files go."""
+    from longspan.storage.cache_dir import cache_dir
+
+    found = {}
+    for what, folder in (("cache", cache_dir()), ("temporary", Path(tempfile.gettempdir()))):
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        found[what] = {"path": str(folder), "free_gb": round(shutil.disk_usage(there).free / 1e9, 1)}
+    return found
+
+
+def _data_facts() -> dict[str, str]:
+    from longspan import datasets
+
+    return {name: datasets.status(name) for name in datasets.names()}
+
+
+def _extra(name: str) -> dict[str, Any]:
+    extra = EXTRAS[name]
+    missing = extra.missing()
+    return {"installed": not missing, "missing": missing, "enables": extra.enables, "install": extra.install}
+
+
+def _extras(found: dict[str, dict[str, Any]]) -> str:
+    width = max(map(len, found))
+    lines = []
+    for name, extra in found.items():
+        state = "installed" if extra["installed"] else f"missing   {extra['install']}"
+        lines += [f"{name:<{width}}  {state}", f"{'':<{width}}    {extra['enables']}"]
+    return "\n".join(lines)
 
 
 def _memory() -> str:
@@ -51,7 +124,7 @@ def _memory() -> str:
         pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
         total = f"{pages * page / 2**30:.1f} GB"
     except (AttributeError, ValueError, OSError):
-        return "not told by this system"
+        return "unknown: this system does not say"
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             limit = Path(path).read_text(encoding="ascii").strip()
@@ -93,8 +166,8 @@ def _data() -> str:
     return "\n".join(lines)
 
 
-def _weights() -> str:
-    """ImageNet weights that need no network."""
+def _weights() -> list[str]:
+    """Networks whose ImageNet weights need no download."""
     from longspan.models import model_names
     from longspan.models.vision.imagenet import weights_cache
 
@@ -102,14 +175,4 @@ def _weights() -> str:
     places = [weights_cache(), *([Path(mirror).expanduser() / "weights"] if mirror else [])]
     # In the cache a name ends in the checksum of what was published.
     stems = {path.stem.partition("-")[0] for place in places if place.is_dir() for path in place.glob("*.safetensors")}
-    found = sorted(stems & set(model_names()))
-    return f"imagenet, found here: {', '.join(found) or 'none'}; others are downloaded when asked for"
-
-
-def _extras() -> str:
-    missing = [
-        f"{extra} is not installed ({what}): python -m pip install 'longspan[{extra}]'"
-        for extra, (module, what) in _EXTRAS.items()
-        if importlib.util.find_spec(module) is None
-    ]
-    return "\n".join(missing) or "all installed"
+    return sorted(stems & set(model_names()))

@@ -74,7 +74,7 @@ def read_masks(
         raise ConfigError(f"Two columns would be called {clash.pop()!r}; give image=, mask= or the group another name.")
     differ = {} if colours is not None else dict(palette_faults((n, folder / n) for n, _ in pairs.values() if n))
     for path, (name, said) in pairs.items():
-        what = None if name is None else _fault(folder / name, files, path, colours is not None)
+        what = None if name is None else _fault(folder, name, files, path, colours is not None)
         if what is None and name in differ:
             what = f"{differ[name]}. Give codes= and colours=, so that the colours decide (--classes FILE)"
         if what is not None:
@@ -89,10 +89,10 @@ def read_masks(
     return TableParts(frame=frame, columns=columns, source=str(files.folder))
 
 
-def _fault(mask: Path, files: ImageFiles, path: str, colours: bool) -> str | None:
+def _fault(folder: Path, name: str, files: ImageFiles, path: str, colours: bool) -> str | None:
     """What the header of a mask shows to be wrong."""
     try:
-        mode, size, jpeg = _header(mask)
+        mode, size, jpeg = _header(folder / name)
         real = files.size_px(path)
     except ValueError as error:
         return str(error)
@@ -101,7 +101,10 @@ def _fault(mask: Path, files: ImageFiles, path: str, colours: bool) -> str | Non
     if jpeg:
         return JPEG
     if mode in _COLOUR_MODES and not colours:
-        return f"its pixels are colours ({mode}), not numbers; say which colour is which class: codes= and colours="
+        return (
+            f"its pixels are colours ({mode}), not numbers; say which colour is which class: codes= and colours= "
+            f"(--format masks --annotations {folder} --classes FILE, with lines such as: car 255 0 0)"
+        )
     return None
 
 
