@@ -109,7 +109,7 @@ def test_tags_in_yaml_have_no_effect(tmp_path):
 
 def test_yaml_without_pyyaml_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(DependencyError, match=r'pip install "longspan\[yaml\]"'):
+    with pytest.raises(DependencyError, match=r"pip install 'longspan\[yaml\]'"):
         class_names(written(tmp_path, "a.yaml", "names: [a]\n"))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["first_ragged_line", "lines_of_rows"]
+__all__ = ["blank_rows", "first_ragged_line", "lines_of_rows"]
 
 _FIELD_LIMIT = 1 << 30
 
@@ -22,8 +22,18 @@ def lines_of_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> lis
     heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
     all_lines = [line for line, _ in records[heading + 1 :]]
     filled = [line for line, cells in records[heading + 1 :] if cells]
-    written = [line for line, cells in records[heading + 1 :] if any(cells)]
-    return next((lines[:rows] for lines in (written, filled, all_lines) if len(lines) == rows), None)
+    return next((lines[:rows] for lines in (filled, all_lines) if len(lines) == rows), None)
+
+
+def blank_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> list[bool] | None:
+    """Of each data row whether its line is blank; None where the rows cannot be counted like that."""
+    try:
+        records = list(_records(content, delimiter))
+    except (csv.Error, UnicodeDecodeError):
+        return None
+    heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
+    blank = [not cells for _, cells in records[heading + 1 :]]
+    return blank if len(blank) == rows else None
 
 
 def first_ragged_line(content: Path | bytes, delimiter: str = ",") -> tuple[int, int, int] | None:

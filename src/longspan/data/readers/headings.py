@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from longspan.data.annotations.files import IMAGE_ENDINGS
+from longspan.data.readers.csv_lines import blank_rows
 from longspan.errors import DataError
 
 __all__ = ["check_heading", "without_blank_lines"]
@@ -55,9 +56,10 @@ def _files(cells: pl.Series) -> bool:
     return bool(few) and all(map(_is_file, few))
 
 
-def without_blank_lines(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows in which something is written; in a single column an empty line is a missing value and stays."""
-    if frame.width < 2:
+def without_blank_lines(frame: pl.DataFrame, content: Path | bytes, delimiter: str) -> pl.DataFrame:
+    """The rows without blank lines; in a single column a blank line is a missing value and stays, and so does `,,`."""
+    empty = pl.all_horizontal(pl.all().is_null())
+    if frame.width < 2 or not frame.select(empty.any()).item():
         return frame
-    blank = pl.all_horizontal(pl.all().is_null())
-    return frame.filter(~blank) if frame.select(blank.any()).item() else frame
+    blank = blank_rows(content, frame.height, delimiter)
+    return frame if blank is None else frame.filter(~pl.Series(blank))

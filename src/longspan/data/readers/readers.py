@@ -130,7 +130,7 @@ def read_csv(
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
             raise DataError(f"{path} has several columns called {original!r}; rename them.")
-    frame = without_blank_lines(frame)
+    frame = without_blank_lines(frame, content, between)
     named = columns or {}
     if between == ";":
         frame = _with_decimal_points(frame, named, str(path))
