@@ -125,8 +125,10 @@ def test_given_labels_have_the_numbers_from_zero():
 
 
 def test_what_cannot_be_learnt_says_how_to_name_it(tmp_path):
-    with pytest.raises(DataError, match=r"hold 1 classes, but there must be 2 to 255: the numbers are 0, 255; ignored"):
-        Mask().fit([np.array([[0, 255]])])
+    with pytest.raises(DataError, match=r"hold 1 classes, but there must be 2 to 255: the numbers are 7, 255; ignored"):
+        Mask().fit([np.array([[7, 255]])])
+    with pytest.warns(UserWarning, match="hold 0 and 255 alone"):
+        assert Mask().fit([np.array([[0, 255]]), np.array([[0, 0]])]).values == (0, 255)
     with pytest.raises(DataError, match=r"hold 256 classes.*the numbers are 0\.\.255"):
         Mask(ignored=()).fit([np.arange(256).reshape(16, 16)])
     with pytest.raises(DataError, match="the numbers are none"):

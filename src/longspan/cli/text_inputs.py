@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from longspan.columns import Column
     from longspan.data import Table
 
@@ -120,6 +120,8 @@ def _is_file(word: str) -> bool:
 
 def _is_prose(cells: pl.Series) -> bool:
     """Whether cells are texts of several words, most of which occur once."""
+    import polars as pl
+
     if cells.dtype != pl.String:
         return False
     there = cells.drop_nulls()
