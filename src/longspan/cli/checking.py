@@ -77,7 +77,9 @@ def with_model(options: TrainOptions) -> TrainOptions:
 
 def _check_weights(model: str | None, weights: str | None) -> None:
     """WeightsError or FetchError if the weights that were asked for cannot be had; ImageNet's are fetched here."""
-    if weights not in (None, "none", "imagenet", "speech") and not Path(str(weights)).expanduser().is_file():
+    from longspan.train.designs import DESIGNS, WEIGHTS
+
+    if weights is not None and weights not in WEIGHTS and not Path(str(weights)).expanduser().is_file():
         raise WeightsError(
             f"There is no weights file {weights}. Write --weights none, imagenet, or the path of a .safetensors or "
             "longspan model file."
@@ -87,7 +89,6 @@ def _check_weights(model: str | None, weights: str | None) -> None:
 
         from longspan.models import create
         from longspan.models.vision.imagenet import imagenet_file
-        from longspan.train.designs import DESIGNS
 
         name, _, backbone = model.partition(":")
         with torch.device("meta"):  # the layers' names alone

@@ -12,9 +12,10 @@ from longspan.errors import ConfigError, unknown_name
 from longspan.heads import HEADS, Head
 from longspan.models import model_names
 
-__all__ = ["DESIGNS", "Design", "full_name", "resolve_design", "split_weights", "with_weights"]
+__all__ = ["DESIGNS", "WEIGHTS", "Design", "full_name", "resolve_design", "split_weights", "with_weights"]
 
-_WEIGHTS = ("none", "imagenet", "speech", "minilm")
+WEIGHTS = ("none", "imagenet", "speech", "minilm")
+"""Weights that have a name; others are files."""
 
 
 @final
@@ -101,13 +102,13 @@ def split_weights(model: str) -> tuple[str, str | None]:
         return name, rest or None
     backbone, _, weights = rest.partition(":")
     if name not in DESIGNS:
-        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", rest, _WEIGHTS)
+        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", rest, WEIGHTS)
     if not DESIGNS[name].any_backbone and backbone in model_names():
         raise ConfigError(f"{name} has a backbone of its own; leave {':' + backbone!r} out.")
     if backbone not in model_names():
-        raise unknown_name(f"backbone or weights file (in {model})", backbone, [*model_names(), *_WEIGHTS])
+        raise unknown_name(f"backbone or weights file (in {model})", backbone, [*model_names(), *WEIGHTS])
     if weights and not _is_weights(weights):
-        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", weights, _WEIGHTS)
+        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", weights, WEIGHTS)
     return f"{name}:{backbone}", weights or None
 
 
@@ -129,7 +130,7 @@ def with_weights(model: Any, weights: str | Path | None) -> tuple[Any, str | Pat
 
 
 def _is_weights(words: str) -> bool:
-    return words in _WEIGHTS or Path(words).expanduser().is_file()
+    return words in WEIGHTS or Path(words).expanduser().is_file()
 
 
 def resolve_design(model: Any, targets: Mapping[str, Column], heads: Mapping[str, Head]) -> tuple[Any, dict[str, Head]]:
