@@ -142,6 +142,18 @@ def read_numbers_sources() -> str:
     return _table(["seed of the source training", "error by seed, %"], [*rows, ["mean", _interval(every)]])
 
 
+def spoken_numbers() -> str:
+    """Digit errors of the trainings that were finished, by strategy and size."""
+    runs = read("spoken_numbers.json")["runs"]
+    sizes = sorted({run["size"] for run in runs})
+    rows = [
+        [name, *(", ".join(f"{100 * r['error']:.1f} %" for r in runs if (r["strategy"], r["size"]) == (name, size))
+                 for size in sizes)]
+        for name in dict.fromkeys(run["strategy"] for run in runs)
+    ]  # fmt: skip
+    return _table(["digit errors by seed", *(f"{size:,} recordings" for size in sizes)], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "mnist presets": mnist_presets,
     "mnist gains": mnist_gains,
@@ -149,6 +161,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "detection step": detection_step,
     "read-numbers": read_numbers,
     "read-numbers on mnist": read_numbers_mnist,
+    "spoken-numbers": spoken_numbers,
     "read-numbers, source seeds": read_numbers_sources,
 }
 
