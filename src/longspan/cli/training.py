@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import time
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["train_as_told"]
 
 _SHOWN = 10
+_LONG_S = 10.0  # so long before the first step, and people ask what it is doing
 _SHOWN_CHARACTERS = 60
 _COPIES = "the same sample twice: the held-out copy trains and is not measured on (--leaks refuse stops instead)"
 
@@ -58,6 +60,7 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
 
 
 def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
+    clock = [time.perf_counter()]
     table, image, options = read_rows(
         options, lambda line: say(label("left out", line)), lambda line: say(label("reading", line))
     )
@@ -73,7 +76,9 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
         return
     task = make_task(split, image, options)
     say(label("split", describe_split(split)))
+    clock.append(time.perf_counter())
     task.prepare()
+    clock.append(time.perf_counter())
     if task.skipped:
         say(
             label(
@@ -87,6 +92,9 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
     options = planned(options)
     say(label("model", f"{learner.full_name}, {count_parameters(learner):,} parameters, {start_words(options)}"))
     say(label("training", training_words(options, learner)))
+    clock.append(time.perf_counter())
+    if clock[-1] - clock[0] >= _LONG_S:
+        say(label("ready", _spent(clock)))
     places.begin(options)
     started = time.perf_counter()
     try:
@@ -115,6 +123,15 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
     places.write_result(learner, seconds)
     drawn = " --draw drawn" if any(column.context_kind for column in task.targets.values()) else ""
     say(label("try", f"longspan predict {shlex.quote(str(places.model))} {_example_file(task, image)}{drawn}"))
+
+
+def _spent(clock: Sequence[float]) -> str:
+    """What the time before the first step was spent on."""
+    table, samples, network = (after - before for before, after in itertools.pairwise(clock))
+    return (
+        f"after {clock[-1] - clock[0]:.0f} s: {table:.0f} s for the table and the split, {samples:.0f} s for reading "
+        f"and comparing samples, {network:.0f} s for the network"
+    )
 
 
 def _write_suspects(learner: Learner, places: OutputPaths, options: TrainOptions, say: Any) -> None:

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import sys
 import textwrap
 
@@ -366,3 +367,15 @@ def test_weights_of_classes_and_balanced_rows(longspan, pets, tmp_path):
         assert answer.code == 2
         assert told in answer.err
     assert longspan(*words, "--sampling", "balance", "--out", tmp_path / "n.safetensors").code == 2
+
+
+def test_the_time_before_the_first_step_is_shown_with_what_it_was_spent_on(longspan, pets, work, monkeypatch):
+    monkeypatch.setattr("longspan.cli.training._LONG_S", 0.0)
+    answer = longspan("train", pets, "--pattern", PATTERN, "--model", "lenet5", "--epochs", "1")
+    assert answer.code == 0, answer.err
+    (line,) = (line for line in answer.out.splitlines() if line.startswith("ready"))
+    assert re.fullmatch(
+        r"ready     after \d+ s: \d+ s for the table and the split, \d+ s for reading and comparing samples, "
+        r"\d+ s for the network",
+        line,
+    )
