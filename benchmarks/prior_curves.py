@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from longspan.report import describe_environment
 from longspan.study.statistics.learned_priors import (
     DIFFERENCE_CURVE,
     DIFFERENCE_VARIANCE,
@@ -161,6 +162,7 @@ def main() -> None:
         }  # fmt: skip
         print(name, json.dumps({key: found[name][key] for key in ("curves", "kernels", "variance")}), flush=True)
     found["processor_seconds"] = round(time.process_time() - began, 1)
+    found["environment"] = describe_environment()
     asked.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
