@@ -37,6 +37,8 @@ class Example:
     """A data set and its target: of a dozen training rows the saved model must predict nearly all."""
     falls: bool = False
     """Whether a few epochs show no more than that the training loss falls; `least` then takes many."""
+    long: bool = False
+    """Whether it takes too long for the default run; it has a `slow` test of its own."""
     needs: str | None = None
     """A module that it cannot do without."""
 
@@ -48,6 +50,12 @@ EXAMPLES = {
     "read-numbers": Example(
         {"strategies": "in stages", "sizes": "20", "seeds": 1, "steps": 40, "images": 50, "source": 20, "jobs": 1},
         {"right, in stages, 20 images": 0.05},
+    ),
+    "spoken-numbers": Example(
+        {"strategies": "in stages", "sizes": "20", "seeds": 1, "steps": 40, "recordings": 50, "held_out": "theo"},
+        {},
+        needs="soundfile",
+        long=True,
     ),
     "mnist-deep-cnn": Example(
         {"preset": "fast", "limit": 200, "epochs": 12}, {"test_accuracy": 0.9}, ("mnist", "digit")
@@ -120,6 +128,8 @@ def test_its_options_are_a_final_frozen_dataclass_with_words(name):
 @pytest.mark.filterwarnings("ignore:Of the classes")  # the made-up streets have three of CamVid's 32
 def test_it_learns_a_dozen_samples(name, tmp_path, ran):
     example = EXAMPLES[name]
+    if example.long:
+        pytest.skip("takes too long for the default run; tests/systems has a slow test")
     result, model = ran(name, example.options)
     assert result["system"] == name
     assert set(example.least) <= set(result["metrics"])
