@@ -20,7 +20,7 @@ from longspan.heads import HEADS
 from longspan.inference.source import prepare_inputs, prepare_targets, sum_losses
 
 ROWS = 8
-PLAIN = {"category": "label", "multi_label": "labels", "categories": "labels", "number": "number", "text": "text"}
+PLAIN = {"category": "label", "multi_label": "labels", "number": "number", "text": "text", "keypoints": "points"}
 IN_IMAGES = {"mask": "mask", "boxes": "boxes", "instances": "instances"}
 SMALL = {
     "segment": {"width": 8},
@@ -49,8 +49,12 @@ def learner_of(kind):
             "labels": [[x] if i % 3 else ["a", "b"] for i, x in enumerate(labels)],
             "number": np.linspace(0, 9, ROWS).tolist(),
             "text": ["ab", "b"] * (ROWS // 2),
+            "points": [{"tip": [4.0 + row, 9.0], "end": [20.0, 3.0 * row]} for row in range(ROWS)],
         }
-        kinds = {"label": ls.Category(), "labels": ls.MultiLabel(), "number": ls.Number(), "text": ls.Text()}
+        kinds = {
+            "label": ls.Category(), "labels": ls.MultiLabel(), "number": ls.Number(), "text": ls.Text(),
+            "points": ls.Keypoints(),
+        }  # fmt: skip
         table = ls.Table.from_arrays(cells, {"image": ls.Image(), **kinds})
         task = ls.Task(table.split(valid=0, seed=0), "image", target, allow_leaks=True)
         # Batch statistics would differ between halves of a batch and the whole of it.

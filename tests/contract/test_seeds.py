@@ -43,8 +43,12 @@ def task_for(target, height=32, width=32, channels=3, rows=ROWS):
         "labels": [[x] if i % 3 else ["a", "b"] for i, x in enumerate(labels)],
         "number": np.linspace(0, 9, rows).tolist(),
         "text": ["ab", "b"] * (rows // 2),
+        "points": [{"left": [4.0 + row, 9.0], "right": [20.0, 2.0 * row]} for row in range(rows)],
     }
-    kinds = {"label": ls.Category(), "labels": ls.MultiLabel(), "number": ls.Number(), "text": ls.Text()}
+    kinds = {
+        "label": ls.Category(), "labels": ls.MultiLabel(), "number": ls.Number(), "text": ls.Text(),
+        "points": ls.Keypoints(),
+    }  # fmt: skip
     table = ls.Table.from_arrays(cells, {"image": ls.Image(), **kinds})
     return ls.Task(table.split(valid=2, seed=0, stratify=None), "image", target, allow_leaks=True)
 
@@ -96,7 +100,10 @@ def test_each_network(name):
     assert first != other
 
 
-PLAIN = {"classify": "label", "multi_label_classify": "labels", "regress": "number", "transcribe": "text"}
+PLAIN = {
+    "classify": "label", "multi_label_classify": "labels", "regress": "number", "transcribe": "text",
+    "locate": "points",
+}  # fmt: skip
 IN_IMAGES = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {
     "segment": {"width": 8},

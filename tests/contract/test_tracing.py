@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from longspan.columns import Category, Mask, MultiLabel, Number, Text
+from longspan.columns import Category, Keypoints, Mask, MultiLabel, Number, Text
 from longspan.heads import HEADS, Classify, Transcribe
 from longspan.inference.network import Network
 from longspan.models import create, model_names
@@ -27,6 +27,7 @@ TARGETS = {
     "number": Number(mean=0.0, std=1.0),
     "text": Text(vocab=("a", "b"), max_length=4),
     "mask": Mask(vocab=("a", "b"), size_px=(64, 64)),
+    "keypoints": Keypoints(names=("left", "right"), size_px=(64, 64)),
 }
 each_model = pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in model_names()]
