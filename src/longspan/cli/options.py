@@ -92,20 +92,20 @@ Targets = Annotated[
     list[str] | None,
     Opt(
         metavar="COLUMN[:TYPE]",
-        help="What to predict; repeat it for several. Needed where there is a choice. A type behind a colon replaces "
-        "the one that the values suggest: digit:category, age:number, tags:multi_label:';'.",
+        help="What to predict; repeat it for several targets. Required where there is a choice. A type after a colon "
+        "overrides the one inferred from the values: digit:category, age:number, tags:multi_label:';'.",
     ),
 ]
 Columns = Annotated[
     list[str] | None,
     Opt(
         metavar="NAME=TYPE",
-        help="Type of a column where its values mislead: category, number[:unit], multi_label[:separator], text, "
-        "image, mask (files), boxes or instances (JSON). Repeatable.",
+        help="Type of a column, where inferring it from the values goes wrong: category, number[:unit], "
+        "multi_label[:separator], text, image, mask (files), boxes or instances (JSON). Repeatable.",
     ),
 ]
 OnError = Annotated[
-    str, Opt(metavar="raise|skip", help="Bad files and rows: refuse them, all by name, or leave them out.")
+    str, Opt(metavar="raise|skip", help="Unusable files and rows: stop and name them all, or leave them out.")
 ]
 
 # --- what is in the images -----------------------------------------------------------------------------------------
@@ -114,8 +114,8 @@ Format = Annotated[
     str | None,
     Opt(
         metavar="coco|voc|yolo|masks|instance-masks|wider",
-        help="SOURCE is a folder of images, and what is in them stands in files of this format. They become the "
-        "columns boxes, instances or mask.",
+        help="SOURCE is a folder of images with annotation files of this format. They become the column boxes, "
+        "instances or mask.",
     ),
 ]
 Annotations = Annotated[
@@ -146,7 +146,7 @@ Ignored = Annotated[
     list[str] | None,
     Opt(
         metavar="CLASS",
-        help="For masks and instance-masks: a class, or a number in the files, that neither teaches nor counts. "
+        help="For masks and instance-masks: a class, or a pixel value, to ignore in training and metrics. "
         "Repeatable.  [default for masks: 255]",
     ),
 ]
@@ -162,15 +162,15 @@ Size = Annotated[
     str | None,
     Opt(
         metavar="PIXELS|HxW",
-        help="Side that images get, or height and width such as 180x240.  [default: 224; up to 64 pixels, that of "
-        "the images]",
+        help="Image size: the side of a square, or height and width such as 180x240.  [default: 224; up to 64 pixels, "
+        "that of the images]",
     ),
 ]
 Resize = Annotated[
     str | None,
     Opt(
         metavar="crop|stretch|pad",
-        help="How images of another shape get that size: cropped, stretched or padded with black.  [default: pad where "
+        help="How to fit images of another shape: crop, stretch, or pad with black.  [default: pad where "
         "masks, boxes or instances are predicted, else crop]",
     ),
 ]
@@ -179,18 +179,18 @@ Resize = Annotated[
 
 ValidRows = Annotated[
     float,
-    Opt(metavar="ROWS", help="Rows that validate, on which models are measured: a fraction below 1, or a number."),
+    Opt(metavar="ROWS", help="Validation rows: a fraction below 1, or a number of rows."),
 ]
 TestRows = Annotated[
-    float, Opt(metavar="ROWS", help="Rows that are sealed in the vault: a fraction or a number; none unless given.")
+    float, Opt(metavar="ROWS", help="Test rows, sealed in the vault: a fraction below 1, or a number of rows.")
 ]
 SplitBy = Annotated[
     str | None,
     Opt(
         metavar="HOW:COLUMN",
-        help="time:COLUMN (the last rows validate), group:COLUMN (a group is never parted), "
+        help="time:COLUMN (the latest rows validate), group:COLUMN (groups stay whole), "
         "time:COLUMN,group:COLUMN (later rows of other groups), or column:COLUMN (it says train, valid or test). "
-        "Default: at random, in equal fractions of every class.",
+        "Default: at random, stratified by class.",
     ),
 ]
 Gap = Annotated[
@@ -205,22 +205,23 @@ Group = Annotated[
     str | None,
     Opt(
         metavar="COLUMN",
-        help="Names persons, patients, scenes: none may stand in two parts, however the split is made.",
+        help="A column of persons, patients or scenes. A split that puts one of them in two parts is refused.",
     ),
 ]
 Time = Annotated[
     str | None,
     Opt(
-        metavar="COLUMN", help="The parts must lie in this order: what trains before what validates before what tests."
+        metavar="COLUMN",
+        help="A column of times. A split whose training rows are not earlier than the held-out rows is refused.",
     ),
 ]
 Leaks = Annotated[
     str | None,
     Opt(
         metavar="refuse|move|allow",
-        help="Samples that stand on both sides of the split, nearly alike: refuse them, all by name; let the "
-        "held-out copies train and measure on the rest; or train all the same, which the file then says.  "
-        "[default: move where the split is drawn at random, else refuse]",
+        help="Near-identical samples on both sides of the split: refuse and name them; move the held-out copies to the "
+        "training rows; or allow them, which the model file records.  [default: move for random splits, else "
+        "refuse]",
     ),
 ]
 
@@ -230,18 +231,16 @@ FreezeEpochs = Annotated[
     int | None,
     Opt(
         metavar="N",
-        help="For fine-tuning from weights: passes for the new layers alone, before the others.  [default: 5; 1 for "
+        help="Fine-tuning: epochs that train only the new layers first.  [default: 5; 1 for "
         "masks, boxes and instances]",
     ),
 ]
-BatchSize = Annotated[
-    int | None, Opt(metavar="N", help="Rows in a step.  [default: 64; 8 for masks, boxes and instances]")
-]
+BatchSize = Annotated[int | None, Opt(metavar="N", help="Batch size.  [default: 64; 8 for masks, boxes and instances]")]
 Augmented = Annotated[
     str,
     Opt(
         metavar="none|photos|digits|speech|sounds|words",
-        help="Change training images or recordings a little in every epoch.",
+        help="Augmentation of training images, recordings or texts.",
     ),
 ]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="File that `longspan train` or `save` wrote.")]

@@ -53,18 +53,18 @@ def study(
         ),
     ] = None,
     strategy: Annotated[
-        list[str] | None, Opt(metavar="NAME=MODEL[:WEIGHTS]", help="The same, with a name of its own.")
+        list[str] | None, Opt(metavar="NAME=MODEL[:WEIGHTS]", help="As --model, with a name for the report.")
     ] = None,
     sizes: Annotated[
         str | None,
         Opt(
             metavar="N,N,...",
-            help="Numbers of training rows.  [default: all, and halves of it down to 20, five in all]",
+            help="Training set sizes.  [default: all, and halves of it down to 20, five in all]",
         ),
     ] = None,
     seeds: Annotated[int, Opt(metavar="N", help="Runs of each strategy at each size; 3 or more give intervals.")] = 5,
-    steps: Annotated[int | None, Opt(metavar="N", help="The same budget for every run: batches.")] = None,
-    seconds: Annotated[float | None, Opt(metavar="S", help="The same budget for every run: time.")] = None,
+    steps: Annotated[int | None, Opt(metavar="N", help="Budget of every run, in batches.")] = None,
+    seconds: Annotated[float | None, Opt(metavar="S", help="Budget of every run, in seconds of training.")] = None,
     tune: Annotated[
         int | None,
         Opt(
@@ -93,10 +93,10 @@ def study(
     augment: told.Augmented = _defaults.augment,
     # the run
     seed: Annotated[int, Opt(metavar="N", help="Of the split.")] = 0,
-    jobs: Annotated[int, Opt(metavar="N", help="Runs at a time.")] = 1,
-    backend: Annotated[str, Opt(metavar="processes|ray|inline", help="Where runs are computed.")] = "processes",
+    jobs: Annotated[int, Opt(metavar="N", help="Runs in parallel.")] = 1,
+    backend: Annotated[str, Opt(metavar="processes|ray|inline", help="How runs are executed.")] = "processes",
     threads: Annotated[
-        int | None, Opt(metavar="N", help="That each run computes with.  [default: the cores divided by the jobs]")
+        int | None, Opt(metavar="N", help="Threads of each run.  [default: the cores divided by the jobs]")
     ] = None,
     until: Annotated[
         str,
@@ -113,11 +113,20 @@ def study(
         ),
     ] = None,
     worth: Annotated[
-        float, Opt(metavar="D", help="A difference of errors that does not matter (0.01: one point), likewise.")
+        float,
+        Opt(
+            metavar="D", help="Differences in error below this do not matter (0.01 is one point), with --until decided."
+        ),
     ] = 0.0,
-    level: Annotated[float, Opt(metavar="P", help="How sure the choice must be, likewise.")] = 0.95,
+    level: Annotated[
+        float, Opt(metavar="P", help="Probability that the choice must reach, with --until decided.")
+    ] = 0.95,
     budget_seconds: Annotated[
-        float | None, Opt(metavar="S", help="Training time of all runs together, likewise.  [default: no limit]")
+        float | None,
+        Opt(
+            metavar="S",
+            help="Limit for the training time of all runs together, with --until decided.  [default: no limit]",
+        ),
     ] = None,
     keep: Annotated[
         str, Opt(metavar="none|largest|all", help="Models to save: none, those of the largest size, or all.")

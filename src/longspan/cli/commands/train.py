@@ -71,7 +71,7 @@ def train(
         str | None,
         Opt(
             metavar="NAME",
-            help="`longspan models` lists networks, and designs, which may stand on any of them: unet:squeezenet1_1.  "
+            help="A network of `longspan models`, or a design on top of one: unet:squeezenet1_1.  "
             "[default: resnet18; resnet20 for images of at most 64 pixels; line_cnn for texts; unet:resnet18 for "
             "masks, faster_rcnn:resnet18 for boxes, mask_rcnn:resnet18 for instances]",
         ),
@@ -80,15 +80,13 @@ def train(
         str | None,
         Opt(
             metavar="none|imagenet|FILE",
-            help="What the network starts from.  [default: imagenet where the network has such weights, the images "
-            "are larger than 64 pixels and the weights can be had; else none; the output says which]",
+            help="Initial weights.  [default: imagenet where the network has such weights, the images are larger than "
+            "64 pixels and the weights can be had; else none; the output says which]",
         ),
     ] = None,
     size: told.Size = None,
     resize: told.Resize = None,
-    dropout: Annotated[
-        float, Opt(metavar="SHARE", help="Probability that a feature is dropped before the last layer.")
-    ] = 0.0,
+    dropout: Annotated[float, Opt(metavar="P", help="Dropout probability before the last layer.")] = 0.0,
     # how it is trained
     mode: Annotated[
         str | None,
@@ -115,26 +113,32 @@ def train(
         str | None, Opt(metavar="NAME", help="For fit: linear, cosine, step, constant or one_cycle.  [default: linear]")
     ] = None,
     batch_size: told.BatchSize = None,
-    accumulate: Annotated[int, Opt(metavar="N", help="Batches whose gradients make one step.")] = _defaults.accumulate,
-    optimizer: Annotated[str, Opt(metavar="adamw|sgd", help="How gradients become steps.")] = _defaults.optimizer,
-    weight_decay: Annotated[float, Opt(metavar="X", help="Pull of the weights towards zero.")] = _defaults.weight_decay,
-    clip_norm: Annotated[float | None, Opt(metavar="NORM", help="Longest gradient; longer ones are cut down.")] = None,
+    accumulate: Annotated[
+        int, Opt(metavar="N", help="Accumulate gradients over so many batches before each step.")
+    ] = _defaults.accumulate,
+    optimizer: Annotated[str, Opt(metavar="adamw|sgd", help="Optimizer.")] = _defaults.optimizer,
+    weight_decay: Annotated[float, Opt(metavar="X", help="Weight decay.")] = _defaults.weight_decay,
+    clip_norm: Annotated[float | None, Opt(metavar="NORM", help="Clip the gradient norm to this value.")] = None,
     augment: told.Augmented = _defaults.augment,
-    mixup: Annotated[float, Opt(metavar="ALPHA", help="Blend pairs of images; 0 is off, 0.2 to 0.4 usual.")] = 0.0,
-    label_smoothing: Annotated[float, Opt(metavar="SHARE", help="Fraction of certainty taken from the labels.")] = 0.0,
+    mixup: Annotated[
+        float, Opt(metavar="ALPHA", help="MixUp: blend pairs of images. 0 turns it off; 0.2 to 0.4 is usual.")
+    ] = 0.0,
+    label_smoothing: Annotated[
+        float, Opt(metavar="X", help="Label smoothing: the part of each target that is spread over all classes.")
+    ] = 0.0,
     class_weights: Annotated[
         str | None,
         Opt(
             metavar="balanced|CLASS=WEIGHT,...",
-            help="Weight of each class in the loss: balanced gives rare classes more, so that all weigh the same; or "
-            "numbers for some classes, where the others have 1.",
+            help="Weight of each class in the loss: balanced weights classes by their inverse frequency; or give "
+            "numbers for some classes, and the others get 1.",
         ),
     ] = None,
     sampling: Annotated[
         str,
         Opt(
             metavar="shuffled|balanced",
-            help="Which rows an epoch has: each once; or as many, drawn so that every class comes equally often.",
+            help="Rows of an epoch: every row once, or as many rows drawn so that all classes are equally frequent.",
         ),
     ] = _defaults.sampling,
     average: Annotated[
@@ -142,23 +146,23 @@ def train(
     ] = None,
     early_stopping: Annotated[
         int | None,
-        Opt(metavar="EPOCHS", help="Stop when the validation loss was no better for so long; keep the best weights."),
+        Opt(metavar="EPOCHS", help="Stop when the validation loss has not improved for so many epochs."),
     ] = None,
     # the run
-    seed: Annotated[int, Opt(metavar="N", help="Of everything random.")] = 0,
+    seed: Annotated[int, Opt(metavar="N", help="Random seed.")] = 0,
     device: told.Device = "auto",
-    precision: Annotated[str, Opt(metavar="auto|float32|bfloat16", help="Of the arithmetic.")] = "auto",
+    precision: Annotated[str, Opt(metavar="auto|float32|bfloat16", help="Floating-point precision.")] = "auto",
     out: Annotated[
         str,
         Opt(
             metavar="FILE|RUN",
-            help="Where the model goes: a file that ends in .safetensors; or a folder for everything of the run, the "
-            "model, the report, result.json, and checkpoints that --resume goes on from.",
+            help="Where to save: a file that ends in .safetensors; or a folder for the whole run, with the model, the "
+            "report, result.json and the checkpoints that --resume continues from.",
         ),
     ] = _defaults.out,
     resume: Annotated[
         str | None,
-        Opt(metavar="RUN", help="Go on with the training in this folder; it knows SOURCE and options."),
+        Opt(metavar="RUN", help="Continue the training in this folder, with its own SOURCE and options."),
     ] = None,
     checkpoint_every: Annotated[
         str | None,
@@ -177,7 +181,7 @@ def train(
     force: told.Force = False,
     quiet: told.Quiet = False,
 ) -> None:
-    r"""Train a network on images and save it as one file.
+    r"""Train a network and save it as one file.
 
     longspan train pets/images --pattern '(?P<breed>.+)_\d+\.jpg' --target breed --out breeds.safetensors
     """
