@@ -15,6 +15,7 @@ from longspan.data.batches.order import epoch_order, split_evenly
 from longspan.data.batches.store import RaggedStore, StreamedStore
 from longspan.errors import DataError, ShapeError
 from longspan.metrics.row_errors import RAW_VALUE
+from longspan.text import CharacterTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +213,7 @@ def test_inputs_of_several_kinds_stand_in_one_batch():
     table = Table.from_arrays(
         {"word": ["ab", None, "b"], "age": [1e9, 1e9 + 1, None], "sex": ["m", None, "f"], "y": [1, 2, 3]},
         {
-            "word": Text(missing="empty"),
+            "word": Text(missing="empty", tokenizer=CharacterTokens()),
             "age": Number(missing="indicator"),
             "sex": Category(missing="class"),
             "y": Number(),
@@ -226,7 +227,7 @@ def test_inputs_of_several_kinds_stand_in_one_batch():
     assert samples.faults() == {}
     batch = next(samples.batches(torch.arange(3), 3))
     ready = {name: column.prepare(batch.inputs[name]) for name, column in inputs.items()}
-    assert ready["word"].values.tolist() == [[2, 3], [0, 0], [3, 0]]
+    assert ready["word"].values.tolist() == [[4, 5], [0, 0], [5, 0]]  # four special tokens stand first
     assert ready["word"].lengths.tolist() == [2, 0, 1]
     assert ready["age"].tolist() == [[-1, 0], [1, 0], [0, 1]]
     assert ready["age"].dtype == torch.float32
