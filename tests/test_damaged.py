@@ -21,9 +21,9 @@ def run(*options):
 
 
 def test_a_slice_of_every_kind_ends_in_a_named_error_or_a_correct_result():
-    result = run("--inputs", "240", "--programs", "0", "--seed", "1")
+    result = run("--inputs", "160", "--programs", "0", "--seed", "1")
     assert result["fault_list"] == []
-    assert result["inputs"] == 240
+    assert result["inputs"] == 160
     assert all(kind.get("refused") for kind in result["by_kind"].values()), "damage that nothing refuses is no damage"
 
 
