@@ -109,7 +109,7 @@ def _by_voice(
 ) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Classes and recordings `(num_samples,)` in -1..1 of each voice, as loud as each other."""
     if not len(digits):
-        raise DataError("There is no recording of a digit to compose numbers from.")
+        raise DataError("No recordings of digits to compose numbers from: give at least one.")
     by_voice: dict[str, list[tuple[str, np.ndarray]]] = defaultdict(list)
     classes, voices = digits.column_values(digit), digits.column_values(speaker)
     for row, value in enumerate(digits.column_values(audio)):

@@ -49,3 +49,13 @@ def test_slips_are_told(longspan, shop, words, message):
     assert answer.code == 2
     assert message in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_rows_that_trained_the_network_are_left_out(longspan, shop):
+    longspan("train", "new.csv", "--target", "sold", "--model", "mlp", "--epochs", "1", "--leaks", "allow", "--quiet")
+    answer = longspan("explain", "model.safetensors", "new.csv", "--rows", "40")
+    assert (answer.code, answer.err) == (0, "")
+    assert "240 rows that trained this model" in answer.out
+    pl.read_csv("new.csv").write_csv("other.csv")
+    told = json.loads(longspan("explain", "model.safetensors", "other.csv", "--rows", "300", "--json").out)
+    assert told["rows"] == 60

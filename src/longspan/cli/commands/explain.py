@@ -12,10 +12,12 @@ import typer
 from longspan.cli import options as told
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, label, print_table, writing
-from longspan.errors import ConfigError
+from longspan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from longspan.data import Table
     from longspan.explain.explain_page import Explanation
+    from longspan.inference import Predictor
 
 __all__ = ["explain"]
 
@@ -51,13 +53,33 @@ def explain(
             raise ConfigError(f"{model}: only networks and boosted trees are explained so far.")
         kinds = {name: head.column for name, head in predictor.heads.items() if head.column is not None}
         table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(predictor.heads), kinds=kinds)
+        left_out = 0
+        if isinstance(predictor, Predictor):  # trees do not know their rows
+            table, left_out = _unseen(predictor, table, source)
         if as_json:
             found = explain_target(predictor, table, target, rows=rows, seed=seed)
             print(json.dumps(_as_json(model, source, found), indent=2, ensure_ascii=False))
             return
         with writing(Path(out), "--out"):
             found = write_explanation(out, predictor, table, target, rows=rows, seed=seed)
+    if left_out:
+        print(label("left out", f"{left_out:,} rows that trained this model or are its sealed test rows"))
     _tell(found, out)
+
+
+def _unseen(predictor: Predictor, table: Table, source: str) -> tuple[Table, int]:
+    """The rows that neither trained the model nor lie in its vault, and how many others there are.
+
+    Raises:
+        DataError: there are no such rows.
+    """
+    import numpy as np
+
+    known = predictor.recognise(table)
+    kept = np.sort(np.concatenate([known["valid"], known["new"]]))
+    if not len(kept):
+        raise DataError(f"All {len(table):,} rows of {source} trained this model or are its sealed test rows.")
+    return table.take(kept), len(table) - len(kept)
 
 
 def _tell(found: Explanation, out: str) -> None:
