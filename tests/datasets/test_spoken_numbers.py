@@ -79,5 +79,5 @@ def test_what_cannot_be():
     )
     with pytest.raises(DataError, match=r"Row 0, column 'audio', .*gone.wav: there is no such file"):
         make_spoken_numbers(missing, 2)
-    with pytest.raises(DataError, match="no recording of a digit"):
+    with pytest.raises(DataError, match="No recordings of digits"):
         make_spoken_numbers(missing.take([]), 2)
