@@ -1,6 +1,7 @@
 """Files import one another without circles; those that exist for type checkers alone are small."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import longspan
@@ -22,7 +23,9 @@ def modules():
 
 
 def is_type_checking(node):
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    if not isinstance(node, ast.If):
+        return False
+    return getattr(node.test, "id", getattr(node.test, "attr", None)) == "TYPE_CHECKING"
 
 
 def imports(name, tree, known, *, types):
@@ -39,7 +42,7 @@ def imports(name, tree, known, *, types):
                 found.add(inner if inner in known else node.module)
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-        stack.extend(ast.iter_child_nodes(node))
+        stack.extend(each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.expr))
     return {each for each in found if each in known and each != name}
 
 
@@ -71,10 +74,13 @@ def circles(graph):
     return found
 
 
+@cache
+def trees():
+    return {name: ast.parse(path.read_text("utf-8")) for name, path in modules().items()}
+
+
 def graph(*, types):
-    known = modules()
-    trees = {name: ast.parse(path.read_text("utf-8")) for name, path in known.items()}
-    return {name: imports(name, tree, known, types=types) for name, tree in trees.items()}
+    return {name: imports(name, tree, trees(), types=types) for name, tree in trees().items()}
 
 
 def outside_of_allowed_rooms(found):
