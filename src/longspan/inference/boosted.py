@@ -10,16 +10,21 @@ from typing import Any, Self, final
 import numpy as np
 import torch
 
-from longspan.columns import Category, Column, Features, column_from_json
+from longspan.columns import Category, Column, Features
 from longspan.data import Table
 from longspan.data.batches.samples import encode_rows
-from longspan.errors import Fault, ModelFileError, data_error
-from longspan.heads import Head, TargetPrediction, head_for
+from longspan.errors import Fault, data_error
+from longspan.heads import Head, head_for
+from longspan.inference.estimator_files import (
+    decode_predictions,
+    measure_predictions,
+    read_columns,
+    reading_estimator,
+    write_estimator,
+)
 from longspan.inference.labelled_rows import labelled_rows
-from longspan.inference.prediction import Prediction
 from longspan.inference.trees import Trees
-from longspan.storage.files import tensors_below, write_tensors
-from longspan.version import __version__
+from longspan.storage.files import tensors_below
 
 __all__ = ["TREES_FORMAT", "BoostedTrees", "TreeRows", "rows_of"]
 
@@ -113,26 +118,13 @@ class BoostedTrees:
             if faults:
                 raise data_error("Nothing was predicted, because some rows cannot be used:", faults)
             encoded = np.stack(encoded) if encoded else np.empty((0, *self._column.shape), np.float32)
-        by_target = {name: self.heads[name].decode(each) for name, each in self._raw(encoded).items()}
-        found: list[Prediction] = []
-        for number in range(len(encoded)):
-            answers: dict[str, TargetPrediction] = {name: each[number] for name, each in by_target.items()}
-            found.append(Prediction(answers))
+        found = decode_predictions(self.heads, self._raw(encoded), len(encoded))
         return found if several else found[0]
 
     def evaluate(self, data: Table | str | Path) -> dict[str, float]:
         """The metrics of each target's head over the rows that have the target, of a table or a table's file."""
         table = labelled_rows(data, self.inputs, self.heads)
-        predictions = self._raw(self._encode_table(table))
-        metrics: dict[str, float] = {}
-        for name, head in self.heads.items():
-            assert head.column is not None
-            cells = table.column_values(name)
-            known = [row for row, cell in enumerate(cells) if cell is not None]
-            targets = torch.from_numpy(np.stack([head.column.encode(cells[row]) for row in known]))
-            for metric, value in head.measure(predictions[name][known], targets).items():
-                metrics[metric if len(self.heads) == 1 else f"{name}.{metric}"] = value
-        return metrics
+        return measure_predictions(self.heads, self._raw(self._encode_table(table)), table)
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file: the arrays of the trees, and the columns as JSON. It holds no code."""
@@ -141,15 +133,7 @@ class BoostedTrees:
             for number, trees in enumerate(self.trees.values())
             for name, tensor in trees.tensors().items()
         }
-        described = {
-            **TREES_FORMAT,
-            "library_version": __version__,
-            "input": self._name,
-            "column": self._column.to_json(),
-            "targets": {name: head.column.to_json() for name, head in self.heads.items() if head.column is not None},
-        }
-        write_tensors(Path(path), tensors, described)
-        return Path(path)
+        return write_estimator(path, tensors, TREES_FORMAT, self.inputs, self.heads)
 
     @classmethod
     def from_parts(cls, tensors: Mapping[str, torch.Tensor], described: Mapping[str, Any]) -> Self:
@@ -158,23 +142,15 @@ class BoostedTrees:
         Raises:
             ModelFileError: damaged, or from a newer longspan.
         """
-        version = described.get("format_version")
-        if not isinstance(version, int) or version > TREES_FORMAT["format_version"]:  # type: ignore[operator]
-            raise ModelFileError(f"format version {version!r} is newer than this longspan {__version__}. Update it.")
-        try:
-            column = column_from_json(described["column"])
-            targets = {name: column_from_json(fields) for name, fields in described["targets"].items()}
-            if not isinstance(column, Features):
-                raise ModelFileError("its input is not a Features column")
+        with reading_estimator(described, TREES_FORMAT, "trees"):
+            name, column, targets = read_columns(described, Features)
             read = TreeRows.of(column)
             width = read.numbers + len(read.categories)
             trees = {
-                name: Trees.from_tensors(tensors_below(tensors, f"{number}."), width)
-                for number, name in enumerate(targets)
+                target: Trees.from_tensors(tensors_below(tensors, f"{number}."), width)
+                for number, target in enumerate(targets)
             }
-            return cls(str(described["input"]), column, targets, trees)
-        except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-            raise ModelFileError(f"the description of its trees is damaged: {error!r:.300}") from error
+            return cls(name, column, targets, trees)
 
     def _encode_table(self, table: Table) -> np.ndarray:
         table = table.with_column(self._name, self._column)

@@ -12,20 +12,23 @@ from typing import Any, Self, final
 import numpy as np
 import torch
 
-from longspan.columns import Category, Column, Text, column_from_json
+from longspan.columns import Category, Column, Text
 from longspan.data import Table
-from longspan.errors import Fault, ModelFileError, data_error
+from longspan.errors import Fault, data_error
 from longspan.heads import Head, head_for
+from longspan.inference.estimator_files import (
+    decode_predictions,
+    measure_predictions,
+    read_columns,
+    reading_estimator,
+    write_estimator,
+)
 from longspan.inference.labelled_rows import labelled_rows
-from longspan.inference.prediction import Prediction
-from longspan.storage.files import write_tensors
 from longspan.text.word_ngrams import word_ngrams
-from longspan.version import __version__
 
 __all__ = ["LINEAR_TEXT_FORMAT", "LinearText", "WordWeights"]
 
 LINEAR_TEXT_FORMAT = {"format": "longspan linear text", "format_version": 1}
-_DAMAGED = (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, UnicodeDecodeError)
 
 
 @final
@@ -113,23 +116,14 @@ class LinearText:
         if faults:
             raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
         texts: list[str] = values
-        by_target = {name: self.heads[name].decode(each) for name, each in self._raw(texts).items()}
-        found = [Prediction({name: each[row] for name, each in by_target.items()}) for row in range(len(values))]
+        found = decode_predictions(self.heads, self._raw(texts), len(texts))
         return found if several else found[0]
 
     def evaluate(self, data: Table | str | Path) -> dict[str, float]:
         """The metrics of each target's head over the rows that have the target, of a table or a table's file."""
         table = labelled_rows(data, self.inputs, self.heads)
-        predictions = self._raw([text or "" for text in table.column_values(self._name)])
-        metrics: dict[str, float] = {}
-        for name, head in self.heads.items():
-            assert head.column is not None
-            cells = table.column_values(name)
-            known = [row for row, cell in enumerate(cells) if cell is not None]
-            targets = torch.from_numpy(np.stack([head.column.encode(cells[row]) for row in known]))
-            for metric, value in head.measure(predictions[name][known], targets).items():
-                metrics[metric if len(self.heads) == 1 else f"{name}.{metric}"] = value
-        return metrics
+        texts = [text or "" for text in table.column_values(self._name)]
+        return measure_predictions(self.heads, self._raw(texts), table)
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file: weights and N-grams, and the columns as JSON. It holds no code."""
@@ -139,16 +133,7 @@ class LinearText:
             for key, array in (("weights", part.weights), ("bias", part.bias), ("scale", part.scale), ("words", words)):
                 tensors[f"{number}.{key}"] = torch.from_numpy(array.copy())
             described[name] = {"ngrams": list(part.ngrams), "sublinear": part.sublinear, "unit": part.unit}
-        header = {
-            **LINEAR_TEXT_FORMAT,
-            "library_version": __version__,
-            "input": self._name,
-            "column": next(iter(self.inputs.values())).to_json(),
-            "targets": {name: head.column.to_json() for name, head in self.heads.items() if head.column is not None},
-            "parts": described,
-        }
-        write_tensors(Path(path), tensors, header)
-        return Path(path)
+        return write_estimator(path, tensors, LINEAR_TEXT_FORMAT, self.inputs, self.heads, parts=described)
 
     @classmethod
     def from_parts(cls, tensors: Mapping[str, torch.Tensor], described: Mapping[str, Any]) -> Self:
@@ -157,13 +142,8 @@ class LinearText:
         Raises:
             ModelFileError: damaged, or from a newer longspan.
         """
-        version = described.get("format_version")
-        if not isinstance(version, int) or version > LINEAR_TEXT_FORMAT["format_version"]:  # type: ignore[operator]
-            raise ModelFileError(f"format version {version!r} is newer than this longspan {__version__}. Update it.")
-        try:
-            column = column_from_json(described["column"])
-            targets = {name: column_from_json(fields) for name, fields in described["targets"].items()}
-            assert isinstance(column, Text)
+        with reading_estimator(described, LINEAR_TEXT_FORMAT, "words"):
+            input_name, column, targets = read_columns(described, Text)
             parts = {}
             for number, (name, target) in enumerate(targets.items()):
                 found = {key: tensors[f"{number}.{key}"].numpy() for key in ("weights", "bias", "scale", "words")}
@@ -177,9 +157,7 @@ class LinearText:
                     vocab=vocab, **found, ngrams=(int(options["ngrams"][0]), int(options["ngrams"][1])),
                     sublinear=bool(options["sublinear"]), unit=bool(options["unit"]),
                 )  # fmt: skip
-            return cls(str(described["input"]), column, targets, parts)
-        except _DAMAGED as error:
-            raise ModelFileError(f"the description of its words is damaged: {error!r:.300}") from error
+            return cls(input_name, column, targets, parts)
 
     def _raw(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """By target probabilities `(N, classes)`."""

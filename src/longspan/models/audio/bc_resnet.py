@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_same_height, check_size
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["BCResNet", "BCResNetConfig"]
@@ -39,10 +40,9 @@ class BCResNetConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check every value."""
+        check_options(self, fractions=["dropout"])
         if not 0.25 <= self.width <= 64:
             raise ConfigError(f"BCResNetConfig.width must be in 0.25..64, got {self.width!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"BCResNetConfig.dropout must be at least 0 and below 1, got {self.dropout!r}.")
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> BCResNet:
         """The network."""

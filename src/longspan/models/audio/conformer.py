@@ -15,6 +15,7 @@ from longspan.columns.ragged import Ragged
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import PoolName
 from longspan.nn.steps import StepConv, check_sequence, pool_steps, shrunk, step_mask
 
@@ -54,19 +55,15 @@ class ConformerConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name in ("width", "layers", "heads", "kernel"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"ConformerConfig.{name} must be at least 1, got {getattr(self, name)!r}.")
+        check_options(
+            self,
+            least={"width": 1, "layers": 1, "heads": 1, "kernel": 1, "history": 1},
+            odd=["kernel"],
+            fractions=["dropout"],
+            one_of={"stride": (2, 4)},
+        )
         if self.width % self.heads:
             raise ConfigError(f"ConformerConfig.width, {self.width}, must be a multiple of heads, {self.heads}.")
-        if self.kernel % 2 == 0:
-            raise ConfigError(f"ConformerConfig.kernel must be odd, got {self.kernel!r}.")
-        if self.stride not in (2, 4):
-            raise ConfigError(f"ConformerConfig.stride must be 2 or 4, got {self.stride!r}.")
-        if self.history is not None and self.history < 1:
-            raise ConfigError(f"ConformerConfig.history must be at least 1, or None, got {self.history!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"ConformerConfig.dropout must be at least 0 and below 1, got {self.dropout!r}.")
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> Conformer:
         """The network."""

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.columns.ragged import Ragged
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import PoolName
 from longspan.nn.steps import check_sequence, pool_steps, shrunk, step_mask
 
@@ -46,13 +46,7 @@ class ConvGRUConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name in ("width", "layers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"ConvGRUConfig.{name} must be at least 1, got {getattr(self, name)!r}.")
-        if self.stride not in (1, 2, 4):
-            raise ConfigError(f"ConvGRUConfig.stride must be 1, 2 or 4, got {self.stride!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"ConvGRUConfig.dropout must be at least 0 and below 1, got {self.dropout!r}.")
+        check_options(self, least={"width": 1, "layers": 1}, fractions=["dropout"], one_of={"stride": (1, 2, 4)})
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> ConvGRU:
         """The network."""

@@ -8,9 +8,9 @@ from typing import ClassVar, final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_same_height, check_size
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["MatchboxNet", "MatchboxNetConfig"]
@@ -40,11 +40,7 @@ class MatchboxNetConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name in ("blocks", "depth", "channels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"MatchboxNetConfig.{name} must be at least 1, got {getattr(self, name)!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"MatchboxNetConfig.dropout must be at least 0 and below 1, got {self.dropout!r}.")
+        check_options(self, least={"blocks": 1, "depth": 1, "channels": 1}, fractions=["dropout"])
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> MatchboxNet:
         """The network."""

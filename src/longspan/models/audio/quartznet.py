@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from longspan.columns.ragged import Ragged
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import PoolName
 from longspan.nn.steps import StepConv, check_sequence, pool_steps, shrunk, step_mask
 
@@ -48,14 +48,13 @@ class QuartzNetConfig(ModelConfig):
     def __post_init__(self) -> None:
         """Check every value."""
         object.__setattr__(self, "kernels", tuple(self.kernels))
-        if self.width < 1:
-            raise ConfigError(f"QuartzNetConfig.width must be at least 1, got {self.width!r}.")
-        if not self.kernels or any(not isinstance(k, int) or k < 1 or k % 2 == 0 for k in self.kernels):
-            raise ConfigError(f"QuartzNetConfig.kernels must be odd numbers, one for each block, got {self.kernels!r}.")
-        if self.stride not in (1, 2, 4):
-            raise ConfigError(f"QuartzNetConfig.stride must be 1, 2 or 4, got {self.stride!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"QuartzNetConfig.dropout must be at least 0 and below 1, got {self.dropout!r}.")
+        check_options(
+            self,
+            least={"width": 1, "kernels": 1},
+            odd=["kernels"],
+            fractions=["dropout"],
+            one_of={"stride": (1, 2, 4)},
+        )
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> QuartzNet:
         """The network."""

@@ -13,7 +13,7 @@ from longspan.columns.spec import FeaturesSpec
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
-from longspan.models.tabular.tabular_config import TabularConfig, check_options, describe_tabular, in_order, no_maps
+from longspan.models.tabular.tabular_config import TabularConfig, check_tabular, describe_tabular, in_order, no_maps
 from longspan.nn.feature_input import mask_labels, split_features
 from longspan.nn.number_embeddings import LinearEmbeddings
 
@@ -44,7 +44,7 @@ class FTTransformerConfig(TabularConfig):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_options(self, blocks=1, width=1, heads=1)
+        check_tabular(self, {"blocks": 1, "width": 1, "heads": 1})
         if self.width % self.heads:
             raise ConfigError(f"FTTransformerConfig.width must be a multiple of heads={self.heads}, got {self.width}.")
 

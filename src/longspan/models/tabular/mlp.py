@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from longspan.columns.spec import FeaturesSpec
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
-from longspan.models.tabular.tabular_config import TabularConfig, check_options, describe_tabular, in_order, no_maps
+from longspan.models.tabular.tabular_config import TabularConfig, check_tabular, describe_tabular, in_order, no_maps
 from longspan.nn.feature_input import FeatureInput, NumberEmbedding
 
 __all__ = ["MLP", "MLPConfig"]
@@ -41,7 +41,7 @@ class MLPConfig(TabularConfig):
     def __post_init__(self) -> None:
         """Check the ranges."""
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        check_options(self, hidden=1, number_width=1)
+        check_tabular(self, {"hidden": 1, "number_width": 1})
 
     def build_for(self, spec: FeaturesSpec) -> MLP:
         """The network for the features of a table."""

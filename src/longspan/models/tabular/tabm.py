@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from longspan.columns.spec import FeaturesSpec
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
-from longspan.models.tabular.tabular_config import TabularConfig, check_options, describe_tabular, in_order, no_maps
+from longspan.models.tabular.tabular_config import TabularConfig, check_tabular, describe_tabular, in_order, no_maps
 from longspan.nn.feature_input import FeatureInput, NumberEmbedding
 
 __all__ = ["SharedLinear", "TabM", "TabMConfig"]
@@ -46,7 +46,7 @@ class TabMConfig(TabularConfig):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_options(self, members=2, blocks=1, width=1, number_width=1)
+        check_tabular(self, {"members": 2, "blocks": 1, "width": 1, "number_width": 1})
 
     def build_for(self, spec: FeaturesSpec) -> TabM:
         """The network for the features of a table."""

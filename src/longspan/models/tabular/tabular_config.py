@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import fields
 from typing import Any, ClassVar, NoReturn, final
 
 from torch import Tensor, nn
@@ -11,8 +12,11 @@ from longspan.columns.spec import FeaturesSpec
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig
+from longspan.models.options import check_options
 
-__all__ = ["TabularConfig", "check_options", "describe_tabular", "in_order", "no_maps"]
+__all__ = ["TabularConfig", "check_tabular", "describe_tabular", "in_order", "no_maps"]
+
+_NUMBERS = ("none", "piecewise_linear", "periodic")
 
 
 class TabularConfig(ModelConfig):
@@ -47,24 +51,15 @@ def describe_tabular(model: Backbone, name: str, config: TabularConfig, spec: Fe
     model.strides = ()
 
 
-def check_options(config: TabularConfig, **least: int) -> None:
-    """ConfigError unless each named option is a whole number of at least so much, and fractions are below 1."""
-    for name, smallest in least.items():
-        value = getattr(config, name)
-        values = value if isinstance(value, tuple | list) else (value,)
-        if any(not isinstance(each, int) or isinstance(each, bool) or each < smallest for each in values):
-            raise ConfigError(
-                f"{type(config).__name__}.{name} must be whole numbers of at least {smallest}, got {value!r}."
-            )
-    for name in ("dropout", "embedding_dropout", "attention_dropout", "mask"):
-        value = getattr(config, name, 0.0)
-        if not 0 <= value < 1:
-            raise ConfigError(f"{type(config).__name__}.{name} must be at least 0 and below 1, got {value!r}.")
-    embedding = getattr(config, "numbers", "none")
-    if embedding not in ("none", "piecewise_linear", "periodic"):
-        raise ConfigError(
-            f"{type(config).__name__}.numbers must be 'none', 'piecewise_linear' or 'periodic', got {embedding!r}."
-        )
+def check_tabular(config: TabularConfig, least: dict[str, int]) -> None:
+    """ConfigError unless whole numbers are at least so much, fractions below 1, and the way to embed numbers known."""
+    own = {each.name for each in fields(config)}  # type: ignore[arg-type]
+    check_options(
+        config,  # type: ignore[arg-type]
+        least=least,
+        fractions=[each for each in ("dropout", "embedding_dropout", "attention_dropout", "mask") if each in own],
+        one_of={"numbers": _NUMBERS} if "numbers" in own else None,
+    )
 
 
 def no_maps(inputs: Tensor) -> list[Tensor]:

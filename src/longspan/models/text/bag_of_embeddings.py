@@ -11,10 +11,11 @@ from longspan.columns.ragged import Ragged
 from longspan.columns.spec import TokensSpec
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
+from longspan.models.options import check_options
 from longspan.models.text.text_config import (
+    TEXT_POOLS,
     TextConfig,
     TextPool,
-    check_options,
     check_tokens,
     describe_text,
     drop_words,
@@ -42,7 +43,7 @@ class BagOfEmbeddingsConfig(TextConfig):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_options(self, "width", fractions=("word_dropout",))
+        check_options(self, least={"width": 1}, fractions=["word_dropout"], one_of={"pool": TEXT_POOLS})
 
     def build_for(self, spec: TokensSpec) -> BagOfEmbeddings:
         """The network for tokens of a vocabulary."""

@@ -21,7 +21,8 @@ from longspan.columns.spec import TokensSpec
 from longspan.errors import ConfigError, WeightsError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
-from longspan.models.text.text_config import TextConfig, TextPool, check_options, check_tokens, describe_text, pooled
+from longspan.models.options import check_options
+from longspan.models.text.text_config import TEXT_POOLS, TextConfig, TextPool, check_tokens, describe_text, pooled
 from longspan.text.pretrained import pretrained_folder
 
 __all__ = ["Bert", "BertConfig", "bert_state"]
@@ -64,7 +65,12 @@ class BertConfig(TextConfig):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_options(self, "width", "layers", "heads", "inner", "positions", fractions=("dropout",))
+        check_options(
+            self,
+            least={"width": 1, "layers": 1, "heads": 1, "inner": 1, "positions": 1},
+            fractions=["dropout"],
+            one_of={"pool": TEXT_POOLS},
+        )
         if self.width % self.heads:
             raise ConfigError(f"BertConfig.heads ({self.heads}) must divide its width ({self.width}).")
 

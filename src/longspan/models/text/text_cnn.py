@@ -13,7 +13,8 @@ from longspan.columns.ragged import Ragged
 from longspan.columns.spec import TokensSpec
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
-from longspan.models.text.text_config import TextConfig, check_options, check_tokens, describe_text
+from longspan.models.options import check_options
+from longspan.models.text.text_config import TextConfig, check_tokens, describe_text
 
 __all__ = ["TextCNN", "TextCNNConfig"]
 
@@ -41,7 +42,7 @@ class TextCNNConfig(TextConfig):
     def __post_init__(self) -> None:
         """Check the ranges."""
         object.__setattr__(self, "kernels", tuple(self.kernels))
-        check_options(self, "width", "kernels", "channels", fractions=("dropout", "embedding_dropout"))
+        check_options(self, least={"width": 1, "kernels": 1, "channels": 1}, fractions=["dropout", "embedding_dropout"])
 
     def build_for(self, spec: TokensSpec) -> TextCNN:
         """The network for tokens of a vocabulary."""

@@ -14,11 +14,11 @@ from longspan.errors import ConfigError, ShapeError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig
 
-__all__ = ["TextConfig", "TextPool", "check_options", "check_tokens", "describe_text", "drop_words", "pooled"]
+__all__ = ["TEXT_POOLS", "TextConfig", "TextPool", "check_tokens", "describe_text", "drop_words", "pooled"]
 
 TextPool = Literal["mean", "max", "mean_max", "first", "none"]
 """What becomes of the vectors of the tokens: their mean, maximum, both, that of the first token, or a sequence."""
-_POOLS = ("mean", "max", "mean_max", "first", "none")
+TEXT_POOLS = ("mean", "max", "mean_max", "first", "none")
 
 
 class TextConfig(ModelConfig):
@@ -52,22 +52,6 @@ def describe_text(
     model.num_features = 2 * width if pool == "mean_max" else width
     model.channels = ()
     model.strides = ()
-
-
-def check_options(config: TextConfig, *whole: str, fractions: tuple[str, ...] = ()) -> None:
-    """ConfigError unless whole numbers are at least 1, fractions in 0..1 (1 excluded), and the pool is known."""
-    name = type(config).__name__
-    for field in whole:
-        value = getattr(config, field)
-        values = value if isinstance(value, tuple) else (value,)
-        if not values or any(not isinstance(each, int) or isinstance(each, bool) or each < 1 for each in values):
-            raise ConfigError(f"{name}.{field} must be whole numbers of at least 1, got {value!r}.")
-    for field in fractions:
-        if not 0 <= getattr(config, field) < 1:
-            raise ConfigError(f"{name}.{field} must be at least 0 and below 1, got {getattr(config, field)!r}.")
-    pool = getattr(config, "pool", "mean")
-    if pool not in _POOLS:
-        raise ConfigError(f"{name}.pool must be one of {', '.join(_POOLS)}, got {pool!r}.")
 
 
 def check_tokens(tokens: Any, model: Backbone) -> Ragged:

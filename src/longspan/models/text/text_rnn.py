@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from longspan.columns.ragged import Ragged
 from longspan.columns.spec import TokensSpec
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
+from longspan.models.options import check_options
 from longspan.models.text.text_config import (
+    TEXT_POOLS,
     TextConfig,
     TextPool,
-    check_options,
     check_tokens,
     describe_text,
     drop_words,
@@ -61,12 +61,12 @@ class TextRNNConfig(TextConfig):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.cell not in _CELLS:
-            raise ConfigError(f"TextRNNConfig.cell must be lstm or gru, got {self.cell!r}.")
         check_options(
-            self, "width", "hidden", "layers",
-            fractions=("word_dropout", "input_dropout", "weight_dropout", "output_dropout"),
-        )  # fmt: skip
+            self,
+            least={"width": 1, "hidden": 1, "layers": 1},
+            fractions=["word_dropout", "input_dropout", "weight_dropout", "output_dropout"],
+            one_of={"cell": tuple(_CELLS), "pool": TEXT_POOLS},
+        )
 
     def build_for(self, spec: TokensSpec) -> TextRNN:
         """The network for tokens of a vocabulary."""

@@ -16,7 +16,8 @@ from longspan.columns.spec import TokensSpec
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
-from longspan.models.text.text_config import TextConfig, TextPool, check_options, check_tokens, describe_text, pooled
+from longspan.models.options import check_options
+from longspan.models.text.text_config import TEXT_POOLS, TextConfig, TextPool, check_tokens, describe_text, pooled
 
 __all__ = ["TextTransformer", "TextTransformerConfig", "sinusoids"]
 
@@ -45,7 +46,12 @@ class TextTransformerConfig(TextConfig):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_options(self, "width", "layers", "heads", "inner", fractions=("dropout",))
+        check_options(
+            self,
+            least={"width": 1, "layers": 1, "heads": 1, "inner": 1},
+            fractions=["dropout"],
+            one_of={"pool": TEXT_POOLS},
+        )
         if self.width % self.heads or self.width % 2:
             raise ConfigError(
                 f"TextTransformerConfig.width must be even and a multiple of heads, got {self.width} and {self.heads}."

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal, final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_same_size, check_size, no_global_pool
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import PoolName
 
 __all__ = ["DeepCNN", "DeepCNNConfig"]
@@ -39,12 +39,7 @@ class DeepCNNConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check every value."""
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"DeepCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
-        if self.init not in ("he", "small"):
-            raise ConfigError(f"DeepCNNConfig.init must be 'he' or 'small', got {self.init!r}.")
-        if self.units < 1:
-            raise ConfigError(f"DeepCNNConfig.units must be at least 1, got {self.units}.")
+        check_options(self, least={"units": 1}, fractions=["dropout"], one_of={"init": ("he", "small")})
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> DeepCNN:
         """The network."""

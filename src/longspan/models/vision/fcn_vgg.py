@@ -9,9 +9,9 @@ from typing import ClassVar, final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size, no_global_pool
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.models.vision.vgg16 import FromPublished, stage_channels, vgg_convolutions, vgg_stage
 from longspan.nn import PoolName
 
@@ -41,11 +41,7 @@ class FCNVGGConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name in ("width", "fc_channels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"FCNVGGConfig.{name} must be at least 1, got {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"FCNVGGConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
+        check_options(self, least={"width": 1, "fc_channels": 1}, fractions=["dropout"])
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> FCNVGG:
         """The network."""

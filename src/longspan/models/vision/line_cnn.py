@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_same_height, check_size
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["LineCNN", "LineCNNConfig"]
@@ -43,16 +44,14 @@ class LineCNNConfig(ModelConfig):
     def __post_init__(self) -> None:
         """Check every value; a list, as JSON has it, becomes a tuple."""
         object.__setattr__(self, "channels", tuple(self.channels))
-        if len(self.channels) != 4 or min(self.channels) < 1:
+        check_options(
+            self,
+            least={"channels": 1, "num_features": 1, "depth": 1},
+            fractions=["dropout"],
+            one_of={"stride_px": (4, 8)},
+        )
+        if len(self.channels) != 4:
             raise ConfigError(f"LineCNNConfig.channels must be four numbers of at least 1, got {self.channels}.")
-        if self.depth < 1:
-            raise ConfigError(f"LineCNNConfig.depth must be at least 1, got {self.depth}.")
-        if self.num_features < 1:
-            raise ConfigError(f"LineCNNConfig.num_features must be at least 1, got {self.num_features}.")
-        if self.stride_px not in (4, 8):
-            raise ConfigError(f"LineCNNConfig.stride_px must be 4 or 8, got {self.stride_px!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"LineCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> LineCNN:
         """The network."""

@@ -9,9 +9,9 @@ from typing import ClassVar, final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.models.vision.vgg16 import CONVOLUTIONS, FromPublished, stage_channels, vgg_convolutions, vgg_stage
 from longspan.nn import GlobalPool, PoolName
 
@@ -34,8 +34,7 @@ class SegNetConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check the value."""
-        if self.width < 1:
-            raise ConfigError(f"SegNetConfig.width must be at least 1, got {self.width}.")
+        check_options(self, least={"width": 1})
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SegNet:
         """The network."""

@@ -9,9 +9,9 @@ from typing import ClassVar, final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["SmallResNet", "SmallResNetConfig"]
@@ -34,9 +34,7 @@ class SmallResNetConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name in ("blocks", "width"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"SmallResNetConfig.{name} must be at least 1, got {getattr(self, name)}.")
+        check_options(self, least={"blocks": 1, "width": 1})
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SmallResNet:
         """The network."""

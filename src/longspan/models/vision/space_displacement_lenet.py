@@ -8,9 +8,10 @@ from typing import ClassVar, final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from longspan.errors import ConfigError, ShapeError
+from longspan.errors import ShapeError
 from longspan.models.backbone import Backbone, check_images, check_same_height, check_size, no_global_pool
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.models.vision.lenet import LeNet5, scaled_tanh
 from longspan.nn import PoolName
 
@@ -38,8 +39,7 @@ class SpaceDisplacementLeNetConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         """Check the value."""
-        if self.margin_px < 0:
-            raise ConfigError(f"SpaceDisplacementLeNetConfig.margin_px must be at least 0, got {self.margin_px}.")
+        check_options(self, least={"margin_px": 0})
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SpaceDisplacementLeNet:
         """The network."""

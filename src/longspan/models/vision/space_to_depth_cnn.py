@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from longspan.errors import ConfigError
 from longspan.models.backbone import Backbone, check_images, check_size
 from longspan.models.entries import ModelConfig, register_model
+from longspan.models.options import check_options
 from longspan.nn import GlobalPool, PoolName
 
 __all__ = ["SpaceToDepthCNN", "SpaceToDepthCNNConfig"]
@@ -37,10 +38,9 @@ class SpaceToDepthCNNConfig(ModelConfig):
     def __post_init__(self) -> None:
         """Check every value; a list, as JSON has it, becomes a tuple."""
         object.__setattr__(self, "widths", tuple(self.widths))
-        if len(self.widths) != 4 or min(self.widths) < 1:
+        check_options(self, least={"widths": 1}, fractions=["dropout"])
+        if len(self.widths) != 4:
             raise ConfigError(f"SpaceToDepthCNNConfig.widths must be four numbers of at least 1, got {self.widths}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"SpaceToDepthCNNConfig.dropout must be at least 0 and below 1, got {self.dropout}.")
 
     def build(self, *, in_channels: int, size_px: tuple[int, int], pool: PoolName | None) -> SpaceToDepthCNN:
         """The network."""
