@@ -1,34 +1,42 @@
 """Some hundreds of the damaged inputs of `benchmarks/damaged.py`: every one a named error or a correct result."""
 
-import json
-import subprocess
+import argparse
 import sys
 from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "damaged.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="limits of memory and its peak are read from /proc"),
-    pytest.mark.skipif(not BENCHMARK.is_file(), reason="the benchmarks are not here"),
+    pytest.mark.skipif(not (BENCHMARKS / "damaged.py").is_file(), reason="the benchmarks are not here"),
 ]
 
 
-def run(*options):
-    done = subprocess.run([sys.executable, str(BENCHMARK), *options], capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("{"), done.stderr[-2000:]
-    return json.loads(done.stdout)
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """The benchmark with these options; inputs are read in a process of their own, as it does it."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import damaged
+    from damage.corpus import make_corpus
+    from damage.kinds import FRACTIONS, Cases
+
+    def measure(**options):
+        options = argparse.Namespace(kinds=",".join(FRACTIONS), seed=1, **options)
+        return damaged.measure(Cases(make_corpus(), options.seed), options, tmp_path)
+
+    return measure
 
 
-def test_a_slice_of_every_kind_ends_in_a_named_error_or_a_correct_result():
-    result = run("--inputs", "160", "--programs", "0", "--seed", "1")
+def test_a_slice_of_every_kind_ends_in_a_named_error_or_a_correct_result(run):
+    result = run(inputs=160, programs=0)
     assert result["fault_list"] == []
     assert result["inputs"] == 160
     assert all(kind.get("refused") for kind in result["by_kind"].values()), "damage that nothing refuses is no damage"
 
 
 @pytest.mark.slow
-def test_damaged_inputs_on_the_command_line_end_in_words():
-    result = run("--inputs", "0", "--programs", "12", "--seed", "1")
+def test_damaged_inputs_on_the_command_line_end_in_words(run):
+    result = run(inputs=0, programs=12)
     assert result["fault_list"] == []
     assert result["command_lines"] == 12

@@ -18,7 +18,22 @@ PROSE = re.findall(r"`(longspan [^`]+)`", README)
 LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith("longspan ")]
 SMALL = {
     "train": ("--model", "lenet5", "--epochs", "1", "--size", "32"),
-    "study": ("--model", "lenet5", "--sizes", "10", "--seeds", "1", "--steps", "2", "--size", "32", "--jobs", "1"),
+    "study": (
+        "--model",
+        "lenet5",
+        "--sizes",
+        "10",
+        "--seeds",
+        "1",
+        "--steps",
+        "2",
+        "--size",
+        "32",
+        "--backend",
+        "inline",
+        "--threads",
+        "1",
+    ),
 }
 """What makes a command quick: small networks from scratch, one epoch."""
 

@@ -143,7 +143,7 @@ def hostile_zip(rng: random.Random) -> bytes:
             kinds = (stat.S_IFREG, stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFBLK, stat.S_IFDIR)
             info.external_attr = (rng.choice(kinds) | 0o4777) << 16
             info.compress_type = packed.compression
-            body = rng.choice((b"x", b"/etc/passwd", b"../../escape", bytes(100_000), bytes(60_000_000)))
+            body = rng.choice((b"x", b"/etc/passwd", b"../../escape", bytes(100_000), bytes(30_000_000)))
             with contextlib.suppress(ValueError):
                 packed.writestr(info, body if number < 4 else b"x")
     content = bytearray(buffer.getvalue())

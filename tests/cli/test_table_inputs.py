@@ -87,7 +87,7 @@ def test_a_target_of_one_value_and_a_missing_column_are_told_by_name(longspan, p
 def test_a_study_of_networks_beside_boosted_trees(longspan, people):
     answer = longspan(
         "study", "people.csv", "--target", "rich", "--model", "mlp", "--model", "boosting", "--sizes", "80,160",
-        "--seeds", "2", "--epochs", "1", "--out", "study",
+        "--seeds", "2", "--epochs", "1", "--out", "study", "--backend", "inline", "--threads", "1",
     )  # fmt: skip
     assert answer.code == 0, answer.err
     assert "mlp from scratch, boosting" in answer.out

@@ -50,8 +50,8 @@ def reader():
     )
     task = ls.Task(table.split(valid=4, seed=0), inputs="sound", targets="text", allow_leaks=True)
     model = ls.ConvGRUConfig(width=24, layers=1, stride=4)
-    learner = ls.Learner(task, model, config=ls.TrainConfig(batch_size=5), seed=0, progress=False)
-    return learner.fit_one_cycle(60, 1e-2).predictor()
+    learner = ls.Learner(task, model, config=ls.TrainConfig(batch_size=7), seed=0, progress=False)
+    return learner.fit_one_cycle(36, 2e-2).predictor()
 
 
 def test_a_long_recording_is_cut_at_its_pauses(reader, tmp_path):

@@ -94,7 +94,7 @@ def test_texts_are_learned_from_tones_of_several_lengths(tmp_path):
     task = ls.Task(table.split(valid=12, seed=0), inputs="sound", targets="text", allow_leaks=True)
     config = ls.TrainConfig(batch_size=8, augment=ls.AudioAugment(gain_db=3))
     learner = ls.Learner(task, ConvGRUConfig(width=32, layers=1), config=config, seed=0, progress=False)
-    learner.fit_one_cycle(40, 1e-2)
+    learner.fit_one_cycle(28, 2e-2)
     scores = learner.evaluate()
     assert scores["character_error_rate"] < 0.25
     assert 0 <= scores["word_error_rate"] <= 1.5
