@@ -48,7 +48,7 @@ def check_options(
         if value is None and name in optional:
             continue
         several = isinstance(value, tuple)
-        numbers = value if isinstance(value, tuple) else (value,)
+        numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
         right = bool(numbers) and all(_is_whole(each) and each >= smallest for each in numbers)
         if right and name in odd:
             check(name, all(each % 2 for each in numbers), "odd numbers" if several else "odd")
