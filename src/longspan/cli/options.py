@@ -153,9 +153,10 @@ Ignored = Annotated[
 Corners = Annotated[
     str | None,
     Opt(
-        metavar="edges|pixels",
-        help="What the numbers of a box in a table or in Pascal VOC's files are: its edges, or its first and last "
-        "pixel counted from 1.  [default: edges in tables, pixels in Pascal VOC's files]",
+        metavar="edges|pixels|xywh|cxcywh",
+        help="What the four numbers of a box in a table or in Pascal VOC's files are: its edges; its first and last "
+        "pixel counted from 1; upper left corner, width and height; or centre, width and height.  [default: in tables "
+        "as the columns are named, in Pascal VOC's files pixels]",
     ),
 ]
 Size = Annotated[

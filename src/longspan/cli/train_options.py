@@ -108,7 +108,7 @@ class TrainOptions:
             ("--mode", self.mode, MODES),
             ("--augment", self.augment, AUGMENTS),
             ("--on-error", self.on_error, ("raise", "skip")),
-            ("--corners", self.corners, ("edges", "pixels")),
+            ("--corners", self.corners, ("edges", "pixels", "xywh", "cxcywh")),
             ("--leaks", self.leaks, ("refuse", "move", "allow")),
             ("--resize", self.resize, RESIZES),
             ("--sampling", self.sampling, ("shuffled", "balanced")),

@@ -41,7 +41,7 @@ def learn_vocab(values: Iterable[Any]) -> tuple[Label, ...]:
         raise DataError("; ".join(list(faults)[:3]) + ". Make them words or whole numbers: table.with_column.")
     if twins := spelling_twins(labels):
         warnings.warn(
-            f"Labels that differ only in case, spaces or invisible characters are classes of their own: "
+            f"Labels that differ only in case, spaces, invisible characters or digits are classes of their own: "
             f"{describe_twins(twins)}. If they are meant to be one, spell them alike.",
             stacklevel=3,
         )

@@ -10,11 +10,12 @@ from typing import Any
 __all__ = ["describe_twins", "joined_labels", "spelling_twins"]
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _SEPARATORS = re.compile(r"\s*[;,|/]\s*")
 
 
 def spelling_twins(labels: Iterable[Any]) -> list[tuple[str, ...]]:
-    """Groups of words that differ only in case, in spaces, in invisible characters or in how letters are encoded.
+    """Groups of words that differ only in case, spaces, invisible characters, or how letters or numbers are written.
 
     Single letters may well be told by their case, as in handwriting, and are not listed for it.
     """
@@ -22,7 +23,8 @@ def spelling_twins(labels: Iterable[Any]) -> list[tuple[str, ...]]:
     for label in labels:
         if isinstance(label, str):
             plain = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", label)).split())
-            groups.setdefault(plain if len(plain) < 2 else plain.casefold(), []).append(label)
+            number = f"{float(plain)!r} as a number" if _NUMBER.fullmatch(plain) else None
+            groups.setdefault(number or (plain if len(plain) < 2 else plain.casefold()), []).append(label)
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
+from longspan.data.readers.csv_lines import records_of
 from longspan.errors import DataError, Fault, data_error
 
 if TYPE_CHECKING:
@@ -55,14 +56,16 @@ def read_corrections(path: str | Path) -> list[Correction]:
         DataError: it cannot be read, columns are missing, or lines do not say what to do; all of them by number.
     """
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in ("target", "action", "label") if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
-            lines = [(reader.line_num, {k: v or "" for k, v in line.items() if k}) for line in reader]
+        records = [(number, cells) for number, cells in records_of(Path(path), ",") if cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as corrections: {error}.") from error
+    names = records[0][1] if records else []
+    missing = [name for name in ("target", "action", "label") if name not in names]
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
+    lines = [
+        (number, dict.fromkeys(names, "") | dict(zip(names, cells, strict=False))) for number, cells in records[1:]
+    ]
     found, faults = [], []
     for number, line in lines:
         row, action = line.get("row", "").strip(), line["action"].strip()

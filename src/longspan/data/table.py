@@ -23,6 +23,7 @@ from longspan.data.annotations import (
 from longspan.data.choose_features import choose_features
 from longspan.data.combine import concat_rows, join_columns
 from longspan.data.lags import lag_columns
+from longspan.data.readers.csv_lines import RowLines, name_row
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.open_path import open_path
 from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
@@ -38,9 +39,11 @@ from longspan.randomness import permutation
 
 if TYPE_CHECKING:
     from longspan.data.annotations.faults import OnError
-    from longspan.data.readers.box_rows import Corners
+    from longspan.data.readers.box_columns import Corners
 
 __all__ = ["Table"]
+
+_ROW = "longspan: row"  # of the whole table, while a filter is applied
 
 
 @final
@@ -59,6 +62,7 @@ class Table:
         arrays: Mapping[str, np.ndarray] | None = None,
         root: Path | None = None,
         source: str = "table",
+        lines: RowLines | None = None,
     ) -> None:
         """Wrap a frame of raw cells; the class methods below are the usual way in.
 
@@ -69,6 +73,7 @@ class Table:
             arrays: Images held in memory, uint8 `(N, H, W)` or `(N, H, W, C)`; the cell is the position in it.
             root: Folder that relative image paths start from.
             source: Where the rows come from, for messages.
+            lines: In which lines of a file the rows stand, for messages.
         """
         for name, column in columns.items():
             if column.sources:
@@ -80,11 +85,14 @@ class Table:
         self.arrays = dict(arrays or {})
         self.root = root
         self.source = source
+        self.lines = lines
 
     @classmethod
     def of(cls, parts: TableParts) -> Self:
         """The table whose parts a reader gave."""
-        return cls(parts.frame, parts.columns, arrays=parts.arrays, root=parts.root, source=parts.source)
+        return cls(
+            parts.frame, parts.columns, arrays=parts.arrays, root=parts.root, source=parts.source, lines=parts.lines
+        )
 
     # --- from files, frames and arrays ----------------------------------------------------------------------------
 
@@ -429,11 +437,15 @@ class Table:
         return self._path(cell) if self.columns[name].in_files else cell
 
     def where(self, row: int, name: str) -> str:
-        """Where a value stands, for messages: the file of an image, else row and column."""
+        """Where a value stands, for messages: the file of an image, else line or row, and column."""
         cell = self.frame[name][row]
         if isinstance(cell, str) and self.columns[name].in_files:
             return str(self._path(cell))
-        return f"{self.source}, row {row}, column {name!r}"
+        return f"{self.source}, {self.row_name(row)}, column {name!r}"
+
+    def row_name(self, row: int) -> str:
+        """A row in messages: its line in the file that it comes from; else its number, from 0 as in Python."""
+        return name_row(self.lines, row)
 
     def __repr__(self) -> str:
         """Rows and columns in one line."""
@@ -566,7 +578,8 @@ class Table:
         """The rows for which a function of the row, or a polars expression over the raw cells, is true."""
         if isinstance(keep, pl.Expr):
             try:
-                return self._with(self.frame.filter(keep))
+                kept = self.frame.with_row_index(_ROW).filter(keep)
+                return self._with(kept.drop(_ROW), rows=kept[_ROW].to_numpy())
             except pl.exceptions.PolarsError as error:
                 raise DataError(f"filter({keep}) cannot be computed: {str(error).splitlines()[0]}.") from error
         return self.take(np.flatnonzero([bool(kept) for kept in self._apply(keep, "the filter")]))
@@ -578,7 +591,8 @@ class Table:
             if numbers.shape != (len(self),):
                 raise ConfigError(f"take() got a mask {numbers.shape} for {len(self)} rows.")
             numbers = np.flatnonzero(numbers)
-        return self._with(self.frame[numbers.astype(np.int64)])
+        numbers = numbers.astype(np.int64)
+        return self._with(self.frame[numbers], rows=numbers)
 
     def sample(self, n: int, *, seed: int = 0) -> Table:
         """`n` rows at random, without repeats, in their old order; the same `seed` always gives the same rows."""
@@ -628,13 +642,16 @@ class Table:
         *,
         columns: Mapping[str, Column] | None = None,
         arrays: Mapping[str, np.ndarray] | None = None,
+        rows: np.ndarray | None = None,
     ) -> Table:
+        lines = self.lines if self.lines is None or rows is None else self.lines.take(rows)
         return Table(
             frame,
             self.columns if columns is None else columns,
             arrays=self.arrays if arrays is None else arrays,
             root=self.root,
             source=self.source,
+            lines=lines,
         )
 
     def _apply(self, function: Callable[[dict[str, Any]], Any], what: str) -> list[Any]:
@@ -646,7 +663,8 @@ class Table:
             except Exception as error:
                 shown = {name: f"<image {v.shape}>" if isinstance(v, np.ndarray) else v for name, v in sample.items()}
                 raise DataError(
-                    f"{self.source}, row {row}: {what} raised {type(error).__name__}: {error}. The row is {shown!r}."
+                    f"{self.source}, {self.row_name(row)}: {what} raised {type(error).__name__}: {error}. The row is "
+                    f"{shown!r}."
                 ) from error
         return results
 

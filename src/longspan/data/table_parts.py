@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Column
+from longspan.data.readers.csv_lines import RowLines
 
 __all__ = ["TableParts"]
 
@@ -30,3 +31,5 @@ class TableParts:
     """Values held in memory, of which a cell is the position."""
     root: Path | None = None
     """Folder that relative paths start from."""
+    lines: RowLines | None = None
+    """In which lines of a file the rows stand."""

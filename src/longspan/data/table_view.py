@@ -63,6 +63,10 @@ class TableView(Protocol):
         """Where a value stands, for messages."""
         ...
 
+    def row_name(self, row: int) -> str:
+        """A row in messages: its line in a file, or its number."""
+        ...
+
 
 class SplitView(Protocol):
     """A table and which of its rows are for what, such as `longspan.data.splits.split.Split`."""

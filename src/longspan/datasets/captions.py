@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from longspan.columns import Category, Image, Text
+from longspan.data.annotations.files import lines_of
 from longspan.data.table import Table
 from longspan.datasets.named import NamedData, RemoteFile, Source
 
@@ -48,7 +49,7 @@ def read_flickr8k(root: Path, images: str = "Flicker8k_Dataset") -> Table:
         for line in (root / f"Flickr_8k.{name}Images.txt").read_text("utf-8").split():
             part_of[line] = part
     cells: dict[str, list[str]] = {"image": [], "caption": [], "number": [], "part": []}
-    for line in (root / "Flickr8k.token.txt").read_text("utf-8").splitlines():
+    for line in lines_of((root / "Flickr8k.token.txt").read_text("utf-8")):
         place, _, caption = line.partition("\t")
         image, _, number = place.partition("#")
         if image in part_of and (root / images / image).is_file():

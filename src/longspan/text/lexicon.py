@@ -92,7 +92,7 @@ def read_lexicon(path: str | Path) -> Lexicon:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = re.split(r"\r\n|\r|\n", path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The lexicon {path} cannot be read: {error}.") from error
     found: dict[str, list[str]] = {}

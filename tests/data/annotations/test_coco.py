@@ -150,7 +150,7 @@ def test_all_faults_come_at_once(coco, images):
     assert [fault.split(":")[0] for fault in found] == [
         "instances.json, annotation 0 (a.png)",
         "instances.json, annotation 1",
-        "instances.json, annotation number 2",
+        "instances.json, annotation number 3",
         "instances.json, annotation 3 (a.png)",
     ]
 
@@ -187,7 +187,7 @@ def test_an_annotation_without_an_image(coco, images):
     content["annotations"] = [{"bbox": [1, 2, 3, 4], "category_id": 1}]
     path.write_text(json.dumps(content))
     assert faults(path, images) == [
-        "instances.json, annotation number 0: there is no image with the id None. Mend image_id."
+        "instances.json, annotation number 1: there is no image with the id None. Mend image_id."
     ]
 
 
@@ -211,8 +211,8 @@ def test_some_masks_are_missing(coco, images):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{\n"images": [],\n}', "line 3, column 1: this is no JSON"),
-        ("", "line 1, column 1: this is no JSON"),
+        ('{\n"images": [],\n}', "line 3, column 1: this is not JSON"),
+        ("", "line 1, column 1: this is not JSON"),
         ("[" * 100_000, "more than 64 deep within each other"),
         ("[]", "is a list, as files of results are"),
         ("3", "it lacks 'images', 'annotations', 'categories' and has 3"),

@@ -137,7 +137,7 @@ def test_boxes_counted_from_one_are_hinted_at_and_read_when_said(tmp_path):
     told.clear()
     open_path(write(path, path.read_text().replace("b.png,", "b.png,").replace(",3,4,", ",0,4,")), tell=told.append)
     assert not any("--corners" in sentence for sentence in told)
-    with pytest.raises(ConfigError, match="'edges' or 'pixels'"):
+    with pytest.raises(ConfigError, match="must be 'edges', 'pixels', 'xywh', 'cxcywh', got 'inches'"):
         ls.Table.read(path, corners="inches")
 
 

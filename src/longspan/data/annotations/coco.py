@@ -87,7 +87,7 @@ def read_coco(
     things: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
     bad_boxes, bad_things = [0] * len(rows), [0] * len(rows)
     seen: dict[Any, Any] = {}
-    for number, record in enumerate(records):
+    for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
             faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is no annotation")
             continue
@@ -159,7 +159,7 @@ def _read(path: Path) -> dict[str, list[Any]]:
         content = parse_json(read_text(path, limit_bytes=_LIMIT_BYTES))
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}, line {error.lineno}, column {error.colno}: this is no JSON ({error.msg}). "
+            f"{path}, line {error.lineno}, column {error.colno}: this is not JSON ({error.msg}). "
             "Is the file cut short? Export or copy it again."
         ) from None
     except ValueError as error:
@@ -182,7 +182,7 @@ def _read(path: Path) -> dict[str, list[Any]]:
 def _categories(records: list[Any], where: str, faults: Faults) -> dict[Any, str]:
     """Names by id, in the order of the ids."""
     names: dict[Any, str] = {}
-    for number, record in enumerate(records):
+    for number, record in enumerate(records, start=1):
         key = record.get("id") if isinstance(record, dict) else None
         name = record.get("name") if isinstance(record, dict) else None
         if not isinstance(key, int | str) or not isinstance(name, str) or not name:
@@ -205,7 +205,7 @@ def _images(
     rows: list[tuple[str, tuple[int, int] | None]] = []
     row_of: dict[Any, int] = {}
     row_of_name: dict[str, tuple[Any, int]] = {}
-    for number, record in enumerate(records):
+    for number, record in enumerate(records, start=1):
         key = record.get("id") if isinstance(record, dict) else None
         if not isinstance(key, int | str):
             faults.add(f"{where}, image number {number}", f"{str(record)[:60]!r} is no image with an id")

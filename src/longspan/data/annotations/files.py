@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import final
 
 from longspan.errors import DataError
-from longspan.storage.file_names import check_file_names
+from longspan.storage.file_names import FileFinder, check_file_names, composed
 from longspan.vision.image_io import look, turned_by_exif, turned_unseen
 
 __all__ = [
@@ -144,7 +144,8 @@ class ImageFiles:
             DataError: there is no such folder.
         """
         self.folder = existing_folder(folder, "images")
-        self._warned = False
+        self._finder = FileFinder(self.folder)
+        self._warned = self._respelled = False
 
     @cached_property
     def paths(self) -> list[str]:
@@ -178,13 +179,23 @@ class ImageFiles:
             ValueError: the name leads out of the folder, or no such image is there.
         """
         path = inside(name)
-        try:
-            there = (self.folder / path).is_file()
-        except OSError:  # a name longer than the system allows
-            there = False
-        if not there:
+        found = self._finder.find(path.as_posix())
+        if found is None or not (self.folder / found).is_file():
             raise ValueError(f"the image {path.as_posix()!r} is not in {self.folder}")
-        return path.as_posix()
+        self._tell_spelling(path.as_posix(), found)
+        return found
+
+    def spelled(self, name: str) -> str | None:
+        """The image of this name as its file spells it, None if there is none; see `FileFinder`.
+
+        Raises:
+            ValueError: several images may be meant.
+        """
+        found = self._finder.find(name)
+        if found not in self.known:
+            return None
+        self._tell_spelling(name, found)
+        return found
 
     def only(self, names: str | Path | Iterable[str] | None) -> list[str]:
         """The images on a list (see `read_list`), in its order, named with or without ending; None means all.
@@ -196,7 +207,8 @@ class ImageFiles:
             return self.paths
         known, chosen, unknown = self.known, [], []
         for name in read_list(names):
-            found = next((each for each in (name, name.split()[0]) if each in known or each in self.by_stem), None)
+            forms = (name, composed(name), name.split()[0], composed(name.split()[0]))
+            found = next((each for each in forms if each in known or each in self.by_stem), None)
             if found is None or (found not in known and len(self.by_stem[found]) > 1):
                 unknown.append(name)
             else:
@@ -208,6 +220,15 @@ class ImageFiles:
                 f"{listed}. The folder holds {self.paths[0]!r}, for example."
             )
         return list(dict.fromkeys(chosen))
+
+    def _tell_spelling(self, name: str, found: str) -> None:
+        if found != name and not self._respelled:
+            self._respelled = True
+            warnings.warn(
+                f"{self.folder}: files are spelled in another way than annotations name them, such as {found!a} "
+                f"for {name!a}; they are taken as the same.",
+                stacklevel=4,
+            )
 
     def size_px(self, path: str) -> tuple[int, int]:
         """Height and width, upright. Where the size cannot show whether annotations are upright too, a warning says so.
@@ -235,5 +256,5 @@ class ImageFiles:
 
 
 def stem_of(path: str) -> str:
-    """A relative path without its ending."""
-    return PurePosixPath(path).with_suffix("").as_posix()
+    """A relative path without its ending, with composed letters, so that two such paths can be compared."""
+    return composed(PurePosixPath(path).with_suffix("").as_posix())

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from longspan.data.annotations.faults import Faults
 from longspan.data.annotations.files import IMAGE_ENDINGS, ImageFiles, files_below, inside, stem_of
 from longspan.errors import ConfigError, DataError, unknown_name
+from longspan.storage.file_names import composed
 
 __all__ = ["STEM", "mask_of_each"]
 
@@ -74,8 +75,8 @@ def mask_of_each(
 
 
 def _small_ending(name: str) -> str:
-    """A path with its ending in small letters."""
-    path = PurePosixPath(name)
+    """A path with composed letters and its ending in small letters."""
+    path = PurePosixPath(composed(name))
     return path.with_suffix(path.suffix.lower()).as_posix()
 
 

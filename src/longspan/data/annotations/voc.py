@@ -124,7 +124,7 @@ def _image(top: Element, xml: str, beside: list[str], files: ImageFiles) -> str:
             return beside[0]
         raise
     here = Path(xml).parent.joinpath(path).as_posix()
-    other = next((each for each in (here, path.as_posix()) if each in files.known), None)
+    other = next((found for each in (here, path.as_posix()) if (found := files.spelled(each)) is not None), None)
     if beside and (other is None or other == beside[0]):
         return beside[0]
     if beside:

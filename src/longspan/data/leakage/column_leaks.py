@@ -85,7 +85,7 @@ def time_leak(split: SplitView, parts: Mapping[str, np.ndarray], column: str) ->
             first = min(early, key=lambda row: moments[row])  # type: ignore[arg-type, return-value]
             overlaps.append(
                 f"{len(early)} of {len(parts[later])} {later} rows are not later than the last row before them, of "
-                f"{last} (the first is row {first}, of {moments[first]})"
+                f"{last} (the first is {split.table.row_name(first)}, of {moments[first]})"
             )
     if not overlaps:
         return None

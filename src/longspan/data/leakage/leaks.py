@@ -181,7 +181,7 @@ def find_leaks(
     """
     table, parts = split.table, parts_of(split)
     inputs = [each for name in inputs for each in (table.columns[name].sources or (name,))]
-    name = name or (lambda row, column: table.where(row, column) if column in table.columns else f"row {row}")
+    name = name or (lambda row, column: table.where(row, column) if column in table.columns else table.row_name(row))
     part_of = np.full(len(table), "", dtype="<U5")
     for part, rows in parts.items():
         part_of[rows] = part

@@ -21,11 +21,12 @@ from longspan.data.annotations import read_coco, read_masks, read_voc, read_yolo
 from longspan.data.annotations.faults import OnError
 from longspan.data.annotations.files import IMAGE_ENDINGS, files_below, is_hidden, stem_of
 from longspan.data.combine import concat_rows
-from longspan.data.readers.box_rows import Corners
+from longspan.data.readers.box_columns import Corners
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.splits.split_column import PART_WORDS
 from longspan.data.table_parts import TableParts
 from longspan.errors import DataError
+from longspan.storage.file_names import composed
 
 __all__ = ["coco_images", "is_coco", "read_annotated_folder"]
 
@@ -185,7 +186,7 @@ def _xml_folder(folder: Path) -> Path | None:
 def _mask_name(images: Path, masks: Path) -> str | None:
     """How masks are named after their images: the first usual form that at least half of the images have."""
     stems = [stem_of(path) for path in files_below(images, IMAGE_ENDINGS)]
-    there = {path.lower() for path in files_below(masks, IMAGE_ENDINGS)}
+    there = {composed(path).lower() for path in files_below(masks, IMAGE_ENDINGS)}
     for form in _MASK_NAMES:
         if stems and 2 * sum(form.replace("{stem}", stem).lower() in there for stem in stems) >= len(stems):
             return form
@@ -196,7 +197,7 @@ def _masks_beside(folder: Path) -> str | None:
     """The same for masks that lie among their images, such as a.jpg and a_mask.png."""
     paths = files_below(folder, IMAGE_ENDINGS)
     stems = {stem_of(path) for path in paths if not _BESIDE.search(stem_of(path))}
-    there = set(paths)
+    there = set(map(composed, paths))
     for form in _MASK_NAMES[1:4]:
         if stems and 2 * sum(form.replace("{stem}", stem) in there for stem in stems) >= len(stems):
             return form

@@ -26,6 +26,7 @@ _UNIT = r"([A-Za-z]{1,4})\.?\s*$"
 _MOSTLY, _FEW_CELLS = 0.8, 10
 _SENTINELS = (-999, -9999, -99999, -999.0, -9999.0, -99999.0)
 _BOOLEAN = ("true", "false")
+_TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
 
 
 def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Series:
@@ -59,10 +60,36 @@ def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Ser
         small = cells.str.to_lowercase()
         if small.is_in(_BOOLEAN).all():
             return present.str.to_lowercase() == "true"
+        truth = _spelled_truth(present, column, source)
+        if truth is not None:
+            return truth
         _warn_of_words(series.name, small, cells, source)
         if kind is None:
             _warn_of_number_words(str(series.name), cells, source)
     return present
+
+
+def _spelled_truth(present: pl.Series, column: Column | None, source: str) -> pl.Series | None:
+    """True and false where one of them is written in several ways, such as yes, Yes, TRUE and 1; None otherwise.
+
+    A column of yes and no, each always spelled alike, keeps its words as labels.
+    """
+    if any(not isinstance(label, bool) for label in getattr(column, "vocab", ())):
+        return None  # a saved model knows its labels
+    spellings = present.drop_nulls().unique(maintain_order=True).to_list()
+    plain = [spelling.strip().lower() for spelling in spellings]
+    if not set(plain) <= {*_TRUE, *_FALSE} or set(plain) <= {"0", "1"}:
+        return None
+    yes = [spelling for spelling, word in zip(spellings, plain, strict=True) if word in _TRUE]
+    no = [spelling for spelling, word in zip(spellings, plain, strict=True) if word in _FALSE]
+    if not yes or not no or len(spellings) == 2:
+        return None
+    warnings.warn(
+        f"{source}, column {present.name!r}: {', '.join(map(repr, yes))} are read as true and "
+        f"{', '.join(map(repr, no))} as false. If they mean several classes, give each a word of its own.",
+        stacklevel=4,
+    )
+    return present.str.strip_chars().str.to_lowercase().is_in(_TRUE)
 
 
 def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | None:

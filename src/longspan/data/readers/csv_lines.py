@@ -6,17 +6,62 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Self, final
 
-__all__ = ["blank_rows", "first_ragged_line", "lines_of_rows"]
+import numpy as np
+
+from longspan.data.readers.packed import unpacked
+from longspan.errors import DataError
+
+__all__ = ["RowLines", "blank_rows", "first_ragged_line", "lines_of_rows", "name_row", "records_of"]
 
 _FIELD_LIMIT = 1 << 30
+
+
+@final
+class RowLines:
+    """In which line of its file each row of a table begins; the file is read again only when a message asks."""
+
+    def __init__(self, path: Path, delimiter: str, total: int, rows: np.ndarray | None = None) -> None:
+        """Keep where to look.
+
+        Args:
+            path: The CSV file, perhaps packed.
+            delimiter: What stands between its cells.
+            total: How many rows the whole file has.
+            rows: Which of them the table has, in its order; None: all.
+        """
+        self._path, self._delimiter, self._total, self._rows = path, delimiter, total, rows
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Those of some rows of the table."""
+        kept = rows if self._rows is None else self._rows[rows]
+        return type(self)(self._path, self._delimiter, self._total, kept)
+
+    def name(self, row: int) -> str:
+        """`line 7`, counted from 1 as an editor counts; `row 5`, counted from 1, if the file has changed since."""
+        place = int(row if self._rows is None else self._rows[row])
+        return f"row {place + 1}" if self._lines is None else f"line {self._lines[place]}"
+
+    @cached_property
+    def _lines(self) -> list[int] | None:
+        try:
+            return lines_of_rows(unpacked(self._path), self._total, self._delimiter)
+        except (OSError, DataError):
+            return None
+
+
+def name_row(lines: RowLines | None, row: int) -> str:
+    """Where a row stands, for messages: its line in a file; else its number, from 0 as in Python."""
+    return f"row {row}" if lines is None else lines.name(row)
 
 
 def lines_of_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> list[int] | None:
     """The line, from 1, in which each data row begins; None where the rows cannot be counted like that."""
     try:
-        records = list(_records(content, delimiter))
+        records = list(records_of(content, delimiter))
     except (csv.Error, UnicodeDecodeError):
         return None
     heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
@@ -28,7 +73,7 @@ def lines_of_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> lis
 def blank_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> list[bool] | None:
     """Of each data row whether its line is blank; None where the rows cannot be counted like that."""
     try:
-        records = list(_records(content, delimiter))
+        records = list(records_of(content, delimiter))
     except (csv.Error, UnicodeDecodeError):
         return None
     heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
@@ -40,7 +85,7 @@ def first_ragged_line(content: Path | bytes, delimiter: str = ",") -> tuple[int,
     """The first line with more cells than the heading: its number, its cells, the heading's; None if there is none."""
     wide = None
     try:
-        for line, cells in _records(content, delimiter):
+        for line, cells in records_of(content, delimiter):
             wide = len(cells) if wide is None and cells else wide
             if wide is not None and len(cells) > wide:
                 return line, len(cells), wide
@@ -49,8 +94,8 @@ def first_ragged_line(content: Path | bytes, delimiter: str = ",") -> tuple[int,
     return None
 
 
-def _records(content: Path | bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """First line and cells of each record; none in a blank line."""
+def records_of(content: Path | bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """First line, counted from 1, and cells of each record; a blank line has no cells."""
     raw = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
     with raw, _large_fields(), io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
         reader = csv.reader(text, delimiter=delimiter)

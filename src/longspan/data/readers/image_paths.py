@@ -11,6 +11,7 @@ from typing import final
 import polars as pl
 
 from longspan.data.annotations.files import IMAGE_ENDINGS, is_hidden
+from longspan.storage.file_names import FileFinder, composed
 
 __all__ = ["ImagePaths", "find_image_paths"]
 
@@ -55,7 +56,8 @@ def find_image_paths(
     direct = []
     for name, found in values.items():
         place, ending = root or folder, suffix or ""
-        there = sum(_is_image(place, cell + ending) for cell in found)
+        finder = FileFinder(place)
+        there = sum(_is_image(place, cell + ending, finder) for cell in found)
         if there >= _ENOUGH * len(found):
             direct.append((there / len(found), ImagePaths(name, place, ending)))
     if direct:
@@ -68,12 +70,19 @@ def find_image_paths(
     return _searched(files, folder.resolve().parent, suffix, _MOST_FILES_ABOVE) if files else []
 
 
-def _is_image(root: Path, cell: str) -> bool:
+def _is_image(root: Path, cell: str, finder: FileFinder) -> bool:
     """Whether the cell is the path of a file that ends as images do."""
     try:
-        return _ends_as_image(cell) and (root / cell).is_file()
-    except (OSError, ValueError):  # text that cannot be a path
+        return _ends_as_image(cell) and ((root / cell).is_file() or finder.find(cell) is not None)
+    except OSError:  # text that cannot be a path
         return False
+    except ValueError:  # several may be meant; reading the table says which
+        return True
+
+
+def _key(name: str) -> str:
+    stem, ending = os.path.splitext(composed(name))
+    return stem + ending.lower()
 
 
 def _ends_as_image(cell: str) -> bool:
@@ -93,18 +102,18 @@ def _searched(values: dict[str, list[str]], folder: Path, suffix: str | None, mo
             stem, ending = os.path.splitext(file)
             if ending.lower() in IMAGE_ENDINGS:
                 if not suffix:
-                    by_name.setdefault(file, []).append((place, ""))
+                    by_name.setdefault(_key(file), []).append((place, ""))
                 if suffix is None or suffix == ending:
-                    by_name.setdefault(stem, []).append((place, ending))
+                    by_name.setdefault(composed(stem), []).append((place, ending))
     found: list[tuple[float, ImagePaths]] = []
     for name, cells in values.items():
         hits: Counter[tuple[str, str]] = Counter()
         for cell in cells:
             inner, _, last = cell.replace("\\", "/").rpartition("/")
-            for place, ending in by_name.get(last, ()):
+            for place, ending in dict.fromkeys((*by_name.get(composed(last), ()), *by_name.get(_key(last), ()))):
                 if not inner:
                     hits[place, ending] += 1
-                elif place.replace(os.sep, "/").endswith(f"/{inner}"):
+                elif composed(place.replace(os.sep, "/")).endswith(f"/{composed(inner)}"):
                     hits[place[: -len(inner) - 1], ending] += 1
         found += [
             (number / len(cells), ImagePaths(name, Path(place), ending))

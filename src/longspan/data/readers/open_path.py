@@ -9,19 +9,22 @@ from typing import Any
 
 import polars as pl
 
-from longspan.columns import Column, Image
+from longspan.columns import Column, Image, Number
 from longspan.data.annotations import read_coco
 from longspan.data.annotations.faults import OnError
 from longspan.data.annotations.files import IMAGE_ENDINGS, files_below
 from longspan.data.readers.annotated_folder import coco_images, is_coco, read_annotated_folder
-from longspan.data.readers.box_rows import Corners, box_columns, boxes_by_image, count_from_one
+from longspan.data.readers.box_columns import Corners, box_columns
+from longspan.data.readers.box_rows import are_image_sizes, boxes_by_image, count_from_one
+from longspan.data.readers.csv_lines import name_row
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.image_paths import ImagePaths, find_image_paths
 from longspan.data.readers.readers import head_of_table, read_csv, read_parquet
 from longspan.data.readers.text_files import holds_texts, read_text_folder
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.table_parts import TableParts
-from longspan.errors import ConfigError, DataError, unknown_name
+from longspan.errors import ConfigError, DataError, Fault, data_error, unknown_name
+from longspan.storage.file_names import FileFinder
 
 __all__ = ["TABLE_ENDINGS", "open_path"]
 
@@ -54,10 +57,11 @@ def open_path(
         root: The folder that paths in a table or COCO file start from. None: that of the file; if the images are not
             there, the one folder below it in which they are.
         suffix: What stands behind each cell of `image`, such as ".png". None: nothing; or what makes the cells files.
-        boxes: Whether a table with a row for each box is read as one row for each image. None: if it has the columns
-            xmin, ymin, xmax and ymax, or the like.
-        corners: Of boxes in a table or Pascal VOC's files: "edges", or first and last "pixels" counted from 1. None:
-            edges in tables, pixels in Pascal VOC's files.
+        boxes: Whether a table with a row for each box is read as one row for each image. None: if it has columns
+            for boxes (see `box_columns`).
+        corners: What the numbers of a box in a table or Pascal VOC's files are: its "edges"; first and last "pixels",
+            counted from 1; "xywh", the upper left corner and the size; or "cxcywh", the centre and the size. None: in
+            tables as the names of the columns say, in Pascal VOC's files pixels.
         instances: Whether there is a column of instances, where a format can have one; None: if there are any.
         on_error: "raise" refuses faulty annotations, all by name; "skip" leaves them out.
         tell: Called with a sentence about what was found.
@@ -113,11 +117,15 @@ def _open_table(
     head = head_of_table(path)
     if image is not None and image not in head.columns:
         raise unknown_name(f"column (in {path})", image, head.columns)
-    files = _images_of(path, head, columns, image, root, suffix)
+    found = None if boxes is False else box_columns([name for name in head.columns if name not in columns])
+    numbers = found.names if found is not None and found.form != "list" else ()
+    files = _images_of(path, head.drop(name for name in numbers if name != image), columns, image, root, suffix)
     named: dict[str, Column] = dict(columns)
     if files is not None:
         given = columns.get(files.column)
         named[files.column] = given if given is not None and given.encodes_pixels else Image()
+    if files is not None:
+        named = {**dict.fromkeys(numbers, Number()), **named}
     read = read_parquet if _ending(path) in _PARQUET else read_csv
     parts = read(path, named, root=files.root if files is not None else root)
     if files is None:
@@ -126,20 +134,33 @@ def _open_table(
     if files.suffix or cells.dtype.is_integer():
         texts = cells.cast(pl.String) + files.suffix
         parts = replace(parts, frame=parts.frame.with_columns(texts.alias(files.column)))
+    finder = FileFinder(files.root)
+    parts = _as_spelled(parts, files.column, finder, tell)
     behind = f", with {files.suffix} behind each" if files.suffix else ""
     tell(f"images from column {files.column!r}, seen from {files.root}{behind}")
-    if unlisted := _unlisted(parts.frame[files.column].drop_nulls().to_list(), files.root):
+    if unlisted := _unlisted(parts.frame[files.column].drop_nulls().to_list(), files.root, finder):
         tell(
             f"{unlisted:,} image{'s' if unlisted > 1 else ''} beside those of the table "
             f"{'are' if unlisted > 1 else 'is'} not in it and left out"
         )
-    edges = box_columns(parts.frame.columns)
-    if boxes is True and edges is None:
-        raise DataError(f"{path} has no columns xmin, ymin, xmax and ymax, nor the like, for boxes.")
-    if edges is not None and boxes is not False:
-        rows, from_one = parts.frame.height, corners is None and count_from_one(parts.frame)
-        parts = boxes_by_image(parts, files.column, corners or "edges")
-        tell(f"boxes from columns {', '.join(edges)}: {rows:,} lines about {parts.frame.height:,} images")
+    if found is not None and corners is None and are_image_sizes(parts, files.column, found):
+        found = None
+    if boxes is True and found is None:
+        raise DataError(
+            f"{path} has no columns for boxes, such as xmin, ymin, xmax and ymax, or x, y, width and height, or bbox."
+        )
+    if found is not None:
+        rows, from_one = parts.frame.height, corners is None and count_from_one(parts.frame, found)
+        parts = boxes_by_image(parts, files.column, found, corners, tell)
+        tell(
+            f"boxes from {'columns' if len(found.names) > 1 else 'column'} {', '.join(found.names)}: "
+            f"{_count(rows, 'line')} about {_count(parts.frame.height, 'image')}"
+        )
+        if not found.certain and corners is None:
+            tell(
+                f"{' and '.join(found.names[:2])} are taken as the upper left corner. If they are the centre: "
+                "--corners cxcywh (corners='cxcywh' in Python)"
+            )
         if from_one:
             tell(
                 "they look like Pascal VOC's, whose pixels count from 1; here they are taken as edges, off by at most "
@@ -148,13 +169,49 @@ def _open_table(
     return parts
 
 
-def _unlisted(cells: list[Any], root: Path) -> int:
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _as_spelled(parts: TableParts, column: str, finder: FileFinder, tell: Callable[[str], None]) -> TableParts:
+    """The table with the names of files as they are on the disk; see `FileFinder`.
+
+    Raises:
+        DataError: names that several files may have, all of them by line.
+    """
+    cells = parts.frame[column]
+    if cells.dtype != pl.String:
+        return parts
+    spelled: dict[str, str] = {}
+    faults: list[Fault] = []
+    for row, cell in enumerate(cells.to_list()):
+        if cell is None or cell in spelled:
+            continue
+        try:
+            spelled[cell] = finder.find(cell) or cell
+        except ValueError as error:
+            faults.append(Fault(f"{parts.source}, {name_row(parts.lines, row)}, column {column!r}", str(error)))
+    if faults:
+        raise data_error("Some images cannot be found by their names:", faults)
+    other = [cell for cell, found in spelled.items() if cell != found]
+    if not other:
+        return parts
+    tell(
+        f"{len(other):,} file{'s are' if len(other) > 1 else ' is'} spelled in another way than in the table, such as "
+        f"{spelled[other[0]]!a} for {other[0]!a} (how letters are composed, the case of the ending, or "
+        "backslashes); they are taken as the same"
+    )
+    names = [None if cell is None else spelled[cell] for cell in cells.to_list()]
+    return replace(parts, frame=parts.frame.with_columns(pl.Series(column, names, dtype=pl.String)))
+
+
+def _unlisted(cells: list[Any], root: Path, finder: FileFinder) -> int:
     """How many images lie in the folders of the table's images and are not in the table."""
     listed = {root / str(cell) for cell in cells}
     folders = {path.parent for path in listed}
     if len(folders) > _MOST_FOLDERS:
         return 0
-    there = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
+    there = (folder / name for folder in folders for name in finder.names(folder))
     return sum(path.suffix.lower() in IMAGE_ENDINGS and path not in listed and path.name[0] != "." for path in there)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import functools
-import gzip
 import io
 import math
 import re
@@ -21,10 +19,11 @@ from longspan.audio.audio_io import AUDIO_ENDINGS
 from longspan.columns import Audio, Category, Column, Image
 from longspan.data.annotations.files import IMAGE_ENDINGS, is_hidden
 from longspan.data.readers.cell_types import typed_cells
-from longspan.data.readers.csv_lines import first_ragged_line, lines_of_rows
+from longspan.data.readers.csv_lines import RowLines, first_ragged_line
 from longspan.data.readers.delimiters import decimal_commas, find_delimiter, looks_like_thousands
 from longspan.data.readers.headings import check_heading, without_blank_lines
 from longspan.data.readers.infer import infer_column
+from longspan.data.readers.packed import GZIP, gunzipped, unpacked
 from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
@@ -32,8 +31,6 @@ from longspan.storage.file_names import check_file_names
 
 __all__ = ["head_of_table", "read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
 
-_GZIP = b"\x1f\x8b"
-_UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
 _CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
 _PART = 1 << 20
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -113,7 +110,7 @@ def read_csv(
         raise ConfigError(f"delimiter must be one character, got {delimiter!r}.")
     between = delimiter or ","
     try:
-        content = _unpacked(path)
+        content = unpacked(path)
         _check_utf8(path, content)
         between = delimiter or find_delimiter(content)
         # All text: what a cell is, its whole column decides.
@@ -135,9 +132,8 @@ def read_csv(
     if between == ";":
         frame = _with_decimal_points(frame, named, str(path))
     frame = frame.select(typed_cells(series, named.get(series.name), str(path)) for series in frame)
-    return _typed(
-        frame, columns, root=Path(root) if root else path.parent, source=str(path), content=content, between=between
-    )
+    lines = RowLines(path, between, frame.height)
+    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), lines=lines)
 
 
 def _with_decimal_points(frame: pl.DataFrame, named: Mapping[str, Column], source: str) -> pl.DataFrame:
@@ -167,7 +163,7 @@ def head_of_table(path: Path, rows: int = 50) -> pl.DataFrame:
             frame = pl.scan_parquet(path).head(rows).collect()
             plain = [name for name, dtype in frame.schema.items() if dtype == pl.String or dtype.is_integer()]
             return frame.select(pl.col(plain).cast(pl.String))
-        content = _unpacked(path)
+        content = unpacked(path)
         return pl.read_csv(content, infer_schema=False, separator=find_delimiter(content), n_rows=rows)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, DataError, OSError):
         return pl.DataFrame()
@@ -244,7 +240,7 @@ def _idx_array(path: Path) -> np.ndarray:
     """The array in an idx file: magic number (0, 0, type, axes), big-endian sizes, values."""
     try:
         with path.open("rb") as file:
-            content = _gunzipped(path) if file.read(2) == _GZIP else path.read_bytes()
+            content = gunzipped(path) if file.read(2) == GZIP else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES or not 1 <= content[3] <= 4:
@@ -264,10 +260,9 @@ def _typed(
     *,
     root: Path | None,
     source: str,
-    content: Path | bytes | None = None,
-    between: str = ",",
+    lines: RowLines | None = None,
 ) -> TableParts:
-    """The table of a frame; `content` is the CSV file it comes from, for the lines in messages."""
+    """The table of a frame; `lines` are those of the CSV file it comes from."""
     for name in columns or {}:
         if name not in frame.columns:
             raise unknown_name(f"column (in {source})", name, frame.columns)
@@ -277,27 +272,8 @@ def _typed(
     frame = pl.DataFrame([images_in_structs(missing_nan(series), meant.get(series.name)) for series in frame])
     typed = {name: (columns or {}).get(name) or infer_column(frame[name]) for name in frame.columns}
     for name in (name for name, column in typed.items() if column.json_cells):
-        lines = None if content is None else functools.partial(lines_of_rows, content, frame.height, between)
         frame = frame.with_columns(lists_in_text(frame[name], source, lines))
-    return TableParts(frame=frame, columns=typed, root=root, source=source)
-
-
-def _unpacked(path: Path) -> Path | bytes:
-    """The file itself, or what is packed in it; polars would unpack without a bound.
-
-    Raises:
-        DataError: it is packed in another way than by gzip, damaged, or unpacks to unreasonably much.
-    """
-    with path.open("rb") as file:
-        head = file.read(4)
-    if head == b"\x28\xb5\x2f\xfd" or head[:2] in (b"x\x01", b"x\x9c", b"x\xda"):
-        raise DataError(f"{path} is packed with {'zlib' if head[:1] == b'x' else 'zstandard'}; unpack it first.")
-    if head[:2] != _GZIP:
-        return path
-    try:
-        return _gunzipped(path)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
+    return TableParts(frame=frame, columns=typed, root=root, source=source, lines=lines)
 
 
 def _check_utf8(path: Path, content: Path | bytes) -> None:
@@ -316,17 +292,6 @@ def _check_utf8(path: Path, content: Path | bytes) -> None:
             if not part:
                 return
             lines += part.count(b"\n")
-
-
-def _gunzipped(path: Path) -> bytes:
-    most = max(_UNPACKED_FROM, _RATIO * path.stat().st_size)
-    with gzip.open(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise DataError(
-            f"{path} unpacks to more than {most:,} bytes, which is unreasonable; if it is right, unpack it."
-        )
-    return content
 
 
 def _check_cells(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from PIL import Image as PILImage
 
 from longspan.columns import Column
+from longspan.data.readers.csv_lines import RowLines, name_row
 from longspan.errors import DataError, Fault, data_error
 from longspan.storage.plain_json import parse_json
 
@@ -122,16 +123,16 @@ def images_in_structs(series: pl.Series, column: Column | None) -> pl.Series:
     return content
 
 
-def lists_in_text(series: pl.Series, source: str, lines: Callable[[], Sequence[int] | None] | None = None) -> pl.Series:
+def lists_in_text(series: pl.Series, source: str, lines: RowLines | None = None) -> pl.Series:
     """What the JSON in each cell says; a series of anything but text as it is.
 
     Args:
         series: The cells.
         source: File or frame, for messages.
-        lines: Gives the line of each row in the file; called only if there are faults.
+        lines: Of the rows, if they come from a file.
 
     Raises:
-        DataError: cells that are no JSON, all of them by row.
+        DataError: cells that are not JSON, all of them by row or line.
     """
     if series.dtype != pl.String:
         return series
@@ -142,12 +143,8 @@ def lists_in_text(series: pl.Series, source: str, lines: Callable[[], Sequence[i
         try:
             values.append(parse_json(text) if text else None)
         except ValueError as error:
-            faults.append(Fault(str(row), f"{text[:60]!r} is not JSON ({error})"))
+            faults.append(Fault(name_row(lines, row), f"{text[:60]!r} is not JSON ({error})"))
     if faults:
-        line_of = None if lines is None else lines()
-        faults = [
-            Fault(f"row {f.where}" if line_of is None else f"line {line_of[int(f.where)]}", f.what) for f in faults
-        ]
         raise data_error(
             f"Column {series.name!r} of {source} cannot be read:",
             faults,

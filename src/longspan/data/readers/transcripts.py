@@ -11,12 +11,14 @@ import polars as pl
 
 from longspan.audio.audio_io import AUDIO_ENDINGS, segment
 from longspan.columns import Audio, Category, Column, Text
+from longspan.data.annotations.files import lines_of, read_text
 from longspan.data.table_parts import TableParts
 from longspan.errors import DataError, Fault, data_error, unknown_name
 
 __all__ = ["LAYOUTS", "Layout", "read_transcripts"]
 
 Layout = Literal["kaldi", "librispeech", "common_voice", "ljspeech", "list"]
+_LIMIT_BYTES = 1 << 32
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 """Names of the layouts; "list" is a file with a recording, a tab and its text on each line."""
 
@@ -133,16 +135,25 @@ def _fault(row: _Row) -> Fault | None:
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Lines that are not empty, with their numbers."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        lines = lines_of(read_text(path, limit_bytes=_LIMIT_BYTES))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}.") from error
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _keyed(path: Path) -> dict[str, str]:
-    """Kaldi's files: a key, a blank, and what belongs to it."""
-    pairs = (line.strip().partition(" ") for _, line in _lines(path))
-    return {key: value.strip() for key, _, value in pairs}
+    """Kaldi's files: a key, a blank or tab, and what belongs to it.
+
+    Raises:
+        DataError: a key stands there twice, with something else behind it.
+    """
+    found: dict[str, str] = {}
+    for number, line in _lines(path):
+        key, *rest = line.split(maxsplit=1)
+        value = rest[0].strip() if rest else ""
+        if found.setdefault(key, value) != value:
+            raise DataError(f"{path}, line {number}: {key!r} stands there a second time, with another entry; keep one.")
+    return found
 
 
 def _kaldi(path: Path, base: Path) -> Iterator[_Row]:

@@ -28,9 +28,9 @@ def present_values(table: TableView, name: str, role: str) -> list[object]:
     values = [class_of(value) for value in table.column_values(name)]
     missing = [row for row, value in enumerate(values) if value is None]
     if missing:
-        shown = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
+        shown = ", ".join(map(table.row_name, missing[:10])) + (" ..." if len(missing) > 10 else "")
         raise SplitError(
-            f"The {role} column {name!r} has no value in {len(missing)} of {len(values)} rows (rows {shown}). "
+            f"The {role} column {name!r} has no value in {len(missing)} of {len(values)} rows: {shown}. "
             "Fill them in, or filter those rows out first."
         )
     return values

@@ -40,7 +40,7 @@ def split_at_random(
         single = np.bincount(ids)[ids] == 1
         if explicit and num_valid + num_test and single.any():
             lone = [
-                f"row {row}: {value!r}"
+                f"{table.row_name(row)}: {value!r}"
                 for row, value in zip(rows[single], values_of(table, name, rows[single]), strict=True)
             ]
             raise SplitError(

@@ -1,0 +1,50 @@
+"""Files packed with gzip, unpacked within bounds."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from longspan.errors import DataError
+
+__all__ = ["GZIP", "gunzipped", "unpacked"]
+
+GZIP = b"\x1f\x8b"
+"""The first bytes of such a file."""
+_UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
+
+
+def unpacked(path: Path) -> Path | bytes:
+    """The file itself, or what is packed in it; polars would unpack without a bound.
+
+    Raises:
+        DataError: it is packed in another way than by gzip, damaged, or unpacks to unreasonably much.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == b"\x28\xb5\x2f\xfd" or head[:2] in (b"x\x01", b"x\x9c", b"x\xda"):
+        raise DataError(f"{path} is packed with {'zlib' if head[:1] == b'x' else 'zstandard'}; unpack it first.")
+    if head[:2] != GZIP:
+        return path
+    try:
+        return gunzipped(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
+
+
+def gunzipped(path: Path) -> bytes:
+    """What is packed in a file.
+
+    Raises:
+        DataError: it unpacks to unreasonably much.
+        OSError, EOFError, zlib.error: it is damaged.
+    """
+    most = max(_UNPACKED_FROM, _RATIO * path.stat().st_size)
+    with gzip.open(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DataError(
+            f"{path} unpacks to more than {most:,} bytes, which is unreasonable; if it is right, unpack it."
+        )
+    return content
