@@ -23,6 +23,7 @@ ROWS = 8
 PLAIN = {"category": "label", "multi_label": "labels", "number": "number", "text": "text", "keypoints": "points"}
 IN_IMAGES = {"mask": "mask", "boxes": "boxes", "instances": "instances"}
 SMALL = {
+    "generate": {"width": 8, "depth": 1, "heads": 2, "inner": 8, "dropout": 0.0},
     "segment": {"width": 8},
     "detect": {"channels": 8, "box_head_dim": 8, "samples": 16, "proposals": 20},
     "segment_instances": {

@@ -19,6 +19,7 @@ NOT_EXPORTED: dict[str, str] = {}
 HEADS_NOT_TRACED = {
     "detect": "the number of boxes that survive thresholds and non-maximum suppression depends on the image",
     "segment_instances": "as detect, and so does the number of masks",
+    "generate": "how many steps a search takes depends on the input; a step is exported in tests/nn",
 }
 """Heads that run in eager mode between graphs, and why."""
 TARGETS = {

@@ -20,11 +20,12 @@ from longspan.columns.ragged import Ragged
 from longspan.columns.spec import TokensSpec
 from longspan.errors import ConfigError, DataError, NearestNames
 from longspan.metrics.row_errors import LABEL, RowError
+from longspan.metrics.translation import CHRF_ERROR
 from longspan.text.augment import TextAugment, TextParams, augment_tokens
 from longspan.text.normalise import comparable
 from longspan.text.pretrained import PACKAGED, PretrainedTokens
 from longspan.text.tokenizer import PADDING, TOKENIZERS, Tokenizer, tokenizer_from_json
-from longspan.text.word_tokens import WordTokens
+from longspan.text.word_tokens import CharacterTokens, WordTokens
 
 __all__ = ["Text"]
 
@@ -333,8 +334,9 @@ class Text(Column):
 
     @property
     def row_error(self) -> RowError:
-        """Wrong or right as a whole."""
-        return LABEL
+        """Wrong or right as a whole; of words and sub-words, how unlike the target a text is (1 - chrF)."""
+        spelt = self.tokenizer is None or isinstance(self.tokenizer, CharacterTokens)
+        return LABEL if spelt else CHRF_ERROR
 
     def _nearest(self) -> NearestNames:
         cached = self.__dict__.get("_names")

@@ -12,6 +12,7 @@ from longspan.extras import require_extra
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
 from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
+from longspan.heads.generate import Generate
 from longspan.heads.locate import Locate
 from longspan.heads.pronunciation_search import PronunciationSearch
 from longspan.heads.regress import Regress
@@ -26,6 +27,7 @@ __all__ = [
     "Classify",
     "Detect",
     "FeatureKind",
+    "Generate",
     "Head",
     "Locate",
     "Metric",
@@ -46,7 +48,7 @@ HEADS = Registry[type[Head]]("head", name_of=lambda head: head.kind, old_names=o
 """Every head by its name in files; the first that serves a kind of column is that kind's default."""
 
 # A new head is its file, its test, and its name in this module.
-for _head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances, Locate):
+for _head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances, Locate, Generate):
     HEADS.register()(_head)
 
 
@@ -64,7 +66,7 @@ def head_for(column: Column, wanted: Head | None = None) -> Head:
             )
         return wanted.with_column(column)
     for head in HEADS.values():
-        if column.kind in head.column_kinds:
+        if head.is_default_for(column):
             return head().with_column(column)  # type: ignore[call-arg]
     raise ConfigError(f"A column of kind {column.kind!r} cannot be a target: no head predicts it.")
 
@@ -81,9 +83,7 @@ def check_extras(targets: Mapping[str, Column], wanted: Mapping[str, Head] | Non
     """
     for name, column in targets.items():
         head = (wanted or {}).get(name)
-        heads = (
-            [type(head)] if head is not None else [each for each in HEADS.values() if column.kind in each.column_kinds]
-        )
+        heads = [type(head)] if head is not None else [each for each in HEADS.values() if each.is_default_for(column)]
         if heads and heads[0].extra is not None:
             require_extra(heads[0].extra, f"Measuring {name!r} ({column.kind})")
 

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureKind", "Head", "Metric", "TargetPrediction"]
 
-FeatureKind = Literal["vector", "sequence", "maps"]
+FeatureKind = Literal["vector", "sequence", "maps", "any"]
 """Features of a row as a head reads them: one vector `(B, num_features)`; one for each of T steps across the image or
-along the recording, `(B, T, num_features)`; or `FeatureMaps`, several maps of the image from fine to coarse."""
+along the recording, `(B, T, num_features)`; `FeatureMaps`, several maps of the image from fine to coarse; or "any",
+vector or sequence, as the backbone gives it."""
 
 
 @final
@@ -37,7 +38,9 @@ class TargetPrediction:
     probability: float | None = None
     """Of the value, where the kind of target has one."""
     probabilities: dict[Any, float] | None = None
-    """For every class."""
+    """For every class; of a text that was searched for, of the best texts."""
+    tokens: list[tuple[str, float]] | None = None
+    """Of a text that is written token by token, each token and its probability."""
 
 
 class Head(ABC):
@@ -65,6 +68,11 @@ class Head(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     """The metrics it reports, the most important first."""
     column: Column | None
+
+    @classmethod
+    def is_default_for(cls, column: Column) -> bool:
+        """Whether this head may be the default one of a column of its kinds; the first registered one is."""
+        return column.kind in cls.column_kinds
 
     @property
     @abstractmethod

@@ -61,6 +61,11 @@ class Transcribe(Head):
             raise ConfigError(f"Transcribe.beam must be a whole number of at least 1, got {self.beam!r}.")
         check_layers("Transcribe", self.hidden, self.dropout)
 
+    @classmethod
+    def is_default_for(cls, column: Column) -> bool:
+        """Texts without a tokenizer, which are spelt; `Generate` writes the others."""
+        return isinstance(column, Text) and column.tokenizer is None
+
     @property
     def num_outputs(self) -> int:
         """The blank and K characters."""

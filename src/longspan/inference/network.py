@@ -201,7 +201,7 @@ def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
     name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
     sequence = _gives_sequence(backbone)
     for target, head in heads.items():
-        if head.reads == "maps":
+        if head.reads in ("maps", "any"):
             continue
         if head.reads == "sequence" and not sequence:
             raise ConfigError(

@@ -98,7 +98,7 @@ class Prediction:
         return f"Prediction({', '.join(parts)})"
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values: the file, each target's value, probability and probabilities of all classes.
+        """JSON values: the file, each target's value, probability and probabilities of all classes; tokens of a text.
 
         A field that would have the name of a target gets an underscore behind it: `file_`.
         """
@@ -114,6 +114,8 @@ class Prediction:
             if answer.probabilities is not None:
                 named = {str(k): round(p, 6) for k, p in answer.probabilities.items()}
                 fields[_free(f"{prefix}probabilities", self.answers)] = named
+            if answer.tokens is not None:
+                fields[_free(f"{prefix}tokens", self.answers)] = [[token, round(p, 6)] for token, p in answer.tokens]
         return fields
 
 
@@ -138,7 +140,10 @@ def predictions_to_frame(predictions: Sequence[Prediction], *, probabilities: bo
                 fields[target] = json.dumps(prediction.located[target].json_value(answer.value), ensure_ascii=False)
             if answer.probability is not None:
                 fields[_free(f"{target}_probability", prediction.answers)] = answer.probability
-            if probabilities and answer.probabilities is not None:
+            if probabilities and answer.tokens is not None and answer.probabilities is not None:
+                best = json.dumps(answer.probabilities, ensure_ascii=False)  # by text, which would be endless columns
+                fields[_free(f"{target}_best", prediction.answers)] = best
+            elif probabilities and answer.probabilities is not None:
                 for label, probability in answer.probabilities.items():
                     fields[_free(f"{target}_probability_{label}", prediction.answers)] = probability
         rows.append(fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -206,6 +207,31 @@ class Predictor:
         """Predictions for encoded rows as tensors, by target; see `scores.predict_rows`."""
         drawn, source = self._views(views), self.source(samples)
         return predict_rows(source, self.network, rows, self.heads, batch_size, drawn, reduce=reduce)
+
+    def with_options(self, target: str, **options: Any) -> Predictor:
+        """The same weights with other options of a head that change no layer, such as the width of a search.
+
+        Raises:
+            UnknownNameError: no such target.
+            ConfigError: the head has no such option, or it changes the layers.
+        """
+        if target not in self.heads:
+            raise unknown_name("target", target, self.heads)
+        head: Any = self.heads[target]
+        for name in options:
+            if name not in {each.name for each in dataclasses.fields(head)} - {"column"}:
+                raise ConfigError(f"{type(head).__name__} has no option {name!r}.")
+        heads = {**self.heads, target: dataclasses.replace(head, **options)}
+        try:
+            with torch.random.fork_rng(devices=[]):
+                network = Network(self.network.backbone, heads)
+            network.load_state_dict(self.network.state_dict())
+        except (RuntimeError, AttributeError) as error:
+            raise ConfigError(f"{', '.join(options)} cannot be changed in a trained model: {error:.300}") from error
+        return Predictor(
+            network.eval(), self.inputs, heads, augment=self.augment, info=self.info, device=str(self.device),
+            precision=self.precision,
+        )  # fmt: skip
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file: weights, and as JSON everything needed to use them. It holds no code."""

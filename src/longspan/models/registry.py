@@ -17,7 +17,7 @@ from longspan.models.tabular.tabular_config import TabularConfig
 from longspan.models.text.text_config import TextConfig
 from longspan.nn import PoolName
 
-__all__ = ["create", "from_json", "model_names", "to_json"]
+__all__ = ["as_sequence", "create", "from_json", "model_names", "to_json"]
 
 _BY_SPEC = {"features": "the features of a table", "tokens": "texts"}
 """Kinds of input of networks that are built from the whole spec, in words."""
@@ -119,6 +119,14 @@ def _for_input(model: str | ModelConfig, spec: Spec, weights: str | Path | None,
 
         load_weights(built, weights)
     return built
+
+
+def as_sequence(model: str, spec: Spec) -> str | ModelConfig:
+    """A registered network of texts with options that make it give a vector for each token; others as they are."""
+    if model not in MODELS or MODELS.find(model).reads != "tokens" or not isinstance(spec, TokensSpec):
+        return model
+    options = getattr(_from_spec(model, spec), "options", None)
+    return dataclasses.replace(options, pool="none") if hasattr(options, "pool") else model  # type: ignore[type-var]
 
 
 def _from_spec(model: str | ModelConfig, spec: Spec) -> Backbone:

@@ -117,7 +117,7 @@ class Learner:
         inputs = normalised_for(weights, task.inputs)
         with own_randomness(picked):
             torch.manual_seed(step_seed(seed, "weights", 0))
-            backbone = model if isinstance(model, nn.Module) else make_backbone(model, inputs, weights, pool)
+            backbone = model if isinstance(model, nn.Module) else make_backbone(model, inputs, weights, pool, fitted)
             network = place(Network(backbone, fitted), picked).eval()
             few = next(task.samples.batches(task.train[:2], 2)).to(picked)
             network.check(prepare_inputs(few, inputs), fitted)

@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import torch
 from torch import Tensor, nn
 
 from longspan.columns.ragged import Ragged
@@ -18,8 +17,9 @@ from longspan.models.backbone import Backbone
 from longspan.models.entries import register_model
 from longspan.models.options import check_options
 from longspan.models.text.text_config import TEXT_POOLS, TextConfig, TextPool, check_tokens, describe_text, pooled
+from longspan.nn.positions import sinusoids
 
-__all__ = ["TextTransformer", "TextTransformerConfig", "sinusoids"]
+__all__ = ["TextTransformer", "TextTransformerConfig"]
 
 _SOURCE = "Vaswani et al. 2017, Attention is all you need"
 
@@ -109,13 +109,6 @@ class TextTransformer(Backbone):
         """The embeddings, each layer, and the last normalisation."""
         parts = (self.embedding, *self.layers, self.norm)
         return [list(part.parameters()) for part in parts]
-
-
-def sinusoids(steps: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Positions `(steps, width)`: sines in even, cosines in odd features (Vaswani et al. 2017, section 3.5)."""
-    places = torch.arange(steps, device=device, dtype=torch.float32)[:, None]
-    rates = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10000.0) / width))
-    return torch.stack([torch.sin(places * rates), torch.cos(places * rates)], dim=2).flatten(1)
 
 
 @register_model("text_transformer", source=_SOURCE, config=TextTransformerConfig, reads="tokens")

@@ -1,0 +1,59 @@
+"""What every decoder of texts offers: all steps at once while it learns, one step at a time while it writes."""
+
+# B rows, S steps of the memory, L tokens, D width
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+__all__ = ["DecoderState", "TextDecoder"]
+
+
+class DecoderState(NamedTuple):
+    """What a decoder remembers between two tokens: tensors of B rows, explicit so that a step can be exported."""
+
+    memory: tuple[Tensor, ...]
+    """What was computed once from the encoder's features."""
+    cache: tuple[Tensor, ...]
+    """What changes with each token."""
+
+    def take(self, rows: Tensor) -> DecoderState:
+        """Some rows, by number; a row may come several times."""
+        return DecoderState(tuple(each[rows] for each in self.memory), self.reordered(rows).cache)
+
+    def reordered(self, rows: Tensor) -> DecoderState:
+        """Only what changes with each token taken from other rows, which have the same memory."""
+        return DecoderState(self.memory, tuple(each[rows] for each in self.cache))
+
+
+class TextDecoder(nn.Module, ABC):
+    """Abstract: embeddings of the tokens so far to a vector from which the next token is predicted."""
+
+    positions: bool = False
+    """Whether the embeddings need positions added, since the decoder knows no order."""
+
+    @abstractmethod
+    def forward(self, tokens: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """All steps at once, each seeing only the tokens up to its own (teacher forcing): `(B, L, D)`.
+
+        Args:
+            tokens: `(B, L, D)` embeddings of the tokens, the mark of the beginning first.
+            memory: `(B, S, D)` what the encoder made of the input, at least one step.
+            mask: `(B, S)` bool, True where there is a step; at least one in each row.
+        """
+
+    @abstractmethod
+    def start(self, memory: Tensor, mask: Tensor) -> DecoderState:
+        """What it remembers before the first token."""
+
+    @abstractmethod
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """One token further: the vector `(B, D)` for the token behind it, and what to remember.
+
+        Args:
+            token: `(B, D)` embedding of the newest token.
+            state: As the step before gave it.
+        """
