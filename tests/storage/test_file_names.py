@@ -28,5 +28,5 @@ def test_a_file_of_just_this_name_goes_before_one_that_is_alike(tmp_path):
     assert finder.find("S\u00e9rie/b.jpg") is None
     assert finder.find("nowhere/a.jpg") is None
     assert finder.find(str(tmp_path / "Se\u0301rie" / "a.jpg")) == str(tmp_path / "S\u00e9rie" / "a.jpg")
-    with pytest.raises(ValueError, match="'a.JPG' or 'a.jpg'"):
+    with pytest.raises(ValueError, match=r"'a\.JPG' or 'a\.jpg'"):
         finder.find("S\u00e9rie/a.Jpg")

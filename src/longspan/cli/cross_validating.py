@@ -22,7 +22,11 @@ _PREDICTIONS, _PAGE = "out_of_fold.csv", "relabel.html"
 
 
 def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOptions, say: Any) -> None:
-    """Train and measure all folds, then write models, predictions, report, result and the page of suspect labels."""
+    """Train and measure all folds, then write models, predictions, report, result and the page of suspect labels.
+
+    Each fold has checkpoints of its own. A run that goes on reads those of the folds that were finished and continues
+    the one that was not, so that its result is that of a run without an interruption.
+    """
     from longspan.storage.files import write_whole
     from longspan.train.cross_validation import cross_validate
     from longspan.train.reports.cross_validation_report import write_cross_validation_report
@@ -42,9 +46,13 @@ def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOpt
         if not done:
             say(label("model", learner.full_name))
             say(label("training", training_words(chosen, learner)))
-            places.begin(options)
-        train_as_planned(learner, chosen, None)
+            places.begin(chosen)
         done += 1
+        checkpoints = places.fold_checkpoints(done)
+        if places.resumed and any(checkpoints.path.glob("step-*")):
+            learner.resume(checkpoints)
+        else:
+            train_as_planned(learner, chosen, checkpoints)
         rows = f"{len(task.valid):,} rows that it was not trained on"
         say(label(f"fold {done}", f"{metrics_words(learner, learner.evaluate())} on {rows}"))
         return learner
@@ -73,6 +81,7 @@ def train_folds(places: OutputPaths, split: Split, image: str, options: TrainOpt
         say(label("report", str(places.report)))
         _suspects(result, places, options, say)
         _write_result(result, places, seconds)
+    places.drop_checkpoints()
 
 
 def _divided(fold: Split) -> str:

@@ -23,6 +23,7 @@ RUN_FILES = ("model.safetensors", "report.html", "result.json")
 """What a finished run leaves in its folder, the last of them last; beside `run.json` and the checkpoints."""
 
 _CHECKPOINTS = "checkpoints"
+_FOLD = "fold-{}"
 
 
 @final
@@ -48,7 +49,9 @@ class OutputPaths:
     @property
     def has_checkpoints(self) -> bool:
         """Whether there is something to go on from."""
-        return self.checkpoints is not None and any(self.checkpoints.path.glob("step-*"))
+        if self.checkpoints is None:
+            return False
+        return any(next(self.checkpoints.path.glob(found), None) for found in ("step-*", f"{_FOLD.format('*')}/step-*"))
 
     def lock(self) -> FolderLock | None:
         """For `with`: two runs into one folder would spoil each other's."""
@@ -69,6 +72,18 @@ class OutputPaths:
                     old.unlink(missing_ok=True)
                 shutil.rmtree(self.checkpoints.path, ignore_errors=True)
             options.save(self.home)
+
+    def fold_checkpoints(self, number: int) -> Checkpoints:
+        """Where the checkpoints of one fold of a cross-validation are, in a run folder."""
+        assert self.checkpoints is not None
+        return replace(self.checkpoints, folder=self.checkpoints.path / _FOLD.format(number))
+
+    def drop_checkpoints(self) -> None:
+        """Remove the checkpoints of a cross-validation that is finished: they have the size of all of its models."""
+        import shutil
+
+        if self.checkpoints is not None:
+            shutil.rmtree(self.checkpoints.path, ignore_errors=True)
 
     def write_result(self, learner: Learner, seconds: float) -> None:
         """Figures and history, at the very end: where this file is, the run is finished."""

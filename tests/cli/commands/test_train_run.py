@@ -236,6 +236,42 @@ def test_folds_leave_models_predictions_and_a_page_of_wrong_labels(longspan, pet
     assert "pug_3.png" in (run / "relabel.html").read_text()
 
 
+def fold_outcome(run):
+    """What must be the same: weights, metrics and predictions of all folds."""
+    models = [read_tensors(run / f"fold-{number}.safetensors")[0] for number in (1, 2)]
+    weights = [{name: each.numpy().tobytes() for name, each in model.items()} for model in models]
+    return weights, json.loads((run / "result.json").read_text())["metrics"], (run / "out_of_fold.csv").read_bytes()
+
+
+def test_folds_that_were_stopped_within_one_and_between_two_end_as_if_nothing_had_happened(
+    longspan, pets, tmp_path, monkeypatch
+):
+    words = ("train", pets, "--pattern", PATTERN, "--model", "lenet5", "--batch-size", "6", "--epochs", 2,
+             "--folds", 2, "--checkpoint-every", "1")  # fmt: skip
+    assert longspan(*words, "--out", tmp_path / "whole").code == 0
+    run, trained = tmp_path / "run", []
+
+    def lost():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # in the fourth step of the second fold, which has four
+        Steps(patch, 7, lost)
+        assert longspan(*words, "--out", run).code == 130
+    assert (run / "checkpoints" / "fold-2" / "step-00000003-0-00001").is_dir()
+    with monkeypatch.context() as patch:  # before the second fold's first step
+        patch.setattr("longspan.train.learner.Learner.resume", lambda self, checkpoints: lost())
+        assert longspan("train", "--resume", run).code == 130
+    shutil.rmtree(run / "checkpoints" / "fold-2")
+    with monkeypatch.context() as patch:
+        train = SupervisedStep.run
+        patch.setattr(SupervisedStep, "run", lambda *w, **n: trained.append(1) or train(*w, **n))
+        assert longspan("train", "--resume", run).code == 0
+    assert len(trained) == 4  # of the second fold alone
+    assert fold_outcome(run) == fold_outcome(tmp_path / "whole")
+    assert not (run / "checkpoints").exists()
+    assert "is finished" in longspan("train", "--resume", run).out
+
+
 def test_corrections_train_and_the_files_stay(longspan, pets, tmp_path):
     corrections = tmp_path / "corrections.csv"
     corrections.write_text(

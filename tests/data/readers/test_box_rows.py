@@ -81,7 +81,7 @@ def test_lists_of_four_numbers_are_what_fits_into_the_images(folder, second, exp
 
 def test_lists_that_fit_in_both_ways_are_refused_until_somebody_says_what_they_are(folder):
     text = 'image,bbox,label\n0.png,"[10, 20, 30, 40]",cat\n'
-    with pytest.raises(ConfigError, match="both fit. Say which: --corners edges, or --corners xywh"):
+    with pytest.raises(ConfigError, match=r"both fit\. Say which: --corners edges, or --corners xywh"):
         read(folder, text)
     assert read(folder, text, corners="xywh")[0] == [[([10, 20, 40, 60], "cat")]]
     assert read(folder, text, corners="edges")[0] == [[([10, 20, 30, 40], "cat")]]
