@@ -5,6 +5,9 @@
 For each seed the whole quickstart runs once: other images, other training rows, other first weights. Decided means that
 at the smallest size one strategy is better with P >= 0.95, at the largest the other, and that the crossover has an
 interval whose ends are at most a factor of 4 apart.
+
+Seeds that the file of results holds, with the same options, are not run again: stop it and call it again. `--at-most 1`
+runs one more seed and ends.
 """
 
 from __future__ import annotations
@@ -40,6 +43,9 @@ def measured(seed: int, options: QuickstartOptions) -> dict[str, object]:
         crossing = results.crossover(STAGED, END_TO_END)
         errors = {name: {p.size: round(p.mean, 4) for p in curve.points} for name, curve in results.curves().items()}
         advice = results.advice()
+        spent = {name: 0.0 for name in errors}
+        for name, took in results.frame().select("strategy", "seconds").rows():
+            spent[name] += took
         preferred = [
             results.preference(STAGED, END_TO_END, size=size) for size in (compared[0].size, compared[-1].size)
         ]
@@ -55,7 +61,17 @@ def measured(seed: int, options: QuickstartOptions) -> dict[str, object]:
         "crossover": crossing.size if found else None, "low": crossing.low if found else None,  # type: ignore[union-attr]
         "high": crossing.high if found else None, "high / low": ratio,  # type: ignore[union-attr]
         "errors": errors, "seconds": round(seconds, 1), "advice": advice,
+        "seconds inside runs": {name: round(took, 1) for name, took in spent.items()},
     }  # fmt: skip
+
+
+def finished(path: Path | None, options: QuickstartOptions) -> list[dict[str, object]]:
+    """Runs in the file of results whose options were the same; `jobs` changes none of the errors."""
+    if path is None or not path.is_file():
+        return []
+    known = json.loads(path.read_text())
+    same = {**known["options"], "jobs": None} == {**asdict(options), "jobs": None}
+    return known["runs"] if same else []
 
 
 def main() -> None:
@@ -63,13 +79,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=None)
+    parser.add_argument("--at-most", type=int, help="seeds to run in this call")
+    parser.add_argument("--sizes", default=QuickstartOptions().sizes)
+    parser.add_argument("--steps", type=int, default=QuickstartOptions().steps)
+    parser.add_argument("--images", type=int, default=QuickstartOptions().images)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    options = QuickstartOptions(jobs=asked.jobs)
-    runs = []
-    for seed in range(asked.seeds):
-        runs.append(measured(seed, options))
-        print(json.dumps({key: value for key, value in runs[-1].items() if key != "advice"}), flush=True)
+    options = QuickstartOptions(jobs=asked.jobs, sizes=asked.sizes, steps=asked.steps, images=asked.images)
+    runs = finished(asked.out, options)
+    missing = [seed for seed in range(asked.seeds) if seed not in {run["seed"] for run in runs}]
+    for seed in missing[: asked.at_most]:
+        runs = sorted([*runs, measured(seed, options)], key=lambda run: int(str(run["seed"])))
+        print(json.dumps(next({**run, "advice": None} for run in runs if run["seed"] == seed)), flush=True)
         decided = sum(bool(run["decided"]) for run in runs)
         print(f"decided in {decided} of {len(runs)}", flush=True)
         if asked.out:

@@ -11,7 +11,9 @@ two learners, some of the sizes and a few seeds; what is so is the mean over all
 Parts: intervals of crossovers (pairs whose difference is more than three standard errors at both ends, of opposite
 sign, with one change of sign between), false crossovers (pairs apart by more than three standard errors everywhere),
 bands of means, and decisions one run at a time against the whole grid. Fractions have Wilson's 95 % interval; studies
-of one data set are not independent, so the true uncertainty is larger. Writes `benchmarks/results/real_curves.json`.
+of one data set are not independent, so the true uncertainty is larger; means of decisions have an interval from
+resampled data sets. Each part is written to `benchmarks/results/real_curves.json` when it is done, beside those that
+stand there.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,7 @@ import numpy as np
 import polars as pl
 
 from longspan.study.statistics.bands import mean_bands
-from longspan.study.statistics.decide import Progress, next_step
+from longspan.study.statistics.decide import Decision, Progress, next_step
 from longspan.study.statistics.paired_difference import paired_difference
 from longspan.study.statistics.t_distribution import t_quantile
 
@@ -184,50 +186,66 @@ def bands(half: list[dict[str, Any]], sizes: int, seeds: int, studies: int) -> d
     }  # fmt: skip
 
 
+def replay(
+    sizes: np.ndarray, errors: np.ndarray, seconds: np.ndarray, *, worth: float, level: float
+) -> tuple[Decision, float]:
+    """A study that is run one training at a time until decided at its largest size, and the training seconds spent."""
+    seen, took = np.full_like(errors, np.nan), np.full_like(errors, np.nan)
+    while True:
+        state = Progress(sizes=sizes, errors=seen, seconds=took, closed=np.zeros(errors.shape, dtype=bool))
+        found = next_step(state, decide_at=float(sizes[-1]), worth=worth, level=level)
+        if found.run is None:
+            return found, float(np.nansum(took))
+        seen[found.run], took[found.run] = errors[found.run], seconds[found.run]
+
+
 def decisions(half: list[dict[str, Any]], studies: int, level: float, worth: float) -> dict[str, Any]:
     """One run at a time until decided, against the whole grid of 6 sizes and 5 seeds, at the largest size."""
     rng = np.random.default_rng(11)
-    wrong: list[bool] = []
-    wrong_grid: list[bool] = []
-    spent: list[float] = []
-    whole: list[float] = []
-    regret, regret_grid, slowest, reasons = [], [], 0.0, {}
+    kept: list[dict[str, Any]] = []
     for curves in windows(half, rng, 6):
-        if len(wrong) >= studies:
+        if len(kept) >= studies:
             break
         places, drawn = tried(curves, 6), rng.choice(curves.errors.shape[2], 5, replace=False)
         errors, seconds = curves.errors[:, places][:, :, drawn], curves.seconds[:, places][:, :, drawn] + 1e-3
         truth = curves.errors[:, -1].mean(axis=1)
-        seen, took = np.full_like(errors, np.nan), np.full_like(errors, np.nan)
-        while True:
-            state = Progress(
-                sizes=curves.sizes[places], errors=seen, seconds=took, closed=np.zeros_like(seen, dtype=bool)
-            )
-            began = time.perf_counter()
-            found = next_step(state, decide_at=float(curves.sizes[-1]), worth=worth, level=level)
-            slowest = max(slowest, time.perf_counter() - began)
-            if found.run is None:
-                break
-            seen[found.run], took[found.run] = errors[found.run], seconds[found.run]
-        reasons[found.reason] = reasons.get(found.reason, 0) + 1
+        began = time.process_time()
+        found, spent = replay(curves.sizes[places], errors, seconds, worth=worth, level=level)
+        deciding = time.process_time() - began
         chosen = 0 if found.leader is None else found.leader
         grid = int(np.argmin(errors[:, -1].mean(axis=1)))
-        regret.append(float(truth[chosen] - truth.min()))
-        regret_grid.append(float(truth[grid] - truth.min()))
-        wrong.append(regret[-1] > worth)
-        wrong_grid.append(regret_grid[-1] > worth)
-        spent.append(float(np.nansum(took)))
-        whole.append(float(seconds.sum()))
-    fractions = np.array(spent) / np.array(whole)
+        kept.append({
+            "dataset": curves.dataset, "reason": found.reason, "spent": spent, "whole": float(seconds.sum()),
+            "regret": float(truth[chosen] - truth.min()), "regret_grid": float(truth[grid] - truth.min()),
+            "deciding": deciding,
+        })  # fmt: skip
+    regret, by_grid = np.array([one["regret"] for one in kept]), np.array([one["regret_grid"] for one in kept])
+    fractions = np.array([one["spent"] / one["whole"] for one in kept])
+    claimed = [one for one in kept if one["reason"] in ("decided", "no difference that matters")]
     return {
-        "wrong_by_more_than_worth": fraction(wrong), "wrong_by_the_grid": fraction(wrong_grid),
-        "mean_regret": round(float(np.mean(regret)), 5),
-        "mean_regret_of_the_grid": round(float(np.mean(regret_grid)), 5),
-        "seconds_of_the_grid_mean": round(float(fractions.mean()), 3),
+        "studies": len(kept), "ended": dict(Counter(one["reason"] for one in kept)),
+        "wrong_by_more_than_worth": fraction((regret > worth).tolist()),
+        "wrong_by_the_grid": fraction((by_grid > worth).tolist()),
+        "wrong_less_that_by_the_grid": over_data_sets(kept, (regret > worth).astype(float) - (by_grid > worth)),
+        "wrong_where_it_stopped_by_itself": fraction([one["regret"] > worth for one in claimed]),
+        "called_better_and_worse": fraction([one["regret"] > 0 for one in kept if one["reason"] == "decided"]),
+        "mean_regret": over_data_sets(kept, regret), "mean_regret_of_the_grid": over_data_sets(kept, by_grid),
+        "seconds_of_the_grid_mean": over_data_sets(kept, fractions),
         "seconds_of_the_grid_median": round(float(np.median(fractions)), 3),
-        "seconds_of_the_grid_summed": round(float(sum(spent) / sum(whole)), 3), "ended": reasons,
-        "slowest_decision_s": round(slowest, 3),
+        "seconds_of_the_grid_summed": round(sum(o["spent"] for o in kept) / sum(o["whole"] for o in kept), 3),
+        "processor_seconds_of_deciding_per_study": round(float(np.mean([one["deciding"] for one in kept])), 2),
     }  # fmt: skip
+
+
+def over_data_sets(kept: list[dict[str, Any]], values: np.ndarray) -> dict[str, float]:
+    """A mean with its 95 % interval: percentiles of 2,000 resamples of data sets, whose studies are not independent."""
+    rng, numbers = np.random.default_rng(0), np.array([one["dataset"] for one in kept])
+    groups = [values[numbers == number] for number in np.unique(numbers)]
+    sums, counts = np.array([each.sum() for each in groups]), np.array([len(each) for each in groups])
+    drawn = rng.integers(len(groups), size=(2000, len(groups)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {"value": round(float(values.mean()), 5), "low": round(float(low), 5), "high": round(float(high), 5)}
 
 
 def main() -> None:
@@ -242,32 +260,36 @@ def main() -> None:
     from longspan.report import describe_environment
 
     began, half = time.process_time(), load(arguments.half)
-    found: dict[str, Any] = {
-        "command": ("python benchmarks/real_curves.py " + " ".join(sys.argv[1:])).strip(), "half": arguments.half,
-        "data_sets": len(half), "studies_each": arguments.studies, "level_of_crossovers": arguments.level,
-    }  # fmt: skip
+    found: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    if found.get("half") != arguments.half:
+        found = {}
+    found |= {"half": arguments.half, "data_sets": len(half), "level_of_crossovers": arguments.level}
     plan = [(sizes, seeds) for sizes in (4, 6, 9) for seeds in (3, 5, 10)]
-    if "crossovers" in arguments.parts:
-        found["crossovers"] = {
-            f"{sizes} sizes, {seeds} seeds": crossovers(half, sizes, seeds, arguments.studies, arguments.level)
-            for sizes, seeds in plan
-        }
-    if "bands" in arguments.parts:
-        found["bands"] = {
-            f"{sizes} sizes, {seeds} seeds": bands(half, sizes, seeds, arguments.studies // 2)
-            for sizes, seeds in plan
-            if seeds < 10
-        }
-    if "decisions" in arguments.parts:
-        found["decisions"] = {
-            f"level {level}, worth {worth}": decisions(half, arguments.studies, level, worth)
-            for level, worth in ((0.95, 0.01), (0.95, 0.0))
-        }
-    found["processor_seconds"] = round(time.process_time() - began, 1)
-    found["environment"] = describe_environment()
-    print(json.dumps(found, indent=1))
-    arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    studies = arguments.studies
+    for part in arguments.parts.split(","):
+        if part == "crossovers":
+            found[part] = {
+                f"{sizes} sizes, {seeds} seeds": crossovers(half, sizes, seeds, studies, arguments.level)
+                for sizes, seeds in plan
+            }
+        elif part == "bands":
+            found[part] = {
+                f"{sizes} sizes, {seeds} seeds": bands(half, sizes, seeds, studies // 2)
+                for sizes, seeds in plan
+                if seeds < 10
+            }
+        else:
+            found[part] = {
+                f"level {level}, worth {worth}": decisions(half, studies, level, worth)
+                for level, worth in ((0.95, 0.01), (0.95, 0.0))
+            }
+        print(json.dumps(found[part], indent=1), flush=True)
+        command = f"python benchmarks/real_curves.py --half {arguments.half} --studies {studies} --parts {part}"
+        found["commands"] = {**found.get("commands", {}), part: command}
+        found["processor_seconds"] = round(time.process_time() - began, 1)
+        found["environment"] = describe_environment()
+        arguments.out.parent.mkdir(exist_ok=True)
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

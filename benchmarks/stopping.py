@@ -1,12 +1,18 @@
-"""Does a decision keep its promise although it is looked at after every run? Made-up studies, and its own time.
+"""Does a decision keep its promise although it is looked at after every run? Its rate of wrong claims, and its time.
 
-    python benchmarks/stopping.py               # a few minutes on one core
+    python benchmarks/stopping.py                          # ten minutes on one core
+    python benchmarks/stopping.py --parts "real, twice"    # one part; the others stay in the file
 
-Worlds as in `study_coverage.py`: crossing curves, curves apart by 5 to 50 %, and the same curve twice, with up to 12
-seeds. Each is run one training at a time until decided at 95 %. Counted: how often the choice is wrong, and for two
-strategies that are the same, how often a decision is claimed at all. A test that is looked at after each run without
-correction is beside it: a paired t-test at the largest size. Also the seconds of a decision at 200 finished runs.
-Writes `benchmarks/results/stopping.json`.
+Each study is run one training at a time until decided at 95 %.
+
+- "real, twice": one learner of the Learning Curve Database against itself with other seeds (`real_curves.py` has the
+  data and its halves), 6 sizes, up to 12 seeds: both are equal, so "better" is a wrong claim whichever it names.
+- "real, twice, worth 0.01": likewise, with differences below one point of the error not worth having.
+- "same", "apart", "crossing": made-up worlds as in `study_coverage.py`: the same curve twice, curves apart by 5 to
+  50 %, and crossing curves, with up to 12 seeds.
+
+Beside it stands a paired t-test at the largest size that is looked at after each run without correction. Also the
+seconds of a decision at 200 finished runs. Writes `benchmarks/results/stopping.json`.
 """
 
 from __future__ import annotations
@@ -15,11 +21,12 @@ import argparse
 import json
 import math
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from real_curves import fraction
+from real_curves import fraction, load, tried, windows
 from study_coverage import STRATEGIES, World, made_up
 
 from longspan.study.statistics.decide import Progress, next_step
@@ -27,6 +34,7 @@ from longspan.study.statistics.t_distribution import t_quantile
 
 RESULTS = Path(__file__).parent / "results" / "stopping.json"
 SEEDS, LEVEL = 12, 0.95
+PARTS = ("real, twice", "real, twice, worth 0.01", "same", "apart", "crossing", "time")
 
 
 def runs_of(world: World, rng: np.random.Generator) -> np.ndarray:
@@ -41,16 +49,19 @@ def runs_of(world: World, rng: np.random.Generator) -> np.ndarray:
     return means[:, :, None] * np.maximum(1 + noise * (both + alone), 0.05)
 
 
-def decided(errors: np.ndarray, sizes: np.ndarray) -> tuple[str, int | None, int, bool]:
+def decided(
+    errors: np.ndarray, sizes: np.ndarray, seconds: np.ndarray | None = None, worth: float = 0.0
+) -> tuple[str, int | None, int, bool]:
     """Why it ended, the choice, the number of runs, and whether an uncorrected t-test would have claimed a winner."""
     seen, took = np.full_like(errors, np.nan), np.full_like(errors, np.nan)
     by_t = False
     while True:
         state = Progress(sizes=sizes, errors=seen, seconds=took, closed=np.zeros_like(seen, dtype=bool))
-        found = next_step(state, decide_at=float(sizes[-1]), level=LEVEL)
+        found = next_step(state, decide_at=float(sizes[-1]), level=LEVEL, worth=worth)
         if found.run is None:
             return found.reason, found.leader, int(np.isfinite(seen).sum()), by_t
-        seen[found.run], took[found.run] = errors[found.run], sizes[found.run[1]]
+        seen[found.run] = errors[found.run]
+        took[found.run] = sizes[found.run[1]] if seconds is None else seconds[found.run]
         apart = seen[0, -1] - seen[1, -1]
         apart = apart[np.isfinite(apart)]
         if len(apart) > 1:
@@ -79,6 +90,28 @@ def worlds(kind: str, count: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def twice(half: str, count: int, worth: float) -> dict[str, Any]:
+    """Decisions between a learner and itself, with other seeds."""
+    rng, kept = np.random.default_rng(19), []
+    for curves in windows(load(half), rng, 6):
+        if len(kept) >= count:
+            break
+        if curves.errors.shape[2] < 2 * SEEDS:
+            continue
+        places = tried(curves, 6)
+        drawn = rng.permutation(curves.errors.shape[2])[: 2 * SEEDS].reshape(2, SEEDS)
+        errors, seconds = (
+            np.stack([values[0, places][:, seeds] for seeds in drawn]) for values in (curves.errors, curves.seconds)
+        )
+        kept.append(decided(errors, curves.sizes[places], seconds + 1e-3, worth))
+    return {
+        "ended": dict(Counter(reason for reason, *_ in kept)),
+        "called_better": fraction([reason == "decided" for reason, *_ in kept]),
+        "uncorrected_t_test_claims": fraction([by_t for *_, by_t in kept]),
+        "median_runs": float(np.median([runs for *_, runs, _ in kept])), "half": half,
+    }  # fmt: skip
+
+
 def overhead() -> dict[str, float]:
     """Seconds of one decision among 4 strategies, 5 sizes and 20 seeds, half of whose 400 runs are finished."""
     rng = np.random.default_rng(0)
@@ -99,18 +132,28 @@ def main() -> None:
     """Run all parts, print and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=100)
+    parser.add_argument("--half", choices=("development", "check"), default="check", help="of the real curves")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     from longspan.report import describe_environment
 
-    began = time.process_time()
-    found: dict[str, Any] = {"command": f"python benchmarks/stopping.py --studies {asked.studies}", "level": LEVEL}
-    found["decision_at_200_finished_runs"] = overhead()
-    for kind in ("same", "apart", "crossing"):
-        found[kind] = worlds(kind, asked.studies)
-        print(kind, json.dumps(found[kind]), flush=True)
-    found["processor_seconds"] = round(time.process_time() - began, 1)
-    found["environment"] = describe_environment()
+    found: dict[str, Any] = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    found["command"] = f"python benchmarks/stopping.py --studies {asked.studies}, in parts"
+    found["level"] = LEVEL
+    for part in asked.parts:
+        began = time.process_time()
+        if part == "time":
+            found["decision_at_200_finished_runs"] = overhead()
+            continue
+        if part.startswith("real"):
+            found[part] = twice(asked.half, asked.studies, 0.01 if "worth" in part else 0.0)
+        else:
+            found[part] = worlds(part, asked.studies)
+        found[part]["processor_seconds"] = round(time.process_time() - began, 1)
+        print(part, json.dumps(found[part]), flush=True)
+        found["environment"] = describe_environment()
+        asked.out.write_text(json.dumps(found, indent=1) + "\n")
     asked.out.write_text(json.dumps(found, indent=1) + "\n")
 
 

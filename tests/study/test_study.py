@@ -406,18 +406,27 @@ def test_models_of_a_moved_study_are_found(make, tmp_path):
     assert study.plan == results.plan
 
 
-@pytest.mark.parametrize(("backend", "jobs"), [("inline", 1), ("processes", 2)])
+@pytest.mark.parametrize(
+    ("backend", "jobs"), [("inline", 1), ("processes", 2), pytest.param("ray", 2, marks=pytest.mark.slow)]
+)
 def test_a_study_may_run_until_it_is_decided(task, fakes, tmp_path, backend, jobs):
+    if backend == "ray":
+        pytest.importorskip("ray", reason="needs Ray: pip install 'longspan[ray]'")
     strategies = {"clear": fakes.NearestMean(), "blurred": fakes.NearestMean(noise=40.0)}
     study = ls.Study(task, strategies, [20, 60, 200], seeds=4, path=tmp_path / "decided.sqlite")
     study.run(jobs, backend, progress=False, until="decided", worth=0.02)
     assert 4 <= len(study.frame()) < 24
-    assert study.notes[-1].startswith("Decided. At 200 training rows choose clear")
+    assert study.notes[-1].startswith("Decided")
+    assert "At 200 training rows choose clear" in study.notes[-1]
+    assert study.notes[-1].endswith("on rows like these.")
+    decision = ls.Study.open(study.path).to_json()["decision"]
+    assert (decision["choose"], decision["says"]) == ("clear", study.notes[-1])
     before = rows_of_frame(study)
     study.run(1, "inline", progress=False, until="decided", worth=0.02)
     assert rows_of_frame(study) == before  # it was decided
     study.run(1, "inline", progress=False)
     assert len(study.frame()) == 24  # the rest can still be run
+    assert study.to_json()["decision"] is None  # it spoke of fewer runs
 
 
 def rows_of_frame(study):

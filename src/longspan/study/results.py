@@ -185,10 +185,10 @@ class StudyResults:
         Raises:
             StudyError: costs are asked for, and the study has no prices.
         """
-        costs = None if over == "size" else self.cost_per_row()
+        costs, wanted = None if over == "size" else self.cost_per_row(), self._target(target)
         return crossover(
-            self._runs(), first, second, target=self._target(target), level=level, cost_per_row=costs
-        )  # fmt: skip
+            self._runs(), first, second, target=wanted, level=level, cost_per_row=costs, held_out=self.held_out(wanted)
+        )
 
     def size_for(
         self, strategy: str, error: float, *, target: str | None = None, level: float = 0.95
@@ -209,7 +209,10 @@ class StudyResults:
         self, first: str, second: str, *, target: str | None = None, level: float = 0.95
     ) -> tuple[Crossover, ...]:
         """Every crossing of two curves over size, ascending, each with its interval and probability."""
-        found = crossovers(self._runs(), first, second, target=self._target(target), level=level)
+        wanted = self._target(target)
+        found = crossovers(
+            self._runs(), first, second, target=wanted, level=level, held_out=self.held_out(wanted)
+        )  # fmt: skip
         return found if isinstance(found, tuple) else ()
 
     def preference(
@@ -220,9 +223,10 @@ class StudyResults:
         Raises:
             StudyError: too few runs of the same seeds, or a size too far from those tried.
         """
+        wanted = self._target(target)
         return preference(
             self._runs(), first, second, size=max(self.plan.sizes) if size is None else size, worth=worth,
-            target=self._target(target),
+            target=wanted, held_out=self.held_out(wanted),
         )  # fmt: skip
 
     def plan_for(

@@ -210,10 +210,13 @@ class Study:
             if rule is not None:
                 chosen = AdaptiveRuns(self.plan, rule, self._errors(file, rule.target), file.seconds())
                 self._run_missing(file, missing, jobs, backend, progress, chosen)
-                self.notes = [*self.notes[: self._plan_notes], chosen.describe()]
+                outcome = chosen.outcome(self.results.held_out(rule.target))
+                file.set_facts({"decision": outcome})
+                self.notes = [*self.notes[: self._plan_notes], outcome["says"]]
                 if progress:
-                    print(chosen.describe(), flush=True)
+                    print(outcome["says"], flush=True)
             elif missing:
+                file.set_facts({"decision": None})  # it spoke of fewer runs
                 self._run_missing(file, missing, jobs, backend, progress)
             if progress:
                 self._say_how_it_ended(file, asked_for_all=rule is None)

@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 
 from longspan.errors import StudyError
 from longspan.study.plan import Plan
 from longspan.study.runs.adaptive import AdaptiveRuns, DecisionRule
 from longspan.study.runs.runs import Failure, Run, RunResult
+from longspan.study.statistics.held_out_rows import HeldOutRows
 
 PLAN = Plan(strategies=("good", "bad"), sizes=(100, 200, 400), seeds=(0, 1, 2))
 
@@ -30,7 +32,29 @@ def test_it_stops_when_it_is_decided():
     done = play(queue)
     assert len(done) < 12
     assert queue.decision.reason == "decided"
-    assert queue.describe().startswith("Decided. At 400 training rows choose good: ")
+    outcome = queue.outcome()
+    assert outcome["says"].startswith("Decided. At 400 training rows choose good: ")
+    assert "rows like these" not in outcome["says"]
+    assert (outcome["choose"], outcome["rows_wrong"], outcome["decide_at"]) == ("good", None, 400)
+
+
+def test_it_also_says_what_holds_on_rows_like_these():
+    rule = DecisionRule(target="y", decide_at=400)
+    queue = AdaptiveRuns(PLAN, rule, {}, {})
+    done = play(queue)
+    rng = np.random.default_rng(0)
+
+    def outcome(count):
+        hard = rng.random((2, count))  # each strategy fails on rows of its own
+        runs = {
+            (*run[:2], run.seed): (hard[PLAN.strategies.index(run.strategy)] < error(run)).astype(float)
+            for run in done
+        }  # fmt: skip
+        return queue.outcome(HeldOutRows(count=count, proportion=True, runs=runs))
+
+    few, many = outcome(30), outcome(20_000)
+    assert few["wrong"] == many["wrong"] < many["rows_wrong"] < 0.01 < few["rows_wrong"]
+    assert "on these held-out rows and " in few["says"]
 
 
 def test_what_was_finished_before_counts():
@@ -59,7 +83,7 @@ def test_only_failures_decide_nothing():
     queue = AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400), {}, {})
     while queue:
         queue.ended(queue.popleft(), Failure(kind="ValueError", message="no"))
-    assert queue.describe().startswith("Not decided: too few runs")
+    assert queue.outcome()["says"].startswith("Not decided: too few runs")
 
 
 def test_a_rule_that_does_not_fit_is_refused():

@@ -12,6 +12,7 @@ from longspan.errors import StudyError, UnknownNameError
 from longspan.study.run_grid import cells_of
 from longspan.study.statistics.compare import compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover, crossovers
+from longspan.study.statistics.held_out_rows import HeldOutRows
 from longspan.study.statistics.paired_difference import paired_difference
 
 SIZES = (100, 300, 1000, 3000)
@@ -258,3 +259,64 @@ def test_names_are_checked():
         crossover(frame, "whole", "stage")
     with pytest.raises(StudyError, match="'whole' twice"):
         crossover(frame, "whole", "whole")
+
+
+def by_row(count, *, draw=0):
+    """The same two curves as runs of right and wrong, on `count` rows that are partly hard for both."""
+    rng = np.random.default_rng(draw)
+    hard = rng.random(count)
+    kept, table = {}, []
+    for name, truth, own in (("whole", steep, hard), ("staged", shallow, rng.random(count))):
+        for size in SIZES:
+            for seed in range(3):
+                wrong = (own < truth(size) * (1 + 0.02 * rng.normal())).astype(float)
+                kept[name, size, seed] = wrong
+                table.append(
+                    {"strategy": name, "size": size, "seed": seed, "target": "y", "error": float(wrong.mean())}
+                )
+    return pl.DataFrame(table), HeldOutRows(count=count, proportion=True, runs=kept)
+
+
+def test_a_crossover_is_also_given_for_rows_like_these():
+    frame, held_out = by_row(8000)
+    found = crossover(frame, "whole", "staged", held_out=held_out)
+    assert found.rows_found
+    assert found.rows_low <= found.low < found.high <= found.rows_high
+    assert found.rows_high / found.rows_low > 1.05 * found.high / found.low
+    assert " on these rows, " in str(found)
+    assert str(found).partition("): ")[0].endswith("on rows like these")
+    json.dumps(found.to_json())
+    alone = crossover(frame, "whole", "staged")
+    assert (alone.low, alone.high, alone.rows_found) == (found.low, found.high, None)
+    assert "rows" not in str(alone)
+
+
+def test_few_held_out_rows_settle_nothing_for_rows_like_these():
+    frame, held_out = by_row(60, draw=3)
+    found = crossover(frame, "whole", "staged", held_out=held_out)
+    assert isinstance(found, Crossover)
+    assert found.rows_found is False
+    assert found.rows_probability < 0.95
+    assert "on rows like these it is not settled (probability " in str(found)
+    unknown = HeldOutRows(count=60, proportion=True, runs={})
+    assert crossover(frame, "whole", "staged", held_out=unknown).rows_found is None
+
+
+def test_what_is_better_throughout_says_how_surely_on_rows_like_these():
+    frame, held_out = by_row(400)
+    frame = frame.filter(pl.col("size") > 500)
+    found = crossover(frame, "whole", "staged", held_out=held_out)
+    assert isinstance(found, NoCrossover)
+    assert 0.5 < found.rows_probability < found.probability
+    assert " on these rows, P = " in str(found)
+
+
+def test_intervals_on_rows_like_these_hold_when_rows_are_drawn_anew():
+    at = meeting(steep, shallow)
+    held = []
+    for draw in range(10):
+        frame, held_out = by_row(1500, draw=100 + draw)
+        found = crossover(frame, "whole", "staged", held_out=held_out, level=0.9)
+        low, high = getattr(found, "rows_low", None), getattr(found, "rows_high", None)
+        held.append((low or 0) <= at <= (high or math.inf))
+    assert sum(held) >= 8

@@ -61,3 +61,42 @@ def test_seeds_that_move_as_one_are_seen_as_such():
     for residuals, common in ((together, True), (alone, False)):
         noise = seed_noise(x, np.ones(6), 9.0, residuals - residuals.mean(axis=1, keepdims=True), known)
         assert (noise.logs[5:].max() > noise.logs[:5].max()) == common
+
+
+def test_evidence_against_a_value_is_the_ratio_of_marginal_likelihoods():
+    two = prior((0.5, 0.1, 1.0, 0.3), (2.5, 0.7, 2.0, 0.7))
+    noise, value, place = np.diag([0.01, 0.02, 0.01]), 0.15, PLACES[-1]
+    found = curve_posterior(X, Y, Noise(covariances=noise[None], logs=np.zeros(1)), PLACES, two)
+    free = constrained = at_all = 0.0
+    for weight, kernel in zip((0.3, 0.7), two.kernels(np.append(X, place) - X.mean()), strict=True):
+        density = weight * multivariate_normal.pdf(value, cov=kernel[3, 3])
+        gain = kernel[:3, 3] / kernel[3, 3]
+        left = kernel[:3, :3] - np.outer(gain, kernel[3, :3])
+        free += weight * multivariate_normal.pdf(Y, cov=kernel[:3, :3] + noise)
+        constrained += density * multivariate_normal.pdf(Y, mean=gain * value, cov=left + noise)
+        at_all += density
+    expected = np.log(free / (constrained / at_all))
+    assert found.log_evidence_against(value)[-1] == pytest.approx(expected, rel=1e-3)
+
+
+def test_evidence_against_the_true_value_is_seldom_large_however_often_one_looks():
+    rng, one = np.random.default_rng(1), prior((1.5, 0.4, 2.0, 1.0))
+    at = np.append(X, X[-1])
+    kernel = one.kernels(X - X.mean())[0]
+    rest = kernel[:2, :2] - np.outer(kernel[:2, 2], kernel[2, :2]) / kernel[2, 2]
+    fooled = 0
+    for _ in range(60):
+        curve = np.append(rng.multivariate_normal(np.zeros(2), rest), 0.0)  # it is 0 at the last place
+        runs = curve + rng.normal(size=(12, 3)) * 0.3
+        looks = (
+            curve_posterior(
+                X,
+                runs[:count].mean(axis=0),
+                Noise(covariances=np.eye(3)[None] * 0.09 / count, logs=np.zeros(1)),
+                at,
+                one,
+            ).log_evidence_against(0.0)[-1]
+            for count in range(1, 13)
+        )
+        fooled += max(looks) >= np.log(20)
+    assert fooled <= 6  # of 60 at 5 %: more happen in one case of 25

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from longspan.errors import StudyError
+from longspan.study.statistics.held_out_rows import HeldOutRows
 from longspan.study.statistics.preference import preference
 
 
@@ -50,3 +51,23 @@ def test_too_few_runs_and_a_negative_worth_are_refused():
         preference(runs(0.1, seeds=1), "a", "b", size=1000)
     with pytest.raises(StudyError, match="worth=-1"):
         preference(runs(0.1), "a", "b", size=1000, worth=-1)
+
+
+def test_other_rows_make_it_less_sure():
+    frame = runs(0.05)
+    rng = np.random.default_rng(1)
+
+    def held_out(count):
+        common = rng.normal(size=(2, count)) * 0.05
+        kept = {
+            (row["strategy"], row["size"], row["seed"]): row["error"] + common["ab".index(row["strategy"])]
+            for row in frame.to_dicts()
+        }
+        return HeldOutRows(count=count, proportion=False, runs=kept)
+
+    few, many = (preference(frame, "a", "b", size=1000, held_out=held_out(count)) for count in (20, 100_000))
+    assert few.first_better == many.first_better
+    assert 0.5 < few.rows_first_better < many.rows_first_better
+    assert many.rows_first_better == pytest.approx(many.first_better, abs=0.02)
+    assert few.rows_first_better + few.rows_no_difference + few.rows_second_better == pytest.approx(1)
+    assert " on these rows; on rows like these the probabilities are " in few.sentence()

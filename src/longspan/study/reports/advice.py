@@ -70,7 +70,9 @@ def advice(
     said += learning_sentences(found, guess, unit)
     if several := len({point.size for curve in found.values() for point in curve.points}) > 1:
         said += [
-            _about_crossover(crossover(frame, best, name, target=cells.target, level=level, seed=seed))
+            _about_crossover(
+                crossover(frame, best, name, target=cells.target, level=level, seed=seed, held_out=held_out)
+            )
             for name in rivals
         ]
     elif rivals:
@@ -79,7 +81,9 @@ def advice(
     said += data_sentences(found, open_race, cells, wanted_error=wanted_error, unit=unit, largest=largest)
     if costs is not None:
         crossed = [
-            crossover(frame, best, name, target=cells.target, level=level, seed=seed, cost_per_row=costs)
+            crossover(
+                frame, best, name, target=cells.target, level=level, seed=seed, cost_per_row=costs, held_out=held_out
+            )
             for name in rivals
             if costs[best] > 0 and costs[name] > 0
         ]
@@ -220,9 +224,8 @@ def _about_crossover(found: Crossover | NoCrossover) -> str:
     at = (
         f"a labelling cost of about {say_size(found.size)}" if found.over == "cost" else f"about {say_size(found.size)}"
     )
-    text = (
-        f"The curves of {pair} cross at {at} ({found.interval()}): {found.below} is better below, {found.above} above"
-    )
+    sides = f"{found.below} is better below, {found.above} above"
+    text = f"The curves of {pair} cross at {at} ({found.both_intervals()}): {sides}"
     if found.seeds > 1 and found.high is None:
         text += f"; but that {found.above} is better at {say_size(found.tried[1])} is not settled"
     if found.seeds > 1 and found.low is None:

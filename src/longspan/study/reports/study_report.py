@@ -79,11 +79,15 @@ def _headlines(page: Document, results: StudyResults, target: str) -> None:
     ends = {name: curve.points[-1] for name, curve in found.items() if curve.points and curve.points[-1].size == last}
     ranked = sorted(ends, key=lambda name: ends[name].mean)
     of = f" for {target}" if len(results.targets) > 1 else ""
-    page.headline(f"choose{of} with {last:,} training rows", *_choice(results, target, ranked, ends, unit))
+    decision = results.facts.get("decision") or {}
+    if decision.get("target") == target and decision["choose"] is not None:
+        page.headline(f"choose{of} with {decision['decide_at']:,g} training rows", decision["choose"], decision["says"])
+    else:
+        page.headline(f"choose{of} with {last:,} training rows", *_choice(results, target, ranked, ends, unit))
     pairs = itertools.combinations(found, 2)
     crossed = [each for pair in pairs if isinstance(each := results.crossover(*pair, target=target), Crossover)]
     for each in crossed[:2]:
-        note = f"{each.interval()}: {each.below} is better below, {each.above} above"
+        note = f"{each.both_intervals()}: {each.below} is better below, {each.above} above"
         page.headline(f"crossover{of}", f"{say_size(each.size)} rows", note)
     if len(found) > 1 and not crossed and len(results.plan.sizes) > 1:
         sizes = results.plan.sizes

@@ -29,6 +29,7 @@ def summarise(results: StudyResults) -> dict[str, Any]:
         "study": results.path.name,
         "plan": results.plan.to_json(),
         **{name: results.facts[name] for name in _KEPT},
+        "decision": results.facts.get("decision"),
         "rows": results.facts["task"]["rows"],
         "missing": [list(run) for run in results.missing()],
         "runs": frame.to_dicts(),

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import final
+from dataclasses import asdict, dataclass
+from typing import Any, final
 
 import numpy as np
 
 from longspan.errors import StudyError
+from longspan.study.formatting import say_chance
 from longspan.study.plan import Plan
+from longspan.study.run_grid import RunGrid
 from longspan.study.runs.runs import Failure, Run, RunResult
-from longspan.study.statistics.decide import Decision, Progress, check_decision, next_step
+from longspan.study.statistics.decide import Decision, Progress, check_decision, next_step, wrong_probability
+from longspan.study.statistics.held_out_rows import HeldOutRows
+from longspan.study.statistics.paired_difference import rows_covariance
 
 __all__ = ["AdaptiveRuns", "DecisionRule"]
 
 _WHY = {
     "decided": "Decided",
-    "no difference that matters": "No difference that matters",
+    "no difference that matters": "Decided: no difference worth having is left",
+    "the runs left would not decide it": "Too close to call: the runs that are left would probably not change that",
     "no runs left": "Not decided: every run of the plan is finished",
     "budget spent": "Not decided: the next run would exceed the budget",
     "undecided": "Not decided yet",
@@ -84,12 +89,9 @@ class AdaptiveRuns:
     def __len__(self) -> int:
         """1 while another run should start now, else 0."""
         if self._next is None:
-            state = Progress(
-                sizes=np.array(self._plan.sizes), errors=self._errors, seconds=self._seconds, closed=self._closed
-            )
             rule = self._rule
             self.decision = next_step(
-                state, decide_at=rule.decide_at, worth=rule.worth, level=rule.level, budget=rule.seconds
+                self._progress(), decide_at=rule.decide_at, worth=rule.worth, level=rule.level, budget=rule.seconds
             )
             if self.decision.run is not None:
                 strategy, size, seed = self.decision.run
@@ -112,15 +114,52 @@ class AdaptiveRuns:
             self._errors[place], self._seconds[place] = outcome.errors[self._rule.target], outcome.seconds
         self._next = None
 
-    def describe(self) -> str:
-        """How it ended, in a sentence."""
+    def outcome(self, held_out: HeldOutRows | None = None) -> dict[str, Any]:
+        """How it ended, as JSON values, with a sentence.
+
+        Args:
+            held_out: The rows that were measured on; then it is also given what holds on other rows like these.
+        """
         decision, rule = self.decision, self._rule
+        found: dict[str, Any] = asdict(rule) | {
+            "reason": "undecided",
+            "choose": None,
+            "wrong": None,
+            "rows_wrong": None,
+        }
         if decision is None or decision.leader is None:
-            return "Not decided: too few runs of the same seed are finished."
+            return found | {"says": "Not decided: too few runs of the same seed are finished."}
         chosen = self._plan.strategies[decision.leader]
-        text = f"{_WHY[decision.reason]}. At {rule.decide_at:,g} training rows choose {chosen}: the probability that "
+        elsewhere = self._wrong_on_rows_like_these(decision.leader, held_out)
         by = f" by more than {rule.worth:g}" if rule.worth else ""
-        return f"{text}another strategy is better{by} is {100 * decision.wrong:.2g} %."
+        text = f"{_WHY[decision.reason]}. At {rule.decide_at:,g} training rows choose {chosen}: the probability that "
+        text += f"another strategy is better{by} is {say_chance(decision.wrong)}"
+        if elsewhere is not None:
+            text += f" on these held-out rows and {say_chance(elsewhere)} on rows like these"
+        told = {"reason": decision.reason, "choose": chosen, "wrong": decision.wrong, "rows_wrong": elsewhere}
+        return found | told | {"says": f"{text}."}
+
+    def _wrong_on_rows_like_these(self, leader: int, held_out: HeldOutRows | None) -> float | None:
+        """None where errors of rows are not known."""
+        plan, names = self._plan, self._plan.strategies
+        cells = RunGrid(
+            target=self._rule.target, strategies=names, sizes=np.array(plan.sizes), seeds=plan.seeds,
+            errors=self._errors,
+        )  # fmt: skip
+        rows: dict[int, np.ndarray] = {}
+        for rival, name in enumerate(names):
+            if rival != leader:
+                covariance = rows_covariance(cells, names[leader], name, held_out)
+                if covariance is None:
+                    return None
+                rows[rival] = covariance
+        state = self._progress()
+        return wrong_probability(state, leader, decide_at=self._rule.decide_at, worth=self._rule.worth, rows=rows)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            sizes=np.array(self._plan.sizes), errors=self._errors, seconds=self._seconds, closed=self._closed
+        )  # fmt: skip
 
     def _known(self, run: Run) -> bool:
         plan = self._plan

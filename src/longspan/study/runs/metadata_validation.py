@@ -91,6 +91,18 @@ def _is_evaluator(value: Any) -> bool:
     )
 
 
+def _is_decision(value: Any) -> bool:
+    if not _dict_of(_is_plain)(value) or not {"target", "decide_at", "choose", "wrong", "rows_wrong", "says"} <= set(
+        value
+    ):
+        return False
+    numbers = _is_number(value["decide_at"]) and all(
+        value[name] is None or _is_number(value[name]) for name in ("wrong", "rows_wrong")
+    )
+    named = value["choose"] is None or _is_text(value["choose"])
+    return numbers and named and _is_text(value["target"]) and _is_text(value["says"])
+
+
 _MISSING = object()
 _EXPECTED: dict[tuple[str, ...], _Check] = {
     ("plan", "strategies"): _list_of(_is_text),
@@ -103,6 +115,7 @@ _EXPECTED: dict[tuple[str, ...], _Check] = {
     ("task_words",): _is_text,
     ("measures",): _dict_of(_is_text),
     ("guess",): lambda value: value is _MISSING or _dict_of(_is_number)(value),
+    ("decision",): lambda value: value is _MISSING or value is None or _is_decision(value),
     ("evaluator",): lambda value: value is _MISSING or value is None or _is_evaluator(value),
     ("settings",): _dict_of(lambda value: isinstance(value, dict) or _is_plain(value)),
     ("settings", "evaluate_on"): lambda value: value in ("valid", "test"),

@@ -110,8 +110,9 @@ def compare(
             if not np.any(apart[size][shared]):
                 told["probability"] = 0.5
             seeds = [seed for seed, has in zip(cells.seeds, shared, strict=True) if has]
-            rows = _row_differences(held_out, first, second, int(cells.sizes[size]), seeds)
-            if held_out is not None and rows is not None:
+            rows = None if held_out is None else held_out.differences(first, second, int(cells.sizes[size]), seeds)
+            rows = None if rows is None else rows[:, np.isfinite(rows).all(axis=0)]
+            if held_out is not None and rows is not None and rows.shape[1] > 1:
                 of_rows = difference_variance(rows, proportion=held_out.proportion)
                 both = variance + of_rows
                 total = both**2 / (variance**2 / df + of_rows**2 / max(rows.shape[1] - 1, 1)) if both else df
@@ -147,18 +148,3 @@ def _posterior(mean: float, variance: float, df: float, level: float) -> tuple[f
         return mean, mean, 0.5 if mean == 0 else float(mean < 0)
     half = t_quantile((1 + level) / 2, df) * error
     return mean - half, mean + half, t_cdf(-mean / error, df)
-
-
-def _row_differences(
-    held_out: HeldOutRows | None, first: str, second: str, size: int, seeds: list[int]
-) -> np.ndarray | None:
-    """`(R, N)`, paired by seed and row; None where they are not known."""
-    if held_out is None:
-        return None
-    ours, theirs = ([held_out.runs.get((name, size, seed)) for seed in seeds] for name in (first, second))
-    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
-    if len(pairs) < len(seeds):
-        return None
-    apart = np.stack([a - b for a, b in pairs])
-    apart = apart[:, np.isfinite(apart).all(axis=0)]
-    return apart if apart.shape[1] > 1 else None

@@ -10,11 +10,17 @@ from typing import Any, Literal, cast, final
 import numpy as np
 
 from longspan.errors import StudyError, unknown_name
-from longspan.study.formatting import check_level, percent, say_probability, say_size, three_digits
+from longspan.study.formatting import check_level, percent, say_chance, say_probability, say_size, three_digits
 from longspan.study.run_grid import cells_of
 from longspan.study.statistics.curve_difference import Span, curve_difference
 from longspan.study.statistics.curves import curves
-from longspan.study.statistics.paired_difference import paired_difference
+from longspan.study.statistics.held_out_rows import HeldOutRows
+from longspan.study.statistics.paired_difference import (
+    PairedDifference,
+    SignChange,
+    paired_difference,
+    rows_covariance,
+)
 
 __all__ = ["Crossover", "NoCrossover", "crossover", "crossovers"]
 
@@ -48,6 +54,13 @@ class Crossover:
     """Where the curves cross a second time, or a third, outside the interval."""
     probability: float | None = None
     """That the curves cross in the interval at all; None with a single seed."""
+    rows_found: bool | None = None
+    """Whether the crossover is settled for other rows like these too; None where errors of rows are not known."""
+    rows_low: float | None = None
+    """Ends of its interval on rows like these; None where the crossover may lie beyond the sizes tried."""
+    rows_high: float | None = None
+    rows_probability: float | None = None
+    """That the curves cross on rows like these, in their interval if there is one, else in that on these rows."""
 
     def __repr__(self) -> str:
         return f"Crossover(size={_open(self.size)}, low={_open(self.low)}, high={_open(self.high)})"
@@ -55,7 +68,7 @@ class Crossover:
     def __str__(self) -> str:
         """In words."""
         where = "at a cost of about" if self.over == "cost" else "at about"
-        text = f"crossover {where} {say_size(self.size)} ({self.interval()}): {self.below} is better below, "
+        text = f"crossover {where} {say_size(self.size)} ({self.both_intervals()}): {self.below} is better below, "
         text += f"{self.above} above"
         if self.others:
             text += f"; they cross again at {', '.join(say_size(each) for each in self.others)}"
@@ -65,9 +78,22 @@ class Crossover:
         """The interval in words: "95 %: 900 to 1,700", "95 %: below 100 to 1,700"."""
         if self.seeds < 2:
             return "a single seed: no interval"
-        low = f"below {say_size(self.tried[0])}" if self.low is None else say_size(self.low)
-        high = f"above {say_size(self.tried[1])}" if self.high is None else say_size(self.high)
-        return f"{percent(self.level)}: {low} to {high}"
+        return f"{percent(self.level)}: {self._ends(self.low, self.high)}"
+
+    def both_intervals(self) -> str:
+        """Likewise, with what holds on rows like these where it is known."""
+        if self.rows_found is None or self.seeds < 2:
+            return self.interval()
+        if not self.rows_found:
+            sure = "" if self.rows_probability is None else f" (probability {say_chance(self.rows_probability)})"
+            return f"{self.interval()} on these rows; on rows like these it is not settled{sure}"
+        return f"{self.interval()} on these rows, {self._ends(self.rows_low, self.rows_high)} on rows like these"
+
+    def _ends(self, low: float | None, high: float | None) -> str:
+        """An interval in words."""
+        start = f"below {say_size(self.tried[0])}" if low is None else say_size(low)
+        end = f"above {say_size(self.tried[1])}" if high is None else say_size(high)
+        return f"{start} to {end}"
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -90,6 +116,8 @@ class NoCrossover:
     """The strategy whose mean curve is lower throughout, if one is."""
     probability: float | None = None
     """How sure that is where it is least sure; None with a single seed."""
+    rows_probability: float | None = None
+    """How sure it is on other rows like these; None where errors of rows are not known."""
     doubt: Span | None = None
     """The sizes at which a crossover is not ruled out, None for an end beyond those tried; None if it is ruled out."""
     over: Over = "size"
@@ -110,7 +138,9 @@ class NoCrossover:
         text = f"{self!r}: {self.better} has the lower error throughout"
         if self.probability is None:
             return f"{text} (a single seed: no probability)"
-        text += f" ({say_probability(self.probability)} where it is least sure)"
+        rows = "" if self.rows_probability is None else f", {say_probability(self.rows_probability)} on rows like these"
+        here = " on these rows" if rows else ""
+        text += f" ({say_probability(self.probability)} where it is least sure{here}{rows})"
         return text if self.doubt is None else f"{text}; a crossover {self._room(self.doubt)} is not ruled out"
 
     def _room(self, doubt: Span) -> str:
@@ -128,7 +158,7 @@ class NoCrossover:
 
 def crossover(
     frame: Any, first: str, second: str, *, target: str | None = None, level: float = 0.95, seed: int = 0,
-    cost_per_row: Mapping[str, float] | None = None,
+    cost_per_row: Mapping[str, float] | None = None, held_out: HeldOutRows | None = None,
 ) -> Crossover | NoCrossover:  # fmt: skip
     """Where two learning curves cross, within the sizes that both were tried at; the most probable crossing.
 
@@ -152,6 +182,8 @@ def crossover(
         seed: of the bootstrap, where there are more than six seeds.
         cost_per_row: what a training row costs each strategy (`longspan.study.cost.cost_per_row`); then the crossover
             is over cost instead of size.
+        held_out: the rows that were measured on; then what holds on other rows like these is given beside it. None
+            where errors of rows are not known.
 
     Raises:
         StudyError: both names are the same, or a row costs nothing where costs are compared.
@@ -161,7 +193,9 @@ def crossover(
         raise StudyError(f"Give two strategies to compare, not {first!r} twice.")
     scales, over = _scales(first, second, cost_per_row)
     if scales[0] == scales[1]:
-        found = crossovers(frame, first, second, target=target, level=level, scale=scales[0], over=over)
+        found = crossovers(
+            frame, first, second, target=target, level=level, scale=scales[0], over=over, held_out=held_out
+        )
         if found is not None:
             return max(found, key=_clearness) if isinstance(found, tuple) else found
     fitted = curves(frame, target=target, level=level, seed=seed, strategies=(first, second))
@@ -204,7 +238,7 @@ def crossover(
 
 def crossovers(
     frame: Any, first: str, second: str, *, target: str | None = None, level: float = 0.95, scale: float = 1.0,
-    over: Over = "size",
+    over: Over = "size", held_out: HeldOutRows | None = None,
 ) -> tuple[Crossover, ...] | NoCrossover | None:  # fmt: skip
     """Every crossing of two curves, ascending, each with its interval and probability; or that there is none.
 
@@ -218,12 +252,17 @@ def crossovers(
         level: of the intervals.
         scale: what a training row counts on the axis: 1 for sizes, its cost for costs.
         over: the axis.
+        held_out: the rows that were measured on; None where errors of rows are not known.
     """
     check_level(level)
     cells = cells_of(frame, target=target, strategies=(first, second))
     apart = paired_difference(cells.sizes, cells.of(first), cells.of(second))
     if apart is None:
         return None
+    of_rows = rows_covariance(cells, first, second, held_out)
+    wider = None
+    if of_rows is not None:
+        wider = paired_difference(cells.sizes, cells.of(first), cells.of(second), rows=of_rows)
     tried = (_in_full(apart.x[0] * scale), _in_full(apart.x[-1] * scale))
     changes = apart.sign_changes(level)
     doubt = apart.doubt(level)
@@ -238,6 +277,7 @@ def crossovers(
             reason="same" if same else "undecided" if undecided else "one is better",
             better=None if same or undecided else better,
             probability=None if same or undecided else apart.least_sure(),
+            rows_probability=None if same or undecided or wider is None else wider.least_sure(better == first),
         )  # fmt: skip
     places = [_rounded(each.size * scale, over) for each in changes]
     return tuple(
@@ -247,10 +287,27 @@ def crossovers(
             high=_rounded(None if each.high is None else each.high * scale, over), level=level,
             below=first if each.first_below else second, above=second if each.first_below else first, tried=tried,
             seeds=apart.runs, over=over, others=tuple(places[:number] + places[number + 1 :]),
-            probability=each.probability,
+            probability=each.probability, **_on_rows_like_these(wider, each, level, scale, over),
         )
         for number, each in enumerate(changes)
     )  # fmt: skip
+
+
+def _on_rows_like_these(
+    wider: PairedDifference | None, change: SignChange, level: float, scale: float, over: Over
+) -> dict[str, Any]:
+    """The fields of a crossover that speak of other rows: of the nearest crossing there in the same direction."""
+    if wider is None:
+        return {}
+    same = [each for each in wider.sign_changes(level) if each.first_below == change.first_below]
+    if not same:
+        sure = wider.crosses_in(change.low, change.high, first_below=change.first_below)
+        return {"rows_found": False, "rows_probability": sure}
+    near = min(same, key=lambda each: abs(math.log(each.size / change.size)))
+    ends = (_rounded(None if end is None else end * scale, over) for end in (near.low, near.high))
+    return dict(zip(("rows_low", "rows_high"), ends, strict=True)) | {
+        "rows_found": True, "rows_probability": near.probability,
+    }  # fmt: skip
 
 
 def _clearness(found: Crossover) -> tuple[bool, float]:

@@ -1,7 +1,7 @@
 """The posterior of a curve at and between the sizes tried, under a mixture of Gaussian processes over log size.
 
-K sizes tried, G places, C components: a kernel, a multiplier of the noise, and the fraction of it that a seed has at
-all sizes.
+K sizes tried, G places, P kernels, C components: a kernel, a multiplier of the noise, and the fraction of it that a
+seed has at all sizes.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ class CurvePosterior:
     """`(C, G)`."""
     with_last: np.ndarray
     """`(C, G)`: covariance of the curve at each place with that at the last place."""
+    prior_weights: np.ndarray
+    """`(P,)`, sums to 1: the kernels before anything was measured."""
+    prior_sds: np.ndarray
+    """`(P, G)`; their mean is 0."""
 
     def mean(self) -> np.ndarray:
         """`(G,)`."""
@@ -52,6 +56,22 @@ class CurvePosterior:
         from scipy.special import ndtr
 
         return self.weights @ ndtr((value - self.means) / self.sds)
+
+    def log_evidence_against(self, value: float | np.ndarray) -> np.ndarray:
+        """`(G,)`: the logarithm of prior density over posterior density at `value`, the Savage-Dickey ratio.
+
+        If the curve has this value at a place, and the model of noise and of bends is right, the ratio is a martingale
+        that begins at 1, whichever runs are chosen and whenever one looks: the probability that it ever reaches r is at
+        most 1 / r.
+
+        Source: Waudby-Smith and Ramdas 2020, "Confidence sequences for sampling without replacement", section 2 (the
+        prior-posterior ratio); Ville 1939.
+        """
+        from scipy.special import logsumexp
+
+        z, prior_z = (value - self.means) / self.sds, value / self.prior_sds
+        posterior = logsumexp(-0.5 * z**2 - np.log(self.sds), b=self.weights[:, None], axis=0)
+        return logsumexp(-0.5 * prior_z**2 - np.log(self.prior_sds), b=self.prior_weights[:, None], axis=0) - posterior
 
     def quantile(self, probability: float) -> np.ndarray:
         """`(G,)`, by halving."""
@@ -129,8 +149,9 @@ def curve_posterior(
     variances = np.maximum(variance[kernel] - (projected**2).sum(axis=1), 1e-14)
     with_last = kernels[:, count:, -1][kernel] - (projected * projected[:, :, -1:]).sum(axis=1)
     return CurvePosterior(
-        weights=weights[kept] / weights[kept].sum(), means=means, sds=np.sqrt(variances), with_last=with_last
-    )
+        weights=weights[kept] / weights[kept].sum(), means=means, sds=np.sqrt(variances), with_last=with_last,
+        prior_weights=prior.weights(), prior_sds=np.sqrt(variance),
+    )  # fmt: skip
 
 
 def _log_likelihood(shape: np.ndarray, residuals: np.ndarray) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 
 __all__ = [
     "HeldOutRows",
+    "difference_covariance",
     "difference_variance",
     "interval_for_rows_like_these",
     "proportion_interval",
@@ -46,6 +47,12 @@ class HeldOutRows:
             return None
         errors = np.stack(known)
         return errors[:, np.isfinite(errors).all(axis=0)]
+
+    def differences(self, first: str, second: str, size: int, seeds: Sequence[int]) -> np.ndarray | None:
+        """`(R, N)`: errors of `first` less those of `second`, paired by seed and row; None where some are not known."""
+        ours, theirs = ([self.runs.get((name, size, seed)) for seed in seeds] for name in (first, second))
+        pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
+        return np.stack([a - b for a, b in pairs]) if len(pairs) == len(seeds) and pairs else None
 
 
 def row_variance(errors: np.ndarray) -> float:
@@ -79,6 +86,27 @@ def difference_variance(differences: np.ndarray, *, proportion: bool) -> float:
     squares = float((of_rows**2).sum()) - rows * interaction
     mean = float(of_rows.sum()) / (rows + 2)
     return max((max(squares, 0.0) + 1) / (rows + 2) - mean**2, 1 / (rows + 2)) / (rows + 2)
+
+
+def difference_covariance(by_size: Sequence[np.ndarray], *, proportion: bool) -> np.ndarray | None:
+    """`(K, K)`: how the mean differences of two strategies at K sizes vary together over N other rows.
+
+    The same rows are measured at every size, so a row that is hard for one strategy counts at all of them.
+
+    Args:
+        by_size: K arrays `(R, N)`, paired by seed and row, NaN for a row without a target.
+        proportion: whether each error is 0 or 1.
+    """
+    known = np.isfinite(np.concatenate(by_size)).all(axis=0)
+    if known.sum() < 2:
+        return None
+    kept = [each[:, known] for each in by_size]
+    of_rows = np.stack([each.mean(axis=0) for each in kept])
+    covariance = np.atleast_2d(np.cov(of_rows)) / of_rows.shape[1]
+    np.fill_diagonal(covariance, [difference_variance(each, proportion=proportion) for each in kept])
+    # The variances are without what trainings add, so together with the covariances they may describe nothing.
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T
 
 
 def interval_for_rows_like_these(

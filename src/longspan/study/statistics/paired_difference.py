@@ -10,11 +10,13 @@ from typing import final
 
 import numpy as np
 
-from longspan.study.statistics.curve_posterior import CurvePosterior, curve_posterior, seed_noise
+from longspan.study.run_grid import RunGrid
+from longspan.study.statistics.curve_posterior import CurvePosterior, Noise, curve_posterior, seed_noise
+from longspan.study.statistics.held_out_rows import HeldOutRows, difference_covariance
 from longspan.study.statistics.learned_priors import DIFFERENCE_CURVE, DIFFERENCE_VARIANCE
 from longspan.study.statistics.moderated_variance import ModeratedVariance, moderate
 
-__all__ = ["PairedDifference", "SignChange", "pair_scale", "pair_variances", "paired_difference"]
+__all__ = ["PairedDifference", "SignChange", "pair_scale", "pair_variances", "paired_difference", "rows_covariance"]
 
 _PLACES = 301
 _OPEN_NEEDS = 0.8
@@ -99,9 +101,23 @@ class PairedDifference:
         """Whether each strategy has the lower mean error at one of the sizes tried."""
         return bool((self.measured > 0).any() and (self.measured < 0).any())
 
-    def least_sure(self) -> float:
-        """The probability of the side that is more probable overall, at the place where it is least probable."""
-        return float(self.below.min() if self.below.mean() >= 0.5 else (1 - self.below).min())
+    def least_sure(self, first_below: bool | None = None) -> float:
+        """The probability of a side, of the more probable one overall if None, at the place where it is least."""
+        side = self.below.mean() >= 0.5 if first_below is None else first_below
+        return float(self.below.min() if side else (1 - self.below).min())
+
+    def crosses_in(self, low: float | None, high: float | None, *, first_below: bool) -> float:
+        """At least this probable: one strategy is better somewhere up to `low`, the other from `high` on.
+
+        Args:
+            low: training rows; None for the smallest size.
+            high: None for the largest size.
+            first_below: whether the first strategy is the one with the lower error at smaller sizes.
+        """
+        side = self.below if first_below else 1 - self.below
+        up_to = self.x <= (self.x[0] if low is None else low * (1 + 1e-9))
+        onwards = self.x >= (self.x[-1] if high is None else high * (1 - 1e-9))
+        return max(0.0, float(side[up_to].max()) + float((1 - side)[onwards].max()) - 1)
 
     def better_by(self, size: float, worth: float) -> tuple[float, float, float]:
         """P(first better by more than `worth`), P(no difference that matters), P(second better by more).
@@ -150,8 +166,9 @@ class PairedDifference:
 
 
 def paired_difference(
-    sizes: np.ndarray, first: np.ndarray, second: np.ndarray, *, places: np.ndarray | None = None
-) -> PairedDifference | None:
+    sizes: np.ndarray, first: np.ndarray, second: np.ndarray, *, places: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
+) -> PairedDifference | None:  # fmt: skip
     """The difference of two strategies over the sizes at which both have runs of the same seed.
 
     None where fewer than two sizes have a pair, or no size has two: then nothing says how much seeds differ.
@@ -161,6 +178,7 @@ def paired_difference(
         first: `(K, R)` errors, NaN where there is no run.
         second: `(K, R)`; column r of both is the same seed.
         places: `(G,)` sizes to look at; evenly spaced over the logarithm of those tried if None.
+        rows: `(K, K)` of `rows_covariance`: then the difference is that on other rows like these; on these if None.
     """
     apart = first - second
     pairs = np.isfinite(apart).sum(axis=1)
@@ -177,12 +195,45 @@ def paired_difference(
         x, np.sqrt(known.values / pairs) / scale, float(np.median(known.df)),
         away / np.sqrt(known.values)[:, None] if complete else None, DIFFERENCE_CURVE,
     )  # fmt: skip
+    if rows is not None:
+        of_rows = rows[np.ix_(used, used)] / np.outer(scale, scale)
+        noise = Noise(covariances=noise.covariances + of_rows, logs=noise.logs)
     at = np.linspace(x[0], x[-1], _PLACES) if places is None else np.log(places)
     posterior = curve_posterior(x, mean / scale, noise, at, DIFFERENCE_CURVE)
     return PairedDifference(
         x=np.exp(at), below=posterior.below(), posterior=posterior, scale=np.exp(np.interp(at, x, np.log(scale))),
         measured_at=sizes, measured=mean, run_variance=known.values / scale**2, runs=int(pairs.min()),
     )  # fmt: skip
+
+
+def rows_covariance(cells: RunGrid, first: str, second: str, held_out: HeldOutRows | None) -> np.ndarray | None:
+    """`(K, K)`: how the mean differences would vary over other held-out rows; NaN at sizes without a pair.
+
+    None where the errors of rows of a pair are not known.
+
+    Args:
+        cells: the runs.
+        first: a strategy.
+        second: another.
+        held_out: the rows that were measured on.
+    """
+    if held_out is None:
+        return None
+    paired = np.isfinite(cells.of(first) - cells.of(second))
+    (used,) = np.nonzero(paired.any(axis=1))
+    known: list[np.ndarray] = []
+    for place in used:
+        seeds = [seed for seed, has in zip(cells.seeds, paired[place], strict=True) if has]
+        apart = held_out.differences(first, second, int(cells.sizes[place]), seeds)
+        if apart is None:
+            return None
+        known.append(apart)
+    covariance = difference_covariance(known, proportion=held_out.proportion) if known else None
+    if covariance is None:
+        return None
+    found = np.full((len(cells.sizes),) * 2, np.nan)
+    found[np.ix_(used, used)] = covariance
+    return found
 
 
 def pair_scale(first: np.ndarray, second: np.ndarray) -> np.ndarray:
