@@ -156,3 +156,24 @@ def test_colours_in_images_are_explained():
     assert '<i style="background: rgb(1, 2, 3)"></i>a &lt;road&gt;</li>' in page
     assert '<i style="background: rgb(4, 5, 6)"></i>7</li>' in page
     assert '<ul class="legend">' not in Document("t").images([image]).to_html()
+
+
+def test_a_figure_may_be_drawn_for_phones_too():
+    from longspan.report.canvas import new_axes
+
+    wide, narrow = new_axes(width_px=760)[0], new_axes(width_px=400)[0]
+    page = Document("x").figure(wide, narrow=narrow).to_html()
+    assert page.count("<svg") == 2
+    assert page.index('<div class="wide">') < page.index('<div class="narrow">')
+    screen = page.index("@media screen and (max-width: 560px)")  # on paper the wide one stays
+    assert ".plot .wide { display: none; }" in page[screen : page.index("@media print")]
+    assert 'class="scroll"' in Document("x").figure(new_axes(width_px=760)[0]).to_html()
+
+
+def test_lists_of_settings_are_numbered():
+    stages = [{"name": "find", "each": None, "what": {"function": "f"}}, {"name": "join", "each": None}]
+    page = Document("x").settings({"pipeline": {"stages": stages}}).to_html()
+    for pair in (("stages 1.name", "find"), ("stages 1.what.function", "f"), ("stages 2.name", "join")):
+        assert f"<dt>{pair[0]}</dt><dd>{pair[1]}</dd>" in page
+    assert "each" not in page
+    assert "{" not in page[page.index("<section") :]

@@ -108,11 +108,14 @@ class Document:
         self._add(f'<div class="table panel">{table}</div>')
         return self
 
-    def figure(self, figure: Figure, *, caption: str = "", label: str = "") -> Document:
+    def figure(
+        self, figure: Figure, *, caption: str = "", label: str = "", narrow: Figure | None = None
+    ) -> Document:  # fmt: skip
         """A matplotlib figure as SVG; narrow ones that follow each other stand side by side.
 
         Args:
             figure: best one from `longspan.report.figures`: its colours follow light and dark.
+            narrow: the same, drawn for the width of a phone, and shown there instead; None lets wide figures scroll.
             caption: stands below.
             label: what it shows, for readers who do not see it; the caption if empty.
         """
@@ -123,7 +126,11 @@ class Document:
         # On a narrow screen wide figures scroll rather than shrink their words to nothing.
         width_px = figure.get_figwidth() * 72
         least = f"--least: {min(640, round(width_px * 0.6))}px"
-        part = f'<figure class="plot panel" style="{least}"><div class="scroll">{svg}</div>{below}</figure>'
+        shown = f'<div class="scroll">{svg}</div>'
+        if narrow is not None:
+            small = inline_svg(narrow, prefix=f"f{self._figures}n-", label=described)
+            shown = f'<div class="wide">{svg}</div><div class="narrow">{small}</div>'
+        part = f'<figure class="plot panel" style="{least}">{shown}{below}</figure>'
         before = self._sections[-1].parts if self._sections else []
         if width_px > _HALF_PX:
             self._add(part)
@@ -309,8 +316,15 @@ def _pair(name: str, value: object) -> str:
 
 
 def _flat(settings: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
-    """Nested settings with dotted names."""
+    """Nested settings with dotted names; a list of settings is numbered from 1, without what is not set in it."""
     found: list[tuple[str, object]] = []
     for name, value in settings.items():
-        found += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, Mapping) for each in value):
+            for place, each in enumerate(value, 1):
+                kept = _flat(each, f"{prefix}{name} {place}.")
+                found += [(key, one) for key, one in kept if one is not None and one != []]
+        else:
+            found.append((f"{prefix}{name}", value))
     return found

@@ -13,7 +13,7 @@ PAGE_STYLE = """
   --series-6: #3f9fd8; --series-7: #8a8f98;
   --figure-ink: #2b3138; --figure-faint: #66707a; --figure-grid: #e2e4e6; --figure-on: #ffffff;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --ground: #121518; --sheet: #1a1e22; --ink: #e7eaec; --soft: #9ca5ae; --line: #2b3137; --wash: #22272c;
     --accent: #6cb8ee; --good: #6cb8ee; --bad: #f59a62; --shadow: none;
@@ -61,6 +61,7 @@ figcaption, caption, .caption { color: var(--soft); font-size: 14px; line-height
 .panel { background: var(--sheet); border: 1px solid var(--line); border-radius: 12px; box-shadow: var(--shadow); }
 .plot { padding: 18px 18px 14px; }
 .plot .scroll { overflow-x: auto; }
+.plot .narrow { display: none; }
 .plot svg { display: block; width: 100%; height: auto; margin: 0 auto; }
 .plot svg * { stroke-linejoin: round; stroke-linecap: butt; }
 .plot svg text { font-family: inherit !important; }
@@ -119,20 +120,31 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-
   .card .figure-of { font-size: 24px; }
   .images { gap: 10px; grid-template-columns: repeat(auto-fill, minmax(min(var(--cell, 168px), 136px), 1fr)); }
   .plot { padding: 12px 10px; }
-  .plot svg { min-width: var(--least, 0); }
+  .plot .scroll svg { min-width: var(--least, 0); }
   th, td { padding: 8px 10px; }
   thead th { white-space: normal; }
   .settings { padding: 6px 14px; }
 }
+@media screen and (max-width: 560px) {
+  .plot .wide { display: none; }
+  .plot .narrow { display: block; }
+}
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
+@page { margin: 15mm; }
 @media print {
-  :root { --ground: #fff; --shadow: none; }
+  :root { color-scheme: light; --ground: #fff; --shadow: none; }
   body { font-size: 11pt; }
   .page { max-width: none; padding: 0; }
   nav { display: none; }
   .columns { display: block; }
   header { padding-top: 0; }
   h2 { break-after: avoid; }
-  .card, .plot, .image, tr, .settings div { break-inside: avoid; }
+  .card, .plot, .table, .image, tr, .settings div { break-inside: avoid; }
+  .table, .plot .scroll { overflow: visible; }
+  thead { break-after: avoid; }
+  th, td { padding: 5px 12px; }
+  .settings { grid-template-columns: 1fr 1fr; }
+  .settings div { padding: 3px 0; font-size: 10pt; }
+  section { margin-top: 28px; }
 }
 """

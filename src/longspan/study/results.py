@@ -288,7 +288,7 @@ class StudyResults:
         cells = cells_of(self._runs(), target=target)
         return extrapolate(cells.sizes, cells.of(strategy), size, largest=self.largest(target), beyond=beyond)
 
-    def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:
+    def figure(self, target: str | None = None, *, over: Over = "size", width_px: int = 760) -> Figure:
         """The learning curves with their intervals, laws and crossovers, over size or over labelling cost."""
         found, target = self.curves(target), self._target(target)
         costs = None if over == "size" else self.cost_per_row()
@@ -296,7 +296,7 @@ class StudyResults:
         crossed = [self.crossover(*pair, target=target, over=over) for pair in itertools.combinations(shown, 2)]
         return learning_curves(
             shown, crossings=[each for each in crossed if isinstance(each, Crossover)], cost_per_row=costs,
-            label=self.facts["measures"][target], unit=self.unit(target),
+            label=self.facts["measures"][target], unit=self.unit(target), width_px=width_px,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:

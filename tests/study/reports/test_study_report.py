@@ -49,7 +49,12 @@ def test_the_report_is_one_file_with_every_figure(study, tmp_path):
         assert part in text, part
     curve = study.curves()["noisy"]
     assert f"{curve.points[0].mean * 100:.3g} %" in text
-    assert page.count("<svg") == 3
+    assert page.count('<figure class="plot') == 3
+    assert page.count("<svg") == 6, "each is drawn for a phone too"
+    decision = page.index("<h2>The decision</h2>")
+    assert (
+        decision < page.index("<svg") < page.index(html.escape(study.advice()[0])) < page.index("<h2>Learning curves")
+    )
     for sentence in study.advice():
         assert sentence in text
 

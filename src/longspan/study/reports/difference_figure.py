@@ -20,8 +20,9 @@ __all__ = ["caption_of", "draw_difference"]
 
 
 def draw_difference(
-    compared: Sequence[Comparison], *, crossing: Crossover | None = None, label: str = "error", unit: str = ""
-) -> Figure:
+    compared: Sequence[Comparison], *, crossing: Crossover | None = None, label: str = "error", unit: str = "",
+    width_px: int = 760,
+) -> Figure:  # fmt: skip
     """The mean difference in error of two strategies over training rows, with its interval, and who is better.
 
     Points above the line favour the first strategy, points below it the second.
@@ -31,6 +32,7 @@ def draw_difference(
         crossing: Marked with its interval, if there is one.
         label: What the error is.
         unit: Of the error; "%" if it is a fraction, shown as percent.
+        width_px: Of the figure.
 
     Raises:
         StudyError: no size has a result of both strategies.
@@ -48,7 +50,7 @@ def draw_difference(
     high = -np.array([np.nan if each.low is None else each.low for each in known], float)
     wide_low = -np.array([np.nan if each.rows_high is None else each.rows_high for each in known], float)
     wide_high = -np.array([np.nan if each.rows_low is None else each.rows_low for each in known], float)
-    sheet, (axes,) = new_axes(width_px=760, height_px=340)
+    sheet, (axes,) = new_axes(width_px=width_px, height_px=340)
     axes.set_xscale("log")
     edge = 1.25 if len(sizes) > 1 else 2.0
     axes.set_xlim(sizes[0] / edge, sizes[-1] * edge)
@@ -69,7 +71,10 @@ def draw_difference(
             plain(f"{name} is better"), (0.988, place), xycoords="axes fraction", va=side, ha="right", color=INK,
             fontsize=SMALL + 1,
         )  # fmt: skip
-        axes.annotate("● ", (0, 0.5), xycoords=words, va="center", ha="right", color=colour, fontsize=SMALL + 1)
+        axes.annotate(
+            "●", (0, 0.5), (-5, 0), xycoords=words, textcoords="offset points", va="center", ha="right", color=colour,
+            fontsize=SMALL + 1,
+        )  # fmt: skip
     if crossing is not None:
         _mark(axes, crossing)
     _label_axes(axes, sizes, label, unit, GRID)
@@ -91,7 +96,7 @@ def _mark(axes: Axes, crossing: Crossover) -> None:
     middle = float(np.sqrt(edges[0] * edges[1]))
     side = "left" if crossing.size < middle else "right"
     axes.annotate(
-        plain(text), (crossing.size, 0.97), (8 if side == "left" else -8, 0), xycoords=("data", "axes fraction"),
+        plain(text), (crossing.size, 0.88), (8 if side == "left" else -8, 0), xycoords=("data", "axes fraction"),
         textcoords="offset points", ha=side, va="top", color=INK, fontsize=SMALL, linespacing=1.35,
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ _STEEP = 4.0
 
 def learning_curves(
     found: Mapping[str, Curve], *, crossings: Sequence[Crossover] = (), label: str = "error", unit: str = "",
-    cost_per_row: Mapping[str, float] | None = None, beyond: float = 2.5,
+    cost_per_row: Mapping[str, float] | None = None, beyond: float = 2.5, width_px: int = 760,
 ) -> Figure:  # fmt: skip
     """Mean errors with their intervals over growing amounts of data, the fitted laws (dashed), and crossovers.
 
@@ -38,6 +38,7 @@ def learning_curves(
         unit: of the error; "%" if it is a fraction, to be shown as percent.
         cost_per_row: what a training row costs each strategy; then the axis is labelling cost.
         beyond: how many times the largest size the laws are drawn to; 1 for no further.
+        width_px: of the figure.
 
     Raises:
         StudyError: there is nothing to draw, or a row costs nothing.
@@ -47,7 +48,7 @@ def learning_curves(
     scales = {name: 1.0 if cost_per_row is None else _price(name, cost_per_row) for name in found}
     if not any(curve.points for curve in found.values()):
         raise StudyError("There is no curve to draw: no strategy has a result.")
-    sheet, (axes,) = new_axes(width_px=760, height_px=420)
+    sheet, (axes,) = new_axes(width_px=width_px, height_px=min(420, 0.9 * width_px))
     axes.set_xscale("log")
     tried = {point.size * scales[name] for name, curve in found.items() for point in curve.points}
     if len(tried) == 1:  # said before anything is drawn: matplotlib finds no limits around one place, and warns

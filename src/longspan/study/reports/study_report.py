@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["compose_report"]
 
 _FAILURES_SHOWN = 100
+_WIDE_PX, _PHONE_PX = 760, 400
 _SURE = 0.975  # as in the advice: the 95 % interval of the difference excludes 0
 
 
@@ -132,9 +133,11 @@ def _choice(
 def _target(page: Document, results: StudyResults, target: str) -> None:
     of = f" of {target}" if len(results.targets) > 1 else ""
     found, unit, measure = results.curves(target), results.unit(target), results.facts["measures"][target]
-    page.section(f"The decision{of}").text("\n\n".join(results.advice(target=target)))
+    page.section(f"The decision{of}")
     _difference(page, results, target, list(found))
-    page.section(f"Learning curves{of}").figure(results.figure(target), caption=_bands(results))
+    page.text("\n\n".join(results.advice(target=target)))
+    page.section(f"Learning curves{of}")
+    page.figure(results.figure(target), caption=_bands(results), narrow=results.figure(target, width_px=_PHONE_PX))
     page.table(
         means_by_size(found, unit),
         caption=f"Mean {measure}, its {percent(0.95)} interval for other trainings on these rows, and runs",
@@ -190,8 +193,11 @@ def _difference(page: Document, results: StudyResults, target: str, names: list[
     crossed = results.crossover(first, second, target=target)
     crossing = crossed if isinstance(crossed, Crossover) else None
     measure, unit = results.facts["measures"][target], results.unit(target)
-    figure = draw_difference(compared, crossing=crossing, label=measure, unit=unit)
-    page.figure(figure, caption=caption_of(compared, 0.95))
+    wide, narrow = (
+        draw_difference(compared, crossing=crossing, label=measure, unit=unit, width_px=width)
+        for width in (_WIDE_PX, _PHONE_PX)
+    )
+    page.figure(wide, caption=caption_of(compared, 0.95), narrow=narrow)
 
 
 def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:
@@ -199,7 +205,8 @@ def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:
     page.section(f"Over labelling cost{of}")
     page.text("What the labels of one training row cost: " + ", ".join(f"{n} {c:g}" for n, c in costs.items()) + ".")
     if any(costs.values()):
-        page.figure(results.figure(target, over="cost"), caption=_bands(results))
+        wide, narrow = (results.figure(target, over="cost", width_px=width) for width in (_WIDE_PX, _PHONE_PX))
+        page.figure(wide, caption=_bands(results), narrow=narrow)
     page.table(
         [
             {
