@@ -194,7 +194,7 @@ def _import_plugins() -> None:
             package = f" of the package {point.dist.name}" if point.dist is not None else ""
             warnings.warn(
                 f"The longspan plug-in {point.name!r}{package} could not be loaded and is left out: "
-                f"{type(error).__name__}: {error}. Mend {point.value} or uninstall it.",
+                f"{type(error).__name__}: {error}. Fix {point.value} or uninstall it.",
                 RuntimeWarning,
                 stacklevel=4,
             )

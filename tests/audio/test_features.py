@@ -105,7 +105,7 @@ def test_settings_that_cannot_be():
         AudioFeatures(mels=0, deltas=3)
     with pytest.raises(ConfigError, match="mfcc must be at most mels = 20"):
         AudioFeatures(mels=20, mfcc=30)
-    with pytest.raises(ConfigError, match="more than frames of 256 samples can tell apart"):
+    with pytest.raises(ConfigError, match="more than frames of 256 samples can resolve"):
         AudioFeatures(mels=200).check(8000)
     with pytest.raises(ConfigError, match="half the rate"):
         AudioFeatures(f_max_hz=8000).check(8000)

@@ -126,7 +126,7 @@ def test_sizes_that_are_none(words):
         (("voc", "x", None, "{stem}.png"), "--mask-name is for --format masks and instance-masks"),
         (("yolo", "x", None, None, ("3",)), "--ignored is for --format masks and instance-masks"),
         (("masks", "x", None, None, ("sky",)), "--ignored sky is a name: say with --classes"),
-        (("instance-masks", "x", None, None, ("sky",)), "have numbers, no names"),
+        (("instance-masks", "x", None, None, ("sky",)), "have numbers, not names"),
         ((None, "x"), "--annotations says more about --format, which is not given"),
         ((None, None, "codes.txt"), "--classes says more about --format"),
     ],
@@ -141,7 +141,7 @@ def test_a_format_is_for_a_folder_of_images(scenes):
     with pytest.raises(ConfigError, match="--pattern does not go with --format coco"):
         rows(scenes, "coco", "coco.json", pattern=".*")
     options = {"format": "coco", "annotations": str(scenes / "coco.json")}
-    with pytest.raises(DataError, match=r"coco\.json is no folder"):
+    with pytest.raises(DataError, match=r"coco\.json is not a folder"):
         read_rows(TrainOptions(source=str(scenes / "coco.json"), **options), print)
     with pytest.raises(DataError, match="There is no file or folder nowhere"):
         read_rows(TrainOptions(source="nowhere", **options), print)

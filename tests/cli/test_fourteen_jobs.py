@@ -170,7 +170,7 @@ def test_10_ids_in_a_file_with_tabs(longspan, work):
     (work / "breeds.tsv").write_text("\n".join(rows) + "\n")
     out = trains(longspan, "breeds.tsv", "--target", "breed", "--suffix", ".png", *QUICK)
     assert "images from column 'id'" in out
-    assert "with .png behind each" in out
+    assert "with .png added to each" in out
 
 
 def test_11_several_labels_in_a_cell(longspan, work):

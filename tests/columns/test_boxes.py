@@ -65,7 +65,7 @@ def test_vocabulary_and_room_are_learnt():
 
 @pytest.mark.parametrize("values", [[], [[]], [None, 3, "x"]])
 def test_no_box_in_any_row_names_the_way_out(values):
-    with pytest.raises(DataError, match=r"at least one thing in the training rows, found none.*Boxes\(vocab=\.\.\.\)"):
+    with pytest.raises(DataError, match=r"at least one object in the training rows, found none.*Boxes\(vocab=\.\.\.\)"):
         Boxes().fit(values)
 
 
@@ -172,9 +172,12 @@ ORDER = "; boxes are x0, y0, x1, y1, not widths and heights"
         ([{"box": [1, 2, 3, 4], "q": 1}], "box 0: unknown key 'q'; known: box, label, ignore, score"),
         ([{"box": [1, 2, 3, 4], "ignore": "no"}], "box 0: 'ignore' must be True or False, got 'no'"),
         ([{"box": [1, 2, 3, 4], "score": "no"}], "box 0: 'score' must be a finite number, got 'no'"),
-        ([{"box": [1, 2, 3, 4], "label": ["a"]}], "box 0: ['a'] (list) is no label: labels are words, whole numbers,"),
+        (
+            [{"box": [1, 2, 3, 4], "label": ["a"]}],
+            "box 0: ['a'] (list) is not a label: labels are words, whole numbers,",
+        ),
         ([1, 2, 3, 4], "[1, 2, 3, 4] is one box, not a list of boxes"),
-        (["x"], "box 0: 'x' is no dict with 'box' and 'label'"),
+        (["x"], "box 0: 'x' is not a dict with 'box' and 'label'"),
         ("x", "'x' is not a list of boxes; an image with nothing in it has []"),
         (3, "3 is not a list of boxes; an image with nothing in it has []"),
         (None, "None is not a list of boxes; an image with nothing in it has []"),
@@ -191,7 +194,7 @@ def test_what_is_wrong_with_a_box(value, fault):
 def test_all_faults_of_a_value_are_said_at_once_and_very_many_are_counted():
     fault = COLUMN.check([{**CAT, "label": "dgo"}, [9, 0, 3, 5], DOG, DOG, CAT])
     assert fault == (
-        "5 boxes, more than the 4 that there is room for; Boxes(max_boxes=5) makes room; "
+        "5 boxes, more than the 4 allowed; Boxes(max_boxes=5) allows them; "
         "box 0: class 'dgo' does not occur in the training rows (nearest: 'dog'); "
         "box 1: class 'object' does not occur in the training rows; "
         "box 1 [9, 0, 3, 5]: x1=3 lies left of x0=9" + ORDER

@@ -59,10 +59,10 @@ def test_a_label_that_training_never_saw_is_a_fault_with_the_nearest():
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, 0.5, float("nan"), datetime.date(2026, 1, 1), b"a"])
 def test_what_is_no_label_is_a_fault(value):
     column = Category().fit(["a", "b"])
-    assert "is no label: labels are words, whole numbers" in column.check(value)
-    with pytest.raises(ValueError, match="is no label"):
+    assert "is not a label: labels are words, whole numbers" in column.check(value)
+    with pytest.raises(ValueError, match="is not a label"):
         column.encode(value)
-    with pytest.raises(DataError, match="is no label"):
+    with pytest.raises(DataError, match="is not a label"):
         Category().fit(["a", "b", value])
 
 
@@ -73,7 +73,9 @@ def test_fewer_than_two_classes_teach_nothing():
         Category().fit([])
 
 
-@pytest.mark.parametrize(("vocab", "words"), [(("a", "a"), "'a' twice"), ((1, True), "twice"), ((0.5, 1), "no label")])
+@pytest.mark.parametrize(
+    ("vocab", "words"), [(("a", "a"), "'a' twice"), ((1, True), "twice"), ((0.5, 1), "not a label")]
+)
 def test_a_vocabulary_that_cannot_be_is_refused(vocab, words):
     with pytest.raises(ConfigError, match=words):
         Category(vocab=vocab)

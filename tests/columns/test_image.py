@@ -301,7 +301,7 @@ def test_faults_are_told_apart(tmp_path):
     (tmp_path / "head.png").write_bytes(png_header(8, 8))
     assert "truncated" in COLOUR.check(str(tmp_path / "cut.jpg"))
     assert COLOUR.check(str(tmp_path / "empty.jpg")) == "the file is empty"
-    assert COLOUR.check(str(tmp_path / "text.jpg")) == "this is no image in a format that can be read"
+    assert COLOUR.check(str(tmp_path / "text.jpg")) == "this is not an image in a format that can be read"
     assert COLOUR.check(str(tmp_path / "folder.jpg")) == "this is a folder, not an image"
     assert COLOUR.check(str(tmp_path / "gone.jpg")) == "the file does not exist"
     assert "pixels" in COLOUR.check(str(tmp_path / "bomb.png"))
@@ -329,7 +329,7 @@ def test_a_file_cut_anywhere_is_a_value_error_or_read_and_nothing_else(kind, cut
     whole = io.BytesIO()
     PILImage.fromarray(ramp(32, 32)).save(whole, kind)
     fault = COLOUR.check(whole.getvalue()[:cut])
-    assert fault is None or fault.startswith(("cannot be", "this is no image"))
+    assert fault is None or fault.startswith(("cannot be", "this is not an image"))
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_a_cell_shows_a_thumbnail_with_its_pixels_inside(tmp_path):
     cell = Image().show_html(ramp(200, 300))
     assert cell.startswith('<img alt="" src="data:image/png;base64,')
     (tmp_path / "a<b.png").write_text("nothing")
-    assert Image().show_html(tmp_path / "a<b.png") == "(this is no image in a format that can be read)"
+    assert Image().show_html(tmp_path / "a<b.png") == "(this is not an image in a format that can be read)"
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16", "F"])

@@ -118,7 +118,7 @@ def test_vocabulary_and_room_are_learnt():
     assert column.vocab == ("cat", "dog")
     assert column.max_instances == 12
     assert column.fit([]) is column
-    with pytest.raises(DataError, match=r"Instances need at least one thing.*Instances\(vocab=\.\.\.\)"):
+    with pytest.raises(DataError, match=r"Instances need at least one object.*Instances\(vocab=\.\.\.\)"):
         Instances().fit([[]])
 
 
@@ -160,7 +160,7 @@ def runs(size, counts):
         ({"rle": [1, 2]}, "'rle' is [1, 2]; it must be a dict with 'size' [h, w] and 'counts'"),
         ({"rle": {"size": [1, 2]}}, "'rle' is {'size': [1, 2]}; it must be a dict with 'size' [h, w] and 'counts'"),
         ({**SQUARE, "segmentation": 1}, "unknown key 'segmentation'"),
-        ({**SQUARE, "label": 1.5}, "1.5 (float) is no label"),
+        ({**SQUARE, "label": 1.5}, "1.5 (float) is not a label"),
     ],
 )
 def test_what_is_wrong_with_a_thing(thing, fault):
@@ -174,11 +174,11 @@ def test_what_is_wrong_with_a_thing(thing, fault):
 def test_all_faults_of_a_value_are_said_at_once():
     fault = COLUMN.check([{**CAT, "label": "cta"}, {"label": "cat", "polygons": [[1, 2], [1, 2, 3]]}, 3, CAT, CAT])
     assert fault == (
-        "5 instances, more than the 4 that there is room for; Instances(max_instances=5) makes room; "
+        "5 instances, more than the 4 allowed; Instances(max_instances=5) allows them; "
         "instance 0: class 'cta' does not occur in the training rows (nearest: 'cat'); "
         "instance 1: polygon 0 has 1 points; at least 3 make an area; "
         "instance 1: polygon 1 has 3 numbers; x and y must take turns; "
-        "instance 2: 3 is no dict with 'label' and 'rle'"
+        "instance 2: 3 is not a dict with 'label' and 'rle'"
     )
     for value in (None, "x", 3):
         assert str(COLUMN.check(value)).endswith("is not a list of instances; an image with nothing in it has []")

@@ -8,7 +8,7 @@ from longspan.columns.label_spelling import describe_twins, joined_labels, spell
     "twins",
     [
         ("cat", "Cat"), ("cat", "cat "), ("a  b", "a b"), ("cat", "cat\u00a0"), ("cat", "ca\u200bt"),
-        ("caf\u00e9", "cafe\u0301"), ("\uff21\uff22", "AB"),
+        ("caf\u00e9", "cafe\u0301"), ("\uff21\uff22", "AB"), ("1", "1.0"),
     ],
 )  # fmt: skip
 def test_labels_that_look_alike(twins):

@@ -333,7 +333,9 @@ def test_colours_decide_in_a_palette_mask(tmp_path, palette, classes):
 
 def test_a_palette_that_contradicts_the_colours_is_refused(tmp_path):
     path = palette_mask(tmp_path / "m.png", [[0, 1, 2]], (BLACK, GREEN, (8, 8, 8)))
-    with pytest.raises(ValueError, match=r"its palette shows number 2 as \(8, 8, 8\), which is no class's colour"):
+    with pytest.raises(
+        ValueError, match=r"its palette shows number 2 as \(8, 8, 8\), which is not the colour of a class"
+    ):
         COLOURED.classes(path)
 
 

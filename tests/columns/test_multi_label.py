@@ -42,11 +42,11 @@ def test_unknown_labels_and_what_is_no_label_are_faults():
     column = MultiLabel(vocab=("a", "b"))
     assert column.check(["a", "x", "y"]) == "classes ['x', 'y'] do not occur in the training rows"
     assert "not a list of labels" in column.check(3)
-    assert "is no label" in column.check([None])
-    assert "is no label" in column.check([["a"]])
+    assert "is not a label" in column.check([None])
+    assert "is not a label" in column.check([["a"]])
     with pytest.raises(ValueError, match="do not occur"):
         column.encode(["x"])
-    with pytest.raises(DataError, match="is no label"):
+    with pytest.raises(DataError, match="is not a label"):
         MultiLabel().fit([["a", None]])
 
 

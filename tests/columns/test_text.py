@@ -27,9 +27,7 @@ def test_other_rows_may_be_twice_as_long_as_the_longest_training_text_and_eight_
     assert column.max_length == 14
     assert column.check("a" * 14) is None
     fault = column.check("a" * 15)
-    assert fault == (
-        "'aaaaaaaaaaaaaaa' has 15 characters, more than the 14 that there is room for; Text(max_length=15) makes room"
-    )
+    assert fault == ("'aaaaaaaaaaaaaaa' has 15 characters, more than the 14 allowed; Text(max_length=15) allows them")
 
 
 @pytest.mark.parametrize(

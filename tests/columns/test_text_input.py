@@ -46,8 +46,7 @@ def test_a_target_with_a_tokenizer_is_tokens_and_comes_back():
     assert column.encode("a good film").tolist() == [4, 8, 5, *[-1] * 13]
     assert column.decode(torch.tensor(column.encode("a good film"))) == "a good film"
     assert column.check(" ".join(["a"] * 17)) == (
-        f"{' '.join(['a'] * 17)!r} has 17 tokens, more than the 16 that there is room for; Text(max_length=17) makes "
-        "room"
+        f"{' '.join(['a'] * 17)!r} has 17 tokens, more than the 16 allowed; Text(max_length=17) allows them"
     )
     with pytest.raises(ConfigError, match="a tokenizer has a vocabulary of its own"):
         Text(tokenizer=WordTokens(), vocab="ab")

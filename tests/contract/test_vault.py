@@ -134,7 +134,7 @@ def test_there_is_no_other_door():
         task.split.vault.opened_rows()
     with pytest.raises(ConfigError, match="one of them"):
         task.subset([ROWS - 1])
-    with pytest.raises(VaultError, match="for a reason"):
+    with pytest.raises(VaultError, match="needs a reason"):
         model.evaluate("test", reason=" ")
     for road in (lambda: task.split.test, lambda: task.test, lambda: task.split.vault.rows):
         with pytest.raises(AttributeError):
@@ -167,7 +167,7 @@ def test_openings_are_counted_dated_and_marked_once_training_went_on(tmp_path):
         "a first look",
         "after another epoch",
         "after further training",
-        "no first look",
+        "not a first look",
         openings[0]["at"][:16],
     ):
         assert words in page
@@ -180,7 +180,7 @@ def test_a_report_of_a_sealed_vault_says_so_and_of_one_opening_that_the_rows_are
     model.evaluate("test", reason="the figure")
     page = model.report(tmp_path / "b.html").read_text()
     assert "rows never used before" in page
-    assert "no first look" not in page
+    assert "not a first look" not in page
 
 
 def test_another_learner_that_trains_after_the_opening_is_marked_too():

@@ -58,7 +58,7 @@ def test_slips_are_told():
         ({"horizon": "24h"}, ConfigError, "Nothing to add"),
         ({"lags": ["24h"], "horizon": "0h"}, ConfigError, "must be longer than 0"),
         ({"lags": [3], "horizon": "1h"}, SplitError, "needs a unit"),
-        ({"lags": ["24h"], "horizon": "1h", "group": None}, DataError, "are of one moment"),
+        ({"lags": ["24h"], "horizon": "1h", "group": None}, DataError, "have the same time in"),
     ):
         with pytest.raises(error, match=words):
             table.with_lags("sold", **{"time": "when", "group": "store", **options})

@@ -145,7 +145,7 @@ def test_all_faults_are_named_at_once_and_nothing_is_kept(folder):
         task.prepare()
     message = str(caught.value)
     assert message.startswith("3 rows cannot be used:")
-    for name, what in (("a_00", "is empty"), ("b_07", "no image"), ("a_10", "cannot be decoded")):
+    for name, what in (("a_00", "is empty"), ("b_07", "not an image"), ("a_10", "cannot be decoded")):
         assert any(name in line and what in line for line in message.splitlines())
     assert 'on_error="skip"' in message
     assert len(caught.value.faults) == 3
@@ -325,7 +325,7 @@ def test_in_a_split_by_group_the_rest_of_the_group_follows_a_moved_copy():
 def test_in_a_split_by_time_nothing_moves():
     pixels = np.concatenate([NOISE[:19], NOISE[:1]])
     table = table_of(pixels=pixels).with_column("day", Number(), range(20))
-    with pytest.raises(LeakError, match="what comes after it: drop one row of each pair"):
+    with pytest.raises(LeakError, match="see the future: drop one row of each pair"):
         Task(table.split(valid=4, time="day"), "image", "label", move_leaks=True).prepare()
 
 

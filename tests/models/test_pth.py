@@ -102,7 +102,7 @@ def test_a_whole_module_is_refused_by_the_name_of_its_class(tmp_path, zipped):
 @FORMATS
 def test_other_values_than_tensors_are_named(tmp_path, zipped):
     path = _save({"epoch": 3, "weight": torch.zeros(1), "names": ["a"]}, tmp_path / "checkpoint.pth", zipped)
-    with pytest.raises(WeightsError, match=r"'epoch' \(int\), 'names' \(list\) are no tensor"):
+    with pytest.raises(WeightsError, match=r"'epoch' \(int\), 'names' \(list\) are not a tensor"):
         read_pth(path)
     with pytest.raises(WeightsError, match="holds no state dict"):
         read_pth(_save([torch.zeros(1)], tmp_path / "list.pth", zipped))
@@ -160,7 +160,7 @@ def test_a_storage_of_another_length_is_refused(tmp_path):
 def test_other_files_are_refused(tmp_path):
     text = tmp_path / "text.pth"
     text.write_text("<html>not found</html>")
-    with pytest.raises(WeightsError, match="no PyTorch file"):
+    with pytest.raises(WeightsError, match="not a PyTorch file"):
         read_pth(text)
     archive = tmp_path / "archive.pth"
     with zipfile.ZipFile(archive, "w") as file:

@@ -149,7 +149,7 @@ def test_files_that_are_none(tmp_path):
         create("resnet20", weights="imagenett")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
-    with pytest.raises(WeightsError, match="cut short or no safetensors file"):
+    with pytest.raises(WeightsError, match="cut short or not a safetensors file"):
         create("resnet20", weights=broken)
     with pytest.raises(WeightsError, match="No weights trained on ImageNet are published for resnet20"):
         create("resnet20", weights="imagenet")

@@ -202,7 +202,7 @@ def test_images_for_an_estimator_are_read_as_in_training(pulses, tmp_path):
 
 
 def test_what_cannot_be_saved_is_named(pulses, tmp_path):
-    with pytest.raises(PipelineError, match="'name' is not trained yet"):
+    with pytest.raises(PipelineError, match="'name' has not been trained yet"):
         pulses.pipeline().save(tmp_path / "p.safetensors")
     forest = pulses.pipeline(namer=RandomForestClassifier(3)).fit(pulses.table())
     with pytest.raises(PipelineError, match="Stage 'name': the fitted RandomForestClassifier keeps a Tree"):

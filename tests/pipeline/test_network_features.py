@@ -123,7 +123,7 @@ def test_the_stage_must_be_there_before_and_have_one_network(pulses, fitted):
         Pipeline([Stage("see", ls.Ensemble([learner, learner]), reads="image", adds="side"), look]).run(
             pulses.image_table(4)
         )
-    with pytest.raises(PipelineError, match="is not trained yet"):
+    with pytest.raises(PipelineError, match="has not been trained yet"):
         Pipeline([see, look]).run(pulses.image_table(4))
 
 

@@ -129,9 +129,9 @@ def test_probabilities_and_files_come_through(pulses, tmp_path):
 
 
 def test_before_training_it_says_so(pulses):
-    with pytest.raises(PipelineError, match=r"Stage 'name' is not trained yet: pipeline.fit\(table\)"):
+    with pytest.raises(PipelineError, match=r"Stage 'name' has not been trained yet: pipeline.fit\(table\)"):
         pulses.pipeline().predict(pulses.table(2))
-    with pytest.raises(PipelineError, match="'name' is not trained yet"):
+    with pytest.raises(PipelineError, match="'name' has not been trained yet"):
         pulses.pipeline().model("name")
     with pytest.raises(UnknownNameError, match=r"no stage 'nam'. Did you mean 'name'"):
         pulses.pipeline().model("nam")
@@ -559,10 +559,10 @@ def test_a_learner_that_was_not_trained_is_refused(pulses):
     fresh = pulses.RECIPE.learner(ls.Task(pulses.image_table().split(valid=0), "image", "side"))
     pipeline = Pipeline([Stage("name", fresh, reads="image", adds="side")])
     with pytest.raises(
-        PipelineError, match="the Learner of 'name' was not trained yet: train it first, or give a Reci"
+        PipelineError, match="the Learner of 'name' has not been trained yet: train it first, or give a Reci"
     ):
         pipeline.fit(pulses.image_table())
-    with pytest.raises(PipelineError, match="'name' is not trained yet"):
+    with pytest.raises(PipelineError, match="'name' has not been trained yet"):
         pipeline.predict(pulses.image_table())
 
 
@@ -584,7 +584,7 @@ def test_as_a_strategy_it_trains_a_fresh_copy_on_the_training_rows(pulses):
     assert trained is not pipeline
     assert trained.steps_done == 5
     assert trained.predict(table.take([0]))[0]["k"] == "x"  # a target of the task, although another stage reads it
-    with pytest.raises(PipelineError, match="'one' is not trained yet"):
+    with pytest.raises(PipelineError, match="'one' has not been trained yet"):
         pipeline.model("one")
     with pytest.raises(UnknownNameError, match="no added column 'starts'"):
         pipeline.train(ls.Task(table.with_column("starts", ls.Category(), list("ab") * 10), "n", "starts"))

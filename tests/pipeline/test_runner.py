@@ -137,7 +137,7 @@ def test_learned_stages_lists_and_features_step_as_well(pulses):
     test = pulses.table(10, seed=4)
     runner = pipeline.start()
     assert [runner.step(value)["word"] for value in test.column_values("signal")] == pipeline.run(test)["word"]
-    with pytest.raises(PipelineError, match="'name' is not trained yet"):
+    with pytest.raises(PipelineError, match="'name' has not been trained yet"):
         pulses.pipeline().start()
 
 

@@ -14,13 +14,13 @@ def test_openings_are_shown_with_date_reason_and_mark():
     page = _page(vault.openings, 2)
     assert "for the board" in page
     assert str(vault.openings[0]["at"])[:16] in page
-    assert "no first look" not in page
+    assert "not a first look" not in page
     assert worth_of(vault.openings) == "rows never used before"
     vault.open("once more")
     assert worth_of(vault.openings) == "the vault was opened 2 times"
     vault.note_training()
     vault.open("a better one")
-    assert "no first look" in _page(vault.openings, 2)
+    assert "not a first look" in _page(vault.openings, 2)
     assert worth_of(vault.openings) == "opening 3 of the vault, after further training"
 
 

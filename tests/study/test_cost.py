@@ -88,9 +88,9 @@ def test_costs_that_do_not_meet_are_told():
         ({"number": -1, "boxes": 6}, NEEDS, "the price of 'number' is -1"),
         ({"number": float("nan"), "boxes": 6}, NEEDS, "the price of 'number' is nan"),
         ({"number": "1", "boxes": 6}, NEEDS, "the price of 'number' is '1'"),
-        ({"number": 1}, {"whole": ["number"]}, "it is not said which columns 'staged' needs."),
+        ({"number": 1}, {"whole": ["number"]}, "it is unclear which columns 'staged' needs."),
         (PRICES, NEEDS | {"stagd": ["boxes"]}, "the needs of 'stagd' are given, but this study has no such strategy"),
-        ({}, {}, "it is not said which columns 'whole' needs."),
+        ({}, {}, "it is unclear which columns 'whole' needs."),
     ],
 )
 def test_prices_that_do_not_fit_are_refused(prices, needs, message):

@@ -50,13 +50,13 @@ def test_sentences_follow_from_the_numbers():
     frame, held_out = pilot()
     said = plan_study(frame, "a", "b", difference=0.15, held_out=held_out).sentences("%")
     assert said[0].startswith(
-        "To tell a difference of 15 % between a and b with 400 training rows with 80 % power at 95 %"
+        "To detect a difference of 15 % between a and b with 400 training rows with 80 % power at 95 %"
     )
     assert "run 3 seeds on the same 200 held-out rows; at the sizes 100, 200, 400 this takes 18 trainings" in said[0]
     few = plan_study(frame, "a", "b", difference=0.001, held_out=held_out).sentences("%")
     assert "are too few, however many seeds are run" in few[0]
     blind = plan_study(frame, "a", "b", difference=0.15, rows=200).sentences()
-    assert "errors of single rows are not known" in blind[-1]
+    assert "errors of single rows are unknown" in blind[-1]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ def test_interrupted_and_called_again_it_equals_an_undisturbed_one(make, fakes, 
     with pytest.raises(KeyboardInterrupt):
         run(make(strategies))
     assert capsys.readouterr().err == (
-        f"Stopped: 3 of 8 runs are finished and kept in {tmp_path / 's.sqlite'}; the same call goes on with the rest.\n"
+        f"Stopped: 3 of 8 runs are finished and kept in {tmp_path / 's.sqlite'}; the same call continues with the "
+        "rest.\n"
     )
     strategies["noisy"] = fakes.NearestMean(60.0)
     again = run(make(strategies))
@@ -211,9 +212,9 @@ def test_everything_that_is_wrong_is_told_at_once(make, fakes):
     text = str(raised.value)
     for part in (
         "for 8 reasons",
-        "'' is no name",
+        "'' is not a name",
         "sizes=2.5: whole numbers only",
-        "sizes: 20 stands there more than once",
+        "sizes: 20 occurs more than once",
         "sizes=1: nothing is learned from fewer than 2 rows",
         "sizes=500, 1000: the task has 240 training rows, so 240 is most",
         "seeds=0: at least 1",
@@ -229,7 +230,7 @@ def test_everything_that_is_wrong_is_told_at_once(make, fakes):
         ({"strategies": {"x": 3}}, "strategy 'x': int has no method train"),
         ({"sizes": []}, "sizes=\\[\\]: give at least one"),
         ({"sizes": "20"}, "sizes='20': give a list"),
-        ({"seeds": [1, 1]}, "seeds: 1 stands there more than once"),
+        ({"seeds": [1, 1]}, "seeds: 1 occurs more than once"),
         ({"error": "accuracy"}, "error='accuracy' is not one of"),
         ({"error": "character"}, "no target is a Text column"),
         ({"budget": 100}, "budget=100: give Budget"),
@@ -263,7 +264,7 @@ def test_a_file_of_another_study_names_every_difference_and_its_cure(make, fakes
     assert "threads: it was 1, now it is 2" in text
     assert "strategy 'plain' is another one now: noise was 0.0, is 1.0." in text
     assert "'noisy'" not in text
-    assert "begin a new file: path=" in text
+    assert "start a new file: path=" in text
 
     cells = digits.table.column_values("digit")
     cells[int(digits.train[0])] = (cells[int(digits.train[0])] + 1) % 10
@@ -292,7 +293,7 @@ def test_columns_may_be_added_for_a_new_strategy(make, digits, task):
 
 def test_a_file_of_something_else_is_refused_and_left(make, tmp_path):
     (tmp_path / "s.sqlite").write_text("a diary")
-    with pytest.raises(StudyError, match=r"s\.sqlite is no study file, or a damaged one"):
+    with pytest.raises(StudyError, match=r"s\.sqlite is not a study file, or is damaged"):
         make()
     assert (tmp_path / "s.sqlite").read_text() == "a diary"
 
@@ -329,7 +330,7 @@ def test_options_of_run_are_checked(make):
 
 
 def test_before_a_run_there_is_nothing_to_look_at(make, fakes):
-    with pytest.raises(StudyError, match="was not run yet"):
+    with pytest.raises(StudyError, match="has not been run yet"):
         make().frame()
     failed = run(make({"bad": fakes.NearestMean(fails=[(20, 0), (20, 1), (40, 0), (40, 1)])}))
     assert failed.frame().is_empty()

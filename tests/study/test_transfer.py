@@ -68,7 +68,7 @@ def test_a_trained_learner_and_its_task_are_the_same_start(source, target):
     expected = weights(by_task.train(target, budget=ls.Budget(steps=2)))
     for other in (by_learner, by_file):
         assert torch.equal(weights(other.train(target, budget=ls.Budget(steps=2))), expected)
-    with pytest.raises(ConfigError, match="not trained yet"):
+    with pytest.raises(ConfigError, match="not been trained yet"):
         ls.Transfer(RECIPE, RECIPE.learner(source))
 
 

@@ -74,7 +74,7 @@ def test_files_that_are_wrong_say_where(tmp_path):
         (good.replace("ngram 2=", "ngram 2=9"), r"2-grams instead of"),
         (good[: good.index("\\2-grams:")], r"cut short or damaged"),
         (good.replace("\\end\\", ""), "no line"),
-        ("just words\n", r"is no ARPA file"),
+        ("just words\n", r"is not an ARPA file"),
         (good.replace("\\2-grams:", "\\7-grams:"), r"does not speak of 7-grams"),
         (good.replace("\tthe cat", "\tthe"), r"line \d+: .* is no 2-gram"),
     ]:

@@ -85,7 +85,7 @@ def test_the_recipe_of_a_learner_repeats_its_training(task):
     learner = ls.Learner(
         task, ls.SmallResNetConfig(blocks=1), seed=2, callbacks=[ls.WeightAverage(0.9)], progress=False
     )
-    with pytest.raises(ConfigError, match="not trained yet"):
+    with pytest.raises(ConfigError, match="not been trained yet"):
         ls.Recipe.of(learner)
     learner.fit(1, 0.01)
     recipe = ls.Recipe.of(learner)

@@ -49,7 +49,7 @@ def mel_filters(rate_hz: int, n_fft: int, mels: int, f_min_hz: float = 0.0, f_ma
     filters = torch.minimum(rising, falling).clamp_min(0) * (2 / (edges[2:] - edges[:-2]))[:, None]
     if not bool((filters.amax(dim=1) > 0).all()):
         raise ConfigError(
-            f"{mels} mel bands are more than frames of {n_fft} samples can tell apart; take fewer bands (mels=) or a "
+            f"{mels} mel bands are more than frames of {n_fft} samples can resolve; take fewer bands (mels=) or a "
             "longer window (window_ms=)."
         )
     return filters.float()

@@ -49,8 +49,8 @@ app.command()(doctor)
 @app.callback(invoke_without_command=True)
 def _longspan(
     ctx: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
-    show_help: Annotated[bool, typer.Option("--help", "-h", help="Show this message and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    show_help: Annotated[bool, typer.Option("--help", "-h", help="Show this message and exit.")] = False,
 ) -> None:
     """Deep learning, end to end or in stages: measure which.
 

@@ -80,7 +80,9 @@ class AnnotationFormat:
                 raise ConfigError(f"{option} is for --format {' and '.join(formats)}; {self.name} knows without it.")
         words = [each for each in self.ignored if not each.isdigit()]
         if words and self.name == "instance-masks":
-            raise ConfigError(f"--ignored {words[0]}: the things in these masks have numbers, no names. Give numbers.")
+            raise ConfigError(
+                f"--ignored {words[0]}: the objects in these masks have numbers, not names. Give numbers."
+            )
         if words and self.classes is None:
             raise ConfigError(f"--ignored {words[0]} is a name: say with --classes FILE which number it has.")
 
@@ -111,7 +113,7 @@ class AnnotationFormat:
             ConfigError: `pattern` with another format.
         """
         if not folder.is_dir():
-            what = "is no folder" if folder.exists() else "does not exist"
+            what = "is not a folder" if folder.exists() else "does not exist"
             raise DataError(f"{folder} {what}. With --format, SOURCE is the folder of images.")
         if pattern is not None and self.name not in _MASKS:
             raise ConfigError(f"--pattern does not go with --format {self.name}, whose files name the images.")

@@ -176,7 +176,7 @@ def metrics_words(learner: Learner, figures: dict[str, float]) -> str:
     from longspan.inference.scores import join_target
 
     names = [join_target(name, head.metrics[0].name, len(learner.heads)) for name, head in learner.heads.items()]
-    return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures) or "no figure"
+    return ", ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures) or "no metric"
 
 
 def source_words(options: TrainOptions) -> str:

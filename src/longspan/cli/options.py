@@ -62,7 +62,8 @@ Pattern = Annotated[
     ),
 ]
 ImageColumn = Annotated[
-    str | None, Opt(metavar="COLUMN", help="For a table: the column with the images' files, seen from its folder.")
+    str | None,
+    Opt(metavar="COLUMN", help="For a table: the column with the paths of the images, relative to its folder."),
 ]
 Root = Annotated[
     str | None,

@@ -114,11 +114,11 @@ class OutputPaths:
     def interrupted(self) -> str:
         """What a person reads after Ctrl-C."""
         if self.home is None:
-            return "Nothing is kept; with --out RUN, a folder, a training can go on later."
+            return "Nothing is kept; with --out RUN, a folder, a training can be resumed later."
         if self.has_checkpoints:
-            return f"The checkpoints in {self.home} are kept; go on with: {self.go_on}"
+            return f"The checkpoints in {self.home} are kept; continue with: {self.go_on}"
         if (self.home / "run.json").exists():
-            return f"There was no checkpoint yet in {self.home}; begin again with: {self.go_on}"
+            return f"There was no checkpoint yet in {self.home}; start again with: {self.go_on}"
         return "Nothing had begun yet."
 
     def undo(self) -> None:
@@ -169,7 +169,7 @@ def places_for(options: TrainOptions, resume: Path | None) -> OutputPaths:
         found = replace(found, home=home, checkpoints=_checkpoints(home, options))
         if resume is None and found.has_checkpoints:
             raise ConfigError(
-                f"--checkpoints {home} holds a training already. Go on with it: {found.go_on}; or name another folder."
+                f"--checkpoints {home} holds a training already. Continue it: {found.go_on}; or name another folder."
             )
         return found
     home = resume or Path(options.out).expanduser()
@@ -185,7 +185,7 @@ def places_for(options: TrainOptions, resume: Path | None) -> OutputPaths:
             )
         if (home / "run.json").exists():
             raise ConfigError(
-                f"--out {home} holds a run that is not finished. Go on with it: {found.go_on}; or name another "
+                f"--out {home} holds a run that is not finished. Continue it: {found.go_on}; or name another "
                 "folder, or replace the run with --force."
             )
     force = options.force or resume is not None

@@ -76,8 +76,8 @@ class AnswerFiles:
         names = [Path(image).name for image in self.images]
         if self.format == "coco" and (twice := next((name for name in names if names.count(name) > 1), None)):
             raise ConfigError(
-                f"--format coco tells images apart by their names, and several are called {twice}. Give them to "
-                "several calls, each with a file of its own."
+                f"--format coco identifies images by their names, and several are called {twice}. Write them with "
+                "several calls, each to its own file."
             )
 
     def check(self, located: Mapping[str, Column]) -> None:

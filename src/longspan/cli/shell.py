@@ -79,12 +79,12 @@ def new_files(
     for file, image in zip(files, images, strict=True):
         if file in owner:
             raise ConfigError(
-                f"{option} {folder}: {owner[file]} and {image} would both be {file}. Give them to two calls, each "
-                "with a folder of its own."
+                f"{option} {folder}: {owner[file]} and {image} would both be {file}. Write them with two calls, each "
+                "to its own folder."
             )
         owner[file] = image
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{option} {folder} is a file. Name a folder; it need not be there yet.")
+        raise ConfigError(f"{option} {folder} is a file. Name a folder; it need not exist yet.")
     own = {Path(image).resolve() for image in images}
     there = [file for file in owner if file.exists()]
     if lost := next((file for file in there if file.resolve() in own), None):
@@ -104,7 +104,7 @@ def writing(path: Path, option: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(
-            f"{option} {path} could not be written: {reason}. Name another place or make room."
+            f"{option} {path} could not be written: {reason}. Choose another place or free some space."
         ) from error
 
 

@@ -169,7 +169,7 @@ def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
             raise ConfigError(f"Two strategies are called {name!r}. Name one with --strategy NAME={what}.")
         named[name] = (model, weights)
     if not named:
-        raise ConfigError("Which strategies? For example --model resnet18 --model resnet18:imagenet.")
+        raise ConfigError("Name the strategies, for example --model resnet18 --model resnet18:imagenet.")
     return named
 
 

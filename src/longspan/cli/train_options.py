@@ -258,10 +258,12 @@ def read_options(folder: Path, changed: dict[str, Any]) -> TrainOptions:
         kept = current_fields(json.loads(path.read_text(encoding="utf-8"))["options"])
         known = {field.name for field in fields(TrainOptions)}
         if unknown := sorted(set(kept) - known):
-            raise CheckpointError(f"{path} has options that this longspan does not know: {', '.join(unknown)}.")
+            raise CheckpointError(
+                f"{path} has options that this version of longspan does not know: {', '.join(unknown)}."
+            )
         if kept.get("checkpoints") is None:  # a run folder, wherever it lies now
             if "out" in changed:
-                raise ConfigError(f"--resume {folder} goes on in this folder; leave out --out.")
+                raise ConfigError(f"--resume {folder} continues in this folder; leave out --out.")
             kept["out"] = f"{folder}/"
         lists = {name: tuple(kept.get(name, ())) for name in _LISTS}
         return TrainOptions(**{**kept, **lists, **changed})

@@ -53,7 +53,7 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
         options = check_early(options)  # SOURCE first: that a model exists already matters only if there is data
     places = places_for(options, resume)
     if places.finished:
-        say(f"The run in {places.home} is finished; {places.result} has its figures.")
+        say(f"The run in {places.home} is finished; {places.result} has its metrics.")
         return
     with interruptible(places.interrupted), places.lock() or nullcontext():
         _train_in(places, options, say)

@@ -22,7 +22,7 @@ MIN_SIDE_PX = 0.999
 def common_faults(entry: Any, keys: Sequence[str], labels: Category) -> list[str]:
     """What is wrong with one thing, its place in the image aside."""
     if not isinstance(entry, dict):
-        return [f"{shown(entry)} is no dict with {' and '.join(map(repr, keys[:2]))}"]
+        return [f"{shown(entry)} is not a dict with {' and '.join(map(repr, keys[:2]))}"]
     faults = []
     for key in entry:
         if key not in keys:
@@ -61,7 +61,7 @@ def learn_annotations(
         vocab = learn_vocab(labels)
         if not vocab:
             raise DataError(
-                f"{owner} need at least one thing in the training rows, found none. Name the classes if this is meant: "
-                f"{owner}(vocab=...)."
+                f"{owner} need at least one object in the training rows, found none. Name the classes if this is "
+                f"meant: {owner}(vocab=...)."
             )
     return vocab, most if most is not None else 2 * many + 8

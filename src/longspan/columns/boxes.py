@@ -208,8 +208,8 @@ class Boxes(Spatial):
         boxes, faults = [], []
         if self.max_boxes is not None and len(entries) > self.max_boxes:
             faults.append(
-                f"{len(entries)} boxes, more than the {self.max_boxes} that there is room for; "
-                f"Boxes(max_boxes={len(entries)}) makes room"
+                f"{len(entries)} boxes, more than the {self.max_boxes} allowed; "
+                f"Boxes(max_boxes={len(entries)}) allows them"
             )
         for number, entry in enumerate(entries):
             found = common_faults(entry, _KEYS, self._labels)

@@ -52,7 +52,7 @@ def label_fault(value: Any) -> str | None:
     """What stops a value from being a label: labels are words, whole numbers, True and False."""
     if isinstance(value, str | int | np.integer | np.bool_) or (isinstance(value, float) and value.is_integer()):
         return None
-    return f"{value!r} ({type(value).__name__}) is no label: labels are words, whole numbers, True or False"
+    return f"{value!r} ({type(value).__name__}) is not a label: labels are words, whole numbers, True or False"
 
 
 def checked_vocab(owner: str, vocab: Iterable[Any]) -> tuple[Label, ...]:

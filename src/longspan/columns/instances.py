@@ -234,8 +234,8 @@ class Instances(Spatial):
         faults = []
         if self.max_instances is not None and len(entries) > self.max_instances:
             faults.append(
-                f"{len(entries)} instances, more than the {self.max_instances} that there is room for; "
-                f"Instances(max_instances={len(entries)}) makes room"
+                f"{len(entries)} instances, more than the {self.max_instances} allowed; "
+                f"Instances(max_instances={len(entries)}) allows them"
             )
         for number, entry in enumerate(entries):
             found = common_faults(entry, _KEYS, self._labels)

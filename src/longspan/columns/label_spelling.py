@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["describe_twins", "joined_labels", "spelling_twins"]
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _SEPARATORS = re.compile(r"\s*[;,|/]\s*")
 
 

@@ -307,7 +307,8 @@ class Mask(Spatial):
         fault = None
         if unknown:
             fault = (
-                f"its palette shows number {', '.join(unknown[:3])}, which is no class's colour, and its other numbers "
+                f"its palette shows number {', '.join(unknown[:3])}, which is not the colour of a class, and its "
+                "other numbers "
                 "in the colours of other classes than theirs; correct colours=, or save class numbers as a grey PNG"
             )
         return decided.take(stored), fault

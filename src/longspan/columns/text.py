@@ -239,8 +239,8 @@ class Text(Column):
         if self.max_length is not None and len(value) > self.max_length:
             shown = repr(value) if len(value) <= 60 else repr(value[:60]) + "..."
             return (
-                f"{shown} has {len(value)} characters, more than the {self.max_length} that there is room for; "
-                f"Text(max_length={len(value)}) makes room"
+                f"{shown} has {len(value)} characters, more than the {self.max_length} allowed; "
+                f"Text(max_length={len(value)}) allows them"
             )
         return None
 
@@ -386,8 +386,8 @@ class Text(Column):
         if length <= self.max_length:
             return None
         return (
-            f"{value[:60]!r} has {length} tokens, more than the {self.max_length} that there is room for; "
-            f"Text(max_length={length}) makes room"
+            f"{value[:60]!r} has {length} tokens, more than the {self.max_length} allowed; "
+            f"Text(max_length={length}) allows them"
         )
 
     def _positions(self) -> dict[str, int]:

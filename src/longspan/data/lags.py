@@ -117,7 +117,7 @@ def _ordered(seconds: np.ndarray, rows: np.ndarray, time: str) -> np.ndarray:
     if len(twice):
         first, second = ordered[twice[0]], ordered[twice[0] + 1]
         raise DataError(
-            f"Rows {first} and {second} are of one moment in {time!r}, so the past of neither is clear. Name the "
+            f"Rows {first} and {second} have the same time in {time!r}, so the past of neither is clear. Name the "
             "column that keeps such rows apart: group=."
         )
     return ordered
@@ -128,7 +128,7 @@ def moments_as_numbers(moments: list[Any]) -> np.ndarray:
     try:
         return np.array([_seconds(each) for each in moments])
     except TypeError as error:
-        raise SplitError(f"Moments of several sorts cannot be put in order: {error}.") from error
+        raise SplitError(f"Times of several types cannot be put in order: {error}.") from error
 
 
 def _seconds(moment: Any) -> float:

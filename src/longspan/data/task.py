@@ -120,7 +120,7 @@ class Task:
         self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
         self.on_error = on_error
         if allow_leaks and move_leaks:
-            raise ConfigError("allow_leaks and move_leaks exclude each other: leaks are either left or mended.")
+            raise ConfigError("allow_leaks and move_leaks exclude each other: leaks are either allowed or moved.")
         self.allow_leaks = allow_leaks
         self.move_leaks = move_leaks
         self.group = group
@@ -191,8 +191,8 @@ class Task:
         self.leaks = self._find_leaks(samples)
         if self.move_leaks and self.leaks.pairs and (self.time is not None or self.split.how["kind"] == "time"):
             raise LeakError(
-                f"{self.leaks.message()}\nIn a split by time nothing is moved, for training would then know what comes "
-                "after it: drop one row of each pair."
+                f"{self.leaks.message()}\nIn a split by time nothing is moved, because training would then see the "
+                "future: drop one row of each pair."
             )
         while self.move_leaks and len(rows := self._movable()):  # a moved row may have another copy where it was
             self.moved += [str(leak) for leak in self.leaks.pairs]
@@ -408,8 +408,10 @@ class Task:
             for row, cell in enumerate(cells):
                 if isinstance(cell, Hashable) and counts[cell] == 1:
                     shown = "its class" if self._is_sealed(row) else f"class {cell!r}"
-                    what = f"{shown} of {name!r} has one sample, which cannot be both learned and checked."
-                    found[row] = Fault(self.table.where(row, self.input_names[0]), what, "Add some, or merge classes.")
+                    what = f"{shown} of {name!r} has one sample, which cannot both train and validate."
+                    found[row] = Fault(
+                        self.table.where(row, self.input_names[0]), what, "Add samples, or merge classes."
+                    )
         return found
 
     def _hide_sealed(self, samples: Samples, sealed: np.ndarray) -> None:
@@ -490,7 +492,7 @@ class Task:
         return data_error(
             f"{len(faults)} row{'s' if len(faults) > 1 else ''} cannot be used:",
             list(faults.values()),
-            'Mend or remove them, or leave them out: on_error="skip" (--on-error skip). The report then lists them.',
+            'Fix or remove them, or leave them out: on_error="skip" (--on-error skip). The report then lists them.',
         )
 
 

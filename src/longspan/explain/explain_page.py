@@ -125,7 +125,7 @@ def _add_calibration(page: Document, fit: Calibration) -> None:
         return
     sure = "too sure of itself" if fit.temperature > 1 else "not sure enough"
     page.text(
-        f"The temperature with the lowest log loss is {fit.temperature:.2f}: the model is {sure}. Scaled so, the "
+        f"The temperature with the lowest log loss is {fit.temperature:.2f}: the model is {sure}. After scaling, the "
         f"expected calibration error is {fit.scaled_error:.3f} instead of {fit.error:.3f}."
     )
 

@@ -90,12 +90,12 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # a damaged string may hold escapes that Python has a word to say about
             found = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
     except _DAMAGE as error:
-        raise WeightsError(f"{path} is damaged or no PyTorch file: {error}. Download it again.") from error
+        raise WeightsError(f"{path} is damaged or not a PyTorch file: {error}. Download it again.") from error
     wrong = [f"{name!r} ({type(value).__name__})" for name, value in found.items() if not isinstance(value, Tensor)]
     if wrong:
         raise WeightsError(
-            f"{path} is not a plain state dict: {', '.join(wrong[:5])} {'is' if len(wrong) == 1 else 'are'} no tensor. "
-            "Save model.state_dict() alone."
+            f"{path} is not a plain state dict: {', '.join(wrong[:5])} {'is' if len(wrong) == 1 else 'are'} not a "
+            "tensor. Save model.state_dict() alone."
         )
     return found
 
@@ -118,7 +118,9 @@ def _read_zip(path: Path) -> dict[str, Any]:
 def _read_legacy(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         if _Walk(path).run(file) != _LEGACY_MAGIC or _Walk(path).run(file) != _LEGACY_PROTOCOL:
-            raise WeightsError(f"{path} is no PyTorch file. Give a .safetensors file or a state dict saved by PyTorch.")
+            raise WeightsError(
+                f"{path} is not a PyTorch file. Give a .safetensors file or a state dict saved by PyTorch."
+            )
         if _Walk(path).run(file).get("little_endian") is not (sys.byteorder == "little"):
             raise WeightsError(f"{path} was written on a machine of the other byte order. Convert it there.")
         walk = _Walk(path)
@@ -251,7 +253,7 @@ class _Walk:
 
     def _storage(self, described: Any) -> _Storage:
         if not isinstance(described, tuple) or len(described) not in (5, 6) or described[0] != "storage":
-            raise ValueError("its pickle refers to something that is no storage")
+            raise ValueError("its pickle refers to something that is not a storage")
         if len(described) == 6 and described[5] is not None:
             raise WeightsError(
                 f"{self.path} shares storages in the way of PyTorch before 0.4. Save it again with PyTorch."

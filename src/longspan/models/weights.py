@@ -112,7 +112,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is cut short or no safetensors file: {error}.") from error
+        raise WeightsError(f"{path} is cut short or not a safetensors file: {error}.") from error
 
 
 def _published(model: TorchvisionNet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

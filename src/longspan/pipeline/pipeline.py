@@ -96,7 +96,7 @@ class Pipeline:
         """The function of a stage, or the model that training gave.
 
         Raises:
-            PipelineError: the stage is not trained yet.
+            PipelineError: the stage has not been trained yet.
         """
         names = {each.name: each for each in self.stages}
         if stage not in names:
@@ -209,7 +209,7 @@ class Pipeline:
     def _started(self, stage: Stage) -> Component:
         component = self._started_or_none(stage)
         if component is None:
-            raise PipelineError(f"Stage {stage.name!r} is not trained yet: pipeline.fit(table) trains it.")
+            raise PipelineError(f"Stage {stage.name!r} has not been trained yet: pipeline.fit(table) trains it.")
         return component
 
     # --- using ---------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def check_training(
             found[stage.name], unclear = _meanings(stage, tables[stage.name], makers, added)
             faults += missing or (unclear if stage.component.traits.needs_columns else [])
         elif stage.component.traits.keeps and not stage.component.ready:
-            faults.append(f"the Learner of {stage.name!r} was not trained yet: train it first, or give a Recipe")
+            faults.append(f"the Learner of {stage.name!r} has not been trained yet: train it first, or give a Recipe")
         makers |= dict.fromkeys(stage.adds, stage)
         added |= added_columns(stage, component(stage)) | found.get(stage.name, {})
     raise_faults(list(dict.fromkeys(faults)), "This pipeline cannot be trained")

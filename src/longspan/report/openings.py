@@ -37,8 +37,8 @@ def add_openings(page: Document, openings: Sequence[Mapping[str, Any]], rows: in
     )
     if any(record.get("after_training") for record in openings):
         page.text(
-            "An opening after further training is no first look: what was seen before may have steered the training, "
-            "so its figures may be too good."
+            "An opening after further training is not a first look: what was seen before may have steered the "
+            "training, so its metrics may be too good."
         )
 
 

@@ -46,7 +46,7 @@ def check_file_header(path: Path) -> None:
         return
     for magic, what in _HEADS.items():
         if head.startswith(magic):
-            raise ModelFileError(f"{path} is no model file: by its content it is {what}")
+            raise ModelFileError(f"{path} is not a model file: by its content it is {what}")
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):  # PROTO, and the version of the protocol
         raise ModelFileError(f"{path} is a pickle by its content, whatever its name, and {_WAY_OUT}")
     if MAX_HEADER_BYTES < length <= rest:
@@ -54,4 +54,4 @@ def check_file_header(path: Path) -> None:
             f"{path} has a header of {length:,} bytes, more than the {MAX_HEADER_BYTES:,} that describe any "
             "model. Do not trust it."
         )
-    raise ModelFileError(f"{path} is cut short, damaged or no safetensors file. Copy or download it again.")
+    raise ModelFileError(f"{path} is cut short, damaged or not a safetensors file. Copy or download it again.")

@@ -113,7 +113,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()} if text is not None else {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(
-            f"{path} is cut short, damaged or no safetensors file ({error}). Copy or download it again."
+            f"{path} is cut short, damaged or not a safetensors file ({error}). Copy or download it again."
         ) from error
     if text is None:
         raise ModelFileError(

@@ -22,7 +22,7 @@ def parse_json(text: str) -> Any:
     """The value that `text` says.
 
     Raises:
-        json.JSONDecodeError: it is no JSON, with the place.
+        json.JSONDecodeError: it is not JSON, with the place.
         ValueError: it is nested more than `DEEPEST` deep, or holds a number of thousands of digits, or half a
             character, which no file name, table or terminal takes.
 

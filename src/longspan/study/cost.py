@@ -58,7 +58,7 @@ def cost_per_row(
         if column not in prices
     ]
     faults += [
-        f"it is not said which columns {name!r} needs.{_hint(name, needs)}" for name in names if name not in needs
+        f"it is unclear which columns {name!r} needs.{_hint(name, needs)}" for name in names if name not in needs
     ]
     faults += [
         f"the needs of {name!r} are given, but this study has no such strategy.{_hint(name, names)}"
@@ -67,7 +67,7 @@ def cost_per_row(
     ]
     if faults:
         lines = [faults[0]] if len(faults) == 1 else ["", *(f"  {fault}" for fault in faults)]
-        raise StudyError("Labelling cost cannot be reckoned:" + (" " if len(faults) == 1 else "") + "\n".join(lines))
+        raise StudyError("Labelling cost cannot be computed:" + (" " if len(faults) == 1 else "") + "\n".join(lines))
     return {name: float(sum(prices[column] for column in dict.fromkeys(_listed(needs[name])))) for name in names}
 
 

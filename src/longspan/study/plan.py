@@ -66,7 +66,7 @@ def _name_faults(strategies: Any) -> list[str]:
     if not isinstance(strategies, Mapping) or not strategies:
         return ['strategies: give at least one, by name: {"from scratch": ls.Recipe("resnet20")}.']
     wrong = [name for name in strategies if not isinstance(name, str) or not name.strip()]
-    return [f"strategies: {name!r} is no name; names are words." for name in wrong]
+    return [f"strategies: {name!r} is not a name; names are words." for name in wrong]
 
 
 def _whole_numbers(what: str, values: Any) -> tuple[list[int], list[str]]:
@@ -79,7 +79,7 @@ def _whole_numbers(what: str, values: Any) -> tuple[list[int], list[str]]:
     faults = [f"{what}={_listed(wrong)}: whole numbers only."] if wrong else []
     twice = sorted({each for each in whole if whole.count(each) > 1})
     if twice:
-        faults.append(f"{what}: {_listed(twice)} stands there more than once.")
+        faults.append(f"{what}: {_listed(twice)} occurs more than once.")
     if not listed:
         faults.append(f"{what}=[]: give at least one.")
     return list(dict.fromkeys(whole)), faults

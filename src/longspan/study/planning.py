@@ -60,25 +60,25 @@ class StudyDesign:
         said = []
         if self.seeds is None:
             said.append(
-                f"To tell {wanted} {where} {sure}, the {self.rows:,} held-out rows of the pilot are too few, however "
+                f"To detect {wanted} {where} {sure}, the {self.rows:,} held-out rows of the pilot are too few, however "
                 "many seeds are run."
             )
         else:
             cost = "" if self.hours is None else f", about {_hours(self.hours)} of training"
             listed = ", ".join(say_size(size) for size in self.sizes)
             said.append(
-                f"To tell {wanted} {where} {sure}, run {self.seeds} seeds on the same {self.rows:,} held-out rows; at "
-                f"the sizes {listed} this takes {2 * self.seeds * len(self.sizes)} trainings{cost}."
+                f"To detect {wanted} {where} {sure}, run {self.seeds} seeds on the same {self.rows:,} held-out rows; "
+                f"at the sizes {listed} this takes {2 * self.seeds * len(self.sizes)} trainings{cost}."
             )
         tells = [(seeds, rows) for seeds, rows, _ in self.options if rows is not None]
         if tells:
             each = ", ".join(f"{seeds} seeds and {rows:,} rows" for seeds, rows in tells)
-            said.append(f"Seeds and held-out rows that tell it: {each}.")
-        said.append(f"The pilot itself tells a difference of {say_error(self.told_by_pilot, unit)}.")
+            said.append(f"Seeds and held-out rows that would detect it: {each}.")
+        said.append(f"The pilot itself detects a difference of {say_error(self.told_by_pilot, unit)}.")
         if not self.of_rows:
             said.append(
-                "The errors of single rows are not known, so the two strategies are taken to differ on as many rows as "
-                "are wrong."
+                "The errors of single rows are unknown, so the two strategies are assumed to differ on as many rows "
+                "as are wrong."
             )
         return said
 
@@ -100,7 +100,7 @@ def plan_study(
         second: Another.
         difference: Of their errors, in their unit, that is to be told (0.01 for one point of an error rate).
         size: Training rows that it is for; the largest of the pilot if None.
-        power: The probability to tell it if it is there.
+        power: The probability of detecting the difference if it exists.
         level: Of the interval of the difference that must exclude 0.
         target: Whose error; may be left out where there is only one.
         held_out: The rows that the pilot was measured on, with their errors.
@@ -110,7 +110,7 @@ def plan_study(
         StudyError: too few pairs of runs, a difference that is not above 0, or no number of held-out rows.
     """
     if not 0 < difference < math.inf:
-        raise StudyError(f"difference={difference}: the difference of errors to tell, above 0 (0.01 for one point).")
+        raise StudyError(f"difference={difference}: the difference in error to detect, above 0 (0.01 for one point).")
     if first == second:
         raise StudyError(f"Give two strategies to compare, not {first!r} twice.")
     cells = cells_of(frame, target=target, strategies=(first, second))

@@ -74,7 +74,7 @@ class StudyResults:
             self.described = file.strategies()
         faults = fact_faults(self.facts)
         if faults:
-            raise StudyError(f"{self.path} is no study file, or a damaged one: {'; '.join(faults[:5])}.")
+            raise StudyError(f"{self.path} is not a study file, or is damaged: {'; '.join(faults[:5])}.")
         asked: dict[str, Any] = {name: tuple(values) for name, values in self.facts["plan"].items()}
         self.plan = plan or Plan(**asked)
         self.targets: list[str] = list(self.facts["measures"])

@@ -2,7 +2,7 @@
 
 A stage may hold a strategy that brings rows of its own, as `Transfer` brings its source task. It sees what the stages
 before it make of a sample, so held-out samples are followed through all function stages to where it reads them. What
-comes of a stage that is not trained yet cannot be known before the study, and is not compared.
+comes of a stage that has not been trained yet cannot be known before the study, and is not compared.
 """
 
 from __future__ import annotations
@@ -102,4 +102,4 @@ def _start(stage: Stage) -> Component:
 
 
 def _no_other(name: str) -> Component:
-    raise StudyError(f"Stage {name!r} is not trained yet.")
+    raise StudyError(f"Stage {name!r} has not been trained yet.")

@@ -76,7 +76,7 @@ def labels_to_buy(
     if not curves:
         faults.append("no stage has a learning curve.")
     if faults:
-        raise StudyError("It cannot be said which labels to buy: " + " ".join(faults))
+        raise StudyError("Cannot say which labels to buy: " + " ".join(faults))
     found = []
     for name, (sizes, errors) in curves.items():
         counts, values = np.asarray(sizes, dtype=np.float64), np.asarray(errors, dtype=np.float64)

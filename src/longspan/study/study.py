@@ -274,7 +274,7 @@ class Study:
                 done = sum(run in planned for run in file.finished())
                 print(
                     f"Stopped: {done} of {len(planned)} runs are finished and kept in {self.path}; "
-                    "the same call goes on with the rest.",
+                    "the same call continues with the rest.",
                     file=sys.stderr,
                 )
                 raise
@@ -357,10 +357,10 @@ class Study:
         """What the file says of this study's strategies, sizes and seeds.
 
         Raises:
-            StudyError: the study was not run yet.
+            StudyError: the study has not been run yet.
         """
         if not self.path.exists():
-            raise StudyError(f"This study was not run yet: there is no {self.path}. Call run() first.")
+            raise StudyError(f"This study has not been run yet: there is no {self.path}. Call run() first.")
         return StudyResults(self.path, self.plan)
 
     def frame(self) -> pl.DataFrame:

@@ -98,7 +98,7 @@ class Transfer:
         self._source_rows: int | None = None
         if isinstance(source, Learner):
             if not source.phases:
-                raise ConfigError("The source learner was not trained yet: fit it, or give its task.")
+                raise ConfigError("The source learner has not been trained yet: fit it, or give its task.")
             self._trained, self._source_rows = source.predictor(), len(source.task.train)
         elif isinstance(source, Predictor):
             rows = source.info.get("training", {}).get("rows", {})
@@ -138,7 +138,7 @@ class Transfer:
         return source.table.select(*source.input_names).take(source.train.numpy())
 
     def prepare_source(self) -> None:
-        """Train the source network now, if it is not trained yet."""
+        """Train the source network now, if it has not been trained yet."""
         _ = self.starting_point
 
     def check(self, task: Task) -> None:

@@ -47,7 +47,7 @@ def read_arpa(path: str | Path) -> NGramModel:
     """The model in an ARPA file, packed with gzip or not.
 
     Raises:
-        DataError: the file does not exist, is no ARPA file, or holds another number of n-grams than its header says.
+        DataError: the file does not exist, is not an ARPA file, or its header counts other n-grams.
     """
     path = Path(path)
     if not path.is_file():
@@ -90,12 +90,12 @@ def read_arpa(path: str | Path) -> NGramModel:
                     backoffs[gram] = float(fields[-1])
             except ValueError:
                 raise DataError(
-                    f"{path}, line {number}: {line[:60]!r} is no {size}-gram: a logarithm, {size} words, and perhaps a "
-                    "backoff weight."
+                    f"{path}, line {number}: {line[:60]!r} is not a {size}-gram: a logarithm, {size} words, and "
+                    "perhaps a backoff weight."
                 ) from None
             found[size] = found.get(size, 0) + 1
     if not stated:
-        raise DataError(f"{path} is no ARPA file: it has no header with lines such as 'ngram 1=1000'.")
+        raise DataError(f"{path} is not an ARPA file: it has no header with lines such as 'ngram 1=1000'.")
     wrong = [
         f"{found.get(n, 0):,} {n}-grams instead of {count:,}" for n, count in stated.items() if found.get(n, 0) != count
     ]

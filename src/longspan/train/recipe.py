@@ -81,12 +81,12 @@ class Recipe:
         """How a learner was trained, to do it again on other rows.
 
         Raises:
-            ConfigError: it was not trained yet, or its network or callbacks cannot be made again.
+            ConfigError: it has not been trained yet, or its network or callbacks cannot be made again.
         """
         backbone = learner.network.backbone
         if not learner.phases:
             raise ConfigError(
-                "This learner was not trained yet, so there is no training to repeat: fit it, or give a Recipe."
+                "This learner has not been trained yet, so there is no training to repeat: fit it, or give a Recipe."
             )
         if not isinstance(backbone, Backbone):
             raise ConfigError(

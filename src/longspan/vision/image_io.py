@@ -84,7 +84,7 @@ def open_image(value: Any) -> PILImage.Image:
     try:
         image = PILImage.open(source)
     except UnidentifiedImageError:
-        raise ValueError("this is no image in a format that can be read") from None
+        raise ValueError("this is not an image in a format that can be read") from None
     except PILImage.DecompressionBombError:
         raise ValueError(f"the image claims more than {MAX_PIXELS:,} pixels") from None
     except Exception as error:  # readers of damaged files raise what they like

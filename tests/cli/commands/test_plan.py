@@ -10,7 +10,7 @@ def test_on_the_command_line_from_a_table_of_runs(longspan, tmp_path):
     frame.write_csv(tmp_path / "like.csv")
     told = longspan("plan", tmp_path / "like.csv", "--difference", "0.15", "--rows", "500")
     assert told.code == 0
-    assert "To tell a difference of 0.15 between a and b" in told.out
+    assert "To detect a difference of 0.15 between a and b" in told.out
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_weights_are_fine_tuned(run, tmp_path, pets):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "Which strategies? For example --model resnet18"),
+        ((), "Name the strategies, for example --model resnet18"),
         (("--model", "lenet6"), "Did you mean 'lenet5'?"),
         (("--strategy", "lenet5"), "write NAME=MODEL or NAME=MODEL:WEIGHTS"),
         (("--model", "lenet5", "--model", "lenet5"), "Two strategies are called 'lenet5 from scratch'"),

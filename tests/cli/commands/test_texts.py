@@ -54,7 +54,7 @@ def test_a_csv_file_of_texts_trains_and_texts_are_predicted(longspan, tmp_path, 
     assert done.code == 2
     assert "There is no file gone.txt" in done.err
     (tmp_path / "latin.txt").write_bytes(b"good\ncaf\xe9\n")
-    assert "line 2: byte 0xe9 is no UTF-8" in longspan("predict", "m.safetensors", "latin.txt").err
+    assert "line 2: byte 0xe9 is not UTF-8" in longspan("predict", "m.safetensors", "latin.txt").err
 
 
 def test_options_of_images_are_refused(longspan, tmp_path):

@@ -133,13 +133,14 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(longspan, pets, work,
         answer = longspan(*told, "--out", "parts.safetensors", "--checkpoints", "ck")
     assert answer.code == 130
     assert (
-        answer.err == "longspan: interrupted. The checkpoints in ck are kept; go on with: longspan train --resume ck\n"
+        answer.err
+        == "longspan: interrupted. The checkpoints in ck are kept; continue with: longspan train --resume ck\n"
     )
     assert not (work / "parts.safetensors").exists()
 
     again = longspan(*told, "--out", "parts.safetensors", "--checkpoints", "ck")
     assert again.code == 2
-    assert "Go on with it: longspan train --resume ck" in again.err
+    assert "Continue it: longspan train --resume ck" in again.err
     other = longspan("train", "--resume", "ck", "--lr", "0.1")
     assert other.code == 2
     assert "leave out --lr" in other.err
@@ -156,7 +157,7 @@ def test_an_interrupted_training_without_checkpoints_says_that_nothing_is_kept(l
     monkeypatch.setattr(sys.modules["longspan.train.learner"].Learner, "fit_one_cycle", interrupted)
     answer = longspan("train", pets, "--pattern", PATTERN, *QUICK)
     assert answer.code == 130
-    assert "Nothing is kept; with --out RUN, a folder, a training can go on later." in answer.err
+    assert "Nothing is kept; with --out RUN, a folder, a training can be resumed later." in answer.err
     assert list(work.iterdir()) == []
 
 

@@ -92,13 +92,13 @@ def test_ctrl_c_ends_after_the_step_with_a_checkpoint_and_the_run_goes_on_wherev
         Steps(patch, 4, interrupt)  # in the fifth step; checkpoints are written after every second
         answer = longspan(*told, "--out", "run")
     assert answer.code == 130
-    assert answer.err.endswith("The checkpoints in run are kept; go on with: longspan train --resume run\n")
+    assert answer.err.endswith("The checkpoints in run are kept; continue with: longspan train --resume run\n")
     assert (tmp_path / "work" / "run" / "checkpoints" / "step-00000005-0-00001").is_dir()
     assert not (tmp_path / "work" / "run" / "model.safetensors").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     again = longspan(*told, "--out", "run")
-    assert (again.code, "Go on with it: longspan train --resume run" in again.err) == (2, True)
+    assert (again.code, "Continue it: longspan train --resume run" in again.err) == (2, True)
     other = longspan("train", "--resume", "run", "--lr", "0.1")
     assert (other.code, "leave out --lr" in other.err) == (2, True)
     other = longspan("train", "--resume", "run", "--out", "b.safetensors")
@@ -116,7 +116,7 @@ def test_a_second_ctrl_c_ends_at_once(longspan, told, tmp_path, monkeypatch):
     assert answer.code == 130
     names = [path.name for path in (tmp_path / "work" / "run" / "checkpoints").glob("step-*")]
     assert max(names) == "step-00000003-0-00001"
-    assert "go on with: longspan train --resume run" in answer.err
+    assert "continue with: longspan train --resume run" in answer.err
 
 
 def test_stopped_before_the_first_checkpoint_it_begins_again_by_its_folder_alone(longspan, told, tmp_path, monkeypatch):
@@ -124,7 +124,7 @@ def test_stopped_before_the_first_checkpoint_it_begins_again_by_its_folder_alone
         Steps(patch, 0, lambda: interrupt(2))
         answer = longspan(*told, "--out", "run")
     assert answer.code == 130
-    assert "no checkpoint yet in run; begin again with: longspan train --resume run" in answer.err
+    assert "no checkpoint yet in run; start again with: longspan train --resume run" in answer.err
     assert longspan("train", "--resume", "run").code == 0
     assert longspan(*told, "--out", "whole").code == 0
     assert outcome(tmp_path / "work" / "run") == outcome(tmp_path / "work" / "whole")
@@ -191,7 +191,9 @@ def test_a_full_disk_at_the_first_checkpoint_is_told_before_hours_are_lost(longs
     monkeypatch.setattr("longspan.storage.files.save_file", full)
     answer = longspan(*told, "--out", "run")
     assert answer.code == 2
-    assert "cannot be written: [Errno 28] No space left on device. Make room or choose another folder" in answer.err
+    assert (
+        "cannot be written: [Errno 28] No space left on device. Free some space or choose another folder" in answer.err
+    )
     assert "Traceback" not in answer.err
 
 

@@ -166,7 +166,7 @@ def test_images_that_are_not_there_or_elsewhere_take_their_annotations_with_them
     assert len(found) == 3
     assert "image 2: the image 'gone.png' is not in" in found[0]
     assert "image 3: '../secret.png' leads out of the images' folder" in found[1]
-    assert "image 4: this is no image" in found[2]
+    assert "image 4: this is not an image" in found[2]
     with pytest.warns(UserWarning, match="3 faults"):
         table = Table.from_coco(path, images, on_error="skip")
     assert table.column_values("image") == [str(images / "a.png")]
@@ -187,15 +187,15 @@ def test_an_annotation_without_an_image(coco, images):
     content["annotations"] = [{"bbox": [1, 2, 3, 4], "category_id": 1}]
     path.write_text(json.dumps(content))
     assert faults(path, images) == [
-        "instances.json, annotation number 1: there is no image with the id None. Mend image_id."
+        "instances.json, annotation number 1: there is no image with the id None. Correct image_id."
     ]
 
 
 def test_ids_and_names_that_are_there_twice(coco, images):
     found = faults(coco([], images=[(1, "a.png", 20, 30)] * 2, categories=[(1, "cat"), (2, "cat"), (1, "dog")]), images)
-    assert "category 2: the name 'cat' is there twice" in found[0]
-    assert "category 1: the id 1 is there twice" in found[1]
-    assert "image 1: this id is there twice" in found[2]
+    assert "category 2: the name 'cat' occurs twice" in found[0]
+    assert "category 1: the id 1 occurs twice" in found[1]
+    assert "image 1: this id occurs twice" in found[2]
 
 
 def test_some_masks_are_missing(coco, images):

@@ -15,7 +15,7 @@ def test_paths_that_lead_out_of_the_folder_are_refused(name):
 
 @pytest.mark.parametrize("name", [None, 3, "", "  ", "a\0b", ["a.png"]])
 def test_names_that_are_none(name):
-    with pytest.raises(ValueError, match="is no file name"):
+    with pytest.raises(ValueError, match="is not a file name"):
         inside(name)
 
 
@@ -62,10 +62,10 @@ def test_text_is_read_without_its_byte_order_mark_and_of_bounded_size(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"\xef\xbb\xbfcat\n")
     assert read_text(path, limit_bytes=100) == "cat\n"
-    with pytest.raises(ValueError, match="has 7 bytes; more than 5"):
+    with pytest.raises(ValueError, match="has 7 bytes; this cannot be an annotation file, which has at most 5"):
         read_text(path, limit_bytes=5)
     path.write_bytes(b"cat\nM\xfcsli\n")
-    with pytest.raises(ValueError, match="line 2: byte 0xfc is no UTF-8"):
+    with pytest.raises(ValueError, match="line 2: byte 0xfc is not UTF-8"):
         read_text(path, limit_bytes=100)
     with pytest.raises(ValueError, match="does not exist"):
         read_text(tmp_path / "gone.txt", limit_bytes=100)

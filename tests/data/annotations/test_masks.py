@@ -105,7 +105,7 @@ def test_masks_of_another_size_without_an_image_or_damaged(places, image, mask):
     assert len(found) == 3
     assert "lost_P.png: no image in" in found[0]
     assert "b_P.png (b.jpg): the mask has 20 x 30 px, its image 30 x 20" in found[1]
-    assert "c_P.png (c.jpg): this is no image" in found[2]
+    assert "c_P.png (c.jpg): this is not an image" in found[2]
     with pytest.warns(UserWarning, match="3 faults"):
         table = Table.from_masks(*places, mask_name="{stem}_P.png", on_error="skip")
     assert [value is None for value in table.column_values("mask")] == [False, True, True, True]
@@ -118,7 +118,7 @@ def test_names_that_fit_nothing(places):
         Table.from_masks(*places, pattern=r"(?P<stem>\w+)\.png")
     with pytest.raises(UnknownNameError, match=r"group .* 'sten'. Did you mean 'stem'"):
         Table.from_masks(*places, mask_name="{sten}.png")
-    with pytest.raises(ConfigError, match="no regular expression"):
+    with pytest.raises(ConfigError, match="not a regular expression"):
         Table.from_masks(*places, pattern="(")
     with pytest.raises(ConfigError, match="put together from groups"):
         Table.from_masks(*places, mask_name="mask.png")

@@ -154,7 +154,7 @@ def test_broken_files_are_named_with_their_line_and_give_missing_values(write, t
     write("a.xml", "<annotation>\n<object>\n</annotation>")
     folder = write("b.xml", '<!DOCTYPE a [<!ENTITY x "y">]><annotation/>')
     found = faults(folder, tmp_path / "images")
-    assert "a.xml: line 3: this is no XML (mismatched tag). Mend the file" in found[0]
+    assert "a.xml: line 3: this is not XML (mismatched tag). Fix the file" in found[0]
     assert "b.xml: line 1: it declares a document type" in found[1]
     with pytest.warns(UserWarning, match="2 faults"):
         table = Table.from_voc(folder, tmp_path / "images", on_error="skip")

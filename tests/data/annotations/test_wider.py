@@ -64,7 +64,7 @@ def test_a_photo_with_bad_faces_alone_is_not_one_without_faces(write):
         ("hello\n1 2\n0--Parade/a.jpg\n0\n", "line 1: 'hello' should be the path of an image"),
         ("0--Parade/c.jpg\n1\n1 2 3 4\n", "line 1: the image '0--Parade/c.jpg' is not in"),
         ("../a.jpg\n1\n1 2 3 4\n", "line 1: '../a.jpg' leads out"),
-        ("0--Parade/a.jpg\n0\n0--Parade/a.jpg\n0\n", "line 3: the image '0--Parade/a.jpg' is there twice"),
+        ("0--Parade/a.jpg\n0\n0--Parade/a.jpg\n0\n", "line 3: the image '0--Parade/a.jpg' occurs twice"),
     ],
 )
 def test_faults_are_named_with_their_line(write, text, words):

@@ -100,7 +100,7 @@ def test_what_cannot_be_written(tmp_path, images):
         write_coco(path, [images[0], tmp_path / "other" / "a.png"], [[], []])
     assert not path.exists()
     path.write_text("mine")
-    with pytest.raises(DataError, match=r"a.json would be written over; .* overwrite=True"):
+    with pytest.raises(DataError, match=r"a.json would be overwritten; .* overwrite=True"):
         write_coco(path, images, BOXES)
     assert path.read_text() == "mine"
     write_coco(path, images, BOXES, overwrite=True)

@@ -70,5 +70,5 @@ def test_what_cannot_be_written(tmp_path, images, classes):
             write_masks(folder, images[:1], [classes], column=COLUMN, mask_name=name)
     assert not folder.exists()
     write_masks(folder, images[:1], [classes], column=COLUMN)
-    with pytest.raises(DataError, match="would be written over"):
+    with pytest.raises(DataError, match="would be overwritten"):
         write_masks(folder, images[:1], [classes], column=COLUMN)

@@ -58,6 +58,6 @@ def test_what_cannot_be_written(tmp_path, images):
         write_voc(folder, [images[0], images[0].replace(".png", ".jpg")], [[], []])
     assert not folder.exists()
     write_voc(folder, images, BOXES)
-    with pytest.raises(DataError, match=r"a.xml and 1 more would be written over"):
+    with pytest.raises(DataError, match=r"a.xml and 1 more would be overwritten"):
         write_voc(folder, images, BOXES)
     write_voc(folder, images, BOXES, overwrite=True)

@@ -45,5 +45,5 @@ def test_what_cannot_be_written(tmp_path, images):
         write_yolo(folder, images, [[]])
     assert not folder.exists()
     write_yolo(folder, images, BOXES)
-    with pytest.raises(DataError, match="would be written over"):
+    with pytest.raises(DataError, match="would be overwritten"):
         write_yolo(folder, images, BOXES)

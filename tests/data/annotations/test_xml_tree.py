@@ -33,12 +33,12 @@ def test_document_types_are_refused_before_anything_is_declared(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("<a>\n<b>\n</a>", "line 3: this is no XML .mismatched tag"),
-        ("<a>", "line 1: this is no XML .no element found"),
-        ("plain", "line 1: this is no XML"),
-        ("<a>&x;</a>", "line 1: this is no XML .undefined entity"),
+        ("<a>\n<b>\n</a>", "line 3: this is not XML .mismatched tag"),
+        ("<a>", "line 1: this is not XML .no element found"),
+        ("plain", "line 1: this is not XML"),
+        ("<a>&x;</a>", "line 1: this is not XML .undefined entity"),
         ("", "the file is empty"),
-        (b"<a>\n\xff</a>", "line 2: this is no XML"),
+        (b"<a>\n\xff</a>", "line 2: this is not XML"),
         ('<?xml version="1.0" encoding="klingon"?><a/>', "line 1: "),
         ("<a>" * 100, "nested more than 32 deep"),
     ],

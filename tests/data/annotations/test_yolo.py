@@ -136,12 +136,12 @@ def test_files_without_an_image_or_with_two(write, image):
 def test_files_and_images_that_cannot_be_read_are_missing(write, tmp_path):
     labels, images = write("0 0.5 0.5 1 1\n")
     (labels / "a.txt").write_bytes(b"\xff")
-    assert "a.txt (a.png): line 1: byte 0xff is no UTF-8" in faults(labels, images)[0]
+    assert "a.txt (a.png): line 1: byte 0xff is not UTF-8" in faults(labels, images)[0]
     with pytest.warns(UserWarning, match="1 fault"):
         assert Table.from_yolo(labels, images, on_error="skip").column_values("boxes") == [None]
     write("0 0.5 0.5 1 1\n")
     (images / "a.png").write_bytes(b"no image")
-    assert "a.txt (a.png): this is no image" in faults(labels, images)[0]
+    assert "a.txt (a.png): this is not an image" in faults(labels, images)[0]
 
 
 def test_what_cannot_be(write, tmp_path):

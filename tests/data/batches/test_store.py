@@ -99,7 +99,7 @@ def test_faults_are_kept_by_row_and_name(table):
     os.unlink(table.column_values("image")[41])
     held = built(table)
     assert sorted(held.faults) == [40, 41]
-    assert repr(held.faults[40]) == f"{bad}: this is no image in a format that can be read"
+    assert repr(held.faults[40]) == f"{bad}: this is not an image in a format that can be read"
     assert held.faults[41].what == "the file does not exist"
     assert held.present(torch.tensor([39, 40, 41, 42])).tolist() == [True, False, False, True]
     assert not held.read(torch.tensor([40])).any()

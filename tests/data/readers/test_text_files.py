@@ -27,7 +27,7 @@ def test_files_that_are_no_texts_are_all_named(tmp_path):
     write(tmp_path, {"a/1.txt": b"x\n\xff", "a/2.txt": "x\0y", "b/3.txt": "fine"})
     with pytest.raises(DataError, match="2 text files cannot be read") as caught:
         ls.Table.from_texts(tmp_path)
-    assert "line 2: byte 0xff is no UTF-8" in str(caught.value)
+    assert "line 2: byte 0xff is not UTF-8" in str(caught.value)
     assert "line 1 holds a NUL byte" in str(caught.value)
     with pytest.raises(DataError, match="holds no text file"):
         ls.Table.from_texts(write(tmp_path / "none", {"a/1.png": b""}))

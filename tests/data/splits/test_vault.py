@@ -9,10 +9,10 @@ from longspan.errors import VaultError
 
 def test_opening_gives_ascending_rows_and_is_counted_and_dated():
     vault = Vault([9, 2, 5])
-    assert vault.open("figure for the report").tolist() == [2, 5, 9]
+    assert vault.open("final metrics").tolist() == [2, 5, 9]
     vault.open("  second look ")
     first, second = vault.openings
-    assert (first["reason"], first["count"], first["rows"]) == ("figure for the report", 1, 3)
+    assert (first["reason"], first["count"], first["rows"]) == ("final metrics", 1, 3)
     assert (second["reason"], second["count"]) == ("second look", 2)
     at = datetime.fromisoformat(str(first["at"]))
     assert at.utcoffset() == timedelta(0)
@@ -32,7 +32,7 @@ def test_repr_shows_counts_and_no_row():
 @pytest.mark.parametrize("reason", ["", "  \n", None])
 def test_opening_without_a_reason_is_refused_and_not_recorded(reason):
     vault = Vault([1])
-    with pytest.raises(VaultError, match="for a reason"):
+    with pytest.raises(VaultError, match="needs a reason"):
         vault.open(reason)
     assert vault.openings == []
 

@@ -87,9 +87,7 @@ def test_one_strategy_has_nothing_to_beat():
 def test_one_size_is_told_once_to_be_too_few():
     prices = {"prices": {"y": 1.0}, "needs": {name: ["y"] for name in "abcd"}}
     said = advice(runs(dict(zip("abcd", (level, steep, shallow, steep), strict=True)), sizes=(300,)), **prices)
-    assert [each for each in said if "crossover" in each] == [
-        "With one size no crossover can be looked for: run two or more."
-    ]
+    assert [each for each in said if "crossover" in each] == ["A crossover needs runs at two sizes or more."]
 
 
 def test_a_single_seed_is_warned_of_and_claims_nothing():
@@ -114,7 +112,7 @@ def test_failed_runs_are_counted_and_named():
         .otherwise("error")
     )
     said = advice(failed)
-    assert said[0] == "3 of 32 runs have no result (3 of staged at 3,000); the figures stand on the rest."
+    assert said[0] == "3 of 32 runs have no result (3 of staged at 3,000); the results use the others."
     assert "from a single seed" in said[1]
     assert said == advice(
         frame.filter(~((pl.col("strategy") == "staged") & (pl.col("size") == 3000) & (pl.col("seed") < 3)))
@@ -153,7 +151,7 @@ def test_a_wanted_error_is_answered_for_every_strategy():
     assert "For an error of 0.03, whole needs about 1" in text
     assert "extrapolated" in text
     assert "For an error of 0.03, staged needs about 2" in text
-    assert "rule does not come to an error of 0.03" in text or "rule never comes to an error of 0.03" in text
+    assert "rule does not reach an error of 0.03" in text or "rule never reaches an error of 0.03" in text
     inside = " ".join(advice(runs(BOTH, noise=0.005), wanted_error=0.06))
     (sentence,) = [each for each in inside.split(".  ") if "whole needs about" in each]
     assert "whole needs about 1," in sentence or "whole needs about 1" in sentence
@@ -166,7 +164,7 @@ def test_no_law_no_extrapolation():
     said = advice(runs({"a": plateau}, noise=0.005), wanted_error=0.001)
     assert not any("needs about" in sentence for sentence in said)
     one = advice(runs(BOTH, sizes=(100,)))
-    assert "With one size no crossover can be looked for: run two or more." in one
+    assert "A crossover needs runs at two sizes or more." in one
     assert any("was run at one size only" in sentence for sentence in one)
 
 
@@ -246,7 +244,7 @@ def test_a_few_rows_that_differ_are_no_certainty_for_rows_like_these():
     there = advice(frame, unit="%", held_out=held_out)[0]
     assert "on these rows (probability" in there
     assert "for other rows like these they are too close to call" in there
-    assert there.endswith("More held-out rows would tell.")
+    assert there.endswith("More held-out rows would settle it.")
 
 
 def test_many_rows_that_differ_are_told_for_rows_like_these_too():

@@ -95,7 +95,7 @@ def test_strategies_keep_their_order_and_their_first_description(path):
 def test_an_empty_file_counts_as_none(tmp_path):
     path = tmp_path / "study.sqlite"
     path.touch()
-    with pytest.raises(StudyError, match="is empty: a study was to be begun there"):
+    with pytest.raises(StudyError, match="is empty: a study was to be started there"):
         StudyFile.open_file(path)
     StudyFile.create(path, {}).close()
     StudyFile.open_file(path).close()
@@ -111,7 +111,7 @@ def test_nothing_is_overwritten(path, tmp_path):
 def test_what_is_no_study_file_is_refused_by_name_and_left_as_it_is(path, tmp_path):
     text = tmp_path / "notes.sqlite"
     text.write_text("buy milk " * 200)
-    with pytest.raises(StudyError, match=r"notes\.sqlite is no study file, or a damaged one"):
+    with pytest.raises(StudyError, match=r"notes\.sqlite is not a study file, or is damaged"):
         StudyFile.open_file(text)
     assert text.read_text() == "buy milk " * 200
 
@@ -136,7 +136,7 @@ def test_a_file_cut_short_is_refused(path, kept):
     whole = path.read_bytes()
     assert len(whole) > 12_000
     path.write_bytes(whole[:kept])
-    with pytest.raises(StudyError, match=r"study\.sqlite (is no study file, or a damaged one|is a SQLite file, but)"):
+    with pytest.raises(StudyError, match=r"study\.sqlite (is not a study file, or is damaged|is a SQLite file, but)"):
         StudyFile.open_file(path)
     assert path.read_bytes() == whole[:kept]
 

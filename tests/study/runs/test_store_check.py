@@ -57,7 +57,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
         (["DROP TABLE errors", "CREATE TABLE errors (strategy, size, seed, target, error)"], "table 'errors' is not"),
         (["UPDATE errors SET error = 'much'"], "'error' of 'errors' holds text, not real"),
         (["UPDATE runs SET seconds = x'00'"], "'seconds' of 'runs' holds blob, not real"),
-        (["UPDATE facts SET value = '{' WHERE name = 'plan'"], "what it says of 'plan' is no JSON"),
+        (["UPDATE facts SET value = '{' WHERE name = 'plan'"], "what it says of 'plan' is not JSON"),
         (["UPDATE facts SET value = '[]' WHERE name = 'plan'"], "'plan.strategies' is missing"),
         (["DELETE FROM facts WHERE name = 'measures'"], "'measures' is missing"),
         (["PRAGMA journal_mode = WAL"], "write-ahead log"),

@@ -127,7 +127,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path)
     (tmp_path / "step-00000002-0-00000" / "state.safetensors").unlink()
     assert read_latest(tmp_path)[1]["steps"] == 1
     (tmp_path / "step-00000001-0-00000" / "state.safetensors").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"no checkpoint to go on from in .* Those there are damaged: step-0{7}3"):
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint to resume from in .* Those there are damaged: step-0{7}3"
+    ):
         read_latest(tmp_path)
 
 
@@ -186,7 +188,9 @@ def test_a_full_disk_stops_a_training_only_before_its_first_checkpoint(tmp_path,
     writer = writer_in(tmp_path, steps=1)
     with monkeypatch.context() as patch:
         patch.setattr("longspan.storage.files.save_file", full)
-        with pytest.raises(CheckpointError, match=r"step-00000001.* cannot be written: .*No space left.*Make room"):
+        with pytest.raises(
+            CheckpointError, match=r"step-00000001.* cannot be written: .*No space left.*Free some space"
+        ):
             writer.step_end(state_at(1))
     writer.step_end(state_at(2))
     with monkeypatch.context() as patch:
@@ -224,7 +228,7 @@ print(read_latest({str(tmp_path)!r})[1]["steps"])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "1\n"
-    assert "The training goes on and tries again later; step-00000001-0-00000 before it is whole" in done.stderr
+    assert "The training continues and tries again later; step-00000001-0-00000 before it is whole" in done.stderr
     assert names(tmp_path) == ["step-00000001-0-00000"]
 
 
@@ -235,7 +239,7 @@ def test_folders_that_cannot_be(tmp_path):
     for wrong, words in (({"keep": 0}, "keep"), ({"steps": 0}, "steps"), ({"minutes": -1.0}, "minutes")):
         with pytest.raises(ConfigError, match=rf"Checkpoints\.{words} must be "):
             Checkpoints(tmp_path, **wrong)
-    with pytest.raises(CheckpointError, match="There is no checkpoint to go on from"):
+    with pytest.raises(CheckpointError, match="There is no checkpoint to resume from"):
         read_latest(tmp_path / "nowhere")
 
 

@@ -277,7 +277,7 @@ def test_a_new_training_does_not_mix_with_checkpoints_that_got_further(small, tm
 
 
 def test_an_empty_folder_has_nothing_to_resume(small, tmp_path):
-    with pytest.raises(CheckpointError, match="There is no checkpoint to go on from"):
+    with pytest.raises(CheckpointError, match="There is no checkpoint to resume from"):
         small.learner().resume(tmp_path)
 
 

@@ -63,7 +63,7 @@ def evaluate(
     nothing about new rows. Its sealed test rows are left out unless --open-vault gives a reason.
     """
     if open_vault is not None and not open_vault.strip():
-        raise ConfigError("--open-vault: say what the test rows are wanted for, such as --open-vault 'final figure'.")
+        raise ConfigError("--open-vault: say what the test rows are for, such as --open-vault 'final metrics'.")
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
     annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))

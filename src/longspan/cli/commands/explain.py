@@ -28,9 +28,9 @@ def explain(
     model: told.Model,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A table with rows the model was not trained on.")],
     target: Annotated[
-        str | None, Opt(metavar="COLUMN", help="Which target, of a model with several.", show_default=False)
+        str | None, Opt(metavar="COLUMN", help="The target to explain, if the model has several.", show_default=False)
     ] = None,
-    rows: Annotated[int, Opt(metavar="N", help="Measure at most so many rows, drawn at random.")] = 2000,
+    rows: Annotated[int, Opt(metavar="N", help="Measure on at most this many rows, drawn at random.")] = 2000,
     seed: Annotated[int, Opt(metavar="N", help="Of the draws.")] = 0,
     out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object; write no page.")] = False,

@@ -52,7 +52,8 @@ def leaks(
         ),
     ] = None,
     target: Annotated[
-        list[str] | None, Opt(metavar="COLUMN", help="What it would predict: does an input give it away? Repeatable.")
+        list[str] | None,
+        Opt(metavar="COLUMN", help="What it would predict; inputs that give it away are reported. Repeatable."),
     ] = None,
     group: told.Group = None,
     time: told.Time = None,
@@ -98,7 +99,7 @@ def leaks(
             options = TrainOptions(source=source, valid=valid, test=test, split_by=split_by, gap=gap, seed=seed)
             split = split_table(table, options)
         elif split_by is not None:
-            raise ConfigError("--against says what trains and what tests; --split-by would say it a second time.")
+            raise ConfigError("--against already says which rows train and which test: leave out --split-by.")
         else:
             split = _both(table, read(against))
         found = split.leaks(

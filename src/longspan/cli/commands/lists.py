@@ -59,7 +59,7 @@ def models(
 
 
 def datasets(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Tell more about this one.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Describe this data set.")] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch it now, or with no name all of them.")] = False,
 ) -> None:
     """List the data sets that have a name, or describe one: its rows, licence, sources and checksums.

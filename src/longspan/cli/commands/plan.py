@@ -23,19 +23,25 @@ def plan(
         str,
         typer.Argument(
             metavar="PILOT",
-            help="A study's folder or file; or a table of runs (.csv, .parquet) with the columns strategy, size, seed, "
-            "target, error and perhaps seconds, as of a like task.",
+            help="A study's folder or file; or a table of runs (.csv, .parquet) with the columns strategy, size, "
+            "seed, target, error and perhaps seconds, from a similar "
+            "task.",
         ),
     ],
     difference: Annotated[
-        float, Opt(metavar="D", help="The difference of errors to tell (0.01: one point of an error rate).")
+        float, Opt(metavar="D", help="The difference in error to detect (0.01: one point of an error rate).")
     ],
-    strategies: Annotated[str | None, Opt(metavar="A,B", help="The two to compare.  [default: the only two]")] = None,
-    at: Annotated[
-        int | None, Opt(metavar="N", help="Training rows that it is for.  [default: the largest size of the pilot]")
+    strategies: Annotated[
+        str | None, Opt(metavar="A,B", help="The two strategies to compare.  [default: the only two]")
     ] = None,
-    power: Annotated[float, Opt(metavar="P", help="The probability to tell it if it is there.")] = 0.8,
-    level: Annotated[float, Opt(metavar="P", help="Of the interval that must exclude 0.")] = 0.95,
+    at: Annotated[
+        int | None,
+        Opt(metavar="N", help="Number of training rows to plan for.  [default: the largest size of the pilot]"),
+    ] = None,
+    power: Annotated[
+        float, Opt(metavar="P", help="Power: the probability of detecting the difference if it exists.")
+    ] = 0.8,
+    level: Annotated[float, Opt(metavar="P", help="Level of the interval that must exclude 0.")] = 0.95,
     rows: Annotated[int | None, Opt(metavar="N", help="Held-out rows of a table of runs.")] = None,
     target: Annotated[str | None, Opt(metavar="NAME", help="Whose error, where there are several.")] = None,
     json: Annotated[bool, Opt(help="As JSON.")] = False,

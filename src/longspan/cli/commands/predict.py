@@ -67,12 +67,12 @@ def predict(
         str | None,
         Opt(
             metavar="csv|json|coco|voc|yolo|masks",
-            help="Of --out: a table or JSON with a row or an object for each file; boxes or instances as COCO's JSON, "
-            "Pascal VOC's XML or YOLO's text; masks as PNG.  [default: as the name of the file ends]",
+            help="The format of --out: a table or JSON with a row or an object for each file; boxes or instances as "
+            "COCO's JSON, Pascal VOC's XML or YOLO's text; masks as PNG.  [default: as the name of the file ends]",
         ),
     ] = None,
     target: Annotated[
-        str | None, Opt(metavar="COLUMN", help="Which predictions --format writes, where several would fit.")
+        str | None, Opt(metavar="COLUMN", help="The target that --format writes, where several fit.")
     ] = None,
     draw: Annotated[
         str | None, Opt(metavar="DIR", help="Draw masks, boxes and instances: each image becomes DIR/NAME.png.")
@@ -81,9 +81,7 @@ def predict(
         float | None,
         Opt(metavar="X", help="Leave out boxes and instances below this score.  [default: as trained, usually 0.5]"),
     ] = None,
-    tiles: Annotated[
-        bool, Opt("--tiles", help="For masks: look at large images at their own size, a tile at a time.")
-    ] = False,
+    tiles: Annotated[bool, Opt("--tiles", help="For masks: predict large images at full size, tile by tile.")] = False,
     views: told.Views = 1,
     device: told.Device = "auto",
     force: told.Force = False,

@@ -30,7 +30,7 @@ def run(
     force: _Force = False,
     quiet: _Quiet = False,
     show_help: Annotated[
-        bool, Opt("--help", "-h", help="Show this message, or with NAME the system's own options, and leave.")
+        bool, Opt("--help", "-h", help="Show this message, or with NAME the system's own options, and exit.")
     ] = False,
 ) -> None:
     """Run a ready-made system.
@@ -42,7 +42,7 @@ def run(
         print(ctx.get_help())
         return
     if name is None:
-        raise ConfigError("Which system? longspan run NAME --out DIR; `longspan systems` lists them.")
+        raise ConfigError("Name a system: longspan run NAME --out DIR; `longspan systems` lists them.")
 
     from longspan.systems import find_system
     from longspan.systems.options import parse_options
@@ -53,7 +53,7 @@ def run(
         return
     options = parse_options(system.options, ctx.args)
     if out is None:
-        raise ConfigError(f"Where to? longspan run {name} --out DIR, a folder for result, report and model.")
+        raise ConfigError(f"--out is missing: longspan run {name} --out DIR, a folder for result, report and model.")
     _run(system, options, out, seed, force, quiet)
 
 
@@ -89,7 +89,7 @@ def _print_help(system: System) -> None:
     print(f"Usage: longspan run {system.name} --out DIR [OPTIONS]\n\n  {system.summary}\n  Needs {system.needs}.\n")
     own = [
         ("--out DIR", "Folder for result.json, report.html and the model."),
-        ("--seed N", "Of everything random.  [default: 0]"),
+        ("--seed N", "Random seed.  [default: 0]"),
         ("--force", "Replace the result of another system."),
         ("--quiet", "Print nothing but errors."),
     ]

@@ -81,7 +81,7 @@ def train(
         Opt(
             metavar="none|imagenet|FILE",
             help="Initial weights.  [default: imagenet where the network has such weights, the images are larger than "
-            "64 pixels and the weights can be had; else none; the output says which]",
+            "64 pixels and the weights are available; else none; the output says which]",
         ),
     ] = None,
     size: told.Size = None,
@@ -114,7 +114,7 @@ def train(
     ] = None,
     batch_size: told.BatchSize = None,
     accumulate: Annotated[
-        int, Opt(metavar="N", help="Accumulate gradients over so many batches before each step.")
+        int, Opt(metavar="N", help="Accumulate gradients over this many batches before each step.")
     ] = _defaults.accumulate,
     optimizer: Annotated[str, Opt(metavar="adamw|sgd", help="Optimizer.")] = _defaults.optimizer,
     weight_decay: Annotated[float, Opt(metavar="X", help="Weight decay.")] = _defaults.weight_decay,
@@ -124,7 +124,7 @@ def train(
         float, Opt(metavar="ALPHA", help="MixUp: blend pairs of images. 0 turns it off; 0.2 to 0.4 is usual.")
     ] = 0.0,
     label_smoothing: Annotated[
-        float, Opt(metavar="X", help="Label smoothing: the part of each target that is spread over all classes.")
+        float, Opt(metavar="X", help="Label smoothing: the fraction of each target that is spread over all classes.")
     ] = 0.0,
     class_weights: Annotated[
         str | None,
@@ -146,7 +146,7 @@ def train(
     ] = None,
     early_stopping: Annotated[
         int | None,
-        Opt(metavar="EPOCHS", help="Stop when the validation loss has not improved for so many epochs."),
+        Opt(metavar="EPOCHS", help="Stop when the validation loss has not improved for this many epochs."),
     ] = None,
     # the run
     seed: Annotated[int, Opt(metavar="N", help="Random seed.")] = 0,
@@ -208,7 +208,7 @@ def _resumed(folder: Path, given: set[str], params: dict[str, object]) -> TrainO
     if fixed:
         names = ", ".join("SOURCE" if name == "source" else _flag(name) for name in fixed)
         raise ConfigError(
-            f"--resume goes on with the options that the training was started with; leave out {names}. Only "
+            f"--resume continues with the options that the training was started with; leave out {names}. Only "
             f"{', '.join(_flag(name) for name in _CHANGEABLE if name != 'resume')} may change."
         )
     changed = {name: params[name] for name in given & set(_CHANGEABLE) - {"resume"}}

@@ -61,7 +61,7 @@ def transcribe(
     with interruptible(lambda: "What is complete has been written."):
         predictor = load(model, device=device)
         if not isinstance(predictor, Predictor):
-            raise ConfigError(f"{model} is no single network; only one can transcribe.")
+            raise ConfigError(f"{model} is not a single network; only one can transcribe.")
         search = _search(language_model, lexicon, weight)
         found = {}
         for file, path in zip(files, written, strict=True):

@@ -89,12 +89,12 @@ def read_coco(
     seen: dict[Any, Any] = {}
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
-            faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is no annotation")
+            faults.add(f"{where}, annotation number {number}", f"{str(record)[:40]!r} is not an annotation")
             continue
         row = row_of.get(record.get("image_id"), -2) if isinstance(record.get("image_id"), Hashable) else -2
         here = f"{where}, annotation {str(record.get('id', f'number {number}'))[:40]}"
         if row == -2:
-            faults.add(here, f"there is no image with the id {record.get('image_id')!r:.40}", "Mend image_id.")
+            faults.add(here, f"there is no image with the id {record.get('image_id')!r:.40}", "Correct image_id.")
             continue
         name, size = rows[row] if row >= 0 else ("", None)
         if size is None:  # its image is a fault of its own
@@ -172,10 +172,10 @@ def _read(path: Path) -> dict[str, list[Any]]:
     lacking = [k for k in ("images", "annotations", "categories") if not isinstance(content, dict) or k not in content]
     if lacking:
         has = ", ".join(map(repr, list(content)[:8])) if isinstance(content, dict) else repr(content)[:40]
-        raise DataError(f"{path} is no COCO file: it lacks {', '.join(map(repr, lacking))} and has {has}.")
+        raise DataError(f"{path} is not a COCO file: it lacks {', '.join(map(repr, lacking))} and has {has}.")
     wrong = [key for key in ("images", "annotations", "categories") if not isinstance(content[key], list)]
     if wrong:
-        raise DataError(f"{path} is no COCO file: {', '.join(map(repr, wrong))} should be a list.")
+        raise DataError(f"{path} is not a COCO file: {', '.join(map(repr, wrong))} should be a list.")
     return content
 
 
@@ -186,9 +186,9 @@ def _categories(records: list[Any], where: str, faults: Faults) -> dict[Any, str
         key = record.get("id") if isinstance(record, dict) else None
         name = record.get("name") if isinstance(record, dict) else None
         if not isinstance(key, int | str) or not isinstance(name, str) or not name:
-            faults.add(f"{where}, category number {number}", f"{str(record)[:60]!r} is no category with id and name")
+            faults.add(f"{where}, category number {number}", f"{str(record)[:60]!r} is not a category with id and name")
         elif key in names or name in names.values():
-            what = f"the {'id' if key in names else 'name'} {key if key in names else name!r} is there twice"
+            what = f"the {'id' if key in names else 'name'} {key if key in names else name!r} occurs twice"
             faults.add(f"{where}, category {key}", what, "Give each category an id and a name of its own.")
         else:
             names[key] = name
@@ -208,11 +208,11 @@ def _images(
     for number, record in enumerate(records, start=1):
         key = record.get("id") if isinstance(record, dict) else None
         if not isinstance(key, int | str):
-            faults.add(f"{where}, image number {number}", f"{str(record)[:60]!r} is no image with an id")
+            faults.add(f"{where}, image number {number}", f"{str(record)[:60]!r} is not an image with an id")
             continue
         here = f"{where}, image {key}"
         if key in row_of:
-            faults.add(here, "this id is there twice", "Give each image an id of its own.")
+            faults.add(here, "this id occurs twice", "Give each image an id of its own.")
             continue
         row_of[key] = -1
         try:

@@ -55,7 +55,7 @@ class Faults:
             raise data_error(
                 f"{count} in {self.source}:",
                 self.found,
-                'Mend the files, or leave out what is bad: on_error="skip" (--on-error skip).',
+                'Fix the files, or leave the faulty entries out: on_error="skip" (--on-error skip).',
             )
         listed = "".join(f"\n  {fault!r}" for fault in self.found[:_SHOWN])
         more = f"\n  ... and {len(self.found) - _SHOWN} more" if len(self.found) > _SHOWN else ""

@@ -45,7 +45,9 @@ def read_text(path: Path, *, limit_bytes: int) -> str:
             raise ValueError("this is a folder, not a file" if path.is_dir() else "the file does not exist")
         size = path.stat().st_size
         if size > limit_bytes:
-            raise ValueError(f"the file has {size:,} bytes; more than {limit_bytes:,} cannot be such a file")
+            raise ValueError(
+                f"the file has {size:,} bytes; this cannot be an annotation file, which has at most {limit_bytes:,}"
+            )
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read ({error})") from None
@@ -53,7 +55,9 @@ def read_text(path: Path, *, limit_bytes: int) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line}: byte {content[error.start]:#04x} is no UTF-8; save the file as UTF-8") from None
+        raise ValueError(
+            f"line {line}: byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        ) from None
 
 
 def lines_of(text: str) -> list[str]:
@@ -104,7 +108,7 @@ def inside(name: object) -> PurePosixPath:
         ValueError: it is no path, is absolute, or leads out of the folder with "..".
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise ValueError(f"{name!r} is no file name")
+        raise ValueError(f"{name!r} is not a file name")
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.parts or path.is_absolute() or re.match("[A-Za-z]:", name) or ".." in path.parts:
         raise ValueError(f"{name!r} leads out of the images' folder; paths must be relative to it, without '..'")

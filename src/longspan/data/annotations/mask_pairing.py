@@ -84,7 +84,7 @@ def _compiled(pattern: str, mask_name: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"The pattern '{pattern}' is no regular expression: {error}.") from None
+        raise ConfigError(f"The pattern '{pattern}' is not a regular expression: {error}.") from None
     used = re.findall(r"\{(\w+)\}", mask_name)
     for name in used:
         if name not in compiled.groupindex:

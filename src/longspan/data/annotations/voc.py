@@ -77,7 +77,7 @@ def read_voc(
         try:
             top = parse_xml(folder / xml)
         except ValueError as error:
-            faults.add(xml, error, "Mend the file, or write it again.")
+            faults.add(xml, error, "Fix the file, or export it again.")
             cells.update((path, None) for path in beside if path in cells)
             continue
         try:

@@ -78,7 +78,7 @@ def read_wider(
             faults.add(f"{path.name}, line {start}", error, "Put it there, or name another folder.")
             continue
         if found in cells:
-            faults.add(f"{path.name}, line {start}", f"the image {found!r} is there twice", "Delete one of them.")
+            faults.add(f"{path.name}, line {start}", f"the image {found!r} occurs twice", "Delete one of them.")
             continue
         good: list[dict[str, object]] = []
         for number, parts in faces:

@@ -46,7 +46,9 @@ def write_coco(
     """
     path = Path(path)
     if len(image_paths) != len(values):
-        raise ConfigError(f"write_coco got {len(image_paths)} images and {len(values)} values; one for each is wanted.")
+        raise ConfigError(
+            f"write_coco got {len(image_paths)} images and {len(values)} values; give one value for each image."
+        )
     check_overwrite([path], overwrite)
     names = names_below(image_paths, images)
     ids = {label: place + 1 for label, place in labels_of(values, labels).items()}
@@ -98,6 +100,6 @@ def _shape(thing: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
         x0, y0, x1, y1 = mask_box(mask) if mask.any() else (0.0, 0.0, 0.0, 0.0)
         return {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": int(mask.sum()), "segmentation": segmentation}
     if "box" not in thing:
-        raise ValueError(f"a thing labelled {thing['label']!r} has neither box nor mask")
+        raise ValueError(f"an object labelled {thing['label']!r} has neither box nor mask")
     x0, y0, x1, y1 = (float(each) for each in thing["box"])
     return {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "segmentation": []}

@@ -51,7 +51,7 @@ def write_masks(
     """
     if len(image_paths) != len(classes):
         raise ConfigError(
-            f"write_masks got {len(image_paths)} images and {len(classes)} masks; one for each is wanted."
+            f"write_masks got {len(image_paths)} images and {len(classes)} masks; give one value for each image."
         )
     if "{stem}" not in mask_name or PurePosixPath(mask_name).suffix.lower() != ".png" or ".." in mask_name:
         raise ConfigError(f"mask_name holds {{stem}} and ends in .png, such as '{{stem}}_mask.png'; got {mask_name!r}.")

@@ -45,7 +45,9 @@ def write_voc(
         DataError: an image cannot be opened, a label cannot be written, or files are there or cannot be written.
     """
     if len(image_paths) != len(values):
-        raise ConfigError(f"write_voc got {len(image_paths)} images and {len(values)} values; one for each is wanted.")
+        raise ConfigError(
+            f"write_voc got {len(image_paths)} images and {len(values)} values; give one value for each image."
+        )
     names = names_below(image_paths, images)
     wanted = [(Path(p), n, v) for p, n, v in zip(image_paths, names, values, strict=True) if v is not None]
     files = [beside(Path(folder), name, ".xml") for _, name, _ in wanted]

@@ -53,7 +53,9 @@ def write_yolo(
             written.
     """
     if len(image_paths) != len(values):
-        raise ConfigError(f"write_yolo got {len(image_paths)} images and {len(values)} values; one for each is wanted.")
+        raise ConfigError(
+            f"write_yolo got {len(image_paths)} images and {len(values)} values; give one value for each image."
+        )
     names = names_below(image_paths, images)
     wanted = [(Path(p), n, v) for p, n, v in zip(image_paths, names, values, strict=True) if v is not None]
     files = [*(beside(Path(folder), name, ".txt") for _, name, _ in wanted), Path(folder) / "classes.txt"]
@@ -90,7 +92,7 @@ def _line(thing: dict[str, Any], size: tuple[int, int], place_of: dict[Any, int]
         polygons = plain(thing["polygons"])
         if len(polygons) != 1:
             raise ValueError(
-                f"a {thing['label']!r} has {len(polygons)} polygons; YOLO holds one for each thing: write_coco"
+                f"a {thing['label']!r} has {len(polygons)} polygons; YOLO holds one for each object: write_coco"
             )
         fractions = [each / (width, height)[i % 2] for i, each in enumerate(polygons[0])]
     elif "box" in thing and "rle" not in thing:

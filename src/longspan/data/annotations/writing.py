@@ -51,7 +51,7 @@ def labels_of(values: Sequence[Sequence[Any] | None], labels: Sequence[Any] | No
         labels = sorted(found, key=lambda label: (type(label).__name__, label))
     unknown = [label for label in found if label not in labels]
     if unknown:
-        raise DataError(f"There are things labelled {unknown[0]!r}, which labels= does not name: {list(labels)[:10]}.")
+        raise DataError(f"There are objects labelled {unknown[0]!r}, which labels= does not name: {list(labels)[:10]}.")
     return {label: place for place, label in enumerate(labels)}
 
 
@@ -64,7 +64,7 @@ def check_overwrite(paths: Sequence[Path], overwrite: bool) -> None:
     there = [] if overwrite else [path for path in paths if path.exists()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise DataError(f"{there[0]}{more} would be written over; name another place, or say overwrite=True.")
+        raise DataError(f"{there[0]}{more} would be overwritten; choose another folder, or pass overwrite=True.")
 
 
 def write_bytes(path: Path, content: bytes | Callable[[Path], None]) -> None:

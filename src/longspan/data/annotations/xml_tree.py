@@ -92,7 +92,7 @@ def parse_xml(path: Path) -> Element:
     try:
         parser.Parse(content, True)
     except expat.ExpatError as error:
-        raise ValueError(f"line {error.lineno}: this is no XML ({expat.ErrorString(error.code)})") from None
+        raise ValueError(f"line {error.lineno}: this is not XML ({expat.ErrorString(error.code)})") from None
     except LookupError as error:
         raise ValueError(f"line 1: its encoding cannot be read ({error})") from None
     return top.children[0]

@@ -54,7 +54,7 @@ def check_split(
             f"{len(faults)} {' and '.join(sorted({f'{column.kind} files' for _, column in encoded.values()}))} cannot "
             "be read:",
             faults,
-            'Mend or remove them, or on_error="skip" (--on-error skip).',
+            'Fix or remove them, or on_error="skip" (--on-error skip).',
         )
     images = {name: compared(store, column) for name, (store, column) in encoded.items()}
     return find_leaks(split, images, inputs=names, targets=wanted, group=group, time=time)

@@ -116,7 +116,7 @@ class Leaks:
         lines = []
         if self.pairs:
             counts = ", ".join(f"{count} {kind} between {parts}" for parts, kind, count in self.counts())
-            lines.append(f"Samples on both sides of the split, so that figures would be too good ({counts}):")
+            lines.append(f"Samples on both sides of the split, so metrics would be too good ({counts}):")
             lines += [f"  {leak}" for leak in self.pairs[:shown]]
             if len(self.pairs) > shown:
                 lines.append(f"  ... and {len(self.pairs) - shown} more")
@@ -125,7 +125,7 @@ class Leaks:
                 "with split(group=...), or drop them."
             )
         if self.columns:
-            lines.append("Columns through which figures would be too good:")
+            lines.append("Columns that would make metrics too good:")
             lines += [f"  {leak}. {_CURES[leak.kind].format(column=leak.column)}" for leak in self.columns]
         lines.append("allow_leaks=True (--leaks allow) trains all the same, and the model file says so.")
         return "\n".join(lines)

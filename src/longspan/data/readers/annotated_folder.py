@@ -122,8 +122,8 @@ def coco_images(path: Path, around: Path | None = None) -> Path:
     found = next((folder for folder in near if name and (folder / name).is_file()), None)
     if found is None:
         raise DataError(
-            f"{path} names the image {name!r}, which is neither beside the file nor in a folder beside it. Say where "
-            "the images are: root= (--root FOLDER)."
+            f"{path} names the image {name!r}, which is neither beside the file nor in a folder beside it. Pass the "
+            "folder of the images: root= (--root FOLDER)."
         )
     return found
 

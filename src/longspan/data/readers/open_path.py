@@ -136,8 +136,8 @@ def _open_table(
         parts = replace(parts, frame=parts.frame.with_columns(texts.alias(files.column)))
     finder = FileFinder(files.root)
     parts = _as_spelled(parts, files.column, finder, tell)
-    behind = f", with {files.suffix} behind each" if files.suffix else ""
-    tell(f"images from column {files.column!r}, seen from {files.root}{behind}")
+    behind = f", with {files.suffix} added to each" if files.suffix else ""
+    tell(f"images from column {files.column!r}, in {files.root}{behind}")
     if unlisted := _unlisted(parts.frame[files.column].drop_nulls().to_list(), files.root, finder):
         tell(
             f"{unlisted:,} image{'s' if unlisted > 1 else ''} beside those of the table "

@@ -74,9 +74,9 @@ def read_parallel(files: Mapping[str, str | Path]) -> TableParts:
     counts = {name: len(lines) for name, lines in cells.items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{files[name]} {count:,}" for name, count in counts.items())
-        raise DataError(f"Parallel files need equally many lines, one sentence in each, and these have: {told}.")
+        raise DataError(f"Parallel files need equally many lines, one sentence in each, but these have: {told}.")
     if not next(iter(counts.values()), 0):
-        raise DataError(f"{', '.join(map(str, files.values()))} hold no line.")
+        raise DataError(f"{', '.join(map(str, files.values()))} are empty.")
     empty = sum(any(line is None for line in row) for row in zip(*cells.values(), strict=True))
     if empty:
         warnings.warn(
@@ -98,5 +98,5 @@ def _checked(text: str) -> str:
     """The text; ValueError for one with NUL bytes, which is none."""
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise ValueError(f"line {line} holds a NUL byte; this is no text file")
+        raise ValueError(f"line {line} holds a NUL byte; this is not a text file")
     return text

@@ -82,7 +82,7 @@ def read_transcripts(
     if faults and on_error == "raise":
         raise data_error(
             f"{len(faults)} of {len(found)} recordings in {path} cannot be used:", faults,
-            'Mend them, or leave them out: on_error="skip" (--on-error skip).',
+            'Fix them, or leave them out: on_error="skip" (--on-error skip).',
         )  # fmt: skip
     if faults:
         tell(f"{len(faults)} of {len(found)} recordings in {path} are left out; the first: {faults[0]!r}")
@@ -109,7 +109,7 @@ def _layout_of(path: Path) -> Layout:
             return "librispeech"
         raise DataError(
             f"{path} has no transcripts in a layout that is known: Kaldi's wav.scp and text, LibriSpeech's "
-            "*.trans.txt, or LJSpeech's metadata.csv. Of Common Voice name the file, such as train.tsv."
+            "*.trans.txt, or LJSpeech's metadata.csv. For Common Voice, name the file, such as train.tsv."
         )
     if path.name == "metadata.csv":
         return "ljspeech"
@@ -145,14 +145,14 @@ def _keyed(path: Path) -> dict[str, str]:
     """Kaldi's files: a key, a blank or tab, and what belongs to it.
 
     Raises:
-        DataError: a key stands there twice, with something else behind it.
+        DataError: a key occurs twice, with different entries.
     """
     found: dict[str, str] = {}
     for number, line in _lines(path):
         key, *rest = line.split(maxsplit=1)
         value = rest[0].strip() if rest else ""
         if found.setdefault(key, value) != value:
-            raise DataError(f"{path}, line {number}: {key!r} stands there a second time, with another entry; keep one.")
+            raise DataError(f"{path}, line {number}: {key!r} occurs twice, with different entries; keep one.")
     return found
 
 

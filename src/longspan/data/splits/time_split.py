@@ -116,7 +116,7 @@ def _ranks_of(moments: list[object], name: str) -> tuple[np.ndarray, list[object
     except TypeError as error:
         raise SplitError(
             f"Column {name!r} cannot be put in order ({error}). A time column holds numbers, dates or ISO 8601 text, "
-            "all of one sort."
+            "all of one type."
         ) from error
     rank = {moment: i for i, moment in enumerate(distinct)}
     return np.fromiter((rank[moment] for moment in moments), dtype=np.int64, count=len(moments)), distinct

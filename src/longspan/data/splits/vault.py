@@ -70,8 +70,8 @@ class Vault:
             )
         if not isinstance(reason, str) or not reason.strip():
             raise VaultError(
-                f"The vault opens for a reason, got {reason!r}. Say what the {len(self)} test rows are wanted for, "
-                "for example open('figure for the report'); it is recorded in the model file."
+                f"Opening the vault needs a reason, got {reason!r}. Say what the {len(self)} test rows are for, for "
+                "example open('final metrics'); it is recorded in the model file."
             )
         record = {
             "reason": reason.strip(),

@@ -76,7 +76,7 @@ def advice(
             for name in rivals
         ]
     elif rivals:
-        said.append("With one size no crossover can be looked for: run two or more.")
+        said.append("A crossover needs runs at two sizes or more.")
     open_race = [best, *(name for name in rivals if not _told(held[name], level))][:_CONTENDERS]
     said += data_sentences(found, open_race, cells, wanted_error=wanted_error, unit=unit, largest=largest)
     if costs is not None:
@@ -121,9 +121,7 @@ def _about_missing(cells: RunGrid) -> list[str]:
         return []
     named = [f"{count} of {name} at {say_size(size)}" for (name, size), count in missing.items()]
     shown = ", ".join(named[:5]) + (f", and in {len(named) - 5} more cells" if len(named) > 5 else "")
-    text = (
-        f"{sum(missing.values())} of {cells.errors.size} runs have no result ({shown}); the figures stand on the rest."
-    )
+    text = f"{sum(missing.values())} of {cells.errors.size} runs have no result ({shown}); the results use the others."
     return [text]
 
 
@@ -172,7 +170,7 @@ def _about_winner(
             said.append(
                 f"{with_rows} {best} has a lower error than {name} on these rows (probability "
                 f"{say_chance(each.probability)}), but for other rows like these they are too close to call: {pair} "
-                f"(probability {say_chance(each.chance or 0)}). More held-out rows would tell."
+                f"(probability {say_chance(each.chance or 0)}). More held-out rows would settle it."
             )
         else:
             said.append(
@@ -212,7 +210,7 @@ def _about_crossover(found: Crossover | NoCrossover) -> str:
     axis = "labelling cost" if found.over == "cost" else "size"
     if isinstance(found, NoCrossover):
         if found.tried is None:
-            return f"{pair} were not run at overlapping ranges of {axis}, so no crossover can be looked for."
+            return f"{pair} were not run at overlapping ranges of {axis}, so there is no crossover to look for."
         tried = f"{say_size(found.tried[0])} and {say_size(found.tried[1])}"
         if found.over == "cost":
             tried = f"labelling costs of {tried}"

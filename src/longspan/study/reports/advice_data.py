@@ -114,12 +114,12 @@ def _about_wanted(curve: Curve, error: float, unit: str, *, halved: bool = False
     name, wanted = curve.strategy, f"an error of {say_error(error, unit)}"
     aim = f"To halve its error to {say_error(error, unit)}, {name}" if halved else f"For {wanted}, {name}"
     if isinstance(answer, NotReached) and answer.reason == "flat":
-        return f"{name} does not come to {wanted}: its error did not fall with more data."
+        return f"{name} does not reach {wanted}: its error did not fall with more data."
     if isinstance(answer, NotReached):
         if answer.reason == "floor":
-            text = f"By its fitted curve {name} never comes to {wanted}: its floor is {say_error(answer.floor, unit)}"
+            text = f"By its fitted curve {name} never reaches {wanted}: its floor is {say_error(answer.floor, unit)}"
         else:
-            text = f"By its fitted curve {name} comes to {wanted} only beyond any size that could be named"
+            text = f"By its fitted curve {name} reaches {wanted} only beyond any realistic size"
         if answer.low is not None:
             text += f", though the interval leaves room for it from {say_size(answer.low)} on"
         return text + "; extrapolated."

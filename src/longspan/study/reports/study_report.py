@@ -154,7 +154,9 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
     if sizes > 1:
         laws = [_law(curve, unit) for curve in found.values()]
         page.table(
-            laws, caption="Power law through the means: error = a n^-b + c; c is what no amount of data would mend"
+            laws,
+            caption="Power law through the means: error = a n^-b + c; c is the error that no amount of data would "
+            "remove",
         )
     pairs = list(itertools.combinations(found, 2))
     if pairs and sizes > 1:

@@ -56,7 +56,7 @@ def run_on_ray(context: Context, runs: Sequence[Run] | Queue, jobs: int) -> Gene
                 try:
                     yield run, ray.get(reference)
                 except ray.exceptions.RayTaskError as error:  # runs catch their own: what is left is about sending
-                    raise StudyError(f"Run {run} could not be begun by Ray: {error}") from error
+                    raise StudyError(f"Run {run} could not be started by Ray: {error}") from error
                 except ray.exceptions.RayError as error:
                     yield run, _died(error)
     finally:

@@ -42,8 +42,8 @@ def check_same_study(
             faults.append(f"strategy {name!r} is another one now: {_difference(described[name], description)}")
     if not faults:
         return
-    lines = [f"{path} holds a study that this one does not go on with:", *(f"  {fault}" for fault in faults)]
-    cure = "Finished runs would not compare with new ones. Put it back as it was, or begin a new file: path= (--out)."
+    lines = [f"{path} holds a study that this one cannot continue:", *(f"  {fault}" for fault in faults)]
+    cure = "Finished runs would not compare with new ones. Restore it, or start a new file: path= (--out)."
     if any(fault.startswith("strategy ") for fault in faults):
         cure += " A changed strategy can also stand beside the old one, under a new name."
     raise StudyError("\n".join([*lines, cure]))

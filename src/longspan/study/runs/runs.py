@@ -214,7 +214,7 @@ def _keep(trained: Any, path: Path, run: Run) -> str:
         trained.save(path.parent / inside)
     except Exception as error:
         raise StudyError(
-            f"It was trained and measured, but its model could not be saved: {_message(error)} Mend that, or do "
+            f"It was trained and measured, but its model could not be saved: {_message(error)} Fix that, or do "
             'without: keep_models="none".'
         ) from error
     return inside.as_posix()

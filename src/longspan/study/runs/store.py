@@ -49,7 +49,7 @@ class StudyFile:
         if not path.is_file():
             raise StudyError(f"There is no study file {path}.")
         if not path.stat().st_size:
-            raise StudyError(f"{path} is empty: a study was to be begun there, and nothing was written yet.")
+            raise StudyError(f"{path} is empty: a study was to be started there, and nothing was written yet.")
         with _translated(path), path.open("rb") as file:
             head = file.read(20)
         if head[:16] == b"SQLite format 3\0" and head[18:] != b"\1\1":  # else SQLite would make files beside it
@@ -108,14 +108,14 @@ class StudyFile:
         """Everything kept beside the runs, by name.
 
         Raises:
-            StudyError: one of them is no JSON.
+            StudyError: one of them is not JSON.
         """
         found = {}
         for name, value in self._all("SELECT name, value FROM facts ORDER BY name"):
             try:
                 found[name] = parse_json(value)
             except ValueError as error:
-                raise StudyError(_damaged(self.path, f"what it says of {name!r:.60} is no JSON: {error}")) from error
+                raise StudyError(_damaged(self.path, f"what it says of {name!r:.60} is not JSON: {error}")) from error
         return found
 
     def set_facts(self, facts: Mapping[str, Any]) -> None:
@@ -298,7 +298,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         if version not in _READ:
             raise StudyError(
                 f"{path} is a study of format {version}; this longspan ({__version__}) reads formats 1 and 2. "
-                "Use the version that made it, or begin a new file: path= (--out)."
+                "Use the version that made it, or start a new file: path= (--out)."
             )
         fault = schema_fault(connection, version)  # first: an index over an expression is computed when it is checked
         if fault is not None:
@@ -317,7 +317,9 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise StudyError(f"{path} cannot be read or written: {error}. Make room, or see who holds it.") from error
+        raise StudyError(
+            f"{path} cannot be read or written: {error}. Free some space, or see which process uses it."
+        ) from error
     except (
         sqlite3.Error,
         MemoryError,
@@ -330,8 +332,8 @@ def _translated(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, why: str) -> str:
     return (
-        f"{path} is no study file, or a damaged one ({why}). It is left as it is: put a copy in its place, or begin a "
-        "new file: path= (--out)."
+        f"{path} is not a study file, or is damaged ({why}). It is left as it is: put a copy in its place, or start "
+        "a new file: path= (--out)."
     )
 
 

@@ -324,7 +324,7 @@ def _scales(first: str, second: str, cost_per_row: Mapping[str, float] | None) -
             raise unknown_name("strategy with a cost", name, cost_per_row)
         if not 0 < cost_per_row[name] < math.inf:
             raise StudyError(
-                f"A training row costs {name!r} {cost_per_row[name]:g}, so no cost can be named at which strategies "
+                f"A training row costs {name!r} {cost_per_row[name]:g}, so there is no cost at which the strategies "
                 "cross. Compare them over size."
             )
     return (cost_per_row[first], cost_per_row[second]), "cost"

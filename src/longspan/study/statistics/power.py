@@ -44,7 +44,9 @@ def detectable_difference(spread: DifferenceSpread, seeds: int, rows: int, *, po
     Source: Cohen 1988, chapter 2, with Student's t in place of the normal quantile.
     """
     if not 0.5 <= power < 1:
-        raise ConfigError(f"power={power}: the probability to tell the difference, from 0.5 to below 1 (0.8, say).")
+        raise ConfigError(
+            f"power={power}: the probability of detecting the difference, from 0.5 to below 1 (0.8, say)."
+        )
     if not 0 < level < 1:
         raise ConfigError(f"level={level}: of the test, between 0 and 1 (0.95, say).")
     df = max(1.0, spread.df + seeds - 1)

@@ -85,7 +85,7 @@ def preference(
     if apart is None:
         raise StudyError(
             f"{first!r} and {second!r} need runs of the same seed at two sizes, two seeds at one of them, before "
-            "anything can be said of their difference."
+            "their difference can be estimated."
         )
     low, high = float(apart.measured_at[0]), float(apart.measured_at[-1])
     if not low <= size <= FARTHEST_DECISION * high:

@@ -184,11 +184,13 @@ class CheckpointWriter(Callback):
         """A training without any checkpoint stops; one that has some is worth more than the next of them."""
         what = f"The checkpoint {target} cannot be written: {error.__cause__ or error}."
         if self.last is None:
-            raise CheckpointError(f"{what} Make room or choose another folder; nothing to go on from exists yet.")
+            raise CheckpointError(
+                f"{what} Free some space or choose another folder; there is no earlier checkpoint to resume from."
+            )
         if not self._failing:
             print(
-                f"{what} The training goes on and tries again later; {self.last} before it is whole, and resuming "
-                "would go on from there. Make room.",
+                f"{what} The training continues and tries again later; {self.last} before it is whole, and resuming "
+                "would continue from there. Free some space.",
                 file=sys.stderr,
                 flush=True,
             )
@@ -213,7 +215,7 @@ def read_latest(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, 
             return tensors, values, damaged
         damaged.append(f"{name}: not a longspan checkpoint")
     found = " Those there are damaged: " + "; ".join(damaged) if damaged else ""
-    raise CheckpointError(f"There is no checkpoint to go on from in {folder}.{found}")
+    raise CheckpointError(f"There is no checkpoint to resume from in {folder}.{found}")
 
 
 def latest_steps(folder: str | Path) -> int:

@@ -95,8 +95,8 @@ def _left_out(page: Document, task: Task) -> None:
     """Files and values that could not be used, by name and reason; of very many the first, and a count."""
     count, of = len(task.skipped), len(task.split.train) + len(task.split.valid) + len(task.split.vault)
     page.text(
-        f"{count} of {of:,} rows ({count / of:.1%}) {'was' if count == 1 else 'were'} left out, for training and "
-        "figures alike, because they could not be used:"
+        f"{count} of {of:,} rows ({count / of:.1%}) {'was' if count == 1 else 'were'} left out, from training and "
+        "metrics alike, because they could not be used:"
     )
     page.table([{"where": fault.where, "what": fault.what} for fault in task.skipped[:_FAULTS_SHOWN]])
     if count > _FAULTS_SHOWN:
