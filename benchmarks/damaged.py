@@ -1,6 +1,7 @@
 """Ten thousand damaged inputs, each read in a watched process: a named longspan error or a correct result.
 
-python benchmarks/damaged.py --out benchmarks/results/damaged.json
+python benchmarks/damaged.py --kinds files --out benchmarks/results/damaged.json
+python benchmarks/damaged.py --kinds settings --inputs 800 --programs 0 --out benchmarks/results/damaged_settings.json
 python benchmarks/damaged.py --case model:17        # one case again, with its error in full
 python benchmarks/damaged.py --inputs 400 --programs 0
 
@@ -8,7 +9,9 @@ Sound files of twenty kinds are damaged blindly (bits, runs of bytes, ends, numb
 with knowledge of the format (checksums made right, fields of JSON, XML, CSV and SQL, hostile archives and pickles). A
 worker reads each as a user would; it may take 10 seconds and 2 GB, and write into its target only. What was read is
 compared with Pillow, the csv module, pyarrow, ElementTree. Some dozens go through `longspan predict`, `evaluate` and
-`train` as programs: exit code 0 or 2 and no traceback. Linux only, for its ways to measure and to limit memory.
+`train` as programs: exit code 0 or 2 and no traceback. In the kinds of "settings" not bytes are odd but
+what a user has or chooses: names of classes, the console, nested columns, batch sizes. Linux only, for its ways to
+measure and to limit memory.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from typing import Any
 from damage.corpus import make_corpus
 from damage.kinds import FRACTIONS, Cases
 from damage.programs import run_programs
+from damage.settings import SETTINGS
 from damage.worker import HANG_S, MEMORY_BYTES, Outcome, Reader, read_case
 
 from longspan.report import describe_environment
@@ -37,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--programs", type=int, default=36, help="inputs that go through the command line")
-    parser.add_argument("--kinds", default=",".join(FRACTIONS), help="only these, separated by commas")
+    parser.add_argument("--kinds", default="files,settings", help="only these, or groups, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", metavar="KIND:NUMBER", help="read one case in this process and show what happens")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="with --case: also write its files there")
@@ -58,9 +62,10 @@ def main() -> None:
 def measure(cases: Cases, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Read all cases; the result names every fault by kind and number."""
     started = time.monotonic()
-    planned = _plan(options.kinds.split(","), options.inputs)
+    kinds = _kinds(options.kinds)
+    planned = _plan(kinds, options.inputs)
     reader = Reader(cases, scratch)
-    sound = [reader.read(kind, -1 - i) for kind in options.kinds.split(",") for i in range(len(cases.corpus[kind]))]
+    sound = [reader.read(kind, -1 - i) for kind in kinds for i in range(len(cases.corpus[kind]))]
     refused = [each for each in sound if each.ended != "read"]
     if refused:
         sys.exit(f"Sound files are not read, so damaged ones say nothing: {refused}")
@@ -84,7 +89,7 @@ def measure(cases: Cases, options: argparse.Namespace, scratch: Path) -> dict[st
         "fault_list": [f"{each.kind}:{each.number} {each.ended}: {each.what}" for each in faults[:100]],
         "by_kind": {
             kind: dict(Counter(each.ended for each in outcomes if each.kind == kind))
-            for kind in options.kinds.split(",")
+            for kind in kinds
         },
         "slowest_seconds": max((each.seconds for each in outcomes), default=0.0),
         "most_memory_mb": max((each.megabytes for each in outcomes), default=0.0),
@@ -93,8 +98,15 @@ def measure(cases: Cases, options: argparse.Namespace, scratch: Path) -> dict[st
         "limits": {"seconds": HANG_S, "megabytes": MEMORY_BYTES >> 20},
         "seconds": round(seconds, 1),
         "seed": options.seed,
+        "command": f"python benchmarks/{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}",
         "environment": describe_environment(),
     }  # fmt: skip
+
+
+def _kinds(named: str) -> list[str]:
+    """Kinds by their names or those of their groups."""
+    groups = {"files": [kind for kind in FRACTIONS if kind not in SETTINGS], "settings": list(SETTINGS)}
+    return [kind for name in named.split(",") for kind in groups.get(name, [name])]
 
 
 def _plan(kinds: list[str], inputs: int) -> list[tuple[str, int]]:

@@ -19,10 +19,10 @@ def run(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import damaged
     from damage.corpus import make_corpus
-    from damage.kinds import FRACTIONS, Cases
+    from damage.kinds import Cases
 
     def measure(**options):
-        options = argparse.Namespace(kinds=",".join(FRACTIONS), seed=1, **options)
+        options = argparse.Namespace(kinds="files,settings", seed=1, **options)
         return damaged.measure(Cases(make_corpus(), options.seed), options, tmp_path)
 
     return measure

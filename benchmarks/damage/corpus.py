@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import tarfile
 import tempfile
@@ -18,6 +19,7 @@ import torch
 from PIL import Image as PILImage
 
 import longspan as ls
+from damage.settings import SOUND_SETTINGS
 from longspan.data.annotations import write_coco, write_voc, write_yolo
 from longspan.study.runs.runs import Failure, Run, RunResult
 from longspan.study.runs.store import StudyFile
@@ -58,6 +60,10 @@ def make_corpus() -> dict[str, list[Seed]]:
         **_models(),
         "study": [_study()],
         **_archives(photos),
+        **{
+            kind: [Seed({"case.json": json.dumps(case).encode()}, "case.json") for case in cases]
+            for kind, cases in SOUND_SETTINGS.items()
+        },
     }
 
 

@@ -10,6 +10,7 @@ from damage.bytes import damage_bytes
 from damage.containers import damage_pth, damage_safetensors, damage_study, hostile_tar, hostile_zip
 from damage.corpus import Seed
 from damage.images import damage_bmp, damage_idx, damage_jpeg, damage_png
+from damage.settings import SETTINGS
 from damage.values import damage_csv, damage_json, damage_tokens, damage_xml
 
 __all__ = ["FRACTIONS", "Cases"]
@@ -35,6 +36,10 @@ FRACTIONS = {
     "zip": 6,
     "tar": 7,
     "pth": 3,
+    "names": 4,
+    "console": 4,
+    "nested": 4,
+    "batches": 4,
 }
 """Cases of each kind, in proportion."""
 
@@ -81,6 +86,8 @@ class Cases:
         return {**start.files, start.damaged: damaged}, start.damaged
 
     def _damaged(self, kind: str, start: Seed, rng: random.Random) -> bytes:
+        if kind in SETTINGS:
+            return SETTINGS[kind](rng)
         if kind == "zip" and rng.random() < 0.5:
             return hostile_zip(rng)
         if kind == "tar" and rng.random() < 0.5:

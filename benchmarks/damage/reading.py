@@ -26,19 +26,17 @@ from PIL import ImageOps
 
 import longspan as ls
 from damage.corpus import WIDTH_HEIGHT, resumable
+from damage.uses import use_batches, use_console, use_names, use_nested
+from damage.wrong import Wrong
 from longspan.data import Table
 from longspan.datasets import unpack
 from longspan.errors import LongspanError
 from longspan.models.pth import read_pth
 
-__all__ = ["READERS", "Wrong"]
+__all__ = ["READERS"]
 
 _COMPARED_PIXELS = 4_000_000
 _SHORT = Path("x")
-
-
-class Wrong(Exception):  # noqa: N818 - what is wrong is the result
-    """longspan read the input, and what it says is not what is there."""
 
 
 def _image(folder: Path, name: str) -> None:
@@ -298,5 +296,9 @@ READERS: dict[str, Callable[[Path, str], None]] = {
     "zip": _archive,
     "tar": _archive,
     "pth": _pth,
+    "names": use_names,
+    "console": use_console,
+    "nested": use_nested,
+    "batches": use_batches,
 }
 """By kind: reads the damaged file `name` in `folder`."""

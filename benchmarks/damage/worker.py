@@ -23,7 +23,8 @@ from typing import Any, final
 from damage.containers import CANARY
 from damage.corpus import resumable
 from damage.kinds import Cases
-from damage.reading import READERS, Wrong
+from damage.reading import READERS
+from damage.wrong import Wrong
 from longspan.errors import LongspanError
 
 __all__ = ["HANG_S", "MEMORY_BYTES", "Outcome", "Reader", "read_case"]

@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 import time
@@ -86,6 +87,25 @@ def test_a_fault_of_ours_shows_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["longspan", "doctor"])
     with pytest.raises(ZeroDivisionError, match="ours"):  # Python prints it, and ends with exit code 1
         main()
+
+
+def test_a_full_disk_behind_the_output_is_told_in_words(longspan, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "/mnt/out")
+
+    monkeypatch.setattr(datasets, "names", full)
+    answer = longspan("datasets")
+    assert answer.code == 2
+    assert answer.err == "longspan: error: No space left on the disk of /mnt/out. Make room there.\n"
+
+
+def test_a_program_without_a_console_works(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["longspan", "models"])
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
 
 
 def test_interruption_ends_with_130_and_one_line(longspan, monkeypatch):

@@ -1,3 +1,5 @@
+from datetime import date, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -94,3 +96,19 @@ def test_features_follow_a_column_that_is_replaced():
     assert table[0]["features"]["x"] == 1.0
     changed = table.with_column("x", ls.Number(), [7.0] * 40)
     assert changed[0]["features"]["x"] == 7.0
+
+
+def test_types_that_no_network_reads_are_left_out():
+    rows = range(12)
+    frame = pl.DataFrame(
+        {
+            "x": [float(row % 5) for row in rows],
+            "lasted": [timedelta(hours=row) for row in rows],
+            "code": [bytes([row]) for row in rows],
+            "any": pl.Series([date(2024, 1, 1 + row) for row in rows], dtype=pl.Object),
+            "y": ["ab"[row % 2] for row in rows],
+        }
+    )
+    features = ls.Table.from_frame(frame).with_features("y").columns["features"]
+    assert features.sources == ("x",)
+    assert "lasted: left out: a network of tables reads no values of type Duration" in "\n".join(features.reasons)

@@ -50,6 +50,12 @@ def test_one_sample_gives_one_prediction_and_several_as_many(model, images):
     assert len(model.predict([images[0]])) == 1
 
 
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None, "8"])
+def test_batch_sizes_that_cannot_be(model, images, batch_size):
+    with pytest.raises(ConfigError, match="batch_size must be a whole number of at least 1"):
+        model.predict(images[:2], batch_size=batch_size)
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 def test_order_is_kept_whatever_the_batches(model, images, batch_size):
     one_by_one = [model.predict(image)["light"] for image in images]

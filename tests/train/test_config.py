@@ -13,6 +13,7 @@ NAN = float("nan")
     [
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
         ({"batch_size": 2.5}, "batch_size .* got 2.5"),
+        ({"batch_size": True}, "batch_size .* got True"),
         ({"accumulate": 0}, "accumulate"),
         ({"weight_decay": -1}, "weight_decay must be at least 0, got -1"),
         ({"weight_decay": NAN}, "weight_decay"),

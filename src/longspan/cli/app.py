@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import sys
@@ -76,7 +78,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(prog_name="longspan", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: a program without a console
+            sys.stdout.flush()
     except LongspanError as error:
         code = fail(str(error))
     except TyperException as error:
@@ -84,12 +87,22 @@ def main() -> None:
     except (KeyboardInterrupt, Abort):
         code = 130
     except BrokenPipeError:
-        # The reader has had enough (`longspan models | head`); without this Python complains again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader has had enough: `longspan models | head`
         code = 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        code = fail(f"No space left on the disk{f' of {error.filename}' if error.filename else ''}. Make room there.")
     if code == 130:
         fail("interrupted; nothing half-written is left behind.", mark="")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _drop_output() -> None:
+    """Write what is still to be printed to nowhere; otherwise Python complains again when it exits."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(message: Warning | str, category: type[Warning], *_: object, **__: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-__all__ = ["date_values", "frame_of", "label_values", "number_values", "read_dates"]
+__all__ = ["date_values", "frame_of", "has_labels", "label_values", "number_values", "read_dates"]
 
 _SHOWN = 60
 _DAY_S = 86_400
@@ -59,6 +59,11 @@ def number_values(cells: pl.Series) -> tuple[np.ndarray, dict[int, str]]:
     return values, faults
 
 
+def has_labels(dtype: pl.DataType) -> bool:
+    """Whether values of this type can be labels: one text each."""
+    return not (dtype.is_nested() or isinstance(dtype, pl.Object | pl.Binary | pl.Duration))
+
+
 def label_values(cells: pl.Series) -> tuple[pl.Series, dict[int, str]]:
     """Labels as text, None where missing, and by position what is wrong with a cell; 3.0 is the label 3."""
     if cells.dtype.is_float():
@@ -66,7 +71,7 @@ def label_values(cells: pl.Series) -> tuple[pl.Series, dict[int, str]]:
         whole = ((cells % 1 == 0) & (cells.abs() < 2**53)) | cells.is_null()
         if whole.all():
             cells = cells.cast(pl.Int64)
-    if not cells.dtype.is_nested():
+    if has_labels(cells.dtype):
         return cells.cast(pl.String), {}
     faults = {
         row: f"{cells.name!r}: {_brief(cells[row])} is not a label"

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from longspan.columns import Column, Features
-from longspan.columns.feature_values import label_values, number_values, read_dates
+from longspan.columns.feature_values import has_labels, label_values, number_values, read_dates
 from longspan.errors import ConfigError, DataError
 
 __all__ = ["choose_features"]
@@ -79,6 +79,8 @@ def _judge(cells: pl.Series, column: Column) -> tuple[str | None, str]:
     """Kind of one column, or None if it is left out; and why."""
     if column.encodes_pixels or column.context_kind or column.json_cells or cells.dtype.is_nested():
         return None, f"left out: values of kind {column.kind} are inputs of their own"
+    if not has_labels(cells.dtype):
+        return None, f"left out: a network of tables reads no values of type {cells.dtype}"
     there = cells.drop_nulls()
     if there.dtype.is_float():
         there = there.filter(there.is_not_nan())

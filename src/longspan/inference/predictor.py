@@ -19,6 +19,7 @@ from longspan.data import Samples, Table, encode_rows
 from longspan.data.batches.augmentation import augment_from_json, augment_to_json, augmentation_by_input
 from longspan.data.batches.build import store_of
 from longspan.data.batches.context import context_for
+from longspan.data.batches.order import check_batch_size
 from longspan.data.batches.row_hashes import hash_rows, hashes_from_json, known_rows
 from longspan.data.batches.truncation import truncation_of, truncation_words
 from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
@@ -120,6 +121,7 @@ class Predictor:
         Raises:
             DataError: inputs that cannot be read, all of them by name.
         """
+        check_batch_size(batch_size)
         if tiles:
             if views > 1:
                 raise ConfigError("views= and tiles= exclude each other.")

@@ -55,7 +55,8 @@ class TrainConfig:
         """Check every value, and name all that are invalid."""
         faults = []
         for name in ("batch_size", "accumulate"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 faults.append(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
         for name in ("weight_decay", "mixup"):
             if not 0 <= getattr(self, name) < math.inf:  # NaN is in no range

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
+from longspan.errors import ConfigError
 from longspan.randomness import permutation, uniform
 
-__all__ = ["draw_by_weight", "draw_numbers", "epoch_order", "split_evenly"]
+__all__ = ["check_batch_size", "draw_by_weight", "draw_numbers", "epoch_order", "split_evenly"]
 
 _POOL_BATCHES = 32  # rows are sorted by length among so many batches, which leaves enough chance in who meets whom
 
 
+def check_batch_size(batch_size: Any) -> None:
+    """ConfigError unless it is a whole number of at least 1."""
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise ConfigError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
+
+
 def split_evenly(rows: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...]:
-    """`rows` in as many parts as batches of at most `batch_size` need, whose sizes differ by one at most."""
+    """`rows` in as many parts as batches of at most `batch_size` need, whose sizes differ by one at most.
+
+    Raises:
+        ConfigError: the size is not a whole number of at least 1.
+    """
+    check_batch_size(batch_size)
     return rows.tensor_split(max(1, -(-len(rows) // batch_size)))
 
 
