@@ -1,6 +1,11 @@
 """What a study costs beside the bare training runs: the same trainings by hand in one process, same threads, jobs=1.
 
 python benchmarks/study_overhead.py --repeats 3 --out benchmarks/results/study_overhead.json
+python benchmarks/study_overhead.py --deciding --out benchmarks/results/study_overhead.json
+
+The second command measures what choosing each run by the finished ones costs (`until="decided"`): processor seconds of
+all decisions beside the training seconds of the runs, in a study that asks for more certainty than it can have, so that
+every run is chosen. `benchmarks/stopping.py` has the time of one decision at 200 finished runs.
 
 Both sides run in programs of their own, one after the other. What is compared is the time from the prepared task to the
 last figure; the start of the worker process, with its imports, is part of the study's. Run it on an idle machine: five
@@ -24,7 +29,9 @@ import torch
 
 import longspan as ls
 from longspan.report import describe_environment
+from longspan.study.runs import adaptive
 from longspan.study.runs.runs import study_rows
+from longspan.study.statistics.decide import next_step
 
 SIZES, SEEDS = (200, 400, 800), 4
 
@@ -72,13 +79,44 @@ def as_study(threads: int) -> dict[str, Any]:
     return {"seconds": seconds, "inside": frame["seconds"].sum(), "figures": sorted(map(list, figures))}
 
 
+def deciding(threads: int) -> dict[str, Any]:
+    """Processor seconds of all decisions of a study, and the seconds of its trainings."""
+    task, strategies = make()
+    spent: list[float] = []
+
+    def timed(*state: Any, **rule: Any) -> Any:
+        began = time.process_time()
+        found = next_step(*state, **rule)
+        spent.append(time.process_time() - began)
+        return found
+
+    adaptive.next_step = timed
+    with tempfile.TemporaryDirectory() as folder:
+        study = ls.Study(task, strategies, SIZES, SEEDS, path=Path(folder) / "study.sqlite", threads=threads)
+        study.run(jobs=1, progress=False, until="decided", level=1 - 1e-12)
+        trained = float(study.frame()["seconds"].sum())
+        return {
+            "runs": len(study.frame()), "decisions": len(spent), "processor_seconds_of_decisions": round(sum(spent), 3),
+            "slowest_decision": round(max(spent), 3), "training_seconds": round(trained, 1),
+            "percent_of_training": round(100 * sum(spent) / trained, 3),
+        }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--side", choices=("hand", "study"), help=argparse.SUPPRESS)
+    parser.add_argument("--deciding", action="store_true", help="what choosing the runs costs, and nothing else")
     options = parser.parse_args()
+    if options.deciding:
+        found = deciding(options.threads)
+        print(json.dumps(found, indent=2))
+        if options.out:
+            known = json.loads(options.out.read_text()) if options.out.exists() else {}
+            options.out.write_text(json.dumps(known | {"deciding": found}, indent=2) + "\n")
+        return
     if options.side:
         print(json.dumps(by_hand(options.threads) if options.side == "hand" else as_study(options.threads)))
         return
@@ -103,7 +141,9 @@ def main() -> None:
     }
     print(json.dumps(result, indent=2))
     if options.out:
-        options.out.write_text(json.dumps(result, indent=2) + "\n")
+        known = json.loads(options.out.read_text()) if options.out.exists() else {}
+        kept = {name: known[name] for name in ("deciding",) if name in known}
+        options.out.write_text(json.dumps(result | kept, indent=2) + "\n")
 
 
 def measured(side: str, threads: int) -> dict[str, Any]:

@@ -422,6 +422,8 @@ def test_a_study_may_run_until_it_is_decided(task, fakes, tmp_path, backend, job
     assert study.notes[-1].endswith("on rows like these.")
     decision = ls.Study.open(study.path).to_json()["decision"]
     assert (decision["choose"], decision["says"]) == ("clear", study.notes[-1])
+    assert study.advice()[0] == decision["says"]
+    assert "no result" not in " ".join(study.advice())  # runs that were not chosen are not missing
     before = rows_of_frame(study)
     study.run(1, "inline", progress=False, until="decided", worth=0.02)
     assert rows_of_frame(study) == before  # it was decided

@@ -263,12 +263,14 @@ class StudyResults:
         return cost_table(self._runs(), prices, needs, target=self._target(target), level=level)
 
     def advice(self, *, target: str | None = None, wanted_error: float | None = None) -> list[str]:
-        """A few sentences that follow from the figures."""
+        """A few sentences that follow from the figures; first the decision, if the study was run until decided."""
         (prices, needs), target = self._prices(), self._target(target)
-        return advice(
+        decision = self.facts.get("decision") or {}
+        decided = [decision["says"]] if decision.get("target") == target else []
+        return decided + advice(
             self._runs(), target=target, wanted_error=wanted_error, prices=prices or None, needs=needs or None,
             unit=self.unit(target), largest=self.largest(target),
-            held_out=self.held_out(target), guess=self.guess(target),
+            held_out=self.held_out(target), guess=self.guess(target), chosen_runs=bool(decided),
         )  # fmt: skip
 
     def extrapolate(self, strategy: str, size: float, *, target: str | None = None, beyond: bool = False) -> Forecast:

@@ -129,7 +129,7 @@ class Tuning:
                 )
             faults += _faults(name, strategy, found[name])
         if faults:
-            raise StudyError("This tuning cannot run: " + " ".join(faults))
+            raise StudyError(" ".join(faults))
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -86,6 +86,16 @@ def test_only_failures_decide_nothing():
     assert queue.outcome()["says"].startswith("Not decided: too few runs")
 
 
+def test_a_budget_too_small_for_a_first_round_says_what_that_takes():
+    queue = AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400, seconds=3.5), {}, {})
+    done = play(queue)
+    assert len(done) == 3  # at 1 s a run; how long a run takes is not known before the first
+    assert queue.outcome()["says"] == (
+        "Not decided: seconds=3.5 is too little for a first round of runs, two seeds at the smallest size and one at a "
+        "middle size for each strategy, which takes about 8 s. What is finished is kept."
+    )
+
+
 def test_a_rule_that_does_not_fit_is_refused():
     with pytest.raises(StudyError, match=r"decide_at=2,000 lies outside .* 100 to 1,600"):
         AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=2000), {}, {})

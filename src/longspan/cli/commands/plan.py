@@ -94,6 +94,8 @@ def _pilot(name: str, target: str | None) -> tuple[Any, HeldOutRows | None, str]
             frame = frame.with_columns(target=pl.lit("error"))
         return frame, None, ""
     results = Study.open(path)
+    if results.frame().is_empty():
+        raise ConfigError(f"{path} has no finished run yet, so it says nothing of how much seeds and rows differ.")
     chosen = target or (results.targets[0] if len(results.targets) == 1 else None)
     if chosen is None:
         raise ConfigError(f"Name the target with --target: {', '.join(results.targets)}.")

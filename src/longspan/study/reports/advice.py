@@ -27,7 +27,7 @@ def advice(
     frame: Any, *, target: str | None = None, wanted_error: float | None = None,
     prices: Mapping[str, float] | None = None, needs: Mapping[str, Sequence[str]] | None = None,
     level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf,
-    held_out: HeldOutRows | None = None, guess: float | None = None,
+    held_out: HeldOutRows | None = None, guess: float | None = None, chosen_runs: bool = False,
 ) -> list[str]:  # fmt: skip
     """A few sentences about one target: who wins and how surely, from which size on, and what more data would bring.
 
@@ -47,6 +47,7 @@ def advice(
         held_out: the rows that were measured on; then intervals and probabilities hold for other rows like these, and
             those that hold on these rows alone say so. None where errors of rows are not known.
         guess: the error of guessing, which a strategy that has learned is better than; None where it is not known.
+        chosen_runs: runs were chosen one at a time, so cells differ in their number on purpose.
 
     Raises:
         StudyError: prices that do not fit; see `longspan.study.cost.cost_per_row`.
@@ -65,7 +66,7 @@ def advice(
         )
         for name in rivals
     }
-    said = [*_about_missing(cells), *_about_seeds(cells)]
+    said = [*([] if chosen_runs else _about_missing(cells)), *_about_seeds(cells)]
     said += _about_winner(found, size, best, held, level=level, unit=unit, held_out=held_out)
     said += learning_sentences(found, guess, unit)
     if several := len({point.size for curve in found.values() for point in curve.points}) > 1:

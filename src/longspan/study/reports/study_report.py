@@ -81,8 +81,11 @@ def _headlines(page: Document, results: StudyResults, target: str) -> None:
     ranked = sorted(ends, key=lambda name: ends[name].mean)
     of = f" for {target}" if len(results.targets) > 1 else ""
     decision = results.facts.get("decision") or {}
-    if decision.get("target") == target and decision["choose"] is not None:
-        page.headline(f"choose{of} with {decision['decide_at']:,g} training rows", decision["choose"], decision["says"])
+    if decision.get("target") == target:
+        closed = decision["reason"] in ("decided", "no difference that matters")
+        undecided = "too close to call" if decision["choose"] is not None else "not decided"
+        value = decision["choose"] if closed else undecided
+        page.headline(f"choose{of} with {decision['decide_at']:,g} training rows", value, decision["says"])
     else:
         page.headline(f"choose{of} with {last:,} training rows", *_choice(results, target, ranked, ends, unit))
     pairs = itertools.combinations(found, 2)

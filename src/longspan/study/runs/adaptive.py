@@ -13,7 +13,14 @@ from longspan.study.formatting import say_chance
 from longspan.study.plan import Plan
 from longspan.study.run_grid import RunGrid
 from longspan.study.runs.runs import Failure, Run, RunResult
-from longspan.study.statistics.decide import Decision, Progress, check_decision, next_step, wrong_probability
+from longspan.study.statistics.decide import (
+    Decision,
+    Progress,
+    check_decision,
+    first_round_seconds,
+    next_step,
+    wrong_probability,
+)
 from longspan.study.statistics.held_out_rows import HeldOutRows
 from longspan.study.statistics.paired_difference import rows_covariance
 
@@ -128,7 +135,7 @@ class AdaptiveRuns:
             "rows_wrong": None,
         }
         if decision is None or decision.leader is None:
-            return found | {"says": "Not decided: too few runs of the same seed are finished."}
+            return found | {"says": self._too_few(decision)}
         chosen = self._plan.strategies[decision.leader]
         elsewhere = self._wrong_on_rows_like_these(decision.leader, held_out)
         by = f" by more than {rule.worth:g}" if rule.worth else ""
@@ -138,6 +145,17 @@ class AdaptiveRuns:
             text += f" on these held-out rows and {say_chance(elsewhere)} on rows like these"
         told = {"reason": decision.reason, "choose": chosen, "wrong": decision.wrong, "rows_wrong": elsewhere}
         return found | told | {"says": f"{text}."}
+
+    def _too_few(self, decision: Decision | None) -> str:
+        """Why nothing could be weighed."""
+        if decision is None or decision.reason != "budget spent":
+            return "Not decided: too few runs of the same seed are finished."
+        needed = first_round_seconds(self._progress())
+        return (
+            f"Not decided: seconds={self._rule.seconds:g} is too little for a first round of runs, two seeds at the "
+            f"smallest size and one at a middle size for each strategy, which takes about {needed:.2g} s. What is "
+            "finished is kept."
+        )
 
     def _wrong_on_rows_like_these(self, leader: int, held_out: HeldOutRows | None) -> float | None:
         """None where errors of rows are not known."""

@@ -92,9 +92,15 @@ def _is_evaluator(value: Any) -> bool:
 
 
 def _is_decision(value: Any) -> bool:
-    if not _dict_of(_is_plain)(value) or not {"target", "decide_at", "choose", "wrong", "rows_wrong", "says"} <= set(
-        value
-    ):
+    if not _dict_of(_is_plain)(value) or not {
+        "target",
+        "decide_at",
+        "reason",
+        "choose",
+        "wrong",
+        "rows_wrong",
+        "says",
+    } <= set(value):
         return False
     numbers = _is_number(value["decide_at"]) and all(
         value[name] is None or _is_number(value[name]) for name in ("wrong", "rows_wrong")

@@ -15,7 +15,15 @@ import numpy as np
 from longspan.errors import StudyError
 from longspan.study.statistics.paired_difference import PairedDifference, paired_difference
 
-__all__ = ["FARTHEST_DECISION", "Decision", "Progress", "check_decision", "next_step", "wrong_probability"]
+__all__ = [
+    "FARTHEST_DECISION",
+    "Decision",
+    "Progress",
+    "check_decision",
+    "first_round_seconds",
+    "next_step",
+    "wrong_probability",
+]
 
 FARTHEST_DECISION = 4.0
 """A decision is not made beyond this many times the largest size of a study."""
@@ -180,7 +188,16 @@ def expected_seconds(progress: Progress, strategy: int, size: int) -> float:
         return max(1e-6, (per_size[near] or 0.0) * float(progress.sizes[size] / progress.sizes[near]))
     rates = progress.seconds / progress.sizes[None, :, None]
     rate = _mean(rates)
-    return max(1e-6, (rate or 1.0) * float(progress.sizes[size]))
+    return max(1e-6, (rate or 0.0) * float(progress.sizes[size]))  # of nothing known: the first run tells
+
+
+def first_round_seconds(progress: Progress) -> float:
+    """What all runs take that are needed before anything can be weighed, finished ones included."""
+    return sum(
+        seeds * expected_seconds(progress, strategy, size)
+        for size, seeds in _first_round(len(progress.sizes))
+        for strategy in range(len(progress.errors))
+    )
 
 
 def _exceeds(progress: Progress, run: tuple[int, int, int], budget: float | None) -> bool:
@@ -246,10 +263,14 @@ def _refuted(apart: PairedDifference | None, worth: float, enough: float) -> boo
     return on_this_side and float(apart.posterior.log_evidence_against(margin)[-1]) >= enough
 
 
+def _first_round(sizes: int) -> tuple[tuple[int, int], ...]:
+    """Size and number of seeds: two at the smallest size, one at a middle size."""
+    return (0, _FIRST_SEEDS), (max(1, sizes // 2), 1)
+
+
 def _first_runs(open_runs: np.ndarray, errors: np.ndarray) -> tuple[int, int, int] | None:
     """Before anything can be weighed: two seeds at the smallest size and one at a middle size, for every strategy."""
-    middle = max(1, open_runs.shape[1] // 2)
-    for size, seeds in ((0, _FIRST_SEEDS), (middle, 1)):
+    for size, seeds in _first_round(open_runs.shape[1]):
         for strategy in range(open_runs.shape[0]):
             done = int(np.isfinite(errors[strategy, size]).sum())
             (left,) = np.nonzero(open_runs[strategy, size])
