@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import tarfile
 import wave
@@ -214,6 +215,25 @@ def rt_polarity():
     return {"rt-polaritydata.public.tar.gz": tar_gz(files)}, (2,)
 
 
+def multi30k():
+    """Adjectives stand before the noun in one language and behind it in the others."""
+    french = {"red": "rouge", "large": "large", "house": "maison", "car": "voiture", "door": "porte", "chair": "chaise"}
+    pairs = [
+        (f"A {colour} {noun} and a {other}.", f"Une {french[noun]} {french[colour]} et une {french[other]}.")
+        for colour, noun, other in itertools.product(("red", "large"), *2 * (("house", "car", "door", "chair"),))
+    ]  # fmt: skip
+    contents = {}
+    for name, rows in (
+        ("train", slice(0, 26)),
+        ("val", slice(26, 28)),
+        *((f"test_{y}_flickr", slice(28, 32)) for y in (2016, 2017)),
+    ):
+        for language, place in (("en", 0), ("fr", 1), ("de", 1)):
+            lines = "".join(f"{pair[place]}\n" for pair in pairs[rows])
+            contents[f"multi30k/{name}.{language}.gz"] = gzip.compress(lines.encode(), mtime=0)
+    return contents, (4, 4, 4)
+
+
 def wider_face():
     """One face on each photo: a bright rectangle."""
     rng = np.random.default_rng(5)
@@ -233,7 +253,7 @@ def wider_face():
 MADE = {
     "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
-    "rt-polarity": rt_polarity,
+    "rt-polarity": rt_polarity, "multi30k": multi30k,
 }  # fmt: skip
 
 

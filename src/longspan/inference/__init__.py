@@ -7,6 +7,7 @@ from longspan.inference.conformal import Conformal, Coverage, conformal
 from longspan.inference.ensemble import Ensemble
 from longspan.inference.linear_text import LinearText
 from longspan.inference.load import load
+from longspan.inference.phrase_translator import PhraseTranslator
 from longspan.inference.prediction import Prediction, predictions_to_frame
 from longspan.inference.predictor import Predictor
 from longspan.inference.sliding_windows import slide
@@ -18,6 +19,7 @@ __all__ = [
     "Coverage",
     "Ensemble",
     "LinearText",
+    "PhraseTranslator",
     "Prediction",
     "Predictor",
     "Transcript",

@@ -15,6 +15,7 @@ from longspan.inference import Ensemble, Predictor
 from longspan.inference.boosted import TREES_FORMAT, BoostedTrees
 from longspan.inference.linear_text import LINEAR_TEXT_FORMAT, LinearText
 from longspan.inference.load import from_file
+from longspan.inference.phrase_translator import PHRASES_FORMAT, PhraseTranslator
 from longspan.pipeline.components import Component, HandIn, component_kind
 from longspan.pipeline.pipeline import Pipeline
 from longspan.pipeline.save import PIPELINE_FORMAT
@@ -31,8 +32,8 @@ def load(
     model: nn.Module | None = None,
     functions: Mapping[str, Any] | None = None,
     device: str = "auto",
-) -> Predictor | Ensemble | Pipeline | BoostedTrees | LinearText:
-    """What `save` wrote: a network, an ensemble, a pipeline, trees, or weights of words. Nothing in it is executed.
+) -> Predictor | Ensemble | Pipeline | BoostedTrees | LinearText | PhraseTranslator:
+    """What `save` wrote: a network, ensemble, pipeline, trees, weights of words, or phrases. Nothing in it is executed.
 
     Args:
         path: The file.
@@ -48,7 +49,8 @@ def load(
     """
     path = Path(path)
     tensors, described = read_tensors(path)
-    arrays = {TREES_FORMAT["format"]: BoostedTrees, LINEAR_TEXT_FORMAT["format"]: LinearText}
+    arrays = {TREES_FORMAT["format"]: BoostedTrees, LINEAR_TEXT_FORMAT["format"]: LinearText,
+              PHRASES_FORMAT["format"]: PhraseTranslator}  # fmt: skip
     if described.get("format") in arrays:
         if functions or model is not None:
             raise ConfigError(f"{path} holds no network, so model= and functions= are of no use.")

@@ -19,6 +19,7 @@ from longspan.systems.sound_as_image import SOUND_AS_IMAGE
 from longspan.systems.spoken.spoken_numbers import SPOKEN_NUMBERS
 from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System
+from longspan.systems.translate import TRANSLATE
 
 __all__ = ["SYSTEMS", "System", "SystemRun", "find_system"]
 
@@ -28,7 +29,7 @@ SYSTEMS = Registry[System]("system", name_of=lambda system: system.name, summary
 for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
-    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS,
+    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS, TRANSLATE,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

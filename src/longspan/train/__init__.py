@@ -14,6 +14,7 @@ from longspan.train.cross_validation import CrossValidation, cross_validate
 from longspan.train.label_review import SuspectLabel
 from longspan.train.learner import Learner
 from longspan.train.loop import SupervisedStep
+from longspan.train.phrase_translation import PhraseTranslation
 from longspan.train.recipe import Recipe
 from longspan.train.state import TrainState
 from longspan.train.step import StepInfo, TrainStep
@@ -29,6 +30,7 @@ __all__ = [
     "EarlyStopping",
     "Learner",
     "Phase",
+    "PhraseTranslation",
     "Recipe",
     "StepInfo",
     "Strategy",

@@ -1,0 +1,205 @@
+"""English to French: word by word, in stages, in between, and end to end, on the same test sets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, final
+
+import longspan as ls
+from longspan.errors import ConfigError
+from longspan.metrics.translation import bleu, chrf, copied_fraction, output_vocabulary
+from longspan.report import Document
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+
+__all__ = ["TRANSLATE", "TranslateOptions"]
+
+_STAGED = ("staged", "word-by-word")
+_TESTS = {"test": "test2016", "test_2017": "test2017"}
+_SAMPLES = 25
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TranslateOptions:
+    """Options of translate."""
+
+    strategy: Literal["transformer", "gru", "staged", "word-by-word"] = "transformer"
+    """transformer, gru: end to end. staged: word alignment, phrases, language model and a beam search. word-by-word:
+    IBM model 1 and phrases of one word, in order."""
+    train_rows: int | None = None
+    """Train on so many sentences of Multi30k only, for a learning curve; 29,000 are there."""
+    tatoeba: bool = False
+    """Train on the sentences of Tatoeba too."""
+    vocab: int = 5000
+    """Sub-words of each language, for networks."""
+    width: int = 160
+    """Of embeddings and layers."""
+    layers: int = 3
+    """Of encoder and decoder of the transformer."""
+    dropout: float = 0.25
+    """Probability that a value is dropped."""
+    epochs: int = 30
+    """Passes over the training rows; 0 needs a training to resume."""
+    lr: float = 3e-3
+    """Peak learning rate."""
+    batch_size: int = 128
+    """Sentences in a step."""
+    beam: int = 5
+    """Beginnings of a translation that the search of a network keeps."""
+    resume: bool = False
+    """Go on with the training that was interrupted in this folder."""
+    limit: int | None = None
+    """Use only this many sentences of each part, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("train_rows", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 20:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least 20, got {value}.")
+        if self.epochs < 1 or self.batch_size < 1 or self.beam < 1:
+            raise ConfigError("--epochs, --batch-size and --beam must be at least 1.")
+        if self.vocab < 300:
+            raise ConfigError(f"--vocab must be at least 300, got {self.vocab}.")
+
+
+def _run(options: TranslateOptions, run: SystemRun) -> None:
+    parts = _parts(options, run.seed)
+    task = _task(parts, options, run.seed)
+    run.say(f"{len(task.train):,} sentences to train on; {options.strategy}.")
+    started = time.perf_counter()
+    if options.strategy in _STAGED:
+        model: Any = _staged(options).train(task, seed=run.seed, tell=run.say)
+    else:
+        model = _network(task, options, run)
+    seconds = time.perf_counter() - started
+    translate: Callable[[Sequence[str]], list[str]] = lambda texts: [each["fr"] for each in model.predict(list(texts))]  # noqa: E731
+    metrics, details, samples = {}, {}, []
+    training = task.table.frame["fr"].gather(task.train.numpy()).to_list()
+    for part, name in _TESTS.items():
+        sources, wanted = parts[part]["en"], parts[part]["fr"]
+        began = time.perf_counter()
+        found = translate(sources)
+        took = time.perf_counter() - began
+        score = bleu(found, wanted, lowercase=True)
+        metrics |= {
+            f"bleu_{name}": score.score,
+            f"cased_bleu_{name}": bleu(found, wanted).score,
+            f"chrf_{name}": chrf(found, wanted),
+            f"exact_{name}": sum(a == b for a, b in zip(found, wanted, strict=True)) / len(wanted),
+            f"copied_{name}": copied_fraction(found, training),
+            f"sentences_per_second_{name}": len(sources) / took,
+        }
+        details |= {"signature": score.signature, f"words_{name}": output_vocabulary(found)}
+        run.say(f"{name}: lower-cased BLEU {score.score:.2f} ({score.signature})")
+        samples += [
+            {"English": a, "translation": b, "reference": c} for a, b, c in zip(sources, found, wanted, strict=True)
+        ][:_SAMPLES]
+    metrics = {"error": 1 - metrics["chrf_test2016"] / 100, **metrics}
+    with TemporaryDirectory() as folder:
+        path = model.save(Path(folder) / "model.safetensors")
+        run.finish(
+            path, metrics, train_seconds=seconds, options=asdict(options), details=details,
+            report=_report(metrics, details, samples, options),
+        )  # fmt: skip
+
+
+def _parts(options: TranslateOptions, seed: int) -> dict[str, ls.Table]:
+    """The parts of Multi30k as tables of their own, and Tatoeba with the training rows."""
+    table = ls.datasets.load("multi30k").select("en", "fr", "part")
+    places: dict[str, list[int]] = {}
+    for row, part in enumerate(table["part"]):
+        places.setdefault(part, []).append(row)
+    parts = {part: table.take(rows[: options.limit]) for part, rows in places.items()}
+    if options.train_rows is not None and options.train_rows < len(parts["train"]):
+        parts["train"] = parts["train"].sample(options.train_rows, seed=seed)
+    return parts
+
+
+def _task(parts: dict[str, ls.Table], options: TranslateOptions, seed: int) -> ls.Task:
+    """Training and validation rows as a task; the test rows are kept apart."""
+    import polars as pl
+
+    frames = [parts["train"].frame, parts["valid"].frame]
+    if options.tatoeba:
+        more = ls.datasets.load("tatoeba-en-fr").frame.filter(pl.col("part") == "train")
+        frames.append(more.select("en", "fr", "part").head(options.limit))
+    tokens = _tokens(options)
+    columns = {"en": ls.Text(tokenizer=tokens), "fr": ls.Text(tokenizer=tokens), "part": ls.Category()}
+    table = ls.Table(pl.concat(frames), columns)
+    # Captions that are in several parts as published stay there.
+    return ls.Task(table.split(column="part", seed=seed), "en", "fr", allow_leaks=True)
+
+
+def _tokens(options: TranslateOptions) -> ls.Tokenizer:
+    if options.strategy in _STAGED:
+        return ls.WordTokens()
+    return ls.SubwordTokens(max_size=options.vocab)
+
+
+def _staged(options: TranslateOptions) -> ls.PhraseTranslation:
+    if options.strategy == "word-by-word":
+        return ls.PhraseTranslation(alignment="ibm1", longest=1, order=1, reordering=0, trials=0)
+    return ls.PhraseTranslation()
+
+
+def _network(task: ls.Task, options: TranslateOptions, run: SystemRun) -> ls.Predictor:
+    """A trained network, with the beam search in place of the greedy one that measures epochs."""
+    width, inner = options.width, 2 * options.width
+    if options.strategy == "transformer":
+        model: Any = ls.TextTransformerConfig(
+            width=width, layers=options.layers, heads=4, inner=inner, dropout=options.dropout, pool="none"
+        )
+    else:
+        model = ls.TextRNNConfig(
+            cell="gru", width=width, hidden=width // 2, word_dropout=0.0, input_dropout=options.dropout,
+            output_dropout=options.dropout, pool="none",
+        )  # fmt: skip
+    head = ls.Generate(
+        decoder=options.strategy, width=width, depth=options.layers, heads=4, inner=inner, dropout=options.dropout,
+        max_length=80,
+    )  # type: ignore[arg-type]  # fmt: skip
+    learner = ls.Learner(
+        task,
+        model,
+        heads={"fr": head},
+        config=ls.TrainConfig(batch_size=options.batch_size, clip_norm=1.0, beta2=0.98, weight_decay=1e-4),
+        seed=run.seed,
+        progress=not run.quiet,
+    )
+    folder = run.folder / "checkpoints"
+    run.when_stopped = f"The training goes on with --resume; its checkpoints are in {folder}."
+    if options.resume:
+        learner.resume(folder)
+    else:
+        learner.fit(options.epochs, lr=options.lr, schedule="one_cycle", warmup=0.15, checkpoints=folder)
+    return learner.predictor().with_options("fr", beam=options.beam)
+
+
+def _report(
+    metrics: dict[str, float], details: dict[str, Any], samples: list[dict[str, str]], options: TranslateOptions
+) -> Callable[[], Document]:
+    def make() -> Document:
+        page = Document("translate", subtitle=f"English to French, {options.strategy}")
+        page.headline("BLEU, 2016", f"{metrics['bleu_test2016']:.1f}", "small letters")
+        page.headline("BLEU, 2017", f"{metrics['bleu_test2017']:.1f}", details["signature"])
+        page.section("Translations of test sentences")
+        page.table(samples)
+        page.section("Settings")
+        return page.settings(asdict(options)).environment()
+
+    return make
+
+
+TRANSLATE = System(
+    name="translate",
+    summary="Translates English captions to French: word by word, in stages by phrases, or end to end.",
+    needs="the data set multi30k, the extra text, and minutes (in stages) to an hour (end to end)",
+    options=TranslateOptions,
+    run=_run,
+)
