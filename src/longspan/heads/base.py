@@ -132,6 +132,11 @@ class Head(ABC):
         del targets
         return None
 
+    def target_lengths(self, targets: torch.Tensor) -> torch.Tensor | None:
+        """Steps that learning each target takes, `(B,)`, where rows of like length belong in one batch; else None."""
+        del targets
+        return None
+
     def class_targets(self, targets: torch.Tensor) -> torch.Tensor | None:
         """Which of its K classes each row has, `(B, K)` bool; None for targets that are not classes of a whole row.
 

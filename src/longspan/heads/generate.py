@@ -174,6 +174,10 @@ class Generate(Head):
             first_token=0 if self._text.tokenizer is not None else _FIRST_CHARACTER,
         )
 
+    def target_lengths(self, targets: torch.Tensor) -> torch.Tensor:
+        """Tokens of each."""
+        return (targets >= 0).sum(dim=1)
+
     def outputs_fault(self, outputs: object, rows: int) -> str | None:
         """Other than `GenerateOutputs`, or texts of another number of rows."""
         if not isinstance(outputs, GenerateOutputs):

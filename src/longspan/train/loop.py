@@ -21,6 +21,7 @@ from longspan.train.mixup import draw_mixture
 from longspan.train.optimization.optimizer import clip_gradients, set_rates
 from longspan.train.optimization.schedules import lr_factor, momentum_at
 from longspan.train.protection.guards import GuardedStep
+from longspan.train.sequence_lengths import row_lengths
 from longspan.train.state import Run, TrainState
 from longspan.train.step import StepInfo
 from longspan.train.validation import validate
@@ -94,7 +95,7 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         step.start_epoch()
         epoch = run.epochs_before + state.epoch
         rows = run.train if run.weights is None else draw_by_weight(run.train, run.weights, epoch, run.seed)
-        order = epoch_order(rows, epoch, run.seed, config.batch_size, run.source.samples.lengths(rows))
+        order = epoch_order(rows, epoch, run.seed, config.batch_size, row_lengths(run.source.samples, rows, run.heads))
         drawn = order if run.weights is None else draw_numbers(order)
         augment_params = epoch_augment_params(config.augment, run.inputs, drawn, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]

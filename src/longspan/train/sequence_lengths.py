@@ -1,4 +1,4 @@
-"""Texts that are longer than their recording can hold, found before the first step."""
+"""Lengths of rows: which of them belong in one batch, and texts that are longer than their recording can hold."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import torch
 
 from longspan.columns import Column
-from longspan.data import Task
+from longspan.data import Samples, Task
 from longspan.errors import Fault
 from longspan.heads import Head
 from longspan.models import Backbone
 
-__all__ = ["find_too_long"]
+__all__ = ["find_too_long", "row_lengths"]
 
 
 def find_too_long(
@@ -51,3 +51,19 @@ def find_too_long(
                     "Check text and recording, or take a network with a smaller stride.",
                 )
     return dict(sorted(found.items()))
+
+
+def row_lengths(samples: Samples, rows: torch.Tensor, heads: Mapping[str, Head]) -> torch.Tensor | None:
+    """`(N,)` int64 by which rows of like length find each other: by their inputs, then by targets that are written.
+
+    None where no input is ragged. The numbers are no lengths where a head has lengths of targets: they are ordered as
+    pairs of both are.
+    """
+    order = samples.lengths(rows)
+    for name, head in heads.items() if order is not None and len(rows) else ():
+        store = samples.targets[name]
+        counts = head.target_lengths(store.read(rows)) if store.in_memory else None
+        if counts is not None:
+            assert order is not None
+            order = order * (int(counts.max()) + 1) + counts
+    return order
