@@ -78,8 +78,7 @@ def main():
     )
     learner = ls.Learner(task, encoder, heads={"fr": head}, config=config, seed=0, progress=False, device="cpu")
     samples, rows = task.samples, task.train
-    lengths = row_lengths(samples, rows, learner.heads)
-    order = epoch_order(rows, 0, 0, chosen.batch_size, lengths)
+    order = epoch_order(rows, 0, 0, chosen.batch_size, *row_lengths(samples, rows, learner.heads))
     real = padded = 0
     for batch in samples.batches(order, chosen.batch_size):
         counts = (batch.targets["fr"] >= 0).sum(dim=1) + 1

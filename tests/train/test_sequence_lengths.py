@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
+import torch
 
 import longspan as ls
+from longspan.columns.ragged import pad
+from longspan.data import Samples
+from longspan.data.batches.order import POOL_BATCHES, epoch_order
+from longspan.data.batches.store import RaggedStore, Store
 from longspan.errors import DataError
+from longspan.heads import Generate, Transcribe
+from longspan.train.sequence_lengths import row_lengths
 
 
 def table(texts, seconds, valid=(3,)):
@@ -59,3 +66,25 @@ def test_characters_that_no_training_row_has_are_named():
     rows = table(["ab", "ba", "ab", "aç"], [0.3] * 4)
     with pytest.raises(DataError, match=r"'ç'.* in 'aç' occurs in no training row"):
         learner(rows)
+
+
+def test_rows_of_like_length_by_input_and_target_find_each_other():
+    generator = torch.Generator().manual_seed(0)
+    count = 2000
+    sources, targets = (torch.randint(1, 9, (count,), generator=generator) for _ in range(2))
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), sources.cumsum(0)])
+    slots = np.arange(count)
+    texts = pad([torch.zeros(int(n), dtype=torch.int64) for n in targets], -1).values
+    samples = Samples(
+        {"in": RaggedStore(torch.zeros(int(offsets[-1]), dtype=torch.int64), offsets, slots, {})},
+        {"out": Store(texts, slots, {})},
+    )
+    rows = torch.arange(count)
+    plain, pool = row_lengths(samples, rows, {"out": Transcribe()})
+    assert torch.equal(plain, sources)
+    assert pool == POOL_BATCHES
+    both, pool = row_lengths(samples, rows, {"out": Generate()})
+    order = epoch_order(rows, 0, 0, 20, both, pool)
+    padded = sum(20 * int(sources[part].max() + targets[part].max()) for part in order.split(20))
+    assert padded < 1.1 * int((sources + targets).sum())
+    assert sorted(order.tolist()) == rows.tolist()

@@ -128,7 +128,7 @@ def _task(parts: dict[str, ls.Table], options: TranslateOptions, seed: int) -> l
     frames = [parts["train"].frame, parts["valid"].frame]
     if options.tatoeba:
         more = ls.datasets.load("tatoeba-en-fr").frame.filter(pl.col("part") == "train")
-        frames.append(more.select("en", "fr", "part"))[: options.limit])
+        frames.append(more.select("en", "fr", "part")[: options.limit])
     tokens = _tokens(options)
     columns = {"en": ls.Text(tokenizer=tokens), "fr": ls.Text(tokenizer=tokens), "part": ls.Category()}
     table = ls.Table(pl.concat(frames), columns)
@@ -161,9 +161,14 @@ def _network(task: ls.Task, options: TranslateOptions, run: SystemRun) -> ls.Pre
             output_dropout=options.dropout, pool="none",
         )  # fmt: skip
     head = ls.Generate(
-        decoder="gru" if options.strategy == "gru" else "transformer", width=width, depth=options.layers, heads=4, inner=inner, dropout=options.dropout,
+        decoder="gru" if options.strategy == "gru" else "transformer",
+        width=width,
+        depth=options.layers,
+        heads=4,
+        inner=inner,
+        dropout=options.dropout,
         max_length=80,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )
     learner = ls.Learner(
         task,
         model,

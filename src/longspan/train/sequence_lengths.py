@@ -8,6 +8,7 @@ import torch
 
 from longspan.columns import Column
 from longspan.data import Samples, Task
+from longspan.data.batches.order import POOL_BATCHES
 from longspan.errors import Fault
 from longspan.heads import Head
 from longspan.models import Backbone
@@ -53,17 +54,17 @@ def find_too_long(
     return dict(sorted(found.items()))
 
 
-def row_lengths(samples: Samples, rows: torch.Tensor, heads: Mapping[str, Head]) -> torch.Tensor | None:
-    """`(N,)` int64 by which rows of like length find each other: by their inputs, then by targets that are written.
+def row_lengths(samples: Samples, rows: torch.Tensor, heads: Mapping[str, Head]) -> tuple[torch.Tensor | None, int]:
+    """`(N,)` int64 by which rows of like length find each other, and among how many batches they are sought.
 
-    None where no input is ragged. The numbers are no lengths where a head has lengths of targets: they are ordered as
-    pairs of both are.
+    None where no input is ragged. Where a head has lengths of targets the order is that of pairs: by inputs, then by
+    targets. Rows that are alike in both are rarer, so they are sought among more.
     """
-    order = samples.lengths(rows)
+    order, pool = samples.lengths(rows), POOL_BATCHES
     for name, head in heads.items() if order is not None and len(rows) else ():
         store = samples.targets[name]
         counts = head.target_lengths(store.read(rows)) if store.in_memory else None
         if counts is not None:
             assert order is not None
-            order = order * (int(counts.max()) + 1) + counts
-    return order
+            order, pool = order * (int(counts.max()) + 1) + counts, 8 * POOL_BATCHES
+    return order, pool

@@ -11,7 +11,8 @@ from longspan.randomness import permutation, uniform
 
 __all__ = ["check_batch_size", "draw_by_weight", "draw_numbers", "epoch_order", "split_evenly"]
 
-_POOL_BATCHES = 32  # rows are sorted by length among so many batches, which leaves enough chance in who meets whom
+POOL_BATCHES = 32
+"""Rows are sorted by length among so many batches, which leaves enough chance in who meets whom."""
 
 
 def check_batch_size(batch_size: Any) -> None:
@@ -60,7 +61,12 @@ def draw_numbers(rows: torch.Tensor) -> torch.Tensor:
 
 
 def epoch_order(
-    rows: torch.Tensor, epoch: int, seed: int, batch_size: int, lengths: torch.Tensor | None = None
+    rows: torch.Tensor,
+    epoch: int,
+    seed: int,
+    batch_size: int,
+    lengths: torch.Tensor | None = None,
+    pool_batches: int = POOL_BATCHES,
 ) -> torch.Tensor:
     """`rows` in the order of an epoch, to be cut by `split_evenly`.
 
@@ -74,11 +80,12 @@ def epoch_order(
         seed: The seed of the training.
         batch_size: Rows of a batch at most.
         lengths: `(N,)` steps of each of `rows`; None shuffles alone.
+        pool_batches: Batches among which rows are sorted.
     """
     shuffled = permutation(seed, "order", epoch, len(rows))
     if lengths is None:
         return rows[shuffled]
-    pools = shuffled.split(batch_size * _POOL_BATCHES)
+    pools = shuffled.split(batch_size * pool_batches)
     sizes = torch.tensor([len(part) for part in split_evenly(rows, batch_size)])
     spread = sizes[permutation(seed, "batch sizes", epoch, len(sizes))]
     batches = torch.cat([pool[lengths[pool].argsort(stable=True)] for pool in pools]).split(spread.tolist())
