@@ -262,8 +262,17 @@ class StudyResults:
         prices, needs = self._prices(needed=True)
         return cost_table(self._runs(), prices, needs, target=self._target(target), level=level)
 
-    def advice(self, *, target: str | None = None, wanted_error: float | None = None) -> list[str]:
-        """A few sentences that follow from the figures; first the decision, if the study was run until decided."""
+    def advice(
+        self, *, target: str | None = None, wanted_error: float | None = None, worth: float | None = None
+    ) -> list[str]:
+        """A few sentences that follow from the figures; first the decision, if the study was run until decided.
+
+        Args:
+            target: Whose error; may be left out where there is only one.
+            wanted_error: An error to reach; half the best one so far if None.
+            worth: A difference of errors that does not matter, in their unit; None: that of the decision, if there is
+                one, else 0.
+        """
         (prices, needs), target = self._prices(), self._target(target)
         decision = self.facts.get("decision") or {}
         decided = [decision["says"]] if decision.get("target") == target else []
@@ -271,6 +280,7 @@ class StudyResults:
             self._runs(), target=target, wanted_error=wanted_error, prices=prices or None, needs=needs or None,
             unit=self.unit(target), largest=self.largest(target),
             held_out=self.held_out(target), guess=self.guess(target), chosen_runs=bool(decided),
+            worth=(decision["worth"] if decided else 0.0) if worth is None else worth,
         )  # fmt: skip
 
     def extrapolate(self, strategy: str, size: float, *, target: str | None = None, beyond: bool = False) -> Forecast:

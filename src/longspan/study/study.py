@@ -420,9 +420,11 @@ class Study:
         """Curves over labelling cost; see `StudyResults.cost_table`."""
         return self.results.cost_table(target=target, level=level)
 
-    def advice(self, *, target: str | None = None, wanted_error: float | None = None) -> list[str]:
+    def advice(
+        self, *, target: str | None = None, wanted_error: float | None = None, worth: float | None = None
+    ) -> list[str]:
         """Sentences that follow from the figures; see `StudyResults.advice`."""
-        return self.results.advice(target=target, wanted_error=wanted_error)
+        return self.results.advice(target=target, wanted_error=wanted_error, worth=worth)
 
     def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:
         """The learning curves as an image; see `StudyResults.figure`."""

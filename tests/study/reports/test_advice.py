@@ -267,3 +267,11 @@ def test_a_strategy_that_only_guesses_has_not_learned_and_gets_no_law():
     early = runs({"late": lambda n: 0.9 if n < 200 else 0.3}, noise=0.005)
     (sentence,) = [each for each in advice(early, unit="%", guess=0.9) if "has not learned" in each]
     assert sentence == "late has not learned with 100 training rows: its error is that of guessing, 90 %."
+
+
+def test_with_a_difference_worth_having_the_choice_is_said_in_terms_of_it():
+    (said,) = (each for each in advice(runs(BOTH), unit="%", worth=0.01) if "does not matter" in each)
+    assert said.startswith("With 3,000 training rows whole is better by more than 1 % with probability above 99 %, ")
+    assert not any("does not matter" in each for each in advice(runs(BOTH), unit="%"))
+    single = " ".join(advice(runs(BOTH, seeds=1), worth=0.01))
+    assert "Whether the difference between whole and staged matters cannot be computed" in single

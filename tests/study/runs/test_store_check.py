@@ -97,6 +97,7 @@ def test_a_kept_model_lies_below_the_study(path, tmp_path, name):
         ("measures", {}, "does not name the error of 'side'"),
         ("task", {**FACTS["task"], "columns": {}}, "does not describe the target 'side'"),
         ("prices", {"cost": {"side": float("inf")}, "needs": {}}, "'prices' cannot be"),
+        ("decision", {"target": "side", "choose": "x"}, "'decision' cannot be"),
     ],
 )
 def test_facts_are_checked_before_they_are_used(place, value, words):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from longspan.errors import StudyError
 from longspan.study.cost import cost_per_row
 from longspan.study.formatting import percent, say_chance, say_error, say_interval, say_size
 from longspan.study.reports.advice_data import cost_sentences, data_sentences, learning_sentences
@@ -14,6 +15,7 @@ from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, crossover
 from longspan.study.statistics.curves import Curve, Point, curves
 from longspan.study.statistics.held_out_rows import HeldOutRows
+from longspan.study.statistics.preference import preference
 
 __all__ = ["advice"]
 
@@ -28,6 +30,7 @@ def advice(
     prices: Mapping[str, float] | None = None, needs: Mapping[str, Sequence[str]] | None = None,
     level: float = 0.95, seed: int = 0, unit: str = "", largest: float = math.inf,
     held_out: HeldOutRows | None = None, guess: float | None = None, chosen_runs: bool = False,
+    worth: float = 0.0,
 ) -> list[str]:  # fmt: skip
     """A few sentences about one target: who wins and how surely, from which size on, and what more data would bring.
 
@@ -48,6 +51,7 @@ def advice(
             those that hold on these rows alone say so. None where errors of rows are not known.
         guess: the error of guessing, which a strategy that has learned is better than; None where it is not known.
         chosen_runs: runs were chosen one at a time, so cells differ in their number on purpose.
+        worth: a difference of errors that does not matter; above 0 the choice is also said in terms of it.
 
     Raises:
         StudyError: prices that do not fit; see `longspan.study.cost.cost_per_row`.
@@ -68,6 +72,11 @@ def advice(
     }
     said = [*([] if chosen_runs else _about_missing(cells)), *_about_seeds(cells)]
     said += _about_winner(found, size, best, held, level=level, unit=unit, held_out=held_out)
+    if worth:
+        said += [
+            _about_worth(frame, best, name, size=size, worth=worth, target=cells.target, held_out=held_out, unit=unit)
+            for name in rivals
+        ]
     said += learning_sentences(found, guess, unit)
     if several := len({point.size for curve in found.values() for point in curve.points}) > 1:
         said += [
@@ -182,6 +191,14 @@ def _about_winner(
     if absent:
         said.append(f"{_joined(absent)} {'has' if len(absent) == 1 else 'have'} no result at {say_size(size)}.")
     return said
+
+
+def _about_worth(frame: Any, first: str, second: str, *, unit: str, **options: Any) -> str:
+    """Three probabilities: either is better by more than matters, or neither is."""
+    try:
+        return preference(frame, first, second, **options).sentence(unit)
+    except StudyError as error:  # too few runs of the same seeds
+        return f"Whether the difference between {first} and {second} matters cannot be computed: {error}"
 
 
 def _chances(each: Comparison) -> str:

@@ -91,22 +91,16 @@ def _is_evaluator(value: Any) -> bool:
     )
 
 
+_DECISION = frozenset({"target", "decide_at", "worth", "reason", "choose", "wrong", "rows_wrong", "says"})
+
+
 def _is_decision(value: Any) -> bool:
-    if not _dict_of(_is_plain)(value) or not {
-        "target",
-        "decide_at",
-        "reason",
-        "choose",
-        "wrong",
-        "rows_wrong",
-        "says",
-    } <= set(value):
+    if not _dict_of(_is_plain)(value) or not set(value) >= _DECISION:
         return False
-    numbers = _is_number(value["decide_at"]) and all(
-        value[name] is None or _is_number(value[name]) for name in ("wrong", "rows_wrong")
-    )
+    chances = all(value[name] is None or _is_number(value[name]) for name in ("wrong", "rows_wrong"))
     named = value["choose"] is None or _is_text(value["choose"])
-    return numbers and named and _is_text(value["target"]) and _is_text(value["says"])
+    words = all(_is_text(value[name]) for name in ("target", "reason", "says"))
+    return chances and named and words and _is_number(value["decide_at"]) and _is_number(value["worth"])
 
 
 _MISSING = object()
