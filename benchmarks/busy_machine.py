@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from longspan.report import describe_environment
+
 SETTINGS: dict[str, dict[str, str]] = {
     "OpenMP's default": {"GOMP_SPINCOUNT": "300000"},
     "longspan's default": {},
@@ -78,6 +80,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {cores} cores",
         "load_before": [round(each, 2) for each in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "results": results,
+        "environment": describe_environment(),
     }
     if options.out:
         options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

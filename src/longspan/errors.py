@@ -9,7 +9,7 @@ import difflib
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import final
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "UnknownNameError",
     "VaultError",
     "WeightsError",
+    "check_names",
     "data_error",
     "nearest",
     "unknown_name",
@@ -228,3 +229,10 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError
     hint = f" Did you mean {near!r}?" if near else ""
     listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
     return UnknownNameError(f"There is no {kind} {name!r:.200}.{hint} Valid: {listed}.")
+
+
+def check_names(kind: str, names: Iterable[str], valid: Collection[str]) -> None:
+    """Raise UnknownNameError for the first of `names`, each a `kind` ("setting", "column" ...), not among `valid`."""
+    for name in names:
+        if name not in valid:
+            raise unknown_name(kind, name, valid)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from longspan.audio.audio_io import read_header
 from longspan.audio.augment_params import AudioParams
-from longspan.errors import ConfigError, unknown_name
+from longspan.errors import ConfigError, check_names
 from longspan.randomness import hash64, uniform
 
 __all__ = ["AudioAugment"]
@@ -140,10 +140,7 @@ class AudioAugment:
 
         Recordings of noise are needed for training alone: those that are no longer there are left out.
         """
-        names = [each.name for each in fields(cls)]
-        for name in settings:
-            if name not in names:
-                raise unknown_name("audio augmentation setting", name, names)
+        check_names("audio augmentation setting", settings, [each.name for each in fields(cls)])
         present = tuple(path for path in settings.get("background", ()) if _readable(path))
         return cls(**{**settings, "background": present})
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from longspan.audio.framing import frame_count, frame_counts
 from longspan.audio.mel import mel_filters, mel_spectrogram, power_to_db
 from longspan.audio.mfcc import cepstrum, deltas
-from longspan.errors import ConfigError, unknown_name
+from longspan.errors import ConfigError, check_names
 
 __all__ = ["AudioFeatures"]
 
@@ -127,10 +127,7 @@ class AudioFeatures:
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
         """The features whose `to_json` gave `settings`; UnknownNameError for a setting that does not exist."""
-        names = [each.name for each in fields(cls)]
-        for name in settings:
-            if name not in names:
-                raise unknown_name("audio feature setting", name, names)
+        check_names("audio feature setting", settings, [each.name for each in fields(cls)])
         return cls(**settings)
 
     def _changes(self, features: Tensor, order: int, counts: Tensor) -> Tensor:

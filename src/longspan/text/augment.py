@@ -11,7 +11,7 @@ from typing import Any, Self, final
 import torch
 from torch import Tensor
 
-from longspan.errors import ConfigError, unknown_name
+from longspan.errors import ConfigError, check_names
 from longspan.randomness import uniform
 
 __all__ = ["TextAugment", "TextParams", "augment_tokens"]
@@ -107,10 +107,7 @@ class TextAugment:
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
         """The augmentation whose `to_json` gave `settings`; UnknownNameError for a setting that does not exist."""
-        names = [each.name for each in fields(cls)]
-        for name in settings:
-            if name not in names:
-                raise unknown_name("text augmentation setting", name, names)
+        check_names("text augmentation setting", settings, [each.name for each in fields(cls)])
         return cls(**settings)
 
 

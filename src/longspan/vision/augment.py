@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from longspan.errors import ConfigError, unknown_name
+from longspan.errors import ConfigError, check_names
 from longspan.randomness import uniform
 from longspan.vision.augment_params import AugmentParams, Fill, Geometry, affine_matrices
 
@@ -191,10 +191,7 @@ class Augment:
         Raises:
             UnknownNameError: a setting that does not exist.
         """
-        names = [each.name for each in fields(cls)]
-        for name in settings:
-            if name not in names:
-                raise unknown_name("augmentation setting", name, names)
+        check_names("augmentation setting", settings, [each.name for each in fields(cls)])
         return cls(**settings)
 
 

@@ -44,7 +44,7 @@ def test_learns_to_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"sizes": "10,100"}, "at least 20 images"), ({"sizes": "many"}, "whole numbers"), ({"steps": 0}, "--steps"),
+    [({"sizes": "10,100"}, "at least 20 rows"), ({"sizes": "many"}, "whole numbers"), ({"steps": 0}, "--steps"),
      ({"seeds": 0}, "--seeds"), ({"images": 3}, "--images"), ({"jobs": 0}, "--jobs")],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused(wrong, words):

@@ -11,16 +11,11 @@ from PIL import Image as PILImage
 
 import longspan as ls
 from longspan.systems.function_registry import load_with_functions
-from longspan.systems.numbers.read_numbers import (
-    check_study_options,
-    finish_study,
-    numbers_task,
-    parse_sizes,
-    run_study,
-)
+from longspan.systems.numbers.read_numbers import PRICES, check_study_options, finish_study, numbers_task
 from longspan.systems.numbers.stages import staged_pipeline
-from longspan.systems.numbers.strategies import END_TO_END, STAGED, line_reader
+from longspan.systems.numbers.strategies import END_TO_END, NEEDS, STAGED, line_reader
 from longspan.systems.result import MODEL, REPORT, SystemRun
+from longspan.systems.strategy_study import parse_sizes, run_study
 from longspan.systems.system import System
 
 if TYPE_CHECKING:
@@ -76,6 +71,8 @@ def _run(options: QuickstartOptions, run: SystemRun) -> None:
         seeds=options.seeds,
         budget=ls.Budget(steps=options.steps),
         jobs=options.jobs,
+        cost=PRICES,
+        needs=NEEDS,
     )
     seconds = time.perf_counter() - started
     run.say("\n" + _table(results) + "\n")

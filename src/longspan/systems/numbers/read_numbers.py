@@ -10,23 +10,27 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError, StudyError, unknown_name
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.numbers.strategies import LEARNED_STAGES, NEEDS, STAGED, reading_strategies
 from longspan.systems.result import SystemRun
+from longspan.systems.strategy_study import (
+    check_at_least,
+    largest_pipelines,
+    mean_errors,
+    parse_sizes,
+    parse_strategies,
+    run_study,
+)
 from longspan.systems.system import System
 
 if TYPE_CHECKING:
     from longspan.report import Document
     from longspan.study import StudyResults
-    from longspan.train import Strategy
 
 __all__ = [
-    "READ_NUMBERS", "STUDY", "ReadNumbersOptions", "check_study_options", "finish_study", "numbers_task", "parse_sizes",
-    "parse_strategies", "run_study",
+    "PRICES", "READ_NUMBERS", "ReadNumbersOptions", "check_study_options", "finish_study", "numbers_task",
 ]  # fmt: skip
 
-STUDY = "study.sqlite"
 SOURCES = "sources"
 PRICES = {"number": 1.0, "boxes": 6.0}
 """Cost of a label: typing a number, and drawing a box around each of its digits."""
@@ -60,50 +64,15 @@ class ReadNumbersOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.source < 20:
-            raise ConfigError(f"--source must be at least 20, got {self.source}.")
+        check_at_least(source=(self.source, 20))
         check_study_options(self.sizes, self.seeds, self.steps, self.images, self.jobs)
-        parse_strategies(self.strategies)
-
-
-def parse_strategies(text: str) -> list[str]:
-    """Names of strategies in their usual order.
-
-    Raises:
-        UnknownNameError: there is no such strategy.
-    """
-    if text == "all":
-        return list(NEEDS)
-    asked = [each.strip() for each in text.split(",")]
-    for name in asked:
-        if name not in NEEDS:
-            raise unknown_name("strategy", name, NEEDS)
-    return [name for name in NEEDS if name in asked]
+        parse_strategies(self.strategies, NEEDS)
 
 
 def check_study_options(sizes: str, seeds: int, steps: int, images: int, jobs: int | None) -> None:
     """Check the ranges; ConfigError for values that no study can run with."""
-    for name, value, least in (("seeds", seeds, 1), ("steps", steps, 1), ("images", images, 50), ("jobs", jobs, 1)):
-        if value is not None and value < least:
-            raise ConfigError(f"--{name} must be at least {least}, got {value}.")
+    check_at_least(seeds=(seeds, 1), steps=(steps, 1), images=(images, 50), jobs=(jobs, 1))
     parse_sizes(sizes)
-
-
-def parse_sizes(text: str) -> list[int]:
-    """Training sizes, ascending.
-
-    Raises:
-        ConfigError: a size is not a whole number, or below 20.
-    """
-    try:
-        sizes = sorted({int(each) for each in text.split(",")})
-    except ValueError:
-        raise ConfigError(
-            f"--sizes must be whole numbers separated by commas, like 100,300,1000; got {text!r}."
-        ) from None
-    if sizes[0] < 20:
-        raise ConfigError(f"--sizes must be at least 20 images each, got {sizes[0]}.")
-    return sizes
 
 
 def numbers_task(
@@ -129,44 +98,6 @@ def numbers_task(
     return ls.Task(split, inputs="image", targets="number", allow_leaks=True), train_digits
 
 
-def run_study(
-    run: SystemRun,
-    task: ls.Task,
-    strategies: Mapping[str, Strategy],
-    *,
-    sizes: list[int],
-    seeds: int,
-    budget: ls.Budget,
-    jobs: int | None,
-) -> StudyResults:
-    """The study in the folder of the run; trainings that an earlier call finished are not run again."""
-    from joblib import cpu_count
-
-    path = run.folder / STUDY
-    if run.force:
-        for old in (path, *run.folder.glob(f"{STUDY}-*")):
-            old.unlink(missing_ok=True)
-    try:
-        study = ls.Study(
-            task,
-            strategies,
-            sizes,
-            [1000 * run.seed + i for i in range(seeds)],
-            budget=budget,
-            path=path,
-            evaluate_on="test",
-            cost=PRICES,
-            needs={name: NEEDS[name] for name in strategies},
-            keep_models="largest",
-        )
-    except StudyError as error:
-        hint = " --force starts over." if path.exists() else ""
-        raise StudyError(f"{error}{hint}") from error
-    run.when_stopped = f"Finished trainings are kept in {path}; the same command continues from there."
-    study.run(jobs=jobs or cpu_count(), progress=not run.quiet)
-    return study.results
-
-
 def finish_study(
     run: SystemRun, results: StudyResults, task: ls.Task, *, options: Mapping[str, Any], seconds: float
 ) -> None:
@@ -175,11 +106,7 @@ def finish_study(
 
     largest = results.plan.sizes[-1]
     test = task.table.take(task.open_vault("ceiling analysis and readings for the report").numpy())
-    errors = {name: curve.points[-1].mean for name, curve in results.curves().items() if curve.points}
-    if not errors:
-        failed = results.failures()
-        first = f" The first says: {failed['message'][0]}" if len(failed) else ""
-        raise ConfigError(f"No training of the study was finished, so there is no result.{first}")
+    errors = {name: error for (name, _), error in mean_errors(results).items()}  # of the largest size that was trained
 
     def add_sections(page: Document) -> None:
         _add_ceiling(page, results, test)
@@ -195,11 +122,7 @@ def finish_study(
 def _add_ceiling(page: Document, results: StudyResults, test: ls.Table) -> None:
     """Ceiling analysis of each pipeline at the largest size."""
     size, seed = results.plan.sizes[-1], results.plan.seeds[0]
-    missing = {run.strategy for run in results.missing() if run.size == size and run.seed == seed}
-    pipelines = [name for name in (STAGED, LEARNED_STAGES) if name in results.plan.strategies and name not in missing]
-    for number, name in enumerate(pipelines):
-        pipeline = load_with_functions(results.model(name, size, seed))
-        assert isinstance(pipeline, ls.Pipeline)
+    for number, (name, pipeline) in enumerate(largest_pipelines(results, (STAGED, LEARNED_STAGES))):
         ceiling = pipeline.ceiling(test.take(np.arange(min(len(test), _CEILING_ROWS))))
         if not number:
             page.section("Ceiling analysis").text(
@@ -239,7 +162,7 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     task, digits = numbers_task(options.data, sizes[-1], options.images, run.seed)
     source_seed = run.seed if options.source_seed is None else options.source_seed
     known = reading_strategies(digits, source=options.source, seed=source_seed, keep_in=run.folder / SOURCES)
-    strategies = {name: known[name] for name in parse_strategies(options.strategies)}
+    strategies = {name: known[name] for name in parse_strategies(options.strategies, NEEDS)}
     run.say(
         f"{sizes[-1]:,} training images of numbers of 3 to 6 digits, {options.images:,} test images sealed;\n"
         f"{_count(strategies, 'strategy', 'strategies')} x {_count(sizes, 'size')} x "
@@ -247,7 +170,17 @@ def _run(options: ReadNumbersOptions, run: SystemRun) -> None:
     )
     started = time.perf_counter()
     budget = ls.Budget(steps=options.steps)
-    results = run_study(run, task, strategies, sizes=sizes, seeds=options.seeds, budget=budget, jobs=options.jobs)
+    results = run_study(
+        run,
+        task,
+        strategies,
+        sizes=sizes,
+        seeds=options.seeds,
+        budget=budget,
+        jobs=options.jobs,
+        cost=PRICES,
+        needs=NEEDS,
+    )
     seconds = time.perf_counter() - started
     for sentence in results.advice():
         run.say(sentence)

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError, StudyError, unknown_name
+from longspan.errors import ConfigError, unknown_name
 from longspan.systems.function_registry import load_with_functions
-from longspan.systems.numbers.read_numbers import STUDY, parse_sizes
 from longspan.systems.result import SystemRun
 from longspan.systems.spoken.find_spoken_digits import RATE_HZ
 from longspan.systems.spoken.strategies import FEATURES, MIDDLE, NEEDS, PRETRAINED, STAGED, spoken_strategies
+from longspan.systems.strategy_study import (
+    check_at_least,
+    largest_pipelines,
+    mean_errors,
+    parse_sizes,
+    parse_strategies,
+    run_study,
+)
 from longspan.systems.system import System
 
 if TYPE_CHECKING:
@@ -46,35 +53,17 @@ class SpokenNumbersOptions:
     held_out: str = "theo,yweweler"
     """Speakers of the test recordings, separated by commas."""
     strategies: str = "all"
-    """Names of strategies, separated by commas."""
+    """Names of strategies, separated by semicolons, for names have commas."""
     jobs: int | None = None
     """Trainings at a time; default: one per core."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, value, least in (
-            ("seeds", self.seeds, 1), ("steps", self.steps, 1), ("recordings", self.recordings, 50),
-            ("jobs", self.jobs, 1),
-        ):  # fmt: skip
-            if value is not None and value < least:
-                raise ConfigError(f"--{name} must be at least {least}, got {value}.")
+        check_at_least(
+            seeds=(self.seeds, 1), steps=(self.steps, 1), recordings=(self.recordings, 50), jobs=(self.jobs, 1)
+        )
         parse_sizes(self.sizes)
-        parse_names(self.strategies)
-
-
-def parse_names(text: str) -> list[str]:
-    """Names of strategies in their usual order; a semicolon parts them, for names have commas.
-
-    Raises:
-        UnknownNameError: there is no such strategy.
-    """
-    if text == "all":
-        return list(NEEDS)
-    asked = [each.strip() for each in text.split(";")]
-    for name in asked:
-        if name not in NEEDS:
-            raise unknown_name("strategy", name, NEEDS)
-    return [name for name in NEEDS if name in asked]
+        parse_strategies(self.strategies, NEEDS, ";")
 
 
 def spoken_task(
@@ -103,43 +92,29 @@ def spoken_task(
 
 
 def _run(options: SpokenNumbersOptions, run: SystemRun) -> None:
-    from joblib import cpu_count
-
     sizes = parse_sizes(options.sizes)
     held_out = tuple(each.strip() for each in options.held_out.split(","))
     task = spoken_task(sizes[-1], options.recordings, run.seed, held_out=held_out)
     known = spoken_strategies()
-    strategies = {name: known[name] for name in parse_names(options.strategies)}
+    strategies = {name: known[name] for name in parse_strategies(options.strategies, NEEDS, ";")}
     run.say(
         f"{sizes[-1]:,} training recordings of numbers of 3 to 6 digits; {options.recordings:,} test recordings by "
         f"{' and '.join(held_out)}, sealed;\n"
         f"{len(strategies)} strategies x {len(sizes)} sizes x {options.seeds} seeds, {options.steps:,} steps each."
     )
-    path = run.folder / STUDY
-    if run.force:
-        for old in (path, *run.folder.glob(f"{STUDY}-*")):
-            old.unlink(missing_ok=True)
     started = time.perf_counter()
-    try:
-        study = ls.Study(
-            task,
-            strategies,
-            sizes,
-            [1000 * run.seed + i for i in range(options.seeds)],
-            budget=ls.Budget(steps=options.steps),
-            path=path,
-            evaluate_on="test",
-            error="character",
-            cost=PRICES,
-            needs={name: NEEDS[name] for name in strategies},
-            keep_models="largest",
-        )
-    except StudyError as error:
-        hint = " --force starts over." if path.exists() else ""
-        raise StudyError(f"{error}{hint}") from error
-    run.when_stopped = f"Finished trainings are kept in {path}; the same command continues from there."
-    study.run(jobs=options.jobs or cpu_count(), progress=not run.quiet)
-    results = study.results
+    results = run_study(
+        run,
+        task,
+        strategies,
+        sizes=sizes,
+        seeds=options.seeds,
+        budget=ls.Budget(steps=options.steps),
+        jobs=options.jobs,
+        cost=PRICES,
+        needs=NEEDS,
+        error="character",
+    )
     for sentence in results.advice():
         run.say(sentence)
     _finish(run, results, task, asdict(options), time.perf_counter() - started)
@@ -149,16 +124,7 @@ def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: Mappi
     """Write the report with ceiling analysis and readings, the result and the best model."""
     from longspan.study.reports.study_report import compose_report
 
-    curves = results.curves()
-    errors = {
-        f"digit errors, {name}, {point.size} recordings": point.mean
-        for name, curve in curves.items()
-        for point in curve.points
-    }
-    if not errors:
-        failed = results.failures()
-        first = f" The first says: {failed['message'][0]}" if len(failed) else ""
-        raise ConfigError(f"No training of the study was finished, so there is no result.{first}")
+    errors = {f"digit errors, {name}, {size} recordings": error for (name, size), error in mean_errors(results).items()}
     test = task.table.take(task.open_vault("ceiling analysis and readings for the report").numpy())
     ceilings = _ceilings(results, test)
 
@@ -183,16 +149,11 @@ def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: Mappi
 
 def _ceilings(results: StudyResults, test: ls.Table) -> dict[str, list[dict[str, Any]]]:
     """Ceiling analysis of each pipeline at the largest size, by strategy."""
-    size, seed = results.plan.sizes[-1], results.plan.seeds[0]
-    missing = {run.strategy for run in results.missing() if run.size == size and run.seed == seed}
     some = test.take(np.arange(min(len(test), _CEILING_ROWS)))
-    found = {}
-    for name in (STAGED, PRETRAINED, MIDDLE):
-        if name in results.plan.strategies and name not in missing:
-            pipeline = load_with_functions(results.model(name, size, seed))
-            assert isinstance(pipeline, ls.Pipeline)
-            found[name] = pipeline.ceiling(some).frame().to_dicts()
-    return found
+    return {
+        name: pipeline.ceiling(some).frame().to_dicts()
+        for name, pipeline in largest_pipelines(results, (STAGED, PRETRAINED, MIDDLE))
+    }
 
 
 def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None:
