@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import polars as pl
-import torch
 
 from longspan.data import Task
 from longspan.errors import StudyError, unknown_name
-from longspan.report import describe_environment
 from longspan.study.checks import (
     check_held_out,
     check_measures,
@@ -25,18 +23,19 @@ from longspan.study.checks import (
     refuse,
 )
 from longspan.study.evaluator import Evaluator
+from longspan.study.facts import begin_or_continue, is_begun, study_facts
 from longspan.study.guessing import guessing_errors
-from longspan.study.identity import describe_strategy, task_identity
+from longspan.study.identity import describe_strategy
 from longspan.study.plan import make_plan
 from longspan.study.planning import StudyDesign
 from longspan.study.results import StudyResults
-from longspan.study.runs.adaptive import AdaptiveRuns, DecisionRule
+from longspan.study.runs.adaptive import AdaptiveRuns, decision_rule
 from longspan.study.runs.progress import StudyProgress
 from longspan.study.runs.resume_check import check_same_study
 from longspan.study.runs.runs import Context, Run
 from longspan.study.runs.store import StudyFile, StudyLock
 from longspan.study.runs.workers import Ended, run_here, run_in_processes
-from longspan.study.scoring import ErrorFunction, measure_for
+from longspan.study.scoring import ErrorFunction
 from longspan.study.statistics.compare import Comparison
 from longspan.study.statistics.crossover import Crossover, NoCrossover, Over
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor
@@ -45,7 +44,6 @@ from longspan.study.statistics.preference import Preference
 from longspan.study.tuning import Tuning
 from longspan.train import Budget
 from longspan.train.strategy import Strategy
-from longspan.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["Study"]
 
 _BACKENDS = ("processes", "ray", "inline")
-_UNTIL = ("finished", "decided")
 
 
 @final
@@ -135,25 +132,13 @@ class Study:
         self.threads = threads
         self._opened: np.ndarray | None = None
         self._described = {name: describe_strategy(strategy) for name, strategy in ready.items()}
-        self._facts = {
-            "library": __version__,
-            "task": task_identity(task, held_out),
-            "task_words": repr(task),
-            "measures": _measure_names(task, error),
-            "evaluator": error.to_json() if isinstance(error, Evaluator) else None,
-            "settings": {
-                "budget": None if budget is None else budget.to_json(),
-                "evaluate_on": evaluate_on,
-                "error": _error_in_words(error),
-                "tuning": None if tuning is None else tuning.to_json(),
-                "threads": threads,
-                "torch": torch.__version__,
-            },
-            "prices": prices,
-        }
-        if self.path.exists() and (not self.path.is_file() or self.path.stat().st_size):
+        self._facts = study_facts(
+            task, held_out, budget=budget, evaluate_on=evaluate_on, error=error, tuning=tuning, threads=threads,
+            prices=prices,
+        )  # fmt: skip
+        if is_begun(self.path):
             with StudyFile.open_file(self.path) as file:
-                self._check_same(file)
+                check_same_study(self.path, file.facts(), file.strategies(), self._facts, self._described)
 
     def __repr__(self) -> str:
         plan = self.plan
@@ -203,8 +188,16 @@ class Study:
             raise StudyError(f"jobs={jobs!r}: how many runs at a time, at least 1.")
         if backend not in _BACKENDS:
             raise unknown_name("backend", str(backend), _BACKENDS)
-        rule = self._rule(until, decide_at, worth, level, seconds, target)
-        with StudyLock(self.path), self._file(jobs) as file:
+        rule = decision_rule(
+            self.plan, list(self._facts["measures"]), until=until, decide_at=decide_at, worth=worth, level=level,
+            seconds=seconds, target=target,
+        )  # fmt: skip
+        with (
+            StudyLock(self.path),
+            begin_or_continue(
+                self.path, self.plan, self._facts, self._described, jobs=jobs, threads=self.threads
+            ) as file,
+        ):
             finished = file.finished()
             missing = [run for run in self.plan.runs() if run not in finished]
             if rule is not None:
@@ -221,28 +214,6 @@ class Study:
             if progress:
                 self._say_how_it_ended(file, asked_for_all=rule is None)
         return self
-
-    def _rule(
-        self, until: str, decide_at: float | None, worth: float, level: float, seconds: float | None, target: str | None
-    ) -> DecisionRule | None:
-        """The decision that is asked for, checked; None to run everything."""
-        if until not in _UNTIL:
-            raise unknown_name("until", str(until), _UNTIL)
-        if until == "finished":
-            if decide_at is not None or worth or seconds is not None:
-                raise StudyError('decide_at=, worth= and seconds= go with until="decided".')
-            return None
-        names = list(self._facts["measures"])
-        if target is None and len(names) > 1:
-            raise StudyError(f"Name the target that decides with target=: {', '.join(names)}.")
-        if target is not None and target not in names:
-            raise unknown_name("target", target, names)
-        rule = DecisionRule(
-            target=target or names[0], worth=worth, level=level, seconds=seconds,
-            decide_at=max(self.plan.sizes) if decide_at is None else decide_at,
-        )  # fmt: skip
-        refuse(rule.check(self.plan))
-        return rule
 
     @staticmethod
     def _errors(file: StudyFile, target: str) -> dict[Run, float]:
@@ -280,37 +251,6 @@ class Study:
                 raise
             finally:
                 ending.close()  # processes are gone before the lock is
-
-    def _file(self, jobs: int) -> StudyFile:
-        """The study's file, made if there is none, with this study's plan among its facts."""
-        from joblib import cpu_count
-
-        if self.path.exists() and (not self.path.is_file() or self.path.stat().st_size):
-            file = StudyFile.open_file(self.path)
-            try:
-                self._check_same(file)
-                file.upgrade()
-            except BaseException:
-                file.close()
-                raise
-        else:
-            threads = self.threads or max(1, cpu_count() // jobs)
-            settings = {**self._facts["settings"], "threads": threads}
-            plan = {"strategies": [], "sizes": [], "seeds": []}
-            beginning = {"settings": settings, "plan": plan, "vault": [], "environment": describe_environment()}
-            file = StudyFile.create(self.path, {**self._facts, **beginning})
-        plan = file.facts()["plan"]
-        grown = {
-            "strategies": list(dict.fromkeys([*plan["strategies"], *self.plan.strategies])),
-            "sizes": sorted({*plan["sizes"], *self.plan.sizes}),
-            "seeds": list(dict.fromkeys([*plan["seeds"], *self.plan.seeds])),
-        }
-        file.add_strategies(self._described)
-        file.set_facts({"plan": grown, "prices": _joined_prices(file.facts()["prices"], self._facts["prices"])})
-        return file
-
-    def _check_same(self, file: StudyFile) -> None:
-        check_same_study(self.path, file.facts(), file.strategies(), self._facts, self._described)
 
     def _context(self, file: StudyFile) -> Context:
         keep = {"none": (), "largest": self.plan.sizes[-1:], "all": self.plan.sizes}[self.keep_models]
@@ -455,23 +395,3 @@ def _backend(context: Context, runs: list[Run] | AdaptiveRuns, jobs: int, backen
 
         return run_on_ray(context, runs, jobs)
     return run_in_processes(context, runs, jobs)
-
-
-def _measure_names(task: Task, error: str | ErrorFunction | Evaluator | None) -> dict[str, str]:
-    """What is measured, by target; an evaluator measures one figure of its own name."""
-    if isinstance(error, Evaluator):
-        return {error.name: error.measure_name}
-    return {name: measure_for(name, column, error).name for name, column in task.targets.items()}
-
-
-def _error_in_words(error: str | ErrorFunction | Evaluator | None) -> str | None:
-    if isinstance(error, Evaluator):
-        return f"{error.name} ({error.direction} is better)"
-    return getattr(error, "__qualname__", repr(error)) if callable(error) else error
-
-
-def _joined_prices(before: dict[str, Any] | None, now: dict[str, Any] | None) -> dict[str, Any] | None:
-    """New prices, and still the needs of strategies that only the file knows."""
-    if before is None or now is None:
-        return now or before
-    return {"cost": {**before["cost"], **now["cost"]}, "needs": {**before["needs"], **now["needs"]}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
 import numpy as np
 
-from longspan.errors import StudyError
+from longspan.errors import StudyError, unknown_name
+from longspan.study.checks import refuse
 from longspan.study.formatting import say_chance
 from longspan.study.plan import Plan
 from longspan.study.run_grid import RunGrid
@@ -24,7 +25,9 @@ from longspan.study.statistics.decide import (
 from longspan.study.statistics.held_out_rows import HeldOutRows
 from longspan.study.statistics.paired_difference import rows_covariance
 
-__all__ = ["AdaptiveRuns", "DecisionRule"]
+__all__ = ["AdaptiveRuns", "DecisionRule", "decision_rule"]
+
+_UNTIL = ("finished", "decided")
 
 _WHY = {
     "decided": "Decided",
@@ -59,6 +62,44 @@ class DecisionRule:
         if self.seconds is not None and not self.seconds > 0:
             wrong.append(f"seconds={self.seconds}: training time in all, above 0.")
         return wrong
+
+
+def decision_rule(
+    plan: Plan, measured: Sequence[str], *, until: str, decide_at: float | None, worth: float, level: float,
+    seconds: float | None, target: str | None,
+) -> DecisionRule | None:  # fmt: skip
+    """The decision that is asked for, checked; None to run everything.
+
+    Args:
+        plan: The runs to choose from.
+        measured: The targets whose error is measured.
+        until: "finished" or "decided"; the other arguments are those of `Study.run`.
+        decide_at: The largest size if None.
+        worth: A difference of errors that does not matter.
+        level: How sure the choice must be.
+        seconds: Training time in all.
+        target: May be None where there is only one.
+
+    Raises:
+        StudyError: options that do not go together, or do not fit the plan.
+        UnknownNameError: there is no such target, or no such `until`.
+    """
+    if until not in _UNTIL:
+        raise unknown_name("until", str(until), _UNTIL)
+    if until == "finished":
+        if decide_at is not None or worth or seconds is not None:
+            raise StudyError('decide_at=, worth= and seconds= go with until="decided".')
+        return None
+    if target is None and len(measured) > 1:
+        raise StudyError(f"Name the target that decides with target=: {', '.join(measured)}.")
+    if target is not None and target not in measured:
+        raise unknown_name("target", target, measured)
+    rule = DecisionRule(
+        target=target or measured[0], worth=worth, level=level, seconds=seconds,
+        decide_at=max(plan.sizes) if decide_at is None else decide_at,
+    )  # fmt: skip
+    refuse(rule.check(plan))
+    return rule
 
 
 @final
