@@ -234,6 +234,20 @@ def multi30k():
     return contents, (4, 4, 4)
 
 
+def flickr8k_small():
+    """Bright rectangles of two colours, and what two people say about them."""
+    rng = np.random.default_rng(9)
+    members, lines = {}, ["image\tn\tsplit\tcaption"]
+    for row in range(20):
+        colour, word = (((220, 200, 60), "yellow"), ((60, 200, 90), "green"))[row % 2]
+        members[f"flickr8k_small/images/{row}.jpg"] = image(scene(rng, colour)[0], "JPEG")
+        part = "train" if row < 12 else "dev" if row < 16 else "test"
+        for number, text in enumerate((f"A {word} box stands on the ground .", f"There is a {word} box .")):
+            lines.append(f"{row}.jpg\t{number}\t{part}\t{text}")
+    members["flickr8k_small/captions.tsv"] = ("\n".join(lines) + "\n").encode()
+    return {"flickr8k_small.tar.gz": tar_gz(members)}, (20,)
+
+
 def wider_face():
     """One face on each photo: a bright rectangle."""
     rng = np.random.default_rng(5)
@@ -253,7 +267,7 @@ def wider_face():
 MADE = {
     "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
-    "rt-polarity": rt_polarity, "multi30k": multi30k,
+    "rt-polarity": rt_polarity, "multi30k": multi30k, "flickr8k-small": flickr8k_small,
 }  # fmt: skip
 
 

@@ -91,6 +91,17 @@ EXAMPLES = {
         ("speech-commands-test", "word"),
     ),
     "movie-reviews": Example({"strategy": "text_cnn", "epochs": 12, "folds": 3, "only": 1}, {"accuracy": 0.9}),
+    "captions": Example(
+        {
+            "strategy": "staged",
+            "backbone": SMALL,
+            "weights": "none",
+            "size_px": 32,
+            "epochs": 1,
+            "words": 4,
+        },
+        {"cider, staged": 0.0},
+    ),
     "translate": Example({"strategy": "staged"}, {"bleu_test2016": 50.0}),
 }
 every = pytest.mark.parametrize("name", list(SYSTEMS))

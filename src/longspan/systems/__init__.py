@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longspan.registry import Registry
+from longspan.systems.captions import CAPTIONS
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
 from longspan.systems.faces import FACES
 from longspan.systems.keywords import KEYWORDS
@@ -29,7 +30,7 @@ SYSTEMS = Registry[System]("system", name_of=lambda system: system.name, summary
 for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
-    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS, TRANSLATE,
+    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

@@ -12,6 +12,7 @@ from longspan.text.splitting import join_words, sentences, words
 from longspan.text.subwords import SubwordTokens
 from longspan.text.tokenizer import TOKENIZERS, Tokenizer, tokenizer_from_json
 from longspan.text.word_tokens import CharacterTokens, WordTokens
+from longspan.text.word_writer import WordWriter
 
 __all__ = [
     "TOKENIZERS",
@@ -24,6 +25,7 @@ __all__ = [
     "TextParams",
     "Tokenizer",
     "WordTokens",
+    "WordWriter",
     "cmudict",
     "comparable",
     "grapheme_lexicon",

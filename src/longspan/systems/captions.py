@@ -1,0 +1,277 @@
+"""Captions of photographs: a network that writes, detected words under a language model, and what copying gives."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+
+import longspan as ls
+from longspan.data import encode_rows
+from longspan.errors import ConfigError
+from longspan.inference.source import prepare_inputs
+from longspan.metrics.cider import caption_words, cider_d
+from longspan.metrics.translation import bleu, copied_fraction, output_vocabulary
+from longspan.report import Document
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+from longspan.text import WordWriter, train_ngrams, write_arpa
+
+__all__ = ["CAPTIONS", "CaptionsOptions"]
+
+_GRAMMAR_WORDS = 20  # the most frequent words say how a sentence is built, not what an image shows
+_METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "cider")
+_SAMPLES = 25
+_RESAMPLES = 200
+_STRENGTHS = ((2.0, 0.3), (4.0, 0.5), (6.0, 0.5), (6.0, 1.0), (9.0, 0.8), (12.0, 1.0))
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaptionsOptions:
+    """Options of captions."""
+
+    data: Literal["flickr8k-small", "flickr8k"] = "flickr8k-small"
+    """Photographs with five captions each."""
+    strategy: Literal["nic", "attention", "staged"] = "nic"
+    """nic: an LSTM that sees the vector of the image once. attention: a GRU that looks at places of the image. staged:
+    words are detected, and a language model writes sentences with them."""
+    backbone: str = "squeezenet1_1"
+    """Network that reads the image."""
+    weights: str = "imagenet"
+    """Of the backbone: imagenet, none, or a file."""
+    size_px: int = 160
+    """Height and width of the images."""
+    width: int = 256
+    """Of word embeddings and decoder."""
+    epochs: int = 12
+    """Epochs for the new layers alone; the backbone stays as it is."""
+    lr: float = 2e-3
+    """Peak learning rate."""
+    beam: int = 5
+    """Beginnings of a caption that the search of a network keeps."""
+    words: int = 200
+    """Words that are detected, the most frequent ones behind those of grammar."""
+    limit: int | None = None
+    """Use only this many images of each part, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.epochs < 1 or self.beam < 1 or self.words < 1 or self.size_px < 1 or self.width < 2:
+            raise ConfigError("--epochs, --beam, --words and --size-px must be at least 1, --width at least 2.")
+        if self.limit is not None and self.limit < 4:
+            raise ConfigError(f"--limit must be at least 4, got {self.limit}.")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Images of a part, and what people wrote about each."""
+
+    images: ls.Table
+    captions: list[list[str]]
+
+
+def _run(options: CaptionsOptions, run: SystemRun) -> None:
+    table = ls.datasets.load(options.data)
+    parts = _parts(table, options.limit)
+    training = [caption for several in parts["train"].captions for caption in several]
+    run.say(f"{len(parts['train'].images):,} images to train on, {len(training):,} captions; {options.strategy}.")
+    started = time.perf_counter()
+    learner, write = (_staged if options.strategy == "staged" else _network)(table, parts, options, run)
+    seconds = time.perf_counter() - started
+    test = parts["test"]
+    captions = write(test.images)
+    lines = {
+        options.strategy: captions,
+        "nearest": _nearest(learner, parts),
+        "frequent": [_most_frequent(training)] * len(captions),
+    }
+    metrics: dict[str, float] = {}
+    for name, said in lines.items():
+        metrics |= {f"{metric}, {name}": value for metric, value in _measured(said, test.captions, run.seed).items()}
+        run.say(f"{name}: CIDEr-D {metrics[f'cider, {name}']:.3f}, BLEU-4 {metrics[f'bleu4, {name}']:.1f}")
+    metrics["copied"] = copied_fraction(captions, training)
+    metrics["words"] = float(output_vocabulary(captions))
+    metrics = {"error": 1 - metrics[f"cider, {options.strategy}"] / 10, **metrics}
+    samples = [
+        {"image": image, "caption": said, "a person": several[0]}
+        for image, said, several in zip(test.images["image"], captions, test.captions, strict=True)
+    ][:_SAMPLES]
+    run.finish(
+        learner, metrics, train_seconds=seconds, options=asdict(options), report=_report(metrics, samples, options),
+        details={"signature": bleu(captions[:2], [each[0] for each in test.captions[:2]]).signature},
+    )  # fmt: skip
+
+
+def _parts(table: ls.Table, limit: int | None) -> dict[str, _Part]:
+    rows: dict[str, dict[str, list[int]]] = {}
+    for row, (part, image) in enumerate(zip(table["part"], table["image"], strict=True)):
+        rows.setdefault(part, {}).setdefault(image, []).append(row)
+    captions = table["caption"]
+    found = {}
+    for part, images in rows.items():
+        kept = list(images.values())[:limit]
+        found[part] = _Part(
+            table.take([each[0] for each in kept]).select("image", "part"),
+            [[captions[row] for row in each] for each in kept],
+        )
+    return found
+
+
+_Writer = Callable[[ls.Table], list[str]]
+
+
+def _network(
+    table: ls.Table, parts: Mapping[str, _Part], options: CaptionsOptions, run: SystemRun
+) -> tuple[ls.Learner, _Writer]:
+    """A decoder on the frozen features of the images; a row is a caption, so each image comes five times."""
+    images = {image for part in ("train", "valid") for image in parts[part].images["image"]}
+    rows = [row for row, image in enumerate(table["image"]) if image in images]
+    column = ls.Text(tokenizer=ls.WordTokens(min_count=2))
+    task = ls.Task(
+        table.take(rows).with_column("caption", column).split(column="part", seed=run.seed), "image", "caption",
+        size_px=options.size_px, allow_leaks=True,
+    )  # fmt: skip
+    attends = options.strategy == "attention"
+    head = ls.Generate(
+        decoder="gru" if attends else "lstm", visual_attention=attends, width=options.width, dropout=0.3, max_length=20
+    )
+    learner = _learner(task, {"caption": head}, options, run)
+    learner.run([ls.Phase(epochs=options.epochs, lr=options.lr, frozen=1.0)])
+    predictor = learner.predictor().with_options("caption", beam=options.beam)
+    return learner, lambda some: [each["caption"] for each in predictor.predict(some.select("image"))]
+
+
+def _staged(
+    table: ls.Table, parts: Mapping[str, _Part], options: CaptionsOptions, run: SystemRun
+) -> tuple[ls.Learner, _Writer]:
+    """Words that the image shows are detected; a 3-gram model of the training captions writes with them."""
+    import polars as pl
+
+    train, valid = parts["train"], parts["valid"]
+    counts = Counter(word for several in train.captions for caption in several for word in caption_words(caption))
+    grammar = min(_GRAMMAR_WORDS, len(counts) // 3)
+    vocab = tuple(sorted(word for word, _ in counts.most_common(grammar + options.words)[grammar:]))
+    cells = [
+        sorted({word for caption in several for word in caption_words(caption)} & set(vocab))
+        for part in (train, valid)
+        for several in part.captions
+    ]
+    frame = pl.concat([train.images.frame, valid.images.frame])
+    both = ls.Table(frame, {"image": ls.Image(), "part": ls.Category()}, root=table.root)
+    both = both.with_column("words", ls.MultiLabel(vocab=vocab), cells)
+    task = ls.Task(
+        both.split(column="part", seed=run.seed), "image", "words", size_px=options.size_px, allow_leaks=True
+    )
+    learner = _learner(task, {}, options, run)
+    learner.run([ls.Phase(epochs=options.epochs, lr=options.lr, frozen=1.0)])
+    model = train_ngrams(" ".join(caption_words(caption)) for several in train.captions for caption in several)
+    predictor = learner.predictor()
+
+    def detected(some: ls.Table) -> np.ndarray:
+        samples = encode_rows(some.select("image"), np.arange(len(some)), learner.inputs, {})
+        return predictor.predict_rows(samples, torch.arange(len(some)))["words"].numpy()
+
+    def sentences(found: np.ndarray, strength: float, bonus: float) -> list[str]:
+        writer = WordWriter(language_model=model, strength=strength, bonus=bonus)
+        best = [{vocab[place]: float(row[place]) for place in np.argsort(-row)[:12]} for row in found]
+        return [writer.write(words) for words in best]
+
+    on_valid = detected(valid.images)
+    scores = {
+        tried: float(np.mean(cider_d(sentences(on_valid, *tried), valid.captions))) for tried in _STRENGTHS
+    }  # fmt: skip
+    chosen = max(scores, key=lambda tried: scores[tried])
+    run.say(f"a detected word adds {chosen[0]:g} nats, any word {chosen[1]:g}: CIDEr-D {scores[chosen]:.3f} on valid")
+    write_arpa(run.folder / "captions.arpa", model)
+    return learner, lambda some: sentences(detected(some), *chosen)
+
+
+def _learner(task: ls.Task, heads: Mapping[str, Any], options: CaptionsOptions, run: SystemRun) -> ls.Learner:
+    return ls.Learner(
+        task,
+        options.backbone,
+        weights=None if options.weights == "none" else options.weights,
+        heads=heads,
+        config=ls.TrainConfig(batch_size=64, clip_norm=5.0),
+        seed=run.seed,
+        progress=not run.quiet,
+    )
+
+
+def _nearest(learner: ls.Learner, parts: Mapping[str, _Part]) -> list[str]:
+    """The first caption of the training image whose features are most alike."""
+    known, new = (_features(learner, parts[part].images) for part in ("train", "test"))
+    return [parts["train"].captions[place][0] for place in (new @ known.T).argmax(dim=1).tolist()]
+
+
+@torch.no_grad()
+def _features(learner: ls.Learner, images: ls.Table) -> torch.Tensor:
+    """`(N, F)` unit vectors: the features of each image, less their mean."""
+    samples = encode_rows(images.select("image"), np.arange(len(images)), learner.inputs, {})
+    backbone = learner.network.backbone.eval()
+    found = [
+        backbone(*prepare_inputs(batch.to(learner.device), learner.inputs)).float().cpu()
+        for batch in samples.batches(torch.arange(len(images)), 64)
+    ]
+    return torch.nn.functional.normalize(torch.cat(found), dim=1)
+
+
+def _most_frequent(captions: Sequence[str]) -> str:
+    """The caption that was written most often, but for capitals and punctuation."""
+    return Counter(" ".join(caption_words(caption)) for caption in captions).most_common(1)[0][0]
+
+
+def _measured(captions: Sequence[str], references: Sequence[Sequence[str]], seed: int) -> dict[str, float]:
+    """BLEU-1 to BLEU-4 and CIDEr-D with bounds of their 95 % intervals over images, all words in small letters."""
+    said = [" ".join(caption_words(caption)) for caption in captions]
+    known = [[" ".join(caption_words(each)) for each in several] for several in references]
+    ciders = np.array(cider_d(said, known))
+    random = np.random.default_rng([seed, 8])
+    draws = random.integers(0, len(said), (_RESAMPLES, len(said)))
+    values = np.array([*bleu(said, known).cumulative, ciders.mean()])
+    again = np.array(
+        [(*bleu([said[i] for i in draw], [known[i] for i in draw]).cumulative, ciders[draw].mean()) for draw in draws]
+    )
+    low, high = np.quantile(again, [0.025, 0.975], axis=0)
+    found: dict[str, float] = {}
+    for name, value, a, b in zip(_METRICS, values, low, high, strict=True):
+        found |= {name: float(value), f"{name} low": float(a), f"{name} high": float(b)}
+    return found
+
+
+def _report(
+    metrics: Mapping[str, float], samples: list[dict[str, str]], options: CaptionsOptions
+) -> Callable[[], Document]:
+    def make() -> Document:
+        page = Document("captions", subtitle=f"{options.data}, {options.strategy}")
+        page.headline("CIDEr-D", f"{metrics[f'cider, {options.strategy}']:.3f}", "10 is the most")
+        page.headline("copied", f"{metrics['copied']:.0%}", "captions that are training captions")
+        page.section("Test images")
+        page.table(
+            [
+                {"": name, **{each: round(metrics[f"{each}, {name}"], 3) for each in _METRICS}}
+                for name in (options.strategy, "nearest", "frequent")
+            ]
+        )  # fmt: skip
+        page.section("Captions of test images")
+        page.table(samples)
+        page.section("Settings")
+        return page.settings(asdict(options)).environment()
+
+    return make
+
+
+CAPTIONS = System(
+    name="captions",
+    summary="Writes captions of photographs: by a network, or by detected words and a language model.",
+    needs="the data set flickr8k-small or flickr8k, the extra text, weights of the backbone, and about ten minutes",
+    options=CaptionsOptions,
+    run=_run,
+)
