@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from longspan.cli.parallel import names_parallel_files
 from longspan.cli.sources import check_source, typed_targets
 from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
@@ -38,7 +39,8 @@ def check_early(options: TrainOptions, strategies: Collection[tuple[str, str]] =
     from longspan.cli.tasks import train_config
     from longspan.inference.precision import pick_device
 
-    check_source(options.source)
+    if not names_parallel_files(options):
+        check_source(options.source)
     for option in ("annotations", "classes", "root", "relabel"):
         value = getattr(options, option)
         if value is not None and not Path(value).expanduser().exists():

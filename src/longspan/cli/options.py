@@ -29,6 +29,7 @@ __all__ = [
     "Opt",
     "Pattern",
     "Quiet",
+    "Reads",
     "Resize",
     "Root",
     "Size",
@@ -79,6 +80,16 @@ Transcripts = Annotated[
         metavar="FILE|FOLDER",
         help="Texts of the recordings in SOURCE: a folder of Kaldi or LibriSpeech, Common Voice's .tsv, LJSpeech's "
         "metadata.csv, or a file with a recording, a tab and its text on each line.",
+    ),
+]
+Reads = Annotated[
+    str | None,
+    Opt(
+        "--source",
+        metavar="NAME",
+        help="Translation: the column, or the ending of the file, that is read; --target names what is written. "
+        "SOURCE is one of several files whose lines belong together (train.en beside train.fr), or what stands before "
+        "the endings.",
     ),
 ]
 Suffix = Annotated[

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from longspan.columns import Column
     from longspan.data import Table
 
-__all__ = ["check_source", "image_column", "read_source", "typed_targets"]
+__all__ = ["check_source", "image_column", "read_source", "typed_column", "typed_targets"]
 
 
 def read_source(
@@ -63,7 +63,7 @@ def read_source(
 
     check_source(source)
     path = Path(source).expanduser()
-    typed = dict(_typed(words) for words in columns)
+    typed = dict(typed_column(words) for words in columns)
     named = source in datasets.names() and not path.exists()
     if named and annotated is not None:
         raise ConfigError(f"{source} is a data set by name, which knows what is in its images: leave --format out.")
@@ -193,7 +193,7 @@ def check_source(source: str) -> None:
     )
 
 
-def _typed(words: str) -> tuple[str, Column]:
+def typed_column(words: str) -> tuple[str, Column]:
     """`age=number`, `age=number:months` (its unit), `tags=multi_label:;` (what stands between labels)."""
     from longspan.columns import COLUMNS
 

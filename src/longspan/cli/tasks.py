@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from longspan.cli.parallel import parallel_table, suited_to_writing, typed_texts
 from longspan.cli.sources import image_column, read_source, typed_targets
 from longspan.cli.split_by import split_columns
 from longspan.cli.table_inputs import holds_features, with_chosen_features
@@ -48,12 +49,16 @@ def read_rows(
     """
     target, columns = typed_targets(options.target, options.column)
     options = replace(options, target=target, column=columns)
-    table = _transcribed(options, tell) if options.transcripts is not None else read_source(
-        options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
-        suffix=options.suffix, corners=options.corners, annotated=options.annotation_format, targets=options.target,
-        on_error=options.on_error,
-        tell=tell, explain=explain,
-    )  # fmt: skip
+    options = typed_texts(options)
+    table = parallel_table(options)
+    if table is None and options.transcripts is not None:
+        table = _transcribed(options, tell)
+    elif table is None:
+        table = read_source(
+            options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
+            suffix=options.suffix, corners=options.corners, annotated=options.annotation_format,
+            targets=options.target, on_error=options.on_error, tell=tell, explain=explain,
+        )  # fmt: skip
     if holds_features(table):
         text = text_column(table, options)
         return with_chosen_features(table, options) if text is None else _with_text(table, text, options, explain)
@@ -94,6 +99,7 @@ def _with_text(
     """`read_rows` where a column of texts is the input."""
     names = _choose_targets(table, text, options.target)
     options = replace(options, target=names, split_by=options.split_by or _split_column(table, options))
+    options = suited_to_writing(options, {name: table.columns[name] for name in names})
     options = suited_to_text(options, {name: table.columns[name] for name in names})
     backbone_of(options.model or "", {name: table.columns[name] for name in names})
     return with_text(table, text, options, explain), text, options

@@ -35,6 +35,9 @@ def text_column(table: Table, options: TrainOptions) -> str | None:
         if (name := words.rpartition("=")[0]) in table.columns and table.columns[name].kind == "text"
     ]
     declared = [name for name in declared if name not in options.target]
+    if options.reads is not None:
+        table.column(options.reads)
+        return options.reads
     if declared:
         return declared[0]
     found = [name for name in table.columns if name not in options.target and _is_prose(table.frame[name])]

@@ -49,6 +49,7 @@ class TrainOptions:
     root: str | None = None
     suffix: str | None = None
     transcripts: str | None = None
+    reads: str | None = None
     corners: str | None = None
     target: tuple[str, ...] = ()
     column: tuple[str, ...] = ()

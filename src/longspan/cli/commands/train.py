@@ -29,6 +29,7 @@ def train(
     root: told.Root = None,
     suffix: told.Suffix = None,
     transcripts: told.Transcripts = None,
+    reads: told.Reads = None,
     corners: told.Corners = None,
     target: told.Targets = None,
     column: told.Columns = None,

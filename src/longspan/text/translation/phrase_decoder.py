@@ -79,6 +79,7 @@ class PhraseDecoder:
         *,
         stack: int = 20,
         reordering: int = 4,
+        margin: float = 5.0,
     ) -> None:
         """Put the parts together.
 
@@ -88,17 +89,22 @@ class PhraseDecoder:
             weights: Of the scores.
             stack: Beginnings that are kept for each number of source words covered.
             reordering: Most words that are jumped over; 0 translates from left to right.
+            margin: Beginnings whose score is by so much lower than that of the best one are dropped.
 
         Raises:
             ConfigError: numbers that cannot be.
         """
-        if stack < 1 or reordering < 0:
-            raise ConfigError(f"PhraseDecoder needs stack >= 1 and reordering >= 0, got {stack!r} and {reordering!r}.")
+        if stack < 1 or reordering < 0 or not margin > 0:
+            raise ConfigError(
+                f"PhraseDecoder needs stack >= 1, reordering >= 0 and margin > 0, got {stack!r}, {reordering!r}, "
+                f"{margin!r}."
+            )
         self.table = table
         self.language_model = language_model
         self.weights = weights or DecoderWeights()
         self.stack = stack
         self.reordering = reordering
+        self.margin = margin
         self._known: dict[tuple[tuple[str, ...], str], float] = {}
 
     def translate(self, words: Sequence[str]) -> list[str]:
@@ -112,6 +118,7 @@ class PhraseDecoder:
         stacks: list[dict[Any, _Beginning]] = [{} for _ in range(count + 1)]
         stacks[0][0, 0, context] = _Beginning(0.0, rest[0][count], 0, 0, context, (), None)
         weights, full = self.weights, (1 << count) - 1
+        highest = [-math.inf] * (count + 1)
         for covered in range(count):
             best = sorted(stacks[covered].values(), key=lambda each: -each.reach)[: self.stack]
             for each in best:
@@ -129,12 +136,17 @@ class PhraseDecoder:
                             break
                         now = each.covered | span
                         future = _future(rest, now, count)
+                        number = covered + end - start
+                        stack, before = stacks[number], each.score + weights.distortion * jump
                         for pair, value in pairs:
+                            # The language model only takes away: what is too low without it need not be scored.
+                            if before + value + future < highest[number] - self.margin:
+                                continue
                             score, following = self._with_words(each.context, pair.words)
-                            score += each.score + value + weights.distortion * jump
+                            score += before + value
                             if now == full:
                                 score += self._end(following)
-                            stack = stacks[covered + end - start]
+                            highest[number] = max(highest[number], score + future)
                             key = (now, end, following)
                             if key not in stack or stack[key].score < score:
                                 stack[key] = _Beginning(score, score + future, now, end, following, pair.words, each)
