@@ -437,7 +437,7 @@ def test_files_with_several_labels_are_told(tmp_path):
     lines = [f"{i % 6}.png,{'cat' if i < 6 or i == 9 else 'dog'}" for i in range(12)]
     (tmp_path / "t.csv").write_text("image,k\n" + "\n".join(lines) + "\n")
     table = Table.from_csv(tmp_path / "t.csv", {"image": Image()})
-    with pytest.warns(UserWarning, match=r"'k': 5 files occur more than once.*0\.png as 'cat' and 'dog'"):
+    with pytest.warns(UserWarning, match=r"'k': files with several different labels: 5.*0\.png as 'cat' and 'dog'"):
         Task(table.split(valid=0), "image", "k").prepare()
 
 

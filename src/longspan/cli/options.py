@@ -49,10 +49,11 @@ Opt = typer.Option
 # --- what is learned from what ----------------------------------------------------------------------------------------
 
 Source = Annotated[
-    str | None, typer.Argument(metavar="SOURCE", help="Folder, .csv or .parquet file, or name of a data set.")
+    str | None,
+    typer.Argument(metavar="SOURCE", help="Folder; .csv, .tsv, .jsonl or .parquet file; or name of a data set."),
 ]
 EvaluatedRows = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="Folder, .csv or .parquet file, or name of a data set.")
+    str, typer.Argument(metavar="SOURCE", help="Folder; .csv, .tsv, .jsonl or .parquet file; or name of a data set.")
 ]
 Pattern = Annotated[
     str | None,

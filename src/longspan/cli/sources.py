@@ -189,7 +189,8 @@ def check_source(source: str) -> None:
         hint = f" The folder {path.parent} does not exist either."
     raise DataError(
         f"There is no file or folder {source}, and no data set of that name.{hint} Give a folder of images, a .csv, "
-        f".tsv, .parquet, .yaml or .json file, or one of {len(names)} named data sets: `longspan datasets` lists them."
+        f".tsv, .jsonl, .parquet, .yaml or .json file, or one of {len(names)} named data sets: `longspan datasets` "
+        "lists them."
     )
 
 

@@ -31,6 +31,7 @@ _SMALL_PX = 64
 _FEW_VALUES = 20
 _SEPARATORS = ("|", ";", ",", " ")
 _SHOWN_CLASSES = 4
+_MOST_PARTS = 6  # different values of a column that names parts
 _DESIGN_FOR = {"mask": "unet:resnet18", "boxes": "faster_rcnn:resnet18", "instances": "mask_rcnn:resnet18"}
 
 
@@ -65,7 +66,7 @@ def read_rows(
     image = image_column(table)
     names = _choose_targets(table, image, options.target)
     targets = {name: table.columns[name] for name in names}
-    options = replace(options, target=names, split_by=options.split_by or _split_column(table, options))
+    options = replace(options, target=names, split_by=options.split_by or _split_column(table, options, explain))
     if table.columns[image].kind == "audio":
         if all(column.kind == "text" for column in targets.values()):  # a text is read step by step
             table = table.with_column(image, replace(table.columns[image], layout="sequence", seconds=None))  # type: ignore[type-var]
@@ -98,19 +99,26 @@ def _with_text(
 ) -> tuple[Table, str, TrainOptions]:
     """`read_rows` where a column of texts is the input."""
     names = _choose_targets(table, text, options.target)
-    options = replace(options, target=names, split_by=options.split_by or _split_column(table, options))
+    options = replace(options, target=names, split_by=options.split_by or _split_column(table, options, explain))
     options = suited_to_writing(options, {name: table.columns[name] for name in names})
     options = suited_to_text(options, {name: table.columns[name] for name in names})
     backbone_of(options.model or "", {name: table.columns[name] for name in names})
     return with_text(table, text, options, explain), text, options
 
 
-def _split_column(table: Table, options: TrainOptions) -> str | None:
+def _split_column(table: Table, options: TrainOptions, explain: Callable[[str], None]) -> str | None:
     """Where folders or the file say which rows train: that; with --group: by group; else None, at random."""
-    if "split" in table.columns and "split" not in options.target:
-        values = {str(value).lower() for value in table.frame["split"].unique().to_list()}
-        if "train" in values and values <= set(PART_WORDS):
+    for name in (each for each in table.columns if each not in options.target and table.frame[each].dtype == pl.String):
+        values = {str(value).strip().lower() for value in table.frame[name].unique().to_list()}
+        if len(values) > _MOST_PARTS or not values & {"train", "training"}:
+            continue
+        unknown = sorted(values - set(PART_WORDS))
+        if name == "split" and not unknown:
             return "column:split"
+        if not unknown:
+            explain(f"column {name!r} seems to name the parts of a split; to use it: --split-by column:{name}")
+        elif name == "split":
+            explain(f"column 'split' is not used, since {unknown[0]!r} is not train, valid or test")
     return None if options.group is None else f"group:{options.group}"
 
 

@@ -24,7 +24,7 @@ _PROSE_WORDS = 6
 _PROSE_DISTINCT = 0.5
 _LARGEST_FILE = 1 << 30
 _AT_A_TIME = 64
-_FILE_ENDINGS = (".txt", ".csv", ".tsv", ".parquet", ".pq")
+_FILE_ENDINGS = (".txt", ".csv", ".tsv", ".jsonl", ".parquet", ".pq")
 
 
 def text_column(table: Table, options: TrainOptions) -> str | None:

@@ -110,8 +110,8 @@ class Table:
         """Whatever lies at a path, read as `longspan train PATH` reads it.
 
         A folder for each class; a folder with annotations of YOLO, COCO, Pascal VOC or masks; a data.yaml; COCO's JSON;
-        a .csv, .tsv or .parquet file with paths of images, or with a row for each box. Where folders (or the file) say
-        which part an image is in, there is a column `split`: `table.split(column="split")`.
+        a .csv, .tsv, .jsonl or .parquet file with paths of images, or with a row for each box. Where folders (or the
+        file) say which part an image is in, there is a column `split`: `table.split(column="split")`.
 
         Args:
             path: The folder or file.

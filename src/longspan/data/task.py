@@ -472,9 +472,9 @@ class Task:
                     file = several["file"][0]
                     found = several.filter(pl.col("file") == file)["label"].to_list()
                     warnings.warn(
-                        f"Column {target!r}: {several['file'].n_unique():,} files occur more than once, with different "
-                        f"labels, such as {file} as {' and '.join(map(repr, found))}. For several labels of one image: "
-                        "one row with a MultiLabel column.",
+                        f"Column {target!r}: files with several different labels: {several['file'].n_unique():,}, such "
+                        f"as {file} as {' and '.join(map(repr, found))}. For several labels of one image: one row with "
+                        "a MultiLabel column.",
                         stacklevel=4,
                     )
 

@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 import longspan as ls
 from longspan.errors import DataError
@@ -61,3 +62,52 @@ def test_points_that_may_part_thousands_are_said_where_semicolons_part_cells(tmp
         table = ls.Table.from_csv(write(tmp_path, "x;y\n1.234;0\n12.500;1\n3;1\n"))
     assert table["x"] == [1.234, 12.5, 3]
     ls.Table.from_csv(write(tmp_path, "x;y\n1.234;0\n12.5;1\n"))
+
+
+def test_the_index_of_a_data_frame_is_not_a_column_of_images(tmp_path):
+    for number in range(3):
+        Image.new("RGB", (9, 9)).save(tmp_path / f"{number}.png")
+    table = ls.Table.read(write(tmp_path, ",file,label\n0,2.png,x\n1,1.png,y\n2,0.png,x\n"))
+    assert [path.rpartition("/")[2] for path in table["file"]] == ["2.png", "1.png", "0.png"]
+    assert table["column_0"] == [0, 1, 2]
+
+
+def test_a_delimiter_at_the_end_of_each_line_makes_no_column(tmp_path):
+    table = ls.Table.read(write(tmp_path, "a,b,\n1,x,\n3,y,\n"))
+    assert list(table.columns) == ["a", "b"]
+
+
+def test_blanks_after_delimiters_are_left_out_and_said(tmp_path):
+    with pytest.warns(UserWarning, match="blanks around headings and cells are left out, in the columns 'n', 'label'"):
+        table = ls.Table.read(write(tmp_path, "x, n, label\n1, 2, cat\n3, 4, a dog\n"))
+    assert (table["n"], table["label"]) == ([2, 4], ["cat", "a dog"])
+    some = ls.Table.read(write(tmp_path, "n,label\n2, cat\n4,cat\n"))
+    assert some["label"] == [" cat", "cat"]  # told when labels are learned
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('a,b\nx,"y"\nz,"w\nu,v\n', "line 3 has a quotation mark that is not closed"),
+        ('a,b\nx,5" pipe\n', "line 2 has a quotation mark"),
+        ("# tool\n# version\na,b\n1,2\n", "line 3 has 2 cells, the heading 1; lines 1 to 2 look like comments"),
+    ],
+)
+def test_what_cannot_be_read_names_its_line(tmp_path, text, told):
+    with pytest.raises(DataError, match=told):
+        ls.Table.read(write(tmp_path, text))
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_lines(tmp_path):
+    path = tmp_path / "mac.csv"
+    path.write_bytes(b"a,b\r1,x\r2,y\r")
+    table = ls.Table.read(path)
+    assert (table["b"], table.row_name(1)) == (["x", "y"], "line 3")
+
+
+def test_decimal_commas_of_a_declared_number_are_read_and_thousands_are_not(tmp_path):
+    with pytest.warns(UserWarning, match="commas are read as decimal points"):
+        table = ls.Table.read(write(tmp_path, 'n,v\n1,"0,5"\n2,"1,25"\n'), {"v": ls.Number()})
+    assert table["v"] == [0.5, 1.25]
+    table = ls.Table.read(write(tmp_path, 'n,v\n1,"1,500"\n2,"2,250"\n'), {"v": ls.Number()})
+    assert table["v"] == ["1,500", "2,250"]  # a fault of each row, by line

@@ -198,7 +198,7 @@ def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of texts are csv or json.")
     name, column = next(iter(model.inputs.items()))
-    if len(words) == 1 and words[0].lower().endswith((".csv", ".tsv", ".parquet", ".pq")):
+    if len(words) == 1 and words[0].lower().endswith((".csv", ".tsv", ".jsonl", ".parquet", ".pq")):
         table = new_rows(words, {name: column})
         batches = iter([table])
     else:

@@ -15,7 +15,7 @@ import numpy as np
 from longspan.data.readers.packed import unpacked
 from longspan.errors import DataError
 
-__all__ = ["RowLines", "blank_rows", "first_ragged_line", "lines_of_rows", "name_row", "records_of"]
+__all__ = ["RowLines", "blank_rows", "first_open_quote", "first_ragged_line", "lines_of_rows", "name_row", "records_of"]
 
 _FIELD_LIMIT = 1 << 30
 
@@ -35,10 +35,20 @@ class RowLines:
         """
         self._path, self._delimiter, self._total, self._rows = path, delimiter, total, rows
 
+    @classmethod
+    def known(cls, path: Path, lines: list[int]) -> Self:
+        """Lines that are known already."""
+        found = cls(path, "", len(lines))
+        found._lines = lines
+        return found
+
     def take(self, rows: np.ndarray) -> Self:
         """Those of some rows of the table."""
         kept = rows if self._rows is None else self._rows[rows]
-        return type(self)(self._path, self._delimiter, self._total, kept)
+        taken = type(self)(self._path, self._delimiter, self._total, kept)
+        if "_lines" in self.__dict__:
+            taken._lines = self._lines
+        return taken
 
     def name(self, row: int) -> str:
         """`line 7`, counted from 1 as an editor counts; `row 5`, counted from 1, if the file has changed since."""
@@ -81,14 +91,29 @@ def blank_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> list[b
     return blank if len(blank) == rows else None
 
 
-def first_ragged_line(content: Path | bytes, delimiter: str = ",") -> tuple[int, int, int] | None:
-    """The first line with more cells than the heading: its number, its cells, the heading's; None if there is none."""
-    wide = None
+def first_open_quote(content: Path | bytes) -> int | None:
+    """The first line with a quotation mark within a cell, or the one in which a quoted cell begins that never ends."""
+    raw = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+    opened = None
+    with raw, io.TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="") as text:
+        for number, line in enumerate(text, start=1):
+            if line.count('"') % 2:
+                opened = number if opened is None else None
+    return opened
+
+
+def first_ragged_line(content: Path | bytes, delimiter: str = ",") -> tuple[int, int, int, str] | None:
+    """The first line with more cells than the heading: its number, its cells, the heading's, and the heading's first.
+
+    None if there is none.
+    """
+    wide, first = None, ""
     try:
         for line, cells in records_of(content, delimiter):
-            wide = len(cells) if wide is None and cells else wide
+            if wide is None and cells:
+                wide, first = len(cells), cells[0]
             if wide is not None and len(cells) > wide:
-                return line, len(cells), wide
+                return line, len(cells), wide, first
     except (csv.Error, UnicodeDecodeError):
         pass
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -11,7 +12,7 @@ from longspan.data.annotations.files import IMAGE_ENDINGS
 from longspan.data.readers.csv_lines import blank_rows
 from longspan.errors import DataError
 
-__all__ = ["check_heading", "without_blank_lines"]
+__all__ = ["check_heading", "named_columns", "without_blank_lines", "without_blanks"]
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _AGAIN = re.compile(r"_duplicated_\d+$")
@@ -54,6 +55,41 @@ def _is_file(name: str) -> bool:
 def _files(cells: pl.Series) -> bool:
     few = cells.drop_nulls().head(20).to_list()
     return bool(few) and all(map(_is_file, few))
+
+
+def named_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame without empty columns that have no heading, as a delimiter at the end of each line makes them.
+
+    Another column without a heading, such as the index of a data frame, is called column_0 or the like by its place.
+    """
+    empty = [name for name in frame.columns if not _AGAIN.sub("", name) and frame[name].null_count() == frame.height]
+    names = [name or f"column_{place}" for place, name in enumerate(frame.columns)]
+    return frame.rename(dict(zip(frame.columns, names, strict=True))).drop(names[frame.columns.index(e)] for e in empty)
+
+
+def without_blanks(frame: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Headings and cells without the blanks around them, where a whole column has them, as in `a.png, cat`.
+
+    Some cells with blanks among others without are left as they are: they may be meant.
+    """
+    names = {name: name.strip() for name in frame.columns if name != name.strip() and name.strip()}
+    if len({names.get(name, name) for name in frame.columns}) == frame.width:
+        frame = frame.rename(names)
+    else:
+        names = {}
+    cells = []
+    for series in frame:
+        there = series.drop_nulls()
+        if len(there) and there.dtype == pl.String and there.str.contains(r"^\s\S|\S\s$").all():
+            cells.append(series.name)
+    if cells or names:
+        frame = frame.with_columns(pl.col(cells).str.strip_chars(" \t"))
+        warnings.warn(
+            f"{source}: blanks around {'headings and ' if names else ''}cells are left out, in the columns "
+            f"{', '.join(map(repr, dict.fromkeys([*names.values(), *cells])))}.",
+            stacklevel=4,
+        )
+    return frame
 
 
 def without_blank_lines(frame: pl.DataFrame, content: Path | bytes, delimiter: str) -> pl.DataFrame:

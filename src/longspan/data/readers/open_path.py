@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
@@ -19,7 +19,8 @@ from longspan.data.readers.box_rows import are_image_sizes, boxes_by_image, coun
 from longspan.data.readers.csv_lines import name_row
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.image_paths import ImagePaths, find_image_paths
-from longspan.data.readers.readers import head_of_table, read_csv, read_parquet
+from longspan.data.readers.json_lines import JSON_LINES
+from longspan.data.readers.readers import head_of_table, read_csv, read_json_lines, read_parquet
 from longspan.data.readers.text_files import holds_texts, read_text_folder
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.table_parts import TableParts
@@ -28,7 +29,7 @@ from longspan.storage.file_names import FileFinder
 
 __all__ = ["TABLE_ENDINGS", "open_path"]
 
-TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq")
+TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", *JSON_LINES)
 _PARQUET = (".parquet", ".pq")
 _MOST_FOLDERS = 1000
 
@@ -50,7 +51,7 @@ def open_path(
 
     Args:
         path: A folder (see `read_annotated_folder` and `read_folder`); a data.yaml; COCO's JSON; or a table: .csv,
-            .tsv, .txt or .parquet.
+            .tsv, .txt, .jsonl or .parquet.
         columns: What columns of a table mean, where their values do not say it.
         image: Of a table the column with the images' files; else the name of the column of images. None: in a table
             the column whose cells name images.
@@ -84,6 +85,9 @@ def open_path(
         if not files_below(path, IMAGE_ENDINGS) and holds_texts(path):
             tell("a text in each file")
             return read_text_folder(path)
+        tables = sorted(each.name for each in path.iterdir() if _lists_images(each))
+        if tables:
+            tell(f"labels from the folders alone; to read {tables[0]} instead, name it: {path / tables[0]}")
         return read_folder(path, image=image or "image")
     if not path.is_file():
         raise DataError(f"There is no file or folder {path}.")
@@ -99,7 +103,7 @@ def open_path(
     if ending not in TABLE_ENDINGS:
         raise DataError(
             f"{path} cannot be read as a table: its name ends in {ending or 'nothing'!r}. Give a folder, or a file "
-            "that ends in .csv, .tsv, .parquet, .yaml or .json."
+            "that ends in .csv, .tsv, .jsonl, .parquet, .yaml or .json."
         )
     return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell)
 
@@ -119,14 +123,17 @@ def _open_table(
         raise unknown_name(f"column (in {path})", image, head.columns)
     found = None if boxes is False else box_columns([name for name in head.columns if name not in columns])
     numbers = found.names if found is not None and found.form != "list" else ()
-    files = _images_of(path, head.drop(name for name in numbers if name != image), columns, image, root, suffix)
+    unlikely = [name for name in head.columns if name in numbers or _counts_rows(head[name], name)]
+    files = _images_of(path, head.drop(name for name in unlikely if name != image), columns, image, root, suffix)
     named: dict[str, Column] = dict(columns)
     if files is not None:
         given = columns.get(files.column)
         named[files.column] = given if given is not None and given.encodes_pixels else Image()
     if files is not None:
         named = {**dict.fromkeys(numbers, Number()), **named}
-    read = read_parquet if _ending(path) in _PARQUET else read_csv
+    read = {**dict.fromkeys(_PARQUET, read_parquet), **dict.fromkeys(JSON_LINES, read_json_lines)}.get(
+        _ending(path), read_csv
+    )
     parts = read(path, named, root=files.root if files is not None else root)
     if files is None:
         return parts
@@ -167,6 +174,20 @@ def _open_table(
                 "one pixel. If they are VOC's: --corners pixels (corners='pixels' in Python)"
             )
     return parts
+
+
+def _lists_images(path: Path) -> bool:
+    """Whether a file in a folder of images is a table that names images."""
+    if path.suffix.lower() not in (".csv", ".tsv", ".parquet", *JSON_LINES) or not path.is_file():
+        return False
+    head = head_of_table(path, 5)
+    cells = (str(cell) for name in head.columns for cell in head[name].drop_nulls().to_list())
+    return any(PurePosixPath(cell.replace("\\", "/")).suffix.lower() in IMAGE_ENDINGS for cell in cells)
+
+
+def _counts_rows(cells: pl.Series, name: str) -> bool:
+    """Whether a column without a heading counts the rows, as the index of a data frame does."""
+    return name.startswith("column_") and cells.to_list() in ([str(n + k) for n in range(len(cells))] for k in (0, 1))
 
 
 def _count(number: int, what: str) -> str:

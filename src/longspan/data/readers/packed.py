@@ -12,11 +12,12 @@ __all__ = ["GZIP", "gunzipped", "unpacked"]
 
 GZIP = b"\x1f\x8b"
 """The first bytes of such a file."""
+_HEAD = 1 << 16  # bytes in which an end of line is looked for
 _UNPACKED_FROM, _RATIO = 100 << 20, 200  # bytes that come out of a packed file at most: so many, or this for each byte
 
 
 def unpacked(path: Path) -> Path | bytes:
-    """The file itself, or what is packed in it; polars would unpack without a bound.
+    """The file itself, or what is packed in it; polars would unpack without a bound, and knows no line that ends in CR.
 
     Raises:
         DataError: it is packed in another way than by gzip, damaged, or unpacks to unreasonably much.
@@ -26,7 +27,9 @@ def unpacked(path: Path) -> Path | bytes:
     if head == b"\x28\xb5\x2f\xfd" or head[:2] in (b"x\x01", b"x\x9c", b"x\xda"):
         raise DataError(f"{path} is packed with {'zlib' if head[:1] == b'x' else 'zstandard'}; unpack it first.")
     if head[:2] != GZIP:
-        return path
+        with path.open("rb") as file:
+            first = file.read(_HEAD)
+        return path.read_bytes().replace(b"\r", b"\n") if b"\r" in first and b"\n" not in first else path
     try:
         return gunzipped(path)
     except (OSError, EOFError, zlib.error) as error:

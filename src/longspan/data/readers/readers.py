@@ -19,17 +19,27 @@ from longspan.audio.audio_io import AUDIO_ENDINGS
 from longspan.columns import Audio, Category, Column, Image
 from longspan.data.annotations.files import IMAGE_ENDINGS, is_hidden
 from longspan.data.readers.cell_types import typed_cells
-from longspan.data.readers.csv_lines import RowLines, first_ragged_line
+from longspan.data.readers.csv_lines import RowLines, first_open_quote, first_ragged_line
 from longspan.data.readers.delimiters import decimal_commas, find_delimiter, looks_like_thousands
-from longspan.data.readers.headings import check_heading, without_blank_lines
+from longspan.data.readers.headings import check_heading, named_columns, without_blank_lines, without_blanks
 from longspan.data.readers.infer import infer_column
+from longspan.data.readers.json_lines import JSON_LINES, json_lines_frame, json_lines_head
 from longspan.data.readers.packed import GZIP, gunzipped, unpacked
 from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.storage.file_names import check_file_names
 
-__all__ = ["head_of_table", "read_arrays", "read_csv", "read_files", "read_frame", "read_idx", "read_parquet"]
+__all__ = [
+    "head_of_table",
+    "read_arrays",
+    "read_csv",
+    "read_files",
+    "read_frame",
+    "read_idx",
+    "read_json_lines",
+    "read_parquet",
+]
 
 _CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
 _PART = 1 << 20
@@ -116,30 +126,48 @@ def read_csv(
         # All text: what a cell is, its whole column decides.
         frame = pl.read_csv(content, infer_schema=False, separator=between)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        ragged = first_ragged_line(content, between)
-        what = f"line {ragged[0]} has {ragged[1]} cells, the heading {ragged[2]}" if ragged else _first_line(error)
+        what = _what_is_wrong(content, between) or _first_line(error)
         raise DataError(
             f"{path} cannot be read as CSV: {what}. Is it UTF-8 with {_DELIMITERS.get(between, repr(between))} between "
             "the cells?"
         ) from error
     check_heading(path, frame)
+    frame = named_columns(frame)
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
             raise DataError(f"{path} has several columns called {original!r}; rename them.")
-    frame = without_blank_lines(frame, content, between)
+    frame = without_blanks(without_blank_lines(frame, content, between), str(path))
     named = columns or {}
-    if between == ";":
-        frame = _with_decimal_points(frame, named, str(path))
+    frame = _with_decimal_points(frame, named, str(path), undeclared=between == ";")
     frame = frame.select(typed_cells(series, named.get(series.name), str(path)) for series in frame)
     lines = RowLines(path, between, frame.height)
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), lines=lines)
 
 
-def _with_decimal_points(frame: pl.DataFrame, named: Mapping[str, Column], source: str) -> pl.DataFrame:
-    """A file with semicolons writes 1,5 for one and a half; columns of such cells are read as numbers."""
+def _what_is_wrong(content: Path | bytes, between: str) -> str | None:
+    """The first line that cannot be read, and why, where that can be said."""
+    quote = first_open_quote(content)
+    if quote is not None:
+        return f"line {quote} has a quotation mark that is not closed, or not doubled within a cell"
+    ragged = first_ragged_line(content, between)
+    if ragged is None:
+        return None
+    comment = f"; lines 1 to {ragged[0] - 1} look like comments: delete them" if ragged[3].startswith("#") else ""
+    return f"line {ragged[0]} has {ragged[1]} cells, the heading {ragged[2]}{comment}"
+
+
+def _with_decimal_points(
+    frame: pl.DataFrame, named: Mapping[str, Column], source: str, *, undeclared: bool
+) -> pl.DataFrame:
+    """A file with semicolons writes 1,5 for one and a half; columns of such cells are read as numbers.
+
+    In other files only those that are declared numbers are, and only if their commas cannot separate thousands.
+    """
     for name in frame.columns:
-        if name not in named or named[name].kind == "number":
+        if (undeclared and name not in named) or _is_number(named.get(name)):
+            if not undeclared and looks_like_thousands(frame[name].str.replace_all(",", ".", literal=True)):
+                continue
             numbers = decimal_commas(frame[name])
             if numbers is not None:
                 frame = frame.with_columns(numbers)
@@ -153,8 +181,12 @@ def _with_decimal_points(frame: pl.DataFrame, named: Mapping[str, Column], sourc
     return frame
 
 
+def _is_number(column: Column | None) -> bool:
+    return column is not None and column.kind == "number"
+
+
 def head_of_table(path: Path, rows: int = 50) -> pl.DataFrame:
-    """The first rows of a CSV or Parquet file as text, without columns that are neither text nor numbers.
+    """The first rows of a CSV, JSON Lines or Parquet file as text, without columns that are neither text nor numbers.
 
     A file that cannot be read like that gives no columns; the reader of the whole file says why.
     """
@@ -163,8 +195,13 @@ def head_of_table(path: Path, rows: int = 50) -> pl.DataFrame:
             frame = pl.scan_parquet(path).head(rows).collect()
             plain = [name for name, dtype in frame.schema.items() if dtype == pl.String or dtype.is_integer()]
             return frame.select(pl.col(plain).cast(pl.String))
+        if path.suffix.lower() in JSON_LINES:
+            return json_lines_head(path, rows)
         content = unpacked(path)
-        return pl.read_csv(content, infer_schema=False, separator=find_delimiter(content), n_rows=rows)
+        frame = pl.read_csv(content, infer_schema=False, separator=find_delimiter(content), n_rows=rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the reader of the whole file says it
+            return without_blanks(named_columns(frame), str(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, DataError, OSError):
         return pl.DataFrame()
 
@@ -180,6 +217,13 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
             f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
         ) from error
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+
+
+def read_json_lines(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:
+    """Rows of a JSON Lines file; see `json_lines_frame`."""
+    path = _existing(path)
+    frame, lines = json_lines_frame(path)
+    return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), lines=lines)
 
 
 def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:

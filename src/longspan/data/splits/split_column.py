@@ -17,6 +17,7 @@ PART_WORDS = {
     "valid": "valid",
     "val": "valid",
     "validation": "valid",
+    "dev": "valid",
     "test": "test",
     "testing": "test",
 }
