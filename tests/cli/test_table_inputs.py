@@ -39,7 +39,8 @@ def test_a_csv_and_a_target_are_enough(longspan, people):
     ):
         assert words in answer.out, words
     people.drop("rich").with_columns(job=pl.lit("astronaut")).write_csv("new.csv")
-    answer = longspan("predict", "model.safetensors", "new.csv", "--out", "answers.csv")
+    with pytest.warns(UserWarning, match="400 of 400 labels in 'job', such as 'astronaut', did not occur in training"):
+        answer = longspan("predict", "model.safetensors", "new.csv", "--out", "answers.csv")
     assert (answer.code, answer.out) == (0, "400 predictions in answers.csv\n")
     with open("answers.csv") as file:
         rows = list(csv.DictReader(file))
@@ -48,7 +49,7 @@ def test_a_csv_and_a_target_are_enough(longspan, people):
     assert [int(row["rich"]) for row in rows] == [prediction.value for prediction in wanted]
     assert [float(row["rich_probability"]) for row in rows] == pytest.approx([each.probability for each in wanted])
     assert [float(row["age"]) for row in rows] == people["age"].to_list()
-    assert "row  rich  " in longspan("predict", "model.safetensors", "new.csv").out
+    assert "row  rich  " in longspan("predict", "model.safetensors", "people.csv").out
     assert "accuracy" in longspan("evaluate", "model.safetensors", "people.csv").out
 
 

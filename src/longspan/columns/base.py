@@ -170,6 +170,11 @@ class Column(ABC):
         del other
         return self
 
+    def unfamiliar(self, cells: pl.DataFrame) -> list[str]:
+        """What is unlike the training rows in the columns that a value is made of, a sentence for each; fitted only."""
+        del cells
+        return []
+
     # --- one value -----------------------------------------------------------------------------------------------
 
     @property

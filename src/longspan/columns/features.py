@@ -265,6 +265,31 @@ class Features(Column):
 
     # --- helpers -------------------------------------------------------------------------------------------------
 
+    def unfamiliar(self, cells: pl.DataFrame) -> list[str]:
+        """Labels that are not known, and columns most of whose numbers lie beyond those of the training rows."""
+        number_stats, category_stats = self._learned()
+        numbers, labels, _ = self._read(cells)
+        found = []
+        for stats in category_stats:
+            there = labels[stats.name].drop_nulls()
+            unknown = there.filter(~there.is_in(stats.labels))
+            if len(unknown):
+                found.append(
+                    f"{len(unknown):,} of {len(there):,} labels in {stats.name!r}, such as {unknown[0]!r}, did not "
+                    "occur "
+                    "in training, or too rarely, and count as unknown"
+                )
+        for stats in number_stats:
+            there = numbers[stats.name][np.isfinite(numbers[stats.name])]
+            low, high = stats.unscale(stats.edges[0]), stats.unscale(stats.edges[-1])
+            beyond = int(((there < low) | (there > high)).sum())
+            if 2 * beyond > len(there) and stats.name in self.numbers:
+                found.append(
+                    f"{beyond:,} of {len(there):,} numbers in {stats.name!r} lie beyond those of the training rows, "
+                    f"{low:g} to {high:g} (another unit?)"
+                )
+        return found
+
     def _learned(self) -> tuple[tuple[NumberStats, ...], tuple[CategoryStats, ...]]:
         if self.number_stats is None or self.category_stats is None:
             raise ConfigError("This Features column has learned nothing yet: call fit, or let a Task do it.")

@@ -11,6 +11,7 @@ from longspan.data.readers.open_path import open_path
 from longspan.data.readers.readers import head_of_table
 from longspan.errors import DataError
 from longspan.heads import Head
+from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
 
 __all__ = ["labelled_rows"]
 
@@ -28,6 +29,7 @@ def labelled_rows(data: Table | str | Path, inputs: Mapping[str, Column], heads:
         ConfigError: its images may be meant in several ways.
     """
     if isinstance(data, Table):
+        warn_of_unfamiliar(data, inputs, stacklevel=4)
         return data
     path = Path(data).expanduser()
     if not path.exists():
@@ -45,4 +47,5 @@ def labelled_rows(data: Table | str | Path, inputs: Mapping[str, Column], heads:
     found = [name for name, column in table.columns.items() if column.encodes_pixels]
     if image is not None and image not in table.columns and len(found) == 1:
         table = table.with_column(image, inputs[image], table.column_values(found[0]))
+    warn_of_unfamiliar(table, inputs, stacklevel=4)
     return table

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from PIL import Image as PILImage
 
 from longspan.data import Table
 from longspan.errors import ConfigError, DataError, UnknownNameError
@@ -320,3 +321,21 @@ def test_boxes_in_fractions_are_refused(coco, images):
     with pytest.raises(DataError, match=r"look like fractions of width and height.*Multiply x by 30 and y by 20"):
         Table.from_coco(coco([{"bbox": [0.25, 0.5, 0.5, 0.25]}]), images)
     assert Table.from_coco(coco([{"bbox": [0, 0, 1, 1]}]), images)[0]["boxes"][0]["box"] == [0, 0, 1, 1]
+
+
+def test_a_box_beside_its_own_outline_is_a_fault(tmp_path):
+    PILImage.new("RGB", (100, 80)).save(tmp_path / "a.png")
+    outline = [[60, 60, 90, 60, 90, 78, 60, 78]]
+    annotations = [
+        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [58, 58, 33, 21], "segmentation": outline},
+        {"id": 2, "image_id": 1, "category_id": 1, "bbox": [1, 1, 50, 40], "segmentation": outline},
+    ]
+    path = tmp_path / "a.json"
+    images = [{"id": 1, "file_name": "a.png", "width": 100, "height": 80}]
+    content = {"images": images, "categories": [{"id": 1, "name": "cat"}], "annotations": annotations}
+    path.write_text(json.dumps(content))
+    with pytest.raises(
+        DataError, match=r"annotation 2 \(a.png\): its bbox and its segmentation do not overlap"
+    ) as caught:
+        Table.from_coco(path, tmp_path)
+    assert len(caught.value.faults) == 1

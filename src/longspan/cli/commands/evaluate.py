@@ -73,6 +73,7 @@ def evaluate(
     from longspan.cli.sources import image_column, read_source
     from longspan.inference import BoostedTrees, LinearText, Predictor
     from longspan.inference.known_rows import PartMetrics
+    from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
     from longspan.pipeline import Pipeline
     from longspan.systems.function_registry import load_with_functions
 
@@ -96,6 +97,8 @@ def evaluate(
         if wanted is not None and wanted not in table.columns:
             given = image_column(table)
             table = table.with_column(wanted, table.columns[given], table.column_values(given))
+        if not isinstance(predictor, Pipeline):
+            warn_of_unfamiliar(table, _member(predictor).inputs)
         if isinstance(predictor, Pipeline):
             if per_class:
                 raise ConfigError("--per-class is for single networks; this model is a pipeline.")

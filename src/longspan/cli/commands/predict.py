@@ -160,10 +160,12 @@ def _predict_table(
 ) -> None:
     """Predictions for every row of a table: printed, or written beside the row."""
     from longspan.inference import predictions_to_frame
+    from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
 
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of a table are csv or json.")
     table = new_rows(files)
+    warn_of_unfamiliar(table, model.inputs)
     predictions = model.predict(table, batch_size=1024)
     ranges = range_columns(calibrated, predictions)
     if as_json:

@@ -279,10 +279,21 @@ def _box(value: Any, mask: dict[str, Any] | None, size: tuple[int, int]) -> list
         x, y, width, height = numbers_of(value, count=4)
         try:
             check_pixels([x, y, x + width, y + height], size)
-            return checked_box([x, y, x + width, y + height], size)
+            box = checked_box([x, y, x + width, y + height], size)
         except ValueError as error:
             raise ValueError(f"{error}. {_XYWH}") from None
+        around = None if mask is None else _box_of_mask(mask, size)
+        if around is not None and (
+            around[0] >= box[2] or around[2] <= box[0] or around[1] >= box[3] or around[3] <= box[1]
+        ):
+            raise ValueError("its bbox and its segmentation do not overlap: one of them belongs to something else")
+        return box
     assert mask is not None
+    return _box_of_mask(mask, size)
+
+
+def _box_of_mask(mask: dict[str, Any], size: tuple[int, int]) -> list[float]:
+    """The box around a mask."""
     if "rle" in mask:
         return mask_box(decode_runs(mask["rle"]["counts"], size))
     xs = [x for polygon in mask["polygons"] for x in polygon[0::2]]

@@ -69,8 +69,8 @@ def target_leaks(table: TableView, rows: np.ndarray, inputs: Sequence[str], targ
             if score < SUSPECT:
                 continue
             what = (
-                f"input {name!r} alone predicts {target!r}: on rows left out it does away with {score:.1%} of the "
-                f"errors of the best constant answer"
+                f"input {name!r} alone predicts {target!r}: on held-out rows it removes {score:.1%} of the errors "
+                "of the best constant prediction"
             )
             found.append(ColumnLeak("target", name, what, certain=score >= CERTAIN, score=round(score, 4)))
     return sorted(found, key=lambda leak: not leak.certain)

@@ -1,0 +1,34 @@
+"""Says which cells of new rows are unlike those that a model was trained on: labels it does not know, other units."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+from longspan.columns import Column
+from longspan.data import Table
+
+__all__ = ["warn_of_unfamiliar"]
+
+_SHOWN = 5
+
+
+def warn_of_unfamiliar(table: Table, inputs: Mapping[str, Column], *, stacklevel: int = 3) -> None:
+    """Warn once of all columns with such cells; the model predicts for them all the same.
+
+    Args:
+        table: The new rows.
+        inputs: Fitted input columns of the model.
+        stacklevel: Of the warning.
+    """
+    found = [
+        words
+        for column in inputs.values()
+        if column.sources and set(column.sources) <= set(table.frame.columns)
+        for words in column.unfamiliar(table.frame.select(column.sources))
+    ]
+    if found:
+        more = f"; and {len(found) - _SHOWN} more columns" if len(found) > _SHOWN else ""
+        warnings.warn(
+            f"{table.source} is unlike the training rows: {'; '.join(found[:_SHOWN])}{more}.", stacklevel=stacklevel
+        )
