@@ -139,6 +139,7 @@ def main() -> None:
     from longspan.report import describe_environment
 
     found: dict[str, Any] = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    found.pop("note", None)
     found["command"] = f"python benchmarks/stopping.py --studies {asked.studies}, in parts"
     found["level"] = LEVEL
     for part in asked.parts:
