@@ -175,7 +175,8 @@ class Study:
                 strategy to choose, as a rule long before all runs are done. "finished" runs everything.
             decide_at: Training rows that the choice is for; the largest size if None, four times that at most.
             worth: A difference of errors that does not matter, in their unit (0.01 for one point of an error rate).
-            level: How sure the choice must be.
+            level: How sure the choice must be: of two equal strategies, one is called better in at most 1 - `level` of
+                studies, although it is looked at after every run.
             seconds: Training time in all, after which no run begins; None for no limit.
             target: Whose error decides; may be left out where there is only one.
 

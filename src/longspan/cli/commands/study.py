@@ -119,7 +119,12 @@ def study(
         ),
     ] = 0.0,
     level: Annotated[
-        float, Opt(metavar="P", help="Probability that the choice must reach, with --until decided.")
+        float,
+        Opt(
+            metavar="P",
+            help="How sure a decision must be, with --until decided: of two equal strategies one is called better in "
+            "at most 1 - P of studies.",
+        ),
     ] = 0.95,
     budget_seconds: Annotated[
         float | None,
