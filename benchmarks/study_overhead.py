@@ -4,8 +4,9 @@ python benchmarks/study_overhead.py --repeats 3 --out benchmarks/results/study_o
 python benchmarks/study_overhead.py --deciding --out benchmarks/results/study_overhead.json
 
 The second command measures what choosing each run by the finished ones costs (`until="decided"`): processor seconds of
-all decisions beside the training seconds of the runs, in a study that asks for more certainty than it can have, so that
-every run is chosen. `benchmarks/stopping.py` has the time of one decision at 200 finished runs.
+all decisions beside the training seconds of the runs, in a study that asks for more certainty than it can have and
+never gives up, so that every run is chosen. `--epochs 1` makes runs of a second or two, where it weighs most.
+`benchmarks/stopping.py` has the time of one decision at 200 finished runs.
 
 Both sides run in programs of their own, one after the other. What is compared is the time from the prepared task to the
 last figure; the start of the worker process, with its imports, is part of the study's. Run it on an idle machine: five
@@ -31,20 +32,20 @@ import longspan as ls
 from longspan.report import describe_environment
 from longspan.study.runs import adaptive
 from longspan.study.runs.runs import study_rows
-from longspan.study.statistics.decide import next_step
+from longspan.study.statistics import decide
 
 SIZES, SEEDS = (200, 400, 800), 4
 
 
-def make() -> tuple[ls.Task, dict[str, ls.Recipe]]:
+def make(epochs: int = 30) -> tuple[ls.Task, dict[str, ls.Recipe]]:
     """Two small residual networks on digits: runs of one to a few seconds, where overhead weighs most."""
     digits = ls.datasets.load("digits").split(valid=0.2, seed=0)
     task = ls.Task(digits, inputs="image", targets="digit", size_px=16, move_leaks=True)
     task.prepare()
     config = ls.TrainConfig(batch_size=32)
     return task, {
-        "width 8": ls.Recipe(ls.SmallResNetConfig(blocks=1, width=8), epochs=30, config=config),
-        "width 16": ls.Recipe(ls.SmallResNetConfig(blocks=1, width=16), epochs=30, config=config),
+        "width 8": ls.Recipe(ls.SmallResNetConfig(blocks=1, width=8), epochs=epochs, config=config),
+        "width 16": ls.Recipe(ls.SmallResNetConfig(blocks=1, width=16), epochs=epochs, config=config),
     }
 
 
@@ -79,14 +80,15 @@ def as_study(threads: int) -> dict[str, Any]:
     return {"seconds": seconds, "inside": frame["seconds"].sum(), "figures": sorted(map(list, figures))}
 
 
-def deciding(threads: int) -> dict[str, Any]:
+def deciding(threads: int, epochs: int) -> dict[str, Any]:
     """Processor seconds of all decisions of a study, and the seconds of its trainings."""
-    task, strategies = make()
+    task, strategies = make(epochs)
+    decide._FUTILE = 0.0
     spent: list[float] = []
 
     def timed(*state: Any, **rule: Any) -> Any:
         began = time.process_time()
-        found = next_step(*state, **rule)
+        found = decide.next_step(*state, **rule)
         spent.append(time.process_time() - began)
         return found
 
@@ -96,7 +98,8 @@ def deciding(threads: int) -> dict[str, Any]:
         study.run(jobs=1, progress=False, until="decided", level=1 - 1e-12)
         trained = float(study.frame()["seconds"].sum())
         return {
-            "runs": len(study.frame()), "decisions": len(spent), "processor_seconds_of_decisions": round(sum(spent), 3),
+            "epochs": epochs, "runs": len(study.frame()), "decisions": len(spent),
+            "processor_seconds_of_decisions": round(sum(spent), 3),
             "slowest_decision": round(max(spent), 3), "training_seconds": round(trained, 1),
             "percent_of_training": round(100 * sum(spent) / trained, 3),
         }  # fmt: skip
@@ -107,11 +110,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--epochs", type=int, default=30, help="of each training, with --deciding")
     parser.add_argument("--side", choices=("hand", "study"), help=argparse.SUPPRESS)
     parser.add_argument("--deciding", action="store_true", help="what choosing the runs costs, and nothing else")
     options = parser.parse_args()
     if options.deciding:
-        found = deciding(options.threads)
+        found = deciding(options.threads, options.epochs)
         print(json.dumps(found, indent=2))
         if options.out:
             known = json.loads(options.out.read_text()) if options.out.exists() else {}

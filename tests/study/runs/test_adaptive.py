@@ -3,8 +3,10 @@ import pytest
 
 from longspan.errors import StudyError
 from longspan.study.plan import Plan
+from longspan.study.runs import adaptive, workers
 from longspan.study.runs.adaptive import AdaptiveRuns, DecisionRule
 from longspan.study.runs.runs import Failure, Run, RunResult
+from longspan.study.statistics.decide import next_step
 from longspan.study.statistics.held_out_rows import HeldOutRows
 
 PLAN = Plan(strategies=("good", "bad"), sizes=(100, 200, 400), seeds=(0, 1, 2))
@@ -55,6 +57,18 @@ def test_it_also_says_what_holds_on_rows_like_these():
     few, many = outcome(30), outcome(20_000)
     assert few["wrong"] == many["wrong"] < many["rows_wrong"] < 0.01 < few["rows_wrong"]
     assert "on these held-out rows and " in few["says"]
+
+
+def test_it_is_asked_once_for_each_run(monkeypatch):
+    asked = []
+    monkeypatch.setattr(adaptive, "next_step", lambda *state, **rule: asked.append(1) or next_step(*state, **rule))
+    monkeypatch.setattr(workers, "perform", lambda _, run: result(run))
+    queue = AdaptiveRuns(PLAN, DecisionRule(target="y", decide_at=400), {}, {})
+    ended = 0
+    for run, outcome in workers.run_here(None, queue):
+        queue.ended(run, outcome)
+        ended += 1
+    assert len(asked) == ended + 1
 
 
 def test_what_was_finished_before_counts():

@@ -46,8 +46,8 @@ def run_on_ray(context: Context, runs: Sequence[Run] | Queue, jobs: int) -> Gene
         except Exception as error:
             raise StudyError(f"The task or a strategy cannot be sent to another process: {error}") from error
         waiting: Queue = deque(runs) if isinstance(runs, Sequence) else runs
-        while waiting or under_way:
-            while waiting and len(under_way) < jobs:
+        while under_way or waiting:
+            while len(under_way) < jobs and waiting:  # a queue that chooses is asked only where there is room
                 run = waiting.popleft()
                 under_way[task.remote(shared.hex(), run, [shared])] = run
             done, _ = ray.wait(list(under_way), num_returns=1)

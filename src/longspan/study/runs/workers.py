@@ -113,8 +113,8 @@ def _until_a_death(context: Context, waiting: Queue, jobs: int, suspects: deque[
                 future.set_exception(error)
             under_way[future] = run
 
-        while waiting or under_way:
-            while waiting and len(under_way) < jobs:
+        while under_way or waiting:
+            while len(under_way) < jobs and waiting:  # a queue that chooses is asked only where there is room
                 # The first calls bring along what all runs share; a process that got none asks for it.
                 submit(waiting.popleft(), parcel=parcels > 0)
                 parcels -= 1
