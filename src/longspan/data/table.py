@@ -23,6 +23,7 @@ from longspan.data.annotations import (
 from longspan.data.choose_features import choose_features
 from longspan.data.combine import concat_rows, join_columns
 from longspan.data.lags import lag_columns
+from longspan.data.readers.captions import read_captions
 from longspan.data.readers.csv_lines import RowLines, name_row
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.open_path import open_path
@@ -179,13 +180,29 @@ class Table:
         return cls.of(read_text_folder(folder, text=text, label=label, split=split))
 
     @classmethod
-    def from_parallel(cls, files: Mapping[str, str | Path]) -> Table:
+    def from_parallel(cls, files: Mapping[str, str | Path], *, encoding: str = "utf-8") -> Table:
         """Text files of equally many lines, such as `{"en": "train.en", "fr": "train.fr"}`: a column for each.
+
+        Args:
+            files: By name of the column.
+            encoding: Of the files, as Python names it, such as "latin-1".
 
         Raises:
             DataError: a file is not there, is not UTF-8, or has another number of lines.
         """
-        return cls.of(read_parallel(files))
+        return cls.of(read_parallel(files, encoding=encoding))
+
+    @classmethod
+    def from_captions(
+        cls,
+        path: str | Path,
+        *,
+        root: str | Path | None = None,
+        on_error: OnError = "raise",
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> Table:
+        """Images and captions in files of Flickr8k or COCO; see `longspan.data.readers.captions.read_captions`."""
+        return cls.of(read_captions(path, root=root, on_error=on_error, tell=tell))
 
     @classmethod
     def from_transcripts(

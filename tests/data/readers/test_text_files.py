@@ -46,3 +46,18 @@ def test_lines_of_parallel_files_belong_together(tmp_path):
         ls.Table.from_parallel({"en": tmp_path / "c.en"})
     with pytest.raises(DataError, match="the file does not exist"):
         ls.Table.from_parallel({"en": tmp_path / "d.en"})
+
+
+def test_an_encoding_can_be_given(tmp_path):
+    (tmp_path / "a.fr").write_bytes("été\nnoël\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"line 1: byte 0xe9 is not UTF-8"):
+        ls.Table.from_parallel({"fr": tmp_path / "a.fr"})
+    assert ls.Table.from_parallel({"fr": tmp_path / "a.fr"}, encoding="latin-1")["fr"] == ["été", "noël"]
+    with pytest.raises(DataError, match="there is no encoding 'latin-99'"):
+        ls.Table.from_parallel({"fr": tmp_path / "a.fr"}, encoding="latin-99")
+
+
+def test_texts_are_kept_exactly_and_a_line_may_have_a_megabyte(tmp_path):
+    lines = ["שלום עולם", "e\N{COMBINING ACUTE ACCENT}", "word " * 250_000]
+    (tmp_path / "a.en").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    assert ls.Table.from_parallel({"en": tmp_path / "a.en"})["en"] == [line.strip() for line in lines]

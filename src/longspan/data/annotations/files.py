@@ -34,11 +34,17 @@ UNREAD_ENDINGS = frozenset((".heic", ".heif", ".avif", ".jp2", ".dcm", ".nii", "
 _NOBODYS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "__pycache__"))
 
 
-def read_text(path: Path, *, limit_bytes: int) -> str:
-    """What a UTF-8 file says, without a byte order mark.
+def read_text(path: Path, *, limit_bytes: int, encoding: str = "utf-8") -> str:
+    """What a text file says, without a byte order mark.
+
+    Args:
+        path: The file.
+        limit_bytes: Larger ones are refused.
+        encoding: As Python names it.
 
     Raises:
-        ValueError: the file is missing, too large or no UTF-8; the message is fit to stand behind the file's name.
+        ValueError: the file is missing, too large or in another encoding; the message is fit to stand behind the file's
+            name.
     """
     try:
         if not path.is_file():
@@ -52,11 +58,14 @@ def read_text(path: Path, *, limit_bytes: int) -> str:
     except OSError as error:
         raise ValueError(f"cannot be read ({error})") from None
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except LookupError:
+        raise ValueError(f"there is no encoding {encoding!r}; Python knows utf-8, latin-1, cp1252 and others") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
+        named = "UTF-8" if encoding == "utf-8" else encoding
         raise ValueError(
-            f"line {line}: byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+            f"line {line}: byte {content[error.start]:#04x} is not {named}; save the file as UTF-8"
         ) from None
 
 

@@ -53,21 +53,22 @@ def read_text_folder(
     return TableParts(frame=frame, columns={**parts.columns, text: Text()}, source=parts.source)
 
 
-def read_parallel(files: Mapping[str, str | Path]) -> TableParts:
+def read_parallel(files: Mapping[str, str | Path], *, encoding: str = "utf-8") -> TableParts:
     """Files of equally many lines, in which lines of one number mean the same: a column of texts for each.
 
     A line that is empty in one of the files is missing there, and a warning counts them.
 
     Args:
         files: By name of the column, such as `{"en": "train.en", "fr": "train.fr"}`.
+        encoding: Of the files, as Python names it, such as "latin-1".
 
     Raises:
-        DataError: a file is not there, is not UTF-8, or has another number of lines than the first.
+        DataError: a file is not there, is in another encoding, or has another number of lines than the first.
     """
     cells: dict[str, list[str | None]] = {}
     for name, path in files.items():
         try:
-            lines = lines_of(_checked(read_text(Path(path), limit_bytes=_LARGEST_FILE)))
+            lines = lines_of(_checked(read_text(Path(path), limit_bytes=_LARGEST_FILE, encoding=encoding)))
         except ValueError as error:
             raise DataError(f"{path}: {error}.") from None
         cells[name] = [line.strip() or None for line in lines]
