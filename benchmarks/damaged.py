@@ -1,7 +1,7 @@
 """Ten thousand damaged inputs, each read in a watched process: a named longspan error or a correct result.
 
 python benchmarks/damaged.py --kinds files --out benchmarks/results/damaged.json
-python benchmarks/damaged.py --kinds settings --inputs 800 --programs 0 --out benchmarks/results/damaged_settings.json
+python benchmarks/damaged.py --kinds settings --inputs 400 --programs 0 --out benchmarks/results/damaged_settings.json
 python benchmarks/damaged.py --case model:17        # one case again, with its error in full
 python benchmarks/damaged.py --inputs 400 --programs 0
 
