@@ -25,6 +25,7 @@ IN_IMAGES = {"mask": "mask", "boxes": "boxes", "instances": "instances"}
 SMALL = {
     "generate": {"width": 8, "depth": 1, "heads": 2, "inner": 8, "dropout": 0.0},
     "segment": {"width": 8},
+    "heat_maps": {"width": 8},
     "detect": {"channels": 8, "box_head_dim": 8, "samples": 16, "proposals": 20},
     "segment_instances": {
         "channels": 8, "box_head_dim": 8, "samples": 16, "proposals": 20, "mask_width": 8, "mask_depth": 1
@@ -59,7 +60,7 @@ def learner_of(kind):
         table = ls.Table.from_arrays(cells, {"image": ls.Image(), **kinds})
         task = ls.Task(table.split(valid=0, seed=0), "image", target, allow_leaks=True)
         # Batch statistics would differ between halves of a batch and the whole of it.
-        model = ls.LineCNNConfig() if column == "text" else "lenet5"
+        model = ls.LineCNNConfig() if column == "text" else "squeezenet1_1" if head.reads == "maps" else "lenet5"
     heads = {target: head(**SMALL.get(kind, {}))}
     return ls.Learner(task, model, heads=heads, config=config, seed=0, progress=False, device="cpu")
 

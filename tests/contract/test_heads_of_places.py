@@ -14,9 +14,10 @@ from longspan.inference.source import prepare_inputs, sum_losses
 from longspan.nn.detections import DetectorOutputs
 from longspan.vision.instance_encoding import boxes_in, masks_in
 
-TARGETS = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
+TARGETS = {"segment": "mask", "detect": "boxes", "segment_instances": "instances", "heat_maps": "points"}
 SMALL = {
     "segment": {"width": 8},
+    "heat_maps": {"width": 8},
     "detect": {"channels": 16, "box_head_dim": 16, "samples": 16, "proposals": 20},
     "segment_instances": {
         "channels": 16, "box_head_dim": 16, "samples": 16, "proposals": 20, "mask_width": 8, "mask_depth": 1
@@ -28,7 +29,13 @@ every = pytest.mark.parametrize("kind", sorted(kind for kind, head in HEADS.item
 
 @pytest.fixture(scope="module")
 def scenes():
-    return make_scenes(12, seed=3)
+    """Made-up scenes; the corners of the first object of each are points."""
+    scenes = make_scenes(12, seed=3)
+    corners = [
+        {"left top": objects[0]["box"][:2], "right bottom": objects[0]["box"][2:]} if objects else {}
+        for objects in scenes.column_values("boxes")
+    ]
+    return scenes.with_column("points", ls.Keypoints(), corners)
 
 
 def make(scenes, kind, *, seed=0, missing=()):
@@ -108,7 +115,7 @@ def test_losses_are_those_of_each_row_and_a_missing_one_adds_nothing(kind, scene
         )
     assert losses.shape == (3,)
     assert losses.isfinite().all()
-    if kind == "segment":  # detectors draw their samples for the batch as a whole
+    if kind in ("segment", "heat_maps"):  # detectors draw their samples for the batch as a whole
         torch.testing.assert_close(losses[1:2], alone)
     empty, nowhere = torch.zeros_like(target), torch.zeros(3, dtype=torch.bool)
     outputs = learner.network(*inputs, targets={TARGETS[kind]: empty})
@@ -130,14 +137,21 @@ def test_an_ensemble_averages_what_has_a_mean(kind, scenes):
     images = scenes.take([0, 1]).select("image")
     apart = [each.predictor().raw_predictions(images, reduce=False).values[TARGETS[kind]] for each in members]
     expected = members[0].heads[TARGETS[kind]].reduce((apart[0] + apart[1]) / 2)
-    said = both.predict(images)
-    assert all((one[TARGETS[kind]] == two.numpy()).all() for one, two in zip(said, expected, strict=True))
+    found = [each[TARGETS[kind]] for each in both.predict(images)]
+    if kind == "heat_maps":
+        found = [np.asarray([*places.values()], np.float32) for places in found]
+    assert all((one == two.numpy()).all() for one, two in zip(found, expected, strict=True))
 
 
 def certain_outputs(kind, targets, size_px):
     """What layers that know every target would give: class logits, or detections with a score of 1."""
     if kind == "segment":
         return 50.0 * torch.nn.functional.one_hot(targets.long(), int(targets.max()) + 1).movedim(-1, 1).float()
+    if kind == "heat_maps":
+        height, width = size_px
+        x, y = torch.arange(width) + 0.5, torch.arange(height) + 0.5
+        apart = (x - targets[..., 0, None, None]).square() + (y[:, None] - targets[..., 1, None, None]).square()
+        return -apart / 4
     boxes = targets if kind == "detect" else boxes_in(targets)
     there = (boxes[..., 2:3] > boxes[..., 0:1]).float()
     detections = torch.cat([boxes[..., :4], there, boxes[..., 4:5]], dim=2)
@@ -153,10 +167,12 @@ def test_certain_outputs_are_decoded_to_the_ground_truth_and_measured_as_perfect
     targets = torch.from_numpy(np.stack([column.encode(value) for value in values]))
     predictions = head.reduce(head.postprocess(certain_outputs(kind, column.prepare(targets), column.size_px)))
     decoded = [each.value for each in head.decode(predictions)]
-    assert [column.error(value, found) for value, found in zip(values, decoded, strict=True)] == [0.0] * len(values)
+    errors = [column.error(value, found) for value, found in zip(values, decoded, strict=True)]
+    assert errors == pytest.approx([0.0] * len(values), abs=1e-4 if kind == "heat_maps" else 0)
     assert column.error(values[0], decoded[1]) > 0  # images differ, and the error sees it
     measured = head.measure(predictions, column.prepare(targets))
-    assert measured[head.metrics[0].name] == pytest.approx(1.0)
+    perfect = 1.0 if head.metrics[0].better == "higher" else 0.0
+    assert measured[head.metrics[0].name] == pytest.approx(perfect, abs=1e-4)
 
 
 @every

@@ -102,7 +102,7 @@ def test_each_network(name):
 
 PLAIN = {
     "classify": "label", "multi_label_classify": "labels", "regress": "number", "transcribe": "text",
-    "locate": "points", "generate": "text",
+    "locate": "points", "generate": "text", "heat_maps": "points",
 }  # fmt: skip
 IN_IMAGES = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {

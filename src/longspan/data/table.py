@@ -14,6 +14,7 @@ import polars as pl
 from longspan.columns import Column, Number
 from longspan.data.annotations import (
     read_coco,
+    read_coco_keypoints,
     read_instance_masks,
     read_masks,
     read_voc,
@@ -284,6 +285,19 @@ class Table:
         return cls.of(
             read_coco(annotations, images, labels=labels, instances=instances, image=image, on_error=on_error)
         )
+
+    @classmethod
+    def from_coco_keypoints(
+        cls,
+        annotations: str | Path,
+        images: str | Path,
+        *,
+        label: str | None = None,
+        image: str = "image",
+        on_error: OnError = "raise",
+    ) -> Table:
+        """Images of a COCO JSON file with key points; see `longspan.data.annotations.read_coco_keypoints`."""
+        return cls.of(read_coco_keypoints(annotations, images, label=label, image=image, on_error=on_error))
 
     @classmethod
     def from_voc(

@@ -13,6 +13,7 @@ from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
 from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
 from longspan.heads.generate import Generate
+from longspan.heads.heat_maps import HeatMaps
 from longspan.heads.locate import Locate
 from longspan.heads.pronunciation_search import PronunciationSearch
 from longspan.heads.regress import Regress
@@ -29,6 +30,7 @@ __all__ = [
     "FeatureKind",
     "Generate",
     "Head",
+    "HeatMaps",
     "Locate",
     "Metric",
     "MultiLabelClassify",
@@ -48,7 +50,18 @@ HEADS = Registry[type[Head]]("head", name_of=lambda head: head.kind, old_names=o
 """Every head by its name in files; the first that serves a kind of column is that kind's default."""
 
 # A new head is its file, its test, and its name in this module.
-for _head in (Classify, MultiLabelClassify, Regress, Transcribe, Segment, Detect, SegmentInstances, Locate, Generate):
+for _head in (
+    Classify,
+    MultiLabelClassify,
+    Regress,
+    Transcribe,
+    Segment,
+    Detect,
+    SegmentInstances,
+    Locate,
+    Generate,
+    HeatMaps,
+):
     HEADS.register()(_head)
 
 

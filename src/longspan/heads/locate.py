@@ -10,9 +10,9 @@ from torch import nn
 
 from longspan.columns import Keypoints
 from longspan.columns.base import Column
-from longspan.columns.keypoints import is_mirrored
 from longspan.errors import ConfigError
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
+from longspan.heads.point_predictions import decode_points, measure_points, points_before_augmentation
 from longspan.models import FeatureShapes
 from longspan.vision import AugmentParams
 
@@ -95,30 +95,12 @@ class Locate(Head):
 
     def invert_augmentation(self, predictions: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
         """Places in the images before augmentation; where they were mirrored, pairs have their own names again."""
-        if augment_params.geometry == "none":
-            return predictions
-        linear, offset = augment_params.matrix[:, :, :2].double(), augment_params.matrix[:, :, 2].double()
-        back = (predictions.double() - 0.5) @ linear.transpose(1, 2) + offset[:, None] + 0.5
-        back = back.to(predictions.dtype)
-        mirrored = is_mirrored(augment_params)[:, None, None]
-        return torch.where(mirrored, back[:, self._keypoints.mirrored_order], back)
+        return points_before_augmentation(predictions, augment_params, self._keypoints)
 
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The place of every point."""
-        names = self._keypoints.names
-        return [TargetPrediction(dict(zip(names, row, strict=True))) for row in predictions.tolist()]
+        return decode_points(predictions, self._keypoints)
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Normalised mean error over rows, and the fraction of correct keypoints over points."""
-        known = targets[..., 2] > 0
-        rows = known.any(dim=1)
-        if not rows.any():
-            return {}
-        predictions, targets, known = predictions[rows].double(), targets[rows].double(), known[rows]
-        places = targets[..., :2]
-        highest = places.masked_fill(~known[..., None], -torch.inf).amax(dim=1)
-        lowest = places.masked_fill(~known[..., None], torch.inf).amin(dim=1)
-        extent = (highest - lowest).norm(dim=1).clamp(min=1)
-        apart = (predictions - places).norm(dim=2) / extent[:, None]
-        mean = torch.where(known, apart, 0).sum(dim=1) / known.sum(dim=1)
-        return {"nme": float(mean.mean()), "pck": float((apart[known] <= self.pck_extent).double().mean())}
+        return measure_points(predictions, targets, self.pck_extent)

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from longspan.columns import Column, Mask
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, shape_of
+from longspan.heads.from_maps import FromMaps
 from longspan.metrics.pixel_counts import IGNORED, confusion, intersection_over_union
-from longspan.models import FeatureMaps, FeatureShapes
+from longspan.models import FeatureShapes
 from longspan.nn.deeplab import DeepLabHead
 from longspan.nn.fcn import FCNDecoder, fcn_head
 from longspan.nn.single_scale_decoder import OneMapDecoder
@@ -114,7 +115,7 @@ class Segment(Head):
                 f"{self.decoder} makes a mask from maps, and this backbone gives none. "
                 "Take for instance squeezenet1_1, resnet18 or segnet."
             )
-        return _FromMaps(self._decoder(shapes))
+        return FromMaps(self._decoder(shapes))
 
     def _decoder(self, shapes: FeatureShapes) -> nn.Module:
         channels, strides, classes = shapes.channels, shapes.strides, self.num_outputs
@@ -213,15 +214,3 @@ class Segment(Head):
             if figure == figure:  # NaN: the class does not occur
                 figures[f"iou.{label}"] = figure
         return {name: round(float(figure), 6) for name, figure in figures.items()}
-
-
-@final
-class _FromMaps(nn.Module):
-    """A decoder that reads `FeatureMaps`, which the layers below know nothing of."""
-
-    def __init__(self, decoder: nn.Module) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(self, maps: FeatureMaps) -> torch.Tensor:
-        return self.decoder(maps.images, maps.maps)

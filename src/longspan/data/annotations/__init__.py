@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longspan.data.annotations.coco import read_coco
+from longspan.data.annotations.coco_keypoints import read_coco_keypoints, write_coco_keypoints
 from longspan.data.annotations.instance_masks import read_instance_masks
 from longspan.data.annotations.masks import read_masks
 from longspan.data.annotations.penn_fudan import read_penn_fudan
@@ -16,6 +17,7 @@ from longspan.data.annotations.yolo import read_yolo
 
 __all__ = [
     "read_coco",
+    "read_coco_keypoints",
     "read_instance_masks",
     "read_masks",
     "read_penn_fudan",
@@ -23,6 +25,7 @@ __all__ = [
     "read_wider",
     "read_yolo",
     "write_coco",
+    "write_coco_keypoints",
     "write_masks",
     "write_voc",
     "write_yolo",
