@@ -111,6 +111,18 @@ def test_defaults_are_chosen_by_the_tokenizer():
     assert isinstance(head_for(COLUMN), Generate)
 
 
+@pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("column", [COLUMN, CHARACTERS])
+def test_only_allowed_tokens_are_written(column, beam):
+    allowed = ("a cat", "dog") if column is COLUMN else ("ab",)
+    head = Generate(beam=beam, allowed=allowed, column=column, **SMALL)
+    texts = [each.value for each in head.decode(head.postprocess(layers_of(head)(torch.randn(20, 6))))]
+    pieces = {piece for text in texts for piece in (text.split() if column is COLUMN else text)}
+    assert pieces
+    assert pieces <= ({"a", "cat", "dog"} if column is COLUMN else {"a", "b"})
+    assert head_from_json(head.to_json()) == head
+
+
 def test_perfect_texts_get_perfect_metrics():
     head = Generate(column=COLUMN, **SMALL)
     targets = encoded(COLUMN, "a cat runs home", "a cat runs home")

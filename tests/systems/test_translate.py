@@ -45,7 +45,7 @@ def test_in_stages_adjectives_go_behind_their_noun_and_word_by_word_they_do_not(
     assert model.predict("A yellow car and six doors.").value == "Une voiture jaune et six portes."
 
 
-@pytest.mark.parametrize("strategy", ["transformer", "gru"])
+@pytest.mark.parametrize("strategy", ["transformer", "gru", "middle"])
 def test_end_to_end_it_trains_and_searches(strategy, tmp_path):
     options = TranslateOptions(
         strategy=strategy, vocab=300, width=16, layers=1, epochs=1, batch_size=32, beam=2, limit=20
@@ -53,6 +53,7 @@ def test_end_to_end_it_trains_and_searches(strategy, tmp_path):
     result = run(options, tmp_path)
     assert {"bleu_test2016", "bleu_test2017", "copied_test2016"} <= set(result["metrics"])
     assert ls.load(tmp_path / "model.safetensors").heads["fr"].beam == 2
+    assert (tmp_path / "dictionary.safetensors").exists() == (strategy == "middle")
     again = run(TranslateOptions(**{**result["options"], "resume": True}), tmp_path)
     same = {k: v for k, v in again["metrics"].items() if "second" not in k}
     assert same == {k: v for k, v in result["metrics"].items() if "second" not in k}

@@ -95,6 +95,8 @@ class Generate(Head):
     """Of the draws: below 1 likely tokens become likelier."""
     seed: int = 0
     """Of the draws."""
+    allowed: tuple[str, ...] = ()
+    """Texts whose tokens are the only ones that may be written, such as ("un", "deux"); empty: all tokens."""
     column: Column | None = None
     """The fitted text; handed over by the learner."""
 
@@ -158,8 +160,16 @@ class Generate(Head):
             top_p=self.top_p,
             temperature=self.temperature,
             seed=self.seed,
-            never=tuple(sorted({each for each in marks if each != end})),
+            never=tuple(sorted({each for each in (*marks, *self._forbidden()) if each != end})),
         )
+
+    def _forbidden(self) -> set[int]:
+        """Tokens that no allowed text has."""
+        if not self.allowed:
+            return set()
+        first = 0 if self._text.tokenizer is not None else _FIRST_CHARACTER
+        known = {int(token) + first for text in self.allowed for token in self._text.encode(text) if token >= 0}
+        return set(range(self.num_outputs)) - known
 
     def layers(self, shapes: FeatureShapes) -> nn.Module:
         """A linear layer from the features to the decoder's width, embeddings, and the decoder."""

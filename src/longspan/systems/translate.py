@@ -28,9 +28,10 @@ _SAMPLES = 25
 class TranslateOptions:
     """Options of translate."""
 
-    strategy: Literal["transformer", "gru", "staged", "word-by-word"] = "transformer"
+    strategy: Literal["transformer", "gru", "middle", "staged", "word-by-word"] = "transformer"
     """transformer, gru: end to end. staged: word alignment, phrases, language model and a beam search. word-by-word:
-    IBM model 1 and phrases of one word, in order."""
+    IBM model 1 and phrases of one word, in order. middle: a transformer that reads the sentence and its translation
+    word by word."""
     train_rows: int | None = None
     """Train on so many sentences of Multi30k only, for a learning curve; 29,000 are there."""
     tatoeba: bool = False
@@ -73,18 +74,21 @@ def _run(options: TranslateOptions, run: SystemRun) -> None:
     task = _task(parts, options, run.seed)
     run.say(f"{len(task.train):,} sentences to train on; {options.strategy}.")
     started = time.perf_counter()
+    read: Callable[[Sequence[str]], list[str]] = list
     if options.strategy in _STAGED:
-        model: Any = _staged(options).train(task, seed=run.seed, tell=run.say)
+        model: Any = _staged(options.strategy).train(task, seed=run.seed, tell=run.say)
+    elif options.strategy == "middle":
+        task, read = _with_drafts(task, run)
+        model = _network(task, options, run)
     else:
         model = _network(task, options, run)
     seconds = time.perf_counter() - started
-    translate: Callable[[Sequence[str]], list[str]] = lambda texts: [each["fr"] for each in model.predict(list(texts))]  # noqa: E731
     metrics, details, samples = {}, {}, []
     training = task.table.frame["fr"].gather(task.train.numpy()).to_list()
     for part, name in _TESTS.items():
         sources, wanted = parts[part]["en"], parts[part]["fr"]
         began = time.perf_counter()
-        found = translate(sources)
+        found = [each["fr"] for each in model.predict(read(sources))]
         took = time.perf_counter() - began
         score = bleu(found, wanted, lowercase=True)
         metrics |= {
@@ -142,16 +146,32 @@ def _tokens(options: TranslateOptions) -> ls.Tokenizer:
     return ls.SubwordTokens(max_size=options.vocab)
 
 
-def _staged(options: TranslateOptions) -> ls.PhraseTranslation:
-    if options.strategy == "word-by-word":
+def _staged(strategy: str) -> ls.PhraseTranslation:
+    if strategy == "word-by-word":
         return ls.PhraseTranslation(alignment="ibm1", longest=1, order=1, reordering=0, trials=0)
     return ls.PhraseTranslation()
+
+
+def _with_drafts(task: ls.Task, run: SystemRun) -> tuple[ls.Task, Callable[[Sequence[str]], list[str]]]:
+    """The task with a translation word by word behind each sentence, and what puts it there.
+
+    The dictionary is learned from the training rows and kept beside the model: `dictionary.safetensors`.
+    """
+    dictionary = _staged("word-by-word").train(task, seed=run.seed, tell=run.say)
+    dictionary.save(run.folder / "dictionary.safetensors")
+
+    def read(texts: Sequence[str]) -> list[str]:
+        return [f"{text} | {draft}" for text, draft in zip(texts, dictionary.translate(texts), strict=True)]
+
+    column = task.table.columns["en"]
+    table = task.table.with_column("en", column, read([text or "" for text in task.table["en"]]))
+    return ls.Task(table.split(column="part", seed=run.seed), "en", "fr", allow_leaks=True), read
 
 
 def _network(task: ls.Task, options: TranslateOptions, run: SystemRun) -> ls.Predictor:
     """A trained network, with the beam search in place of the greedy one that measures epochs."""
     width, inner = options.width, 2 * options.width
-    if options.strategy == "transformer":
+    if options.strategy != "gru":
         model: Any = ls.TextTransformerConfig(
             width=width, layers=options.layers, heads=4, inner=inner, dropout=options.dropout, pool="none"
         )
