@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from longspan.randomness import _mix, _mix_int, hash64, permutation, step_seed, uniform
+from longspan.randomness import _mix, _mix_int, hash64, permutation, seed_generators, step_seed, uniform
 
 MASK = (1 << 64) - 1
 KNOWN_HASHES = [-6540211557443986408, -8505842019345605328, -7275471875571361340]
@@ -87,3 +87,10 @@ def test_a_step_seed_fits_torch():
     assert len(seeds) == 1000
     assert min(seeds) >= 0
     torch.manual_seed(max(seeds))
+
+
+def test_generators_are_seeded_as_pytorch_seeds_them():
+    seed_generators(2**62 + 5, torch.device("cpu"))
+    drawn = torch.rand(3)
+    torch.manual_seed(2**62 + 5)
+    assert torch.equal(drawn, torch.rand(3))

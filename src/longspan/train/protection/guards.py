@@ -15,7 +15,7 @@ import torch
 from longspan.data.batches.samples import Batch
 from longspan.errors import TrainingError
 from longspan.inference.source import precision_fallbacks
-from longspan.randomness import step_seed
+from longspan.randomness import seed_generators, step_seed
 from longspan.train.protection.snapshot import Snapshot
 from longspan.train.protection.training_errors import (
     first_rows,
@@ -131,7 +131,7 @@ class GuardedStep:
 
     def _begin_attempt(self, step: StepInfo) -> None:
         self._bad, self._stepped, self._fine = False, False, None
-        torch.manual_seed(step_seed(self.of.seed, "step", step.number))  # dropout
+        seed_generators(step_seed(self.of.seed, "step", step.number), self.of.source.device)  # dropout
 
     def _look_later(self, batch: Batch, step: StepInfo, losses: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Note on the device whether a step went well, and undo what a bad one did to batch statistics."""
