@@ -1,6 +1,7 @@
 """Made-up data in the published layout of the named sets: a dozen rows each, in tiny archives on this machine."""
 
 import dataclasses
+import datetime
 import gzip
 import hashlib
 import io
@@ -248,6 +249,64 @@ def flickr8k_small():
     return {"flickr8k_small.tar.gz": tar_gz(members)}, (20,)
 
 
+def csv(**columns):
+    """A file with a header."""
+    rows = zip(*columns.values(), strict=True)
+    return "\n".join(",".join(map(str, row)) for row in [tuple(columns), *rows]).encode()
+
+
+def bike_sharing():
+    """Two weeks of hours; bikes by the hour of the day, fewer on holidays."""
+    rng = np.random.default_rng(9)
+    hours = range(24 * 14)
+    bikes = [10 * min(hour % 24, 24 - hour % 24) + int(rng.integers(5)) for hour in hours]
+    days = [f"2011-01-{1 + hour // 24:02}" for hour in hours]
+    file = csv(
+        instant=hours, dteday=days, season=[1] * len(hours), yr=[0] * len(hours), mnth=[1] * len(hours),
+        hr=[hour % 24 for hour in hours], holiday=[0] * len(hours), weekday=[hour // 24 % 7 for hour in hours],
+        workingday=[int(hour // 24 % 7 < 5) for hour in hours], weathersit=[1 + hour % 2 for hour in hours],
+        temp=rng.random(len(hours)).round(2), casual=[0] * len(hours), registered=bikes, cnt=bikes,
+    )  # fmt: skip
+    return {"bike+sharing+dataset.zip": zipped({"hour.csv": file})}, (1,)
+
+
+def adult():
+    """Those of the older half earn more."""
+    rows = [
+        f"{20 + row % 50}, Private, {1000 + row}, HS-grad, {9 + row % 3}, Divorced, Sales, Wife, White, Female, 0, 0, "
+        f"40, Cuba, {'>50K' if row % 50 > 25 else '<=50K'}"
+        for row in range(200)
+    ]
+    last = [f"{row}." for row in rows[:20]]
+    return {"adult.data": "\n".join(rows).encode(), "adult.test": "\n".join(["|a line", *last]).encode()}, ()
+
+
+def ames_housing():
+    """Prices by area."""
+    rng = np.random.default_rng(10)
+    area = rng.integers(50, 300, 120)
+    price = 1000 * area + rng.integers(0, 2000, 120)
+    return {
+        "AmesHousing.csv": csv(
+            Order=range(120), PID=range(900, 1020), **{"MS SubClass": [20] * 120, "Gr Liv Area": area}, SalePrice=price
+        )
+    }, ()
+
+
+def walmart_weekly():
+    """Three stores of different size, for thirty weeks, days first as published."""
+    rng = np.random.default_rng(11)
+    weeks = [datetime.date(2011, 1, 7) + datetime.timedelta(weeks=week) for week in range(30)]
+    rows = [(store, week) for store in (1, 2, 3) for week in weeks]
+    return {
+        "Walmart_Store_sales.csv": csv(
+            Store=[store for store, _ in rows], Date=[week.strftime("%d-%m-%Y") for _, week in rows],
+            Weekly_Sales=[1000 * store + int(rng.integers(50)) for store, _ in rows],
+            Holiday_Flag=[int(week.day < 3) for _, week in rows], Temperature=rng.random(len(rows)).round(2),
+        )
+    }, ()  # fmt: skip
+
+
 def wider_face():
     """One face on each photo: a bright rectangle."""
     rng = np.random.default_rng(5)
@@ -268,6 +327,8 @@ MADE = {
     "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
     "rt-polarity": rt_polarity, "multi30k": multi30k, "flickr8k-small": flickr8k_small,
+    "bike-sharing": bike_sharing, "ames-housing": ames_housing,
+    "walmart-weekly": walmart_weekly, "adult": adult,
 }  # fmt: skip
 
 

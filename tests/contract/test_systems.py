@@ -90,6 +90,11 @@ EXAMPLES = {
         {},
         ("speech-commands-test", "word"),
     ),
+    "bike-demand": Example({"held_out": 0.3, "origins": 2}, {"r2": 0.8}),
+    "house-prices": Example({"folds": 2}, {"r2": 0.9}),
+    "store-sales": Example({"horizon": 1}, {"r2": 0.9}),
+    "claim-random-splits": Example({"data": "bike-sharing", "folds": 2}, {"bike-sharing, ratio": 0.5}),
+    "adult": Example({"folds": 2}, {"accuracy": 0.9}),
     "movie-reviews": Example({"strategy": "text_cnn", "epochs": 12, "folds": 3, "only": 1}, {"accuracy": 0.9}),
     "captions": Example(
         {

@@ -18,7 +18,7 @@ def table_of(count=1500, classes=2, seed=0):
             "age": age,
             "pay": [None if np.isnan(p) else float(p) for p in pay],
             "town": town,
-            "level": level,
+            "level": level + 3,
             "rich": [f"c{k}" for k in np.clip(np.floor(level), 0, classes - 1).astype(int)],
         }
     )
@@ -52,8 +52,8 @@ def test_classes_are_those_of_scikit_learn(classes):
     assert trained.steps_done == 20 * (1 if classes == 2 else 3)
 
 
-@pytest.mark.parametrize("criterion", ["squared_error", "absolute_error"])
-def test_numbers_are_those_of_scikit_learn(criterion):
+@pytest.mark.parametrize("criterion", ["squared_error", "absolute_error", "poisson", "gamma"])
+def test_numbers_are_those_of_scikit_learn(criterion, tmp_path):
     task = task_of("level")
     trained = ls.Boosting(trees=15, criterion=criterion).train(task)
     rows, categories = sklearn_rows(task, task.train)
@@ -63,6 +63,17 @@ def test_numbers_are_those_of_scikit_learn(criterion):
     reference.fit(rows, task.samples.targets["level"].read(task.train).numpy())
     found = [each.value for each in trained.predict(task.table.take(task.valid.numpy()))]
     np.testing.assert_allclose(found, reference.predict(sklearn_rows(task, task.valid)[0]), atol=1e-5)
+    loaded = ls.load(trained.save(tmp_path / "trees.safetensors"))
+    assert [each.value for each in loaded.predict(task.table.take(task.valid.numpy()))] == found
+
+
+@pytest.mark.parametrize(("criterion", "least"), [("poisson", "of at least 0"), ("gamma", "above 0")])
+def test_numbers_that_have_no_logarithm_are_refused(criterion, least):
+    table = table_of(count=200)
+    table = table.with_column("level", ls.Number(), [-1.0 if row == 3 else 2.0 for row in range(len(table))])
+    task = ls.Task(table.with_features(["rich", "level"]).split(valid=0.01), "features", "level", allow_leaks=True)
+    with pytest.raises(DataError, match=f"for numbers {least}; a training row has -1"):
+        ls.Boosting(criterion=criterion).train(task)
 
 
 def test_labels_that_a_subset_lacks_go_where_missing_ones_go():

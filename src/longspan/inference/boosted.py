@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
@@ -13,7 +13,7 @@ import torch
 from longspan.columns import Category, Column, Features
 from longspan.data import Table
 from longspan.data.batches.samples import encode_rows
-from longspan.errors import Fault, data_error
+from longspan.errors import Fault, ModelFileError, data_error
 from longspan.heads import Head, head_for
 from longspan.inference.estimator_files import (
     decode_predictions,
@@ -75,6 +75,7 @@ class BoostedTrees:
         targets: Mapping[str, Column],
         trees: Mapping[str, Trees],
         *,
+        logs: Collection[str] = (),
         steps_done: int = 0,
     ) -> None:
         """Put them together.
@@ -84,11 +85,13 @@ class BoostedTrees:
             column: The fitted input.
             targets: Fitted target columns.
             trees: By target.
+            logs: Targets whose trees add up to the logarithm of the number.
             steps_done: Trees that were grown.
         """
         self.inputs: dict[str, Column] = {name: column}
         self.heads: dict[str, Head] = {target: head_for(each) for target, each in targets.items()}
         self.trees = dict(trees)
+        self.logs = tuple(logs)
         self.steps_done = steps_done
         self._name = name
         self._column = column
@@ -133,7 +136,7 @@ class BoostedTrees:
             for number, trees in enumerate(self.trees.values())
             for name, tensor in trees.tensors().items()
         }
-        return write_estimator(path, tensors, TREES_FORMAT, self.inputs, self.heads)
+        return write_estimator(path, tensors, TREES_FORMAT, self.inputs, self.heads, logs=self.logs)
 
     @classmethod
     def from_parts(cls, tensors: Mapping[str, torch.Tensor], described: Mapping[str, Any]) -> Self:
@@ -150,7 +153,10 @@ class BoostedTrees:
                 target: Trees.from_tensors(tensors_below(tensors, f"{number}."), width)
                 for number, target in enumerate(targets)
             }
-            return cls(name, column, targets, trees)
+            logs = [str(each) for each in described.get("logs", ())]
+            if not set(logs) <= set(targets):
+                raise ModelFileError("it names targets that it does not predict")
+            return cls(name, column, targets, trees, logs=logs)
 
     def _encode_table(self, table: Table) -> np.ndarray:
         table = table.with_column(self._name, self._column)
@@ -166,5 +172,8 @@ class BoostedTrees:
         found = {}
         for name, trees in self.trees.items():
             outputs = torch.from_numpy(trees.predict(rows))
-            found[name] = outputs.softmax(1).float() if isinstance(self.heads[name].column, Category) else outputs[:, 0]
+            if isinstance(self.heads[name].column, Category):
+                found[name] = outputs.softmax(1).float()
+            else:
+                found[name] = outputs[:, 0].exp() if name in self.logs else outputs[:, 0]
         return found

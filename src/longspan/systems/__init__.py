@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from longspan.registry import Registry
+from longspan.systems.business.adult import ADULT
+from longspan.systems.business.bike_demand import BIKE_DEMAND
+from longspan.systems.business.house_prices import HOUSE_PRICES
+from longspan.systems.business.random_splits import RANDOM_SPLITS
+from longspan.systems.business.store_sales import STORE_SALES
 from longspan.systems.captions import CAPTIONS
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
 from longspan.systems.faces import FACES
@@ -31,6 +36,7 @@ for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
+    ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

@@ -6,8 +6,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal, final
 
 import longspan as ls
@@ -85,15 +83,8 @@ def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
         metrics["accuracy_sd"] = statistics.stdev(accuracies)
     seconds = time.perf_counter() - started
     details = {"accuracies": [round(each, 6) for each in accuracies]}
-    if isinstance(model, ls.Learner):
-        run.finish(model, metrics, train_seconds=seconds, options=asdict(options), details=details)
-        return
-    with TemporaryDirectory() as folder:
-        path = model.save(Path(folder) / "model.safetensors")
-        run.finish(
-            path, metrics, train_seconds=seconds, options=asdict(options), details=details,
-            report=_report(metrics, accuracies, options),
-        )  # fmt: skip
+    report = None if isinstance(model, ls.Learner) else _report(metrics, accuracies, options)
+    run.finish(model, metrics, train_seconds=seconds, options=asdict(options), details=details, report=report)
 
 
 def _column(options: MovieReviewsOptions) -> ls.Text:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, final
 from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
+    from longspan.inference.boosted import BoostedTrees
+    from longspan.inference.linear_text import LinearText
     from longspan.report import Document
     from longspan.storage.lock import FolderLock
     from longspan.train import Learner
@@ -78,7 +80,7 @@ class SystemRun:
 
     def finish(
         self,
-        model: Learner | Path,
+        model: Learner | BoostedTrees | LinearText | Path,
         metrics: Mapping[str, float],
         *,
         train_seconds: float,
@@ -92,11 +94,11 @@ class SystemRun:
         are not lost to a failed figure.
 
         Args:
-            model: A trained learner, or the file of a saved model.
+            model: What was trained, or the file of a saved model.
             metrics: The metrics of the system, finite numbers by name.
             train_seconds: Wall-clock time of the training alone.
             options: The system's options, as JSON values.
-            report: Makes the report of the system; by default it is that of the learner.
+            report: Makes the report of the system; by default it is that of the learner, which only learners have.
             details: More JSON values for the result.
 
         Raises:
@@ -104,11 +106,13 @@ class SystemRun:
         """
         from longspan.inference.precision import pick_device, pick_dtype
         from longspan.report import describe_environment
+        from longspan.train import Learner
 
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         assert not bad, f"metrics that are not finite: {bad}"
-        device = pick_device("auto") if isinstance(model, Path) else model.device
-        dtype = pick_dtype("auto", device) if isinstance(model, Path) else model.dtype
+        learner = model if isinstance(model, Learner) else None
+        device = learner.device if learner else pick_device("auto")
+        dtype = learner.dtype if learner else pick_dtype("auto", device)
         result = {
             "system": self.system,
             "seed": self.seed,
@@ -131,8 +135,8 @@ class SystemRun:
                     if report is not None:
                         report().save(part / REPORT)
                     else:
-                        assert not isinstance(model, Path)
-                        model.report(part / REPORT)
+                        assert learner is not None
+                        learner.report(part / REPORT)
                 finally:
                     (self.folder / REPORT).unlink(missing_ok=True)  # that of an earlier model
                     for name in (MODEL, REPORT, RESULT):  # the result last: a reader of it finds the others

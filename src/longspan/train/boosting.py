@@ -10,7 +10,7 @@ import numpy as np
 
 from longspan.columns import Category, Column, Features
 from longspan.data import Task
-from longspan.errors import ConfigError
+from longspan.errors import ConfigError, DataError
 from longspan.inference.boosted import BoostedTrees, TreeRows, rows_of
 from longspan.inference.trees import Trees
 from longspan.train.budget import Budget
@@ -19,6 +19,8 @@ __all__ = ["Boosting"]
 
 _MOST_CATEGORIES = 255
 """That scikit-learn's trees can split by sets; a category of more is read as a number."""
+_LEAST = {"poisson": "of at least 0", "gamma": "above 0"}
+"""Which numbers the criteria are for whose trees predict the logarithm."""
 
 
 @final
@@ -86,14 +88,18 @@ class Boosting:
             known = task.samples.targets[target].present(task.train).numpy()
             values = task.samples.targets[target].read(task.train).numpy()[known]
             trees[target] = self._grow(rows[known], values, kind, read, seed, budget)
-        return BoostedTrees(
-            name, column, task.targets, trees, steps_done=sum(len(each.roots) for each in trees.values())
-        )
+        logs = [target for target, kind in task.targets.items() if self._is_log(kind)]
+        steps = sum(len(each.roots) for each in trees.values())
+        return BoostedTrees(name, column, task.targets, trees, logs=logs, steps_done=steps)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values: what a study compares to know whether a strategy is still the same."""
         names = ("trees", "learning_rate", "leaves", "min_rows", "l2", "criterion")
         return {"strategy": "boosting", **{name: getattr(self, name) for name in names}, "options": dict(self.options)}
+
+    def _is_log(self, column: Column) -> bool:
+        """Whether trees add up to the logarithm of what they predict."""
+        return self.criterion in _LEAST and not isinstance(column, Category)
 
     def _grow(
         self, rows: np.ndarray, values: np.ndarray, column: Column, read: TreeRows, seed: int, budget: Budget | None
@@ -103,6 +109,13 @@ class Boosting:
         present = np.unique(values)
         if isinstance(column, Category) and len(present) < 2:  # a small subset may hold one class
             return _constant(column, int(present[0]))
+        if self._is_log(column) and not (values > 0).all():
+            least = float(values.min())
+            if self.criterion == "gamma" or least < 0 or not values.any():
+                raise DataError(
+                    f"Boosting(criterion={self.criterion!r}) is for numbers {_LEAST[self.criterion]}; a training row "
+                    f"has {least:g}. Choose another criterion, such as 'squared_error'."
+                )
         categories = [place for place, count in read.categories if count <= _MOST_CATEGORIES]
         shared = {
             "max_iter": self.trees if budget is None or budget.steps is None else max(1, min(self.trees, budget.steps)),

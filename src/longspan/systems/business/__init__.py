@@ -1,0 +1,1 @@
+"""Systems whose data are business tables: prices, sales, demand, decisions."""
