@@ -55,7 +55,7 @@ def _run(options: HousePricesOptions, run: SystemRun) -> None:
     heads = {target: ls.Regress(scale="log")} if options.log else None
     trees = ls.Boosting(criterion="gamma") if options.log else None  # squared error in proportion, as that of the log
     started = time.perf_counter()
-    by_fold, truths, founds = [], [], []
+    by_fold, targets, predicted = [], [], []
     for number, fold in enumerate(folds, 1):
         task = ls.Task(fold, "features", target, allow_leaks=True)  # some blocks of houses are equal
         model = train_table(task, options, run.seed, heads=heads, boosting=trees)
@@ -63,10 +63,10 @@ def _run(options: HousePricesOptions, run: SystemRun) -> None:
         truth, found = np.array(held_out[target], np.float64), values_of(model, held_out)
         by_fold.append({"fold": number, "rmse": rmse(found - truth), "rmse of the log": _in_proportion(found, truth)})
         run.say(f"fold {number}: root mean squared error {by_fold[-1]['rmse']:,.0f} dollars")
-        truths.append(truth)
-        founds.append(found)
+        targets.append(truth)
+        predicted.append(found)
     seconds = time.perf_counter() - started
-    truth, found = np.concatenate(truths), np.concatenate(founds)
+    truth, found = np.concatenate(targets), np.concatenate(predicted)
     draws = block_draws((found - truth) ** 2, np.arange(len(truth)), run.seed)
     low, high = np.sqrt(np.quantile(draws, [0.025, 0.975]))
     metrics = {
