@@ -11,17 +11,17 @@ import numpy as np
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems.business.table_report import table_report
-from longspan.systems.business.table_training import TableOptions, block_draws, train_table
+from longspan.systems.business.table_training import TableModel, TableOptions, block_draws, train_table
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
 __all__ = ["ADULT", "AdultOptions"]
 
 _TARGET, _RICH = "salary", ">50K"
-_COURSE = {
-    "categories": ["workclass", "education", "marital-status", "occupation", "relationship", "race"],
-    "numbers": ["age", "fnlwgt", "education-num"],
-}
+_COURSE = ls.Features(
+    categories=("workclass", "education", "marital-status", "occupation", "relationship", "race"),
+    numbers=("age", "fnlwgt", "education-num"),
+)
 """The nine columns that fastai's example reads."""
 
 
@@ -54,14 +54,12 @@ def _run(options: AdultOptions, run: SystemRun) -> None:
     table = _people()
     if options.limit is not None:
         table = table.sample(min(options.limit, len(table)), seed=run.seed)
-    if options.columns == "course":
-        table = table.with_column("features", ls.Features(**_COURSE))
-    else:
-        table = table.with_features(_TARGET)
+    table = table.with_column("features", _COURSE) if options.columns == "course" else table.with_features(_TARGET)
     folds = table.split(seed=run.seed).folds(options.folds)[: options.only]
     run.say(f"{len(table):,} people; {options.model}, {len(folds)} training{'s' if len(folds) > 1 else ''}.")
     started = time.perf_counter()
     by_fold, wrong = [], []
+    model: TableModel | None = None
     for number, fold in enumerate(folds, 1):
         task = ls.Task(fold, "features", _TARGET, allow_leaks=True)  # some people have the same answers throughout
         model = train_table(task if options.train_rows is None else _fewer(task, options, run.seed), options, run.seed)
@@ -78,6 +76,7 @@ def _run(options: AdultOptions, run: SystemRun) -> None:
             }
         )
         run.say(f"fold {number}: accuracy {by_fold[-1]['accuracy']:.4f}, AUC {by_fold[-1]['auc']:.4f}")
+    assert model is not None
     seconds = time.perf_counter() - started
     errors = np.concatenate(wrong).astype(np.float64)
     low, high = np.quantile(block_draws(errors, np.arange(len(errors)), run.seed), [0.025, 0.975])

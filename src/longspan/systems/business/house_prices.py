@@ -11,7 +11,15 @@ import numpy as np
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems.business.table_report import table_report
-from longspan.systems.business.table_training import TableOptions, block_draws, r2, rmse, train_table, values_of
+from longspan.systems.business.table_training import (
+    TableModel,
+    TableOptions,
+    block_draws,
+    r2,
+    rmse,
+    train_table,
+    values_of,
+)
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -55,6 +63,7 @@ def _run(options: HousePricesOptions, run: SystemRun) -> None:
     heads = {target: ls.Regress(scale="log")} if options.log else None
     trees = ls.Boosting(criterion="gamma") if options.log else None  # squared error in proportion, as that of the log
     started = time.perf_counter()
+    model: TableModel | None = None
     by_fold, targets, predicted = [], [], []
     for number, fold in enumerate(folds, 1):
         task = ls.Task(fold, "features", target, allow_leaks=True)  # some blocks of houses are equal
@@ -65,6 +74,7 @@ def _run(options: HousePricesOptions, run: SystemRun) -> None:
         run.say(f"fold {number}: root mean squared error {by_fold[-1]['rmse']:,.0f} dollars")
         targets.append(truth)
         predicted.append(found)
+    assert model is not None
     seconds = time.perf_counter() - started
     truth, found = np.concatenate(targets), np.concatenate(predicted)
     draws = block_draws((found - truth) ** 2, np.arange(len(truth)), run.seed)

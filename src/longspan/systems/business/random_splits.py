@@ -66,6 +66,7 @@ def _run(options: RandomSplitsOptions, run: SystemRun) -> None:
     names = options.data.split(",")
     parts: list[dict[str, Any]] = []
     metrics: dict[str, float] = {}
+    model: TableModel | None = None
     started = time.perf_counter()
     for name in names:
         model, part = _compared(name, options, run.seed)
@@ -75,6 +76,7 @@ def _run(options: RandomSplitsOptions, run: SystemRun) -> None:
             f"{part['ratio']:.2f} times (95 %: {part['low']:.2f} to {part['high']:.2f})"
         )
         metrics |= {f"{name}, {what}": part[what] for what in ("random", "to come", "ratio", "low", "high")}
+    assert model is not None
     seconds = time.perf_counter() - started
     surely = sum(part["low"] > 1 for part in parts)
     metrics["surely optimistic"] = float(surely)
