@@ -126,7 +126,7 @@ class ChecksumError(LongspanError):
 
 @final
 class FetchError(LongspanError):
-    """Named data or weights that are in no cache and no mirror, and could not be downloaded."""
+    """Named data or weights that are not in the cache, on no mirror, and could not be downloaded."""
 
 
 @final

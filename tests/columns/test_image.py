@@ -245,7 +245,7 @@ def test_channels_and_size_are_learnt_from_headers(tmp_path):
 
 def test_different_sizes_need_size_px():
     images = [ramp(6, 9), ramp(9, 6)]
-    with pytest.raises(ConfigError, match=r"different sizes \(6x9, 9x6 pixels ...\). Say size_px="):
+    with pytest.raises(ConfigError, match=r"different sizes \(6x9, 9x6 pixels ...\). Pass size_px="):
         Image().fit(images)
     assert Image(size_px=(4, 4)).fit(images).channels == 3
 

@@ -142,7 +142,7 @@ def test_what_cannot_be_learnt_says_how_to_name_it(tmp_path):
     [
         ({"vocab": ("a", "a")}, "names 'a' twice"),
         ({"vocab": ("a", "b"), "values": (1,)}, "values has 1 numbers for 2 labels"),
-        ({"values": (0, 255)}, "names 255 as a class, Mask.ignored as ignored; say ignored=()"),
+        ({"values": (0, 255)}, "names 255 as a class, Mask.ignored as ignored; pass ignored=()"),
         ({"values": (0, 0)}, "twice"),
         ({"values": (0, 1.5)}, "whole numbers from -32768 to 65535"),
         ({"values": (0, 70000)}, "whole numbers from -32768 to 65535"),

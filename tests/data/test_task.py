@@ -166,7 +166,7 @@ def test_skip_cannot_leave_a_part_empty(folder):
     task = of_files(folder, on_error="skip")
     for row in task.split.valid.tolist():
         Path(task.table.value(row, "image")).write_bytes(b"")
-    with pytest.raises(DataError, match="No usable row is left"):
+    with pytest.raises(DataError, match="has no usable row"):
         task.prepare()
 
 

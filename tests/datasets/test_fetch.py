@@ -184,7 +184,7 @@ def test_the_small_set_stands_in_only_where_that_is_accepted_and_says_so(whole_a
     told = []
     fetched = fetch_dataset(whole, accept_small=True, tell=told.append)
     assert (fetched.data.name, server.requests) == ("set-small", [])
-    assert told[0].startswith("Data set 'set' is not at hand: using 'set-small' instead, 10 of 100 rows.")
+    assert told[0].startswith("Data set 'set' is not available here: using 'set-small' instead, 10 of 100 rows.")
     assert "longspan datasets set --fetch" in told[0]
     fetched = fetch_dataset(whole, tell=told.append)
     assert (fetched.data.name, len(told), len(server.requests)) == ("set", 1, 1)
@@ -195,7 +195,7 @@ def test_the_small_set_stands_in_only_where_that_is_accepted_and_says_so(whole_a
 def test_without_a_network_the_small_set_is_named(whole_and_small, server):
     whole, _ = whole_and_small
     server.files.clear()
-    with pytest.raises(FetchError, match=r"At hand is 'set-small', with 10 of its 100 rows\."):
+    with pytest.raises(FetchError, match=r"Available here is 'set-small', with 10 of its 100 rows\."):
         fetch_dataset(whole)
 
 

@@ -57,7 +57,7 @@ def test_maps_of_a_single_place_are_left_out():
 @pytest.mark.parametrize(
     ("strides", "size_px", "message"),
     [
-        ((1, 2), (96, 96), r"strides of 4 or more.* this network has maps at \(1, 2\)\. Take for instance resnet18"),
+        ((1, 2), (96, 96), r"strides of 4 or more.* this network has maps at \(1, 2\)\. Use for example resnet18"),
         ((), (96, 96), "this network has maps at none"),
         ((4,), (6, 96), "for images of 6 x 96 px of at most 3"),
         ((4, 16), (96, 96), r"whose strides double, got \(4, 16\)"),

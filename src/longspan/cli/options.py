@@ -97,8 +97,8 @@ Suffix = Annotated[
     str | None,
     Opt(
         metavar="ENDING",
-        help="For a table of ids: what makes them file names, such as .png.  [default: nothing, or the ending of the "
-        "files of these names]",
+        help="For a table of ids: the ending that makes them file names, such as .png.  [default: nothing, or the "
+        "ending of the files of these names]",
     ),
 ]
 Targets = Annotated[

@@ -119,7 +119,7 @@ class OutputPaths:
             return f"The checkpoints in {self.home} are kept; continue with: {self.go_on}"
         if (self.home / "run.json").exists():
             return f"There was no checkpoint yet in {self.home}; start again with: {self.go_on}"
-        return "Nothing had begun yet."
+        return "Nothing had started yet."
 
     def undo(self) -> None:
         """Take back what `begin` wrote, where no checkpoint was made: there is nothing to go on from."""

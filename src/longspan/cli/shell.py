@@ -91,7 +91,7 @@ def new_files(
         raise ConfigError(f"{option} {folder}: {lost} is one of the images themselves. Name another folder.")
     if there and not force:
         more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
-        raise ConfigError(f"{option} {folder}: {there[0]}{more} already. Name another folder, or say --force.")
+        raise ConfigError(f"{option} {folder}: {there[0]}{more} already. Name another folder, or add --force.")
     _check_writable(folder.absolute(), f"{option} {folder}", "Name a folder that can.")
     return files
 

@@ -125,7 +125,7 @@ def image_column(table: Table) -> str:
     raise ConfigError(
         f"No column of {table.source} names images: no cell is a file beside it or in a folder below it. Its first row "
         f"is {_first_row(table)}. Say which column it is with --image, where the files are with --root FOLDER, and "
-        "what stands behind each name with --suffix, such as .png; for sound with --column NAME=audio. For other "
+        "what to add to each name with --suffix, such as .png; for sound with --column NAME=audio. For other "
         "inputs: longspan.Learner."
     )
 

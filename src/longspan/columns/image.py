@@ -117,7 +117,9 @@ class Image(Column):
         if not sizes:
             raise data_error("No training image can be opened:", faults, "Check the folder, the pattern, the files.")
         if self.size_px is None and len(sizes) > 1:
-            raise ConfigError(f"The images have different sizes ({_some(sizes)} pixels ...). Say size_px=, e.g. 224.")
+            raise ConfigError(
+                f"The images have different sizes ({_some(sizes)} pixels ...). Pass size_px=, for example 224."
+            )
         grey = modes <= {"L", "1", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
         return replace(self, size_px=self.size_px or sizes.pop(), channels=self.channels or (1 if grey else 3))
 

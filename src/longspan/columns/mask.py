@@ -99,7 +99,7 @@ class Mask(Spatial):
         both = [number for number in values or () if number in ignored]
         if both or len(set(values or ())) != len(values or ()):
             raise ConfigError(
-                f"Mask.values names {both[0]} as a class, Mask.ignored as ignored; say ignored=() if nothing is."
+                f"Mask.values names {both[0]} as a class, Mask.ignored as ignored; pass ignored=() if nothing is."
                 if both
                 else f"Mask.values names a number twice: {values!r}."
             )

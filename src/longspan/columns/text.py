@@ -226,7 +226,7 @@ class Text(Column):
         if fault is not None:
             return fault
         if self.empty == "fault" and not value.strip():
-            return f"{value!r} is an empty text; write what is said, or allow it: Text(empty='text')"
+            return f"{value!r} is an empty text; write what is said, or allow empty texts: Text(empty='text')"
         if self.tokenizer is not None:
             return self._too_long(value)
         known = self._positions() if self.vocab and not self.ragged else None

@@ -127,7 +127,7 @@ class Table:
 
         Raises:
             DataError: there is nothing, or it cannot be read.
-            ConfigError: the images of a table may be meant in several ways.
+            ConfigError: the images of a table may be read in several ways.
         """
         return cls.of(open_path(path, columns, image=image, root=root, suffix=suffix, corners=corners))
 

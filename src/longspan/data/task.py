@@ -391,7 +391,7 @@ class Task:
         self.train = torch.from_numpy(np.setdiff1d(self.split.train, self._bad_rows))
         self.valid = torch.from_numpy(np.setdiff1d(self.split.valid, self._bad_rows))
         if not len(self.train) or (len(self.split.valid) and not len(self.valid)):
-            raise data_error("No usable row is left in one part of the split:", self.skipped)
+            raise data_error("One part of the split has no usable row:", self.skipped)
 
     def _single_samples(self) -> dict[int, Fault]:
         """Rows whose class, in one of the targets, no other row has; no fault where nothing is held out to check."""

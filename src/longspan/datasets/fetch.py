@@ -180,7 +180,7 @@ def _nowhere(data: NamedData, candidates: list[tuple[NamedData, Source]], tried:
     )
     small = DATASETS.get(data.small or "")
     if small is not None and where(small) is not None:
-        lines.append(f"At hand is {small.name!r}, with {small.rows:,} of its {data.rows:,} rows.")
+        lines.append(f"Available here is {small.name!r}, with {small.rows:,} of its {data.rows:,} rows.")
     return "\n".join(lines)
 
 
@@ -193,8 +193,8 @@ def _tell_what_differs(data: NamedData, fetched: Fetched, tell: Callable[[str], 
     used, source = fetched.data, fetched.source
     if used is not data:
         tell(
-            f"Data set {data.name!r} is not at hand: using {used.name!r} instead, {used.rows:,} of {data.rows:,} rows. "
-            f"{source.differs} Results are not comparable with published ones. For the whole set: "
+            f"Data set {data.name!r} is not available here: using {used.name!r} instead, {used.rows:,} of "
+            f"{data.rows:,} rows. {source.differs} Results are not comparable with published ones. For the whole set: "
             f"longspan datasets {data.name} --fetch"
         )
     elif source is not data.sources[0] and source.differs:

@@ -149,7 +149,7 @@ class Detector(Head, ABC):
     def invert_augmentation(self, predictions: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
         """Detections of several views have no mean: ConfigError."""
         raise ConfigError(
-            "Detections of several views of an image cannot be averaged: it is unknown which of them belong together. "
+            "Detections of several views of an image cannot be averaged: it is unclear which of them belong together. "
             "Use views=1."
         )
 

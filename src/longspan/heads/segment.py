@@ -112,8 +112,8 @@ class Segment(Head):
         """
         if not shapes.strides:
             raise ConfigError(
-                f"{self.decoder} makes a mask from maps, and this backbone gives none. "
-                "Take for instance squeezenet1_1, resnet18 or segnet."
+                f"{self.decoder} makes a mask from maps, but this backbone has none. "
+                "Use for example squeezenet1_1, resnet18 or segnet."
             )
         return FromMaps(self._decoder(shapes))
 

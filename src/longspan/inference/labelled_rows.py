@@ -26,7 +26,7 @@ def labelled_rows(data: Table | str | Path, inputs: Mapping[str, Column], heads:
 
     Raises:
         DataError: there is nothing at the path, or it cannot be read.
-        ConfigError: its images may be meant in several ways.
+        ConfigError: its images may be read in several ways.
     """
     if isinstance(data, Table):
         warn_of_unfamiliar(data, inputs, stacklevel=4)

@@ -238,8 +238,8 @@ def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
     if head.reads == "maps" and not strides:
         name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
         raise ConfigError(
-            f"{name} has no feature maps, which target {target!r} needs (head {type(head).__name__}). Take for "
-            "instance resnet34, squeezenet1_1 or mobilenet_v3_large; a module of yours gives maps with a method "
+            f"{name} has no feature maps, which target {target!r} needs (head {type(head).__name__}). Use for "
+            "example resnet34, squeezenet1_1 or mobilenet_v3_large; a module of yours gives maps with a method "
             "features(images) and the attributes channels and strides, from fine to coarse."
         )
     return FeatureShapes(

@@ -42,7 +42,7 @@ def pick_device(wanted: str = "auto") -> torch.device:
         there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
         if (device.index or 0) >= there.get(device.type, 0):
             found = [kind for kind, count in there.items() if count]
-            raise ConfigError(f"This machine has no device {wanted!r}. It has: {', '.join(found)}; or take 'auto'.")
+            raise ConfigError(f"This machine has no device {wanted!r}. It has {', '.join(found)}; or use 'auto'.")
         return device
     if torch.cuda.is_available():
         return torch.device("cuda")

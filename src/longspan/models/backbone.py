@@ -179,5 +179,5 @@ def no_global_pool(name: str, pool: PoolName) -> ConfigError:
     """The error for a `pool` asked of a network that does not end in global pooling."""
     return ConfigError(
         f"pool={pool!r} needs a network that ends in global pooling, and {name} has other layers after it. "
-        "Leave pool out, or take for instance resnet18."
+        "Leave pool out, or use for example resnet18."
     )

@@ -67,7 +67,7 @@ class Pyramid(nn.Module):
             raise ConfigError(
                 f"A detector needs feature maps at strides of {finest} or more, for images of {size_px[0]} x "
                 f"{size_px[1]} px of at most {min(size_px) // 2}; this network has maps at {tuple(strides) or 'none'}. "
-                "Take for instance resnet18 or squeezenet1_1, larger images, or finest_stride=."
+                "Use for example resnet18 or squeezenet1_1, larger images, or finest_stride=."
             )
         self.backbone_strides = tuple(strides[index] for index in self.chosen)
         for one, next_one in zip(self.backbone_strides, self.backbone_strides[1:], strict=False):

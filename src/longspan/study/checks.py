@@ -167,11 +167,9 @@ def check_strategies(
 def refuse(faults: Sequence[str]) -> None:
     """Raise one StudyError with all faults, if there are any."""
     if len(faults) == 1:
-        raise StudyError(f"This study cannot be run: {faults[0]}")
+        raise StudyError(f"This study cannot run: {faults[0]}")
     if faults:
-        raise StudyError(
-            "\n".join([f"This study cannot be run, for {len(faults)} reasons:", *(f"  {f}" for f in faults)])
-        )
+        raise StudyError("\n".join([f"This study cannot run, for {len(faults)} reasons:", *(f"  {f}" for f in faults)]))
 
 
 def _check_same_rows(task: Task, learner: Learner, evaluated: np.ndarray, evaluate_on: str) -> None:

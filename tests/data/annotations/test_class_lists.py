@@ -52,7 +52,7 @@ def test_yaml_is_read_as_a_yaml_library_reads_it(tmp_path):
         ("a.yaml", "nc: 2\n", "has no 'names:'"),
         ("a.yaml", "names:\n  cat\n", "line 2: names is 'cat'; write a list"),
         ("a.yaml", "names:\n  0: cat\n  0: dog\n", "line 3: the key '0' occurs twice"),
-        ("a.yaml", "names:\n  0: cat\n  00: dog\n", "line 3: '00' is not a class number of its own"),
+        ("a.yaml", "names:\n  0: cat\n  00: dog\n", "line 3: '00' is not a class number, or occurs twice"),
         ("a.yaml", "names:\n  cat: 0\n", "line 2: 'cat' is not a class number"),
         ("a.yaml", "names:\n  0:\n", "class 0 has no name"),
         ("a.yaml", "names: [a, b\n", "line 2: not valid YAML"),

@@ -97,9 +97,9 @@ def test_folders_below_belong_together_and_names_beside_labels_are_no_labels(wri
         ("cat 0.5 0.5 0.2 0.4", "'cat' is not a finite number"),
         ("100000000000000000000 0.5 0.5 0.2 0.4", "the class '100000000000000000000' is not a whole number"),
         ("0 0.5 nan 0.2 0.4", "'nan' is not a finite number"),
-        ("0 0.5 0.5 0.2 0.4 0.99", "is the last a score"),
-        ("0 0.5 0.5 0.2", "3 numbers behind the class"),
-        ("0 0.5 0.5", "2 numbers behind the class"),
+        ("0 0.5 0.5 0.2 0.4 0.99", "is the last one a score"),
+        ("0 0.5 0.5 0.2", "3 numbers after the class"),
+        ("0 0.5 0.5", "2 numbers after the class"),
         ("0 0.1 0.1 0.2 0.2 0.3 0.3", "all points lie on one line"),
     ],
 )
@@ -190,6 +190,6 @@ def test_an_oriented_box_is_a_polygon_of_four_points(write):
 
 def test_lines_with_too_few_key_points(write):
     (fault,) = faults(*write(KEYPOINTS), names=["person"], kpt_shape=(3, 2))
-    assert "8 numbers behind the class; a box and 3 key points of 2 have 10" in fault
+    assert "8 numbers after the class; a box and 3 key points of 2 have 10" in fault
     with pytest.raises(ConfigError, match="kpt_shape is"):
         Table.from_yolo(*write(KEYPOINTS), kpt_shape=(3, 4))

@@ -146,7 +146,7 @@ def _files_of(path: str) -> list[str]:
     unread = [each for each in folder.rglob("*") if each.suffix.lower() in UNREAD_ENDINGS]
     if unread:
         warnings.warn(
-            f"{path}: {len(unread):,} files such as {unread[0].name!r} are left out: longspan does not read "
+            f"{path}: {len(unread):,} files such as {unread[0].name!r} are left out because longspan does not read "
             f"{unread[0].suffix}. Convert them to PNG or JPEG.",
             stacklevel=2,
         )

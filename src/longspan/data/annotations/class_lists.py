@@ -138,8 +138,8 @@ def _entries(path: Path, colours: bool | None) -> list[_Entry]:
     comment = next((n for n, line in enumerate(lines, 1) if re.match(r"\s*#\s", line)), None)
     if comment is not None:
         warnings.warn(
-            f"{path}, line {comment}: {lines[comment - 1].strip()!r} is taken as the name of class {comment - 1}, for "
-            "every line names a class. If it is a comment, delete the line.",
+            f"{path}, line {comment}: {lines[comment - 1].strip()!r} is taken as the name of class {comment - 1}, "
+            "because every line names a class. If it is a comment, delete the line.",
             stacklevel=4,
         )
     return [_Entry(n, line.strip(), None) for n, line in enumerate(lines, 1)]
@@ -171,7 +171,10 @@ def _yaml_names(path: Path, top: YamlValue) -> dict[int, str]:
     for place, (key, entry) in enumerate(numbered):
         number = str(place) if key is None else (key.text or "").strip()
         if not number.isdecimal() or int(number) in names:
-            raise DataError(f"{path}, line {entry.line}: {number!r} is not a class number of its own, from 0 on.")
+            raise DataError(
+                f"{path}, line {entry.line}: {number!r} is not a class number, or occurs twice; class numbers start "
+                "at 0."
+            )
         if not entry.text:
             raise DataError(f"{path}, line {entry.line}: class {number} has no name.")
         names[int(number)] = entry.text

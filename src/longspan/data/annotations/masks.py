@@ -97,7 +97,10 @@ def _fault(folder: Path, name: str, files: ImageFiles, path: str, colours: bool)
     except ValueError as error:
         return str(error)
     if size != real:
-        return f"the mask has {size[1]} x {size[0]} px, its image {real[1]} x {real[0]}; annotate the one that is read"
+        return (
+            f"the mask has {size[1]} x {size[0]} px, its image {real[1]} x {real[0]}; annotate the image at its "
+            "own size"
+        )
     if jpeg:
         return JPEG
     if mode in _COLOUR_MODES and not colours:

@@ -64,7 +64,7 @@ def write_masks(
     check_overwrite(files, overwrite)
     faults = [Fault(str(p), what) for p, _, each in wanted if (what := _fault(np.asarray(each), column)) is not None]
     if faults:
-        raise data_error(f"Nothing is written to {folder}:", faults)
+        raise data_error(f"Nothing was written to {folder}:", faults)
     for file, (_, _, each) in zip(files, wanted, strict=True):
         image = PILImage.fromarray(stored[np.asarray(each)])
         image.putpalette(palette)

@@ -63,7 +63,7 @@ def write_voc(
             what = f"a thing has no {error}" if isinstance(error, KeyError) else str(error)
             faults.append(Fault(str(image), what))
     if faults:
-        raise data_error(f"Nothing is written to {folder}:", faults)
+        raise data_error(f"Nothing was written to {folder}:", faults)
     for file, text in zip(files, texts, strict=True):
         write_bytes(file, text.encode())
     return files

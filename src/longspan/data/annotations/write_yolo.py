@@ -79,7 +79,7 @@ def write_yolo(
         except ValueError as error:
             faults.append(Fault(str(image), str(error)))
     if faults:
-        raise data_error(f"Nothing is written to {folder}:", faults)
+        raise data_error(f"Nothing was written to {folder}:", faults)
     texts.append("".join(f"{label}\n" for label in place_of))
     for file, text in zip(files, texts, strict=True):
         write_bytes(file, text.encode())

@@ -30,7 +30,7 @@ def names_below(paths: Sequence[str | Path], images: str | Path | None) -> list[
             raise ConfigError(f"The image {image} does not lie below images={str(images)!r}.") from None
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise ConfigError(f"Several images are called {twice[0]!r}; say images=, the folder above all of them.")
+        raise ConfigError(f"Several images are called {twice[0]!r}; pass images=, the folder above all of them.")
     return names
 
 

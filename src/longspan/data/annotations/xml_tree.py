@@ -83,8 +83,9 @@ def parse_xml(path: Path) -> Element:
     def refuse(*declared: object) -> None:
         del declared
         raise ValueError(
-            f"line {parser.CurrentLineNumber}: it declares a document type (<!DOCTYPE ...>), which is not read, for it "
-            "can name other files and entities without end; delete the declaration"
+            f"line {parser.CurrentLineNumber}: it declares a document type (<!DOCTYPE ...>), which is not read, "
+            "because it can name other files and endless entities; delete the "
+            "declaration"
         )
 
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text

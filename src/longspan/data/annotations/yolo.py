@@ -68,7 +68,7 @@ def read_yolo(
 
     Raises:
         DataError: folders that do not exist, or faults; `faults` lists them all. Lines that look like key points of
-            unknown shape are refused, for as polygons they would give wrong boxes.
+            unknown shape are refused, because as polygons they would give wrong boxes.
         DependencyError: `names` is a YAML file, and PyYAML is not installed.
     """
     if no_file not in ("empty", "missing"):

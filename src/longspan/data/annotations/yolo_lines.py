@@ -25,7 +25,7 @@ class YoloLine:
     where: str
     """File, line and image, for messages."""
     values: list[float]
-    """The numbers behind the class, as written."""
+    """The numbers after the class, as written."""
     box: dict[str, Any] | None = None
     instance: dict[str, Any] | None = None
 
@@ -51,23 +51,23 @@ def read_line(
     """
     key, values = number_of(parts[0]), [number_of(part) for part in parts[1:]]
     if not key.is_integer() or not 0 <= key < _MOST_CLASSES:
-        raise ValueError(f"the class {parts[0]!r:.40} is not a whole number from 0 on")
+        raise ValueError(f"the class {parts[0]!r:.40} is not a whole number of at least 0")
     if name_of is not None and int(key) not in name_of:
         raise ValueError(f"there is no class {int(key)}: the list has {len(name_of)}, {min(name_of)} to {max(name_of)}")
     label = int(key) if name_of is None else name_of[int(key)]
     points, numbers = keypoints or (0, 0)
     if points and len(values) not in (4, 4 + points * numbers):
         raise ValueError(
-            f"{len(values)} numbers behind the class; a box and {points} key points of {numbers} have "
+            f"{len(values)} numbers after the class; a box and {points} key points of {numbers} have "
             f"{4 + points * numbers}"
         )
     if len(values) == 4 or points:
         return YoloLine(where, values, {"box": _box(values[:4], size), "label": label})
     if len(values) == 5:
-        raise ValueError("five numbers behind the class: is the last a score? Labels have none")
+        raise ValueError("five numbers after the class: is the last one a score? Labels have none")
     if len(values) % 2 or len(values) < 4:
         more = "; for a box and key points pass kpt_shape=" if len(values) > 6 else ""
-        raise ValueError(f"{len(values)} numbers behind the class; a box has 4, a polygon x and y for each point{more}")
+        raise ValueError(f"{len(values)} numbers after the class; a box has 4, a polygon x and y for each point{more}")
     height, width = size
     try:
         (polygon,) = checked_polygons([[value * (width, height)[i % 2] for i, value in enumerate(values)]], size)
@@ -116,7 +116,7 @@ def keypoints_message(folder: Path, line: YoloLine) -> str:
     many = len(line.values) - 4
     shapes = [f"({many // numbers}, {numbers})" for numbers in (2, 3) if many % numbers == 0]
     return (
-        f"{folder}: all lines, such as {line.where}, have {len(line.values)} numbers behind the class, and look like a "
+        f"{folder}: all lines, such as {line.where}, have {len(line.values)} numbers after the class, and look like a "
         f"box followed by key points. Read as polygons they would give wrong boxes. To read the boxes, pass the YAML "
         f"file that has kpt_shape as names, or kpt_shape={' or '.join(shapes)}; if they are polygons, pass "
         "kpt_shape=(0, 0)."

@@ -57,7 +57,7 @@ def open_path(
             the column whose cells name images.
         root: The folder that paths in a table or COCO file start from. None: that of the file; if the images are not
             there, the one folder below it in which they are.
-        suffix: What stands behind each cell of `image`, such as ".png". None: nothing; or what makes the cells files.
+        suffix: What is added to each cell of `image`, such as ".png". None: nothing; or what makes the cells files.
         boxes: Whether a table with a row for each box is read as one row for each image. None: if it has columns
             for boxes (see `box_columns`).
         corners: What the numbers of a box in a table or Pascal VOC's files are: its "edges"; first and last "pixels",

@@ -48,6 +48,6 @@ def gunzipped(path: Path) -> bytes:
         content = file.read(most + 1)
     if len(content) > most:
         raise DataError(
-            f"{path} unpacks to more than {most:,} bytes, which is unreasonable; if it is right, unpack it."
+            f"{path} unpacks to more than {most:,} bytes, which is suspicious; if that is right, unpack it first."
         )
     return content

@@ -345,7 +345,8 @@ def _check_cells(path: Path) -> None:
     if rows * columns > max(_CELLS_FROM, _CELLS_PER_BYTE * path.stat().st_size):
         raise DataError(
             f"{path} claims {rows:,} rows of {columns} column{'s' if columns > 1 else ''} in "
-            f"{path.stat().st_size:,} bytes. If it is right, read it with polars and give the frame: Table.from_frame."
+            f"{path.stat().st_size:,} bytes. If that is right, read it with polars and give the frame: "
+            "Table.from_frame."
         )
 
 

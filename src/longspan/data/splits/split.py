@@ -243,7 +243,7 @@ def make_split(
         how = {"kind": "random", "valid": valid, "test": test, "seed": seed, "stratify": strata}
     train, valid_rows, test_rows = (np.sort(part).astype(np.int64) for part in parts)
     if not len(train):
-        raise SplitError(f"No row is left to train on: all {len(table)} rows validate or test.")
+        raise SplitError(f"No row is left for training: all {len(table)} rows validate or test.")
     if left_out := len(table) - len(train) - len(valid_rows) - len(test_rows):
         how["left_out"] = left_out
     how["rows"] = {"train": len(train), "valid": len(valid_rows), "test": len(test_rows)}

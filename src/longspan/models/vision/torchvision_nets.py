@@ -119,7 +119,7 @@ class TorchvisionNet(Backbone):
         if not self.strides:
             raise ConfigError(
                 f"{self.name} has no feature maps at strides: it works on tokens of one size. "
-                "Take for instance swin_t, convnext_tiny or resnet50."
+                "Use for example swin_t, convnext_tiny or resnet50."
             )
         return self._maps(self._checked(images))
 

@@ -149,7 +149,7 @@ class AdaptiveRuns:
     def popleft(self) -> Run:
         """The next run; it counts as under way until `ended`."""
         if not self:
-            raise IndexError("No run is left to choose.")
+            raise IndexError("There is no run left to choose.")
         run, self._next = self._next, None
         assert run is not None
         self._closed[self._place(run)] = True
