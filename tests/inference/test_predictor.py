@@ -103,7 +103,7 @@ def test_all_inputs_that_cannot_be_used_are_named_at_once(model, files, images):
         model.predict(bad)
     assert [fault.what.split(" ", 3)[:3] for fault in caught.value.faults] == [
         ["the", "file", "is"],
-        ["this", "is", "no"],
+        ["this", "is", "not"],
         ["the", "file", "does"],
         ["an", "image", "is"],
         ["an", "array", "image"],

@@ -13,8 +13,9 @@ from longspan.data import Table
 from longspan.errors import ConfigError
 from longspan.inference.known_rows import ROW_PARTS, PartMetrics
 from longspan.inference.labelled_rows import labelled_rows
+from longspan.inference.new_inputs import encode_targets
 from longspan.inference.predictions import Predictions
-from longspan.inference.predictor import HasPredictor, Predictor, as_predictor, encode_targets
+from longspan.inference.predictor import HasPredictor, Predictor, as_predictor
 from longspan.inference.scores import measure
 from longspan.storage.files import write_tensors
 from longspan.version import __version__

@@ -6,10 +6,9 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, final
+from typing import Any, Protocol, final
 
 import numpy as np
-import polars as pl
 import torch
 from torch import nn
 
@@ -17,19 +16,17 @@ from longspan.columns import Column, ImageSpec, column_from_json
 from longspan.columns.augmentation import Augmentation
 from longspan.data import Samples, Table, encode_rows
 from longspan.data.batches.augmentation import augment_from_json, augment_to_json, augmentation_by_input
-from longspan.data.batches.build import store_of
-from longspan.data.batches.context import context_for
 from longspan.data.batches.order import check_batch_size
 from longspan.data.batches.row_hashes import hash_rows, hashes_from_json, known_rows
-from longspan.data.batches.truncation import truncation_of, truncation_words
-from longspan.errors import ConfigError, Fault, ModelFileError, data_error, unknown_name
+from longspan.errors import ConfigError, ModelFileError, unknown_name
 from longspan.heads import Head, head_from_json
 from longspan.inference.known_rows import ROW_PARTS, PartMetrics, describe_known
 from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
 from longspan.inference.network import Network, eval_view, place
+from longspan.inference.new_inputs import ReadInputs, column_of, encode_targets, read_inputs, with_inputs
 from longspan.inference.precision import Precision, pick_device, pick_dtype
-from longspan.inference.predictions import Predictions, image_in, path_of
+from longspan.inference.predictions import Predictions
 from longspan.inference.scores import Scores, predict_rows, score_rows
 from longspan.inference.source import Source, whole_source
 from longspan.inference.tiled_predictions import predict_tiled
@@ -39,9 +36,9 @@ from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
-from longspan.vision import Augment, ResizeTransform
+from longspan.vision import Augment
 
-__all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor", "encode_targets", "with_inputs"]
+__all__ = ["MODEL_FORMAT", "HasPredictor", "Predictor", "as_predictor"]
 
 MODEL_FORMAT = {"format": "longspan model", "format_version": 1}
 """What marks the header of a model file; `load` refuses higher versions."""
@@ -50,14 +47,6 @@ _MISFIT = (KeyError, TypeError, AttributeError, RuntimeError, ValueError, IndexE
 """What constructors raise over values of a wrong type or size."""
 
 _OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment", "precision")
-
-
-class _Read(NamedTuple):
-    """Samples that were read to be predicted, the file of each, and how its image was resized."""
-
-    samples: Samples
-    sources: list[str | None]
-    transforms: list[ResizeTransform | None]
 
 
 @final
@@ -126,7 +115,7 @@ class Predictor:
             if views > 1:
                 raise ConfigError("views= and tiles= exclude each other.")
             return predict_tiled(self, data, batch_size=min(batch_size, 8))
-        read = self._read(data)
+        read = read_inputs(data, self.inputs, self.heads)
         if not read.sources or not any(head.decodes_in_source for head in self.heads.values()):
             return self._predicted(read, views, batch_size, reduce=True).decode(self.heads, data)
         # Whole maps of probabilities are kept until they have each image's own size, so only of a batch at a time.
@@ -140,7 +129,7 @@ class Predictor:
 
     def raw_predictions(self, data: Any, *, views: int = 1, batch_size: int = 64, reduce: bool = True) -> Predictions:
         """Predictions as tensors, for what `predict` takes; see `scores.predict_rows` for `reduce`."""
-        return self._predicted(self._read(data), views, batch_size, reduce=reduce)
+        return self._predicted(read_inputs(data, self.inputs, self.heads), views, batch_size, reduce=reduce)
 
     def evaluate(self, data: Table | str | Path, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
         """Metrics over rows that have the targets, without those whose target is missing.
@@ -249,7 +238,7 @@ class Predictor:
         try:
             heads = {name: head_from_json(fields) for name, fields in described["heads"].items()}
             inputs = {name: column_from_json(fields) for name, fields in described["inputs"].items()}
-            check_fitted({**inputs, **{name: _column(head) for name, head in heads.items()}})
+            check_fitted({**inputs, **{name: column_of(head) for name, head in heads.items()}})
             check_model_inputs(described["model"], inputs)
             if described["model"].get("name") is None and model is None:
                 raise ModelFileError(
@@ -293,28 +282,7 @@ class Predictor:
 
     # --- helpers -------------------------------------------------------------------------------------------------
 
-    def _read(self, data: Any) -> _Read:
-        """Encoded inputs; DataError for those that cannot be read, all of them by name."""
-        contexts = (context_for(_column(head), self.inputs) for head in self.heads.values())
-        image = next((context for context in contexts if context is not None), None)
-        if isinstance(data, Table):
-            data = with_inputs(data, self.inputs)
-            rows = np.arange(len(data))
-            samples = encode_rows(data, rows, self.inputs, {})
-            faults = list(samples.faults().values())
-            for name, column in self.inputs.items():
-                for words in truncation_of(data, name, column, samples.inputs[name], {"rows": torch.from_numpy(rows)}):
-                    warnings.warn(words, stacklevel=3)
-            values = [data.value(int(row), image[0] if image else next(iter(self.inputs))) for row in rows]
-        else:
-            values = list(data) if isinstance(data, list | tuple) else [data]
-            samples, faults = self._encode(values)
-        if faults:
-            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
-        transforms = [None if image is None else image[1].context_of(image_in(v, image[0])) for v in values]
-        return _Read(samples, [path_of(value) for value in values], transforms)
-
-    def _predicted(self, read: _Read, views: int, batch_size: int, *, reduce: bool) -> Predictions:
+    def _predicted(self, read: ReadInputs, views: int, batch_size: int, *, reduce: bool) -> Predictions:
         if not read.sources:
             return Predictions({}, [], [])
         rows = torch.arange(len(read.sources))
@@ -328,7 +296,7 @@ class Predictor:
         return scores.metrics_of(self.predict_rows(samples, rows, views=views, batch_size=batch_size), self.heads)
 
     def _scores(self, samples: Samples, rows: torch.Tensor, batch_size: int) -> Scores:
-        columns = {name: _column(head) for name, head in self.heads.items()}
+        columns = {name: column_of(head) for name, head in self.heads.items()}
         return score_rows(self.source(samples), self.network, rows, self.heads, columns, batch_size)
 
     def _recognise(self, samples: Samples, rows: torch.Tensor) -> dict[str, np.ndarray]:
@@ -338,33 +306,6 @@ class Predictor:
             return {**empty, "new": rows.numpy()}
         found = {**empty, **known_rows(hash_rows(samples, rows), known)}
         return {**found, "new": np.setdiff1d(rows.numpy(), np.concatenate(list(found.values())))}
-
-    def _encode(self, values: Sequence[Any]) -> tuple[Samples, list[Fault]]:
-        stores, faults = {}, []
-        for name, column in self.inputs.items():
-            encoded: list[np.ndarray] = []
-            given: list[Any] = []
-            for i, value in enumerate(values):
-                if isinstance(value, dict) and (name in value or not column.sources):
-                    if name not in value:
-                        raise unknown_name("input", name, value)
-                    value = value[name]
-                elif len(self.inputs) > 1 and not isinstance(value, dict):
-                    raise ConfigError(f"This model reads {sorted(self.inputs)}: give each sample as a dict of them.")
-                given.append(value)
-                try:
-                    encoded.append(column.encode_input(value))
-                except ValueError as error:
-                    faults.append(Fault(path_of(value) or f"sample {i}", str(error)))
-            stores[name] = store_of(column, encoded)
-            if column.ragged and len(encoded) == len(given):
-                read = [(v, len(e)) for v, e in zip(given, encoded, strict=True) if isinstance(v, str)]
-                words = truncation_words(
-                    name, column, pl.Series([v for v, _ in read], dtype=pl.String), [n for _, n in read], "values"
-                )
-                if words:
-                    warnings.warn(words, stacklevel=4)
-        return Samples(stores, {}), faults
 
     def _views(self, views: int) -> Callable[[torch.Tensor], Sequence[Any]]:
         if views == 1:
@@ -398,33 +339,3 @@ class HasPredictor(Protocol):
 def as_predictor(model: Predictor | HasPredictor) -> Predictor:
     """A trained model, or the one that `model` holds."""
     return model if isinstance(model, Predictor) else model.predictor()
-
-
-def encode_targets(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
-    """All rows of a table with inputs and targets; DataError if any cannot be used."""
-    table = with_inputs(table, inputs)
-    for name in heads:
-        table.column(name)
-    samples = encode_rows(table, np.arange(len(table)), inputs, {name: _column(head) for name, head in heads.items()})
-    if samples.faults():
-        raise data_error("Nothing was measured, because some rows cannot be used:", list(samples.faults().values()))
-    return samples
-
-
-def with_inputs(table: Table, inputs: Mapping[str, Column]) -> Table:
-    """The table with the inputs that are made of several of its columns.
-
-    Raises:
-        UnknownNameError: it lacks an input.
-        DataError: it lacks a column that an input is made of.
-    """
-    for name, column in inputs.items():
-        if column.sources:
-            table = table.with_column(name, column)
-        table.column(name)
-    return table
-
-
-def _column(head: Head) -> Column:
-    assert head.column is not None
-    return head.column

@@ -1,0 +1,116 @@
+"""New inputs of a trained model: values, lists of them, or tables, encoded as its columns read them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+
+from longspan.columns import Column
+from longspan.data import Samples, Table, encode_rows
+from longspan.data.batches.build import store_of
+from longspan.data.batches.context import context_for
+from longspan.data.batches.truncation import truncation_of, truncation_words
+from longspan.errors import ConfigError, Fault, data_error, unknown_name
+from longspan.heads import Head
+from longspan.inference.predictions import image_in, path_of
+from longspan.vision import ResizeTransform
+
+__all__ = ["ReadInputs", "column_of", "encode_targets", "read_inputs", "with_inputs"]
+
+
+class ReadInputs(NamedTuple):
+    """Samples that were read to be predicted, the file of each, and how its image was resized."""
+
+    samples: Samples
+    sources: list[str | None]
+    transforms: list[ResizeTransform | None]
+
+
+def read_inputs(data: Any, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> ReadInputs:
+    """Encode what is to be predicted: a value, several, or a table.
+
+    Raises:
+        DataError: inputs that cannot be read, all of them by name.
+    """
+    contexts = (context_for(column_of(head), inputs) for head in heads.values())
+    image = next((context for context in contexts if context is not None), None)
+    if isinstance(data, Table):
+        data = with_inputs(data, inputs)
+        rows = np.arange(len(data))
+        samples = encode_rows(data, rows, inputs, {})
+        faults = list(samples.faults().values())
+        for name, column in inputs.items():
+            for words in truncation_of(data, name, column, samples.inputs[name], {"rows": torch.from_numpy(rows)}):
+                warnings.warn(words, stacklevel=3)
+        values = [data.value(int(row), image[0] if image else next(iter(inputs))) for row in rows]
+    else:
+        values = list(data) if isinstance(data, list | tuple) else [data]
+        samples, faults = _encode(values, inputs)
+    if faults:
+        raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+    transforms = [None if image is None else image[1].context_of(image_in(v, image[0])) for v in values]
+    return ReadInputs(samples, [path_of(value) for value in values], transforms)
+
+
+def encode_targets(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
+    """All rows of a table with inputs and targets; DataError if any cannot be used."""
+    table = with_inputs(table, inputs)
+    for name in heads:
+        table.column(name)
+    samples = encode_rows(table, np.arange(len(table)), inputs, {name: column_of(head) for name, head in heads.items()})
+    if samples.faults():
+        raise data_error("Nothing was measured, because some rows cannot be used:", list(samples.faults().values()))
+    return samples
+
+
+def with_inputs(table: Table, inputs: Mapping[str, Column]) -> Table:
+    """The table with the inputs that are made of several of its columns.
+
+    Raises:
+        UnknownNameError: it lacks an input.
+        DataError: it lacks a column that an input is made of.
+    """
+    for name, column in inputs.items():
+        if column.sources:
+            table = table.with_column(name, column)
+        table.column(name)
+    return table
+
+
+def column_of(head: Head) -> Column:
+    """The fitted column of a head."""
+    assert head.column is not None
+    return head.column
+
+
+def _encode(values: Sequence[Any], inputs: Mapping[str, Column]) -> tuple[Samples, list[Fault]]:
+    stores, faults = {}, []
+    for name, column in inputs.items():
+        encoded: list[np.ndarray] = []
+        given: list[Any] = []
+        for i, value in enumerate(values):
+            if isinstance(value, dict) and (name in value or not column.sources):
+                if name not in value:
+                    raise unknown_name("input", name, value)
+                value = value[name]
+            elif len(inputs) > 1 and not isinstance(value, dict):
+                raise ConfigError(f"This model reads {sorted(inputs)}: give each sample as a dict of them.")
+            given.append(value)
+            try:
+                encoded.append(column.encode_input(value))
+            except ValueError as error:
+                faults.append(Fault(path_of(value) or f"sample {i}", str(error)))
+        stores[name] = store_of(column, encoded)
+        if column.ragged and len(encoded) == len(given):
+            read = [(v, len(e)) for v, e in zip(given, encoded, strict=True) if isinstance(v, str)]
+            words = truncation_words(
+                name, column, pl.Series([v for v, _ in read], dtype=pl.String), [n for _, n in read], "values"
+            )
+            if words:
+                warnings.warn(words, stacklevel=4)
+    return Samples(stores, {}), faults
