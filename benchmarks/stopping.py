@@ -69,7 +69,7 @@ def decided(
             by_t = by_t or abs(apart.mean()) > t_quantile((1 + LEVEL) / 2, len(apart) - 1) * error
 
 
-def worlds(kind: str, count: int) -> dict[str, Any]:
+def worlds(kind: str, count: int, ends: float) -> dict[str, Any]:
     """Decisions in made-up studies of one kind."""
     rng = np.random.default_rng(17)
     wrong: list[bool] = []
@@ -77,6 +77,8 @@ def worlds(kind: str, count: int) -> dict[str, Any]:
     by_t: list[bool] = []
     runs = []
     for _ in range(count):
+        if runs and time.monotonic() > ends:
+            break
         world = made_up(rng, kind=kind)
         reason, leader, spent, alarmed = decided(runs_of(world, rng), world.sizes)
         at = [float(truth(world.sizes[-1])) for truth in world.truths]
@@ -90,11 +92,11 @@ def worlds(kind: str, count: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def twice(half: str, count: int, worth: float) -> dict[str, Any]:
+def twice(half: str, count: int, worth: float, ends: float) -> dict[str, Any]:
     """Decisions between a learner and itself, with other seeds."""
     rng, kept = np.random.default_rng(19), []
     for curves in windows(load(half), rng, 6):
-        if len(kept) >= count:
+        if len(kept) >= count or (kept and time.monotonic() > ends):
             break
         if curves.errors.shape[2] < 2 * SEEDS:
             continue
@@ -132,6 +134,7 @@ def main() -> None:
     """Run all parts, print and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=5.0, help="after which a part ends with the studies it has")
     parser.add_argument("--half", choices=("development", "check"), default="check", help="of the real curves")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -143,14 +146,14 @@ def main() -> None:
     found["command"] = f"python benchmarks/stopping.py --studies {asked.studies}, in parts"
     found["level"] = LEVEL
     for part in asked.parts:
-        began = time.process_time()
+        began, ends = time.process_time(), time.monotonic() + 60 * asked.minutes
         if part == "time":
             found["decision_at_200_finished_runs"] = overhead()
             continue
         if part.startswith("real"):
-            found[part] = twice(asked.half, asked.studies, 0.01 if "worth" in part else 0.0)
+            found[part] = twice(asked.half, asked.studies, 0.01 if "worth" in part else 0.0, ends)
         else:
-            found[part] = worlds(part, asked.studies)
+            found[part] = worlds(part, asked.studies, ends)
         found[part]["processor_seconds"] = round(time.process_time() - began, 1)
         print(part, json.dumps(found[part]), flush=True)
         found["environment"] = describe_environment()
