@@ -163,13 +163,13 @@ def test_present_names_warn_of_nothing():
 
 
 def test_values_of_resize_and_types_of_columns(capsys):
-    from longspan.cli.sources import _typed
+    from longspan.cli.sources import typed_column
     from longspan.cli.train_options import TrainOptions
 
     with pytest.warns(FutureWarning, match="--resize: 'squish' is now called 'stretch'"):
         assert TrainOptions(source="a", resize="squish").resize == "stretch"
     with pytest.warns(FutureWarning, match="'categories' is now called 'multi_label'"):
-        assert _typed("tags=categories:;") == ("tags", ls.MultiLabel(separator=";"))
+        assert typed_column("tags=categories:;") == ("tags", ls.MultiLabel(separator=";"))
 
 
 @pytest.mark.parametrize(
