@@ -5,24 +5,22 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, final
 
 import numpy as np
-import polars as pl
 import torch
 
-from longspan.columns import Category, Column
+from longspan.columns import Column
 from longspan.data.batches.context import compared_inputs, context_for
 from longspan.data.batches.encoder import encode_value
 from longspan.data.batches.row_hashes import hash_rows
 from longspan.data.batches.samples import Samples, encode_rows
 from longspan.data.batches.store import RowStore, StreamedStore
-from longspan.data.batches.truncation import truncation_of
 from longspan.data.leakage.column_leaks import group_rows
 from longspan.data.leakage.leaks import Leaks, compared, find_leaks, parts_of
+from longspan.data.sample_notes import notes_on_samples, single_samples
 from longspan.data.splits.split import Split
 from longspan.data.splits.vault import Vault
 from longspan.data.table import Table
@@ -167,7 +165,8 @@ class Task:
         """
         if self._samples is not None:
             return
-        alone = self._single_samples()
+        held_out = len(self.split.valid) or len(self.split.vault)
+        alone = single_samples(self.table, self.input_names, self.target_names, self._is_sealed) if held_out else {}
         train = self.split.train
         if self.on_error == "skip":  # a class that is left out is not in the vocabulary either
             train = np.setdiff1d(train, list(alone))
@@ -181,9 +180,8 @@ class Task:
         )  # fmt: skip
         self._hide_sealed(samples, sealed)
         self._handle_faults(dict(sorted({**samples.faults(), **alone}.items())))
-        self._warn_of_lost_objects(samples, targets)
-        self._warn_of_contradictions()
-        self._warn_of_truncation(samples, inputs)
+        for words in notes_on_samples(self.table, samples, inputs, targets, self.train, self.valid):
+            warnings.warn(words, stacklevel=3)
         for name, column in inputs.items():
             if column.needs_encoded:
                 inputs[name] = column.fit_encoded(_some_batches(samples.inputs[name], self.train))
@@ -393,27 +391,6 @@ class Task:
         if not len(self.train) or (len(self.split.valid) and not len(self.valid)):
             raise data_error("One part of the split has no usable row:", self.skipped)
 
-    def _single_samples(self) -> dict[int, Fault]:
-        """Rows whose class, in one of the targets, no other row has; no fault where nothing is held out to check."""
-        found: dict[int, Fault] = {}
-        if not len(self.split.valid) and not len(self.split.vault):
-            return found
-        for name in self.target_names:
-            if not isinstance(self.table.columns[name], Category):
-                continue
-            cells = self.table.frame[name].to_list()
-            counts = Counter(cell for cell in cells if isinstance(cell, Hashable) and cell is not None)
-            if len(counts) < 2:
-                continue
-            for row, cell in enumerate(cells):
-                if isinstance(cell, Hashable) and counts[cell] == 1:
-                    shown = "its class" if self._is_sealed(row) else f"class {cell!r}"
-                    what = f"{shown} of {name!r} has one sample, which cannot both train and validate."
-                    found[row] = Fault(
-                        self.table.where(row, self.input_names[0]), what, "Add samples, or merge classes."
-                    )
-        return found
-
     def _hide_sealed(self, samples: Samples, sealed: np.ndarray) -> None:
         """Say of a test row's target that it cannot be used, but not what it is."""
         if self.split.vault.openings:
@@ -425,58 +402,6 @@ class Task:
                     "the target of this test row cannot be used, for example because its class does not occur in the "
                     "training rows; what it is stays sealed",
                 )
-
-    def _warn_of_lost_objects(self, samples: Samples, targets: Mapping[str, Column]) -> None:
-        """Count the objects of the training rows that are too small for the network's images, or cut off."""
-        for name, column in targets.items():
-            cells = self.table.frame[name].gather(self.train.numpy())
-            if (
-                not isinstance(cells.dtype, pl.List)
-                or column.count_objects(samples.targets[name].read(self.train[:1])) is None
-            ):
-                continue
-            there = int(cells.list.len().sum() or 0)
-            left = sum(
-                column.count_objects(samples.targets[name].read(rows)) or 0
-                for rows in self.train.split(_STATISTICS_BATCH)
-            )
-            if left < there:
-                warnings.warn(
-                    f"Column {name!r}: {there - left:,} of the {there:,} objects of the training rows are left out: "
-                    "they are smaller than a pixel in the images that the network sees, or lie where those are cut. "
-                    "Larger images (size_px=, --size), resize='pad' or tiles keep more of them.",
-                    stacklevel=4,
-                )
-
-    def _warn_of_truncation(self, samples: Samples, inputs: Mapping[str, Column]) -> None:
-        """Count the training and validation rows of which the network does not read the end."""
-        parts = {"training rows": self.train, "validation rows": self.valid}
-        for name, column in inputs.items():
-            for words in truncation_of(self.table, name, column, samples.inputs[name], parts):
-                warnings.warn(words, stacklevel=4)
-
-    def _warn_of_contradictions(self) -> None:
-        """Say which files of the training and validation rows have several labels."""
-        rows = np.union1d(self.train.numpy(), self.valid.numpy())
-        for name in self.input_names:
-            cells = self.table.frame[name]
-            if not self.table.columns[name].in_files or name in self.table.arrays or cells.dtype != pl.String:
-                continue
-            for target in self.target_names:
-                labels = self.table.frame[target]
-                if not isinstance(self.table.columns[target], Category):
-                    continue
-                both = pl.DataFrame({"file": cells[rows], "label": labels[rows].cast(pl.String)}).drop_nulls().unique()
-                several = both.filter(pl.col("file").is_duplicated()).sort("file", "label")
-                if len(several):
-                    file = several["file"][0]
-                    found = several.filter(pl.col("file") == file)["label"].to_list()
-                    warnings.warn(
-                        f"Column {target!r}: files with several different labels: {several['file'].n_unique():,}, such "
-                        f"as {file} as {' and '.join(map(repr, found))}. For several labels of one image: one row with "
-                        "a MultiLabel column.",
-                        stacklevel=4,
-                    )
 
     def _handle_faults(self, faults: dict[int, Fault]) -> None:
         if not faults:

@@ -1,0 +1,106 @@
+"""What is said of encoded samples before training: classes with one sample, lost objects, texts, contradictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+import torch
+
+from longspan.columns import Category, Column
+from longspan.data.batches.samples import Samples
+from longspan.data.batches.truncation import truncation_of
+from longspan.data.table import Table
+from longspan.errors import Fault
+
+__all__ = ["notes_on_samples", "single_samples"]
+
+_BATCH = 256
+
+
+def single_samples(
+    table: Table, inputs: Sequence[str], targets: Sequence[str], is_sealed: Callable[[int], bool]
+) -> dict[int, Fault]:
+    """Rows whose class, in one of the targets, no other row has; the class of a sealed test row is not named."""
+    found: dict[int, Fault] = {}
+    for name in targets:
+        if not isinstance(table.columns[name], Category):
+            continue
+        cells = table.frame[name].to_list()
+        counts = Counter(cell for cell in cells if isinstance(cell, Hashable) and cell is not None)
+        if len(counts) < 2:
+            continue
+        for row, cell in enumerate(cells):
+            if isinstance(cell, Hashable) and counts[cell] == 1:
+                shown = "its class" if is_sealed(row) else f"class {cell!r}"
+                what = f"{shown} of {name!r} has one sample, which cannot both train and validate."
+                found[row] = Fault(table.where(row, inputs[0]), what, "Add samples, or merge classes.")
+    return found
+
+
+def notes_on_samples(
+    table: Table,
+    samples: Samples,
+    inputs: Mapping[str, Column],
+    targets: Mapping[str, Column],
+    train: torch.Tensor,
+    valid: torch.Tensor,
+) -> Iterator[str]:
+    """Sentences on what training will not see as the table has it, each worth a warning.
+
+    Args:
+        table: The table.
+        samples: Its encoded rows.
+        inputs: Fitted input columns.
+        targets: Fitted target columns.
+        train: Training rows.
+        valid: Validation rows.
+    """
+    yield from _lost_objects(table, samples, targets, train)
+    yield from _contradictions(table, inputs, targets, np.union1d(train.numpy(), valid.numpy()))
+    parts = {"training rows": train, "validation rows": valid}
+    for name, column in inputs.items():
+        yield from truncation_of(table, name, column, samples.inputs[name], parts)
+
+
+def _lost_objects(table: Table, samples: Samples, targets: Mapping[str, Column], train: torch.Tensor) -> Iterator[str]:
+    """Objects of the training rows that are too small for the network's images, or cut off."""
+    for name, column in targets.items():
+        cells = table.frame[name].gather(train.numpy())
+        store = samples.targets[name]
+        if not isinstance(cells.dtype, pl.List) or column.count_objects(store.read(train[:1])) is None:
+            continue
+        there = int(cells.list.len().sum() or 0)
+        left = sum(column.count_objects(store.read(rows)) or 0 for rows in train.split(_BATCH))
+        if left < there:
+            yield (
+                f"Column {name!r}: {there - left:,} of the {there:,} objects of the training rows are left out: "
+                "they are smaller than a pixel in the images that the network sees, or lie where those are cut. "
+                "Larger images (size_px=, --size), resize='pad' or tiles keep more of them."
+            )
+
+
+def _contradictions(
+    table: Table, inputs: Mapping[str, Column], targets: Mapping[str, Column], rows: np.ndarray
+) -> Iterator[str]:
+    """Files that have several labels."""
+    for name in inputs:
+        cells = table.frame[name]
+        if not table.columns[name].in_files or name in table.arrays or cells.dtype != pl.String:
+            continue
+        for target in targets:
+            labels = table.frame[target]
+            if not isinstance(table.columns[target], Category):
+                continue
+            both = pl.DataFrame({"file": cells[rows], "label": labels[rows].cast(pl.String)}).drop_nulls().unique()
+            several = both.filter(pl.col("file").is_duplicated()).sort("file", "label")
+            if len(several):
+                file = several["file"][0]
+                found = several.filter(pl.col("file") == file)["label"].to_list()
+                yield (
+                    f"Column {target!r}: files with several different labels: {several['file'].n_unique():,}, such "
+                    f"as {file} as {' and '.join(map(repr, found))}. For several labels of one image: one row with "
+                    "a MultiLabel column."
+                )
