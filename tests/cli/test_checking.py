@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -177,3 +179,14 @@ def test_a_model_is_measured_on_a_path(trained, pets, tmp_path):
     path.write_text(path.read_text().replace("image,breed", "photo,breed"))  # the file may call its images otherwise
     with pytest.warns(UserWarning, match="trained this model"):
         assert model.evaluate(str(path)) == expected
+
+
+def test_a_path_that_is_missing_is_refused_before_pytorch_is_imported():
+    code = (
+        "import sys\nfrom longspan.cli import main\nsys.argv = ['longspan', 'train', 'nowhere/photos']\n"
+        "try:\n    main()\nfinally:\n    print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert "There is no file or folder nowhere/photos" in found.stderr
+    assert found.stdout.strip() == "False"

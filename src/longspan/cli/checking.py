@@ -35,16 +35,16 @@ def check_early(options: TrainOptions, strategies: Collection[tuple[str, str]] =
     Raises:
         LongspanError: the first of these that is wrong.
     """
-    from longspan.cli.learners import callbacks_of, planned
-    from longspan.cli.tasks import train_config
-    from longspan.inference.precision import pick_device
-
     if not names_parallel_files(options):
         check_source(options.source)
     for option in ("annotations", "classes", "root", "relabel"):
         value = getattr(options, option)
         if value is not None and not Path(value).expanduser().exists():
             raise ConfigError(f"--{option} {value}: there is no such file or folder.")
+    from longspan.cli.learners import callbacks_of, planned  # these import PyTorch, which takes seconds
+    from longspan.cli.tasks import train_config
+    from longspan.inference.precision import pick_device
+
     split_columns(options.split_by)
     targets, columns = typed_targets(options.target, options.column)
     if options.model is not None:

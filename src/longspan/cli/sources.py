@@ -170,27 +170,26 @@ def check_source(source: str) -> None:
     Raises:
         DataError: it is none of them; the message says which it may have been.
     """
-    from longspan import datasets
+    path = Path(source).expanduser()
+    if path.exists():
+        return
+    names: Sequence[str] = ()
+    if re.search(r"[/\\.]", source) is None:  # a path is refused without importing PyTorch
+        from longspan import datasets
 
-    path, names = Path(source).expanduser(), datasets.names()
-    if path.exists() or source in names:
+        names = datasets.names()
+    if source in names:
         return
     beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    file = nearest(path.name, beside)
-    looks_like_a_path = re.search(r"[/\\.]", source) is not None
-    named = None if looks_like_a_path else nearest(source, names)
-    if file is not None:
+    if (file := nearest(path.name, beside)) is not None:
         hint = f" Did you mean {path.parent / file}?"
-    elif named is not None:
+    elif (named := nearest(source, names)) is not None:
         hint = f" Did you mean {named!r}?"
-    elif beside or path.parent.is_dir():
-        hint = ""
     else:
-        hint = f" The folder {path.parent} does not exist either."
+        hint = "" if path.parent.is_dir() else f" The folder {path.parent} does not exist either."
     raise DataError(
         f"There is no file or folder {source}, and no data set of that name.{hint} Give a folder of images, a .csv, "
-        f".tsv, .jsonl, .parquet, .yaml or .json file, or one of {len(names)} named data sets: `longspan datasets` "
-        "lists them."
+        ".tsv, .jsonl, .parquet, .yaml or .json file, or a data set by its name: `longspan datasets` lists them."
     )
 
 

@@ -17,7 +17,6 @@ from longspan.cli.split_by import split_columns
 from longspan.cli.table_inputs import holds_features, with_chosen_features
 from longspan.cli.text_inputs import suited_to_text, text_column, with_text
 from longspan.cli.train_options import TrainOptions
-from longspan.data.splits.split_column import PART_WORDS
 from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
@@ -112,6 +111,8 @@ def _split_column(table: Table, options: TrainOptions, explain: Callable[[str], 
         values = {str(value).strip().lower() for value in table.frame[name].unique().to_list()}
         if len(values) > _MOST_PARTS or not values & {"train", "training"}:
             continue
+        from longspan.data.splits.split_column import PART_WORDS
+
         unknown = sorted(values - set(PART_WORDS))
         if name == "split" and not unknown:
             return "column:split"
