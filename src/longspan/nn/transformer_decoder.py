@@ -38,7 +38,8 @@ class TransformerDecoder(TextDecoder):
             assert isinstance(layer, _Layer)
             query, key, value = layer.self_parts(tokens)
             tokens = layer.add_attention(tokens, F.scaled_dot_product_attention(query, key, value, is_causal=True))
-            tokens = layer.behind_attention(tokens, *layer.memory_parts(memory), seen)
+            keys, values = layer.memory_parts(memory)
+            tokens = layer.behind_attention(tokens, keys, values, seen)
         return self.norm(tokens)
 
     def start(self, memory: Tensor, mask: Tensor) -> DecoderState:

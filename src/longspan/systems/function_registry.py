@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from longspan.inference import BoostedTrees, Ensemble, LinearText, Predictor
+from longspan.inference import BoostedTrees, Ensemble, LinearText, PhraseTranslator, Predictor
 from longspan.pipeline import Pipeline, functions_needed, load
 from longspan.systems.lane_markings import mark_lanes
 from longspan.systems.numbers.digit_halves import boxes_of_halves
@@ -31,7 +31,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 def load_with_functions(
     path: str | Path, *, device: str = "auto"
-) -> Predictor | Ensemble | Pipeline | BoostedTrees | LinearText:
+) -> Predictor | Ensemble | Pipeline | BoostedTrees | LinearText | PhraseTranslator:
     """A model, ensemble or pipeline from its file; see `longspan.pipeline.load`.
 
     Functions and estimators of longspan's own pipelines are supplied; those of other pipelines are named in the error.
