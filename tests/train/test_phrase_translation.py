@@ -1,8 +1,11 @@
 import itertools
+import json
 
 import pytest
+from typer.testing import CliRunner
 
 import longspan as ls
+from longspan.cli.app import app
 from longspan.errors import ConfigError, DataError, ModelFileError
 
 NOUNS = {"house": "maison", "car": "voiture", "table": "table", "chair": "chaise", "door": "porte"}
@@ -69,3 +72,11 @@ def test_what_it_cannot_learn_from_is_refused(task, tmp_path):
         ls.PhraseTranslation(alignment="ibm4")
     with pytest.raises(ConfigError, match="stack must be a whole number"):
         ls.PhraseTranslation(stack=0)
+
+
+def test_the_command_measures_a_table_of_sentences(translator, tmp_path):
+    model, data = translator.save(tmp_path / "phrases.safetensors"), tmp_path / "pairs.csv"
+    data.write_text("en,fr\na yellow table,Une table jaune\na red door,Une porte rouge\n", encoding="utf-8")
+    done = CliRunner().invoke(app, ["evaluate", str(model), str(data), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["exact_match"] == 1

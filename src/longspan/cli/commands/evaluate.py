@@ -17,7 +17,7 @@ from longspan.errors import ConfigError, DataError, VaultError
 
 if TYPE_CHECKING:
     from longspan.columns import Column
-    from longspan.inference import BoostedTrees, Ensemble, LinearText, Predictor
+    from longspan.inference import BoostedTrees, Ensemble, LinearText, PhraseTranslator, Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.metrics.per_class import ClassMetrics
     from longspan.pipeline import Pipeline
@@ -71,7 +71,7 @@ def evaluate(
     import numpy as np
 
     from longspan.cli.sources import image_column, read_source
-    from longspan.inference import BoostedTrees, LinearText, Predictor
+    from longspan.inference import BoostedTrees, LinearText, PhraseTranslator, Predictor
     from longspan.inference.known_rows import PartMetrics
     from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
     from longspan.pipeline import Pipeline
@@ -79,7 +79,7 @@ def evaluate(
 
     with interruptible(lambda: "Nothing was written."):
         predictor = load_with_functions(model, device=device)
-        if isinstance(predictor, BoostedTrees | LinearText):
+        if isinstance(predictor, BoostedTrees | LinearText | PhraseTranslator):
             _evaluate_rows(predictor, model, source, where, as_json=as_json)
             return
         if isinstance(predictor, Pipeline) and views > 1:
@@ -130,14 +130,14 @@ def evaluate(
 
 
 def _evaluate_rows(
-    trees: BoostedTrees | LinearText, model: str, source: str, where: str | None, *, as_json: bool
+    trained: BoostedTrees | LinearText | PhraseTranslator, model: str, source: str, where: str | None, *, as_json: bool
 ) -> None:
-    """The metrics of a model that knows nothing of the rows that it was trained on: trees, weights of words."""
+    """The metrics of a model that does not know which rows it was trained on: trees, counted words, phrases."""
     from longspan.cli.sources import read_source
 
-    table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(trees.heads))
+    table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(trained.heads))
     table = table if where is None else _only(table, where)
-    metrics = trees.evaluate(table)
+    metrics = trained.evaluate(table)
     if as_json:
         print(json.dumps({"model": model, "source": source, "rows": len(table), **metrics}, indent=2))
         return
