@@ -101,7 +101,7 @@ def predict(
         probabilities=probabilities,
     )  # fmt: skip
 
-    from longspan.inference import BoostedTrees, LinearText
+    from longspan.inference import BoostedTrees, LinearText, PhraseTranslator
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "No half-written file is left behind."):
@@ -112,7 +112,7 @@ def predict(
             return
         if calibrate is not None:
             raise ConfigError("--calibrate is for models that read tables.")
-        if isinstance(network, LinearText) or reads_texts(network):
+        if isinstance(network, LinearText | PhraseTranslator) or reads_texts(network):
             _predict_texts(network, given, places, as_json=as_json)
             return
         located = located_answers(network)
