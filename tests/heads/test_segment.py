@@ -210,7 +210,7 @@ def test_every_decoder_gives_logits_of_every_pixel_and_learns(decoder):
 
 
 def test_what_does_not_fit_the_backbone_is_refused():
-    with pytest.raises(ConfigError, match=r"unet makes a mask from maps, but this backbone has none\. Take"):
+    with pytest.raises(ConfigError, match=r"unet makes a mask from maps, but this backbone has none\. Use"):
         HEAD.layers(FeatureShapes(num_features=768))
     with pytest.raises(ConfigError, match="fcn32s reads a map at stride 32"):
         Segment(decoder="fcn32s", column=MASK).layers(FeatureShapes(num_features=9, channels=(4, 8), strides=(8, 16)))

@@ -36,13 +36,13 @@ def test_a_misspelt_precision_gets_the_nearest():
 def test_devices_that_are_not_there_are_refused_before_anything_runs(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match=r"This machine has no device 'cuda'. It has: cpu"):
+    with pytest.raises(ConfigError, match=r"This machine has no device 'cuda'. It has cpu"):
         pick_device("cuda")
     with pytest.raises(ConfigError, match="no device 'mps'"):
         pick_device("mps")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert pick_device("cuda:0") == torch.device("cuda:0")
-    with pytest.raises(ConfigError, match=r"no device 'cuda:1'. It has: cpu, cuda"):
+    with pytest.raises(ConfigError, match=r"no device 'cuda:1'. It has cpu, cuda"):
         pick_device("cuda:1")
 
 

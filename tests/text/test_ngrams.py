@@ -76,7 +76,7 @@ def test_files_that_are_wrong_say_where(tmp_path):
         (good.replace("\\end\\", ""), "no line"),
         ("just words\n", r"is not an ARPA file"),
         (good.replace("\\2-grams:", "\\7-grams:"), r"does not speak of 7-grams"),
-        (good.replace("\tthe cat", "\tthe"), r"line \d+: .* is no 2-gram"),
+        (good.replace("\tthe cat", "\tthe"), r"line \d+: .* is not a 2-gram"),
     ]:
         path.write_text(change)
         with pytest.raises(DataError, match=what):

@@ -50,7 +50,7 @@ def test_what_cannot_be_written(tmp_path, images):
     folder = tmp_path / "xmls"
     with pytest.raises(ConfigError, match="3 images and 1 values"):
         write_voc(folder, images, [[]])
-    with pytest.raises(DataError, match=r"Nothing is written(?s:.*)'\\x00' cannot be written as XML"):
+    with pytest.raises(DataError, match=r"Nothing was written(?s:.*)'\\x00' cannot be written as XML"):
         write_voc(folder, images[:1], [[{"box": [1, 2, 3, 4], "label": "\0"}]])
     with pytest.raises(DataError, match="a thing has no 'box'"):
         write_voc(folder, images[:1], [[{"label": "cat"}]])
