@@ -4,7 +4,7 @@ LONGSPAN_DATA=../shared/data python benchmarks/before_after.py --out benchmarks/
 
 The earlier commit is checked out into a temporary folder; both sides run in the same environment, each measurement in a
 process of its own: the training loop beside the hand-written one, fine-tuning on pets, passes of photos, the same
-training beside a program that keeps every core busy, and how long help and import take. About eight minutes on two
+training beside a program that keeps every core busy, and how long help and import take. More than ten minutes on two
 quiet cores; nothing else may run. `--rounds 1 --rows 1280 --epochs 3 --no-pets` tries it in two minutes.
 """
 
