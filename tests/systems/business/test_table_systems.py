@@ -58,7 +58,7 @@ def test_sales_of_last_year_and_four_weeks_before(tmp_path, monkeypatch):
                 "Store": [store for store, _, _ in rows],
                 "Date": [week for _, _, week in rows],
                 "Weekly_Sales": [1000.0 + 10 * number + 500 * (store == "b") for store, number, _ in rows],
-                "Holiday_Flag": [str(int(number % 10 == 0)) for _, number, _ in rows],
+                "Holiday_Flag": [int(number % 10 == 0) for _, number, _ in rows],
             }
         ),
         {"Holiday_Flag": ls.Category(), "Store": ls.Category()},
@@ -68,6 +68,22 @@ def test_sales_of_last_year_and_four_weeks_before(tmp_path, monkeypatch):
     assert metrics["rmse, 4 weeks before"] == pytest.approx(40)
     assert metrics["rmse, same week last year"] == pytest.approx(520)
     assert metrics["wmae, 4 weeks before"] == pytest.approx(40)
+
+
+@pytest.mark.parametrize("flags", [(0, 1), ("0", "1")])
+def test_weeks_of_holidays_weigh_five_times(tmp_path, monkeypatch, flags):
+    weeks = [datetime.date(2010, 1, 1) + datetime.timedelta(weeks=week) for week in range(80)]
+    sales = [1000.0 + (100 if number == 75 else 0) for number in range(80)]
+    frame = pl.DataFrame(
+        {
+            "Store": ["a"] * 80, "Date": weeks, "Weekly_Sales": sales,
+            "Holiday_Flag": [flags[number == 75] for number in range(80)],
+        }
+    )  # fmt: skip
+    table = ls.Table.from_frame(frame, {"Holiday_Flag": ls.Category(), "Store": ls.Category()})
+    monkeypatch.setattr(ls.datasets, "load", lambda name: table)
+    metrics = run("store-sales", StoreSalesOptions(horizon=8), tmp_path)["metrics"]
+    assert metrics["wmae, same week last year"] == pytest.approx(5 * 100 / (16 + 4))  # 16 weeks, one of them five times
 
 
 def test_prices_are_measured_on_every_row_once(tmp_path, monkeypatch):

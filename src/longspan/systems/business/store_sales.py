@@ -62,7 +62,7 @@ def _run(options: StoreSalesOptions, run: SystemRun) -> None:
     seconds = time.perf_counter() - started
     held_out = past.take(split.valid)
     truth = np.array(held_out[_TARGET], np.float64)
-    weights = np.where(np.array(held_out[_HOLIDAY]) == "1", _HOLIDAY_WEIGHT, 1.0)
+    weights = np.where(np.array([str(each) == "1" for each in held_out[_HOLIDAY]]), _HOLIDAY_WEIGHT, 1.0)
     found = {options.model: values_of(model, learned.take(split.valid))}
     mean = float(np.array(table[_TARGET], np.float64)[split.train].mean())
     for what, name in ((f"{options.horizon} weeks before", names[0]), ("same week last year", names[1])):
