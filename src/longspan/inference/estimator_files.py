@@ -12,13 +12,20 @@ import torch
 
 from longspan.columns import Column, column_from_json
 from longspan.data import Table
-from longspan.errors import ModelFileError
+from longspan.errors import Fault, ModelFileError, data_error
 from longspan.heads import Head
 from longspan.inference.prediction import Prediction
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
 
-__all__ = ["decode_predictions", "measure_predictions", "read_columns", "reading_estimator", "write_estimator"]
+__all__ = [
+    "decode_predictions",
+    "measure_predictions",
+    "new_texts",
+    "read_columns",
+    "reading_estimator",
+    "write_estimator",
+]
 
 _C = TypeVar("_C", bound=Column)
 _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError)
@@ -41,6 +48,27 @@ def measure_predictions(heads: Mapping[str, Head], raw: Mapping[str, torch.Tenso
         for metric, value in head.measure(raw[name][known], targets).items():
             metrics[metric if len(heads) == 1 else f"{name}.{metric}"] = value
     return metrics
+
+
+def new_texts(data: Any, name: str) -> tuple[list[str], bool]:
+    """The texts to predict, of column `name` of a Table, of a list or of a single text, and whether there are several.
+
+    Raises:
+        DataError: values that are not texts, all of them by name.
+    """
+    several = isinstance(data, Table | list | tuple)
+    if isinstance(data, Table):
+        values: list[Any] = data.column_values(name)
+    else:
+        values = [each.get(name) if isinstance(each, dict) else each for each in (data if several else [data])]
+    faults = [
+        Fault(f"sample {row}", f"{each!r:.60} is not a text")
+        for row, each in enumerate(values)
+        if not isinstance(each, str)
+    ]
+    if faults:
+        raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
+    return values, several
 
 
 def write_estimator(

@@ -14,11 +14,11 @@ import torch
 
 from longspan.columns import Category, Column, Text
 from longspan.data import Table
-from longspan.errors import Fault, data_error
 from longspan.heads import Head, head_for
 from longspan.inference.estimator_files import (
     decode_predictions,
     measure_predictions,
+    new_texts,
     read_columns,
     reading_estimator,
     write_estimator,
@@ -105,17 +105,7 @@ class LinearText:
             DataError: values that are no texts, all of them by name.
         """
         del batch_size
-        several = isinstance(data, Table | list | tuple)
-        if isinstance(data, Table):
-            values: list[Any] = data.column_values(self._name)
-        else:
-            values = [v.get(self._name) if isinstance(v, dict) else v for v in (data if several else [data])]
-        faults = [
-            Fault(f"sample {i}", f"{v!r:.60} is not a text") for i, v in enumerate(values) if not isinstance(v, str)
-        ]
-        if faults:
-            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
-        texts: list[str] = values
+        texts, several = new_texts(data, self._name)
         found = decode_predictions(self.heads, self._raw(texts), len(texts))
         return found if several else found[0]
 

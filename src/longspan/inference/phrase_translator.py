@@ -11,9 +11,8 @@ import torch
 
 from longspan.columns import Column, Text
 from longspan.data import Table
-from longspan.errors import Fault, data_error
 from longspan.heads import Head, TargetPrediction, head_for
-from longspan.inference.estimator_files import read_columns, reading_estimator, write_estimator
+from longspan.inference.estimator_files import new_texts, read_columns, reading_estimator, write_estimator
 from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.prediction import Prediction
 from longspan.metrics.translation import bleu, chrf
@@ -64,17 +63,8 @@ class PhraseTranslator:
             DataError: values that are no texts, all of them by name.
         """
         del batch_size
-        several = isinstance(data, Table | list | tuple)
-        if isinstance(data, Table):
-            values: list[Any] = data.column_values(self._name)
-        else:
-            values = [v.get(self._name) if isinstance(v, dict) else v for v in (data if several else [data])]
-        faults = [
-            Fault(f"sample {i}", f"{v!r:.60} is not a text") for i, v in enumerate(values) if not isinstance(v, str)
-        ]
-        if faults:
-            raise data_error("Nothing was predicted, because some inputs cannot be used:", faults)
-        found = [Prediction({self._target: TargetPrediction(text)}) for text in self.translate(values)]
+        texts, several = new_texts(data, self._name)
+        found = [Prediction({self._target: TargetPrediction(text)}) for text in self.translate(texts)]
         return found if several else found[0]
 
     def translate(self, texts: Sequence[str]) -> list[str]:
