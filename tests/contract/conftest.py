@@ -194,7 +194,7 @@ def fsdd():
 def speech_commands_test():
     """Two words and "_unknown_" are tones, "_silence_" is noise; three speakers validate, three test."""
     rng = np.random.default_rng(7)
-    parts = json.loads((Path(datasets.__file__).parent / "speech_commands_parts.json").read_text("utf-8"))
+    parts = json.loads((Path(datasets.__file__).parent / "sound" / "speech_commands_parts.json").read_text("utf-8"))
     held_out = [name for part in ("valid", "test") for name in [each for each in parts[part] if not each.isdigit()][:2]]
     members = {}
     for row in range(10):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from longspan import datasets
-from longspan.datasets.fetch import fetch_dataset
-from longspan.datasets.integrity import check_layout
+from longspan.datasets.fetching.fetch import fetch_dataset
+from longspan.datasets.fetching.integrity import check_layout
 
 every = pytest.mark.parametrize("name", datasets.names())
 READERS = {path.name: path.read_text("utf-8") for path in (Path(__file__).parents[1] / "datasets").glob("test_*.py")}

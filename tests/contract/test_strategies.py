@@ -11,7 +11,7 @@ import pytest
 import longspan as ls
 from longspan.pipeline.identity import describe_object
 from longspan.train import Boosting
-from longspan.train.word_counts import WordCounts
+from longspan.train.estimators.word_counts import WordCounts
 
 RECIPE = ls.Recipe(
     ls.SmallResNetConfig(blocks=1, width=4),

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from longspan.datasets import NamedData, RemoteFile, Source, load
-from longspan.datasets import download as download_module
+from longspan.datasets.fetching import download as download_module
 
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: refused at once
 

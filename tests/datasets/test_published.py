@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from longspan import datasets
 from longspan.datasets.camvid import _COLOURS, _GROUPS
-from longspan.datasets.fetch import fetch_dataset
+from longspan.datasets.fetching.fetch import fetch_dataset
 from longspan.errors import ChecksumError, DataError
 
 

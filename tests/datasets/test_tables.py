@@ -7,7 +7,7 @@ import pytest
 
 from longspan import datasets
 from longspan.columns import Category, Number, Text
-from longspan.datasets.fetch import fetch_dataset
+from longspan.datasets.fetching.fetch import fetch_dataset
 from longspan.datasets.tables import TABLES
 
 

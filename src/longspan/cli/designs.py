@@ -1,7 +1,7 @@
 """The designs that `longspan models` lists, from a stored table.
 
-What they are stands in `longspan.train.designs`, which brings PyTorch; a list of names should not wait for that. A test
-holds the table to it, and `write_designs` writes it anew.
+What they are stands in `longspan.train.designs`, which imports PyTorch; a list of names should not wait for
+that. A test holds the table to it, and `write_designs` writes it anew.
 """
 
 from __future__ import annotations

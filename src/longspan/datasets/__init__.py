@@ -12,23 +12,30 @@ from longspan.datasets.captions import FLICKR8K, FLICKR8K_SMALL
 from longspan.datasets.cifar import CIFAR10, CIFAR100
 from longspan.datasets.coco128 import COCO128
 from longspan.datasets.digits import DIGITS
-from longspan.datasets.fetch import fetch_dataset, where
+from longspan.datasets.fetching.fetch import fetch_dataset, where
+from longspan.datasets.fetching.progress import megabytes
+from longspan.datasets.fetching.unpack import unpack
 from longspan.datasets.idx_sets import FASHION_MNIST, KMNIST, MNIST
-from longspan.datasets.made_speech import make_speech
 from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.datasets.numbers import NumbersConfig, make_numbers
 from longspan.datasets.parallel_texts import MULTI30K, TATOEBA_EN_FR
 from longspan.datasets.penn_fudan import PENN_FUDAN
 from longspan.datasets.pets import PETS, PETS_SMALL
-from longspan.datasets.progress import megabytes
 from longspan.datasets.registry import DATASETS, find_dataset, register_dataset
 from longspan.datasets.reviews import IMDB_SAMPLE, RT_POLARITY, SST2
 from longspan.datasets.scenes import ScenesConfig, make_scenes
-from longspan.datasets.sounds import ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50, FSDD, SPEECH_COMMANDS_TEST
-from longspan.datasets.speech import LIBRISPEECH, LIBRISPEECH_SMALL, YESNO
-from longspan.datasets.spoken_numbers import SpokenNumbersConfig, make_spoken_numbers
+from longspan.datasets.sound.made_speech import make_speech
+from longspan.datasets.sound.sounds import (
+    ARABIC_COMMANDS,
+    ARABIC_COMMANDS_SMALL,
+    ESC10,
+    ESC50,
+    FSDD,
+    SPEECH_COMMANDS_TEST,
+)
+from longspan.datasets.sound.speech import LIBRISPEECH, LIBRISPEECH_SMALL, YESNO
+from longspan.datasets.sound.spoken_numbers import SpokenNumbersConfig, make_spoken_numbers
 from longspan.datasets.tables import TABLES
-from longspan.datasets.unpack import unpack
 from longspan.datasets.wider_face import WIDER_FACE, WIDER_FACE_SMALL
 
 __all__ = [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from longspan.inference.boosted import BoostedTrees
 from longspan.inference.conformal import Conformal, Coverage, conformal
 from longspan.inference.ensemble import Ensemble
-from longspan.inference.linear_text import LinearText
+from longspan.inference.estimators.boosted import BoostedTrees
+from longspan.inference.estimators.linear_text import LinearText
+from longspan.inference.estimators.phrase_translator import PhraseTranslator
 from longspan.inference.load import load
-from longspan.inference.phrase_translator import PhraseTranslator
 from longspan.inference.prediction import Prediction, predictions_to_frame
 from longspan.inference.predictor import Predictor
-from longspan.inference.sliding_windows import slide
+from longspan.inference.tiling.sliding_windows import slide
 from longspan.inference.transcripts import Transcript, transcribe
 
 __all__ = [

@@ -29,7 +29,7 @@ from longspan.inference.precision import Precision, pick_device, pick_dtype
 from longspan.inference.predictions import Predictions
 from longspan.inference.scores import Scores, predict_rows, score_rows
 from longspan.inference.source import Source, whole_source
-from longspan.inference.tiled_predictions import predict_tiled
+from longspan.inference.tiling.tiled_predictions import predict_tiled
 from longspan.metrics.per_class import ClassMetrics
 from longspan.models import Backbone
 from longspan.models import from_json as backbone_from_json

@@ -12,10 +12,10 @@ from torch import nn
 from longspan.columns import column_from_json
 from longspan.errors import ConfigError, LongspanError, ModelFileError, nearest
 from longspan.inference import Ensemble, Predictor
-from longspan.inference.boosted import TREES_FORMAT, BoostedTrees
-from longspan.inference.linear_text import LINEAR_TEXT_FORMAT, LinearText
+from longspan.inference.estimators.boosted import TREES_FORMAT, BoostedTrees
+from longspan.inference.estimators.linear_text import LINEAR_TEXT_FORMAT, LinearText
+from longspan.inference.estimators.phrase_translator import PHRASES_FORMAT, PhraseTranslator
 from longspan.inference.load import from_file
-from longspan.inference.phrase_translator import PHRASES_FORMAT, PhraseTranslator
 from longspan.pipeline.components import Component, HandIn, component_kind
 from longspan.pipeline.pipeline import Pipeline
 from longspan.pipeline.save import PIPELINE_FORMAT

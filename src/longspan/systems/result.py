@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, final
 from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from longspan.inference.boosted import BoostedTrees
-    from longspan.inference.linear_text import LinearText
+    from longspan.inference.estimators.boosted import BoostedTrees
+    from longspan.inference.estimators.linear_text import LinearText
     from longspan.report import Document
     from longspan.storage.lock import FolderLock
     from longspan.train import Learner

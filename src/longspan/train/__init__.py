@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from longspan import old_names
-from longspan.train.boosting import Boosting
 from longspan.train.budget import Budget
 from longspan.train.callbacks import Callback, EarlyStopping, WeightAverage
 from longspan.train.checkpoints.checkpoint import Checkpoints
 from longspan.train.config import Phase, TrainConfig
 from longspan.train.cross_validation import CrossValidation, cross_validate
+from longspan.train.estimators.boosting import Boosting
+from longspan.train.estimators.phrase_translation import PhraseTranslation
+from longspan.train.estimators.word_counts import WordCounts
 from longspan.train.label_review import SuspectLabel
 from longspan.train.learner import Learner
 from longspan.train.loop import SupervisedStep
-from longspan.train.phrase_translation import PhraseTranslation
 from longspan.train.recipe import Recipe
 from longspan.train.state import TrainState
 from longspan.train.step import StepInfo, TrainStep
 from longspan.train.strategy import Strategy, Trained
-from longspan.train.word_counts import WordCounts
 
 __all__ = [
     "Boosting",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from longspan.data.annotations.coco import read_coco
-from longspan.data.annotations.coco_keypoints import read_coco_keypoints, write_coco_keypoints
+from longspan.data.annotations.coco.keypoints import read_coco_keypoints, write_coco_keypoints
+from longspan.data.annotations.coco.read import read_coco
+from longspan.data.annotations.coco.write import write_coco
 from longspan.data.annotations.instance_masks import read_instance_masks
 from longspan.data.annotations.masks import read_masks
 from longspan.data.annotations.penn_fudan import read_penn_fudan
 from longspan.data.annotations.voc import read_voc
 from longspan.data.annotations.wider import read_wider
-from longspan.data.annotations.write_coco import write_coco
 from longspan.data.annotations.write_masks import write_masks
 from longspan.data.annotations.write_voc import write_voc
-from longspan.data.annotations.write_yolo import write_yolo
-from longspan.data.annotations.yolo import read_yolo
+from longspan.data.annotations.yolo.read import read_yolo
+from longspan.data.annotations.yolo.write import write_yolo
 
 __all__ = [
     "read_coco",

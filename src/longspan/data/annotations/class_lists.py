@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import final
 
 from longspan.data.annotations.files import lines_of, read_text
-from longspan.data.annotations.yaml_file import YamlValue, read_yaml
+from longspan.data.annotations.yolo.yaml_file import YamlValue, read_yaml
 from longspan.errors import DataError
 
 __all__ = ["Colour", "class_colours", "class_names", "has_colours"]

@@ -15,8 +15,8 @@ from longspan.columns import Boxes, Category, Instances
 from longspan.data.annotations.annotation_series import instances_cells
 from longspan.data.annotations.faults import OnError
 from longspan.data.annotations.files import lines_of, read_text
-from longspan.data.annotations.yaml_file import YamlValue, read_yaml
-from longspan.data.annotations.yolo import read_yolo
+from longspan.data.annotations.yolo.read import read_yolo
+from longspan.data.annotations.yolo.yaml_file import YamlValue, read_yaml
 from longspan.data.table_parts import TableParts
 from longspan.errors import DataError
 

@@ -11,7 +11,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.errors import ConfigError
-from longspan.inference.boosted import BoostedTrees
+from longspan.inference.estimators.boosted import BoostedTrees
 
 __all__ = ["TableModel", "TableOptions", "block_draws", "r2", "rmse", "train_table", "values_of"]
 

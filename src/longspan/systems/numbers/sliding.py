@@ -11,7 +11,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.inference import Predictor
-from longspan.inference.sliding_windows import slide
+from longspan.inference.tiling.sliding_windows import slide
 from longspan.train import Budget
 
 __all__ = ["WINDOW_PX", "ReadBySliding", "SlidingReader", "cut_windows"]
@@ -34,7 +34,7 @@ class ReadBySliding:
 
     Windows are cut from the training images every 3 px and labelled with the digit in their centre, or "none".
 
-    Source: see `longspan.inference.sliding_windows`.
+    Source: see `longspan.inference.tiling.sliding_windows`.
     """
 
     def __init__(self, recipe: ls.Recipe | None = None) -> None:

@@ -5,7 +5,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 import longspan as ls
 from longspan.errors import ConfigError, DataError, ModelFileError
-from longspan.inference.boosted import TreeRows, rows_of
+from longspan.inference.estimators.boosted import TreeRows, rows_of
 
 
 def table_of(count=1500, classes=2, seed=0):

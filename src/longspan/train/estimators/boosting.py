@@ -11,8 +11,8 @@ import numpy as np
 from longspan.columns import Category, Column, Features
 from longspan.data import Task
 from longspan.errors import ConfigError, DataError
-from longspan.inference.boosted import BoostedTrees, TreeRows, rows_of
-from longspan.inference.trees import Trees
+from longspan.inference.estimators.boosted import BoostedTrees, TreeRows, rows_of
+from longspan.inference.estimators.trees import Trees
 from longspan.train.budget import Budget
 
 __all__ = ["Boosting"]

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Image, Keypoints
-from longspan.data.annotations.coco_file import categories_by_id, images_of, read_lists, some_categories
+from longspan.data.annotations.coco.file import categories_by_id, images_of, read_lists, some_categories
 from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import ImageFiles
 from longspan.data.annotations.geometry import numbers_of

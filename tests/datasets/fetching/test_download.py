@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from longspan.datasets.download import DownloadError, download
-from longspan.datasets.fetch import fetch_dataset
+from longspan.datasets.fetching.download import DownloadError, download
+from longspan.datasets.fetching.fetch import fetch_dataset
 from longspan.datasets.named import RemoteFile
 from longspan.errors import ChecksumError, FetchError
 

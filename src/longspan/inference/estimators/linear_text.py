@@ -15,7 +15,7 @@ import torch
 from longspan.columns import Category, Column, Text
 from longspan.data import Table
 from longspan.heads import Head, head_for
-from longspan.inference.estimator_files import (
+from longspan.inference.estimators.estimator_files import (
     decode_predictions,
     measure_predictions,
     new_texts,

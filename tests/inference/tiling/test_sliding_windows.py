@@ -8,7 +8,7 @@ import longspan as ls
 from longspan.columns import Text
 from longspan.errors import ConfigError, ShapeError, UnknownNameError
 from longspan.heads import Classify
-from longspan.inference.sliding_windows import slide
+from longspan.inference.tiling.sliding_windows import slide
 
 SIGNS = {"'": slice(4, 14), ",": slice(18, 28), "|": slice(4, 28)}
 """Made-up characters: bars of 8 px width that are high, low or both."""

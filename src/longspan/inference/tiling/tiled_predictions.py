@@ -13,7 +13,7 @@ from longspan.errors import ConfigError, Fault, data_error
 from longspan.inference.prediction import Prediction
 from longspan.inference.predictions import image_in, path_of
 from longspan.inference.source import autocast
-from longspan.inference.tiles import segment_tiled
+from longspan.inference.tiling.tiles import segment_tiled
 
 if TYPE_CHECKING:
     from longspan.inference.predictor import Predictor

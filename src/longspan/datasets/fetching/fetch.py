@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
 
-from longspan.datasets.cache import cached_folder, in_mirror, is_url, missing_files, publish
-from longspan.datasets.download import DownloadError, download
-from longspan.datasets.integrity import check_file
+from longspan.datasets.fetching.cache import cached_folder, in_mirror, is_url, missing_files, publish
+from longspan.datasets.fetching.download import DownloadError, download
+from longspan.datasets.fetching.integrity import check_file
+from longspan.datasets.fetching.progress import megabytes
 from longspan.datasets.named import NamedData, RemoteFile, Source
-from longspan.datasets.progress import megabytes
 from longspan.datasets.registry import DATASETS
 from longspan.errors import ChecksumError, FetchError
 from longspan.storage.cache_dir import cache_dir

@@ -9,7 +9,7 @@ import pytest
 
 from longspan import datasets
 from longspan.datasets import Source
-from longspan.datasets.fetch import fetch_dataset, where
+from longspan.datasets.fetching.fetch import fetch_dataset, where
 from longspan.datasets.registry import DATASETS
 from longspan.errors import ArchiveError, ChecksumError, FetchError
 

@@ -9,7 +9,7 @@ import numpy as np
 from longspan.audio.audio_io import resample, to_int16
 from longspan.columns import Audio, Category, Raw, Text
 from longspan.data import Table
-from longspan.datasets.espeak import speak
+from longspan.datasets.sound.espeak import speak
 from longspan.errors import ConfigError, DataError
 from longspan.randomness import step_seed
 

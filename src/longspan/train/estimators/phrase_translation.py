@@ -12,7 +12,7 @@ import numpy as np
 from longspan.columns import Text
 from longspan.data import Task
 from longspan.errors import ConfigError, DataError
-from longspan.inference.phrase_translator import PhraseTranslator
+from longspan.inference.estimators.phrase_translator import PhraseTranslator
 from longspan.metrics.translation import bleu
 from longspan.text.ngrams import train_ngrams
 from longspan.text.translation import (

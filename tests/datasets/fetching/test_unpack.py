@@ -104,7 +104,7 @@ def test_a_zipped_link_is_refused(tmp_path):
 
 
 def test_bombs_are_stopped_by_what_comes_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("longspan.datasets.unpack"), "_RATIO_FROM", 2_000_000)
+    monkeypatch.setattr(importlib.import_module("longspan.datasets.fetching.unpack"), "_RATIO_FROM", 2_000_000)
     bomb = _zip(tmp_path / "x.zip", [("zeros", b"\0" * 4_000_000)])
     _row_errors(tmp_path, bomb, r"'zeros': unpacks to more than 1,000,000 bytes", max_bytes=1_000_000)
     (tmp_path / "y.gz").write_bytes(gzip.compress(b"\0" * 5_000_000, 1))

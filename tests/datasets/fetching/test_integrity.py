@@ -4,7 +4,7 @@ import hashlib
 import pytest
 
 from longspan.datasets import RemoteFile, Source, load
-from longspan.datasets.integrity import check_file, check_layout
+from longspan.datasets.fetching.integrity import check_file, check_layout
 from longspan.errors import ChecksumError
 
 CONTENT = bytes(range(256)) * 8192  # two MiB

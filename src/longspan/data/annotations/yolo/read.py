@@ -17,14 +17,14 @@ from longspan.data.annotations.annotation_series import boxes_cells, instances_c
 from longspan.data.annotations.class_lists import class_names
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, lines_of, read_text, stem_of
-from longspan.data.annotations.yaml_file import read_yaml
-from longspan.data.annotations.yolo_lines import (
+from longspan.data.annotations.yolo.lines import (
     YoloLine,
     keypoints_message,
     looks_like_keypoints,
     numbers_in,
     read_line,
 )
+from longspan.data.annotations.yolo.yaml_file import read_yaml
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError
 

@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from longspan.datasets.integrity import check_layout
+from longspan.datasets.fetching.integrity import check_layout
+from longspan.datasets.fetching.progress import megabytes
+from longspan.datasets.fetching.unpack import unpack
 from longspan.datasets.named import NamedData, RemoteFile, Source
-from longspan.datasets.progress import megabytes
-from longspan.datasets.unpack import unpack
 from longspan.errors import ArchiveError, FetchError
 from longspan.storage.cache_dir import cache_dir
 

@@ -10,7 +10,7 @@ import numpy as np
 from longspan.columns import Category, Column, Text
 from longspan.data import Task
 from longspan.errors import ConfigError, DataError
-from longspan.inference.linear_text import LinearText, WordWeights
+from longspan.inference.estimators.linear_text import LinearText, WordWeights
 from longspan.text.word_ngrams import word_ngrams
 from longspan.train.budget import Budget
 

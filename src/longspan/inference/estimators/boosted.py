@@ -15,15 +15,15 @@ from longspan.data import Table
 from longspan.data.batches.samples import encode_rows
 from longspan.errors import Fault, ModelFileError, data_error
 from longspan.heads import Head, head_for
-from longspan.inference.estimator_files import (
+from longspan.inference.estimators.estimator_files import (
     decode_predictions,
     measure_predictions,
     read_columns,
     reading_estimator,
     write_estimator,
 )
+from longspan.inference.estimators.trees import Trees
 from longspan.inference.labelled_rows import labelled_rows
-from longspan.inference.trees import Trees
 from longspan.storage.files import tensors_below
 
 __all__ = ["TREES_FORMAT", "BoostedTrees", "TreeRows", "rows_of"]

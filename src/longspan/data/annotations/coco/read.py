@@ -14,7 +14,7 @@ import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
 from longspan.data.annotations.annotation_series import boxes_cells, instances_cells
-from longspan.data.annotations.coco_file import categories_by_id, images_of, read_lists, some_categories
+from longspan.data.annotations.coco.file import categories_by_id, images_of, read_lists, some_categories
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles
 from longspan.data.annotations.geometry import (

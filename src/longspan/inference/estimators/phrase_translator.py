@@ -12,7 +12,7 @@ import torch
 from longspan.columns import Column, Text
 from longspan.data import Table
 from longspan.heads import Head, TargetPrediction, head_for
-from longspan.inference.estimator_files import new_texts, read_columns, reading_estimator, write_estimator
+from longspan.inference.estimators.estimator_files import new_texts, read_columns, reading_estimator, write_estimator
 from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.prediction import Prediction
 from longspan.metrics.translation import bleu, chrf

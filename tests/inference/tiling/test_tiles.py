@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from longspan.errors import ConfigError, ShapeError
-from longspan.inference.tiles import segment_tiled
+from longspan.inference.tiling.tiles import segment_tiled
 
 
 def image(height, width):

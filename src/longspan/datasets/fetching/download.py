@@ -13,8 +13,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
+from longspan.datasets.fetching.progress import DownloadProgress
 from longspan.datasets.named import RemoteFile
-from longspan.datasets.progress import DownloadProgress
 
 __all__ = ["DownloadError", "download", "explain"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from longspan.datasets import make_speech
-from longspan.datasets.espeak import find_library
+from longspan.datasets.sound.espeak import find_library
 from longspan.errors import ConfigError, DataError, DependencyError
 
 

@@ -1,0 +1,1 @@
+"""Downloading, checking, unpacking and caching data sets."""

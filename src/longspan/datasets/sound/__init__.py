@@ -1,0 +1,1 @@
+"""Named recordings, and speech made by a synthesizer."""

@@ -1,0 +1,1 @@
+"""Trained estimators that are not networks: trees, counted words, phrase tables."""

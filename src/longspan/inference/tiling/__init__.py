@@ -1,0 +1,1 @@
+"""Predicting a large image in tiles or windows."""

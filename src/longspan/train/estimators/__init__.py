@@ -1,0 +1,1 @@
+"""Strategies that train an estimator instead of a network."""
