@@ -114,8 +114,10 @@ def _known_networks() -> list[dict[str, Any]]:
 
 def _with_word(rows: list[dict[str, Any]], word: str | None) -> list[dict[str, Any]]:
     """The rows whose name or source, or what a design predicts, contains the word."""
-    told = ("name", "source", "predicts")
-    return [row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in told).lower()]
+    searched = ("name", "source", "predicts")
+    return [
+        row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in searched).lower()
+    ]
 
 
 def _short(licence: str) -> str:

@@ -94,8 +94,8 @@ def _print_help(system: System) -> None:
         ("--quiet", "Print nothing but errors."),
     ]
     print("Options:")
-    for written, told in [*describe_options(system.options), *own]:
-        lines = textwrap.wrap(told, 76)
+    for written, text in [*describe_options(system.options), *own]:
+        lines = textwrap.wrap(text, 76)
         print(f"  {written:<24}  {lines[0]}" if len(written) <= 24 else f"  {written}\n{'':28}{lines[0]}")
         for line in lines[1:]:
             print(f"{'':28}{line}")
