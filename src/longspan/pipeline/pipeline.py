@@ -126,7 +126,7 @@ class Pipeline:
 
         Raises:
             PipelineError: a column that nothing gives (with the nearest that is there), of another kind than a trained
-                stage wants, or `each` over what is no list; all of them.
+                stage wants, or `each` over what is not a list; all of them.
         """
         raise_faults(run_faults(self.stages, self._started_or_none, known_columns(columns)), "This pipeline cannot run")
 

@@ -21,7 +21,7 @@ def entries_of(value: Any, what: str, bare: str | None = None) -> list[Any]:
     Args:
         value: A list; data frames and arrays give their own kinds of it.
         what: "boxes" or "instances", for the message.
-        bare: The key under which an object that is no dict goes, if that is allowed.
+        bare: The key under which an object that is not a dict goes, if that is allowed.
 
     Raises:
         ValueError: no list.

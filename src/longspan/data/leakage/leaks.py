@@ -168,7 +168,7 @@ def find_leaks(
         images: The inputs that are images or recordings, by name and by row of the split's table. A sample is a copy
             if one of them is; but an image that many rows share, a pattern to compare with, says nothing by itself.
         inputs: Names of all inputs. Without images, rows whose inputs are all equal are copies, unless chance
-            explains it (see `equal_rows`). Of several, each that is no image is asked whether it gives a target away.
+            explains it (see `equal_rows`). Of several, all but images are tested as target leaks.
         targets: Names of the targets; only those of training rows are read.
         group: A column that names persons, patients, scenes: none may stand in two parts. That of a split by group if
             None.

@@ -49,8 +49,8 @@ def write_yolo(
 
     Raises:
         ConfigError: numbers of images and values differ, or two images get one name.
-        DataError: an image cannot be opened, an object is no box and no single polygon, or files are there or cannot be
-            written.
+        DataError: an image cannot be opened, an object is neither a box nor one polygon, or files are there or cannot
+            be written.
     """
     if len(image_paths) != len(values):
         raise ConfigError(
