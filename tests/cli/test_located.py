@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import longspan as ls
-from longspan.cli.designs import described_designs, stored_designs
+from longspan.cli.known_names import stored_names
 from longspan.cli.studying import _model_and_weights
 from longspan.errors import UnknownNameError
 
@@ -155,16 +155,12 @@ def test_bad_input_is_told_in_words_and_leaves_nothing(run, tmp_path, words, mes
 # --- designs ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_stored_table_of_designs_is_that_of_the_designs():
-    assert stored_designs() == described_designs(), "write it anew: longspan.cli.designs.write_designs()"
-
-
 def test_designs_are_listed_under_the_networks(longspan):
     lines = longspan("models").out.splitlines()
     head = next(place for place, line in enumerate(lines) if line.startswith("design"))
     assert lines[head - 1] == ""
     assert lines[head + 1].split()[:3] == ["unet", "resnet34", "mask"]
-    assert len(lines) - head - 1 == len(stored_designs())
+    assert len(lines) - head - 1 == len(stored_names()["designs"])
     found = longspan("models", "--filter", "rcnn").out
     assert [line.split()[0] for line in found.splitlines()] == ["design", "faster_rcnn", "mask_rcnn"]
     assert "Did you mean 'faster_rcnn'" in longspan("models", "--filter", "faster_rcn2").err

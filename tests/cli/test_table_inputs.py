@@ -4,6 +4,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image as PILImage
 
 import longspan as ls
 
@@ -138,3 +139,13 @@ def test_intervals_and_sets_are_written_beside_predictions(longspan, people):
     answer = longspan(*words, "--coverage", "95")
     assert answer.code == 2
     assert "--coverage must lie between 0 and 1" in answer.err
+
+
+def test_numbers_to_predict_are_not_taken_for_the_names_of_images(tmp_path):
+    from longspan.cli.table_inputs import new_rows
+
+    (tmp_path / "photos").mkdir()
+    for number in range(4):
+        PILImage.new("RGB", (4, 4)).save(tmp_path / "photos" / f"{number}.png")
+    (tmp_path / "new.csv").write_text("rooms,kind\n1,a\n3,b\n2,a\n")
+    assert new_rows([str(tmp_path / "new.csv")]).column_values("rooms") == [1, 3, 2]

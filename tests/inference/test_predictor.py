@@ -171,6 +171,18 @@ def test_evaluate_names_rows_and_columns_that_cannot_be_used(model, small):
         model.evaluate(table.with_column("side", ls.Category(), ["top"] + ["left"] * 19))
 
 
+def test_rows_without_any_target_are_refused_and_without_one_of_two_measured(model, learner):
+    table = learner.task.table.take(learner.task.valid.numpy())
+    none = [None] * len(table)
+    columns = {name: table.columns[name] for name in ("side", "light")}
+    half = table.with_column("light", columns["light"], none)
+    assert {name.partition(".")[0] for name in model.evaluate(half)} == {"loss", "side"}
+    with pytest.raises(
+        DataError, match=r"No row of .* has a value in 'side' or 'light', so there is nothing to measure"
+    ):
+        model.evaluate(half.with_column("side", columns["side"], none))
+
+
 def test_views_average_what_augmented_views_say(model, images):
     size_px = model.inputs["image"].size_px
     rows = torch.arange(3)
@@ -181,10 +193,10 @@ def test_views_average_what_augmented_views_say(model, images):
         for view in augment_params:
             outputs = model.network(model.inputs["image"].prepare(encoded, view))
             expected = expected + model.heads["side"].postprocess(outputs["side"]) / 4
-    found = [prediction.by_target["side"].probabilities for prediction in model.predict(images[:3], views=4)]
+    found = [prediction.answers["side"].probabilities for prediction in model.predict(images[:3], views=4)]
     for answer, row in zip(found, expected, strict=True):
         assert list(answer.values()) == pytest.approx(row.tolist(), abs=1e-5)
-    plain = [prediction.by_target["side"].probabilities for prediction in model.predict(images[:3])]
+    plain = [prediction.answers["side"].probabilities for prediction in model.predict(images[:3])]
     assert found != plain
 
 

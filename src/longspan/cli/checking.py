@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from longspan.cli.first_checks import BOXES, check_files, check_first, weights_missing, weights_missing_error
 from longspan.cli.parallel import names_parallel_files
 from longspan.cli.sources import check_source, typed_targets
 from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
-from longspan.errors import ConfigError, WeightsError
+from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
     from longspan.heads import Head
 
 __all__ = ["check_early"]
 
-_BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "instance-masks": "instances"}
-"""What the annotations of a format become, unless --target says otherwise."""
 
-
-def check_early(options: TrainOptions, strategies: Collection[tuple[str, str]] = ()) -> TrainOptions:
+def check_early(
+    options: TrainOptions,
+    strategies: Collection[tuple[str, str]] = (),
+    check_paths: Callable[[], None] | None = None,
+) -> TrainOptions:
     """The options with the weights that stand behind the name of the network taken apart from it.
 
     Checked are: whether SOURCE exists; then types of columns, network and weights, numbers of the training, the device,
@@ -31,21 +33,23 @@ def check_early(options: TrainOptions, strategies: Collection[tuple[str, str]] =
     Args:
         options: As they were given.
         strategies: Of a study, the network and weights of each; their names are known to be right.
+        check_paths: Called once SOURCE exists and names are right, before PyTorch is imported: may what is written be
+            written?
 
     Raises:
         LongspanError: the first of these that is wrong.
     """
     if not names_parallel_files(options):
         check_source(options.source)
-    for option in ("annotations", "classes", "root", "relabel"):
-        value = getattr(options, option)
-        if value is not None and not Path(value).expanduser().exists():
-            raise ConfigError(f"--{option} {value}: there is no such file or folder.")
+    check_files(**{option: getattr(options, option) for option in ("annotations", "classes", "root", "relabel")})
+    split_columns(options.split_by)
+    check_first(options, [model for model, _ in strategies])
+    if check_paths is not None:
+        check_paths()
     from longspan.cli.learners import callbacks_of, planned  # these import PyTorch, which takes seconds
     from longspan.cli.tasks import train_config
     from longspan.inference.precision import pick_device
 
-    split_columns(options.split_by)
     targets, columns = typed_targets(options.target, options.column)
     if options.model is not None:
         options = with_model(options)
@@ -79,13 +83,10 @@ def with_model(options: TrainOptions) -> TrainOptions:
 
 def _check_weights(model: str | None, weights: str | None) -> None:
     """WeightsError or FetchError if the weights that were asked for cannot be had; ImageNet's are fetched here."""
-    from longspan.train.designs import DESIGNS, WEIGHTS
+    from longspan.train.designs import DESIGNS
 
-    if weights is not None and weights not in WEIGHTS and not Path(str(weights)).expanduser().is_file():
-        raise WeightsError(
-            f"There is no weights file {weights}. Write --weights none, imagenet, or the path of a .safetensors or "
-            "longspan model file."
-        )
+    if weights is not None and weights_missing(weights):
+        raise weights_missing_error(weights)
     if model is not None and weights == "imagenet":
         import torch
 
@@ -108,7 +109,7 @@ def _check_libraries(
 
     kinds = {words.rpartition("=")[2].partition(":")[0] for words in columns}
     if not targets or {"boxes", "instances"} & set(targets):
-        kinds |= {_BOXES[options.format]} if options.format in _BOXES else set()
+        kinds |= {BOXES[options.format]} if options.format in BOXES else set()
     by_default: dict[str, type[Head]] = {}
     for head in HEADS.values():
         for kind in head.column_kinds:

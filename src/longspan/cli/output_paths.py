@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longspan.storage.lock import FolderLock
     from longspan.train import Checkpoints, Learner
 
-__all__ = ["RUN_FILES", "OutputPaths", "places_for"]
+__all__ = ["RUN_FILES", "OutputPaths", "check_places", "places_for"]
 
 RUN_FILES = ("model.safetensors", "report.html", "result.json")
 """What a finished run leaves in its folder, the last of them last; beside `run.json` and the checkpoints."""
@@ -51,7 +51,7 @@ class OutputPaths:
         """Whether there is something to go on from."""
         if self.checkpoints is None:
             return False
-        return any(next(self.checkpoints.path.glob(found), None) for found in ("step-*", f"{_FOLD.format('*')}/step-*"))
+        return _holds_checkpoints(self.checkpoints.path)
 
     def lock(self) -> FolderLock | None:
         """For `with`: two runs into one folder would spoil each other's."""
@@ -133,7 +133,7 @@ class OutputPaths:
     @property
     def go_on(self) -> str:
         """The command that goes on."""
-        return f"longspan train --resume {shlex.quote(str(self.home))}"
+        return _go_on(self.home)
 
     def failed(self, error: TrainingError, learner: Learner) -> TrainingError:
         """The same error, with the file that the last good weights were saved in, if epochs were finished."""
@@ -157,41 +157,64 @@ def places_for(options: TrainOptions, resume: Path | None) -> OutputPaths:
     Raises:
         ConfigError: a file or run is there already and is not to be replaced, or a folder cannot be written to.
     """
+    check_places(options, resume)
     if not options.is_run:
         found = OutputPaths(
-            model=new_file(options.out, "--out", force=options.force),
-            report=new_file(options.report or Path(options.out).with_suffix(".html"), "--report", force=options.force),
-            resumed=resume is not None,
+            model=Path(options.out).expanduser(), report=_report_of(options), resumed=resume is not None
         )
         if options.checkpoints is None:
             return found
         home = resume or Path(options.checkpoints).expanduser()
-        found = replace(found, home=home, checkpoints=_checkpoints(home, options))
-        if resume is None and found.has_checkpoints:
-            raise ConfigError(
-                f"--checkpoints {home} holds a training already. Continue it: {found.go_on}; or name another folder."
-            )
-        return found
+        return replace(found, home=home, checkpoints=_checkpoints(home, options))
     home = resume or Path(options.out).expanduser()
     model, report, result = (home / name for name in RUN_FILES)
-    found = OutputPaths(
+    return OutputPaths(
         model=model, report=Path(options.report) if options.report else report, result=result, home=home,
         checkpoints=_checkpoints(home / _CHECKPOINTS, options), resumed=resume is not None,
     )  # fmt: skip
-    if resume is None and not options.force:
-        if result.exists() and (home / "run.json").exists():
+
+
+def check_places(options: TrainOptions, resume: Path | None) -> None:
+    """The checks of `places_for`, which import no PyTorch; raises what it raises."""
+    if not options.is_run:
+        new_file(options.out, "--out", force=options.force)
+        new_file(_report_of(options), "--report", force=options.force)
+        if options.checkpoints is not None and resume is None:
+            home = Path(options.checkpoints).expanduser()
+            if _holds_checkpoints(home):
+                raise ConfigError(
+                    f"--checkpoints {home} holds a training already. Continue it: {_go_on(home)}; or name another "
+                    "folder."
+                )
+        return
+    home = resume or Path(options.out).expanduser()
+    model, report, result = (home / name for name in RUN_FILES)
+    if resume is None and not options.force and (home / "run.json").exists():
+        if result.exists():
             raise ConfigError(
                 f"--out {home} holds a finished run. Name another folder, or replace the run with --force."
             )
-        if (home / "run.json").exists():
-            raise ConfigError(
-                f"--out {home} holds a run that is not finished. Continue it: {found.go_on}; or name another "
-                "folder, or replace the run with --force."
-            )
+        raise ConfigError(
+            f"--out {home} holds a run that is not finished. Continue it: {_go_on(home)}; or name another folder, or "
+            "replace the run with --force."
+        )
     force = options.force or resume is not None
-    for path in (model, found.report, result):
+    for path in (model, Path(options.report) if options.report else report, result):
         new_file(path, "--out", force=force)
-    return found
+
+
+def _report_of(options: TrainOptions) -> Path:
+    """Where the report goes, beside a model file."""
+    return Path(options.report or Path(options.out).with_suffix(".html")).expanduser()
+
+
+def _go_on(home: Path | None) -> str:
+    """The command that continues the training in a folder."""
+    return f"longspan train --resume {shlex.quote(str(home))}"
+
+
+def _holds_checkpoints(folder: Path) -> bool:
+    return any(next(folder.glob(found), None) for found in ("step-*", f"{_FOLD.format('*')}/step-*"))
 
 
 def _checkpoints(folder: Path, options: TrainOptions) -> Checkpoints:

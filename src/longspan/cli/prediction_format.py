@@ -22,7 +22,7 @@ _BATCH, _DENSE_BATCH = 64, 8  # what is said of every pixel takes memory
 
 
 def located_answers(model: Predictor | Ensemble | Pipeline) -> dict[str, Column]:
-    """The targets whose predictions lie in the image, with their columns."""
+    """The targets whose answers lie in the image, with their columns."""
     columns = {name: head.column for name, head in _heads(model).items()}
     return {name: column for name, column in columns.items() if column is not None and column.context_kind}
 
@@ -33,10 +33,10 @@ def batch_size_for(model: Predictor | Ensemble | Pipeline) -> int:
 
 
 def leave_out_below(model: Predictor | Ensemble | Pipeline, score: float) -> None:
-    """From now on the model keeps only objects with at least this score.
+    """From now on the model answers with things at least so sure, and no others.
 
     Raises:
-        ConfigError: `score` is not between 0 and 1, or the model's predictions have no scores.
+        ConfigError: `score` is no share, or the model's answers have no scores.
     """
     if not 0 <= score <= 1:
         raise ConfigError(f"--score must be at least 0 and at most 1, got {score:g}.")
@@ -46,25 +46,25 @@ def leave_out_below(model: Predictor | Ensemble | Pipeline, score: float) -> Non
             heads[name] = replace(head, answer_score=score)  # type: ignore[type-var]
             changed = True
     if not changed:
-        shown = f"this model predicts {', '.join(heads)}" if heads else "this model is a pipeline"
-        raise ConfigError(f"--score is for networks that find boxes or instances; {shown}.")
+        said = f"this model predicts {', '.join(heads)}" if heads else "this model is a pipeline"
+        raise ConfigError(f"--score is for networks that find boxes or instances; {said}.")
 
 
 def answer_words(prediction: Prediction, *, probabilities: bool = False) -> str:
     """One line: the value of every target and its probability, or the probabilities of all classes."""
     parts = []
-    for target, predicted in prediction.by_target.items():
+    for target, answer in prediction.answers.items():
         column = prediction.located.get(target)
-        sure = "" if predicted.probability is None else f"  {predicted.probability:.2f}"
-        shown = _listed(predicted.value) if column is None else _found(column, predicted.value)
-        if probabilities and predicted.probabilities is not None:
-            sure = "  (" + ", ".join(f"{label} {p:.4f}" for label, p in predicted.probabilities.items()) + ")"
-        parts.append(f"{target}={shown}{sure}")
+        sure = "" if answer.probability is None else f"  {answer.probability:.2f}"
+        said = _listed(answer.value) if column is None else _found(column, answer.value)
+        if probabilities and answer.probabilities is not None:
+            sure = "  (" + ", ".join(f"{label} {p:.4f}" for label, p in answer.probabilities.items()) + ")"
+        parts.append(f"{target}={said}{sure}")
     return "  ".join(parts)
 
 
 def _heads(model: Predictor | Ensemble | Pipeline) -> dict[str, Head]:
-    """The heads that make the predictions; a pipeline has none of its own."""
+    """The heads that answers come from; a pipeline has none of its own."""
     from longspan.inference import Ensemble
     from longspan.pipeline import Pipeline
 
@@ -83,7 +83,7 @@ def _found(column: Column, value: Any) -> str:
     """`2 person, 1 car`; of a mask the fractions of its classes, `road 41 %, sky 30 %`: what there is most of first."""
     described = column.json_value(value)
     if not isinstance(described, Mapping):
-        counts = Counter(str(entry["label"]) for entry in described)
+        counts = Counter(str(thing["label"]) for thing in described)
         return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
     fractions = dict(Counter(described["share"]).most_common())
     if described["ignored"]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longspan import old_names
+from longspan.cli.first_checks import known_sources
 from longspan.errors import ConfigError, DataError, LongspanError, nearest
 
 if TYPE_CHECKING:
@@ -174,11 +176,9 @@ def check_source(source: str) -> None:
     if path.exists():
         return
     names: Sequence[str] = ()
-    if re.search(r"[/\\.]", source) is None:  # a path is refused without importing PyTorch
-        from longspan import datasets
-
-        names = datasets.names()
-    if source in names:
+    if re.search(r"[/\\.]", source) is None:
+        names = known_sources()
+    if source in names or source in old_names.DATASETS:
         return
     beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     if (file := nearest(path.name, beside)) is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from longspan.cli.checking import check_early
+from longspan.cli.first_checks import OTHER_STRATEGIES, check_first
 from longspan.cli.shell import label, new_file, print_table, writing
+from longspan.cli.sources import check_source
 from longspan.cli.tasks import (
     backbone_of,
     describe_split,
@@ -21,18 +24,24 @@ from longspan.cli.tasks import (
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, unknown_name
 from longspan.extras import require_extra
+from longspan.option_words import flag_of
 
 if TYPE_CHECKING:
     from longspan.study import StudyResults
     from longspan.train import Strategy
 
-__all__ = ["StudyOptions", "report_on", "run_study"]
+__all__ = ["StudyOptions", "report_on", "study_as_told"]
 
 _LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
 _SIZES, _SMALLEST = 5, 20
-_BOOSTING = "boosting"
-_WORD_COUNTS = ("tfidf", "nbsvm")
-"""Gradient-boosted trees, in place of a network's name."""
+_BOOSTING, *_WORD_COUNTS = OTHER_STRATEGIES
+_CHOICES = {
+    "evaluate_on": ("valid", "test"),
+    "backend": ("processes", "ray", "inline"),
+    "search": ("random", "optuna"),
+    "until": ("finished", "decided"),
+    "keep": ("none", "largest", "all"),
+}
 
 
 @final
@@ -60,26 +69,52 @@ class StudyOptions:
     level: float = 0.95
     budget_seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        """Check what needs no data.
 
-def run_study(options: TrainOptions, settings: StudyOptions) -> None:
+        Raises:
+            UnknownNameError: an option has a value that is not among its choices.
+            ConfigError: a number is out of range.
+        """
+        for name, valid in _CHOICES.items():
+            if getattr(self, name) not in valid:
+                raise unknown_name(f"{flag_of(name)} called", getattr(self, name), valid)
+        for name in ("seeds", "jobs", "steps", "threads", "tune", "decide_at"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{flag_of(name)} must be at least 1, got {value}.")
+        for name in ("seconds", "budget_seconds"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"{flag_of(name)} must be above 0 and finite, got {value}.")
+        if self.steps is not None and self.seconds is not None:
+            raise ConfigError("--steps and --seconds exclude each other: a run's budget is one of them.")
+        if not 0 < self.level < 1:
+            raise ConfigError(f"--level must be above 0 and below 1, got {self.level}.")
+        if not 0 <= self.worth < math.inf:
+            raise ConfigError(f"--worth must be at least 0, got {self.worth}.")
+        given = {"decide_at": self.decide_at, "worth": self.worth, "budget_seconds": self.budget_seconds}
+        if self.until != "decided" and (late := [flag_of(name) for name, value in given.items() if value]):
+            raise ConfigError(f"{' and '.join(late)} belong to --until decided.")
+
+
+def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     """Run what is missing of the study in the folder, and report."""
+    folder = Path(told.out).expanduser()
+    _refuse_others(folder)
+    _sizes(told.sizes, _SMALLEST)
+    if told.backend == "ray":
+        require_extra("ray", "--backend ray")
+    if told.search == "optuna":
+        require_extra("search", "--search optuna")
+    check_source(options.source)
+    check_first(options, [words for _, words in _strategy_words(told)])
+    named = _named_strategies(told)
+    options = check_early(options, named.values())
     from longspan.study import Study, Tuning
     from longspan.train import Budget
 
-    folder = Path(settings.out).expanduser()
-    _refuse_others(folder)
-    named = _named_strategies(settings)
-    options = check_early(options, named.values())
-    if settings.backend == "ray":
-        require_extra("ray", "--backend ray")
-    if settings.search == "optuna":
-        require_extra("search", "--search optuna")
-    _sizes(settings.sizes, _SMALLEST)
-    budget = (
-        None
-        if settings.steps is None and settings.seconds is None
-        else Budget(steps=settings.steps, seconds=settings.seconds)
-    )
+    budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
     table, image, options = read_rows(
         options,
         lambda line: _say(options.quiet, "left out", line),
@@ -89,9 +124,9 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
         if model == _BOOSTING:
             continue
         backbone_of(model, {name: table.columns[name] for name in options.target})
-    # Before the images are read: a wrong option is refused at once.
+    # Before the images are read: a slip in the options is told at once.
     strategies = {name: _recipe(*what, options) for name, what in named.items()}
-    tuning = None if settings.tune is None else Tuning(trials=settings.tune, search=settings.search)  # type: ignore[arg-type]
+    tuning = None if told.tune is None else Tuning(trials=told.tune, search=told.search)  # type: ignore[arg-type]
     task = make_task(split_table(table, options), image, options)
     _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
     task.prepare()
@@ -99,19 +134,19 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
     for count, what in ((len(task.skipped), "rows left out"), (len(task.moved), "copies that train now")):
         if count:
             _say(options.quiet, "", f"{count} {what}")
-    sizes = _sizes(settings.sizes, len(task.train))
+    sizes = _sizes(told.sizes, len(task.train))
     spent = "each strategy's own epochs" if budget is None else f"{budget.describe()} a run"
-    seeds = f"{settings.seeds} seed{'s' if settings.seeds != 1 else ''}"
+    seeds = f"{told.seeds} seed{'s' if told.seeds != 1 else ''}"
     plan = f"{', '.join(named)}\nsizes {', '.join(map(str, sizes))}; {seeds}; {spent}"
     _say(options.quiet, "study", plan)
     study = Study(
-        task, strategies, sizes, settings.seeds, budget=budget, path=folder / "study.sqlite",
-        tuning=tuning, evaluate_on=settings.evaluate_on, keep_models=settings.keep, threads=settings.threads,  # type: ignore[arg-type]
+        task, strategies, sizes, told.seeds, budget=budget, path=folder / "study.sqlite",
+        tuning=tuning, evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
         study.run(
-            settings.jobs, settings.backend, progress=not options.quiet, until=settings.until,  # type: ignore[arg-type]
-            decide_at=settings.decide_at, worth=settings.worth, level=settings.level, seconds=settings.budget_seconds,
+            told.jobs, told.backend, progress=not options.quiet, until=told.until, decide_at=told.decide_at,  # type: ignore[arg-type]
+            worth=told.worth, level=told.level, seconds=told.budget_seconds,
         )  # fmt: skip
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # the study has said what is kept
@@ -158,22 +193,33 @@ def _finish(results: StudyResults, folder: Path, *, quiet: bool) -> None:
     print("\n" + label("report", str(report)))
 
 
-def _named_strategies(settings: StudyOptions) -> dict[str, tuple[str, str]]:
+def _strategy_words(told: StudyOptions) -> list[tuple[str, str]]:
+    """Name and MODEL[:WEIGHTS] of each strategy; an empty name where none was given.
+
+    Raises:
+        ConfigError: there is none, or one that cannot be read.
+    """
+    found = [("", words) for words in told.models]
+    for words in told.strategies:
+        name, equals, what = words.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--strategy {words}: write NAME=MODEL or NAME=MODEL:WEIGHTS.")
+        found.append((name.strip(), what))
+    if not found:
+        raise ConfigError("Name the strategies, for example --model resnet18 --model resnet18:imagenet.")
+    return found
+
+
+def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
     """Network and weights of each strategy, by its name."""
     named: dict[str, tuple[str, str]] = {}
-    for words in (*settings.models, *settings.strategies):
-        own = words in settings.strategies
-        name, equals, what = words.partition("=") if own else ("", "=", words)
-        if not equals or (own and not name.strip()):
-            raise ConfigError(f"--strategy {words}: write NAME=MODEL or NAME=MODEL:WEIGHTS.")
+    for given, what in _strategy_words(told):
         model, weights = _model_and_weights(what)
         start = "scratch" if weights == "none" else weights if weights == "imagenet" else Path(weights).stem
-        name = name.strip() or (model if model == _BOOSTING else f"{model} from {start}")
+        name = given or (model if model == _BOOSTING else f"{model} from {start}")
         if name in named:
             raise ConfigError(f"Two strategies are called {name!r}. Name one with --strategy NAME={what}.")
         named[name] = (model, weights)
-    if not named:
-        raise ConfigError("Name the strategies, for example --model resnet18 --model resnet18:imagenet.")
     return named
 
 
@@ -182,11 +228,11 @@ def _model_and_weights(words: str) -> tuple[str, str]:
     from longspan.models import model_names
     from longspan.train.designs import DESIGNS, split_weights
 
-    if words in (_BOOSTING, *_WORD_COUNTS):
+    if words in OTHER_STRATEGIES:
         return words, "none"
     name = words.partition(":")[0]
     if name not in DESIGNS and name not in model_names():
-        raise unknown_name("model", name, [*model_names(), *DESIGNS, _BOOSTING, *_WORD_COUNTS])
+        raise unknown_name("model", name, [*model_names(), *DESIGNS, *OTHER_STRATEGIES])
     model, weights = split_weights(words)
     return model, weights or "none"
 

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from longspan.cli.parallel import parallel_table, suited_to_writing, typed_texts
 from longspan.cli.sources import image_column, read_source, typed_targets
 from longspan.cli.split_by import split_columns
@@ -20,6 +18,8 @@ from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from longspan.columns import Column
     from longspan.data import Split, Table, Task
     from longspan.train import TrainConfig
@@ -107,6 +107,8 @@ def _with_text(
 
 def _split_column(table: Table, options: TrainOptions, explain: Callable[[str], None]) -> str | None:
     """Where folders or the file say which rows train: that; with --group: by group; else None, at random."""
+    import polars as pl
+
     for name in (each for each in table.columns if each not in options.target and table.frame[each].dtype == pl.String):
         values = {str(value).strip().lower() for value in table.frame[name].unique().to_list()}
         if len(values) > _MOST_PARTS or not values & {"train", "training"}:
@@ -322,6 +324,8 @@ def describe_targets(table: Table, targets: Sequence[str]) -> str:
 
 def _doubt(name: str, kind: str, cells: pl.Series) -> str:
     """How to read a column differently, where its values could mean something else."""
+    import polars as pl
+
     distinct = cells.unique() if kind in ("number", "category") else cells.clear()
     whole = kind == "number" and distinct.dtype.is_numeric() and 1 < len(distinct) <= _FEW_VALUES
     if whole and all(float(value).is_integer() for value in distinct):

@@ -22,7 +22,7 @@ from longspan.cli.learners import (
     train_as_planned,
     training_words,
 )
-from longspan.cli.output_paths import OutputPaths, places_for
+from longspan.cli.output_paths import OutputPaths, check_places, places_for
 from longspan.cli.shell import interruptible, label, writing
 from longspan.cli.tasks import (
     describe_split,
@@ -50,7 +50,8 @@ def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     """Train, measure and save; go on with the training in the folder `resume` if it is given."""
     say = _silent if options.quiet else _aloud
     if resume is None:
-        options = check_early(options)  # SOURCE first: that a model exists already matters only if there is data
+        given = options
+        options = check_early(options, check_paths=lambda: check_places(given, None))
     places = places_for(options, resume)
     if places.finished:
         say(f"The run in {places.home} is finished; {places.result} has its metrics.")
@@ -173,7 +174,7 @@ def _silent(line: str) -> None:
 def _example_file(task: Task, image: str) -> str:
     value = task.table.value(int(task.split.valid[0]), image) if len(task.split.valid) else None
     if task.table.columns[image].sources:
-        return "NEW.csv --out predictions.csv"
+        return "NEW.csv --out answers.csv"
     if not isinstance(value, str):
         return "PICTURE"
     return shlex.quote(value if task.table.columns[image].in_files else value[:_SHOWN_CHARACTERS])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 from longspan.columns import Ragged, column_from_json
 from longspan.errors import ConfigError
 from longspan.metrics.metric import Metric
+from longspan.valid_values import check_probability
 
 if TYPE_CHECKING:
     import torch
@@ -205,8 +206,7 @@ def check_layers(owner: str, hidden: Sequence[int], dropout: float) -> None:
     """ConfigError for widths or a dropout that `perceptron` cannot build."""
     if not isinstance(hidden, tuple | list) or any(not isinstance(units, int) or units < 1 for units in hidden):
         raise ConfigError(f"{owner}.hidden must be widths of layers of at least 1, such as (128,), got {hidden!r}.")
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"{owner}.dropout must be at least 0 and below 1, got {dropout!r}.")
+    check_probability(f"{owner}.dropout", dropout)
 
 
 def perceptron(shapes: FeatureShapes, hidden: Sequence[int], dropout: float, num_outputs: int) -> nn.Module:

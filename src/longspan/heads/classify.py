@@ -16,6 +16,7 @@ from longspan.columns.base import Column
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
 from longspan.models import FeatureShapes
+from longspan.valid_values import check_probability
 
 __all__ = ["Classify", "MultiLabelClassify"]
 
@@ -49,7 +50,7 @@ class Classify(Head):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_fraction("Classify.label_smoothing", self.label_smoothing)
+        check_probability("Classify.label_smoothing", self.label_smoothing)
         check_layers("Classify", self.hidden, self.dropout)
         _check_weights(self, "class_weights")
 
@@ -106,14 +107,14 @@ class Classify(Head):
         """Accuracy, F1 averaged over classes, and for more than ten classes top-5 accuracy."""
         from sklearn import metrics
 
-        true, predicted = targets.numpy(), predictions.argmax(dim=1).numpy()
+        truth, predicted = targets.numpy(), predictions.argmax(dim=1).numpy()
         figures = {
-            "accuracy": metrics.accuracy_score(true, predicted),
-            "f1_macro": _f1(true, predicted, "macro"),
+            "accuracy": metrics.accuracy_score(truth, predicted),
+            "f1_macro": _f1(truth, predicted, "macro"),
         }
         if self.num_outputs > 10:
             labels = range(self.num_outputs)
-            figures["top5_accuracy"] = metrics.top_k_accuracy_score(true, predictions.numpy(), k=5, labels=labels)
+            figures["top5_accuracy"] = metrics.top_k_accuracy_score(truth, predictions.numpy(), k=5, labels=labels)
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
@@ -152,11 +153,11 @@ class MultiLabelClassify(Head):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_fraction("MultiLabelClassify.label_smoothing", self.label_smoothing)
+        check_probability("MultiLabelClassify.label_smoothing", self.label_smoothing)
         check_layers("MultiLabelClassify", self.hidden, self.dropout)
         _check_weights(self, "class_weights")
         _check_weights(self, "positive_weights")
-        _check_fraction("MultiLabelClassify.threshold", self.threshold)
+        check_probability("MultiLabelClassify.threshold", self.threshold)
 
     @property
     def num_outputs(self) -> int:
@@ -188,15 +189,15 @@ class MultiLabelClassify(Head):
         return outputs.float().sigmoid()
 
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
-        """Labels above the threshold; the probability is that of the whole set if classes were independent."""
+        """Labels above the threshold; the probability is that of the whole answer if classes were independent."""
         vocab = self._categories.vocab
-        found = []
+        answers = []
         for row in predictions:
             given = row >= self.threshold
             labels: list[Any] = [label for label, there in zip(vocab, given.tolist(), strict=True) if there]
             sure = float(torch.where(given, row, 1 - row).prod())
-            found.append(TargetPrediction(labels, sure, dict(zip(vocab, row.tolist(), strict=True))))
-        return found
+            answers.append(TargetPrediction(labels, sure, dict(zip(vocab, row.tolist(), strict=True))))
+        return answers
 
     def class_targets(self, targets: torch.Tensor) -> torch.Tensor:
         """The labels of each row, `(B, K)` bool."""
@@ -218,28 +219,23 @@ class MultiLabelClassify(Head):
         """F1 over all labels and over classes, fraction of rows right in every class, mean average precision."""
         from sklearn import metrics
 
-        true, given = targets.long().numpy(), (predictions >= self.threshold).long().numpy()
-        there = (true + given).any(axis=0)  # a class that is neither there nor predicted has no F1
+        truth, given = targets.long().numpy(), (predictions >= self.threshold).long().numpy()
+        there = (truth + given).any(axis=0)  # a class that is neither there nor predicted has no F1
         micro, macro = 0.0, 0.0
         if there.sum() > 1:
-            micro, macro = (_f1(true[:, there], given[:, there], each) for each in ("micro", "macro"))
+            micro, macro = (_f1(truth[:, there], given[:, there], each) for each in ("micro", "macro"))
         elif there.any():
-            micro = macro = _f1(true[:, there][:, 0], given[:, there][:, 0], "binary")
+            micro = macro = _f1(truth[:, there][:, 0], given[:, there][:, 0], "binary")
         figures = {
             "f1_micro": micro,
             "f1_macro": macro,
-            "exact_match": metrics.accuracy_score(true, given),
+            "exact_match": metrics.accuracy_score(truth, given),
         }
-        occurring = true.sum(axis=0) > 0  # average precision is undefined for a class that never occurs
+        occurring = truth.sum(axis=0) > 0  # average precision is undefined for a class that never occurs
         if occurring.any():
-            precision = metrics.average_precision_score(true[:, occurring], predictions.numpy()[:, occurring])
+            precision = metrics.average_precision_score(truth[:, occurring], predictions.numpy()[:, occurring])
             figures["average_precision"] = precision
         return {name: round(float(figure), 6) for name, figure in figures.items()}
-
-
-def _check_fraction(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}.")
 
 
 def _check_weights(head: Head, field: str) -> None:
@@ -293,8 +289,8 @@ def _balanced(counts: torch.Tensor) -> tuple[float, ...]:
     return tuple(round(float(weight), 6) for weight in weights)
 
 
-def _f1(true: np.ndarray, predicted: np.ndarray, average: str) -> float:
+def _f1(truth: np.ndarray, predicted: np.ndarray, average: str) -> float:
     """F1, 0 where a class is neither there nor predicted."""
     from sklearn import metrics
 
-    return metrics.f1_score(true, predicted, average=average, zero_division=0.0)  # pyright: ignore[reportArgumentType]
+    return metrics.f1_score(truth, predicted, average=average, zero_division=0.0)  # pyright: ignore[reportArgumentType]

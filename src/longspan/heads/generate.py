@@ -23,6 +23,7 @@ from longspan.nn.text_decoder import TextDecoder
 from longspan.nn.text_search import TextSearch
 from longspan.nn.transformer_decoder import TransformerDecoder
 from longspan.text.tokenizer import BEGIN, END, PADDING, UNKNOWN
+from longspan.valid_values import check_probability
 from longspan.vision import AugmentParams
 
 __all__ = ["Generate"]
@@ -113,8 +114,7 @@ class Generate(Head):
                 f"Generate.width must be even and a multiple of heads, got {self.width} and {self.heads}."
             )
         for name in ("dropout", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"Generate.{name} must be at least 0 and below 1, got {getattr(self, name)!r}.")
+            check_probability(f"Generate.{name}", getattr(self, name))
         if self.n_best > self.beam:
             raise ConfigError(f"Generate.n_best must be at most beam, got {self.n_best} and {self.beam}.")
         if not 0 <= self.length_penalty < math.inf:

@@ -15,7 +15,7 @@ from longspan.data import Samples, Table, encode_rows
 from longspan.data.batches.build import store_of
 from longspan.data.batches.context import context_for
 from longspan.data.batches.truncation import truncation_of, truncation_words
-from longspan.errors import ConfigError, Fault, data_error, unknown_name
+from longspan.errors import ConfigError, DataError, Fault, data_error, unknown_name
 from longspan.heads import Head
 from longspan.inference.predictions import image_in, path_of
 from longspan.vision import ResizeTransform
@@ -58,13 +58,17 @@ def read_inputs(data: Any, inputs: Mapping[str, Column], heads: Mapping[str, Hea
 
 
 def encode_targets(table: Table, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> Samples:
-    """All rows of a table with inputs and targets; DataError if any cannot be used."""
+    """All rows of a table with inputs and targets; DataError if any cannot be used, or none has a target."""
     table = with_inputs(table, inputs)
     for name in heads:
         table.column(name)
     samples = encode_rows(table, np.arange(len(table)), inputs, {name: column_of(head) for name, head in heads.items()})
     if samples.faults():
         raise data_error("Nothing was measured, because some rows cannot be used:", list(samples.faults().values()))
+    if len(table) and not any(bool((store.slots >= 0).any()) for store in samples.targets.values()):
+        raise DataError(
+            f"No row of {table.source} has a value in {' or '.join(map(repr, heads))}, so there is nothing to measure."
+        )
     return samples
 
 

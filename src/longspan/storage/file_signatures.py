@@ -6,7 +6,7 @@ from pathlib import Path
 
 from longspan.errors import ModelFileError
 
-__all__ = ["MAX_HEADER_BYTES", "PICKLE_ENDINGS", "check_file_header", "check_file_name"]
+__all__ = ["MAX_HEADER_BYTES", "PICKLE_ENDINGS", "check_file_header", "check_file_name", "check_model_file"]
 
 PICKLE_ENDINGS = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib")
 MAX_HEADER_BYTES = 64 << 20
@@ -32,8 +32,25 @@ def check_file_name(path: Path) -> None:
         raise ModelFileError(f"{path} is a pickle by its name, and {_WAY_OUT}")
 
 
+def check_model_file(path: Path) -> None:
+    """Whether a model file is there and looks like one; needs no PyTorch.
+
+    Raises:
+        ModelFileError: no such file, a folder, or another kind of file.
+        OSError: the file cannot be read.
+    """
+    check_file_name(path)
+    if path.is_dir():
+        inside = next(iter(sorted(path.glob("*.safetensors"))), None)
+        hint = "" if inside is None else f" Did you mean {inside}?"
+        raise ModelFileError(f"{path} is a folder; a model is one .safetensors file.{hint}")
+    if not path.is_file():
+        raise ModelFileError(f"The model file {path} does not exist.")
+    check_file_header(path)
+
+
 def check_file_header(path: Path) -> None:
-    """ModelFileError for a pickle by its content, for an archive, and for a damaged header.
+    """ModelFileError for a pickle by its content, for an archive, and for a header that is no header.
 
     Raises:
         ModelFileError: one of these; the message says what would do instead.

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from longspan.errors import ModelFileError
-from longspan.storage.file_signatures import MAX_HEADER_BYTES, PICKLE_ENDINGS, check_file_header, check_file_name
+from longspan.storage.file_signatures import MAX_HEADER_BYTES, PICKLE_ENDINGS, check_model_file
 from longspan.storage.plain_json import parse_json
 
 __all__ = ["plain", "read_tensors", "tensors_below", "write_tensors", "write_whole"]
@@ -43,7 +43,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
-    """A safetensors file with JSON in its header; figures that are not finite numbers are null there.
+    """A safetensors file with JSON in its header; figures that are no finite numbers are null there.
 
     Raises:
         ModelFileError: the file cannot be written, or its name promises a pickle.
@@ -98,15 +98,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises:
         ModelFileError: no such file, cut short, damaged, or not one of ours.
     """
-    check_file_name(path)
-    if path.is_dir():
-        inside = next(iter(sorted(path.glob("*.safetensors"))), None)
-        hint = "" if inside is None else f" Did you mean {inside}?"
-        raise ModelFileError(f"{path} is a folder; a model is one .safetensors file.{hint}")
-    if not path.is_file():
-        raise ModelFileError(f"The model file {path} does not exist.")
     try:
-        check_file_header(path)
+        check_model_file(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             text = metadata.get(_KEY)

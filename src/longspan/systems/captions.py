@@ -272,6 +272,7 @@ CAPTIONS = System(
     name="captions",
     summary="Writes captions of photographs: by a network, or by detected words and a language model.",
     needs="the data set flickr8k-small or flickr8k, the extra text, weights of the backbone, and about ten minutes",
+    extras=("text",),
     options=CaptionsOptions,
     run=_run,
 )

@@ -125,6 +125,7 @@ FACES = System(
     summary="Finds faces on photos; measures small, medium and large ones apart.",
     needs="the data set wider-face (1.8 GB) or wider-face-small (13 MB), ImageNet weights of the backbone, and with "
     "wider-face-small, or --limit 210, about an hour on two cores",
+    extras=("detect",),
     options=FacesOptions,
     run=_run,
 )

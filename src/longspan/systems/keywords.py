@@ -175,6 +175,7 @@ KEYWORDS = System(
     name="keywords",
     summary="Recognises spoken commands by voices it has not heard: transfer learning from a speech embedding.",
     needs="the data set speech-commands-test (113 MB) or arabic-commands, the weights of speech_embedding, and minutes",
+    extras=("audio",),
     options=KeywordsOptions,
     run=_run,
 )

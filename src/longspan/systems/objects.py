@@ -91,6 +91,7 @@ OBJECTS = System(
     name="objects",
     summary="Overfits a detector to 128 photos with objects of 80 classes: a check that it can learn.",
     needs="the data set coco128 (7 MB), ImageNet weights of the backbone, and about a quarter of an hour on two cores",
+    extras=("detect",),
     options=ObjectsOptions,
     run=_run,
 )

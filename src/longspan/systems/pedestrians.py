@@ -129,6 +129,7 @@ PEDESTRIANS = System(
     name="pedestrians",
     summary="Finds people on photos: boxes by Faster R-CNN, boxes and masks by Mask R-CNN, side by side.",
     needs="the data set penn-fudan (54 MB), ImageNet weights of the backbone, and about a quarter of an hour",
+    extras=("detect",),
     options=PedestriansOptions,
     run=_run,
 )

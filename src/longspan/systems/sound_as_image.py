@@ -140,6 +140,7 @@ SOUND_AS_IMAGE = System(
     name="sound-as-image",
     summary="Recognises sounds as images of their mel spectrograms, with a network that was trained on photos.",
     needs="the data set esc10 (45 MB) or fsdd (16 MB), ImageNet weights of the network, and some minutes",
+    extras=("audio",),
     options=SoundOptions,
     run=_run,
 )

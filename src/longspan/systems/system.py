@@ -27,5 +27,7 @@ class System:
     """Data, weights and time; completes the sentence "Needs ..."."""
     options: type[Any]
     """A frozen, keyword-only dataclass; each field with a default and a docstring."""
+    extras: tuple[str, ...] = ()
+    """Extras that it needs whatever its options are; see `longspan.extras`."""
     run: Callable[[Any, SystemRun], None]
     """Trains with these options and passes the result to `SystemRun.finish`."""

@@ -225,6 +225,7 @@ TRANSLATE = System(
     name="translate",
     summary="Translates English captions to French: word by word, in stages by phrases, or end to end.",
     needs="the data set multi30k, the extra text, and minutes (in stages) to an hour (end to end)",
+    extras=("text",),
     options=TranslateOptions,
     run=_run,
 )

@@ -15,6 +15,7 @@ from longspan.errors import ConfigError, unknown_name
 from longspan.inference.network import Network
 from longspan.metrics import direction_of
 from longspan.train.state import TrainState
+from longspan.valid_values import check_average, check_patience
 
 __all__ = ["Callback", "EarlyStopping", "WeightAverage"]
 
@@ -62,8 +63,7 @@ class EarlyStopping(Callback):
             patience: Epochs without a new best that are allowed.
             better: The direction of the metric; None: its own (see `direction_of`).
         """
-        if patience < 0:
-            raise ConfigError(f"EarlyStopping.patience must be at least 0, got {patience}.")
+        check_patience(patience)
         if better not in (None, "lower", "higher"):
             raise ConfigError(f"EarlyStopping.better must be 'lower' or 'higher', got {better!r}.")
         self.monitor = monitor
@@ -126,8 +126,7 @@ class WeightAverage(Callback):
 
     def __init__(self, decay: float = 0.99) -> None:
         """Average over about the last `1 / (1 - decay)` steps."""
-        if not 0 < decay < 1:
-            raise ConfigError(f"WeightAverage.decay must be above 0 and below 1, got {decay}.")
+        check_average(decay)
         self.decay = decay
         self.steps = 0
         self.network: Network | None = None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, final
 
 from longspan.columns.augmentation import Augmentation
-from longspan.errors import ConfigError, unknown_name
-from longspan.inference.precision import PRECISIONS, Precision
+from longspan.inference.precision import Precision
 from longspan.old_names import accepts_old_keywords
-from longspan.train.optimization.schedules import SCHEDULES, Schedule
+from longspan.train.optimization.schedules import Schedule
+from longspan.valid_values import check_phase, check_train_config
 from longspan.vision.augment import Augment
 
-__all__ = ["OPTIMIZERS", "Phase", "TrainConfig", "fine_tune_phases"]
-
-OPTIMIZERS = ("adamw", "sgd")
+__all__ = ["Phase", "TrainConfig", "fine_tune_phases"]
 
 
 @final
@@ -53,29 +50,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check every value, and name all that are invalid."""
-        faults = []
-        for name in ("batch_size", "accumulate"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                faults.append(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
-        for name in ("weight_decay", "mixup"):
-            if not 0 <= getattr(self, name) < math.inf:  # NaN is in no range
-                faults.append(f"{name} must be at least 0, got {getattr(self, name)}")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            faults.append(f"clip_norm must be above 0, got {self.clip_norm}")
-        for name in ("momentum", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                faults.append(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
-        if faults:
-            raise ConfigError("TrainConfig: " + "; ".join(faults) + ".")
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
-        if self.precision not in PRECISIONS:
-            raise unknown_name("precision", self.precision, PRECISIONS)
-        if self.sampling not in ("shuffled", "balanced"):
-            raise unknown_name("sampling", str(self.sampling), ("shuffled", "balanced"))
-        if self.keep not in ("best", "last"):
-            raise unknown_name("choice of keep", str(self.keep), ("best", "last"))
+        check_train_config({field.name: getattr(self, field.name) for field in fields(self)})
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -104,18 +79,7 @@ class Phase:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        if not isinstance(self.epochs, int) or self.epochs < 1:
-            raise ConfigError(f"epochs must be a whole number of at least 1, got {self.epochs!r}.")
-        if not 0 < self.lr < math.inf:
-            raise ConfigError(f"lr must be above 0 and finite, got {self.lr}.")
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"warmup must be at least 0 and below 1, got {self.warmup}.")
-        if not 0 <= self.frozen <= 1:
-            raise ConfigError(f"frozen must be at least 0 and at most 1, got {self.frozen}.")
-        if not 0 < self.backbone_lr_mult <= 1:
-            raise ConfigError(f"backbone_lr_mult must be above 0 and at most 1, got {self.backbone_lr_mult}.")
-        if self.schedule not in SCHEDULES:
-            raise unknown_name("schedule", self.schedule, SCHEDULES)
+        check_phase({field.name: getattr(self, field.name) for field in fields(self)})
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

@@ -11,11 +11,9 @@ from longspan.columns import Column
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads import HEADS, Head
 from longspan.models import model_names
+from longspan.valid_values import split_model
 
-__all__ = ["DESIGNS", "WEIGHTS", "Design", "full_name", "resolve_design", "split_weights", "with_weights"]
-
-WEIGHTS = ("none", "imagenet", "speech", "minilm")
-"""Weights that have a name; others are files."""
+__all__ = ["DESIGNS", "Design", "full_name", "resolve_design", "split_weights", "with_weights"]
 
 
 @final
@@ -95,21 +93,7 @@ def split_weights(model: str) -> tuple[str, str | None]:
         >>> split_weights("resnet18:imagenet"), split_weights("unet:resnet18"), split_weights("unet:imagenet")
         (('resnet18', 'imagenet'), ('unet:resnet18', None), ('unet', 'imagenet'))
     """
-    name, _, rest = model.partition(":")
-    if name not in DESIGNS and name not in model_names():
-        raise unknown_name("model", name, [*model_names(), *DESIGNS])
-    if not rest or _is_weights(rest):
-        return name, rest or None
-    backbone, _, weights = rest.partition(":")
-    if name not in DESIGNS:
-        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", rest, WEIGHTS)
-    if not DESIGNS[name].any_backbone and backbone in model_names():
-        raise ConfigError(f"{name} has a backbone of its own; leave {':' + backbone!r} out.")
-    if backbone not in model_names():
-        raise unknown_name(f"backbone or weights file (in {model})", backbone, [*model_names(), *WEIGHTS])
-    if weights and not _is_weights(weights):
-        raise unknown_name(f"weights (in {model}; none, imagenet, or a file)", weights, WEIGHTS)
-    return f"{name}:{backbone}", weights or None
+    return split_model(model, model_names(), {name: design.any_backbone for name, design in DESIGNS.items()})
 
 
 def with_weights(model: Any, weights: str | Path | None) -> tuple[Any, str | Path | None]:
@@ -127,10 +111,6 @@ def with_weights(model: Any, weights: str | Path | None) -> tuple[Any, str | Pat
     if weights is not None and str(weights) != said:
         raise ConfigError(f"The model {model} says weights {said}, and the weights are given as {weights}: say one.")
     return name, None if said == "none" else said
-
-
-def _is_weights(words: str) -> bool:
-    return words in WEIGHTS or Path(words).expanduser().is_file()
 
 
 def resolve_design(model: Any, targets: Mapping[str, Column], heads: Mapping[str, Head]) -> tuple[Any, dict[str, Head]]:

@@ -91,3 +91,12 @@ def test_folders_that_hold_nothing(tmp_path):
     with pytest.raises(DataError, match="is a file"):
         ImageFiles(tmp_path / "a.txt")
     assert files_below(Path(tmp_path), (".txt",)) == ["a.txt"]
+
+
+def test_links_to_folders_are_followed_but_not_back_to_a_folder_above(tmp_path):
+    for name in ("elsewhere/cat/a.png", "data/dog/b.png", "data/.git/c.png", "data/__MACOSX/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "data/cat").symlink_to(tmp_path / "elsewhere/cat")
+    (tmp_path / "data/dog/back").symlink_to(tmp_path / "data")
+    assert files_below(tmp_path / "data", [".png"]) == ["cat/a.png", "dog/b.png"]

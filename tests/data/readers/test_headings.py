@@ -111,3 +111,16 @@ def test_decimal_commas_of_a_declared_number_are_read_and_thousands_are_not(tmp_
     assert table["v"] == [0.5, 1.25]
     table = ls.Table.read(write(tmp_path, 'n,v\n1,"1,500"\n2,"2,250"\n'), {"v": ls.Number()})
     assert table["v"] == ["1,500", "2,250"]  # a fault of each row, by line
+
+
+def test_a_first_line_of_numbers_and_of_words_that_come_again_is_no_heading(tmp_path):
+    (tmp_path / "iris.csv").write_text("5.1,3.5,setosa\n4.9,3.0,setosa\n6.2,2.9,virginica\n")
+    with pytest.raises(DataError, match="it holds numbers, and 'setosa' is also a cell of its column"):
+        ls.Table.read(tmp_path / "iris.csv")
+    for name, text in (
+        ("spectra.csv", "400.5,401.5,label\n1,2,a\n3,4,b\n"),
+        ("years.csv", "country,2019,2020\nA,1,2\nB,3,4\n"),
+        ("words.csv", "7,label\na,x\nb,label\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        assert len(ls.Table.read(tmp_path / name)) == 2

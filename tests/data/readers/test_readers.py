@@ -437,3 +437,49 @@ def test_one_number_in_two_spellings_is_told(tmp_path):
     (tmp_path / "t.csv").write_text("k\n1e5\n2.5\n100000\n")
     with pytest.warns(UserWarning, match="such as 1e5 and 100000"):
         assert Table.from_csv(tmp_path / "t.csv").column_values("k") == [1e5, 2.5, 1e5]
+
+
+# --- names that look like powers of ten ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "right", "said"),
+    [
+        (["3e4", "7e2", "12e7"], ["3e4", "7e2", "12e7"], "such as 3e4 .* are read as text. If numbers are meant"),
+        (["1234", "5e43", "99"], ["1234", "5e43", "99"], "such as 5e43 .* are read as text"),
+        (["1000", "1e4", "20"], [1000.0, 1e4, 20.0], "such as 1e4 .* are read as numbers. If they are names"),
+    ],
+)
+def test_names_like_3e4_stay_text_and_what_is_in_doubt_is_said(tmp_path, cells, right, said):
+    (tmp_path / "t.csv").write_text("\n".join(["id", *cells]) + "\n")
+    with pytest.warns(UserWarning, match=said):
+        assert Table.from_csv(tmp_path / "t.csv").column_values("id") == right
+
+
+@pytest.mark.parametrize("cells", [["1e-4", "1e-3"], ["1.5e3", "2e4"], ["-1e3", "2e3"]])
+def test_numbers_in_scientific_notation_stay_numbers(tmp_path, cells):
+    (tmp_path / "t.csv").write_text("\n".join(["lr", *cells]) + "\n")
+    assert Table.from_csv(tmp_path / "t.csv").column_values("lr") == [float(cell) for cell in cells]
+
+
+def test_names_like_3e4_are_numbers_where_that_is_said(tmp_path):
+    (tmp_path / "t.csv").write_text("k\n3e4\n7e2\n")
+    assert Table.from_csv(tmp_path / "t.csv", {"k": Number()}).column_values("k") == [3e4, 7e2]
+
+
+# --- cells that look like something else ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "said"),
+    [
+        ("a,k\n1,x\n2, \n3,y\n", ["x", None, "y"], "1 cell of blanks alone is read as missing"),
+        ("a,k\n1,x\n2,?\n3,y\n", ["x", "?", "y"], r"'\?' \(1 cell\) is read as a label"),
+        ("a,k\n1,03/04/2021\n2,05/06/2021\n", ["03/04/2021", "05/06/2021"], "look like dates, but do not say whether"),
+        ("a,k\n1,2\na,k\n3,4\n", ["2", "k", "4"], "the heading itself"),
+    ],
+)
+def test_cells_that_look_like_something_else_are_named(tmp_path, text, right, said):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.warns(UserWarning, match=said):
+        assert Table.from_csv(tmp_path / "t.csv").column_values("k") == right

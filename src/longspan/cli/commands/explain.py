@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from longspan.cli import options as flags
+from longspan.cli import options as told
+from longspan.cli.first_checks import check_model
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, label, print_table, writing
+from longspan.cli.sources import check_source
 from longspan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ _SHOWN = 10
 
 
 def explain(
-    model: flags.Model,
+    model: told.Model,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A table with rows the model was not trained on.")],
     target: Annotated[
         str | None, Opt(metavar="COLUMN", help="The target to explain, if the model has several.", show_default=False)
@@ -41,6 +43,8 @@ def explain(
     """
     if rows < 20:
         raise ConfigError(f"--rows must be at least 20, got {rows}.")
+    check_model(model)
+    check_source(source)
 
     from longspan.cli.sources import read_source
     from longspan.explain.explain_page import explain_target, write_explanation

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from longspan.cli import options as flags
+from longspan.cli import options as told
+from longspan.cli.first_checks import check_files, check_types
 from longspan.cli.formats import annotation_format
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, label
+from longspan.cli.sources import check_source
+from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError
 
@@ -27,22 +30,22 @@ _SHOWN = 20
 
 
 def leaks(
-    source: flags.EvaluatedRows,
+    source: told.EvaluatedRows,
     against: Annotated[
         str | None,
         Opt(metavar="SOURCE", help="A second source, read in the same way: the rows of the first train, these test."),
     ] = None,
-    pattern: flags.Pattern = None,
-    image: flags.ImageColumn = None,
-    root: flags.Root = None,
-    suffix: flags.Suffix = None,
-    corners: flags.Corners = None,
-    column: flags.Columns = None,
-    format: flags.Format = None,
-    annotations: flags.Annotations = None,
-    classes: flags.Classes = None,
-    mask_name: flags.MaskName = None,
-    ignored: flags.Ignored = None,
+    pattern: told.Pattern = None,
+    image: told.ImageColumn = None,
+    root: told.Root = None,
+    suffix: told.Suffix = None,
+    corners: told.Corners = None,
+    column: told.Columns = None,
+    format: told.Format = None,
+    annotations: told.Annotations = None,
+    classes: told.Classes = None,
+    mask_name: told.MaskName = None,
+    ignored: told.Ignored = None,
     input: Annotated[
         list[str] | None,
         Opt(
@@ -55,14 +58,14 @@ def leaks(
         list[str] | None,
         Opt(metavar="COLUMN", help="What it would predict; inputs that give it away are reported. Repeatable."),
     ] = None,
-    group: flags.Group = None,
-    time: flags.Time = None,
-    valid: flags.ValidRows = 0.2,
-    test: flags.TestRows = 0.0,
-    split_by: flags.SplitBy = None,
-    gap: flags.Gap = None,
+    group: told.Group = None,
+    time: told.Time = None,
+    valid: told.ValidRows = 0.2,
+    test: told.TestRows = 0.0,
+    split_by: told.SplitBy = None,
+    gap: told.Gap = None,
     seed: Annotated[int, Opt(metavar="N", help="Of the split.")] = 0,
-    on_error: flags.OnError = "raise",
+    on_error: told.OnError = "raise",
     drift: Annotated[
         bool,
         Opt(
@@ -72,7 +75,7 @@ def leaks(
     ] = False,
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    r"""Look for what training would know of held-out rows: copies, groups, time, inputs that give the target away.
+    r"""Look for what training would know of held-out rows: copies, groups, time, inputs that give the answer away.
 
     longspan leaks pets/images --pattern '(?P<breed>.+)_\d+\.jpg'
 
@@ -82,6 +85,12 @@ def leaks(
     """
     with interruptible(lambda: "Nothing was written."):
         annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))
+        for each in (source, against):
+            if each is not None:
+                check_source(each)
+        check_files(root=root, annotations=annotations, classes=classes)
+        check_types(tuple(target or ()), tuple(column or ()))
+        split_columns(split_by)
 
         from longspan.cli.sources import read_source, typed_targets
         from longspan.cli.tasks import describe_split, split_table

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longspan.cli.designs import stored_designs
+from longspan.cli.known_names import names_are_known, networks, stored_names
 from longspan.cli.shell import label, print_table
 from longspan.errors import unknown_name
+from longspan.old_names import DATASETS
 from longspan.registry import plugin_names
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ def models(
     those that --weights imagenet has weights for. A design puts layers for masks, boxes or instances on a network: on
     the one shown, or on another that is named behind a colon, as in unet:squeezenet1_1.
     """
-    known = _known_networks()
-    networks, designs = _with_word(known, word), _with_word(stored_designs(), word)
-    if not networks and not designs:
-        names = [info["name"] for info in (*known, *stored_designs())]
+    known, stored = _known_networks(), stored_names()["designs"]
+    found, designs = _with_word(known, word), _with_word(stored, word)
+    if not found and not designs:
+        names = [info["name"] for info in (*known, *stored)]
         raise unknown_name("model with the word", word or "", names)
     rows = [
         [
@@ -47,7 +46,7 @@ def models(
             "imagenet" if info["imagenet"] else "",
             info["source"],
         ]
-        for info in networks
+        for info in found
     ]
     if rows:
         print_table(["name", "parameters", "multiply-adds", "pixels", "weights", "source"], rows, right=(1, 2, 3))
@@ -67,6 +66,9 @@ def datasets(
     A set is looked for in the cache, then in the folder or at the address that LONGSPAN_DATA names, then at its public
     address. A download that breaks off is continued the next time.
     """
+    if name is not None and names_are_known() and name not in (*stored_names()["data sets"], *DATASETS):
+        raise unknown_name("data set", name, stored_names()["data sets"])
+
     from longspan import datasets as named
 
     if name is None:
@@ -95,29 +97,33 @@ def datasets(
 
 def systems() -> None:
     """List the ready-made systems and what each needs."""
-    from longspan.systems import SYSTEMS
-
-    for system in SYSTEMS.values():
-        print(f"{system.name}\n  {system.summary}\n  Needs {system.needs}.")
+    for name, told in _known_systems().items():
+        print(f"{name}\n  {told['summary']}\n  Needs {told['needs']}.")
     print("\nlongspan run NAME --out DIR runs one; longspan run NAME --help lists its options.")
 
 
 def _known_networks() -> list[dict[str, Any]]:
     """Every network with its size; without plug-ins from the stored table alone, which brings no PyTorch."""
     if not plugin_names():
-        text = resources.files("longspan").joinpath("models", "catalogue.json").read_text("utf-8")
-        return json.loads(text)
+        return networks()
     from longspan.models import catalogue
 
     return [asdict(info) for info in catalogue()]
 
 
+def _known_systems() -> dict[str, dict[str, Any]]:
+    """Summary and needs of every system."""
+    if names_are_known():
+        return stored_names()["systems"]
+    from longspan.systems import SYSTEMS
+
+    return {system.name: {"summary": system.summary, "needs": system.needs} for system in SYSTEMS.values()}
+
+
 def _with_word(rows: list[dict[str, Any]], word: str | None) -> list[dict[str, Any]]:
     """The rows whose name or source, or what a design predicts, contains the word."""
-    searched = ("name", "source", "predicts")
-    return [
-        row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in searched).lower()
-    ]
+    told = ("name", "source", "predicts")
+    return [row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in told).lower()]
 
 
 def _short(licence: str) -> str:

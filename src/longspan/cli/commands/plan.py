@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,9 +55,19 @@ def plan(
     """
     import json as writer
 
+    path = Path(pilot).expanduser()
+    path = path / "study.sqlite" if path.is_dir() else path
+    if not path.is_file():
+        raise ConfigError(f"There is no pilot {path}. Give a study's folder, its file, or a table of runs.")
+    if not 0 < difference < math.inf:
+        raise ConfigError(f"--difference must be above 0, got {difference}.")
+    for option, value in (("--power", power), ("--level", level)):
+        if not 0 < value < 1:
+            raise ConfigError(f"{option} must be above 0 and below 1, got {value}.")
+
     from longspan.study.planning import plan_study
 
-    frame, held_out, unit = _pilot(pilot, target)
+    frame, held_out, unit = _pilot(path, target)
     first, second = _pair(frame, strategies)
     found = plan_study(
         frame, first, second, difference=difference, size=at, power=power, level=level, target=target,
@@ -69,16 +80,12 @@ def plan(
         print(sentence)
 
 
-def _pilot(name: str, target: str | None) -> tuple[Any, HeldOutRows | None, str]:
+def _pilot(path: Path, target: str | None) -> tuple[Any, HeldOutRows | None, str]:
     """Runs, the rows they were measured on where they are known, and the unit of the error."""
     import polars as pl
 
     from longspan.study import Study
 
-    path = Path(name).expanduser()
-    path = path / "study.sqlite" if path.is_dir() else path
-    if not path.is_file():
-        raise ConfigError(f"There is no pilot {path}. Give a study's folder, its file, or a table of runs.")
     if path.suffix.lower() in (".csv", ".parquet"):
         try:
             frame = pl.read_csv(path) if path.suffix.lower() == ".csv" else pl.read_parquet(path)

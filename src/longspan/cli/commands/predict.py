@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longspan.cli import options as flags
+from longspan.cli import options as told
+from longspan.cli.first_checks import check_model
 from longspan.cli.options import Opt
 from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
 from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_json
 from longspan.cli.shell import interruptible, print_table
+from longspan.cli.sources import check_source
 from longspan.cli.table_inputs import calibrated_on, new_rows, predicted_frame, range_columns, reads_a_table
 from longspan.cli.text_inputs import new_texts, reads_texts
 from longspan.errors import ConfigError, DataError, Fault, data_error
@@ -31,7 +33,7 @@ _AT_A_TIME = 256  # files whose pixels are in memory together
 
 
 def predict(
-    model: flags.Model,
+    model: told.Model,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -82,9 +84,9 @@ def predict(
         Opt(metavar="X", help="Leave out boxes and instances below this score.  [default: as trained, usually 0.5]"),
     ] = None,
     tiles: Annotated[bool, Opt("--tiles", help="For masks: predict large images at full size, tile by tile.")] = False,
-    views: flags.Views = 1,
-    device: flags.Device = "auto",
-    force: flags.Force = False,
+    views: told.Views = 1,
+    device: told.Device = "auto",
+    force: told.Force = False,
 ) -> None:
     """Predict for images, recordings, all of these in a folder, texts, or the rows of a table.
 
@@ -94,6 +96,13 @@ def predict(
     """
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
+    check_model(model, device)
+    if calibrate is not None:
+        check_source(calibrate)
+        if not 0 < coverage < 1:
+            raise ConfigError(f"--coverage must lie between 0 and 1, such as 0.9; got {coverage:g}.")
+    if score is not None and not 0 <= score <= 1:
+        raise ConfigError(f"--score must be at least 0 and at most 1, got {score}.")
     given = files
     files = [path for file in files for path in _files_of(file)]
     places = AnswerFiles(
@@ -122,8 +131,8 @@ def predict(
         predictions = _predict_all(network, files, views, tiles)
         sentences = places.write(predictions, located)
     if as_json:
-        found = [prediction.to_json() for prediction in predictions]
-        print(json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False))
+        answers = [prediction.to_json() for prediction in predictions]
+        print(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2, ensure_ascii=False))
         return
     if out is None:
         width = max(len(file) for file in files)
@@ -217,8 +226,8 @@ def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_
         texts += some
         predictions += found
     if as_json:
-        found = [prediction.to_json() for prediction in predictions]
-        print(json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False))
+        answers = [prediction.to_json() for prediction in predictions]
+        print(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2, ensure_ascii=False))
     elif places.out is not None:
         path = Path(places.out).expanduser()
         if places.format == "json":

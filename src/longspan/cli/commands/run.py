@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from longspan.cli.first_checks import check_system_words
+from longspan.cli.known_names import names_are_known, stored_names
 from longspan.cli.shell import interruptible
 from longspan.errors import ConfigError
 
@@ -44,16 +47,24 @@ def run(
     if name is None:
         raise ConfigError("Name a system: longspan run NAME --out DIR; `longspan systems` lists them.")
 
+    if not show_help:
+        check_system_words(name, ctx.args)
+    elif names_are_known() and name in stored_names()["systems"]:
+        told = stored_names()["systems"][name]
+        _print_help(name, told["summary"], told["needs"], told["help"])
+        return
+    if out is None and not show_help:
+        raise ConfigError(f"--out is missing: longspan run {name} --out DIR, a folder for result, report and model.")
+
     from longspan.systems import find_system
-    from longspan.systems.options import parse_options
+    from longspan.systems.options import describe_options, parse_options
 
     system = find_system(name)
     if show_help:
-        _print_help(system)
+        _print_help(name, system.summary, system.needs, describe_options(system.options))
         return
     options = parse_options(system.options, ctx.args)
-    if out is None:
-        raise ConfigError(f"--out is missing: longspan run {name} --out DIR, a folder for result, report and model.")
+    assert out is not None
     _run(system, options, out, seed, force, quiet)
 
 
@@ -83,10 +94,8 @@ def _run(system: System, options: object, out: str, seed: int, force: bool, quie
         system.run(options, started)
 
 
-def _print_help(system: System) -> None:
-    from longspan.systems.options import describe_options
-
-    print(f"Usage: longspan run {system.name} --out DIR [OPTIONS]\n\n  {system.summary}\n  Needs {system.needs}.\n")
+def _print_help(name: str, summary: str, needs: str, options: Sequence[Sequence[str]]) -> None:
+    print(f"Usage: longspan run {name} --out DIR [OPTIONS]\n\n  {summary}\n  Needs {needs}.\n")
     own = [
         ("--out DIR", "Folder for result.json, report.html and the model."),
         ("--seed N", "Random seed.  [default: 0]"),
@@ -94,8 +103,8 @@ def _print_help(system: System) -> None:
         ("--quiet", "Print nothing but errors."),
     ]
     print("Options:")
-    for written, text in [*describe_options(system.options), *own]:
-        lines = textwrap.wrap(text, 76)
+    for written, told in [*options, *own]:
+        lines = textwrap.wrap(told, 76)
         print(f"  {written:<24}  {lines[0]}" if len(written) <= 24 else f"  {written}\n{'':28}{lines[0]}")
         for line in lines[1:]:
             print(f"{'':28}{line}")

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from longspan.cli import options as flags
+from longspan.cli import options as told
+from longspan.cli.first_checks import check_files, check_model
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, writing
 from longspan.errors import ConfigError, DataError, unknown_name
@@ -19,7 +20,7 @@ _ENDINGS = {"json": ".json", "srt": ".srt", "vtt": ".vtt", "textgrid": ".TextGri
 
 
 def transcribe(
-    model: flags.Model,
+    model: told.Model,
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Recordings.")],
     format: Annotated[
         str | None,
@@ -36,8 +37,8 @@ def transcribe(
     ] = None,
     weight: Annotated[float, Opt(metavar="X", help="Of the language model.")] = 0.5,
     longest: Annotated[float, Opt(metavar="SECONDS", help="Longest part that is read at once.")] = 15.0,
-    device: flags.Device = "auto",
-    force: flags.Force = False,
+    device: told.Device = "auto",
+    force: told.Force = False,
 ) -> None:
     """Read recordings of any length, cut at their pauses.
 
@@ -53,6 +54,12 @@ def transcribe(
         raise ConfigError(f"{there[0]} exists; replace it with --force.")
     if len(set(written)) < len(written) and out is not None:
         raise ConfigError("Two recordings have one name, so that --out would write one file for both.")
+
+    check_model(model, device)
+    check_files(language_model=language_model, lexicon=lexicon)
+    missing = [file for file in files if not Path(file).expanduser().exists()]
+    if missing:
+        raise DataError(f"There is no recording {missing[0]}.")
 
     from longspan.inference import load
     from longspan.inference import transcribe as transcribe_file

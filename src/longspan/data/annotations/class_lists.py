@@ -6,7 +6,7 @@ import csv
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -15,7 +15,7 @@ from longspan.data.annotations.files import lines_of, read_text
 from longspan.data.annotations.yolo.yaml_file import YamlValue, read_yaml
 from longspan.errors import DataError
 
-__all__ = ["Colour", "class_colours", "class_names", "has_colours"]
+__all__ = ["Colour", "class_colours", "class_names", "has_colours", "warn_of_other_lists", "warn_of_shift"]
 
 Colour = tuple[int, int, int]
 _LIMIT_BYTES = 16 << 20
@@ -106,6 +106,38 @@ def has_colours(path: str | Path) -> bool:
         return all(entry.colour is not None for entry in _entries(path, None))
     except DataError:
         return False
+
+
+def warn_of_shift(name_of: Mapping[int, str], used: Collection[int], source: str) -> None:
+    """Say that of a list of three or more, numbered from 0, all classes occur but the first: files may count from 1."""
+    others = set(name_of) - {0}
+    if 0 not in name_of or len(others) < 2 or 0 in used or not others <= set(used):
+        return
+    warnings.warn(
+        f"{source}: class 0, {name_of[0]!r}, never occurs, and all others do. If the files count classes from 1, every "
+        "object gets the name of the class after its own: then give the names by number, "
+        f"{{1: {name_of[0]!r}, ...}}.",
+        stacklevel=4,
+    )
+
+
+def warn_of_other_lists(name_of: Mapping[int, str], folder: Path, given: object) -> None:
+    """Say that a classes.txt beside the labels, as annotating tools write it, has other names than the list in use."""
+    for path in (folder / "classes.txt", folder.parent / "classes.txt"):
+        if not path.is_file() or (isinstance(given, str | Path) and path.resolve() == Path(given).resolve()):
+            continue
+        try:
+            other = class_names(path, colours=False)
+        except DataError:
+            continue
+        differ = next((n for n, name in other.items() if name_of.get(n, name).strip().lower() != name.lower()), None)
+        if differ is not None:
+            warnings.warn(
+                f"{path} calls class {differ} {other[differ]!r}, and the names in use call it {name_of[differ]!r}. "
+                "Check which list the labels were made with; the names in use are kept.",
+                stacklevel=4,
+            )
+            return
 
 
 def _entries(path: Path, colours: bool | None) -> list[_Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -114,7 +115,7 @@ def inside(name: object) -> PurePosixPath:
     """A relative path as an annotation file gives it, with slashes.
 
     Raises:
-        ValueError: it is not a path, is absolute, or leads out of the folder with "..".
+        ValueError: it is no path, is absolute, or leads out of the folder with "..".
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"{name!r} is not a file name")
@@ -127,16 +128,25 @@ def inside(name: object) -> PurePosixPath:
 def files_below(folder: Path, endings: Iterable[str]) -> list[str]:
     """Paths of the files with these endings (in small or capital letters) below a folder, relative to it, sorted.
 
-    Hidden files are left out, and the folders that operating systems and archives leave behind.
+    Hidden files are left out, and the folders that operating systems and archives leave behind. Links to folders are
+    followed, but not those to a folder above.
 
     Raises:
         DataError: file names that are not UTF-8.
     """
     wanted = frozenset(ending.lower() for ending in endings)
-    # A link to a missing file is kept: it is reported as a file that cannot be read, instead of silently dropped.
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in wanted)
-    paths = (path.relative_to(folder) for path in found if path.is_file() or not path.exists())
-    names = sorted(path.as_posix() for path in paths if not any(is_hidden(part) for part in path.parts))
+    names: list[str] = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = os.path.realpath(place) + os.sep
+        folders[:] = [
+            each
+            for each in folders
+            if not is_hidden(each) and not here.startswith(os.path.realpath(os.path.join(place, each)) + os.sep)
+        ]
+        # A link to a missing file is kept: it is reported as a file that cannot be read, instead of silently dropped.
+        found = (each for each in files if not is_hidden(each) and os.path.splitext(each)[1].lower() in wanted)
+        names += (Path(place, each).relative_to(folder).as_posix() for each in found)
+    names.sort()
     check_file_names(folder / name for name in names)
     return names
 

@@ -64,6 +64,8 @@ class Store(RowStore):
     def read(self, rows: torch.Tensor) -> torch.Tensor:
         """Values of these rows, `(B, *shape)`; zeros where a value is missing."""
         slots = self.slots[rows]
+        if not len(self.values):  # no row at all has a value
+            return self.values.new_zeros((len(rows), *self.values.shape[1:]))
         batch = self.values[slots.clamp_min(0)]
         absent = slots < 0
         if absent.any():

@@ -17,11 +17,14 @@ _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
 _PADDED = r"^\s*[+-]?0[0-9]"
 _LONG = r"^\s*[+-]?[0-9]{19,}\s*$"
+_POWER = r"^[0-9]+[eE][0-9]+$"
+_LARGEST_EXPONENT = 30
 _WHOLE_FLOAT = r"^-?(0|[1-9][0-9]*)\.0$"
 _MISSING_NUMBER = ("nan", "n/a", "na", "none", "null", "#n/a", "#na", "#value!", "-", "--", "?", ".", "")
-_MISSING_LABEL = ("nan", "n/a", "#n/a", "na", "none", "null")
+_MISSING_LABEL = ("nan", "n/a", "n.a.", "#n/a", "#na", "<na>", "na", "none", "null", "?", "--", "#value!", "#ref!")
 _WRITTEN_NUMBER = r"^\s*[€$£]?\s*[+\-\u2212\u2013]?[0-9][0-9.,' ]*\s*([%€$£]|[A-Za-z°µ]{1,4}\.?)?\s*$"
 _WRITTEN_SIGNS = r"[,%€$£'\u2212\u2013°µ]|[0-9] [0-9]"
+_DAY_FIRST_OR_MONTH = r"^\s*[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2}([0-9]{2})?(\s.*)?$"
 _UNIT = r"([A-Za-z]{1,4})\.?\s*$"
 _MOSTLY, _FEW_CELLS = 0.8, 10
 _SENTINELS = (-999, -9999, -99999, -999.0, -9999.0, -99999.0)
@@ -45,6 +48,7 @@ def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Ser
     if kind == "text":
         return series
     present = series.set(series == "", None) if (series == "").any() else series
+    present = _without_blank_cells(present, source)
     cells = present.drop_nulls()
     if not len(cells) or (column is not None and (column.in_files or column.json_cells)):
         return present
@@ -60,13 +64,26 @@ def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Ser
         small = cells.str.to_lowercase()
         if small.is_in(_BOOLEAN).all():
             return present.str.to_lowercase() == "true"
-        flag = _spelled_truth(present, column, source)
-        if flag is not None:
-            return flag
+        truth = _spelled_truth(present, column, source)
+        if truth is not None:
+            return truth
         _warn_of_words(series.name, small, cells, source)
         if kind is None:
             _warn_of_number_words(str(series.name), cells, source)
     return present
+
+
+def _without_blank_cells(present: pl.Series, source: str) -> pl.Series:
+    """Cells that hold nothing but blanks are missing, as empty ones are."""
+    blank = present.str.contains(r"^\s+$").fill_null(False)
+    if not blank.any():
+        return present
+    warnings.warn(
+        f"{source}, column {present.name!r}: {int(blank.sum())} cell{'s' if blank.sum() > 1 else ''} of blanks alone "
+        f"{'are' if blank.sum() > 1 else 'is'} read as missing.",
+        stacklevel=4,
+    )
+    return present.set(blank, None)
 
 
 def _spelled_truth(present: pl.Series, column: Column | None, source: str) -> pl.Series | None:
@@ -102,7 +119,7 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
     if not cells.str.contains(_NUMBER).all():
         return known if declared else None  # declared: each cell that is not a number is a fault with its row
     ids = not declared and (cells.str.contains(_PADDED).any() or cells.str.contains(_LONG).any())
-    if ids:
+    if ids or (not declared and _powers_are_names(str(present.name), cells, source)):
         return None
     spelled = present.filter(words).unique().to_list()
     unusual = sorted(word for word in spelled if word.strip().lower() != "nan")
@@ -133,6 +150,29 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
     return numbers
 
 
+def _powers_are_names(name: str, cells: pl.Series, source: str) -> bool:
+    """Whether cells such as 3e4 are names and not 30,000; either is said, because the file does not tell.
+
+    They are names where all cells look so, or where one of them would be too large for a quantity; beside other whole
+    numbers they are numbers. With decimal points or signs in the column nothing is in doubt.
+    """
+    powers = cells.str.contains(_POWER)
+    if not powers.any() or not (powers | cells.str.contains(_WHOLE)).all():
+        return False
+    exponents = cells.filter(powers).str.extract(r"(?i)e([0-9]+)$").cast(pl.Float64)
+    names = bool(powers.all()) or float(exponents.max()) > _LARGEST_EXPONENT  # type: ignore[arg-type]
+    read = "text" if names else "numbers"
+    other = "numbers are meant, say Number() (--column NAME=number)"
+    if not names:
+        other = "they are names, say Category() or Text() (--column NAME=text)"
+    warnings.warn(
+        f"{source}, column {name!r}: cells such as {cells.filter(powers)[0]} ({int(powers.sum()):,}) are read as "
+        f"{read}. If {other}.",
+        stacklevel=6,
+    )
+    return names
+
+
 def _warn_of_sentinel(numbers: pl.Series, source: str) -> None:
     """Say that -999 and the like count as quantities, where they probably mean that nothing was measured."""
     least = numbers.min()
@@ -161,9 +201,17 @@ def _warn_of_number_words(name: str, cells: pl.Series, source: str) -> None:
             stacklevel=5,
         )
         return
+    if few.str.contains(_DAY_FIRST_OR_MONTH).all():
+        warnings.warn(
+            f"{source}, column {name!r}: cells such as {few[0]!r} look like dates, but do not say whether the day or "
+            "the month comes first; they are read as labels. Write dates as 2026-01-31.",
+            stacklevel=5,
+        )
+        return
     numbers = cells.str.contains(_NUMBER) & ~cells.str.contains(_PADDED)
     count = int(numbers.sum())
-    if len(cells) >= _FEW_CELLS and _MOSTLY * len(cells) <= count < len(cells):
+    mostly = len(cells) >= _FEW_CELLS and _MOSTLY * len(cells) <= count < len(cells)
+    if mostly or (count and name in cells):
         odd = cells.filter(~numbers).unique(maintain_order=True)
         heading = f", the heading itself ({name!r} again: were files joined?)" if name in odd else ""
         warnings.warn(

@@ -22,7 +22,8 @@ def check_heading(path: Path, frame: pl.DataFrame) -> None:
     """Refuse a file whose first line is a row like the others: as a heading it would be lost, silently.
 
     Such a line names a file that ends as images do, above other such files; or it consists of numbers alone that do not
-    count the columns (0, 1, 2, as a data frame without names is written) or years.
+    count the columns (0, 1, 2, as a data frame without names is written) or years; or of numbers above numbers and of
+    words that occur again as cells of their own columns.
 
     Raises:
         DataError: with the line, and what to do.
@@ -30,14 +31,28 @@ def check_heading(path: Path, frame: pl.DataFrame) -> None:
     names = [_AGAIN.sub("", name) for name in frame.columns]
     file = next((name for name in frame.columns if _is_file(name) and _files(frame[name])), None)
     numbers = [name for name in names if name]
-    if file is None and (len(numbers) < 2 or not all(map(_NUMBER.fullmatch, numbers)) or _counts(numbers)):
+    alone = len(numbers) > 1 and all(map(_NUMBER.fullmatch, numbers)) and not _counts(numbers)
+    again = None if file is not None or alone else _cell_again(frame)
+    if file is None and not alone and again is None:
         return
     found = f"{file!r} is the name of a file" if file is not None else "it holds numbers alone"
+    if again is not None:
+        found = f"it holds numbers, and {again!r} is also a cell of its column"
     raise DataError(
         f"{path}: the first line ({', '.join(names[:6])}{', ...' if len(names) > 6 else ''}) looks like a row, not "
         f"like a heading: {found}. Write a first line with the names of the columns, such as "
         f"{'file,label' if file is not None else 'x,y,target'}."
     )
+
+
+def _cell_again(frame: pl.DataFrame) -> str | None:
+    """A heading that occurs as a cell of its column, where all others do too or are numbers above numbers."""
+    words = [name for name in frame.columns if not _NUMBER.fullmatch(name)]
+    if len(words) == frame.width or not words or not frame.height:
+        return None
+    numbers = [name for name in frame.columns if name not in words]
+    above = all(_NUMBER.fullmatch(cell) for name in numbers for cell in frame[name].drop_nulls().head(20).to_list())
+    return words[0] if above and all((frame[name] == name).any() for name in words) else None
 
 
 def _counts(numbers: list[str]) -> bool:

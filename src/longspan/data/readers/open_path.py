@@ -39,6 +39,7 @@ def open_path(
     columns: Mapping[str, Column] | None = None,
     *,
     image: str | None = None,
+    images: bool = True,
     root: str | Path | None = None,
     suffix: str | None = None,
     boxes: bool | None = None,
@@ -55,6 +56,7 @@ def open_path(
         columns: What columns of a table mean, where their values do not say it.
         image: Of a table the column with the images' files; else the name of the column of images. None: in a table
             the column whose cells name images.
+        images: Whether a table may have such a column; False: its cells are what they are, whatever files there are.
         root: The folder that paths in a table or COCO file start from. None: that of the file; if the images are not
             there, the one folder below it in which they are.
         suffix: What is added to each cell of `image`, such as ".png". None: nothing; or what makes the cells files.
@@ -97,15 +99,15 @@ def open_path(
     if ending == ".json":
         if not is_coco(path):
             raise DataError(f"{path} is not COCO's JSON: it should have images, annotations and categories.")
-        images = Path(root) if root is not None else coco_images(path)
-        tell(f"COCO's JSON, with the images in {images}")
-        return read_coco(path, images, image=image or "image", instances=instances, on_error=on_error)
+        folder = Path(root) if root is not None else coco_images(path)
+        tell(f"COCO's JSON, with the images in {folder}")
+        return read_coco(path, folder, image=image or "image", instances=instances, on_error=on_error)
     if ending not in TABLE_ENDINGS:
         raise DataError(
             f"{path} cannot be read as a table: its name ends in {ending or 'nothing'!r}. Give a folder, or a file "
             "that ends in .csv, .tsv, .jsonl, .parquet, .yaml or .json."
         )
-    return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell)
+    return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell, images=images)
 
 
 def _open_table(
@@ -117,6 +119,8 @@ def _open_table(
     boxes: bool | None,
     corners: Corners | None,
     tell: Callable[[str], None],
+    *,
+    images: bool,
 ) -> TableParts:
     head = head_of_table(path)
     if image is not None and image not in head.columns:
@@ -124,7 +128,8 @@ def _open_table(
     found = None if boxes is False else box_columns([name for name in head.columns if name not in columns])
     numbers = found.names if found is not None and found.form != "list" else ()
     unlikely = [name for name in head.columns if name in numbers or _counts_rows(head[name], name)]
-    files = _images_of(path, head.drop(name for name in unlikely if name != image), columns, image, root, suffix)
+    likely = head.drop(name for name in unlikely if name != image)
+    files = _images_of(path, likely, columns, image, root, suffix) if images else None
     named: dict[str, Column] = dict(columns)
     if files is not None:
         given = columns.get(files.column)
@@ -267,7 +272,8 @@ def _images_of(
         )
         raise ConfigError(
             f"{path} may name its images in several ways: {places}. Choose with image= (--image), root= (--root) and "
-            "suffix= (--suffix)."
+            f"suffix= (--suffix); or, if {found[0].column!r} names none, say what it is (--column "
+            f"{found[0].column}=number)."
         )
     if image is not None:
         # Bytes in Parquet, or files that are not there: reading them names each.

@@ -153,7 +153,9 @@ def _what_is_wrong(content: Path | bytes, between: str) -> str | None:
     ragged = first_ragged_line(content, between)
     if ragged is None:
         return None
-    comment = f"; lines 1 to {ragged[0] - 1} look like comments: delete them" if ragged[3].startswith("#") else ""
+    before = ragged[0] - 1
+    what = "line 1 looks like a comment: delete it" if before == 1 else f"lines 1 to {before} look like comments"
+    comment = f"; {what}{'' if before == 1 else ': delete them'}" if ragged[3].startswith("#") else ""
     return f"line {ragged[0]} has {ragged[1]} cells, the heading {ragged[2]}{comment}"
 
 

@@ -6,6 +6,7 @@ Source: https://docs.ultralytics.com/datasets/detect/. Differs: what a `download
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import polars as pl
 
 from longspan.columns import Boxes, Category, Instances
 from longspan.data.annotations.annotation_series import instances_cells
+from longspan.data.annotations.class_lists import class_names, warn_of_shift
 from longspan.data.annotations.faults import OnError
 from longspan.data.annotations.files import lines_of, read_text
 from longspan.data.annotations.yolo.read import read_yolo
@@ -71,13 +73,22 @@ def read_yolo_project(
                 )
                 continue
             labels = _labels_of(path, key, images)
-            part = read_yolo(labels, images, path, instances=instances, image=image, on_error=on_error)
+            part = read_yolo(labels, images, path, instances=instances, image=image, on_error=on_error, is_whole=False)
             frame = part.frame.with_columns(pl.lit(_PARTS[key]).alias(split))
             found.append(replace(part, frame=frame, columns={**part.columns, split: Category()}))
     if any("instances" in part.columns for part in found):
         found = [_with_instances(part) for part in found]
+    _warn_of_shift(path, found)
     frame = pl.concat([part.frame for part in found], how="diagonal_relaxed")
     return TableParts(frame=frame, columns=found[0].columns, source=str(path))
+
+
+def _warn_of_shift(path: Path, parts: Sequence[TableParts]) -> None:
+    """Say that of all classes only the first never occurs in any part."""
+    name_of = class_names(path)
+    number_of = {name: number for number, name in name_of.items()}
+    labels = {each["label"] for part in parts for row in part.frame["boxes"].to_list() for each in row or ()}
+    warn_of_shift(name_of, {number_of[label] for label in labels if label in number_of}, str(path))
 
 
 def _entries(path: Path, key: str, value: YamlValue) -> list[str]:

@@ -18,10 +18,10 @@ from longspan.data.splits.column_values import present_values
 from longspan.data.splits.folds import fold_numbers
 from longspan.data.splits.group_split import split_by_group
 from longspan.data.splits.random_split import split_at_random, strata_columns
-from longspan.data.splits.split_sizes import checked_fraction
 from longspan.data.splits.time_split import Gap, leave_gaps, split_by_time, time_folds
 from longspan.data.splits.vault import Vault
 from longspan.errors import SplitError
+from longspan.valid_values import checked_fraction
 
 if TYPE_CHECKING:
     from longspan.data.table import Table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from longspan.data.splits.split_sizes import counts_of
 from longspan.data.splits.timestamps import moments_of
 from longspan.errors import SplitError
+from longspan.valid_values import gap_parts
 
 __all__ = ["Gap", "leave_gaps", "split_by_time", "time_folds", "time_width"]
 
@@ -137,10 +137,7 @@ def time_width(gap: Gap, moments: list[object], name: str) -> object:
     """
     dated = isinstance(moments[0], date)
     if isinstance(gap, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([wdhms]?)\s*", gap)
-        if match is None:
-            raise SplitError(f"gap={gap!r} is not a length of time; write 7d, 36h, 30m, 10s or 2w, or a number.")
-        number, unit = float(match[1]), match[2]
+        number, unit = gap_parts(gap)
         if dated and unit:
             return timedelta(**{_UNITS[unit]: number})
         gap = gap if unit else number

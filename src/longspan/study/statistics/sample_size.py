@@ -1,4 +1,4 @@
-"""Answers to "how much data does this error take?"."""
+"""The answers to "how much data does this error take?"."""
 
 from __future__ import annotations
 

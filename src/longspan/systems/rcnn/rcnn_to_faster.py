@@ -269,6 +269,7 @@ RCNN_TO_FASTER = System(
     summary="Finds people on photos by R-CNN, in stages, and by Faster R-CNN: accuracy and speed side by side.",
     needs="the data set penn-fudan (54 MB), ImageNet weights of the backbone, longspan[rcnn,detect], and about half an "
     "hour on two cores",
+    extras=("rcnn", "detect"),
     options=RcnnToFasterOptions,
     run=_run,
 )

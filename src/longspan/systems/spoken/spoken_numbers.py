@@ -173,6 +173,7 @@ SPOKEN_NUMBERS = System(
     name="spoken-numbers",
     summary="Reads spoken numbers by new voices with five strategies; shows which is best for how much data.",
     needs="the data set fsdd (16 MB), the weights of speech_embedding, and about an hour on two cores",
+    extras=("audio",),
     options=SpokenNumbersOptions,
     run=_run,
 )

@@ -193,3 +193,21 @@ def test_lines_with_too_few_key_points(write):
     assert "8 numbers after the class; a box and 3 key points of 2 have 10" in fault
     with pytest.raises(ConfigError, match="kpt_shape is"):
         Table.from_yolo(*write(KEYPOINTS), kpt_shape=(3, 4))
+
+
+def test_labels_counted_from_1_are_noticed(write):
+    with pytest.warns(UserWarning, match="class 0, 'cat', never occurs, and all others do. If the files count"):
+        table = Table.from_yolo(*write("1 0.5 0.5 0.2 0.2\n2 0.2 0.2 0.2 0.2\n"), ["cat", "dog", "cow"])
+    assert [box["label"] for box in table[0]["boxes"]] == ["dog", "cow"]
+    assert "do the files count classes from 1" in faults(*write("3 0.5 0.5 0.2 0.2\n"), ["cat", "dog", "cow"])[0]
+    table = Table.from_yolo(*write("1 0.5 0.5 0.2 0.2\n2 0.2 0.2 0.2 0.2\n"), {1: "cat", 2: "dog"})
+    assert [box["label"] for box in table[0]["boxes"]] == ["cat", "dog"]
+
+
+def test_a_class_list_beside_the_labels_that_says_otherwise_is_noticed(write):
+    labels, images = write("0 0.5 0.5 0.2 0.2\n")
+    (labels / "classes.txt").write_text("dog\ncat\n")
+    with pytest.warns(UserWarning, match="calls class 0 'dog', and the names in use call it 'cat'"):
+        Table.from_yolo(labels, images, ["cat", "dog"])
+    (labels / "classes.txt").write_text("Cat\ndog\n")
+    Table.from_yolo(labels, images, ["cat", "dog"])

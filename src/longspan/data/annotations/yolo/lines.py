@@ -28,6 +28,8 @@ class YoloLine:
     """The numbers after the class, as written."""
     box: dict[str, Any] | None = None
     instance: dict[str, Any] | None = None
+    number: int = -1
+    """Of the class; -1 for a bad line."""
 
 
 def read_line(
@@ -53,7 +55,10 @@ def read_line(
     if not key.is_integer() or not 0 <= key < _MOST_CLASSES:
         raise ValueError(f"the class {parts[0]!r:.40} is not a whole number of at least 0")
     if name_of is not None and int(key) not in name_of:
-        raise ValueError(f"there is no class {int(key)}: the list has {len(name_of)}, {min(name_of)} to {max(name_of)}")
+        hint = "; do the files count classes from 1?" if int(key) == max(name_of) + 1 and 0 in name_of else ""
+        raise ValueError(
+            f"there is no class {int(key)}: the list has {len(name_of)}, {min(name_of)} to {max(name_of)}{hint}"
+        )
     label = int(key) if name_of is None else name_of[int(key)]
     points, numbers = keypoints or (0, 0)
     if points and len(values) not in (4, 4 + points * numbers):
@@ -62,7 +67,7 @@ def read_line(
             f"{4 + points * numbers}"
         )
     if len(values) == 4 or points:
-        return YoloLine(where, values, {"box": _box(values[:4], size), "label": label})
+        return YoloLine(where, values, {"box": _box(values[:4], size), "label": label}, number=int(key))
     if len(values) == 5:
         raise ValueError("five numbers after the class: is the last one a score? Labels have none")
     if len(values) % 2 or len(values) < 4:
@@ -74,7 +79,7 @@ def read_line(
     except ValueError as error:
         raise _with_hint(error, values) from None
     box = checked_box([min(polygon[0::2]), min(polygon[1::2]), max(polygon[0::2]), max(polygon[1::2])], size)
-    return YoloLine(where, values, {"box": box, "label": label}, {"polygons": [polygon], "label": label})
+    return YoloLine(where, values, {"box": box, "label": label}, {"polygons": [polygon], "label": label}, int(key))
 
 
 def numbers_in(parts: Sequence[str]) -> list[float]:

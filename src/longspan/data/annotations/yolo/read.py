@@ -14,7 +14,7 @@ import polars as pl
 
 from longspan.columns import Boxes, Image, Instances
 from longspan.data.annotations.annotation_series import boxes_cells, instances_cells, warn_of_copies
-from longspan.data.annotations.class_lists import class_names
+from longspan.data.annotations.class_lists import class_names, warn_of_other_lists, warn_of_shift
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, lines_of, read_text, stem_of
 from longspan.data.annotations.yolo.lines import (
@@ -44,6 +44,7 @@ def read_yolo(
     no_file: Literal["empty", "missing"] = "empty",
     image: str = "image",
     on_error: OnError = "raise",
+    is_whole: bool = True,
 ) -> TableParts:
     """The images of a folder with the boxes, and where there are polygons the instances, in text files.
 
@@ -62,6 +63,7 @@ def read_yolo(
         image: Name of the image column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad lines out and warns once. An image
             whose file cannot be read then has a missing value.
+        is_whole: Whether this folder is the whole data set, so that a class which never occurs says something.
 
     Returns:
         A row for each image, sorted by name, with `image`, `boxes` and perhaps `instances`.
@@ -115,6 +117,10 @@ def read_yolo(
                 "Make it one, or read the boxes of all lines: instances=False (--target boxes).",
             )
     faults.close()
+    if name_of is not None:
+        warn_of_other_lists(name_of, folder, names)
+        if is_whole:
+            warn_of_shift(name_of, {line.number for line in lines}, str(folder))
     vocab = tuple(name_of.values()) if name_of is not None else ()
     boxes = [None if row is None else left_of([line.box for line in row if line.box], _bad(row)) for row in read]
     frame = pl.DataFrame([pl.Series(image, map(files.full, files.paths)), boxes_cells("boxes", boxes)])

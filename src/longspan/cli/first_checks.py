@@ -1,0 +1,258 @@
+"""What is refused before PyTorch is imported: names that nothing has, numbers out of range, missing libraries.
+
+The same is checked again by the classes that hold these options, which know plug-ins too. Here a stored table of names
+is asked, so that a slip is reported in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from longspan import old_names
+from longspan.cli.known_names import names_are_known, networks, stored_names
+from longspan.cli.train_options import TrainOptions
+from longspan.errors import ConfigError, UnknownNameError, WeightsError, unknown_name
+from longspan.extras import require_extra
+from longspan.option_words import OptionKind, flag_of, parse_words
+from longspan.valid_values import (
+    WEIGHTS,
+    check_average,
+    check_patience,
+    check_phase,
+    check_probability,
+    check_train_config,
+    checked_fraction,
+    gap_parts,
+    split_model,
+)
+
+__all__ = [
+    "BOXES",
+    "OTHER_STRATEGIES",
+    "check_device",
+    "check_files",
+    "check_first",
+    "check_model",
+    "check_system_words",
+    "check_types",
+    "known_sources",
+    "weights_missing",
+]
+
+BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "instance-masks": "instances"}
+"""What the annotations of a format become, unless --target says otherwise."""
+
+OTHER_STRATEGIES = ("boosting", "tfidf", "nbsvm")
+"""What a study takes in place of a network's name: gradient-boosted trees and counted words."""
+
+_DEVICES = ("cpu", "cuda", "mps")
+_DRIVERS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
+"""What is there on Linux where a GPU may be: NVIDIA's drivers, those of its boards, Windows' and AMD's."""
+
+
+def check_first(options: TrainOptions, models: Sequence[str] = ()) -> None:
+    """Refuse options of `longspan train` and `longspan study` that cannot be right whatever the data holds.
+
+    Args:
+        options: As they were given.
+        models: Of a study, the model of each strategy.
+
+    Raises:
+        LongspanError: the first that is wrong; what `check_early` would raise for it.
+    """
+    check_numbers(options)
+    check_device(options.device)
+    if not names_are_known():
+        return
+    kinds = check_types(options.target, options.column)
+    chosen = [model for model in (options.model, *models) if model]
+    given = None
+    for words in chosen:
+        if words in OTHER_STRATEGIES or words.partition(":")[0] in old_names.MODELS:
+            continue
+        model, weights = _split(words, others=words != options.model)
+        if words == options.model:
+            if weights is not None and options.weights not in (None, weights):
+                raise ConfigError(f"--model {words} says other weights than --weights {options.weights}: give one.")
+            given = weights
+        _check_imagenet(model, weights or (options.weights if words == options.model else None))
+    if (weights := given or options.weights) is not None and weights_missing(weights):
+        raise weights_missing_error(weights)
+    _check_libraries(options, kinds, chosen)
+
+
+def check_types(targets: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """The types that --target and --column name; UnknownNameError or ConfigError for one that does not exist."""
+    if not names_are_known():
+        return []
+    known = stored_names()["columns"]
+    behind = [_kind_behind(words, known) for words in targets]
+    return [_column_kind(words, known) for words in columns] + [kind for kind in behind if kind is not None]
+
+
+def check_numbers(options: TrainOptions) -> None:
+    """Numbers of a training that no network takes."""
+    given = {name: getattr(options, name) for name in ("batch_size",) if getattr(options, name) is not None}
+    for name in ("optimizer", "weight_decay", "clip_norm", "accumulate", "mixup", "precision", "sampling"):
+        given[name] = getattr(options, name)
+    check_train_config(given)
+    phase = {name: getattr(options, name) for name in ("epochs", "lr", "schedule")}
+    check_phase({name: value for name, value in phase.items() if value is not None})
+    if options.average is not None:
+        check_average(options.average)
+    if options.early_stopping is not None:
+        check_patience(options.early_stopping)
+    for part in ("valid", "test"):
+        fraction = getattr(options, part)  # on a command line 1 is 1.0
+        checked_fraction(f"--{part}", int(fraction) if fraction >= 1 and fraction % 1 == 0 else fraction)
+    if options.gap is not None:
+        gap_parts(options.gap)
+    check_probability("--dropout", options.dropout)
+    check_probability("--label-smoothing", options.label_smoothing)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this machine cannot have; what PyTorch alone knows is left to it."""
+    if device == "auto":
+        return
+    kind, _, number = device.partition(":")
+    if kind not in _DEVICES or (number and not number.isdigit()):
+        raise ConfigError(f"There is no device {device!r}. Valid: auto, cpu, cuda, cuda:0, mps.")
+    possible = {
+        "cpu": number in ("", "0"),
+        "cuda": not sys.platform.startswith("linux") or any(Path(path).exists() for path in _DRIVERS),
+        "mps": sys.platform == "darwin",
+    }
+    if not possible[kind]:
+        raise ConfigError(f"This machine has no device {device!r}. It has cpu; or use 'auto'.")
+
+
+def check_model(model: str, device: str = "auto") -> None:
+    """Refuse MODEL where there is no model file, and --device where this machine cannot have it."""
+    from longspan.storage.file_signatures import check_model_file
+
+    check_model_file(Path(model))
+    check_device(device)
+
+
+def check_files(**paths: str | None) -> None:
+    """Refuse options that name a file or folder which does not exist; the names are those of the options."""
+    for option, value in paths.items():
+        if value is not None and not Path(value).expanduser().exists():
+            raise ConfigError(f"{flag_of(option)} {value}: there is no such file or folder.")
+
+
+def known_sources() -> Sequence[str]:
+    """Every data set that has a name."""
+    if names_are_known():
+        return stored_names()["data sets"]
+    from longspan import datasets
+
+    return datasets.names()
+
+
+def check_system_words(name: str, words: Sequence[str]) -> None:
+    """Refuse a system that does not exist, an option that it does not have or a number that is too small.
+
+    Raises:
+        UnknownNameError, ConfigError: what the system itself would raise.
+        DependencyError: it needs an extra that is not installed.
+    """
+    if not names_are_known():
+        return
+    systems = stored_names()["systems"]
+    if name not in systems:
+        raise unknown_name("system", name, systems)
+    options = systems[name]["options"]
+    kinds = {key: OptionKind(kind["kind"], tuple(kind.get("choices", ()))) for key, kind in options.items()}
+    values = parse_words(kinds, words)
+    for key, value in values.items():
+        least, above = options[key].get("least"), options[key].get("above")
+        if least is not None and not value >= least:
+            raise ConfigError(f"{flag_of(key)} must be at least {least:g}, got {value}.")
+        if above is not None and not value > above:
+            raise ConfigError(f"{flag_of(key)} must be above {above:g}, got {value}.")
+    for extra in systems[name]["extras"]:
+        require_extra(extra, f"The system {name}")
+
+
+def weights_missing(weights: str) -> bool:
+    """Whether --weights names neither known weights nor a file."""
+    return weights not in WEIGHTS and not Path(weights).expanduser().is_file()
+
+
+def weights_missing_error(weights: str) -> WeightsError:
+    """The error for weights that do not exist."""
+    return WeightsError(
+        f"There is no weights file {weights}. Write --weights none, imagenet, or the path of a .safetensors or "
+        "longspan model file."
+    )
+
+
+def _column_kind(words: str, columns: Mapping[str, Any]) -> str:
+    """The type in NAME=TYPE."""
+    name, equals, kind = words.rpartition("=")
+    kind, _, detail = kind.partition(":")
+    if not equals or not name:
+        raise ConfigError(f"--column {words}: write NAME=TYPE, for example --column age=number.")
+    if kind not in columns and kind not in old_names.COLUMN_KINDS:
+        raise UnknownNameError(f"--column {words}: {unknown_name('column kind', kind, columns)}")
+    details = columns.get(kind, {}).get("details")
+    if detail and details == []:
+        raise ConfigError(f"--column {words}: The type {kind} takes nothing behind a colon.")
+    if detail and details is not None and detail not in details:
+        raise UnknownNameError(f"--column {words}: {unknown_name('tokenizer', detail, details)}")
+    return kind
+
+
+def _kind_behind(words: str, columns: Iterable[str]) -> str | None:
+    """The type behind a target, `digit:category`; None where there is none."""
+    found = (words[i + 1 :].partition(":")[0] for i, letter in enumerate(words) if letter == ":")
+    return next((kind for kind in found if kind in columns), None)
+
+
+def _split(model: str, *, others: bool) -> tuple[str, str | None]:
+    """The model and the weights behind its name, from the stored names; `others`: a study takes more than networks."""
+    designs = {each["name"]: each["any_backbone"] for each in stored_names()["designs"]}
+    names = [each["name"] for each in networks()]
+    name = model.partition(":")[0]
+    if others and name not in designs and name not in names:
+        raise unknown_name("model", name, [*names, *designs, *OTHER_STRATEGIES])
+    return split_model(model, names, designs)
+
+
+def _check_imagenet(model: str, weights: str | None) -> None:
+    """WeightsError where ImageNet's weights are asked for and none are published for the network."""
+    if weights != "imagenet":
+        return
+    name, _, backbone = model.partition(":")
+    designs: dict[str, Any] = {each["name"]: each["backbone"] for each in stored_names()["designs"]}
+    network = backbone or designs.get(name, name)
+    known = {each["name"]: each["imagenet"] for each in networks()}
+    if known.get(network) is False:
+        raise WeightsError(
+            f"No weights trained on ImageNet are published for {network}. Leave weights out, or give a file."
+        )
+
+
+def _check_libraries(options: TrainOptions, kinds: Iterable[str], models: Sequence[str]) -> None:
+    """DependencyError if a library is missing that will be needed whatever the data holds."""
+    columns = stored_names()["columns"]
+    designs = {each["name"]: each for each in stored_names()["designs"]}
+    wanted = set(kinds)
+    targets = {words.partition(":")[0] for words in options.target}
+    if not targets or {"boxes", "instances"} & targets:
+        wanted |= {BOXES[options.format]} if options.format in BOXES else set()
+    for kind in sorted(wanted & set(columns)):
+        extra = columns[kind]["extra"]
+        if extra is not None:
+            require_extra(extra, "Reading sound" if kind == "audio" else f"Measuring {kind}")
+    for model in models:
+        design = designs.get(model.partition(":")[0])
+        if design is not None and design["extra"] is not None:
+            require_extra(design["extra"], f"Measuring {design['predicts'].replace(', ', ' and ')}")
+    if Path(options.source).suffix.lower() in (".yaml", ".yml"):
+        require_extra("yaml", f"Reading {options.source}")

@@ -1,0 +1,123 @@
+"""Slips are refused without PyTorch, and the table of names that this needs is that of the registries."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from longspan.cli import first_checks
+from longspan.cli.first_checks import check_device, check_first, check_system_words
+from longspan.cli.known_names import described_names, stored_names
+from longspan.cli.train_options import TrainOptions
+from longspan.errors import ConfigError, DependencyError, LongspanError, UnknownNameError
+from longspan.systems import SYSTEMS
+from longspan.systems.options import parse_options
+from longspan.train.designs import split_weights
+
+# Every one must be refused before PyTorch is imported.
+REFUSED = [
+    (["train", "nowhere/photos"], "There is no file or folder nowhere/photos"),
+    (["train", "mnits"], "Did you mean 'mnist'"),
+    (["train", ".", "--model", "resnt18"], "Did you mean 'resnet18'"),
+    (["train", ".", "--model", "resnet18:imgnet"], "Did you mean 'imagenet'"),
+    (["train", ".", "--model", "lenet5:imagenet"], "No weights trained on ImageNet"),
+    (["train", ".", "--weights", "nowhere.safetensors"], "There is no weights file"),
+    (["train", ".", "--optimizer", "adam"], "There is no optimizer 'adam'"),
+    (["train", ".", "--schedule", "cosin"], "Did you mean 'cosine'"),
+    (["train", ".", "--epochs", "0"], "epochs must be"),
+    (["train", ".", "--dropout", "1.5"], "--dropout must be"),
+    (["train", ".", "--valid", "1.5"], "--valid=1.5 must be a fraction"),
+    (["train", ".", "--column", "x=categry"], "Did you mean 'category'"),
+    (["train", ".", "--column", "x=text:subwrds"], "Did you mean 'subwords'"),
+    (["train", ".", "--device", "gpu7"], "There is no device 'gpu7'"),
+    (["train", ".", "--out", "there.safetensors"], "exists already"),
+    (["train", ".", "--split-by", "time:t", "--gap", "long"], "is not a length of time"),
+    (["study", ".", "--model", "resnt18"], "Did you mean 'resnet18'"),
+    (["study", ".", "--model", "resnet18", "--backend", "threads"], "--backend called 'threads'"),
+    (["predict", "nowhere.safetensors", "a.png"], "nowhere.safetensors does not exist"),
+    (["evaluate", "nowhere.safetensors", "."], "nowhere.safetensors does not exist"),
+    (["explain", "there.safetensors", "."], "there.safetensors is cut short"),
+    (["transcribe", "nowhere.safetensors", "a.wav"], "nowhere.safetensors does not exist"),
+    (["leaks", "nowhere.csv"], "There is no file or folder nowhere.csv"),
+    (["leaks", ".", "--column", "x=categry"], "Did you mean 'category'"),
+    (["plan", "nowhere", "--difference", "0.1"], "There is no pilot nowhere"),
+    (["run", "keyword", "--out", "x"], "Did you mean 'keywords'"),
+    (["run", "quickstart", "--out", "x", "--sedes", "3"], "Did you mean '--seeds'"),
+    (["run", "quickstart", "--out", "x", "--seeds", "0"], "--seeds must be at least 1, got 0"),
+    (["run", "quickstart"], "--out is missing"),
+    (["datasets", "mnits"], "Did you mean 'mnist'"),
+]
+
+
+def test_what_cannot_be_right_is_refused_before_pytorch_is_imported(tmp_path):
+    (tmp_path / "there.safetensors").write_text("x")
+    code = (
+        "import contextlib, io, json, sys\nfrom longspan.cli import main\nfound = []\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    err = io.StringIO()\n    sys.argv = ['longspan', *words]\n"
+        "    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):\n"
+        "        try:\n            main()\n        except SystemExit as end:\n            code = end.code\n"
+        "    found.append((code, err.getvalue(), 'torch' in sys.modules))\n"
+        "print(json.dumps(found))"
+    )
+    words = json.dumps([words for words, _ in REFUSED])
+    ran = subprocess.run([sys.executable, "-c", code, words], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    for (words, said), (code, err, torch) in zip(REFUSED, json.loads(ran.stdout), strict=True):
+        assert (code, said in err, torch) == (2, True, False), (words, err)
+
+
+def test_the_stored_table_is_that_of_the_registries():
+    again = json.loads(json.dumps(described_names()))
+    assert stored_names() == again, "write it anew: longspan.cli.known_names.write_known_names()"
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """As if PyTorch were not imported yet."""
+    monkeypatch.setattr(first_checks, "names_are_known", lambda: True)
+
+
+@pytest.mark.parametrize(
+    "model", ["resnt18", "unet:resnt", "resnet18:imgnet", "segnet:resnet18", "unet:resnet18:imgnet"]
+)
+def test_models_are_refused_with_the_words_of_the_registries(stored, model):
+    with pytest.raises(LongspanError) as slow:
+        split_weights(model)
+    with pytest.raises(LongspanError) as first:
+        check_first(TrainOptions(source=".", model=model))
+    assert (type(first.value), str(first.value)) == (type(slow.value), str(slow.value))
+
+
+def test_what_is_right_passes(stored):
+    for model in (None, "resnet18", "resnet18:imagenet", "unet", "unet:resnet18", "minilm"):
+        check_first(TrainOptions(source=".", model=model, target=("digit:category",), column=("a=number:kg",)))
+    check_first(TrainOptions(source="."), ["boosting", "tfidf", "unet:resnet18:imagenet"])
+    for device in ("auto", "cpu", "cpu:0"):
+        check_device(device)
+    for name, system in SYSTEMS.items():
+        check_system_words(name, [])
+        assert parse_options(system.options, []) == system.options()
+
+
+def test_a_missing_extra_of_a_system_is_named(stored, monkeypatch):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    hidden = lambda name, *_: None if name == "faster_coco_eval" else find(name)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
+    with pytest.raises(DependencyError, match=r"The system pedestrians needs faster_coco_eval.*longspan\[detect\]"):
+        check_system_words("pedestrians", [])
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [(["--epochs", "0"], ConfigError), (["--lr", "0"], ConfigError), (["--columns", "al"], UnknownNameError)],
+)
+def test_a_system_refuses_what_the_table_refuses(stored, words, error):
+    with pytest.raises(LongspanError) as found:
+        check_system_words("adult", words)
+    with pytest.raises(LongspanError):
+        parse_options(SYSTEMS["adult"].options, words)
+    assert isinstance(found.value, error)
