@@ -5,6 +5,7 @@ from __future__ import annotations
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import Dependence, dependence
 from longspan.explain.explain_page import write_explanation
+from longspan.explain.feedback import FeedbackAudit, FeedbackOutcome, feedback_audit
 from longspan.explain.importance import Importance, importance
 from longspan.explain.slices import Slice, slices
 from longspan.explain.threshold import Threshold, threshold
@@ -12,11 +13,14 @@ from longspan.explain.threshold import Threshold, threshold
 __all__ = [
     "Calibration",
     "Dependence",
+    "FeedbackAudit",
+    "FeedbackOutcome",
     "Importance",
     "Slice",
     "Threshold",
     "calibration",
     "dependence",
+    "feedback_audit",
     "importance",
     "slices",
     "threshold",

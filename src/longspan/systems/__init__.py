@@ -10,6 +10,7 @@ from longspan.systems.business.random_splits import RANDOM_SPLITS
 from longspan.systems.business.store_sales import STORE_SALES
 from longspan.systems.captions import CAPTIONS
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
+from longspan.systems.claims.feedback import FEEDBACK
 from longspan.systems.faces import FACES
 from longspan.systems.keywords import KEYWORDS
 from longspan.systems.lanes import LANES_SYSTEM
@@ -36,7 +37,7 @@ for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
-    ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS,
+    ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

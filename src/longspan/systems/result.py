@@ -29,8 +29,8 @@ RESULT, REPORT, MODEL = "result.json", "report.html", "model.safetensors"
 class SystemRun:
     """Where one run writes, its seed, and what it prints.
 
-    `result.json`, `report.html` and `model.safetensors` are written when the run finishes; until then an earlier
-    result of the same system stays untouched.
+    `result.json`, `report.html` and, where something is trained, `model.safetensors` are written when the run finishes;
+    until then an earlier result of the same system stays untouched.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class SystemRun:
 
     def finish(
         self,
-        model: Learner | BoostedTrees | LinearText | Path,
+        model: Learner | BoostedTrees | LinearText | Path | None,
         metrics: Mapping[str, float],
         *,
         train_seconds: float,
@@ -94,7 +94,7 @@ class SystemRun:
         are not lost to a failed figure.
 
         Args:
-            model: What was trained, or the file of a saved model.
+            model: What was trained, or the file of a saved model; None where nothing is trained.
             metrics: The metrics of the system, finite numbers by name.
             train_seconds: Wall-clock time of the training alone.
             options: The system's options, as JSON values.
@@ -127,7 +127,7 @@ class SystemRun:
             try:
                 if isinstance(model, Path):
                     shutil.copyfile(model, part / MODEL)
-                else:
+                elif model is not None:
                     model.save(part / MODEL)
                 (part / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
                 self.when_stopped = f"Model and result are in {self.folder}; only the report is missing."
@@ -150,7 +150,7 @@ class SystemRun:
         for name, value in metrics.items():
             self.say(f"{name:<{width}}{value:.4f}")
         self.say(f"{'training':<{width}}{train_seconds:.1f} s")
-        for what, name in (("result", RESULT), ("report", REPORT), ("model", MODEL)):
+        for what, name in (("result", RESULT), ("report", REPORT), *([] if model is None else [("model", MODEL)])):
             self.say(f"{what:<{width}}{self.folder / name}")
 
 

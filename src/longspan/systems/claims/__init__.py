@@ -1,0 +1,1 @@
+"""Claims that courses make about learning machines, each tested by measurement."""
