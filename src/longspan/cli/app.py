@@ -56,7 +56,7 @@ def _longspan(
 ) -> None:
     """Deep learning, end to end or in stages: measure which.
 
-    New here? `longspan quickstart --out demo` reads handwritten numbers two ways, in about a minute.
+    New here? `longspan quickstart --out demo` reads handwritten numbers two ways, in a few minutes.
     """
     if version:
         print(f"longspan {__version__}")

@@ -63,7 +63,7 @@ def write_explanation(
         table: Rows that the model was not trained on.
         target: Of a model with several.
         rows: At most so many rows are measured, drawn at random.
-        seed: Of the draws.
+        seed: Random seed of the draw.
     """
     found = explain_target(model, table, target, rows=rows, seed=seed)
     error = measured_rows(model, table, found.target, rows=1).error

@@ -58,7 +58,7 @@ def importance(
         columns: Only these; all that the model reads if None.
         repeats: Shuffles of each column; their errors are averaged for each row.
         rows: At most so many rows, drawn at random.
-        seed: Of the draws.
+        seed: Random seed of the draw.
 
     Returns:
         From the most to the least important.

@@ -76,7 +76,7 @@ class Generate(Head):
     inner: int = 512
     """Of a transformer: width between the two linear layers behind each attention."""
     dropout: float = 0.1
-    """Probability that a value is dropped."""
+    """Dropout probability."""
     label_smoothing: float = 0.1
     """Probability that the loss spreads evenly over all tokens."""
     visual_attention: bool = False
@@ -95,7 +95,7 @@ class Generate(Head):
     temperature: float = 1.0
     """Of the draws: below 1 likely tokens become likelier."""
     seed: int = 0
-    """Of the draws."""
+    """Random seed of the draw."""
     allowed: tuple[str, ...] = ()
     """Texts whose tokens are the only ones that may be written, such as ("un", "deux"); empty: all tokens."""
     column: Column | None = None

@@ -75,7 +75,7 @@ def fit_estimator(
         targets: One label, number or list of numbers per sample.
         columns: What each column read means, where that is known.
         size_px: Height and width that images are brought to; None where all have one size.
-        seed: Of everything random.
+        seed: Random seed.
         method: Of the estimator that will answer.
 
     Raises:

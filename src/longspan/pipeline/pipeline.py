@@ -142,7 +142,7 @@ class Pipeline:
         Args:
             data: One table for all stages, or one per learned stage, by its name. A stage that holds a trained model is
                 trained again only if a table is named for it.
-            seed: Of everything random.
+            seed: Random seed.
             budget: Shared equally by the stages that count steps; scikit-learn's estimators do not.
             skip_fitted: Go on after a training that failed or was interrupted: stages that are trained stay so.
             progress: Print a line per stage.

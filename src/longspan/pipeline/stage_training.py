@@ -36,7 +36,7 @@ def train_stage(
         table: What the stage learns from.
         makers: Stages before it, by what they add.
         columns: What the columns that it reads and adds mean; an estimator needs that of images only.
-        seed: Of everything random.
+        seed: Random seed.
         budget: Of this stage alone; of no effect on estimators.
         progress: Print a line about what is trained on what.
 

@@ -44,19 +44,19 @@ class CaptionsOptions:
     backbone: str = "squeezenet1_1"
     """Network that reads the image."""
     weights: str = "imagenet"
-    """Of the backbone: imagenet, none, or a file."""
+    """Initial weights of the backbone: imagenet, none, or a file."""
     size_px: int = 160
     """Height and width of the images."""
     width: int = 256
-    """Of word embeddings and decoder."""
+    """Width of word embeddings and decoder."""
     epochs: int = 12
     """Epochs for the new layers alone; the backbone stays as it is."""
     lr: float = 2e-3
     """Peak learning rate."""
     beam: int = 5
-    """Beginnings of a caption that the search of a network keeps."""
+    """Beam width: captions that the search keeps at each step."""
     words: int = 200
-    """Words that are detected, the most frequent ones behind those of grammar."""
+    """Number of words to detect: the most frequent ones apart from function words."""
     limit: int | None = None
     """Use only this many images of each part, for a quick look."""
 

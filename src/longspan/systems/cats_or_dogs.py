@@ -83,8 +83,10 @@ def _run(options: PetsOptions, run: SystemRun) -> None:
 CATS_OR_DOGS = System(
     name="cats-or-dogs",
     summary="Tells cats from dogs on photos of 37 breeds: transfer learning from ImageNet.",
-    needs="the data set pets (811 MB) or pets-small (25 MB), ImageNet weights of the network, and with pets-small "
-    "about a quarter of a minute",
+    needs=(
+        "the data set pets (811 MB) or pets-small (25 MB), ImageNet weights of the network, and with pets-small "
+        "about 15 seconds"
+    ),
     options=PetsOptions,
     run=_run,
 )

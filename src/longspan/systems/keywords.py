@@ -39,11 +39,11 @@ class KeywordsOptions:
     lr: float = 2e-3
     """Peak learning rate."""
     augment: bool = True
-    """Vary the recordings while the whole network learns: noise, speed, echo, masked bands and moments."""
+    """Augment the recordings while the whole network learns: noise, speed, echo, masked bands and times."""
     batch_size: int = 64
     """Clips per step."""
     train_rows: int | None = None
-    """Train on so many clips only, for a learning curve."""
+    """Train on only N clips, for a learning curve."""
     background: bool = False
     """Also count false acceptances in an hour of read speech: LibriSpeech's test speakers."""
     limit: int | None = None
@@ -174,7 +174,10 @@ def _accepted(predictions: Sequence[Any], threshold: float) -> int:
 KEYWORDS = System(
     name="keywords",
     summary="Recognises spoken commands by voices it has not heard: transfer learning from a speech embedding.",
-    needs="the data set speech-commands-test (113 MB) or arabic-commands, the weights of speech_embedding, and minutes",
+    needs=(
+        "the data set speech-commands-test (113 MB) or arabic-commands, the weights of speech_embedding, and a few "
+        "minutes"
+    ),
     extras=("audio",),
     options=KeywordsOptions,
     run=_run,

@@ -57,7 +57,7 @@ class MnistOptions:
     preset: Literal["book", "fast"] = "book"
     """book: the network of the book; fast: one with less than half its multiply-adds."""
     epochs: int | None = None
-    """Passes over the training rows; the preset has its own number."""
+    """Passes over the training rows; by default those of the preset."""
     limit: int | None = None
     """Use only this many training rows, and a sixth as many test rows, for a quick look."""
 

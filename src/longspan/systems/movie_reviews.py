@@ -31,9 +31,9 @@ class MovieReviewsOptions:
     strategy: str = "tfidf"
     """tfidf, nbsvm: counted words. minilm: pretrained. Or any network that reads texts, such as text_cnn."""
     folds: int = 10
-    """Parts into which rt-polarity is divided; each is held out once."""
+    """Folds of rt-polarity; each is held out once."""
     only: int | None = None
-    """Train on the first so many of these divisions only."""
+    """Train on only the first N folds."""
     head_epochs: int = 5
     """Epochs for the new layers alone, where the network is pretrained."""
     epochs: int = 3
@@ -43,7 +43,7 @@ class MovieReviewsOptions:
     max_tokens: int = 256
     """Most tokens of a text that a network reads."""
     train_rows: int | None = None
-    """Train on so many rows only, for a learning curve."""
+    """Train on only N rows, for a learning curve."""
     limit: int | None = None
     """Use only this many rows in all, for a quick look."""
 
@@ -164,7 +164,7 @@ def _report(metrics: dict[str, float], accuracies: list[float], options: MovieRe
 
 MOVIE_REVIEWS = System(
     name="movie-reviews",
-    summary="Says whether a reviewer liked a film: counted words, networks from scratch, or a pretrained network.",
+    summary="Predicts whether a reviewer liked a film: counted words, networks from scratch, or a pretrained network.",
     needs="the data set rt-polarity, imdb-sample or sst2, the extra minilm for that network, and seconds to an hour",
     options=MovieReviewsOptions,
     run=_run,

@@ -42,7 +42,7 @@ class SoundOptions:
     hop_ms: float = 20.0
     """Time from one column of the images to the next."""
     folds: int | None = None
-    """Only so many folds or speakers, for a quick look."""
+    """Use only N folds or speakers, for a quick look."""
     limit: int | None = None
     """Use only this many recordings of each class, for a quick look."""
 

@@ -33,25 +33,25 @@ class TranslateOptions:
     IBM model 1 and phrases of one word, in order. middle: a transformer that reads the sentence and its translation
     word by word."""
     train_rows: int | None = None
-    """Train on so many sentences of Multi30k only, for a learning curve; 29,000 are there."""
+    """Train on only N of the 29,000 sentences of Multi30k, for a learning curve."""
     tatoeba: bool = False
     """Train on the sentences of Tatoeba too."""
     vocab: int = 5000
-    """Sub-words of each language, for networks."""
+    """Vocabulary size of each language in sub-words, for networks."""
     width: int = 160
-    """Of embeddings and layers."""
+    """Width of embeddings and layers."""
     layers: int = 3
-    """Of encoder and decoder of the transformer."""
+    """Layers of the transformer's encoder and of its decoder."""
     dropout: float = 0.25
-    """Probability that a value is dropped."""
+    """Dropout probability."""
     epochs: int = 30
-    """Passes over the training rows; 0 needs a training to resume."""
+    """Passes over the training rows."""
     lr: float = 3e-3
     """Peak learning rate."""
     batch_size: int = 128
     """Sentences in a step."""
     beam: int = 5
-    """Beginnings of a translation that the search of a network keeps."""
+    """Beam width: translations that the search keeps at each step."""
     resume: bool = False
     """Go on with the training that was interrupted in this folder."""
     limit: int | None = None

@@ -139,7 +139,7 @@ class Recipe:
 
         Args:
             task: What is to be learned.
-            seed: Of everything random.
+            seed: Random seed.
             budget: Steps or seconds that all phases together may take; None: the recipe's own epochs. Epochs stay
                 whole, and every phase has at least one.
         """

@@ -33,11 +33,11 @@ def explain(
         str | None, Opt(metavar="COLUMN", help="The target to explain, if the model has several.", show_default=False)
     ] = None,
     rows: Annotated[int, Opt(metavar="N", help="Measure on at most this many rows, drawn at random.")] = 2000,
-    seed: Annotated[int, Opt(metavar="N", help="Of the draws.")] = 0,
+    seed: Annotated[int, Opt(metavar="N", help="Random seed of the draw.")] = 0,
     out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object; write no page.")] = False,
 ) -> None:
-    """Say which columns a model relies on, whether its probabilities hold, and for which rows its errors are larger.
+    """Show which columns a model relies on, whether its probabilities are calibrated, and where its errors are larger.
 
     Measured on rows that the model was not trained on; for tables of numbers, labels and dates.
     """

@@ -56,7 +56,7 @@ def leaks(
     ] = None,
     target: Annotated[
         list[str] | None,
-        Opt(metavar="COLUMN", help="What it would predict; inputs that give it away are reported. Repeatable."),
+        Opt(metavar="COLUMN", help="What it would predict; inputs that reveal it are reported. Repeatable."),
     ] = None,
     group: told.Group = None,
     time: told.Time = None,
@@ -64,18 +64,19 @@ def leaks(
     test: told.TestRows = 0.0,
     split_by: told.SplitBy = None,
     gap: told.Gap = None,
-    seed: Annotated[int, Opt(metavar="N", help="Of the split.")] = 0,
+    seed: Annotated[int, Opt(metavar="N", help="Random seed of the split.")] = 0,
     on_error: told.OnError = "raise",
     drift: Annotated[
         bool,
         Opt(
             "--drift",
-            help="Also train trees to tell held-out rows of a table from training rows: if they can, the rows differ.",
+            help="Also train trees to distinguish held-out rows of a table from training rows; if they can, the rows "
+            "differ.",
         ),
     ] = False,
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    r"""Look for what training would know of held-out rows: copies, groups, time, inputs that give the answer away.
+    r"""Look for leaks between training and held-out rows: copies, groups, time, and inputs that reveal the target.
 
     longspan leaks pets/images --pattern '(?P<breed>.+)_\d+\.jpg'
 

@@ -61,7 +61,7 @@ def datasets(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Describe this data set.")] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch it now, or with no name all of them.")] = False,
 ) -> None:
-    """List the data sets that have a name, or describe one: its rows, licence, sources and checksums.
+    """List the named data sets, or describe one: its rows, licence, sources and checksums.
 
     A set is looked for in the cache, then in the folder or at the address that LONGSPAN_DATA names, then at its public
     address. A download that breaks off is continued the next time.

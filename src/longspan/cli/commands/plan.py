@@ -43,15 +43,19 @@ def plan(
         float, Opt(metavar="P", help="Power: the probability of detecting the difference if it exists.")
     ] = 0.8,
     level: Annotated[float, Opt(metavar="P", help="Level of the interval that must exclude 0.")] = 0.95,
-    rows: Annotated[int | None, Opt(metavar="N", help="Held-out rows of a table of runs.")] = None,
-    target: Annotated[str | None, Opt(metavar="NAME", help="Whose error, where there are several.")] = None,
-    json: Annotated[bool, Opt(help="As JSON.")] = False,
+    rows: Annotated[
+        int | None, Opt(metavar="N", help="Number of held-out rows, where PILOT is a table of runs.")
+    ] = None,
+    target: Annotated[
+        str | None, Opt(metavar="NAME", help="Target whose error is meant, if there are several.")
+    ] = None,
+    json: Annotated[bool, Opt(help="Print JSON.")] = False,
 ) -> None:
-    """Say how many seeds, held-out rows and training sizes tell a difference, and what that costs in hours.
+    """Estimate how many seeds, held-out rows and training sizes detect a difference, and how many hours that takes.
 
     longspan plan demo --difference 0.02
 
-    It reads the spread over seeds and rows off a pilot: a small study, of two or three seeds.
+    The variation between seeds and rows comes from a pilot: a small study with two or three seeds.
     """
     import json as writer
 

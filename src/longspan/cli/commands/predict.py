@@ -88,7 +88,7 @@ def predict(
     device: told.Device = "auto",
     force: told.Force = False,
 ) -> None:
-    """Predict for images, recordings, all of these in a folder, texts, or the rows of a table.
+    """Predict for images, recordings, folders of them, texts, or the rows of a table.
 
     One line per file: its name, the predicted value of each target and its probability; for boxes and instances how
     many there are, for masks the fraction of each class. If files cannot be read, all of them are named and nothing is

@@ -20,7 +20,7 @@ __all__ = ["quickstart", "run"]
 
 Opt = typer.Option
 _Out = Annotated[str | None, Opt("--out", metavar="DIR", help="Folder for result.json, report.html and the model.")]
-_Seed = Annotated[int, Opt(metavar="N", help="Of everything random.")]
+_Seed = Annotated[int, Opt(metavar="N", help="Random seed.")]
 _Force = Annotated[bool, Opt("--force", help="Replace the result of another system.")]
 _Quiet = Annotated[bool, Opt("--quiet", "-q", help="Print nothing but errors.")]
 

@@ -41,7 +41,7 @@ def study(
     time: told.Time = None,
     leaks: told.Leaks = None,
     evaluate_on: Annotated[
-        str, Opt(metavar="valid|test", help="test opens the vault once, and the study file says when and why.")
+        str, Opt(metavar="valid|test", help="test opens the vault once; the study file records when and why.")
     ] = "valid",
     # strategies x sizes x seeds
     model: Annotated[
@@ -74,7 +74,7 @@ def study(
         ),
     ] = None,
     search: Annotated[
-        str, Opt(metavar="random|optuna", help="How --tune chooses its trials; optuna learns from those before.")
+        str, Opt(metavar="random|optuna", help="How --tune chooses its trials; optuna learns from earlier ones.")
     ] = "random",
     # how networks are trained
     epochs: Annotated[
@@ -92,7 +92,7 @@ def study(
     batch_size: told.BatchSize = None,
     augment: told.Augmented = _defaults.augment,
     # the run
-    seed: Annotated[int, Opt(metavar="N", help="Of the split.")] = 0,
+    seed: Annotated[int, Opt(metavar="N", help="Random seed of the split.")] = 0,
     jobs: Annotated[int, Opt(metavar="N", help="Runs in parallel.")] = 1,
     backend: Annotated[str, Opt(metavar="processes|ray|inline", help="How runs are executed.")] = "processes",
     threads: Annotated[
@@ -102,14 +102,15 @@ def study(
         str,
         Opt(
             metavar="finished|decided",
-            help="finished runs everything; decided chooses each run by what the finished ones say, and stops as soon "
-            "as it is clear which strategy to choose.",
+            help="finished runs everything; decided chooses each run by the results so far, and stops as soon as it "
+            "is clear which strategy is better.",
         ),
     ] = "finished",
     decide_at: Annotated[
         int | None,
         Opt(
-            metavar="N", help="Training rows that the choice is for, with --until decided.  [default: the largest size]"
+            metavar="N",
+            help="Number of training rows to decide for, with --until decided.  [default: the largest size]",
         ),
     ] = None,
     worth: Annotated[
@@ -141,11 +142,11 @@ def study(
     ] = "study",
     quiet: told.Quiet = False,
 ) -> None:
-    r"""Train networks on growing amounts of data, and say which wins, and from which amount on.
+    r"""Train networks on growing amounts of data, and show which one wins at which amount.
 
     longspan study pets/images --pattern '(?P<breed>.+)_\d+\.jpg' --model resnet18 --model resnet18:imagenet --out pets
 
-    Stop it and give the same command again: it goes on. Without SOURCE it reports on the study in DIR.
+    To resume a study that was stopped, give the same command again. Without SOURCE: report on the study in DIR.
     """
     from longspan.cli.studying import StudyOptions, report_on, study_as_told
 

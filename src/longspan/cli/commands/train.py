@@ -57,7 +57,8 @@ def train(
         Opt(
             metavar="FILE",
             help="A CSV file of corrected labels, as the page with probably wrong labels writes it: rows are "
-            "relabelled or dropped for this training; no row changes its part, and your files stay as they are.",
+            "relabelled or dropped for this training. Rows keep their part of the split, and your files stay as "
+            "they are.",
         ),
     ] = None,
     open_vault: Annotated[
@@ -93,7 +94,8 @@ def train(
         str | None,
         Opt(
             metavar="fine-tune|one-cycle|fit",
-            help="fine-tune: the new layers first, then all; one-cycle: all layers, the rate up and down; fit: all "
+            help="fine-tune: the new layers first, then all; one-cycle: all layers, the learning rate rises and "
+            "falls; fit: all "
             "layers with --schedule.  [default: fine-tune with weights, else one-cycle]",
         ),
     ] = None,
@@ -169,8 +171,8 @@ def train(
         str | None,
         Opt(
             metavar="N|Nmin",
-            help="Steps, or minutes, between checkpoints.  [default: 5min, and at the end of epochs, as far as that "
-            "takes no more than 1 % of the time]",
+            help="Steps, or minutes, between checkpoints.  "
+            "[default: 5min, and after an epoch while checkpoints take at most 1 % of the time]",
         ),
     ] = None,
     checkpoints: Annotated[

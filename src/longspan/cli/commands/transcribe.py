@@ -30,17 +30,17 @@ def transcribe(
         str | None, Opt(metavar="DIR", help="Write DIR/NAME with the format's ending for each recording.")
     ] = None,
     language_model: Annotated[
-        str | None, Opt(metavar="FILE", help="An ARPA file: texts that it finds likely are preferred.")
+        str | None, Opt(metavar="FILE", help="An ARPA file; texts that it finds likely are preferred.")
     ] = None,
     lexicon: Annotated[
-        str | None, Opt(metavar="FILE", help="A file with the words that may be found, one on a line.")
+        str | None, Opt(metavar="FILE", help="A file with the words that may occur, one per line.")
     ] = None,
-    weight: Annotated[float, Opt(metavar="X", help="Of the language model.")] = 0.5,
-    longest: Annotated[float, Opt(metavar="SECONDS", help="Longest part that is read at once.")] = 15.0,
+    weight: Annotated[float, Opt(metavar="X", help="Weight of the language model.")] = 0.5,
+    longest: Annotated[float, Opt(metavar="SECONDS", help="Longest segment that is transcribed at once.")] = 15.0,
     device: told.Device = "auto",
     force: told.Force = False,
 ) -> None:
-    """Read recordings of any length, cut at their pauses.
+    """Transcribe recordings of any length, cut at pauses.
 
     MODEL was trained on sequences of sound (`--column file=audio:sequence`) with a text as its target.
     """

@@ -33,11 +33,11 @@ class AdultOptions(TableOptions):
     columns: Literal["all", "course"] = "all"
     """all: the 14 columns. course: the nine of fastai's example."""
     folds: int = 5
-    """Parts of the rows; each is held out once."""
+    """Folds; each is held out once."""
     only: int | None = None
-    """Train on the first so many of these divisions only."""
+    """Train on only the first N folds."""
     train_rows: int | None = None
-    """Train on so many rows only, for a learning curve."""
+    """Train on only N rows, for a learning curve."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

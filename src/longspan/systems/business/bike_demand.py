@@ -40,7 +40,7 @@ class BikeDemandOptions(TableOptions):
     lags: bool = False
     """Also read what was hired a day and a week before, and the mean of a week: forecasts for the next day."""
     origins: int = 4
-    """Further trainings on all hours before a moment, each measured on the block of hours after it; 0 for none."""
+    """Additional trainings on all hours up to a cut-off, each measured on the block of hours after it; 0 for none."""
     held_out: float = 0.2
     """Fraction of the hours that is held out."""
 

@@ -39,11 +39,11 @@ class HousePricesOptions(TableOptions):
     data: Literal["ames", "california"] = "ames"
     """ames: 2,930 sales with 80 features. california: 20,640 blocks of houses with 9."""
     folds: int = 5
-    """Parts of the rows; each is held out once."""
+    """Folds; each is held out once."""
     only: int | None = None
-    """Train on the first so many of these divisions only."""
+    """Train on only the first N folds."""
     log: bool = True
-    """Learn prices in proportion; --no-log learns them in dollars."""
+    """Learn the logarithm of prices; --no-log learns dollars."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

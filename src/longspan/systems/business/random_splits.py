@@ -33,7 +33,7 @@ class RandomSplitsOptions(TableOptions):
     data: str = "bike-sharing,walmart-weekly,california-housing,fsdd"
     """Data sets, separated by commas."""
     folds: int = 5
-    """Parts of a split at random, and of a split by groups; each is held out once. By time the last one is."""
+    """Folds of random and of grouped splits, each held out once; of a split by time only the last one is."""
 
     def __post_init__(self) -> None:
         """Check the names and ranges."""
@@ -178,7 +178,9 @@ _CASES = {
 
 RANDOM_SPLITS = System(
     name="claim-random-splits",
-    summary="Measures how much better a random split makes a model look than rows of later days, places or persons do.",
+    summary=(
+        "Measures how much a random split flatters a model, compared with later days, other places or other speakers."
+    ),
     needs="the data sets bike-sharing, walmart-weekly, california-housing and fsdd, the extra audio, and a minute",
     extras=("audio",),
     options=RandomSplitsOptions,

@@ -29,7 +29,7 @@ class StoreSalesOptions(TableOptions):
     """Options of store-sales."""
 
     horizon: int = 4
-    """Weeks ahead: sales of the weeks between are not known yet."""
+    """Weeks ahead; sales of the weeks in between are unknown."""
     held_out: float = 0.2
     """Fraction of the weeks that is held out, the last ones."""
     lags: bool = True

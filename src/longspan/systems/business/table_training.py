@@ -59,7 +59,7 @@ def train_table(
     Args:
         task: Features and targets.
         options: The model and how it is trained.
-        seed: Of everything random.
+        seed: Random seed.
         heads: Of a network, by target.
         boosting: Settings of the trees; by default those of `ls.Boosting`.
     """
@@ -95,7 +95,7 @@ def block_draws(errors: np.ndarray, blocks: np.ndarray, seed: int) -> np.ndarray
     Args:
         errors: One for each row.
         blocks: `(N,)` integers or labels: rows with equal ones are drawn together.
-        seed: Of the draws.
+        seed: Random seed of the draw.
     """
     _, places = np.unique(blocks, return_inverse=True)
     sums, counts = np.bincount(places, errors), np.bincount(places)

@@ -44,13 +44,13 @@ class ReadNumbersOptions:
     """Options of read-numbers."""
 
     data: Literal["digits", "mnist"] = "digits"
-    """Source of the digits: the 1,797 of scikit-learn, or MNIST."""
+    """Source of the digits: scikit-learn's 1,797, or MNIST."""
     sizes: str = "100,300,1000,3000"
     """Numbers of training images."""
     seeds: int = 3
     """Trainings of each strategy at each size."""
     steps: int = 1500
-    """Steps of each training, the same for every strategy; source trainings come on top."""
+    """Steps of each training, the same for every strategy; source trainings are extra."""
     images: int = 1000
     """Test images, composed of digits that no training image shows."""
     source: int = 8000
@@ -193,7 +193,9 @@ def _count(items: Sized, one: str, many: str | None = None) -> str:
 
 READ_NUMBERS = System(
     name="read-numbers",
-    summary="Reads handwritten numbers of 3 to 6 digits by five strategies; shows which is best for how much data.",
+    summary=(
+        "Reads handwritten numbers of 3 to 6 digits with five strategies; shows which is best at which amount of data."
+    ),
     needs="no download (--data mnist: the data set mnist, 12 MB), and about an hour on two cores",
     options=ReadNumbersOptions,
     run=_run,

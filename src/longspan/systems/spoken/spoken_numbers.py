@@ -171,7 +171,7 @@ def _add_readings(page: Document, results: StudyResults, test: ls.Table) -> None
 
 SPOKEN_NUMBERS = System(
     name="spoken-numbers",
-    summary="Reads spoken numbers by new voices with five strategies; shows which is best for how much data.",
+    summary="Reads spoken numbers by new voices with five strategies; shows which is best at which amount of data.",
     needs="the data set fsdd (16 MB), the weights of speech_embedding, and about an hour on two cores",
     extras=("audio",),
     options=SpokenNumbersOptions,
