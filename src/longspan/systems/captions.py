@@ -37,7 +37,7 @@ class CaptionsOptions:
     """Options of captions."""
 
     data: Literal["flickr8k-small", "flickr8k"] = "flickr8k-small"
-    """Photographs with five captions each."""
+    """Photographs with five captions each. flickr8k-small has no public address; flickr8k stands in for it."""
     strategy: Literal["nic", "attention", "staged"] = "nic"
     """nic: an LSTM that sees the vector of the image once. attention: a GRU that looks at places of the image. staged:
     words are detected, and a language model writes sentences with them."""
@@ -78,7 +78,11 @@ class _Part:
 
 
 def _run(options: CaptionsOptions, run: SystemRun) -> None:
-    table = ls.datasets.load(options.data)
+    data = options.data
+    if data == "flickr8k-small" and ls.datasets.at_hand(data) is None:
+        data = "flickr8k"
+        run.say("flickr8k-small is not here and has no public address; flickr8k, the whole set, is used instead.")
+    table = ls.datasets.load(data)
     parts = _parts(table, options.limit)
     training = [caption for several in parts["train"].captions for caption in several]
     run.say(f"{len(parts['train'].images):,} images to train on, {len(training):,} captions; {options.strategy}.")
