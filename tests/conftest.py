@@ -152,3 +152,18 @@ def small():
         same=same,
         records=records,
     )
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """LeNet-5 with random weights for two classes of grey images, and what `export` wrote of it."""
+    from longspan.deploy import export
+    from longspan.inference.network import Network
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head = ls.Classify().with_column(ls.Category(vocab=("cat", "dog")))
+        network = Network(ls.models.create("lenet5", in_channels=1, size_px=(28, 28)), {"animal": head}).eval()
+    column = ls.Image(size_px=(28, 28), channels=1, mean=(0.4,), std=(0.2,))
+    predictor = ls.Predictor(network, {"photo": column}, {"animal": head}, device="cpu", precision="float32")
+    return predictor, export(predictor, tmp_path_factory.mktemp("onnx") / "tiny.onnx", dynamic_size=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.audio import *  # noqa: F403
     from longspan.columns import *  # noqa: F403
     from longspan.data import *  # noqa: F403
+    from longspan.deploy import *  # noqa: F403
     from longspan.errors import LongspanError as LongspanError
     from longspan.heads import *  # noqa: F403
     from longspan.inference import *  # noqa: F403
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan.models.text import *  # noqa: F403
     from longspan.models.vision import *  # noqa: F403
     from longspan.pipeline import *  # noqa: F403
+    from longspan.portable import *  # noqa: F403
     from longspan.study import *  # noqa: F403
     from longspan.text import *  # noqa: F403
     from longspan.train import *  # noqa: F403
@@ -44,6 +46,7 @@ _ROOMS = (
     "vision",
     "columns",
     "data",
+    "portable",
     "models.audio",
     "models.vision",
     "models.tabular",
@@ -52,6 +55,7 @@ _ROOMS = (
     "inference",
     "train",
     "pipeline",
+    "deploy",
     "study",
 )
 _ELSEWHERE = {"LongspanError": "errors", "load": "pipeline"}  # `inference.load` reads no pipelines

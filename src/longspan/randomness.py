@@ -11,9 +11,12 @@ stream; the start is keyed with BLAKE2b over seed and purpose, and each counter 
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["hash64", "permutation", "seed_generators", "step_seed", "uniform"]
 
@@ -60,12 +63,12 @@ def hash64(seed: int, purpose: str, *counters: int | Tensor) -> Tensor:
     """
     digest = hashlib.blake2b(f"{int(seed)}:{purpose}".encode(), digest_size=8).digest()
     start = int.from_bytes(digest, "little")
-    leading = next((place for place, each in enumerate(counters) if isinstance(each, Tensor)), len(counters))
+    leading = next((place for place, each in enumerate(counters) if isinstance(each, torch.Tensor)), len(counters))
     for counter in counters[:leading]:
         start = _mix_int(((start + _GOLDEN) & _MASK) ^ _mix_int((int(counter) + _GOLDEN) & _MASK))
     state = torch.tensor(_signed(start), dtype=torch.int64)
     for counter in counters[leading:]:
-        if isinstance(counter, Tensor):
+        if isinstance(counter, torch.Tensor):
             state = state.to(counter.device)
             mixed = _mix(counter.long() + _signed(_GOLDEN))
         else:

@@ -8,7 +8,7 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.heads import TargetPrediction
-from longspan.inference.prediction import Prediction
+from longspan.portable.prediction import Prediction
 from longspan.systems import SystemRun, find_system
 from longspan.systems.keywords import KeywordsOptions, _accepted
 from longspan.systems.sound_as_image import SoundOptions

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self, final
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self, final
 
 from longspan.audio.audio_io import read_header
 from longspan.audio.augment_params import AudioParams
 from longspan.errors import ConfigError, check_names
+from longspan.lazy_torch import torch
 from longspan.randomness import hash64, uniform
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["AudioAugment"]
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, fields
-from typing import final
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, final
 
 from longspan.audio.audio_io import read_samples
+from longspan.lazy_torch import functional as F
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["AudioParams", "augment_waves", "mask_features"]
 

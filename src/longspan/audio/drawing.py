@@ -6,9 +6,9 @@ import io
 import wave
 
 import numpy as np
-import torch
 
 from longspan.audio.features import AudioFeatures
+from longspan.lazy_torch import torch
 
 __all__ = ["draw_audio", "wav_bytes"]
 

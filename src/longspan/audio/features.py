@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self, final
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self, final
 
 from longspan.audio.framing import frame_count, frame_counts
 from longspan.audio.mel import mel_filters, mel_spectrogram, power_to_db
 from longspan.audio.mfcc import cepstrum, deltas
 from longspan.errors import ConfigError, check_names
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["AudioFeatures"]
 

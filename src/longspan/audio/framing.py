@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import functools
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING
 
 from longspan.errors import ConfigError
+from longspan.lazy_torch import functional as F
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["frame", "frame_count", "frame_counts", "power_spectrum", "stft"]
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import functools
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from longspan.audio.framing import power_spectrum
 from longspan.errors import ConfigError
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["mel_filters", "mel_spectrogram", "power_to_db"]
 

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from longspan.errors import ConfigError
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["normalise_running", "normalise_utterance"]
 

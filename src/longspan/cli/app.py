@@ -16,11 +16,13 @@ from typer.exceptions import Abort, TyperException
 from longspan.cli.commands.doctor import doctor
 from longspan.cli.commands.evaluate import evaluate
 from longspan.cli.commands.explain import explain
+from longspan.cli.commands.export import export
 from longspan.cli.commands.leaks import leaks
 from longspan.cli.commands.lists import datasets, models, systems
 from longspan.cli.commands.plan import plan
 from longspan.cli.commands.predict import predict
 from longspan.cli.commands.run import quickstart, run
+from longspan.cli.commands.serve import serve
 from longspan.cli.commands.study import study
 from longspan.cli.commands.train import train
 from longspan.cli.commands.transcribe import transcribe
@@ -40,7 +42,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )
 
-_COMMANDS = (quickstart, train, evaluate, explain, predict, transcribe, study, plan, leaks, models, datasets, systems)
+_COMMANDS = (
+    quickstart, train, evaluate, explain, predict, export, serve, transcribe,
+    study, plan, leaks, models, datasets, systems,
+)  # fmt: skip
 for _command in _COMMANDS:
     app.command()(_command)
 # A system brings options of its own, which `run` reads itself.

@@ -12,8 +12,11 @@ from longspan.errors import ConfigError
 if TYPE_CHECKING:
     from longspan.columns import Column
     from longspan.heads import Head
-    from longspan.inference import Ensemble, Prediction, Predictor
+    from longspan.inference import Ensemble, Predictor
     from longspan.pipeline import Pipeline
+    from longspan.portable import OnnxModel, Prediction
+
+    Model = Predictor | Ensemble | Pipeline | OnnxModel
 
 __all__ = ["answer_words", "batch_size_for", "leave_out_below", "located_answers"]
 
@@ -21,22 +24,26 @@ _SHOWN_FRACTION = 0.005  # smaller areas of a mask are not worth a word
 _BATCH, _DENSE_BATCH = 64, 8  # what is said of every pixel takes memory
 
 
-def located_answers(model: Predictor | Ensemble | Pipeline) -> dict[str, Column]:
+def located_answers(model: Model) -> dict[str, Column]:
     """The targets whose answers lie in the image, with their columns."""
+    from longspan.portable import OnnxModel
+
+    if isinstance(model, OnnxModel):
+        return model.located
     columns = {name: head.column for name, head in _heads(model).items()}
     return {name: column for name, column in columns.items() if column is not None and column.context_kind}
 
 
-def batch_size_for(model: Predictor | Ensemble | Pipeline) -> int:
+def batch_size_for(model: Model) -> int:
     """How many images the model looks at together."""
     return _DENSE_BATCH if located_answers(model) else _BATCH
 
 
-def leave_out_below(model: Predictor | Ensemble | Pipeline, score: float) -> None:
-    """From now on the model answers with things at least so sure, and no others.
+def leave_out_below(model: Model, score: float) -> None:
+    """From now on the model predicts objects with at least this score, and no others.
 
     Raises:
-        ConfigError: `score` is no share, or the model's answers have no scores.
+        ConfigError: `score` is not within 0..1, or the model's predictions have no scores.
     """
     if not 0 <= score <= 1:
         raise ConfigError(f"--score must be at least 0 and at most 1, got {score:g}.")
@@ -46,7 +53,8 @@ def leave_out_below(model: Predictor | Ensemble | Pipeline, score: float) -> Non
             heads[name] = replace(head, answer_score=score)  # type: ignore[type-var]
             changed = True
     if not changed:
-        said = f"this model predicts {', '.join(heads)}" if heads else "this model is a pipeline"
+        targets = getattr(model, "decoders", heads)  # of an exported model, or of a network
+        said = f"this model predicts {', '.join(targets)}" if targets else "this model is a pipeline"
         raise ConfigError(f"--score is for networks that find boxes or instances; {said}.")
 
 
@@ -63,8 +71,12 @@ def answer_words(prediction: Prediction, *, probabilities: bool = False) -> str:
     return "  ".join(parts)
 
 
-def _heads(model: Predictor | Ensemble | Pipeline) -> dict[str, Head]:
-    """The heads that answers come from; a pipeline has none of its own."""
+def _heads(model: Model) -> dict[str, Head]:
+    """The heads that predictions come from; a pipeline has none of its own."""
+    from longspan.portable import OnnxModel
+
+    if isinstance(model, OnnxModel):
+        return {}
     from longspan.inference import Ensemble
     from longspan.pipeline import Pipeline
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from longspan.columns import Column
-    from longspan.inference import Prediction
+    from longspan.portable import Prediction
 
 __all__ = ["FORMATS", "AnswerFiles", "format_of", "write_frame", "write_json"]
 
@@ -195,7 +195,7 @@ def _write_csv(path: Path, predictions: Sequence[Prediction], *, probabilities: 
     """One row per file; lists of labels as text, since CSV has no lists."""
     import polars as pl
 
-    from longspan.inference import predictions_to_frame
+    from longspan.portable import predictions_to_frame
 
     frame = predictions_to_frame(predictions, probabilities=probabilities)
     lists = [name for name, dtype in frame.schema.items() if dtype.is_nested()]

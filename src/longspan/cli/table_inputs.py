@@ -109,7 +109,7 @@ def predicted_frame(table: Table, predictions: Sequence[Any], *, probabilities: 
     """The rows as they were given, without what is predicted, then predictions with their probabilities."""
     import polars as pl
 
-    from longspan.inference import predictions_to_frame
+    from longspan.portable import predictions_to_frame
 
     found = predictions_to_frame(predictions, probabilities=probabilities)
     kept = [name for name in table.frame.columns if name not in found.columns]

@@ -10,12 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from longspan.audio import AudioAugment, AudioFeatures, AudioParams, read_header, read_samples
 from longspan.audio.audio_io import AudioHeader, Channel, check_channel
@@ -28,7 +26,11 @@ from longspan.columns.base import Column
 from longspan.columns.ragged import Ragged
 from longspan.columns.spec import ImageSpec, SequenceSpec, Spec
 from longspan.errors import ConfigError, Fault, data_error
+from longspan.lazy_torch import torch
 from longspan.metrics.row_errors import RAW_VALUE, RowError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Audio"]
 
@@ -329,7 +331,7 @@ class Audio(Column):
         if isinstance(batch, Ragged):
             lengths = batch.lengths
         else:
-            lengths = torch.full((len(values),), values.shape[1], dtype=torch.int64, device=values.device)
+            lengths = torch.full((values.shape[0],), values.shape[1], dtype=torch.int64, device=values.device)
         return values.float() / _FULL_SCALE, lengths
 
     def _features(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, Self
 
-import torch
+from longspan.lazy_torch import torch
 
 __all__ = ["Augmentation", "DrawnParams"]
 

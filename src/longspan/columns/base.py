@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import torch
 
 from longspan.columns.augmentation import Augmentation, DrawnParams
 from longspan.columns.ragged import Ragged, pad
 from longspan.columns.spec import Spec
 from longspan.errors import ConfigError
+from longspan.lazy_torch import torch
 from longspan.metrics.row_errors import RowError, plain
 
 __all__ = ["Column"]
@@ -284,6 +284,12 @@ class Column(ABC):
     @abstractmethod
     def decode(self, encoded: Any) -> Any:
         """The raw value that an encoded one stands for."""
+
+    def made_up(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """A random encoded value of this shape, to try networks with; kinds with a smaller range override it."""
+        if np.dtype(self.dtype).kind == "f":
+            return random.normal(size=shape).astype(self.dtype)
+        return random.integers(0, np.iinfo(np.dtype(self.dtype)).max, shape, dtype=self.dtype, endpoint=True)
 
     # --- batches -------------------------------------------------------------------------------------------------
 

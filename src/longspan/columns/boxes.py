@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from longspan.columns.annotations import MIN_SIDE_PX, MIN_VISIBLE_FRACTION, common_faults, learn_annotations
 from longspan.columns.category import Category, Label, checked_vocab
 from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError
+from longspan.lazy_torch import torch
 from longspan.metrics.row_errors import BOXES_F1, RowError
 from longspan.vision.annotation_values import (
     are_numbers,

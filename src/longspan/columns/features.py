@@ -176,6 +176,13 @@ class Features(Column):
             faults |= {start + row: what for row, what in bad.items()}
         return encoded, faults
 
+    def made_up(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Random numbers on the scale of the training rows, and class numbers."""
+        encoded, classes = super().made_up(random, shape), self.spec().categories
+        for place, count in enumerate(classes, start=shape[-1] - len(classes)):
+            encoded[..., place] = random.integers(0, count, shape[:-1])
+        return encoded
+
     def decode(self, encoded: Any) -> dict[str, Any]:
         """The row, to six digits; None for missing values and unknown labels. Of a date its day."""
         number_stats, category_stats = self._learned()

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from longspan.columns.augmentation import Augmentation
 from longspan.columns.base import Column
 from longspan.columns.spec import ImageSpec
 from longspan.errors import ConfigError, Fault, data_error
+from longspan.lazy_torch import torch
 from longspan.metrics.row_errors import RAW_VALUE, RowError
 from longspan.old_names import current_value
 from longspan.vision.augment import Augment
@@ -260,6 +260,8 @@ class Image(Column):
         mean = torch.tensor(self.mean, device=batch.device)
         std = torch.tensor(self.std, device=batch.device)
         if augment_params is None or not (augment_params.colour or augment_params.geometry != "none"):
+            if torch.compiler.is_exporting():  # a graph for any number of images cannot take few at a time
+                return (batch.float() * (1 / (std * 255)) - mean / std).permute(0, 3, 1, 2)
             # Whole lines at a time: three channels alone are too short a row for vector instructions.
             lines = batch.flatten(2)  # (B, H, W * C)
             scale, shift = (1 / (std * 255)).repeat(batch.shape[2]), (mean / std).repeat(batch.shape[2])

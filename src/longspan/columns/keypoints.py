@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError, DataError, nearest
+from longspan.lazy_torch import torch
 from longspan.metrics.row_errors import RowError
 from longspan.vision.annotation_values import are_numbers, joined, shown
 from longspan.vision.augment_params import warp_points

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from longspan.columns.category import Label, checked_vocab
 from longspan.columns.spatial import Spatial, checked_frame
 from longspan.errors import ConfigError, DataError, Fault, data_error
+from longspan.lazy_torch import is_tensor, torch
 from longspan.metrics.row_errors import RowError, pixel_error
 from longspan.vision.augment_params import warp_masks
 from longspan.vision.drawing import Colour, draw_classes, image_html, palette
@@ -261,7 +261,7 @@ class Mask(Spatial):
 
     def _drawable(self, value: Any) -> np.ndarray:
         """Class numbers as they are, or those in a file."""
-        return np.asarray(value) if isinstance(value, np.ndarray | torch.Tensor) else self.classes(value)
+        return np.asarray(value) if isinstance(value, np.ndarray) or is_tensor(value) else self.classes(value)
 
     def _read(self, value: Any) -> tuple[npt.NDArray[np.uint8], str | None]:
         """Class numbers, and the fault if some mean nothing; ValueError if there is no mask at all."""

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from longspan.columns.base import Column
 from longspan.columns.spec import VectorSpec
 from longspan.errors import ConfigError, DataError
+from longspan.lazy_torch import torch
 from longspan.metrics.row_errors import RowError, absolute_error
 
 __all__ = ["Number"]

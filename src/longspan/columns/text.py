@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Literal, Self, final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import torch
 
 from longspan.columns.augmentation import Augmentation
 from longspan.columns.base import Column
 from longspan.columns.ragged import Ragged
 from longspan.columns.spec import TokensSpec
 from longspan.errors import ConfigError, DataError, NearestNames
+from longspan.lazy_torch import torch
 from longspan.metrics.row_errors import LABEL, RowError
 from longspan.metrics.translation import CHRF_ERROR
 from longspan.text.augment import TextAugment, TextParams, augment_tokens
@@ -264,6 +264,10 @@ class Text(Column):
         encoded = np.full(self.shape, _PADDING, np.int64)
         encoded[: len(value)] = [self._positions()[each] for each in value]
         return encoded
+
+    def made_up(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Random tokens, or characters, of the vocabulary."""
+        return random.integers(1, self.spec().vocab_size, shape, dtype=np.int64)
 
     @property
     def missing_input(self) -> Literal["fault", "value"]:

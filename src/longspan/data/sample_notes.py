@@ -7,13 +7,13 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
-import torch
 
 from longspan.columns import Category, Column
 from longspan.data.batches.samples import Samples
 from longspan.data.batches.truncation import truncation_of
 from longspan.data.table import Table
 from longspan.errors import Fault
+from longspan.lazy_torch import torch
 
 __all__ = ["notes_on_samples", "single_samples"]
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, Literal, final
 
 import numpy as np
-import torch
 
 from longspan.columns import Column
 from longspan.data.batches.context import compared_inputs, context_for
@@ -35,6 +34,7 @@ from longspan.errors import (
     data_error,
     unknown_name,
 )
+from longspan.lazy_torch import torch
 from longspan.old_names import accepts_old_keywords
 
 __all__ = ["Task"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from longspan.columns import Ragged, column_from_json
 from longspan.errors import ConfigError
 from longspan.metrics.metric import Metric
+from longspan.portable.decoders import Decoder
+from longspan.portable.target_prediction import TargetPrediction
 from longspan.valid_values import check_probability
 
 if TYPE_CHECKING:
@@ -27,21 +28,6 @@ FeatureKind = Literal["vector", "sequence", "maps", "any"]
 """Features of a row as a head reads them: one vector `(B, num_features)`; one for each of T steps across the image or
 along the recording, `(B, T, num_features)`; `FeatureMaps`, several maps of the image from fine to coarse; or "any",
 vector or sequence, as the backbone gives it."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TargetPrediction:
-    """The prediction of one target for one row."""
-
-    value: Any
-    """The decoded value: a label, a list of labels, a number, a text."""
-    probability: float | None = None
-    """Of the value, where the kind of target has one."""
-    probabilities: dict[Any, float] | None = None
-    """For every class; of a text that was searched for, of the best texts."""
-    tokens: list[tuple[str, float]] | None = None
-    """Of a text that is written token by token, each token and its probability."""
 
 
 class Head(ABC):
@@ -123,6 +109,11 @@ class Head(ABC):
     def decode_in_source(self, predictions: torch.Tensor, transforms: Sequence[ResizeTransform]) -> list[Any]:
         """Values in pixels of the original images, from predictions that are not reduced; see `decodes_in_source`."""
         raise NotImplementedError(f"{type(self).__name__} decodes in the frame that the network sees.")
+
+    @property
+    def value_decoder(self) -> Decoder | None:
+        """How predictions become values without PyTorch; None: a model with this head cannot be exported."""
+        return None
 
     @abstractmethod
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:

@@ -16,6 +16,7 @@ from longspan.columns.base import Column
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
 from longspan.models import FeatureShapes
+from longspan.portable.decoders import Classes, Labels
 from longspan.valid_values import check_probability
 
 __all__ = ["Classify", "MultiLabelClassify"]
@@ -81,14 +82,14 @@ class Classify(Head):
         """Probabilities `(B, K)`."""
         return outputs.float().softmax(dim=1)
 
+    @property
+    def value_decoder(self) -> Classes:
+        """The most probable of the labels."""
+        return Classes(self._category.vocab)
+
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The most probable class and the probabilities of all."""
-        best = predictions.argmax(dim=1).tolist()
-        vocab = self._category.vocab
-        return [
-            TargetPrediction(vocab[k], row[k], dict(zip(vocab, row, strict=True)))
-            for k, row in zip(best, predictions.tolist(), strict=True)
-        ]
+        return self.value_decoder.decode(predictions.numpy(force=True), ())
 
     def class_targets(self, targets: torch.Tensor) -> torch.Tensor:
         """The one class of each row, `(B, K)` bool."""
@@ -188,16 +189,14 @@ class MultiLabelClassify(Head):
         """Probability of each class, `(B, K)`; they need not sum to one."""
         return outputs.float().sigmoid()
 
+    @property
+    def value_decoder(self) -> Labels:
+        """The labels above the threshold."""
+        return Labels(self._categories.vocab, self.threshold)
+
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """Labels above the threshold; the probability is that of the whole answer if classes were independent."""
-        vocab = self._categories.vocab
-        answers = []
-        for row in predictions:
-            given = row >= self.threshold
-            labels: list[Any] = [label for label, there in zip(vocab, given.tolist(), strict=True) if there]
-            sure = float(torch.where(given, row, 1 - row).prod())
-            answers.append(TargetPrediction(labels, sure, dict(zip(vocab, row.tolist(), strict=True))))
-        return answers
+        return self.value_decoder.decode(predictions.numpy(force=True), ())
 
     def class_targets(self, targets: torch.Tensor) -> torch.Tensor:
         """The labels of each row, `(B, K)` bool."""

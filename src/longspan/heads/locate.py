@@ -12,8 +12,9 @@ from longspan.columns import Keypoints
 from longspan.columns.base import Column
 from longspan.errors import ConfigError
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
-from longspan.heads.point_predictions import decode_points, measure_points, points_before_augmentation
+from longspan.heads.point_predictions import measure_points, points_before_augmentation
 from longspan.models import FeatureShapes
+from longspan.portable.decoders import Points
 from longspan.vision import AugmentParams
 
 __all__ = ["Locate"]
@@ -97,9 +98,14 @@ class Locate(Head):
         """Places in the images before augmentation; where they were mirrored, pairs have their own names again."""
         return points_before_augmentation(predictions, augment_params, self._keypoints)
 
+    @property
+    def value_decoder(self) -> Points:
+        """The places by name."""
+        return Points(self._keypoints.names)
+
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The place of every point."""
-        return decode_points(predictions, self._keypoints)
+        return self.value_decoder.decode(predictions.numpy(force=True), ())
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Normalised mean error over rows, and the fraction of correct keypoints over points."""

@@ -6,10 +6,9 @@ import torch
 
 from longspan.columns import Keypoints
 from longspan.columns.keypoints import is_mirrored
-from longspan.heads.base import TargetPrediction
 from longspan.vision import AugmentParams
 
-__all__ = ["decode_points", "measure_points", "points_before_augmentation"]
+__all__ = ["measure_points", "points_before_augmentation"]
 
 # B rows, K points
 
@@ -25,11 +24,6 @@ def points_before_augmentation(
     back = back.to(predictions.dtype)
     mirrored = is_mirrored(augment_params)[:, None, None]
     return torch.where(mirrored, back[:, column.mirrored_order], back)
-
-
-def decode_points(predictions: torch.Tensor, column: Keypoints) -> list[TargetPrediction]:
-    """The place of every point, by its name."""
-    return [TargetPrediction(dict(zip(column.names, row, strict=True))) for row in predictions.tolist()]
 
 
 def measure_points(predictions: torch.Tensor, targets: torch.Tensor, pck_extent: float) -> dict[str, float]:

@@ -15,6 +15,7 @@ from longspan.columns.base import Column
 from longspan.errors import ConfigError
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, check_layers, perceptron, vector_fault
 from longspan.models import FeatureShapes
+from longspan.portable.decoders import Quantity
 
 __all__ = ["Regress"]
 
@@ -128,9 +129,14 @@ class Regress(Head):
         values = outputs.float().squeeze(1) * std + mean
         return values.sign() * values.abs().expm1() if self.scale == "log" else values
 
+    @property
+    def value_decoder(self) -> Quantity:
+        """The quantity as it is."""
+        return Quantity()
+
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The quantity."""
-        return [TargetPrediction(value) for value in predictions.tolist()]
+        return self.value_decoder.decode(predictions.numpy(force=True), ())
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """Mean absolute and root mean squared error in the unit; with two rows or more the fraction explained."""

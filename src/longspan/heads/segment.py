@@ -21,6 +21,7 @@ from longspan.nn.deeplab import DeepLabHead
 from longspan.nn.fcn import FCNDecoder, fcn_head
 from longspan.nn.single_scale_decoder import OneMapDecoder
 from longspan.nn.unet import UNetDecoder
+from longspan.portable.mask_decoder import ClassMask
 from longspan.vision import AugmentParams, ResizeTransform
 from longspan.vision.augment_params import warp_images
 from longspan.vision.smooth_masks import classes_in_source
@@ -194,6 +195,11 @@ class Segment(Head):
             classes_in_source(each.clamp_min(torch.finfo(torch.float32).tiny).log(), transform, IGNORED)
             for each, transform in zip(predictions.float().cpu(), transforms, strict=True)
         ]
+
+    @property
+    def value_decoder(self) -> ClassMask:
+        """The class of every pixel of the original image."""
+        return ClassMask()
 
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The mask: class numbers `(H, W)` uint8."""

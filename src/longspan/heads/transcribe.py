@@ -16,6 +16,7 @@ from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction, che
 from longspan.heads.ctc import BLANK, beam_search, best_paths, pad_texts, steps_needed, text_losses
 from longspan.metrics.edit_distance import edit_counts, edit_distance
 from longspan.models import FeatureShapes
+from longspan.portable.text_decoder import CTCText
 
 __all__ = ["Transcribe"]
 
@@ -123,6 +124,11 @@ class Transcribe(Head):
             missing = part.new_zeros(len(part), longest - part.shape[1], part.shape[2])
             padded.append(torch.cat([part, missing + _certain_blank(part)], dim=1))
         return torch.cat(padded)
+
+    @property
+    def value_decoder(self) -> CTCText:
+        """The likeliest text."""
+        return CTCText(self._text.to_json(), self.beam)
 
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The text and the probability of it as a whole, over all paths that spell it."""

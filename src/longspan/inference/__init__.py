@@ -8,10 +8,10 @@ from longspan.inference.estimators.boosted import BoostedTrees
 from longspan.inference.estimators.linear_text import LinearText
 from longspan.inference.estimators.phrase_translator import PhraseTranslator
 from longspan.inference.load import load
-from longspan.inference.prediction import Prediction, predictions_to_frame
 from longspan.inference.predictor import Predictor
 from longspan.inference.tiling.sliding_windows import slide
 from longspan.inference.transcripts import Transcript, transcribe
+from longspan.portable.prediction import Prediction, predictions_to_frame
 
 __all__ = [
     "BoostedTrees",

@@ -11,7 +11,7 @@ from longspan.data.readers.open_path import open_path
 from longspan.data.readers.readers import head_of_table
 from longspan.errors import DataError
 from longspan.heads import Head
-from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
+from longspan.portable.unfamiliar_rows import warn_of_unfamiliar
 
 __all__ = ["labelled_rows"]
 

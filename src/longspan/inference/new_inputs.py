@@ -15,12 +15,12 @@ from longspan.data import Samples, Table, encode_rows
 from longspan.data.batches.build import store_of
 from longspan.data.batches.context import context_for
 from longspan.data.batches.truncation import truncation_of, truncation_words
-from longspan.errors import ConfigError, DataError, Fault, data_error, unknown_name
+from longspan.errors import DataError, Fault, data_error
 from longspan.heads import Head
-from longspan.inference.predictions import image_in, path_of
+from longspan.portable.new_values import encode_values, image_in, path_of, with_inputs
 from longspan.vision import ResizeTransform
 
-__all__ = ["ReadInputs", "column_of", "encode_targets", "read_inputs", "with_inputs"]
+__all__ = ["ReadInputs", "column_of", "encode_targets", "read_inputs"]
 
 
 class ReadInputs(NamedTuple):
@@ -72,20 +72,6 @@ def encode_targets(table: Table, inputs: Mapping[str, Column], heads: Mapping[st
     return samples
 
 
-def with_inputs(table: Table, inputs: Mapping[str, Column]) -> Table:
-    """The table with the inputs that are made of several of its columns.
-
-    Raises:
-        UnknownNameError: it lacks an input.
-        DataError: it lacks a column that an input is made of.
-    """
-    for name, column in inputs.items():
-        if column.sources:
-            table = table.with_column(name, column)
-        table.column(name)
-    return table
-
-
 def column_of(head: Head) -> Column:
     """The fitted column of a head."""
     assert head.column is not None
@@ -93,28 +79,15 @@ def column_of(head: Head) -> Column:
 
 
 def _encode(values: Sequence[Any], inputs: Mapping[str, Column]) -> tuple[Samples, list[Fault]]:
-    stores, faults = {}, []
+    read, stores = encode_values(values, inputs), {}
     for name, column in inputs.items():
-        encoded: list[np.ndarray] = []
-        given: list[Any] = []
-        for i, value in enumerate(values):
-            if isinstance(value, dict) and (name in value or not column.sources):
-                if name not in value:
-                    raise unknown_name("input", name, value)
-                value = value[name]
-            elif len(inputs) > 1 and not isinstance(value, dict):
-                raise ConfigError(f"This model reads {sorted(inputs)}: give each sample as a dict of them.")
-            given.append(value)
-            try:
-                encoded.append(column.encode_input(value))
-            except ValueError as error:
-                faults.append(Fault(path_of(value) or f"sample {i}", str(error)))
+        encoded, given = read.encoded[name], read.given[name]
         stores[name] = store_of(column, encoded)
         if column.ragged and len(encoded) == len(given):
-            read = [(v, len(e)) for v, e in zip(given, encoded, strict=True) if isinstance(v, str)]
+            texts = [(v, len(e)) for v, e in zip(given, encoded, strict=True) if isinstance(v, str)]
             words = truncation_words(
-                name, column, pl.Series([v for v, _ in read], dtype=pl.String), [n for _, n in read], "values"
+                name, column, pl.Series([v for v, _ in texts], dtype=pl.String), [n for _, n in texts], "values"
             )
             if words:
                 warnings.warn(words, stacklevel=4)
-    return Samples(stores, {}), faults
+    return Samples(stores, {}), read.faults

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -12,10 +11,10 @@ import torch
 from longspan.columns import Column
 from longspan.data import Table
 from longspan.heads import Head, TargetPrediction
-from longspan.inference.prediction import Prediction
+from longspan.portable.prediction import Prediction
 from longspan.vision import ResizeTransform
 
-__all__ = ["Predictions", "image_in", "path_of"]
+__all__ = ["Predictions"]
 
 
 @final
@@ -73,13 +72,3 @@ def _in_source(
         return prediction
     value = column.to_source(prediction.value, transform)
     return TargetPrediction(value, prediction.probability, prediction.probabilities)
-
-
-def image_in(value: Any, name: str) -> Any:
-    """The image of a sample: the sample itself, or its value by name."""
-    return value[name] if isinstance(value, dict) else value
-
-
-def path_of(value: Any) -> str | None:
-    """The path of a sample that is a file."""
-    return str(value) if isinstance(value, str | Path) else None

@@ -24,7 +24,7 @@ from longspan.inference.known_rows import ROW_PARTS, PartMetrics, describe_known
 from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
 from longspan.inference.network import Network, eval_view, place
-from longspan.inference.new_inputs import ReadInputs, column_of, encode_targets, read_inputs, with_inputs
+from longspan.inference.new_inputs import ReadInputs, column_of, encode_targets, read_inputs
 from longspan.inference.precision import Precision, pick_device, pick_dtype
 from longspan.inference.predictions import Predictions
 from longspan.inference.scores import Scores, predict_rows, score_rows
@@ -34,6 +34,7 @@ from longspan.metrics.per_class import ClassMetrics
 from longspan.models import Backbone
 from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
+from longspan.portable.new_values import with_inputs
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
 from longspan.vision import Augment

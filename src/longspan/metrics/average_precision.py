@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from longspan.extras import require_extra
+from longspan.lazy_torch import torch
 from longspan.vision.annotation_values import entries_of, label_of
 from longspan.vision.instance_encoding import boxes_in, masks_in
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from longspan.errors import ConfigError
+from longspan.lazy_torch import torch
 
 __all__ = ["IGNORED", "class_counts", "confusion", "intersection_over_union", "median_frequency_weights"]
 

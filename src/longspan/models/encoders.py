@@ -39,7 +39,7 @@ class VectorEncoder(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """`(B,)` or `(B, numbers)` float, or `(B,)` or `(B, categories)` int64, to `(B, 64)`."""
-        columns = values.reshape(len(values), -1)
+        columns = values.reshape(values.shape[0], -1)
         parts = [columns] if self.num_numbers else []
         parts += [embed(columns[:, place]) for place, embed in enumerate(self.embeddings)]
         return self.layers(torch.cat(parts, dim=1))

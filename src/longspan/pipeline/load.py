@@ -45,9 +45,11 @@ def load(
 
     Raises:
         ModelFileError: cut short, damaged, not ours, from a newer longspan, or in need of `model` or `functions`.
-        ConfigError: `model` for a pipeline, or `functions` for anything else.
+        ConfigError: an exported model, `model` for a pipeline, or `functions` for anything else.
     """
     path = Path(path)
+    if path.suffix.lower() == ".onnx":
+        raise ConfigError(f"{path} is an exported model: OnnxModel.load({str(path)!r}) loads it.")
     tensors, described = read_tensors(path)
     arrays = {TREES_FORMAT["format"]: BoostedTrees, LINEAR_TEXT_FORMAT["format"]: LinearText,
               PHRASES_FORMAT["format"]: PhraseTranslator}  # fmt: skip

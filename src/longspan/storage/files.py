@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from longspan.errors import ModelFileError
+from longspan.lazy_torch import torch
 from longspan.storage.file_signatures import MAX_HEADER_BYTES, PICKLE_ENDINGS, check_model_file
 from longspan.storage.plain_json import parse_json
 
@@ -48,6 +46,9 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], values: Mappi
     Raises:
         ModelFileError: the file cannot be written, or its name promises a pickle.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
     if path.suffix.lower() in PICKLE_ENDINGS:
         raise ModelFileError(f"{path} would be a pickle by its name; models are saved as .safetensors.")
     text = json.dumps(plain(values), allow_nan=False)
@@ -98,6 +99,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises:
         ModelFileError: no such file, cut short, damaged, or not one of ours.
     """
+    from safetensors import SafetensorError, safe_open
+
     try:
         check_model_file(path)
         with safe_open(path, framework="pt") as file:

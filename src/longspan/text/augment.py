@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self, final
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self, final
 
 from longspan.errors import ConfigError, check_names
+from longspan.lazy_torch import torch
 from longspan.randomness import uniform
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["TextAugment", "TextParams", "augment_tokens"]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, final
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, final
 
 from longspan.errors import ConfigError, check_names
+from longspan.lazy_torch import torch
 from longspan.randomness import uniform
 from longspan.vision.augment_params import AugmentParams, Fill, Geometry, affine_matrices
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Augment"]
 

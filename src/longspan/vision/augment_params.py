@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, final
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, Literal, final
 
 from longspan.errors import ConfigError, ShapeError
+from longspan.lazy_torch import functional as F
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["AugmentParams", "Fill", "Geometry", "affine_matrices", "warp_images", "warp_masks", "warp_points"]
 

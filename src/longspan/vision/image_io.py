@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PILImage
+
+from longspan.lazy_torch import is_tensor
 
 __all__ = [
     "MAX_PIXELS",
@@ -54,7 +55,7 @@ def open_image(value: Any) -> PILImage.Image:
     """
     if isinstance(value, PILImage.Image):
         return value
-    if isinstance(value, torch.Tensor):
+    if is_tensor(value):
         value = value.cpu().numpy()
     if isinstance(value, np.ndarray):
         if value.dtype != np.uint8 or value.ndim not in (2, 3) or value.shape[2:] not in ((), (1,), (3,), (4,)):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import ExifTags, ImageOps
-from PIL import Image as PILImage
 
+from longspan.lazy_torch import is_tensor
 from longspan.vision.image_io import one_at_a_time, open_image
 
 __all__ = ["JPEG", "palette_of", "read_stored"]
@@ -27,7 +26,7 @@ def read_stored(value: Any) -> np.ndarray:
     Raises:
         ValueError: it is not a mask, with the reason; JPEG files are refused, whatever their name says.
     """
-    if isinstance(value, torch.Tensor):
+    if is_tensor(value):
         value = value.cpu().numpy()
     if isinstance(value, np.ndarray):
         plain = value[..., 0] if value.ndim == 3 and value.shape[-1] == 1 else value
@@ -67,7 +66,7 @@ def palette_of(value: Any) -> np.ndarray | None:
     Raises:
         ValueError: the file cannot be opened.
     """
-    if not isinstance(value, PILImage.Image) and isinstance(value, np.ndarray | torch.Tensor):
+    if isinstance(value, np.ndarray) or is_tensor(value):
         return None
     image = open_image(value)
     try:

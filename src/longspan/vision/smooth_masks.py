@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
+from longspan.lazy_torch import torch
 from longspan.vision.resize_transform import ResizeTransform
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["classes_in_source"]
 
@@ -15,30 +19,41 @@ _AT_A_TIME = 1 << 24
 """Interpolated logits in memory together."""
 
 
-def classes_in_source(logits: Tensor, transform: ResizeTransform, fill: int) -> npt.NDArray[np.uint8]:
+def classes_in_source(logits: Tensor | np.ndarray, transform: ResizeTransform, fill: int) -> npt.NDArray[np.uint8]:
     """The class of every pixel of the source `(h, w)`, from logits `(K, H, W)` of the frame; `fill` where it was cut.
 
     Logits are interpolated bilinearly at the centres of the source's pixels; padding around the image has no say. The
     nearest pixel's class instead would leave steps as large as the image was scaled down. Log-probabilities do as well:
-    they differ from logits by a number that is the same for all classes.
+    they differ from logits by a number that is the same for all classes. An array is interpolated by numpy, as PyTorch
+    does it.
     """
-    shown_x, left, right, weight_x = _between(transform, 0)
-    shown_y, top, bottom, weight_y = _between(transform, 1)
+    shown_x, *across = _between(transform, 0)
+    shown_y, *down = _between(transform, 1)
+    lerp: Any = _lerp
+    if not isinstance(logits, np.ndarray):
+        logits, lerp = logits.float(), torch.lerp
+        across, down = map(torch.from_numpy, across), map(torch.from_numpy, down)
+    (left, right, weight_x), (top, bottom, weight_y) = across, down
     (height, width), classes = transform.source_px, logits.shape[0]
-    logits = logits.float()
     found = np.full((height, width), fill, np.uint8)
     lines = max(1, _AT_A_TIME // max(1, classes * width))
     for start in range(0, height, lines):
         some = slice(start, start + lines)
-        rows = torch.lerp(logits[:, top[some]], logits[:, bottom[some]], weight_y[some][None, :, None])
-        values = torch.lerp(rows[:, :, left], rows[:, :, right], weight_x[None, None, :])
-        found[some] = values.argmax(dim=0).to(torch.uint8).numpy()
+        rows = lerp(logits[:, top[some]], logits[:, bottom[some]], weight_y[some][None, :, None])
+        values = lerp(rows[:, :, left], rows[:, :, right], weight_x[None, None, :])
+        found[some] = np.asarray(values.argmax(0)).astype(np.uint8)
     found[~shown_y] = fill
     found[:, ~shown_x] = fill
     return found
 
 
-def _between(transform: ResizeTransform, axis: int) -> tuple[np.ndarray, Tensor, Tensor, Tensor]:
+def _lerp(start: np.ndarray, end: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """As `torch.lerp`, which is exact at both ends."""
+    step = end - start
+    return np.where(weight < 0.5, start + weight * step, end - step * (1 - weight))
+
+
+def _between(transform: ResizeTransform, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For each source pixel along x (0) or y (1): whether the frame shows it, two frame pixels, the second's weight."""
     count, size = transform.source_px[1 - axis], transform.size_px[1 - axis]
     corners = np.zeros((2, 2))
@@ -52,4 +67,4 @@ def _between(transform: ResizeTransform, axis: int) -> tuple[np.ndarray, Tensor,
     places = np.clip(centres - 0.5, low, high)
     left = np.floor(places).astype(np.int64)
     right = np.minimum(left + 1, int(high))
-    return shown, torch.from_numpy(left), torch.from_numpy(right), torch.from_numpy((places - left).astype(np.float32))
+    return shown, left, right, (places - left).astype(np.float32)

@@ -80,8 +80,8 @@ def evaluate(
     from longspan.cli.sources import image_column, read_source
     from longspan.inference import BoostedTrees, LinearText, PhraseTranslator, Predictor
     from longspan.inference.known_rows import PartMetrics
-    from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
     from longspan.pipeline import Pipeline
+    from longspan.portable.unfamiliar_rows import warn_of_unfamiliar
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):

@@ -22,10 +22,11 @@ from longspan.cli.text_inputs import new_texts, reads_texts
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
-    from longspan.inference import Conformal, Ensemble, Prediction, Predictor
+    from longspan.inference import Conformal, Ensemble, Predictor
     from longspan.pipeline import Pipeline
+    from longspan.portable import OnnxModel, Prediction
 
-__all__ = ["predict"]
+__all__ = ["files_of", "predict"]
 
 _SHOWN_CHARACTERS = 70  # of a text, beside its prediction
 _LONGEST_NAME = 255
@@ -96,7 +97,11 @@ def predict(
     """
     if views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}.")
-    check_model(model, device)
+    exported = model.lower().endswith(".onnx")
+    if exported:
+        _check_exported(views=views, tiles=tiles, calibrate=calibrate, device=device)
+    else:
+        check_model(model, device)
     if calibrate is not None:
         check_source(calibrate)
         if not 0 < coverage < 1:
@@ -104,24 +109,21 @@ def predict(
     if score is not None and not 0 <= score <= 1:
         raise ConfigError(f"--score must be at least 0 and at most 1, got {score}.")
     given = files
-    files = [path for file in files for path in _files_of(file)]
+    files = [path for file in files for path in files_of(file)]
     places = AnswerFiles(
         images=tuple(files), out=out, format=format or format_of(out), target=target, draw=draw, force=force,
         probabilities=probabilities,
     )  # fmt: skip
 
-    from longspan.inference import BoostedTrees, LinearText, PhraseTranslator
-    from longspan.systems.function_registry import load_with_functions
-
     with interruptible(lambda: "No half-written file is left behind."):
-        network = load_with_functions(model, device=device)
-        if isinstance(network, BoostedTrees) or reads_a_table(network):
+        network, kind = _load_exported(model) if exported else _load(model, device)
+        if kind == "table":
             calibrated = [] if calibrate is None else calibrated_on(network, calibrate, coverage)
             _predict_table(network, files, places, calibrated, as_json=as_json)
             return
         if calibrate is not None:
             raise ConfigError("--calibrate is for models that read tables.")
-        if isinstance(network, LinearText | PhraseTranslator) or reads_texts(network):
+        if kind == "texts":
             _predict_texts(network, given, places, as_json=as_json)
             return
         located = located_answers(network)
@@ -142,7 +144,34 @@ def predict(
         print(sentence)
 
 
-def _files_of(path: str) -> list[str]:
+def _load(path: str, device: str) -> tuple[Any, str]:
+    """A saved model, and what it reads: "table", "texts" or "files"."""
+    from longspan.inference import BoostedTrees, LinearText, PhraseTranslator
+    from longspan.systems.function_registry import load_with_functions
+
+    model = load_with_functions(path, device=device)
+    if isinstance(model, BoostedTrees) or reads_a_table(model):
+        return model, "table"
+    return model, "texts" if isinstance(model, LinearText | PhraseTranslator) or reads_texts(model) else "files"
+
+
+def _load_exported(path: str) -> tuple[OnnxModel, str]:
+    """An exported model, and what it reads. Nothing here imports PyTorch."""
+    from longspan.portable import OnnxModel
+
+    model = OnnxModel.load(path)
+    return model, "table" if reads_a_table(model) else "texts" if reads_texts(model) else "files"
+
+
+def _check_exported(*, views: int, tiles: bool, calibrate: str | None, device: str) -> None:
+    """ConfigError for options that need PyTorch."""
+    given = {"--views": views > 1, "--tiles": tiles, "--calibrate": calibrate is not None}
+    given["--device"] = device not in ("auto", "cpu")
+    if wrong := [option for option, there in given.items() if there]:
+        raise ConfigError(f"{', '.join(wrong)}: not for exported models. Use the .safetensors file.")
+
+
+def files_of(path: str) -> list[str]:
     """The file itself; of a folder the images and recordings in it and below, hidden ones left out."""
     from longspan.audio.audio_io import AUDIO_ENDINGS
     from longspan.data.annotations.files import IMAGE_ENDINGS, UNREAD_ENDINGS, is_hidden
@@ -168,8 +197,8 @@ def _predict_table(
     model: Any, files: Sequence[str], places: AnswerFiles, calibrated: Sequence[Conformal], *, as_json: bool
 ) -> None:
     """Predictions for every row of a table: printed, or written beside the row."""
-    from longspan.inference import predictions_to_frame
-    from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
+    from longspan.portable import predictions_to_frame
+    from longspan.portable.unfamiliar_rows import warn_of_unfamiliar
 
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of a table are csv or json.")
@@ -204,7 +233,7 @@ def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_
     """Predictions for texts as they come: printed line by line, or written beside them."""
     import polars as pl
 
-    from longspan.inference import predictions_to_frame
+    from longspan.portable import predictions_to_frame
 
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of texts are csv or json.")
@@ -243,28 +272,31 @@ def _cell(value: Any) -> str:
 
 
 def _predict_all(
-    model: Predictor | Ensemble | Pipeline, files: Sequence[str], views: int, tiles: bool
+    model: Predictor | Ensemble | Pipeline | OnnxModel, files: Sequence[str], views: int, tiles: bool
 ) -> list[Prediction]:
     """Predictions in order, some files at a time; DataError with every file that cannot be read."""
-    from longspan.inference import Predictor
-    from longspan.pipeline import Pipeline
+    from longspan.portable import OnnxModel
 
-    if tiles and not isinstance(model, Predictor):
-        raise ConfigError("--tiles is for single networks; this model is an ensemble or a pipeline.")
-    if isinstance(model, Pipeline):
-        if views > 1:
-            raise ConfigError("--views is for single networks; this model is a pipeline.")
-        return model.predict(list(files))
     batch_size = batch_size_for(model)
+    if isinstance(model, OnnxModel):
+        options: dict[str, Any] = {}
+    else:
+        from longspan.inference import Predictor
+        from longspan.pipeline import Pipeline
+
+        if tiles and not isinstance(model, Predictor):
+            raise ConfigError("--tiles is for single networks; this model is an ensemble or a pipeline.")
+        if isinstance(model, Pipeline):
+            if views > 1:
+                raise ConfigError("--views is for single networks; this model is a pipeline.")
+            return model.predict(list(files))
+        options = {"views": views, "tiles": tiles} if isinstance(model, Predictor) else {"views": views}
     predictions: list[Prediction] = []
     faults: list[Fault] = []
     for first in range(0, len(files), _AT_A_TIME):
         try:
             some = list(files[first : first + _AT_A_TIME])
-            if isinstance(model, Predictor):
-                predictions += model.predict(some, views=views, tiles=tiles, batch_size=batch_size)
-            else:
-                predictions += model.predict(some, views=views, batch_size=batch_size)
+            predictions += model.predict(some, batch_size=batch_size, **options)
         except DataError as error:
             faults += error.faults
             if not error.faults:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from longspan.columns import Column
 from longspan.columns.augmentation import Augmentation, DrawnParams
 from longspan.errors import ConfigError, unknown_name
+from longspan.lazy_torch import torch
 from longspan.vision.augment import Augment
 
 __all__ = ["augment_from_json", "augment_to_json", "augmentation_by_input", "epoch_augment_params"]

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from longspan.columns import Column
 from longspan.data.batches.cache_file import CacheFile, NoRoomError
@@ -15,6 +14,7 @@ from longspan.data.batches.encoder import Encoder
 from longspan.data.batches.store import RaggedStore, RowStore, Store, StreamedStore
 from longspan.data.table_view import TableView
 from longspan.errors import Fault
+from longspan.lazy_torch import torch
 
 __all__ = ["build_store", "store_of"]
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from longspan.errors import ConfigError
+from longspan.lazy_torch import torch
 from longspan.randomness import permutation, uniform
 
 __all__ = ["check_batch_size", "draw_by_weight", "draw_numbers", "epoch_order", "split_evenly"]

@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
 from longspan.columns.ragged import Ragged
 from longspan.data.batches.samples import Samples
 from longspan.errors import ModelFileError
+from longspan.lazy_torch import torch
 
 __all__ = ["hash_rows", "hashes_from_json", "hashes_to_json", "known_rows"]
 

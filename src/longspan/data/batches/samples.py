@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
-import torch
 
 from longspan.columns import Column
 from longspan.columns.augmentation import DrawnParams
@@ -21,6 +20,7 @@ from longspan.data.batches.order import split_evenly
 from longspan.data.batches.store import RowStore
 from longspan.data.table_view import TableView
 from longspan.errors import Fault
+from longspan.lazy_torch import torch
 
 __all__ = ["Batch", "Samples", "encode_rows"]
 

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from typing import Any, final
 
 import numpy as np
-import torch
 
 from longspan.columns.ragged import Ragged, take_rows
 from longspan.data.batches.encoder import Encoder
 from longspan.errors import DataError, Fault
+from longspan.lazy_torch import torch
 
 __all__ = ["RaggedStore", "RowStore", "Store", "StreamedStore"]
 

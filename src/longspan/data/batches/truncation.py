@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-import torch
 
 from longspan.columns import Column
 from longspan.data.batches.store import RowStore
 from longspan.data.table_view import TableView
+from longspan.lazy_torch import torch
 
 __all__ = ["truncation_of", "truncation_words"]
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 
 from longspan.columns import Column
 from longspan.data.batches.store import RowStore
@@ -29,6 +28,7 @@ from longspan.data.leakage.near_texts import alike_texts
 from longspan.data.leakage.target_leakage import target_leaks
 from longspan.data.table_view import SplitView, TableView
 from longspan.errors import LeakError
+from longspan.lazy_torch import torch
 
 __all__ = ["Compared", "Leak", "Leaks", "compared", "find_leaks", "parts_of"]
 

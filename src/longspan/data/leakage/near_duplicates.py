@@ -21,12 +21,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal, Protocol, final
+from typing import TYPE_CHECKING, Any, Literal, Protocol, final
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+
+from longspan.lazy_torch import functional as F
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ImageStore", "Kind", "NearDuplicates", "alike_images"]
 

@@ -6,16 +6,18 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from longspan.columns import Column
 from longspan.columns.ragged import Ragged
 from longspan.data.batches.store import RowStore
 from longspan.data.leakage.near_duplicates import NearDuplicates
+from longspan.lazy_torch import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["FingerprintStore"]
 

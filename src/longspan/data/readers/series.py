@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from PIL import Image as PILImage
 
 from longspan.columns import Column
 from longspan.data.readers.csv_lines import RowLines, name_row
 from longspan.errors import DataError, Fault, data_error
+from longspan.lazy_torch import is_tensor
 from longspan.storage.plain_json import parse_json
 
 __all__ = ["cells_of", "images_in_structs", "lists_in_text", "missing_nan", "series_of"]
@@ -34,13 +34,13 @@ def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndar
     """
     if not column.in_files:
         return series_of(name, values), None
-    if isinstance(values, np.ndarray | torch.Tensor) and values.ndim != 1:
+    if (isinstance(values, np.ndarray) or is_tensor(values)) and values.ndim != 1:
         pixels = np.asarray(values)
         if column.encodes_pixels or column.context_kind:
             _check_pixels(name, pixels)
         return pl.Series(name, np.arange(len(pixels), dtype=np.int64)), pixels
     images = list(values)
-    in_memory = [isinstance(value, np.ndarray | torch.Tensor | PILImage.Image) for value in images]
+    in_memory = [isinstance(value, np.ndarray | PILImage.Image) or is_tensor(value) for value in images]
     if not any(in_memory):
         return series_of(name, images), None
     given = [np.asarray(value) for value, there in zip(images, in_memory, strict=True) if there]

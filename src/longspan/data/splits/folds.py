@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from longspan.data.splits.column_values import class_ids, class_of, present_values, values_of
 from longspan.data.table_view import TableView
 from longspan.errors import SplitError
+from longspan.lazy_torch import torch
 from longspan.randomness import uniform
 
 __all__ = ["fold_numbers"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from longspan.data.splits.column_values import class_ids
 from longspan.data.splits.split_sizes import counts_of
 from longspan.errors import SplitError
+from longspan.lazy_torch import torch
 from longspan.randomness import uniform
 
 __all__ = ["split_by_group"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from longspan.data.splits.column_values import check_known, class_ids, class_of, values_of
 from longspan.data.splits.split_sizes import counts_of
 from longspan.data.table_view import TableView
 from longspan.errors import SplitError
+from longspan.lazy_torch import torch
 from longspan.randomness import uniform
 
 __all__ = ["split_at_random", "strata_columns"]

@@ -14,7 +14,7 @@ from longspan.columns import Column, column_from_json
 from longspan.data import Table
 from longspan.errors import Fault, ModelFileError, data_error
 from longspan.heads import Head
-from longspan.inference.prediction import Prediction
+from longspan.portable.prediction import Prediction
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
 

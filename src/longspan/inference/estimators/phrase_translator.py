@@ -14,8 +14,8 @@ from longspan.data import Table
 from longspan.heads import Head, TargetPrediction, head_for
 from longspan.inference.estimators.estimator_files import new_texts, read_columns, reading_estimator, write_estimator
 from longspan.inference.labelled_rows import labelled_rows
-from longspan.inference.prediction import Prediction
 from longspan.metrics.translation import bleu, chrf
+from longspan.portable.prediction import Prediction
 from longspan.text.ngrams import NGramModel
 from longspan.text.translation import (
     DecoderWeights,

@@ -10,10 +10,10 @@ from longspan.columns import Mask
 from longspan.data import Table
 from longspan.data.batches.context import context_for
 from longspan.errors import ConfigError, Fault, data_error
-from longspan.inference.prediction import Prediction
-from longspan.inference.predictions import image_in, path_of
 from longspan.inference.source import autocast
 from longspan.inference.tiling.tiles import segment_tiled
+from longspan.portable.new_values import image_in, path_of
+from longspan.portable.prediction import Prediction
 
 if TYPE_CHECKING:
     from longspan.inference.predictor import Predictor

@@ -126,7 +126,7 @@ class FTTransformer(Backbone):
         numbers, classes = split_features(features, self.spec)
         if self.training:
             classes = mask_labels(classes, self.mask)
-        tokens = [self.row_token.expand(len(features), 1, -1)]
+        tokens = [self.row_token.expand(features.shape[0], 1, -1)]
         if self.numbers is not None:
             tokens.append(self.numbers(numbers))
         if self.category_bias is not None:

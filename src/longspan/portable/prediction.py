@@ -12,7 +12,7 @@ import polars as pl
 
 from longspan.columns import Column
 from longspan.errors import ConfigError, DataError, unknown_name
-from longspan.heads import TargetPrediction
+from longspan.portable.target_prediction import TargetPrediction
 from longspan.storage.file_names import readable_name
 from longspan.vision.image_io import read_pixels
 

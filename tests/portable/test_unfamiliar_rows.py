@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 import longspan as ls
-from longspan.inference.unfamiliar_rows import warn_of_unfamiliar
+from longspan.portable.unfamiliar_rows import warn_of_unfamiliar
 
 ROWS = {"kg": [50.0, 60.0, 70.0, 80.0] * 10, "sex": ["f", "m", "f", "m"] * 10, "y": ["a", "b", "a", "b"] * 10}
 

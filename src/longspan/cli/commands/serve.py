@@ -1,0 +1,86 @@
+"""`longspan serve`: saved models behind an address, with a web page for each."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from longspan.cli import options as told
+from longspan.cli.options import Opt
+from longspan.cli.shell import label
+from longspan.errors import ConfigError
+
+__all__ = ["serve"]
+
+
+def serve(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL...", help="Model files, .safetensors or .onnx; NAME=FILE gives a name."),
+    ] = None,
+    demo: Annotated[
+        bool, Opt("--demo", help="Serve the quickstart's model; it is trained first if it is not there.")
+    ] = False,
+    host: Annotated[str, Opt(metavar="ADDRESS", help="0.0.0.0 to be reached from other machines.")] = "127.0.0.1",
+    port: Annotated[int, Opt(metavar="N", help="Where it listens.")] = 8000,
+    processes: Annotated[int, Opt(metavar="N", help="Each holds all models; as many as there are cores at most.")] = 1,
+    key_file: Annotated[
+        str | None, Opt(metavar="FILE", help="Keys, one in each line; clients send Authorization: Bearer KEY.")
+    ] = None,
+    max_body_mb: Annotated[float, Opt(metavar="X", help="Largest body of a request.")] = 20,
+    max_pixels: Annotated[int, Opt(metavar="N", help="Largest image.")] = 50_000_000,
+    max_seconds: Annotated[float, Opt(metavar="X", help="Longest recording.")] = 60,
+    max_queue: Annotated[int, Opt(metavar="N", help="Requests that wait for one model.")] = 256,
+    max_batch: Annotated[int, Opt(metavar="N", help="Requests that are computed together.")] = 32,
+    wait_ms: Annotated[float, Opt(metavar="X", help="How long the first request of a batch waits for others.")] = 2,
+    timeout_s: Annotated[float, Opt("--timeout", metavar="SECONDS", help="Longest time to an answer.")] = 30,
+    per_minute: Annotated[int, Opt(metavar="N", help="Requests of one client in a minute; 0: any number.")] = 0,
+    memory_mb: Annotated[float, Opt(metavar="X", help="Most megabytes of all model files; 0: any.")] = 0,
+    device: told.Device = "auto",
+    check: Annotated[bool, Opt("--check", help="Load the models and check every setting, then exit.")] = False,
+) -> None:
+    """Serve models: a web page and an API for each.
+
+    POST /predict/NAME takes a file, multipart/form-data or JSON; /openapi.json says what. /models, /healthz, /readyz
+    and /metrics say how it goes. What clients send is neither stored nor logged.
+    """
+    from longspan.extras import require_extra
+    from longspan.serve.config import ServeConfig
+    from longspan.serve.keys import read_keys
+
+    require_extra("serve", "longspan serve")
+    if demo == bool(models):
+        raise ConfigError("Name model files, or give --demo.")
+    if not 1 <= port <= 65535:
+        raise ConfigError(f"--port must be between 1 and 65535, got {port}.")
+    cores = os.cpu_count() or 1
+    if not 1 <= processes <= cores:
+        raise ConfigError(f"--processes must be between 1 and {cores}, the number of cores; got {processes}.")
+    config = ServeConfig(
+        max_body_mb=max_body_mb, max_pixels=max_pixels, max_seconds=max_seconds, max_queue=max_queue,
+        max_batch=max_batch, wait_ms=wait_ms, timeout_s=timeout_s, per_minute=per_minute, memory_mb=memory_mb,
+    )  # fmt: skip
+    keys = () if key_file is None else read_keys(key_file)
+
+    from longspan.serve.app import make_app
+    from longspan.serve.demo import demo_model
+    from longspan.serve.served_model import load_served
+    from longspan.serve.server import check_port, run_server, split_name
+
+    files = [demo_model()] if demo else list(models or ())
+    # Loaded once here, so that what is wrong is told before anything listens.
+    loaded = [load_served(file, name, device=device) for name, file in map(split_name, files)]
+    app = make_app(loaded, config, keys=keys)
+    check_port(host, port)
+    for model in loaded:
+        print(label("model", f"{model.name}: {', '.join(f'{f.name} ({f.kind})' for f in model.fields[:8])}"))
+    if check:
+        print(label("checked", "everything is in order"))
+        return
+    if host not in ("127.0.0.1", "localhost", "::1") and not keys:
+        print(label("note", "anybody who reaches this machine can use these models; --key-file asks for a key"))
+    shown = "localhost" if host in ("0.0.0.0", "::") else host
+    print(label("serving", f"http://{shown}:{port}  (Ctrl+C stops)"), flush=True)
+    run_server(app, files, config, host=host, port=port, processes=processes, keys=keys, device=device)

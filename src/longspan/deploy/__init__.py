@@ -1,0 +1,5 @@
+"""Trained models made ready for use elsewhere: exported."""
+
+from longspan.deploy.export import Comparison, Exported, export
+
+__all__ = ["Comparison", "Exported", "export"]

@@ -1,0 +1,10 @@
+"""Predictions without PyTorch: what models predict, how arrays become values, and exported models in use."""
+
+from longspan.portable import mask_decoder as _masks  # noqa: F401 - registers
+from longspan.portable import text_decoder as _texts  # noqa: F401 - registers
+from longspan.portable.decoders import DECODERS, Decoder
+from longspan.portable.onnx_model import OnnxModel
+from longspan.portable.prediction import Prediction, predictions_to_frame
+from longspan.portable.target_prediction import TargetPrediction
+
+__all__ = ["DECODERS", "Decoder", "OnnxModel", "Prediction", "TargetPrediction", "predictions_to_frame"]

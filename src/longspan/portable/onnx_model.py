@@ -1,0 +1,222 @@
+"""An exported model in use: ONNX Runtime computes, columns read, decoders make values. PyTorch is not imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from longspan.columns import Column, column_from_json
+from longspan.data import Table
+from longspan.errors import ConfigError, DataError, LongspanError, ModelFileError, data_error
+from longspan.extras import require_extra
+from longspan.portable.decoders import Decoder, decoder_from_json
+from longspan.portable.new_values import EncodedValues, encode_table, encode_values, image_in, path_of, with_inputs
+from longspan.portable.prediction import Prediction
+from longspan.portable.target_prediction import TargetPrediction
+from longspan.storage.plain_json import parse_json
+from longspan.version import __version__
+from longspan.vision import ResizeTransform
+
+__all__ = ["ONNX_FORMAT", "ONNX_KEY", "OnnxModel", "output_name", "tensor_names"]
+
+ONNX_KEY = "longspan"
+"""The entry of the file's metadata that holds our JSON."""
+ONNX_FORMAT = {"format": "longspan onnx", "format_version": 1}
+"""What marks that JSON; higher versions are refused."""
+
+_MISFIT = (KeyError, TypeError, ValueError, AttributeError)
+
+
+def tensor_names(number: int, column: Column) -> tuple[str, ...]:
+    """Names in the graph of the tensors that hold the input at this position: values, and lengths of ragged ones."""
+    return (f"input_{number}", f"input_{number}_lengths") if column.ragged else (f"input_{number}",)
+
+
+def output_name(number: int) -> str:
+    """Name in the graph of the predictions of the target at this position."""
+    return f"output_{number}"
+
+
+@final
+class OnnxModel:
+    """A model that `longspan export` wrote. It predicts as the `Predictor` does that it was made of.
+
+    ONNX Runtime's sessions may be used from several threads at once, and nothing changes while it predicts.
+
+    Example:
+        model = OnnxModel.load("pets.onnx")
+        model.predict("cat.jpg").value
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        inputs: Mapping[str, Column],
+        decoders: Mapping[str, Decoder],
+        columns: Mapping[str, Column],
+        info: Mapping[str, Any],
+    ) -> None:
+        """Put the parts together; `load` does.
+
+        Args:
+            session: An `onnxruntime.InferenceSession`.
+            inputs: Fitted input columns by name, in the graph's order.
+            decoders: By target, in the graph's order.
+            columns: The fitted columns of the targets.
+            info: The other JSON values in the file.
+        """
+        self.session = session
+        self.inputs = dict(inputs)
+        self.decoders = dict(decoders)
+        self.columns = dict(columns)
+        self.info = dict(info)
+
+    def __repr__(self) -> str:
+        return f"OnnxModel({self.info.get('model')}: {', '.join(self.inputs)} -> {', '.join(self.decoders)})"
+
+    @classmethod
+    def load(cls, path: str | Path, *, threads: int | None = None) -> OnnxModel:
+        """The model in a file that `longspan export` wrote.
+
+        Args:
+            path: The file.
+            threads: That compute one batch; None: as many as there are cores.
+
+        Raises:
+            DependencyError: ONNX Runtime is not installed.
+            ModelFileError: no such file, damaged, not written by longspan, or from a newer version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ModelFileError(f"The model file {path} does not exist.")
+        require_extra("onnx", "An ONNX model")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors have no common class
+            raise ModelFileError(
+                f"{path} is damaged, not an ONNX file, or needs a newer ONNX Runtime than {onnxruntime.__version__}: "
+                f"{error!s:.300}"
+            ) from error
+        text = session.get_modelmeta().custom_metadata_map.get(ONNX_KEY)
+        if text is None:
+            raise ModelFileError(
+                f"{path} is an ONNX file, but not one that `longspan export` wrote: nothing in it says how its inputs "
+                "are read."
+            )
+        try:
+            return cls._from_json(session, parse_json(text))
+        except LongspanError as error:
+            raise ModelFileError(f"{path}: {error}") from error
+        except _MISFIT as error:
+            raise ModelFileError(f"{path}: the description in its metadata is damaged: {error!r:.300}") from error
+
+    @classmethod
+    def _from_json(cls, session: Any, described: Any) -> OnnxModel:
+        version = described["format_version"]
+        if version > ONNX_FORMAT["format_version"]:
+            raise ModelFileError(
+                f"it has format version {version}, written by longspan {described.get('library_version')}; this is "
+                f"longspan {__version__}, which reads up to {ONNX_FORMAT['format_version']}. Update longspan."
+            )
+        targets = described["targets"]
+        return cls(
+            session,
+            {name: column_from_json(fields) for name, fields in described["inputs"].items()},
+            {name: decoder_from_json(fields["decoder"]) for name, fields in targets.items()},
+            {name: column_from_json(fields["column"]) for name, fields in targets.items()},
+            described["info"],
+        )
+
+    @property
+    def located(self) -> dict[str, Column]:
+        """The columns of the targets that lie in an image."""
+        return {name: column for name, column in self.columns.items() if column.context_kind}
+
+    def predict(self, data: Any, *, batch_size: int = 64) -> Any:
+        """Predictions for one sample, several, or a table; in order. As `Predictor.predict`.
+
+        Args:
+            data: One value of the input column (a path, an array, a Pillow image), or a dict by input where there are
+                several; a list of such; or a Table with the input columns.
+            batch_size: Rows at a time.
+
+        Returns:
+            One `Prediction`, or a list of them, as many as samples.
+
+        Raises:
+            DataError: inputs that cannot be read, all of them by name.
+        """
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ConfigError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
+        image = self._image()
+        if isinstance(data, Table):
+            data = with_inputs(data, self.inputs)
+            read = encode_table(data, self.inputs)
+            values: list[Any] = [data.value(row, image or next(iter(self.inputs))) for row in range(len(data))]
+        else:
+            values = list(data) if isinstance(data, list | tuple) else [data]
+            read = encode_values(values, self.inputs)
+        if read.faults:
+            raise data_error("Nothing was predicted, because some inputs cannot be used:", read.faults)
+        transforms = [None if image is None else self.inputs[image].context_of(image_in(v, image)) for v in values]
+        predictions: list[Prediction] = []
+        for start in range(0, len(values), batch_size):
+            some = slice(start, start + batch_size)
+            predictions += self._predict_batch(read, some, values[some], transforms[some])
+        return predictions if isinstance(data, Table | list | tuple) else predictions[0]
+
+    def run(self, read: EncodedValues, rows: slice) -> dict[str, np.ndarray]:
+        """What the graph gives for some encoded rows, `(B, ...)` by target: probabilities, quantities, maps."""
+        feeds: dict[str, np.ndarray] = {}
+        for number, (name, column) in enumerate(self.inputs.items()):
+            tensors = batch_of(column, read.encoded[name][rows])
+            feeds |= dict(zip(tensor_names(number, column), tensors, strict=True))
+        known = {each.name for each in self.session.get_inputs()}  # an input that no layer reads is not in the graph
+        names = [output_name(number) for number in range(len(self.decoders))]
+        try:
+            values = self.session.run(names, {name: each for name, each in feeds.items() if name in known})
+        except Exception as error:  # ONNX Runtime's errors have no common class
+            raise DataError(f"The exported model cannot compute these inputs: {error!s:.300}") from error
+        return dict(zip(self.decoders, values, strict=True))
+
+    def _image(self) -> str | None:
+        """The input that targets lie in."""
+        kinds = {column.context_kind for column in self.located.values()}
+        return next((name for name, column in self.inputs.items() if column.kind in kinds), None)
+
+    def _predict_batch(
+        self, read: EncodedValues, rows: slice, values: Sequence[Any], transforms: Sequence[ResizeTransform | None]
+    ) -> list[Prediction]:
+        arrays = self.run(read, rows)
+        decoded = {name: decoder.decode(arrays[name], transforms) for name, decoder in self.decoders.items()}
+        predictions = []
+        for i, value in enumerate(values):
+            answers = {}
+            for name, found in decoded.items():
+                one, transform = found[i], transforms[i]
+                if transform is not None and name in self.located and not self.decoders[name].in_source:
+                    moved = self.located[name].to_source(one.value, transform)
+                    one = TargetPrediction(moved, one.probability, one.probabilities)
+                answers[name] = one
+            predictions.append(Prediction(answers, path_of(value), self.located))
+        return predictions
+
+
+def batch_of(column: Column, encoded: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Encoded values as the arrays of a batch: stacked; of a ragged column padded, and their lengths `(B,)` int64."""
+    if not column.ragged:
+        return (np.stack(encoded),)
+    lengths = np.array([len(value) for value in encoded], np.int64)
+    padded = np.full((len(encoded), int(lengths.max()), *column.shape), column.padding, column.dtype)
+    for row, value in zip(padded, encoded, strict=True):
+        row[: len(value)] = value
+    return padded, lengths

@@ -1,0 +1,1 @@
+"""Trained models behind an address: a web page and an API for each."""

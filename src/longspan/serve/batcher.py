@@ -1,0 +1,124 @@
+"""Requests that come at the same time are computed together: a queue and a thread for each model."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, final
+
+from longspan.errors import LongspanError
+from longspan.serve.problem import Problem
+
+__all__ = ["Batcher"]
+
+
+@final
+class Batcher:
+    """Puts single values together into batches, and hands each caller the prediction of its own value.
+
+    A batch is computed as soon as it is full, or as the first of its values has waited for `wait_ms`. While one batch
+    is computed others wait, so under load batches grow by themselves. If a batch fails, its values are computed one by
+    one: a value that cannot be read is the error of one caller only.
+
+    Example:
+        >>> batcher = Batcher(lambda values: [value + 1 for value in values])
+        >>> batcher.submit(1).result(), batcher.close()
+        (2, None)
+    """
+
+    def __init__(
+        self,
+        predict: Callable[[list[Any]], Sequence[Any]],
+        *,
+        max_batch: int = 32,
+        max_queue: int = 256,
+        wait_ms: float = 2,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            predict: From values to as many predictions, in order; called from one thread.
+            max_batch: Most values of a batch.
+            max_queue: Most values that wait.
+            wait_ms: How long the first value of a batch waits for others.
+        """
+        self._predict = predict
+        self._max_batch = max_batch
+        self._wait_s = wait_ms / 1000
+        self._queue: queue.Queue[tuple[Any, Future[Any]] | None] = queue.Queue(max_queue)
+        self._closed = False
+        self.batches = 0
+        """Computed so far."""
+        self._thread = threading.Thread(target=self._run, name="longspan batches", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Values in the queue."""
+        return self._queue.qsize()
+
+    def submit(self, value: Any) -> Future[Any]:
+        """The prediction for a value, once it is there.
+
+        Raises:
+            Problem: 503, where too many wait or the server is stopping.
+        """
+        future: Future[Any] = Future()
+        if self._closed:
+            raise Problem(503, "The server is stopping. Send the request again.", retry_after_s=5)
+        try:
+            self._queue.put_nowait((value, future))
+        except queue.Full:
+            raise Problem(503, "Too many requests are waiting for this model. Try again.", retry_after_s=1) from None
+        return future
+
+    def close(self) -> None:
+        """Take no more values, compute those that wait, and end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, ends = [first], time.monotonic() + self._wait_s
+            last = False
+            while len(batch) < self._max_batch and not last:
+                try:
+                    more = self._queue.get(timeout=max(0.0, ends - time.monotonic()))
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                else:
+                    batch.append(more)
+            self._compute([(v, f) for v, f in batch if f.set_running_or_notify_cancel()])
+            if last:
+                break
+        # What came between the last look and the mark is refused, not lost.
+        while not self._queue.empty():
+            left = self._queue.get()
+            if left is not None and left[1].set_running_or_notify_cancel():
+                left[1].set_exception(Problem(503, "The server is stopping. Send the request again.", retry_after_s=5))
+
+    def _compute(self, batch: list[tuple[Any, Future[Any]]]) -> None:
+        if not batch:
+            return
+        self.batches += 1
+        try:
+            predictions = self._predict([value for value, _ in batch])
+            for (_, future), prediction in zip(batch, predictions, strict=True):
+                future.set_result(prediction)
+        except LongspanError as error:
+            if len(batch) == 1:
+                batch[0][1].set_exception(error)
+                return
+            for one in batch:
+                self._compute([one])
+        except BaseException as error:  # a caller must never wait for ever
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)

@@ -1,0 +1,48 @@
+"""The limits of a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import final
+
+from longspan.errors import ConfigError
+
+__all__ = ["ServeConfig"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServeConfig:
+    """What a server accepts, and how it puts requests together."""
+
+    max_body_mb: float = 20
+    """Largest body of a request; larger ones are refused before they are read to the end."""
+    max_pixels: int = 50_000_000
+    """Largest image, by its header, before it is decoded."""
+    max_seconds: float = 60
+    """Longest recording, by its header."""
+    max_characters: int = 20_000
+    """Longest text."""
+    max_queue: int = 256
+    """Requests that wait for one model; more are refused with 503."""
+    max_batch: int = 32
+    """Requests that are computed together."""
+    wait_ms: float = 2
+    """How long the first request of a batch waits for others while the model is idle."""
+    timeout_s: float = 30
+    """Longest time from request to answer."""
+    per_minute: int = 0
+    """Requests of one client in a minute; more are refused with 429. 0: any number."""
+    memory_mb: float = 0
+    """Files of all models together; more are refused at the start. 0: any size."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for field in fields(self):
+            value, least = (
+                getattr(self, field.name),
+                0 if field.name in ("per_minute", "memory_mb", "wait_ms") else 1e-9,
+            )
+            if not isinstance(value, int | float) or not least <= value < float("inf"):
+                at_least = "at least 0" if least == 0 else "above 0"
+                raise ConfigError(f"ServeConfig.{field.name} must be {at_least}, got {value!r}.")

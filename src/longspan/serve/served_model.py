@@ -1,0 +1,188 @@
+"""A model as a server uses it: what its inputs are, and its predictions for values that were read already."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+from longspan.columns import Column
+from longspan.errors import ConfigError
+
+__all__ = ["Field", "ServedModel", "load_served"]
+
+Kind = Literal["image", "audio", "text", "number", "category", "date"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value of a request."""
+
+    name: str
+    kind: Kind
+    values: tuple[str, ...] = ()
+    """Of a category the labels of training rows."""
+    example: Any = None
+    """Of a number its median in training rows."""
+    rate_hz: int | None = None
+    """Of sound."""
+    channel: Any = "mean"
+    """Of sound."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the page and the list of models."""
+        return {"name": self.name, "kind": self.kind, "values": list(self.values), "example": self.example}
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """As JSON schema, for OpenAPI."""
+        if self.kind in ("image", "audio"):
+            return {"type": "string", "format": "binary", "description": f"A file: {self.kind}."}
+        if self.kind == "number":
+            number = {"type": ["number", "string", "null"]}
+            return number if self.example is None else {**number, "examples": [self.example]}
+        return {"type": ["string", "null"], **({"examples": list(self.values[:3])} if self.values else {})}
+
+
+@final
+class ServedModel:
+    """A loaded model with a name. Its predictions come from one thread at a time."""
+
+    def __init__(self, name: str, model: Any, *, file_mb: float = 0.0) -> None:
+        """Find out what the model reads.
+
+        Raises:
+            ConfigError: it reads what a server cannot take.
+        """
+        self.name = name
+        self.model = model
+        self.file_mb = file_mb
+        self.inputs = _inputs(model)
+        self.fields = tuple(field for each, column in self.inputs.items() for field in _fields(each, column))
+        self._lock = threading.Lock()
+        self._predict = _with_all_stages(model).predict
+
+    @property
+    def one_file(self) -> bool:
+        """Whether a request is a single file, or a single text, that may be sent as the body."""
+        return len(self.fields) == 1
+
+    def value(self, given: Mapping[str, Any]) -> Any:
+        """What the model's `predict` takes, from values by field."""
+        if len(self.inputs) == 1:
+            ((name, column),) = self.inputs.items()
+            return dict(given) if _sources(column) else given[name]
+        return {
+            name: {part: given.get(part) for part in sources} if (sources := _sources(column)) else given[name]
+            for name, column in self.inputs.items()
+        }
+
+    def predict(self, values: list[Any]) -> list[Any]:
+        """Predictions, as many as values."""
+        with self._lock:
+            return self._predict(values)
+
+    def _is_drawn(self) -> bool:
+        """Whether something that is predicted lies in the image of a request."""
+        heads = getattr(getattr(self.model, "members", [self.model])[0], "heads", {})
+        columns = getattr(self.model, "columns", {name: head.column for name, head in heads.items()})
+        return any(column is not None and column.context_kind for column in columns.values())
+
+    def describe(self) -> dict[str, Any]:
+        """For `/models` and the page."""
+        targets = [*getattr(self.model, "heads", getattr(self.model, "decoders", getattr(self.model, "answers", ())))]
+        return {
+            "name": self.name,
+            "predicts": targets,
+            "fields": [field.to_json() for field in self.fields],
+            "megabytes": round(self.file_mb, 2),
+            "stages": [stage.name for stage in getattr(self.model, "stages", ())],
+            "drawn": self._is_drawn(),
+        }
+
+
+def _with_all_stages(model: Any) -> Any:
+    """Of a pipeline one whose predictions hold what every stage adds."""
+    if not hasattr(model, "stages"):
+        return model
+    from longspan.pipeline import Pipeline
+
+    added = [name for stage in model.stages for name in stage.adds]
+    return Pipeline.restored(model.stages, model.fitted, answers=added, notes=model.notes)
+
+
+def _sources(column: Column | None) -> tuple[str, ...]:
+    return () if column is None else column.sources
+
+
+def _inputs(model: Any) -> dict[str, Column | None]:
+    """The columns that a model reads; of a pipeline as far as its stages know them."""
+    members = getattr(model, "members", None)
+    inputs = getattr(members[0] if members else model, "inputs", ())
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    known: dict[str, Column] = {}
+    for stage in model.stages:
+        known |= {name: column for name, column in stage.columns.items() if name in inputs}
+        read = getattr(model.model(stage.name), "inputs", {})
+        if isinstance(read, Mapping):
+            known |= {name: column for name, column in read.items() if name in inputs}
+    return {name: known.get(name) for name in inputs}
+
+
+def _fields(name: str, column: Column | None) -> list[Field]:
+    """What a request has to hold for one input; of a pipeline without columns an image."""
+    if column is None:
+        return [Field(name, "image")]
+    if column.sources:
+        numbers = {stats.name: stats for stats in getattr(column, "number_stats", None) or ()}
+        categories = {stats.name: stats for stats in getattr(column, "category_stats", None) or ()}
+        found = []
+        for part in column.sources:
+            if part in getattr(column, "numbers", ()):
+                stats = numbers.get(part)
+                usable = stats is not None and part not in getattr(column, "logs", ())
+                found.append(Field(part, "number", example=stats.median if usable and stats is not None else None))
+            elif part in getattr(column, "categories", ()):
+                labels = getattr(categories.get(part), "labels", ())
+                found.append(Field(part, "category", values=tuple(map(str, labels))))
+            else:
+                found.append(Field(part, "date"))
+        return found
+    kinds: dict[str, Kind] = {"image": "image", "audio": "audio", "text": "text", "number": "number"}
+    kinds["category"] = "category"
+    if column.kind not in kinds:
+        raise ConfigError(f"Input {name!r} is a column of kind {column.kind}, which cannot be sent in a request.")
+    return [
+        Field(
+            name,
+            kinds[column.kind],
+            values=tuple(map(str, getattr(column, "vocab", ()))) if column.kind == "category" else (),
+            rate_hz=getattr(column, "rate_hz", None),
+            channel=getattr(column, "channel", "mean"),
+        )
+    ]
+
+
+def load_served(path: str | Path, name: str | None = None, *, device: str = "auto") -> ServedModel:
+    """A model from its file: any that longspan saves, or an exported one, which needs no PyTorch.
+
+    Args:
+        path: The file.
+        name: In addresses; None: the file's name, of `model.safetensors` its folder's.
+        device: Where it runs.
+    """
+    path = Path(path)
+    stem = path.parent.resolve().name if path.stem == "model" else path.stem
+    if path.suffix.lower() == ".onnx":
+        from longspan.portable import OnnxModel
+
+        model: Any = OnnxModel.load(path)
+    else:
+        from longspan.systems.function_registry import load_with_functions
+
+        model = load_with_functions(path, device=device)
+    return ServedModel(name or stem, model, file_mb=path.stat().st_size / 1e6)

@@ -1,0 +1,81 @@
+"""Every network and head is exported to ONNX and computes the same there, or is named here with the reason."""
+
+import pytest
+import torch
+
+from longspan.columns import Category, Image, Keypoints, Mask, MultiLabel, Number, Text
+from longspan.deploy import export
+from longspan.deploy.export import why_not
+from longspan.errors import ConfigError
+from longspan.heads import HEADS, Classify, Transcribe
+from longspan.inference import Predictor
+from longspan.inference.network import Network
+from longspan.models import create, model_names
+
+SEQUENCES = ("line_cnn", "space_displacement_lenet")
+SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 64, "inception_v3": 96, "maxvit_t": 224}
+SIDES |= {"vit_h_14": 56}
+NOT_EXPORTED: dict[str, str] = {}
+"""Networks that cannot be exported, and why."""
+HEADS_NOT_EXPORTED = {
+    "detect": "non-maximum suppression keeps another number of boxes of each image",
+    "segment_instances": "as detect, and so for its masks",
+    "generate": "how many steps a search takes depends on the input",
+}
+TARGETS = {
+    "category": Category(vocab=("a", "b")),
+    "multi_label": MultiLabel(vocab=("a", "b")),
+    "number": Number(mean=0.0, std=1.0),
+    "text": Text(vocab=("a", "b"), max_length=4, min_steps=2),
+    "mask": Mask(vocab=("a", "b"), size_px=(64, 64)),
+    "keypoints": Keypoints(names=("left", "right"), size_px=(64, 64)),
+}
+
+
+def predictor_of(backbone, head, channels, size):
+    column = Image(size_px=size, channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels)
+    network = Network(backbone, {"y": head}).eval()
+    return Predictor(network, {"x": column}, {"y": head}, device="cpu", precision="float32")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", model_names())
+def test_every_network_is_exported_or_named_with_the_reason(name, tmp_path):
+    if name in NOT_EXPORTED:
+        pytest.skip(NOT_EXPORTED[name])
+    torch.manual_seed(0)
+    side = SIDES.get(name, 64)
+    channels = 1 if side == 28 or name in SEQUENCES else 3
+    size = (32, 64) if name in SEQUENCES else (side, side)
+    head = Transcribe(column=TARGETS["text"]) if name in SEQUENCES else Classify(column=TARGETS["category"])
+    backbone = create(name, in_channels=channels, size_px=size)
+    found = export(predictor_of(backbone, head, channels, size), tmp_path / "x.onnx")
+    assert found.comparison.largest_difference <= 1e-4
+    assert found.comparison.agreement == {"y": 1.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(set(HEADS) - set(HEADS_NOT_EXPORTED)))
+def test_every_head_is_exported(kind, tmp_path):
+    head = HEADS[kind]().with_column(TARGETS[HEADS[kind].column_kinds[0]])
+    line = head.reads == "sequence"
+    size = (32, 64) if line else (64, 64)
+    backbone = create("line_cnn" if line else "squeezenet1_1", in_channels=1, size_px=size)
+    found = export(predictor_of(backbone, head, 1, size), tmp_path / "x.onnx")
+    assert found.comparison.largest_difference <= 1e-4
+    assert found.comparison.agreement == {"y": 1.0}
+
+
+def test_heads_that_cannot_be_exported_are_named():
+    found = {kind for kind, head in HEADS.items() if head.value_decoder is HEADS["detect"].value_decoder}
+    assert found == set(HEADS_NOT_EXPORTED)
+
+
+def test_a_detector_is_refused_by_name(tmp_path):
+    from longspan.columns import Boxes
+
+    head = HEADS["detect"]().with_column(Boxes(vocab=("a",), size_px=(64, 64), max_boxes=2))
+    predictor = predictor_of(create("squeezenet1_1", in_channels=3, size_px=(64, 64)), head, 3, (64, 64))
+    assert "Detect" in why_not(predictor)
+    with pytest.raises(ConfigError, match="target 'y' has head Detect, which cannot be exported"):
+        export(predictor, tmp_path / "x.onnx")

@@ -1,0 +1,89 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from longspan.deploy import export
+from longspan.deploy.export import _alike, compare
+from longspan.errors import ConfigError, DataError, ModelFileError
+from longspan.heads import Classify
+from longspan.inference import Ensemble
+from longspan.portable import OnnxModel
+from longspan.portable.new_values import encode_values
+from longspan.portable.onnx_model import ONNX_KEY
+
+
+def test_file_holds_preprocessing_and_labels(exported):
+    _, written = exported
+    (entry,) = [each for each in onnx.load(written.path).metadata_props if each.key == ONNX_KEY]
+    described = json.loads(entry.value)
+    assert described["inputs"]["photo"]["mean"] == [0.4]
+    assert described["targets"]["animal"]["decoder"] == {"kind": "classes", "vocab": ["cat", "dog"]}
+    assert described["info"] == {"model": "lenet5"}
+
+
+def test_graph_computes_what_the_model_computes(exported):
+    _, written = exported
+    assert written.comparison.largest_difference < 1e-5
+    assert written.comparison.agreement == {"animal": 1.0}
+    assert written.made_up
+    onnx.checker.check_model(onnx.load(written.path))
+
+
+def test_any_number_of_rows(exported):
+    model = OnnxModel.load(exported[1].path)
+    images = [np.zeros((28, 28), np.uint8)] * 7
+    assert len(model.predict(images, batch_size=7)) == len(model.predict(images, batch_size=1)) == 7
+
+
+def test_difference_of_other_weights_is_seen(exported):
+    predictor, written = exported
+    other = predictor.network.state_dict()
+    kept = {name: tensor.clone() for name, tensor in other.items()}
+    read = encode_values([np.full((28, 28), 90, np.uint8)], predictor.inputs)
+    try:
+        for tensor in other.values():
+            tensor.mul_(1.1)
+        assert compare(predictor, OnnxModel.load(written.path), read).largest_difference > 1e-4
+    finally:
+        predictor.network.load_state_dict(kept)
+
+
+def test_nothing_is_written_where_outputs_differ(exported, tmp_path):
+    with pytest.raises(ModelFileError, match="was not written"):
+        export(exported[0], tmp_path / "x.onnx", dynamic_size=False, limit=-1.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_head_without_decoder_is_named(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(Classify, "value_decoder", None)
+    with pytest.raises(ConfigError, match="target 'animal' has head Classify"):
+        export(exported[0], tmp_path / "x.onnx")
+
+
+def test_ensembles_are_refused(exported, tmp_path):
+    with pytest.raises(ConfigError, match="Ensemble cannot be exported"):
+        export(Ensemble([exported[0], exported[0]]), tmp_path / "x.onnx")
+
+
+def test_name_must_end_in_onnx(exported, tmp_path):
+    with pytest.raises(ConfigError, match=r"ends in \.onnx"):
+        export(exported[0], tmp_path / "x.safetensors")
+
+
+def test_rows_that_cannot_be_read_are_named(exported, tmp_path):
+    with pytest.raises(DataError, match=r"nowhere\.png"):
+        export(exported[0], tmp_path / "x.onnx", ["nowhere.png"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("a", "a", True), ("a", "b", False), (1.0, 1.0005, True), (1.0, 1.01, False), ([1.0, "a"], [1.0, "a"], True),
+        ([1.0], [1.0, 2.0], False), ({"x": [1.0]}, {"x": [1.0]}, True), ({"x": 1.0}, {"y": 1.0}, False),
+        (np.zeros((2, 2)), np.zeros((2, 2)), True), (np.zeros((2, 2)), np.ones((2, 2)), False),
+    ],
+)  # fmt: skip
+def test_values_that_count_as_the_same(one, other, same):
+    assert _alike(one, other) is same

@@ -1,0 +1,81 @@
+import threading
+
+import pytest
+
+from longspan.errors import DataError
+from longspan.serve.batcher import Batcher
+from longspan.serve.problem import Problem
+
+
+def test_values_that_come_together_are_computed_together():
+    sizes, gate = [], threading.Event()
+
+    def predict(values):
+        gate.wait(5)
+        sizes.append(len(values))
+        return [-value for value in values]
+
+    batcher = Batcher(predict, max_batch=4, wait_ms=0)
+    futures = [batcher.submit(number) for number in range(9)]
+    gate.set()
+    assert [future.result(5) for future in futures] == [-number for number in range(9)]
+    assert max(sizes) == 4
+    assert sum(sizes) == 9
+    batcher.close()
+
+
+def test_a_value_that_cannot_be_read_fails_alone():
+    def predict(values):
+        if 3 in values:
+            raise DataError("three")
+        return values
+
+    batcher = Batcher(predict, wait_ms=50)
+    futures = [batcher.submit(number) for number in range(5)]
+    assert [futures[number].result(5) for number in (0, 1, 2, 4)] == [0, 1, 2, 4]
+    with pytest.raises(DataError, match="three"):
+        futures[3].result(5)
+    batcher.close()
+
+
+def test_wrong_number_of_predictions_reaches_every_caller():
+    batcher = Batcher(lambda values: values[1:], wait_ms=20)
+    with pytest.raises(ValueError, match="shorter"):
+        batcher.submit(1).result(5)
+    batcher.close()
+
+
+def test_what_waits_is_computed_when_it_is_told_to_stop():
+    gate = threading.Event()
+
+    def predict(values):
+        gate.wait(5)
+        return values
+
+    batcher = Batcher(predict, max_batch=2, wait_ms=0)
+    futures = [batcher.submit(number) for number in range(7)]
+    closing = threading.Thread(target=batcher.close)
+    closing.start()
+    gate.set()
+    closing.join(5)
+    assert [future.result(0) for future in futures] == list(range(7))
+    with pytest.raises(Problem) as caught:
+        batcher.submit(1)
+    assert caught.value.status == 503
+
+
+def test_cancelled_values_are_left_out():
+    seen, gate = [], threading.Event()
+
+    def predict(values):
+        gate.wait(5)
+        seen.extend(values)
+        return values
+
+    batcher = Batcher(predict, max_batch=1, wait_ms=0)
+    first, second = batcher.submit("first"), batcher.submit("second")
+    assert second.cancel()
+    gate.set()
+    first.result(5)
+    batcher.close()
+    assert seen == ["first"]
