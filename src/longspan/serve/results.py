@@ -16,6 +16,7 @@ from longspan.serve.served_model import ServedModel
 __all__ = ["drawn_png", "result_of"]
 
 _THUMBNAIL_PX = 160
+_MOST_CLASSES = 25
 _MOST_SHOWN = 12  # values of a list that a stage added
 
 
@@ -74,6 +75,8 @@ def _plain(value: Any) -> Any:
             and value.size
             and (value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (1, 3)))
         ):
+            few = int(value.max())  # class numbers of a mask would all look black
+            value = value * (255 // few) if 0 < few <= _MOST_CLASSES else value
             return {"image": f"data:image/png;base64,{base64.b64encode(_png(value, _THUMBNAIL_PX)).decode()}"}
         return {"array": list(value.shape)}
     return str(type(value).__name__)

@@ -1,0 +1,230 @@
+"""`longspan serve` under load, told to stop, and sent nonsense, from another process on the same machine.
+
+Run: python benchmarks/serving.py MODEL IMAGES... [--requests N] [--hostile N]
+
+Measured: seconds until ready; images/s of the model in its own process, from bytes in memory, and of the server with 64
+clients; latency at 70 % of that rate; what the server adds to one request at a time; memory before and after; whether
+every client got the prediction of its own image, also while the server is told to stop; and what mutated bodies and
+headers get.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx2 as httpx
+
+from longspan.cli.commands.predict import files_of
+from longspan.report import describe_environment
+from longspan.serve.config import ServeConfig
+from longspan.serve.requests import values_of_body
+from longspan.serve.served_model import load_served
+
+CLIENTS = 64
+SECONDS = 20
+TYPES = (
+    "image/jpeg",
+    "application/json",
+    "text/plain",
+    "multipart/form-data; boundary=x",
+    "",
+    "multipart/form-data",
+    "é",
+)
+
+
+class Server:
+    """The server in a process of its own."""
+
+    def __init__(self, model):
+        """Start it, and wait until it is ready."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url, start = f"http://127.0.0.1:{port}", time.perf_counter()
+        command = [sys.executable, "-m", "longspan", "serve", f"m={model}", "--port", str(port), "--max-queue", "1000"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(self.url + "/readyz").status_code == 200:
+                    break
+            time.sleep(0.02)
+        self.ready_s = time.perf_counter() - start
+
+    def memory_mb(self):
+        """Resident memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def stop(self):
+        """Tell it to stop; gives what it wrote to standard error."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=60)[1].decode()
+
+
+def in_process(served, bodies):
+    """Images/s from bytes to predictions, in batches of 32."""
+    config, start, count = ServeConfig(), time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS / 2:
+        some = [bodies[(count + i) % len(bodies)] for i in range(32)]
+        served.predict([served.value(values_of_body(served, body, "image/jpeg", config)) for body in some])
+        count += 32
+    return count / (time.perf_counter() - start)
+
+
+def one_at_a_time(served, bodies):
+    """Milliseconds of one image in this process."""
+    times, config = [], ServeConfig()
+    for body in bodies * 3:
+        start = time.perf_counter()
+        served.predict([served.value(values_of_body(served, body, "image/jpeg", config))])
+        times.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times)
+
+
+async def load(url, bodies, expected, requests, clients, rate=None):
+    """Send requests; gives milliseconds of each, statuses, wrong answers and the seconds in all."""
+    times, statuses, wrong, sent = [], Counter(), 0, iter(range(requests))
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    start = time.perf_counter()
+
+    async def client_of(client):
+        nonlocal wrong
+        for number in sent:
+            if rate is not None:
+                await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
+            place, began = number % len(bodies), time.perf_counter()
+            try:
+                answer = await client.post(url, content=bodies[place], headers={"content-type": "image/jpeg"})
+            except httpx.HTTPError as error:
+                statuses[type(error).__name__] += 1
+                continue
+            times.append((time.perf_counter() - began) * 1000)
+            statuses[answer.status_code] += 1
+            wrong += answer.status_code == 200 and answer.json()["prediction"] != expected[place]
+
+    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+        await asyncio.gather(*(client_of(client) for _ in range(clients)))
+    return times, statuses, wrong, time.perf_counter() - start
+
+
+async def stopped_under_load(server, bodies, expected):
+    """64 clients while the server is told to stop: statuses, and wrong answers."""
+    task = asyncio.create_task(load(server.url + "/predict/m", bodies, expected, 3000, CLIENTS))
+    await asyncio.sleep(2)
+    server.process.send_signal(signal.SIGTERM)
+    _, statuses, wrong, _ = await task
+    errors = server.process.communicate(timeout=60)[1].decode()
+    return statuses, wrong, errors
+
+
+async def hostile(server, bodies, count):
+    """Mutated bodies and headers: statuses, and whether the server still predicts."""
+    draws, statuses = random.Random(0), Counter()
+    async with httpx.AsyncClient(timeout=60) as client:
+        for _ in range(count):
+            body = bytearray(draws.choice(bodies))
+            kind = draws.randrange(5)
+            if kind == 0:
+                body = body[: draws.randrange(len(body))]
+            elif kind == 1:
+                for _ in range(draws.randrange(1, 50)):
+                    body[draws.randrange(len(body))] = draws.randrange(256)
+            elif kind == 2:
+                body = draws.randbytes(draws.randrange(2000))
+            elif kind == 3:
+                body = json.dumps(
+                    {draws.choice(["image", "x", ""]): draws.choice([1, None, "a" * 9999, [], {}])}
+                ).encode()
+            else:
+                body = b"--x\r\nContent-Disposition: form-data; name=" + draws.randbytes(40) + b"\r\n\r\n" + bytes(body)
+            headers = {b"content-type": draws.choice(TYPES).encode("latin-1")}
+            path = draws.choice(
+                ["/predict/m", "/predict/m", "/predict/m?draw=1", "/predict/%00", "/m/%2e%2e", "/metrics"]
+            )
+            try:
+                answer = await client.post(server.url + path, content=bytes(body), headers=headers)
+                statuses[answer.status_code] += 1
+            except httpx.HTTPError as error:
+                statuses[type(error).__name__] += 1
+    return statuses
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    parser.add_argument("images", nargs="+")
+    parser.add_argument("--requests", type=int, default=30_000)
+    parser.add_argument("--hostile", type=int, default=2000)
+    given = parser.parse_args()
+    files = [file for each in given.images for file in files_of(each)][:100]
+    bodies = [Path(file).read_bytes() for file in files]
+    served, config = load_served(given.model), ServeConfig()
+    found = [served.predict([served.value(values_of_body(served, each, "image/jpeg", config))])[0] for each in bodies]
+
+    server = Server(given.model)
+    url = server.url + "/predict/m"
+    expected = [
+        httpx.post(url, content=each, headers={"content-type": "image/jpeg"}).json()["prediction"] for each in bodies
+    ]
+    target = next(iter(expected[0]))
+    same = sum(one[target] == other[target] for one, other in zip(expected, found, strict=True))
+    rate = in_process(served, bodies)
+    alone = one_at_a_time(served, bodies)
+    times, _, _, _ = asyncio.run(load(url, bodies, expected, 300, 1))
+    _, _, wrong, seconds = asyncio.run(load(url, bodies, expected, min(2000, given.requests), CLIENTS))
+    full = min(2000, given.requests) / seconds
+    steady, _, _, _ = asyncio.run(load(url, bodies, expected, int(full * 0.7 * SECONDS), CLIENTS, rate=0.7 * full))
+    before = server.memory_mb()
+    _, statuses, many_wrong, _ = asyncio.run(load(url, bodies, expected, given.requests, CLIENTS))
+    after = server.memory_mb()
+    nonsense = asyncio.run(hostile(server, bodies, given.hostile))
+    alive = httpx.get(server.url + "/readyz").status_code == 200
+    errors = server.stop()
+    second = Server(given.model)
+    stopped, stopped_wrong, more_errors = asyncio.run(stopped_under_load(second, bodies, expected))
+    result = {
+        "command": "python benchmarks/serving.py MODEL IMAGES",
+        "environment": describe_environment(device="cpu"),
+        "load_average": round(os.getloadavg()[0], 1),
+        "model": repr(served.model),
+        "ready_s": round(server.ready_s, 2),
+        "images": len(bodies),
+        "same_as_in_process": same,
+        "in_process_images_per_s": round(rate, 1),
+        "served_images_per_s": round(full, 1),
+        "one_at_a_time_ms": {
+            "in_process": round(alone, 2), "served": round(statistics.median(times), 2),
+            "added": round(statistics.median(times) - alone, 2),
+        },
+        "at_70_percent_ms": {
+            "p50": round(statistics.median(steady), 2), "p99": round(statistics.quantiles(steady, n=100)[98], 2),
+        },
+        "many": {
+            "requests": given.requests, "statuses": dict(statuses), "wrong": wrong + many_wrong,
+            "memory_mb": [round(before, 1), round(after, 1)],
+        },
+        "hostile": {"statuses": {str(k): v for k, v in nonsense.items()}, "alive": alive, "tracebacks": "Traceback" in errors},
+        "stopped": {
+            "statuses": {str(k): v for k, v in stopped.items()}, "wrong": stopped_wrong,
+            "tracebacks": "Traceback" in more_errors, "exit_code": second.process.returncode,
+        },
+    }  # fmt: skip
+    path = Path(__file__).parent / "results" / "serving.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
