@@ -215,7 +215,9 @@ def main():
             "requests": given.requests, "statuses": dict(statuses), "wrong": wrong + many_wrong,
             "memory_mb": [round(before, 1), round(after, 1)],
         },
-        "hostile": {"statuses": {str(k): v for k, v in nonsense.items()}, "alive": alive, "tracebacks": "Traceback" in errors},
+        "hostile": {
+            "statuses": {str(k): v for k, v in nonsense.items()}, "alive": alive, "tracebacks": "Traceback" in errors,
+        },
         "stopped": {
             "statuses": {str(k): v for k, v in stopped.items()}, "wrong": stopped_wrong,
             "tracebacks": "Traceback" in more_errors, "exit_code": second.process.returncode,
