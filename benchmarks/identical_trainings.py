@@ -148,8 +148,16 @@ def scenes(count: int = 32, size_px: tuple[int, int] = (48, 64)) -> Any:
     from longspan.datasets.scenes import ScenesConfig, make_scenes
 
     table = make_scenes(count, seed=3, config=ScenesConfig(size_px=size_px))
-    kinds = [sorted({each["label"] for each in boxes}) for boxes in table.column_values("boxes")]
-    return table.with_column("kinds", _newest(ls, "MultiLabel", "Categories")(), kinds)
+    boxes = table.column_values("boxes")
+    kinds = [sorted({each["label"] for each in of_image}) for of_image in boxes]
+    table = table.with_column("kinds", _newest(ls, "MultiLabel", "Categories")(), kinds)
+    if not hasattr(ls, "Keypoints"):  # an earlier version
+        return table
+    corners = [
+        {"first": of_image[0]["box"][:2], "last": of_image[0]["box"][2:]} if of_image else {} for of_image in boxes
+    ]
+    table = table.with_column("points", ls.Keypoints(), corners)
+    return table.with_column("words", ls.Text(), [" and ".join(each) or "nothing" for each in kinds])
 
 
 def numbers(count: int = 24) -> Any:
@@ -322,6 +330,14 @@ HEADS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "head: segment_instances": (
         "segment_instances",
         lambda: train_head("segment_instances", "instances", options={"channels": 16}, model=COARSE, mixup=0),
+    ),
+    "head: locate": ("locate", lambda: train_head("locate", "points", options={"dropout": 0.1}, mixup=0)),
+    "head: heat_maps": ("heat_maps", lambda: train_head("heat_maps", "points", options={"width": 8}, mixup=0)),
+    "head: generate": (
+        "generate",
+        lambda: train_head(
+            "generate", "words", options={"width": 16, "depth": 1, "heads": 2, "inner": 16, "beam": 2}, mixup=0
+        ),
     ),
     "head: transcribe": ("transcribe", lambda: train_head("transcribe", "number", options={"beam": 3})),
 }

@@ -182,3 +182,15 @@ def test_old_names_in_modules_below_work_and_warn(module, name):
     assert found is getattr(importlib.import_module(home), present)
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         importlib.import_module(module).Nothing  # noqa: B018
+
+
+def test_what_predictions_and_pipelines_hold_by_its_old_name():
+    double = ls.Stage("double", lambda n: 2 * n, reads="x", adds={"y": ls.Number()})
+    with pytest.warns(FutureWarning, match="is now called outputs="):
+        pipeline = ls.Pipeline([double], answers=["y"])
+    with pytest.warns(FutureWarning, match="Pipeline.outputs"):
+        assert pipeline.answers == pipeline.outputs == ("y",)
+    prediction = pipeline.predict(2.0)
+    with pytest.warns(FutureWarning, match="Prediction.by_target"):
+        assert prediction.answers == prediction.by_target
+    assert prediction.by_target["y"].value == 4.0

@@ -24,7 +24,9 @@ WORDS = {
     r"\btelltales?\b": "target leakage",
     r"\b(Draws|Placement|Located|Plain|ClassifyMany|UnshuffleCNN|SlidLeNet5)\b": "AugmentParams, Raw ...",
     r"\b(lower_rate|memory_gb|keep_best|at_rest|rested)\b": "backbone_lr_mult, cache_gb, nms, frozen",
-    r"\btruths\b": "targets, or ground truth",
+    r"(?<![Gg]round )(?<![Gg]round-)(?<![\"'`])\btruths?\b(?![\"'`])": "target, or ground truth",
+    r"\b(best constant|head'?s?|network'?s?|model'?s?) answers?\b": "prediction",
+    r"\b(finds?|[Dd]raws?|many|every|each|an?|one) things?\b(?! for | to )": "object",
     r"\bgiven stages?\b": "function stage",
     r"\bdistorted\b": "stretched",
     # turns of phrase that have to be read twice

@@ -23,7 +23,7 @@ def test_all_rows_get_the_value(loans):
     curve = ls.explain.dependence(trees, few, "job", "paid", outcome="yes")
     for place, job in enumerate(curve.points):
         rows = [{"income": row["income"], "noise": row["noise"], "job": job} for row in few]
-        expected = [each.answers["paid"].probabilities["yes"] for each in trees.predict(rows)]
+        expected = [each.by_target["paid"].probabilities["yes"] for each in trees.predict(rows)]
         assert curve.rows[:, place] == pytest.approx(expected)
     low, high = curve.band
     assert (low <= curve.mean).all()

@@ -17,7 +17,7 @@ class _Wrapped:
 
     def score(self, x, y):
         rows = [{"income": a, "noise": b, "job": c} for a, b, c in x.tolist()]
-        found = [each.answers["paid"].value for each in self.trees.predict(rows)]
+        found = [each.by_target["paid"].value for each in self.trees.predict(rows)]
         return float(np.mean([one == other for one, other in zip(found, y, strict=True)]))
 
 

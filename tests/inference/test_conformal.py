@@ -41,7 +41,7 @@ def test_the_score_is_the_quantile_of_the_papers(shop):
     found = ls.conformal(trees, known, "price", coverage=0.9)
     off = [abs(each["price"] - v) for each, v in zip(trees.predict(known), known.column_values("price"), strict=True)]
     assert found.score == pytest.approx(np.quantile(off, 361 / 400, method="inverted_cdf"))  # ceil(401 * 0.9) = 361
-    low, high = found.interval(trees.predict({"x": 5.0}).answers["price"])
+    low, high = found.interval(trees.predict({"x": 5.0}).by_target["price"])
     assert high - low == pytest.approx(2 * found.score)
     assert low < 10 < high
 
@@ -49,7 +49,7 @@ def test_the_score_is_the_quantile_of_the_papers(shop):
 def test_sets_hold_every_label_that_is_probable_enough(shop):
     trees, known, _ = shop
     found = ls.conformal(trees, known, "kind", coverage=0.9)
-    one = trees.predict({"x": 5.0}).answers["kind"]
+    one = trees.predict({"x": 5.0}).by_target["kind"]
     expected = {label for label, p in one.probabilities.items() if p >= 1 - found.score}
     assert set(found.labels(one)) == expected
     assert len(expected) > 1

@@ -26,11 +26,11 @@ def test_answers_are_the_mean_of_the_members(members, ensemble, small):
     single = [member.predict(table) for member in members]
     for i, joint in enumerate(ensemble.predict(table)):
         for label in ("left", "right"):
-            expected = sum(answers[i].answers["side"].probabilities[label] for answers in single) / 3
-            assert joint.answers["side"].probabilities[label] == pytest.approx(expected, abs=1e-6)
+            expected = sum(answers[i].by_target["side"].probabilities[label] for answers in single) / 3
+            assert joint.by_target["side"].probabilities[label] == pytest.approx(expected, abs=1e-6)
         assert joint["light"] == pytest.approx(sum(answers[i]["light"] for answers in single) / 3, rel=1e-5)
-        best = max(joint.answers["side"].probabilities.items(), key=lambda pair: pair[1])
-        assert (joint["side"], joint.answers["side"].probability) == best
+        best = max(joint.by_target["side"].probabilities.items(), key=lambda pair: pair[1])
+        assert (joint["side"], joint.by_target["side"].probability) == best
 
 
 def test_figures_are_those_of_the_joint_answers(ensemble, small):

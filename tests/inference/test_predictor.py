@@ -193,10 +193,10 @@ def test_views_average_what_augmented_views_say(model, images):
         for view in augment_params:
             outputs = model.network(model.inputs["image"].prepare(encoded, view))
             expected = expected + model.heads["side"].postprocess(outputs["side"]) / 4
-    found = [prediction.answers["side"].probabilities for prediction in model.predict(images[:3], views=4)]
+    found = [prediction.by_target["side"].probabilities for prediction in model.predict(images[:3], views=4)]
     for answer, row in zip(found, expected, strict=True):
         assert list(answer.values()) == pytest.approx(row.tolist(), abs=1e-5)
-    plain = [prediction.answers["side"].probabilities for prediction in model.predict(images[:3])]
+    plain = [prediction.by_target["side"].probabilities for prediction in model.predict(images[:3])]
     assert found != plain
 
 

@@ -39,7 +39,7 @@ def test_a_loaded_pipeline_answers_as_before(pulses, saved):
     assert loaded.run(table) == pipeline.run(table)
     assert loaded.evaluate(table) == pipeline.evaluate(table)
     assert repr(loaded) == repr(pipeline)
-    assert loaded.answers == pipeline.answers
+    assert loaded.outputs == pipeline.outputs
     assert loaded.ceiling(table) == pipeline.ceiling(table)
 
 
@@ -179,12 +179,12 @@ def test_a_network_of_the_user_is_handed_in_again(pulses, tmp_path):
 def test_columns_options_and_notes_come_back(pulses, tmp_path):
     cut = Stage("cut", pulses.cut, reads=["signal", "starts"], adds={"pieces": ls.Raw()}, each="starts")
     name = Stage("name", pulses.classifier(), reads="pieces", adds={"names": ls.Category()}, each="pieces")
-    pipeline = Pipeline([cut, name], answers=["pieces", "names"])
+    pipeline = Pipeline([cut, name], outputs=["pieces", "names"])
     names = pulses.table().column_values("names")
     pipeline.fit(pulses.table().with_column("names", ls.Raw(), [None, *names[1:]]))
     path = pipeline.save(tmp_path / "p.safetensors")
     loaded = load(path, functions={"cut": pulses.cut, "name": pulses.classifier()})
-    assert loaded.answers == ("pieces", "names")
+    assert loaded.outputs == ("pieces", "names")
     assert loaded.notes == pipeline.notes
     assert "left out" in loaded.notes[0]
     assert loaded.stages[1].columns["names"].kind == "category"

@@ -24,7 +24,7 @@ def with_words(table):
 
 @pytest.fixture(scope="module")
 def fitted(pulses):
-    return Pipeline(stages(pulses), answers=["word"]).fit(with_words(pulses.image_table()))
+    return Pipeline(stages(pulses), outputs=["word"]).fit(with_words(pulses.image_table()))
 
 
 def by_hand(pipeline, table, grid=None):

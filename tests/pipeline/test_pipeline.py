@@ -78,11 +78,11 @@ def test_answers_are_the_columns_that_no_stage_reads_or_those_asked_for(pulses):
         Stage("b", lambda x: -x, reads="one", adds="three"),
         Stage("c", lambda x: 2 * x, reads="x", adds="four"),
     ]
-    assert Pipeline(stages).answers == ("three", "four")
-    asked = Pipeline(stages, answers=["one"])
+    assert Pipeline(stages).outputs == ("three", "four")
+    asked = Pipeline(stages, outputs=["one"])
     assert asked.predict(5).value == 5
     with pytest.raises(UnknownNameError, match=r"There is no added column 'on'. Did you mean 'one'"):
-        Pipeline(stages, answers=["on"])
+        Pipeline(stages, outputs=["on"])
 
 
 def test_several_answers_are_measured_by_name():
@@ -740,7 +740,7 @@ def test_many_rows_are_predicted_in_parts_and_named_as_in_the_whole(pulses, monk
     signals = [{"signal": row["signal"]} for row in table]
     assert [prediction.value for prediction in pipeline.predict(signals)] == whole
     stages = [*pipeline.stages[:3], Stage("join", join, reads="names", adds="word")]
-    failing = Pipeline.restored(stages, pipeline.fitted, answers=["word"], notes=[])
+    failing = Pipeline.restored(stages, pipeline.fitted, outputs=["word"], notes=[])
     with pytest.raises(PipelineError, match="Stage 'join' failed in row 27 of arrays"):
         failing.predict(table)
     assert pipeline.predict(table.take([])) == []

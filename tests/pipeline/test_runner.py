@@ -111,7 +111,7 @@ def test_only_what_the_answers_need_is_run():
         Stage("log", ran.append, reads="x", adds="logged"),
         Stage("b", lambda a: -a, reads="a", adds="b"),
     ]
-    runner = Pipeline(stages, answers=["b"]).start()
+    runner = Pipeline(stages, outputs=["b"]).start()
     assert runner.step(2)["b"] == -2
     assert (ran, runner.columns) == ([], {"x": 2, "a": 2, "b": -2})
 

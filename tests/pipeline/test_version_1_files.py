@@ -40,7 +40,7 @@ def test_networks_ensembles_and_features_predict_as_they_did(pulses):
     assert [stage.kind for stage in pipeline.stages] == ["trained", "trained", "features", "estimator"]
     assert isinstance(pipeline.model("vote"), ls.Ensemble)
     assert pipeline.stages[2].what == FeaturesOf(stage="see", grid=2)
-    assert pipeline.answers == ("word", "side", "voted")
+    assert pipeline.outputs == ("word", "side", "voted")
     found = pipeline.run(pulses.image_table(20, seed=5))
     assert (found["side"], found["voted"]) == (EXPECTED["side"], EXPECTED["voted"])
     assert float(np.mean(found["seen"])) == pytest.approx(EXPECTED["seen_mean"], abs=1e-4)

@@ -4,6 +4,7 @@ import torch
 
 import longspan as ls
 from longspan.errors import ConfigError, StudyError
+from longspan.train.checkpoints.checkpoint import CheckpointWriter
 
 RECIPE = ls.Recipe(ls.SmallResNetConfig(blocks=1, width=4), epochs=2, lr=5e-3, config=ls.TrainConfig(batch_size=16))
 
@@ -127,6 +128,33 @@ def test_a_kept_source_network_is_trained_once_and_found_again(source, target, t
     monkeypatch.setattr("longspan.study.transfer.load", lambda path: object())
     with pytest.raises(StudyError, match="is not a source network that was kept here"):
         _ = ls.Transfer(RECIPE, source, keep_in=tmp_path / "kept").starting_point
+
+
+def test_a_source_training_that_was_killed_goes_on(source, target, tmp_path, monkeypatch):
+    recipe = ls.Recipe(RECIPE.model, epochs=3, config=RECIPE.config)
+    whole = ls.Transfer(recipe, source).starting_point.network.state_dict()
+    run, write, written = ls.Learner.run, CheckpointWriter._write, []
+
+    def killed(self, state):
+        write(self, state)
+        written.append(state)
+        if len(written) == 4:
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr(CheckpointWriter, "_write", killed)
+    monkeypatch.setattr(
+        ls.Learner,
+        "run",
+        lambda self, phases, checkpoints: run(self, phases, checkpoints=ls.Checkpoints(checkpoints, steps=1)),
+    )
+    with pytest.raises(RuntimeError, match="killed"):
+        _ = ls.Transfer(recipe, source, keep_in=tmp_path).starting_point
+    monkeypatch.undo()
+    monkeypatch.setattr(ls.Learner, "run", lambda *args, **options: pytest.fail("trained from the start"))
+    transfer = ls.Transfer(recipe, source, keep_in=tmp_path)
+    found = transfer.starting_point.network.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in whole.items())
+    assert [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]  # the checkpoints are gone
 
 
 def test_sources_of_stages_are_trained_before_a_study_begins(source, target, tmp_path):

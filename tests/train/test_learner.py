@@ -239,7 +239,7 @@ def test_any_module_with_num_features_is_a_backbone(small):
     learner = small.learner(small.task(ALL), small.Net()).fit(1)
     assert learner.model_name == "Net"
     assert learner.network.backbone.training is False
-    assert set(learner.predict(small.table()[0]["image"]).answers) == set(ALL)
+    assert set(learner.predict(small.table()[0]["image"]).by_target) == set(ALL)
     learner.fine_tune(1)
 
 

@@ -77,7 +77,7 @@ def split_segment(cell: str) -> tuple[str, float, float | None]:
     """Path, start and end in seconds of what `segment` wrote; the end is None where the file's is meant.
 
     Raises:
-        ValueError: the seconds are no numbers, or the part ends before it begins.
+        ValueError: the seconds are not numbers, or the part ends before it begins.
     """
     match = None if "#t=" not in cell or Path(cell).is_file() else _FRAGMENT.fullmatch(cell)
     if match is None:

@@ -23,7 +23,7 @@ def parallel_table(options: TrainOptions) -> Table | None:
     """The sentences of parallel files: SOURCE is one of them, or what stands before their endings.
 
     `data/train.en` or `data/train`, with --source en --target fr, are data/train.en and data/train.fr. None where
-    SOURCE is no such file.
+    SOURCE does not exist.
 
     Raises:
         ConfigError: --source without a target.

@@ -25,7 +25,7 @@ _BATCH, _DENSE_BATCH = 64, 8  # what is said of every pixel takes memory
 
 
 def located_answers(model: Model) -> dict[str, Column]:
-    """The targets whose answers lie in the image, with their columns."""
+    """The targets whose predictions lie in the image, with their columns."""
     from longspan.portable import OnnxModel
 
     if isinstance(model, OnnxModel):
@@ -61,13 +61,13 @@ def leave_out_below(model: Model, score: float) -> None:
 def answer_words(prediction: Prediction, *, probabilities: bool = False) -> str:
     """One line: the value of every target and its probability, or the probabilities of all classes."""
     parts = []
-    for target, answer in prediction.answers.items():
+    for target, predicted in prediction.by_target.items():
         column = prediction.located.get(target)
-        sure = "" if answer.probability is None else f"  {answer.probability:.2f}"
-        said = _listed(answer.value) if column is None else _found(column, answer.value)
-        if probabilities and answer.probabilities is not None:
-            sure = "  (" + ", ".join(f"{label} {p:.4f}" for label, p in answer.probabilities.items()) + ")"
-        parts.append(f"{target}={said}{sure}")
+        sure = "" if predicted.probability is None else f"  {predicted.probability:.2f}"
+        shown = _listed(predicted.value) if column is None else _found(column, predicted.value)
+        if probabilities and predicted.probabilities is not None:
+            sure = "  (" + ", ".join(f"{label} {p:.4f}" for label, p in predicted.probabilities.items()) + ")"
+        parts.append(f"{target}={shown}{sure}")
     return "  ".join(parts)
 
 
@@ -95,7 +95,7 @@ def _found(column: Column, value: Any) -> str:
     """`2 person, 1 car`; of a mask the fractions of its classes, `road 41 %, sky 30 %`: what there is most of first."""
     described = column.json_value(value)
     if not isinstance(described, Mapping):
-        counts = Counter(str(thing["label"]) for thing in described)
+        counts = Counter(str(entry["label"]) for entry in described)
         return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
     fractions = dict(Counter(described["share"]).most_common())
     if described["ignored"]:

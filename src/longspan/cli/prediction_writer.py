@@ -37,7 +37,7 @@ class AnswerFiles:
     format: str = "csv"
     """One of `FORMATS`."""
     target: str | None = None
-    """Whose answers are written, where several would fit the format."""
+    """Whose predictions are written, where several would fit the format."""
     draw: str | None = None
     """Folder for drawn images."""
     force: bool = False
@@ -81,10 +81,10 @@ class AnswerFiles:
             )
 
     def check(self, located: Mapping[str, Column]) -> None:
-        """Refuse what these answers cannot be written as.
+        """Refuse formats that cannot hold these predictions.
 
         Args:
-            located: Targets whose answers lie in the image, with their columns.
+            located: Targets whose predictions lie in the image, with their columns.
 
         Raises:
             ConfigError: nothing to draw, or no target, or several, for the format.
@@ -100,10 +100,10 @@ class AnswerFiles:
         Raises:
             LongspanError: a file cannot be written; those that are there are whole.
         """
-        told = []
+        lines = []
         if self.draw is not None:
             self._draw(Path(self.draw).expanduser(), predictions)
-            told.append(f"{len(predictions)} images drawn in {self.draw}")
+            lines.append(f"{len(predictions)} images drawn in {self.draw}")
         if self.out is not None:
             path = Path(self.out).expanduser()
             if self.format == "csv":
@@ -112,8 +112,8 @@ class AnswerFiles:
                 write_json(path, predictions)
             else:
                 self._write(path, predictions, self._chosen(located), located)
-            told.append(f"{len(predictions)} predictions in {self.out}")
-        return told
+            lines.append(f"{len(predictions)} predictions in {self.out}")
+        return lines
 
     def _chosen(self, located: Mapping[str, Column]) -> str:
         """The target that the format can hold."""
@@ -146,7 +146,7 @@ class AnswerFiles:
         from longspan.data.annotations import write_coco, write_masks, write_voc, write_yolo
 
         column = located[target]
-        values = [prediction.answers[target].value for prediction in predictions]
+        values = [prediction.by_target[target].value for prediction in predictions]
         if isinstance(column, Mask):
             write_masks(path, self.images, values, column=column, overwrite=self.force)
             return
@@ -161,8 +161,8 @@ class AnswerFiles:
 
 
 def _boxes(value: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The things without their masks, which VOC's and YOLO's files have no room for."""
-    return [{key: part for key, part in thing.items() if key not in ("rle", "polygons")} for thing in value]
+    """The objects without their masks, which VOC's and YOLO's files have no room for."""
+    return [{key: part for key, part in entry.items() if key not in ("rle", "polygons")} for entry in value]
 
 
 def format_of(out: str | None) -> str:

@@ -115,7 +115,7 @@ def _images_per_s(step: Any, seconds: float, device: str) -> float:
     while steps < _LEAST_STEPS or time.perf_counter() - started < seconds:
         step()
         steps += 1
-        if steps % 8 == 0:  # a queue of steps that a GPU has not begun is no speed
+        if steps % 8 == 0:  # wait for queued GPU steps, or only queueing is timed
             wait()
     wait()
     return steps * _BATCH / (time.perf_counter() - started)

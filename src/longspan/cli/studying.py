@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from longspan.study import StudyResults
     from longspan.train import Strategy
 
-__all__ = ["StudyOptions", "report_on", "study_as_told"]
+__all__ = ["StudyOptions", "report_on", "run_study"]
 
 _LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
 _SIZES, _SMALLEST = 5, 20
@@ -98,23 +98,27 @@ class StudyOptions:
             raise ConfigError(f"{' and '.join(late)} belong to --until decided.")
 
 
-def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
+def run_study(options: TrainOptions, settings: StudyOptions) -> None:
     """Run what is missing of the study in the folder, and report."""
-    folder = Path(told.out).expanduser()
+    folder = Path(settings.out).expanduser()
     _refuse_others(folder)
-    _sizes(told.sizes, _SMALLEST)
-    if told.backend == "ray":
+    _sizes(settings.sizes, _SMALLEST)
+    if settings.backend == "ray":
         require_extra("ray", "--backend ray")
-    if told.search == "optuna":
+    if settings.search == "optuna":
         require_extra("search", "--search optuna")
     check_source(options.source)
-    check_first(options, [words for _, words in _strategy_words(told)])
-    named = _named_strategies(told)
+    check_first(options, [words for _, words in _strategy_words(settings)])
+    named = _named_strategies(settings)
     options = check_early(options, named.values())
     from longspan.study import Study, Tuning
     from longspan.train import Budget
 
-    budget = None if told.steps is None and told.seconds is None else Budget(steps=told.steps, seconds=told.seconds)
+    budget = (
+        None
+        if settings.steps is None and settings.seconds is None
+        else Budget(steps=settings.steps, seconds=settings.seconds)
+    )
     table, image, options = read_rows(
         options,
         lambda line: _say(options.quiet, "left out", line),
@@ -124,9 +128,9 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
         if model == _BOOSTING:
             continue
         backbone_of(model, {name: table.columns[name] for name in options.target})
-    # Before the images are read: a slip in the options is told at once.
+    # Before the images are read: a wrong option is refused at once.
     strategies = {name: _recipe(*what, options) for name, what in named.items()}
-    tuning = None if told.tune is None else Tuning(trials=told.tune, search=told.search)  # type: ignore[arg-type]
+    tuning = None if settings.tune is None else Tuning(trials=settings.tune, search=settings.search)  # type: ignore[arg-type]
     task = make_task(split_table(table, options), image, options)
     _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
     task.prepare()
@@ -134,19 +138,19 @@ def study_as_told(options: TrainOptions, told: StudyOptions) -> None:
     for count, what in ((len(task.skipped), "rows left out"), (len(task.moved), "copies that train now")):
         if count:
             _say(options.quiet, "", f"{count} {what}")
-    sizes = _sizes(told.sizes, len(task.train))
+    sizes = _sizes(settings.sizes, len(task.train))
     spent = "each strategy's own epochs" if budget is None else f"{budget.describe()} a run"
-    seeds = f"{told.seeds} seed{'s' if told.seeds != 1 else ''}"
+    seeds = f"{settings.seeds} seed{'s' if settings.seeds != 1 else ''}"
     plan = f"{', '.join(named)}\nsizes {', '.join(map(str, sizes))}; {seeds}; {spent}"
     _say(options.quiet, "study", plan)
     study = Study(
-        task, strategies, sizes, told.seeds, budget=budget, path=folder / "study.sqlite",
-        tuning=tuning, evaluate_on=told.evaluate_on, keep_models=told.keep, threads=told.threads,  # type: ignore[arg-type]
+        task, strategies, sizes, settings.seeds, budget=budget, path=folder / "study.sqlite",
+        tuning=tuning, evaluate_on=settings.evaluate_on, keep_models=settings.keep, threads=settings.threads,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
         study.run(
-            told.jobs, told.backend, progress=not options.quiet, until=told.until, decide_at=told.decide_at,  # type: ignore[arg-type]
-            worth=told.worth, level=told.level, seconds=told.budget_seconds,
+            settings.jobs, settings.backend, progress=not options.quiet, until=settings.until,  # type: ignore[arg-type]
+            decide_at=settings.decide_at, worth=settings.worth, level=settings.level, seconds=settings.budget_seconds,
         )  # fmt: skip
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # the study has said what is kept
@@ -193,14 +197,14 @@ def _finish(results: StudyResults, folder: Path, *, quiet: bool) -> None:
     print("\n" + label("report", str(report)))
 
 
-def _strategy_words(told: StudyOptions) -> list[tuple[str, str]]:
+def _strategy_words(settings: StudyOptions) -> list[tuple[str, str]]:
     """Name and MODEL[:WEIGHTS] of each strategy; an empty name where none was given.
 
     Raises:
         ConfigError: there is none, or one that cannot be read.
     """
-    found = [("", words) for words in told.models]
-    for words in told.strategies:
+    found = [("", words) for words in settings.models]
+    for words in settings.strategies:
         name, equals, what = words.partition("=")
         if not equals or not name.strip():
             raise ConfigError(f"--strategy {words}: write NAME=MODEL or NAME=MODEL:WEIGHTS.")
@@ -210,10 +214,10 @@ def _strategy_words(told: StudyOptions) -> list[tuple[str, str]]:
     return found
 
 
-def _named_strategies(told: StudyOptions) -> dict[str, tuple[str, str]]:
+def _named_strategies(settings: StudyOptions) -> dict[str, tuple[str, str]]:
     """Network and weights of each strategy, by its name."""
     named: dict[str, tuple[str, str]] = {}
-    for given, what in _strategy_words(told):
+    for given, what in _strategy_words(settings):
         model, weights = _model_and_weights(what)
         start = "scratch" if weights == "none" else weights if weights == "imagenet" else Path(weights).stem
         name = given or (model if model == _BOOSTING else f"{model} from {start}")

@@ -78,8 +78,8 @@ def _as_target(table: Table, name: str, typed: Sequence[str]) -> Table:
             f"Target {name!r} has {'one value, ' + repr(cells[0]) if len(cells) else 'no value'} in {table.source}: "
             "there is nothing to learn."
         )
-    told = any(words.rpartition("=")[0] == name for words in typed)
-    if column.kind == "number" and cells.dtype.is_integer() and cells.n_unique() == 2 and not told:
+    typed_kind = any(words.rpartition("=")[0] == name for words in typed)
+    if column.kind == "number" and cells.dtype.is_integer() and cells.n_unique() == 2 and not typed_kind:
         return table.with_column(name, Category())
     return table
 
@@ -140,7 +140,7 @@ def range_columns(calibrated: Sequence[Conformal], predictions: Sequence[Any]) -
 
     found = []
     for each in calibrated:
-        mine = [prediction.answers[each.target] for prediction in predictions]
+        mine = [prediction.by_target[each.target] for prediction in predictions]
         if each.classes:
             sets = ["; ".join(map(str, each.labels(one))) for one in mine]
             found.append(pl.Series(f"{each.target}_set", sets, pl.String))

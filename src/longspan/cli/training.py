@@ -174,7 +174,7 @@ def _silent(line: str) -> None:
 def _example_file(task: Task, image: str) -> str:
     value = task.table.value(int(task.split.valid[0]), image) if len(task.split.valid) else None
     if task.table.columns[image].sources:
-        return "NEW.csv --out answers.csv"
+        return "NEW.csv --out predictions.csv"
     if not isinstance(value, str):
         return "PICTURE"
     return shlex.quote(value if task.table.columns[image].in_files else value[:_SHOWN_CHARACTERS])

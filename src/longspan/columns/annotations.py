@@ -1,4 +1,4 @@
-"""What boxes and instances share: a list of things in an image, each a dict with a label."""
+"""What boxes and instances share: a list of objects in an image, each a dict with a label."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from longspan.vision.annotation_values import are_numbers, label_of, shown
 __all__ = ["MIN_SIDE_PX", "MIN_VISIBLE_FRACTION", "common_faults", "learn_annotations"]
 
 MIN_VISIBLE_FRACTION = 0.1
-"""A thing that the frame cuts is dropped when less than this fraction of it is left."""
+"""an object that the frame cuts is dropped when less than this fraction of it is left."""
 MIN_SIDE_PX = 0.999
-"""A thing is dropped when it is narrower or lower than a pixel of the frame (less what float32 may round away)."""
+"""an object is dropped when it is narrower or lower than a pixel of the frame (less what float32 may round away)."""
 
 
 def common_faults(entry: Any, keys: Sequence[str], labels: Category) -> list[str]:
-    """What is wrong with one thing, its place in the image aside."""
+    """What is wrong with one object, its place in the image aside."""
     if not isinstance(entry, dict):
         return [f"{shown(entry)} is not a dict with {' and '.join(map(repr, keys[:2]))}"]
     faults = []
@@ -43,19 +43,19 @@ def common_faults(entry: Any, keys: Sequence[str], labels: Category) -> list[str
 def learn_annotations(
     owner: str, values: Iterable[Any], vocab: tuple[Label, ...], most: int | None
 ) -> tuple[tuple[Label, ...], int]:
-    """Vocabulary and room for things, as given, or learned from the raw values of training rows.
+    """Vocabulary and room for objects, as given, or learned from the raw values of training rows.
 
     Values that are not lists are skipped here: each is reported with its row when the rows are read.
 
     Raises:
-        DataError: not one thing in all rows, and no vocabulary; or labels that are none.
+        DataError: not one object in all rows, and no vocabulary; or labels that are none.
     """
     many, labels = 0, []
     for value in values:
-        things = value if isinstance(value, list | tuple | np.ndarray) else []
-        many = max(many, len(things))
+        entries = value if isinstance(value, list | tuple | np.ndarray) else []
+        many = max(many, len(entries))
         labels += [
-            label_of(each) if isinstance(each, dict) and each.get("label") is not None else "object" for each in things
+            label_of(each) if isinstance(each, dict) and each.get("label") is not None else "object" for each in entries
         ]
     if not vocab:
         vocab = learn_vocab(labels)

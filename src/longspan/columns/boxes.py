@@ -1,4 +1,4 @@
-"""Boxes around things."""
+"""Boxes around objects."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _SLACK_PX = 1.0  # so far outside its image a box may reach, as rounding and oth
 @final
 @dataclass(frozen=True, kw_only=True)
 class Boxes(Spatial):
-    r"""Things in an image, each with the upright box around it and a class.
+    r"""Objects in an image, each with an upright box around it and a class.
 
     A raw value is a list: of dicts `{"box": [x0, y0, x1, y1], "label": "person"}`, or of bare boxes, whose label is
-    "object". A dict may say `"ignore": True` of a crowd, or of a thing that is hard to see: then finding it is neither
-    right nor wrong. An empty list says that nothing is there; a missing value, that nobody looked. Answers carry a
+    "object". A dict may have `"ignore": True`, for a crowd or an object that is hard to see: finding it is then neither
+    right nor wrong. An empty list means that nothing is there; a missing value, that nobody looked. Predictions have a
     "score". Boxes are in pixels of the image on disk, in edge coordinates: x0=2, x1=5 for pixels 2 to 4.
 
     Encoded as `(max_boxes, 6)` float32: x0, y0, x1, y1 in the frame, class number, 1 if ignored. Rows that are all

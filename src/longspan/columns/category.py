@@ -26,7 +26,7 @@ def learn_vocab(values: Iterable[Any]) -> tuple[Label, ...]:
     """Distinct labels in a stable order: by type, then by value (False, True; 2 before 10; "a" before "b").
 
     Raises:
-        DataError: values that are no labels.
+        DataError: values that are not labels.
     """
     labels: set[Label] = set()
     faults: dict[str, None] = {}
@@ -92,7 +92,7 @@ class Category(Column):
         """The vocabulary of the training rows, unless one was given.
 
         Raises:
-            DataError: fewer than two classes, or values that are no labels.
+            DataError: fewer than two classes, or values that are not labels.
         """
         if self.vocab:
             return self
@@ -167,7 +167,7 @@ class Category(Column):
 
     def _positions(self) -> dict[Label, int]:
         cached = self.__dict__.get("_index")
-        if cached is None:  # a frozen dataclass: the index is derived, so it is no field
+        if cached is None:  # a frozen dataclass: the index is derived, so it is not a field
             cached = {label: i for i, label in enumerate(self.vocab)}
             object.__setattr__(self, "_index", cached)
         return cached

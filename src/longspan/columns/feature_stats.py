@@ -116,7 +116,7 @@ class NumberCounter:
         if scaling == "quantile":
             found = np.unique(np.quantile(sample, np.linspace(0, 1, min(_KNOTS, len(sample)))))
             knots = tuple(found.tolist()) if len(found) > 1 else ()
-        if self._low >= self._high:  # the rounded mean of equal values may be off by a bit, which is no spread
+        if self._low >= self._high:  # the rounded mean of equal values may be off by a bit, which is not a spread
             spread = 1.0
         bare = NumberStats(
             name=self.name, mean=center, std=spread, median=float(np.median(sample)), missing=self._missing > 0,

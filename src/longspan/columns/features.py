@@ -153,7 +153,7 @@ class Features(Column):
         return np.float32
 
     def check(self, value: Any) -> str | None:
-        """A row that lacks a column, or a cell that is no number or date; labels that are not known are none."""
+        """A row that lacks a column, or a cell that is not a number or date; labels that are not known are none."""
         try:
             frame = frame_of([value], self.sources)
         except ValueError as error:

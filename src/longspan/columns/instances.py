@@ -1,4 +1,4 @@
-"""Things with their masks."""
+"""Objects with their masks."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _KEYS = ("label", "rle", "polygons", "box", "ignore", "score")
 @final
 @dataclass(frozen=True, kw_only=True)
 class Instances(Spatial):
-    """Things in an image, each with its own mask and a class; masks may overlap.
+    """Objects in an image, each with its own mask and a class; masks may overlap.
 
     A raw value is a list of dicts: "label", and the mask as one of
 
     - "rle": `{"size": [h, w], "counts": [...]}`, COCO's runs down the columns, the first of background; its compressed
       string does too,
-    - "polygons": `[[x, y, x, y, ...], ...]` in edge coordinates, together one thing.
+    - "polygons": `[[x, y, x, y, ...], ...]` in edge coordinates, together one object.
 
     "ignore" is as in `Boxes`; a "box" is not read, since the mask says where it is. An empty list says that nothing is
-    there; a missing value, that nobody looked. Answers carry a "score", the "box" and the mask as "rle".
+    there; a missing value, that nobody looked. Predictions have a "score", the "box" and the mask as "rle".
 
     Encoded as `(max_instances, 24 + H * ceil(W / 8))` uint8: six float32 as in `Boxes`, of which the box is the tight
     one around the mask in the frame, then the mask, eight pixels to a byte by rows. What the frame or a warp cuts is
@@ -66,7 +66,7 @@ class Instances(Spatial):
     vocab: tuple[Label, ...] = ()
     """Labels in the order of the class numbers; learned from training rows, sorted, when empty."""
     max_instances: int | None = None
-    """Most things of one image; learned: twice the most in a training row, and eight more."""
+    """Most objects in one image; learned: twice the most in a training row, and eight more."""
     size_px: tuple[int, int] | None = None
     """Height and width of the frame."""
     resize: Resize = "crop"
@@ -80,10 +80,10 @@ class Instances(Spatial):
             raise ConfigError(f"Instances.max_instances must be at least 1, got {self.max_instances!r}.")
 
     def fit(self, values: Iterable[Any]) -> Self:
-        """Vocabulary and room for things, from the training rows, unless given.
+        """Vocabulary and room for objects, from the training rows, unless given.
 
         Raises:
-            DataError: not one thing in all of them, and no vocabulary; or labels that are none.
+            DataError: not one object in all of them, and no vocabulary; or labels that are none.
         """
         if self.vocab and self.max_instances is not None:
             return self
@@ -92,7 +92,7 @@ class Instances(Spatial):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """One row for each thing there is room for."""
+        """One row for each object there is room for."""
         assert self.size_px is not None
         assert self.max_instances is not None
         return (self.max_instances, 24 + self.size_px[0] * -(-self.size_px[1] // 8))
@@ -107,7 +107,7 @@ class Instances(Spatial):
         return joined(self._read(value, None)[1]) or None
 
     def encode_in(self, value: Any, context: ResizeTransform) -> np.ndarray:
-        """The things of an image as they lie in its frame, those first that come first.
+        """The objects of an image as they lie in its frame, those first that come first.
 
         Raises:
             ValueError: all that is wrong with them; runs of another size than the image are, too.
@@ -165,7 +165,7 @@ class Instances(Spatial):
         return int(((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])).sum())
 
     def decode(self, encoded: Any) -> list[dict[str, Any]]:
-        """The things of the frame as dicts, masks as runs."""
+        """The objects of the frame as dicts, masks as runs."""
         assert self.size_px is not None
         batch = torch.as_tensor(encoded)
         boxes, masks = self.boxes_of(batch), self.masks_of(batch).numpy()
@@ -177,7 +177,7 @@ class Instances(Spatial):
         return decoded
 
     def to_source(self, value: list[dict[str, Any]], context: ResizeTransform) -> list[dict[str, Any]]:
-        """Things of the frame as they lie in the source; those of which nothing lies in it are left out."""
+        """Objects of the frame as they lie in the source; those of which nothing lies in it are left out."""
         moved = []
         for entry in entries_of(value, "instances"):
             mask = context.mask_to_source(mask_of(entry, context.size_px), 0)
@@ -226,7 +226,7 @@ class Instances(Spatial):
         return count_html(value)
 
     def _read(self, value: Any, source_px: tuple[int, int] | None) -> tuple[list[dict[str, Any]], list[str]]:
-        """The things, and all that is wrong with them."""
+        """The objects, and all that is wrong with them."""
         try:
             entries = entries_of(value, "instances")
         except ValueError as error:

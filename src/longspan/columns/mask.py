@@ -52,7 +52,7 @@ class Mask(Spatial):
 
     Encoded as `(H, W)` uint8: class numbers, and 255 for what is ignored: neither trained on nor measured. So is what
     stands around a padded image, and what a warp brings in from outside. Each pixel takes the nearest number, so
-    classes are never blended. `decode`, and heads that answer, give class numbers; `draw`, `to_source` and
+    classes are never blended. `decode`, and predictions, are class numbers; `draw`, `to_source` and
     `json_value` take them.
 
     Example:

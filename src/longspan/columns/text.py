@@ -159,7 +159,7 @@ class Text(Column):
         """Vocabulary and lengths of the training rows, unless given.
 
         Raises:
-            DataError: values that are no strings, or not one token among them all.
+            DataError: values that are not strings, or not one token among them all.
         """
         if self.tokenizer is not None:
             return self._fit_tokens(values)
@@ -396,7 +396,7 @@ class Text(Column):
 
     def _positions(self) -> dict[str, int]:
         cached = self.__dict__.get("_index")
-        if cached is None:  # a frozen dataclass: the index is derived, so it is no field
+        if cached is None:  # a frozen dataclass: the index is derived, so it is not a field
             cached = {each: i for i, each in enumerate(self.vocab)}
             object.__setattr__(self, "_index", cached)
         return cached

@@ -160,7 +160,7 @@ class Task:
         Raises:
             DataError: Values that cannot be read or used, all of them by name.
             LeakError: Something of the held-out rows is known in training: the same or nearly the same sample stands
-                on both sides, a group is parted, time runs backwards, or an input gives the answer away.
+                on both sides, a group is split, time runs backwards, or an input gives the target away.
             TrainingError: A target, or an input, has no value in any training row.
         """
         if self._samples is not None:

@@ -108,14 +108,14 @@ class Classify(Head):
         """Accuracy, F1 averaged over classes, and for more than ten classes top-5 accuracy."""
         from sklearn import metrics
 
-        truth, predicted = targets.numpy(), predictions.argmax(dim=1).numpy()
+        true, predicted = targets.numpy(), predictions.argmax(dim=1).numpy()
         figures = {
-            "accuracy": metrics.accuracy_score(truth, predicted),
-            "f1_macro": _f1(truth, predicted, "macro"),
+            "accuracy": metrics.accuracy_score(true, predicted),
+            "f1_macro": _f1(true, predicted, "macro"),
         }
         if self.num_outputs > 10:
             labels = range(self.num_outputs)
-            figures["top5_accuracy"] = metrics.top_k_accuracy_score(truth, predictions.numpy(), k=5, labels=labels)
+            figures["top5_accuracy"] = metrics.top_k_accuracy_score(true, predictions.numpy(), k=5, labels=labels)
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
@@ -195,7 +195,7 @@ class MultiLabelClassify(Head):
         return Labels(self._categories.vocab, self.threshold)
 
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
-        """Labels above the threshold; the probability is that of the whole answer if classes were independent."""
+        """Labels above the threshold; the probability is that of the whole set if classes were independent."""
         return self.value_decoder.decode(predictions.numpy(force=True), ())
 
     def class_targets(self, targets: torch.Tensor) -> torch.Tensor:
@@ -218,21 +218,21 @@ class MultiLabelClassify(Head):
         """F1 over all labels and over classes, fraction of rows right in every class, mean average precision."""
         from sklearn import metrics
 
-        truth, given = targets.long().numpy(), (predictions >= self.threshold).long().numpy()
-        there = (truth + given).any(axis=0)  # a class that is neither there nor predicted has no F1
+        true, given = targets.long().numpy(), (predictions >= self.threshold).long().numpy()
+        there = (true + given).any(axis=0)  # a class that is neither there nor predicted has no F1
         micro, macro = 0.0, 0.0
         if there.sum() > 1:
-            micro, macro = (_f1(truth[:, there], given[:, there], each) for each in ("micro", "macro"))
+            micro, macro = (_f1(true[:, there], given[:, there], each) for each in ("micro", "macro"))
         elif there.any():
-            micro = macro = _f1(truth[:, there][:, 0], given[:, there][:, 0], "binary")
+            micro = macro = _f1(true[:, there][:, 0], given[:, there][:, 0], "binary")
         figures = {
             "f1_micro": micro,
             "f1_macro": macro,
-            "exact_match": metrics.accuracy_score(truth, given),
+            "exact_match": metrics.accuracy_score(true, given),
         }
-        occurring = truth.sum(axis=0) > 0  # average precision is undefined for a class that never occurs
+        occurring = true.sum(axis=0) > 0  # average precision is undefined for a class that never occurs
         if occurring.any():
-            precision = metrics.average_precision_score(truth[:, occurring], predictions.numpy()[:, occurring])
+            precision = metrics.average_precision_score(true[:, occurring], predictions.numpy()[:, occurring])
             figures["average_precision"] = precision
         return {name: round(float(figure), 6) for name, figure in figures.items()}
 
@@ -288,8 +288,8 @@ def _balanced(counts: torch.Tensor) -> tuple[float, ...]:
     return tuple(round(float(weight), 6) for weight in weights)
 
 
-def _f1(truth: np.ndarray, predicted: np.ndarray, average: str) -> float:
+def _f1(true: np.ndarray, predicted: np.ndarray, average: str) -> float:
     """F1, 0 where a class is neither there nor predicted."""
     from sklearn import metrics
 
-    return metrics.f1_score(truth, predicted, average=average, zero_division=0.0)  # pyright: ignore[reportArgumentType]
+    return metrics.f1_score(true, predicted, average=average, zero_division=0.0)  # pyright: ignore[reportArgumentType]

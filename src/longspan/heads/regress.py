@@ -142,16 +142,16 @@ class Regress(Head):
         """Mean absolute and root mean squared error in the unit; with two rows or more the fraction explained."""
         from sklearn import metrics
 
-        truth, predicted = targets.double().numpy(), predictions.double().numpy()
+        true, predicted = targets.double().numpy(), predictions.double().numpy()
         figures = {
-            "mae": metrics.mean_absolute_error(truth, predicted),
-            "rmse": metrics.root_mean_squared_error(truth, predicted),
+            "mae": metrics.mean_absolute_error(true, predicted),
+            "rmse": metrics.root_mean_squared_error(true, predicted),
         }
         if self.criterion == "poisson" and (predicted > 0).all():
-            figures["poisson_deviance"] = metrics.mean_poisson_deviance(truth, predicted)
+            figures["poisson_deviance"] = metrics.mean_poisson_deviance(true, predicted)
         if self.criterion == "quantile":
-            figures["pinball"] = metrics.mean_pinball_loss(truth, predicted, alpha=self.quantile)
-        if len(truth) >= 2:
-            figures["r2"] = metrics.r2_score(truth, predicted)
+            figures["pinball"] = metrics.mean_pinball_loss(true, predicted, alpha=self.quantile)
+        if len(true) >= 2:
+            figures["r2"] = metrics.r2_score(true, predicted)
         # Significant digits, not decimals: the unit may make every figure small.
         return {name: float(f"{float(figure):.6g}") for name, figure in figures.items()}

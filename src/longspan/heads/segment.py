@@ -63,10 +63,11 @@ class Segment(Head):
     `median_frequency_weights`. The mean is over pixels, not over weights: an image of common classes alone weighs
     little, as it should."""
     logit_adjustment: float = 0.0
-    """How much of `class_weights` answers take back, 0..1: their logits lose so many times the logarithm of the weight
-    (post-hoc logit adjustment, Menon et al. 2021, "Long-tail learning via logit adjustment", section 4.1, with weights
-    in place of frequencies). A network that was trained with weights says rare classes too often; at 1 it says them as
-    often as they are, and pixel accuracy is best, between the two mean IoU is."""
+    """How much of `class_weights` predictions take back, 0..1: the factor by which the logarithm of the weight is
+    subtracted from their logits (post-hoc logit adjustment, Menon et al. 2021, "Long-tail learning via logit
+    adjustment", section 4.1, with weights in place of frequencies). A network trained with weights predicts rare
+    classes too often; at 1 it predicts them as often as they occur and pixel accuracy is best; mean IoU is best in
+    between."""
     column: Column | None = None
     """The fitted mask; handed over by the learner."""
 

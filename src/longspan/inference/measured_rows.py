@@ -46,7 +46,7 @@ class MeasuredRows:
     def predictions(self, table: Table | None = None) -> list[TargetPrediction]:
         """What the model predicts for the rows, or for others in their place."""
         found = self.model.predict(self.table if table is None else table)
-        return [each.answers[self.target] for each in found]
+        return [each.by_target[self.target] for each in found]
 
     def errors(self, predictions: Sequence[TargetPrediction]) -> np.ndarray:
         """Error of each prediction, `(N,)` float64."""

@@ -48,7 +48,7 @@ class Network(nn.Module):
         """Add new head layers to a backbone; a whole network gets none."""
         super().__init__()
         self.backbone = backbone
-        # Parameters that the user froze stay frozen; in a tuple, so that it is no submodule.
+        # Parameters that the user froze stay frozen; in a tuple, so that it is not a submodule.
         self.frozen = tuple(parameter for parameter in backbone.parameters() if not parameter.requires_grad)
         self.target_names = tuple(heads)
         num_features = getattr(backbone, "num_features", None)
@@ -112,7 +112,7 @@ class Network(nn.Module):
         return round(fraction * len(self._lower_groups()))
 
     def parts(self, groups: int) -> tuple[Map, Map] | None:
-        """The backbone up to its lowest `groups` groups, and from there to the features; None if it is no chain there.
+        """The backbone up to its lowest `groups` groups, and from there to the features; None unless it is a chain.
 
         The first may read several inputs, as the backbone does.
         """

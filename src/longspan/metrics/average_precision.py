@@ -21,10 +21,10 @@ COCO_AREAS: Mapping[str, tuple[float, float]] = {
     "medium": (32.0**2, 96.0**2),
     "large": (96.0**2, _ANY_AREA),
 }
-"""Square pixels of a thing that COCO calls small, medium or large; in the frame, not in the image on disk."""
+"""Square pixels of an object that COCO calls small, medium or large; in the frame, not in the image on disk."""
 
 Annotation = dict[str, Any]
-"""In COCO's words: `category_id`, `bbox` [x0, y0, width, height], `area`; of a truth also `iscrowd`, of an answer
+"""In COCO's words: `category_id`, `bbox` [x0, y0, width, height], `area`; of a target also `iscrowd`, of a prediction
 `score`; for masks `segmentation`, run-length encoded."""
 
 
@@ -38,78 +38,79 @@ def box_figures(
         targets: `(N, M, 6)` as `Boxes` encodes them: x0, y0, x1, y1, class, 1 if ignored; no area is none.
         areas: as of `coco_figures`.
     """
-    expected = [[_truth(line, _area(line)) for line in row[_has_area(row)].tolist()] for row in targets]
-    answers = [[_answer(line) for line in row if line[4] > 0] for row in detections.tolist()]
-    return coco_figures(expected, answers, areas=areas)
+    expected = [[_target(line, _area(line)) for line in row[_has_area(row)].tolist()] for row in targets]
+    predictions = [[_prediction(line) for line in row if line[4] > 0] for row in detections.tolist()]
+    return coco_figures(expected, predictions, areas=areas)
 
 
 def mask_figures(
     detections: torch.Tensor, targets: torch.Tensor, size_px: tuple[int, int]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """`coco_figures` of boxes and of masks, over N images; the area of a thing is that of its mask, as in COCO.
+    """`coco_figures` of boxes and of masks, over N images; the area of an object is that of its mask, as in COCO.
 
     Args:
         detections: `(N, D, bytes)` uint8, packed: x0, y0, x1, y1, class, score and the mask; score 0 is none.
         targets: `(N, M, bytes)` uint8 as `Instances` encodes them: x0, y0, x1, y1, class, 1 if ignored and the mask.
         size_px: height and width of the images.
     """
-    expected, answers = [], []
+    expected, predictions = [], []
     for row in targets:  # one by one: unpacked, the masks of all images would be large
         row = row[_has_area(boxes_in(row))]
         masks = masks_in(row, size_px).numpy()
         sizes = masks.sum(axis=(1, 2)).tolist()
         lines = boxes_in(row).tolist()
-        expected.append([_truth(*each) for each in zip(lines, sizes, _runs(masks), strict=True)])
+        expected.append([_target(*each) for each in zip(lines, sizes, _runs(masks), strict=True)])
     for row in detections:
         row = row[boxes_in(row)[:, 5] > 0]
         lines = boxes_in(row)[:, [0, 1, 2, 3, 5, 4]].tolist()
         runs = _runs(masks_in(row, size_px).numpy())
-        answers.append([_answer(*each) for each in zip(lines, runs, strict=True)])
-    return coco_figures(expected, answers), coco_figures(expected, answers, masks_px=size_px)
+        predictions.append([_prediction(*each) for each in zip(lines, runs, strict=True)])
+    return coco_figures(expected, predictions), coco_figures(expected, predictions, masks_px=size_px)
 
 
 def value_figures(
     targets: Sequence[Any],
-    answers: Sequence[Any],
+    predictions: Sequence[Any],
     areas: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, float]:
     """`coco_figures` of boxes as they stand in tables, such as a pipeline adds to one.
 
     Args:
         targets: of each image a raw value of `Boxes`.
-        answers: of each image a raw value with scores.
+        predictions: of each image a raw value with scores.
         areas: as of `coco_figures`.
     """
-    true, said = ([entries_of(row, "boxes", "box") for row in rows] for rows in (targets, answers))
-    labels = sorted({str(label_of(each)) for row in (*true, *said) for each in row})
+    true, predicted = ([entries_of(row, "boxes", "box") for row in rows] for rows in (targets, predictions))
+    labels = sorted({str(label_of(each)) for row in (*true, *predicted) for each in row})
 
     def kind(each: dict[str, Any]) -> int:
         return labels.index(str(label_of(each)))
 
     return coco_figures(
-        [[_truth((*e["box"], kind(e), bool(e.get("ignore"))), _area(e["box"])) for e in row] for row in true],
-        [[_answer((*e["box"], e["score"], kind(e))) for e in row] for row in said],
+        [[_target((*e["box"], kind(e), bool(e.get("ignore"))), _area(e["box"])) for e in row] for row in true],
+        [[_prediction((*e["box"], e["score"], kind(e))) for e in row] for row in predicted],
         areas=areas,
     )
 
 
 def coco_figures(
     targets: Sequence[Sequence[Annotation]],
-    answers: Sequence[Sequence[Annotation]],
+    predictions: Sequence[Sequence[Annotation]],
     *,
     masks_px: tuple[int, int] | None = None,
     areas: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, float]:
-    """Mean over classes of the average precision, of at most 100 answers of an image.
+    """Mean over classes of the average precision, of at most 100 predictions of an image.
 
-    "map" is the mean over overlaps (intersection over union) of 0.50 to 0.95 that an answer needs to count, "ap50" and
-    "ap75" are those at 0.50 and 0.75. With `areas` there is "ap50_small" and so on for every area in which a thing is.
+    "map" is the mean over the overlaps (intersection over union) of 0.50 to 0.95 that a prediction needs to count;
+    "ap50" and "ap75" are those at 0.50 and 0.75. With `areas` there is "ap50_small" and so on, for every area that
+    occurs.
 
     Source: Lin et al. 2014, "Microsoft COCO", and its evaluation server; 101 points of recall.
 
     Args:
         targets: the annotations of each image.
-        answers: of each image what was found.
+        predictions: of each image what was found.
         masks_px: height and width of the images, where masks have to overlap and not boxes.
         areas: least and largest area in square pixels by name, such as `COCO_AREAS`.
 
@@ -122,7 +123,7 @@ def coco_figures(
     require_extra("detect", "Average precision")
     from faster_coco_eval import COCO, COCOeval_faster
 
-    classes = sorted({each["category_id"] for row in (*targets, *answers) for each in row})
+    classes = sorted({each["category_id"] for row in (*targets, *predictions) for each in row})
     size = {} if masks_px is None else {"height": masks_px[0], "width": masks_px[1]}
     common = {
         "images": [{"id": number, **size} for number in range(1, len(targets) + 1)],
@@ -131,7 +132,7 @@ def coco_figures(
     wanted = dict(areas or {})
     evaluation = COCOeval_faster(
         COCO({**common, "annotations": _numbered(targets)}, print_function=_silent),
-        COCO({**common, "annotations": _numbered(answers)}, print_function=_silent),
+        COCO({**common, "annotations": _numbered(predictions)}, print_function=_silent),
         "bbox" if masks_px is None else "segm",
         ranges={**{name: list(area) for name, area in wanted.items()}, "": [0.0, _ANY_AREA]},  # warns of gaps otherwise
         print_function=_silent,
@@ -139,7 +140,9 @@ def coco_figures(
     evaluation.params.maxDets = [100]
     evaluation.evaluate()
     evaluation.accumulate()
-    precision = evaluation.eval["precision"]  # overlap, recall, class, area, most answers; -1 where nothing is there
+    precision = evaluation.eval[
+        "precision"
+    ]  # overlap, recall, class, area, most predictions; -1 where nothing is there
     figures = {"map": _mean(precision[:, :, :, 0]), "ap50": _mean(precision[0, :, :, 0])}
     figures["ap75"] = _mean(precision[5, :, :, 0])
     for number, name in enumerate(wanted, start=1):
@@ -158,11 +161,11 @@ def _numbered(rows: Sequence[Sequence[Annotation]]) -> list[Annotation]:
     return [{**each, "image_id": image, "id": number} for number, (image, each) in enumerate(placed, start=1)]
 
 
-def _truth(line: Sequence[float], area: float, runs: Any = None) -> Annotation:
+def _target(line: Sequence[float], area: float, runs: Any = None) -> Annotation:
     return {**_shape(line, runs), "category_id": int(line[4]) + 1, "iscrowd": int(line[5]), "area": area}
 
 
-def _answer(line: Sequence[float], runs: Any = None) -> Annotation:
+def _prediction(line: Sequence[float], runs: Any = None) -> Annotation:
     area = _area(line) if runs is None else _runs_area(runs)
     return {**_shape(line, runs), "category_id": int(line[5]) + 1, "score": line[4], "iscrowd": 0, "area": area}
 

@@ -60,19 +60,19 @@ def class_metrics(
     """
     from sklearn import metrics
 
-    true_NK, score_NK, said_NK = np.asarray(targets, bool), np.asarray(scores, float), np.asarray(predicted, bool)
+    true_NK, score_NK, predicted_NK = np.asarray(targets, bool), np.asarray(scores, float), np.asarray(predicted, bool)
     found = []
     for k, label in enumerate(labels):
-        true, said = true_NK[:, k], said_NK[:, k]
-        rows, told, hits = int(true.sum()), int(said.sum()), int((true & said).sum())
+        true, predicted_N = true_NK[:, k], predicted_NK[:, k]
+        rows, count, hits = int(true.sum()), int(predicted_N.sum()), int((true & predicted_N).sum())
         found.append(
             ClassMetrics(
                 label=label,
                 rows=rows,
-                predicted=told,
-                precision=hits / told if told else None,
+                predicted=count,
+                precision=hits / count if count else None,
                 recall=hits / rows if rows else None,
-                f1=2 * hits / (rows + told) if rows + told else None,
+                f1=2 * hits / (rows + count) if rows + count else None,
                 average_precision=float(metrics.average_precision_score(true, score_NK[:, k])) if rows else None,
                 roc_auc=float(metrics.roc_auc_score(true, score_NK[:, k])) if 0 < rows < len(true) else None,
             )

@@ -16,15 +16,15 @@ IGNORED = 255
 """The number of pixels that count for nothing, in encoded masks."""
 
 
-def confusion(truth: torch.Tensor, said: torch.Tensor, num_classes: int) -> npt.NDArray[np.int64]:
-    """Pixels by true class (row) and answer (column), `(K, K)`, over all maps `(N, H, W)` uint8; ignored ones left out.
+def confusion(true: torch.Tensor, predicted: torch.Tensor, num_classes: int) -> npt.NDArray[np.int64]:
+    """Pixels by true (row) and predicted class (column), `(K, K)`, over maps `(N, H, W)` uint8, without ignored ones.
 
     A map at a time, so that the memory does not grow with their number.
     """
     counts = torch.zeros(num_classes * num_classes, dtype=torch.int64)
-    for true_map, said_map in zip(truth, said, strict=True):
+    for true_map, predicted_map in zip(true, predicted, strict=True):
         there = true_map != IGNORED
-        pairs = true_map[there].long() * num_classes + said_map[there].long()
+        pairs = true_map[there].long() * num_classes + predicted_map[there].long()
         counts += torch.bincount(pairs, minlength=num_classes * num_classes)
     return counts.view(num_classes, num_classes).numpy()
 

@@ -1,4 +1,4 @@
-"""Small encoders of inputs that are no images: numbers and categories, tokens, sequences of vectors."""
+"""Small encoders of inputs that are not images: numbers and categories, tokens, sequences of vectors."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class SequenceEncoder(nn.Module):
 
 
 def encoder_for(spec: Spec) -> FeaturesEncoder | VectorEncoder | TokensEncoder | SequenceEncoder:
-    """The small encoder for an input that is no image.
+    """The small encoder for an input that is not an image.
 
     Raises:
         ConfigError: there is none for this kind.

@@ -139,7 +139,7 @@ def _read_legacy(path: Path) -> dict[str, Any]:
 
 
 def _fill(path: Path, state: object, read: Callable[[_Storage], bytes]) -> dict[str, Any]:
-    """Put numbers into the views of `state`; what is no view stays as it is, for `read_pth` to name."""
+    """Put numbers into the views of `state`; what is not a view stays as it is, for `read_pth` to name."""
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise WeightsError(f"{path} holds no state dict (names to tensors). Save model.state_dict().")
     filled: dict[str, Any] = {}

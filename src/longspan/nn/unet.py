@@ -14,7 +14,7 @@ from longspan.nn.upsample import enlarge, fit
 
 __all__ = ["UNetDecoder"]
 
-_BLOCK = 2  # pixels a side that one place of the finest maps answers for
+_BLOCK = 2  # pixels a side for which one place of the finest maps predicts
 _WIDEST = 8
 
 
@@ -24,13 +24,13 @@ class UNetDecoder(nn.Module):
 
     At each stride the maps so far are enlarged, joined with the backbone's map of that stride, and go through two 3 x 3
     convolutions with batch normalisation and ReLU. The finest stride is 2: there the image itself is joined as well,
-    each block of 2 x 2 pixels as channels, and each place gives the logits of its four pixels. So the answer is as fine
+    each block of 2 x 2 pixels as channels, and each place gives the logits of its four pixels. So the output is as fine
     as the image, while no layer works at its full size, which is where a U-Net spends most of its time. A backbone
     with a map of stride 1 goes on to that instead, without the image.
 
     Source: Ronneberger, Fischer, Brox 2015, "U-Net: convolutional networks for biomedical image segmentation", fig. 1.
     Differs:
-      - Any backbone in place of the contracting path; maps of any size (see `enlarge`), and the answer has the size of
+      - Any backbone in place of the contracting path; maps of any size (see `enlarge`), and the output has the size of
         the image (paper: unpadded convolutions, 572 px give 388 px).
       - 1 x 1 convolution, then bilinear enlarging (paper: transposed 2 x 2 convolution).
       - Batch normalisation. Widths: `width` at stride 2, twice as many at each coarser stride, at most eight times

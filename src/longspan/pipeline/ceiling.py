@@ -125,7 +125,7 @@ def measure_ceiling(
     stages: Sequence[Stage],
     flow: Flow,
     table: Table,
-    answers: Sequence[str],
+    outputs: Sequence[str],
     target: str | None,
     *,
     level: float,
@@ -137,17 +137,17 @@ def measure_ceiling(
         raise ConfigError(f"level must lie between 0 and 1, got {level!r}.")
     if bootstrap < 100:
         raise ConfigError(f"bootstrap must be at least 100 draws, or the interval's ends are chance; got {bootstrap}.")
-    target = _target(stages, table, answers, target)
-    truth = flow.rows.read(target)
+    target = _target(stages, table, outputs, target)
+    ground_truth = flow.rows.read(target)
     plans = [_Plan(stage, *_plan(stages, stage, target, table)) for stage in stages]
-    known = [row for row, value in enumerate(truth) if value is not None]
+    known = [row for row, value in enumerate(ground_truth) if value is not None]
     for name in {name for plan in plans for name in plan.replaced}:
         values = flow.rows.read(name)
         known = [row for row in known if values[row] is not None]
 
     def errors_of(taken: frozenset[str]) -> np.ndarray:
         values = flow.values(target, taken)
-        return row_errors(target, table.columns[target], [truth[r] for r in known], [values[r] for r in known])
+        return row_errors(target, table.columns[target], [ground_truth[r] for r in known], [values[r] for r in known])
 
     taken: frozenset[str] = frozenset()
     variants = [errors_of(taken)] if known else []
@@ -189,7 +189,7 @@ def measure_ceiling(
             )
         )
         number += 1
-    left_out = len(truth) - int(usable.sum())
+    left_out = len(ground_truth) - int(usable.sum())
     return Ceiling(
         target=target,
         measure=table.columns[target].row_error.metric,
@@ -197,7 +197,7 @@ def measure_ceiling(
         stages=tuple(found),
         level=level,
         num_rows=int(usable.sum()),
-        notes=(f"{left_out} of {len(truth)} rows were left out: they lack ground truth or a prediction.",)
+        notes=(f"{left_out} of {len(ground_truth)} rows were left out: they lack ground truth or a prediction.",)
         if left_out
         else (),
     )
@@ -235,7 +235,7 @@ def _plan(stages: Sequence[Stage], stage: Stage, target: str, table: Table) -> t
     return frozenset(leading), ""
 
 
-def _target(stages: Sequence[Stage], table: Table, answers: Sequence[str], target: str | None) -> str:
+def _target(stages: Sequence[Stage], table: Table, outputs: Sequence[str], target: str | None) -> str:
     added = [name for stage in stages for name in stage.adds]
     if target is not None:
         if target not in added:
@@ -243,9 +243,9 @@ def _target(stages: Sequence[Stage], table: Table, answers: Sequence[str], targe
         if target not in table.columns:
             raise PipelineError(f"The table has no ground truth for {target!r}, so there is no error to analyse.")
         return target
-    found = [name for name in answers if name in table.columns]
+    found = [name for name in outputs if name in table.columns]
     if not found:
-        raise PipelineError(f"The table has no ground truth for {', '.join(map(repr, answers))}: no error to analyse.")
+        raise PipelineError(f"The table has no ground truth for {', '.join(map(repr, outputs))}: no error to analyse.")
     if len(found) > 1:
         raise PipelineError(f"The table has ground truth for {found}: choose one with target=.")
     return found[0]

@@ -13,7 +13,7 @@ from longspan.errors import ConfigError
 
 __all__ = ["EstimatorModel", "SampleError", "fit_estimator"]
 
-_TOGETHER = 4096  # samples that answers are asked for at a time
+_TOGETHER = 4096  # samples predicted at a time
 
 
 @final
@@ -39,7 +39,7 @@ class EstimatorModel:
         Args:
             estimator: Fitted.
             columns: One per column read: fitted for images, which are read at the size of training; else None.
-            method: Of the estimator that answers; see `Stage`.
+            method: The estimator's method that predicts; see `Stage`.
         """
         self.estimator = estimator
         self.columns = tuple(columns)
@@ -76,7 +76,7 @@ def fit_estimator(
         columns: What each column read means, where that is known.
         size_px: Height and width that images are brought to; None where all have one size.
         seed: Random seed.
-        method: Of the estimator that will answer.
+        method: The estimator's method that will predict.
 
     Raises:
         SampleError: a sample cannot become a row of numbers as long as the others.

@@ -83,9 +83,9 @@ class Flow:
         Raises:
             PipelineError: a stage fails on a sample.
         """
-        return [answer.value for answer in self.answers(name, taken)]
+        return [each.value for each in self.predictions(name, taken)]
 
-    def answers(self, name: str, taken: Collection[str] = ()) -> list[TargetPrediction]:
+    def predictions(self, name: str, taken: Collection[str] = ()) -> list[TargetPrediction]:
         """The same with the probabilities that a network gives."""
         maker = None if name in taken else self._makers.get(name)
         if maker is None:

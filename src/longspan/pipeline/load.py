@@ -130,7 +130,7 @@ def _pipeline(
         if not stage.component.ready:
             fitted[name] = component
         stages.append(stage)
-    return Pipeline.restored(stages, fitted, answers=described["answers"], notes=notes)
+    return Pipeline.restored(stages, fitted, outputs=described["answers"], notes=notes)
 
 
 def _check_functions(stages: list[dict[str, Any]], functions: Mapping[str, Any]) -> None:

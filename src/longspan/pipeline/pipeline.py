@@ -14,6 +14,7 @@ from longspan.data.batches.context import pixel_inputs
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.heads import TargetPrediction
 from longspan.inference import Prediction
+from longspan.old_names import accepts_old_keywords, warn_renamed
 from longspan.pipeline.ceiling import Ceiling, measure_ceiling
 from longspan.pipeline.check import added_columns, known_columns, raise_faults, run_faults, structure_faults
 from longspan.pipeline.components import Component
@@ -43,12 +44,13 @@ class Pipeline:
         Prediction(half=4)
     """
 
-    def __init__(self, stages: Sequence[Stage], *, answers: Sequence[str] | None = None) -> None:
+    @accepts_old_keywords(answers="outputs")
+    def __init__(self, stages: Sequence[Stage], *, outputs: Sequence[str] | None = None) -> None:
         """Check that the stages fit together.
 
         Args:
             stages: In the order in which they run.
-            answers: Added columns that a prediction gives; None: those that no other stage reads.
+            outputs: Added columns that a prediction gives; None: those that no other stage reads.
 
         Raises:
             PipelineError: names that clash, a column that is added only after it is read, a cycle; all of them.
@@ -57,10 +59,10 @@ class Pipeline:
         raise_faults(structure_faults(self.stages), "These stages do not make a pipeline")
         read = {name for stage in self.stages for name in stage.reads}
         added = [name for stage in self.stages for name in stage.adds]
-        for name in answers or ():
+        for name in outputs or ():
             if name not in added:
                 raise unknown_name("added column", name, added)
-        self.answers = tuple(answers or [name for name in added if name not in read])
+        self.outputs = tuple(outputs or [name for name in added if name not in read])
         self.inputs = tuple(dict.fromkeys(n for stage in self.stages for n in stage.reads if n not in added))
         self.notes: list[str] = []
         """What training left out and why."""
@@ -69,13 +71,19 @@ class Pipeline:
 
     @classmethod
     def restored(
-        cls, stages: Sequence[Stage], fitted: Mapping[str, Component], *, answers: Sequence[str], notes: Sequence[str]
+        cls, stages: Sequence[Stage], fitted: Mapping[str, Component], *, outputs: Sequence[str], notes: Sequence[str]
     ) -> Pipeline:
         """A trained pipeline from its parts; `load` makes one. `fitted` are the components that stages do not hold."""
-        pipeline = cls(stages, answers=answers)
+        pipeline = cls(stages, outputs=outputs)
         pipeline.fitted = dict(fitted)
         pipeline.notes = list(notes)
         return pipeline
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """`outputs` under its old name, with a warning."""
+        warn_renamed("Pipeline.answers", "Pipeline.outputs")
+        return self.outputs
 
     def __repr__(self) -> str:
         steps = []
@@ -89,7 +97,7 @@ class Pipeline:
         return {
             "strategy": "pipeline",
             "stages": [stage.to_json() for stage in self.stages],
-            "answers": list(self.answers),
+            "answers": list(self.outputs),
         }
 
     def model(self, stage: str) -> Any:
@@ -118,7 +126,7 @@ class Pipeline:
 
         Raises:
             PipelineError: a column that nothing gives (with the nearest that is there), of another kind than a trained
-                stage wants, or `each` over what is no list; all of them.
+                stage wants, or `each` over what is not a list; all of them.
         """
         raise_faults(run_faults(self.stages, self._started_or_none, known_columns(columns)), "This pipeline cannot run")
 
@@ -191,7 +199,7 @@ class Pipeline:
         table = task.table.take(np.asarray(task.train))
         for name, column in task.targets.items():
             table = table.with_column(name, column)
-        fresh = Pipeline(self.stages, answers=tuple(dict.fromkeys([*task.target_names, *self.answers])))
+        fresh = Pipeline(self.stages, outputs=tuple(dict.fromkeys([*task.target_names, *self.outputs])))
         return fresh.fit(table, seed=seed, budget=budget)
 
     def _component(self, stage: Stage) -> Component:
@@ -248,15 +256,15 @@ class Pipeline:
             columns = {name: [self._input(sample, name) for sample in samples] for name in self.inputs}
             rows = Rows.of_samples(columns)
             sources = [sample if isinstance(sample, Path) else None for sample in samples]
-        answers: dict[str, list[TargetPrediction]] = {name: [] for name in self.answers}
+        outputs: dict[str, list[TargetPrediction]] = {name: [] for name in self.outputs}
         started = {stage.name: self._started(stage) for stage in self._needed()}  # state goes on from part to part
         for part in rows.parts(_TOGETHER):  # what stages in between add to an image may be much larger than it
             flow = Flow(self.stages, lambda stage: started[stage.name], part)
-            for name in self.answers:
-                answers[name] += flow.answers(name)
+            for name in self.outputs:
+                outputs[name] += flow.predictions(name)
         located = self._located()
         predictions = [
-            Prediction({name: column[row] for name, column in answers.items()}, _path_of(source), located)
+            Prediction({name: column[row] for name, column in outputs.items()}, _path_of(source), located)
             for row, source in enumerate(sources)
         ]
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
@@ -271,20 +279,20 @@ class Pipeline:
         """
         stages = self._needed()
         return Runner(
-            stages, lambda: [self._started(stage) for stage in stages], self.inputs, self.answers, self._located()
+            stages, lambda: [self._started(stage) for stage in stages], self.inputs, self.outputs, self._located()
         )  # fmt: skip
 
     def evaluate(self, table: Table) -> dict[str, float]:
-        """The error of each answer that the table has the ground truth of, averaged over rows.
+        """The error of each output for which the table has ground truth, averaged over rows.
 
         It is the error of the table's column (`Column.error`): "error", such as the fraction of wrong predictions, or
-        "mae" for numbers. With several answers the names are "digit.error" and so on. Rows without ground truth count
+        "mae" for numbers. With several outputs the names are "digit.error" and so on. Rows without ground truth count
         for nothing; a missing prediction is wrong, and for numbers their fraction is given as "unanswered".
 
         Raises:
-            PipelineError: the table has the ground truth of no answer; or see `run`.
+            PipelineError: the table has no ground truth for any output; or see `run`.
         """
-        return measure_errors(self._flow(table), table, self.answers)
+        return measure_errors(self._flow(table), table, self.outputs)
 
     def ceiling(
         self, table: Table, *, target: str | None = None, level: float = 0.95, seed: int = 0, bootstrap: int = 2000
@@ -292,8 +300,8 @@ class Pipeline:
         """Which stage is to blame: the error left when what the stages add is replaced by the ground truth, in turn.
 
         Args:
-            table: Rows with the ground truth of the answer, and of what the stages before it add where that is known.
-            target: The added column whose error is analysed; may be None where only one answer has ground truth.
+            table: Rows with the ground truth of the output, and of what the stages before it add where that is known.
+            target: The added column whose error is analysed; may be None where only one output has ground truth.
             level: Of the intervals.
             seed: Of the bootstrap.
             bootstrap: How many times the rows are drawn anew.
@@ -302,7 +310,7 @@ class Pipeline:
             PipelineError: the table has no ground truth for the target; or see `run`.
         """
         return measure_ceiling(
-            self.stages, self._flow(table), table, self.answers, target, level=level, seed=seed, bootstrap=bootstrap
+            self.stages, self._flow(table), table, self.outputs, target, level=level, seed=seed, bootstrap=bootstrap
         )
 
     def save(self, path: str | Path) -> Path:
@@ -311,27 +319,27 @@ class Pipeline:
         Raises:
             PipelineError: a stage is not trained, or holds what a file without code cannot hold.
         """
-        return write_pipeline(Path(path), self.stages, self._started, self.answers, self.notes)
+        return write_pipeline(Path(path), self.stages, self._started, self.outputs, self.notes)
 
     def _flow(self, table: Table) -> Flow:
         self.check(table)
         return Flow(self.stages, self._started, Rows.of_table(table))
 
     def _located(self) -> dict[str, Column]:
-        """The answers that lie in the image, with the columns that stages or their networks declare."""
+        """The outputs that lie in the image, with the columns that stages or their networks declare."""
         found: dict[str, Column] = {}
         for stage in self.stages:
             if stage.each is None:
                 columns = {**added_columns(stage, self._component(stage)), **stage.columns}
                 for name in stage.adds:
                     column = columns.get(name)
-                    if name in self.answers and column is not None and column.context_kind:
+                    if name in self.outputs and column is not None and column.context_kind:
                         found[name] = column
         return found
 
     def _needed(self) -> list[Stage]:
-        """The stages that the answers are computed from, in order."""
-        wanted = {*self.answers}
+        """The stages that the outputs are computed from, in order."""
+        wanted = {*self.outputs}
         found = []
         for stage in reversed(self.stages):
             if wanted & {*stage.adds}:

@@ -41,7 +41,7 @@ class Runner:
         stages: Sequence[Stage],
         start: Callable[[], Sequence[Component]],
         inputs: Sequence[str],
-        answers: Sequence[str],
+        outputs: Sequence[str],
         located: Mapping[str, Column],
     ) -> None:
         """Start all stages.
@@ -50,13 +50,13 @@ class Runner:
             stages: Those that are run, in order.
             start: Gives the component of each, with fresh state.
             inputs: Columns of a sample.
-            answers: Columns of a prediction.
+            outputs: Columns of a prediction.
             located: Those of them that lie in an image.
         """
         self._stages = tuple(stages)
         self._start = start
         self._inputs = tuple(inputs)
-        self._answers = tuple(answers)
+        self._outputs = tuple(outputs)
         self._located = located
         self.columns: dict[str, Any] = {}
         """All columns of the last step: the sample's own and those that stages added."""
@@ -90,7 +90,7 @@ class Runner:
             found |= {name: predictions[0] for name, predictions in added.items()}
         self.columns = {name: each.value for name, each in found.items()}
         self.steps += 1
-        return Prediction({name: found[name] for name in self._answers}, None, self._located)
+        return Prediction({name: found[name] for name in self._outputs}, None, self._located)
 
     def _values_of(self, sample: Any) -> dict[str, Any]:
         if isinstance(sample, dict):

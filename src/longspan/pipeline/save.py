@@ -23,7 +23,7 @@ def write_pipeline(
     path: Path,
     stages: Sequence[Stage],
     component: Callable[[Stage], Component],
-    answers: Sequence[str],
+    outputs: Sequence[str],
     notes: Sequence[str],
 ) -> Path:
     """Write all stages with their components; functions are named, with the options of a partial, and not stored.
@@ -56,7 +56,7 @@ def write_pipeline(
         **PIPELINE_FORMAT,
         "library_version": __version__,
         "stages": described,
-        "answers": list(answers),
+        "answers": list(outputs),
         "notes": list(notes),
     }
     write_tensors(path, tensors, header)

@@ -43,13 +43,13 @@ def row_errors(name: str, column: Column, targets: Sequence[Any], predictions: S
     return errors
 
 
-def measure_errors(flow: Flow, table: Table, answers: Sequence[str]) -> dict[str, float]:
-    """The error of each answer that the table has the ground truth of; see `Pipeline.evaluate`."""
-    measured = [name for name in answers if name in table.columns]
+def measure_errors(flow: Flow, table: Table, outputs: Sequence[str]) -> dict[str, float]:
+    """The error of each output for which the table has ground truth; see `Pipeline.evaluate`."""
+    measured = [name for name in outputs if name in table.columns]
     if not measured:
-        near = nearest(answers[0], table.columns)
+        near = nearest(outputs[0], table.columns)
         hint = f"; its nearest column is {near!r}" if near else ""
-        raise PipelineError(f"The table has no ground truth for {', '.join(map(repr, answers))}{hint}.")
+        raise PipelineError(f"The table has no ground truth for {', '.join(map(repr, outputs))}{hint}.")
     metrics: dict[str, float] = {}
     for name in measured:
         column = table.columns[name]

@@ -58,10 +58,10 @@ class Stage:
                 whole, and what it adds is the list of results.
             train_on: Whether a learned stage is trained on the ground truth of what it reads, on what the stages before
                 it predict, or on both.
-            label: For `train_on` "predicted" or "both": a function `label(predicted, truth)` that gives the target for
+            label: For `train_on` "predicted" or "both": a function `label(predicted, true)` that gives the target for
                 what was predicted; with `each` a list, one per predicted element. `predicted` holds what the stage
                 reads and all it was computed from (with "both" also what is computed from the ground truth where the
-                table has it), `truth` the row of the table, both by column. None stands for no label. With it the table
+                table has it), `true` the row of the table, both by column. None stands for no label. With it the table
                 needs no column of what the stage adds.
             method: Of a scikit-learn estimator, what gives the added value: its label or number, the probabilities of
                 its classes, or its distances to their borders. With another than "predict", `label` gives its targets.

@@ -135,8 +135,8 @@ def _labelled(stage: Stage, flow: Flow, taken: Collection[str]) -> list[Any]:
     assert stage.label is not None
     names = flow.upstream(stage.reads)
     predicted = dict(zip(names, [flow.values(name, taken) for name in names], strict=True))
-    truth = {name: flow.values(name, flow.rows.names) for name in flow.rows.names}
-    known = truth.get(stage.adds[0])  # a table need not have a column of what the function gives
+    ground_truth = {name: flow.values(name, flow.rows.names) for name in flow.rows.names}
+    known = ground_truth.get(stage.adds[0])  # a table need not have a column of what the function gives
     found: list[Any] = []
     for row in range(flow.rows.num_rows):
         where = flow.rows.where(row)
@@ -144,7 +144,9 @@ def _labelled(stage: Stage, flow: Flow, taken: Collection[str]) -> list[Any]:
             found.append(None)
             continue
         try:
-            found.append(stage.label(*({n: copied(v[row]) for n, v in part.items()} for part in (predicted, truth))))
+            found.append(
+                stage.label(*({n: copied(v[row]) for n, v in part.items()} for part in (predicted, ground_truth)))
+            )
         except Exception as error:
             raise PipelineError(
                 f"The label function of stage {stage.name!r} failed in {where}: {type(error).__name__}: {error}"

@@ -22,7 +22,7 @@ def confused_pairs(counts: np.ndarray, names: Sequence[object], *, top: int = 15
     """The pairs most often confused, worst first: rows for a table.
 
     Args:
-        counts: (K, K) whole numbers; row = truth, column = prediction.
+        counts: (K, K) whole numbers; row = true class, column = prediction.
         names: of the K classes.
         top: pairs at most.
 
@@ -37,18 +37,18 @@ def confused_pairs(counts: np.ndarray, names: Sequence[object], *, top: int = 15
     worst = np.argsort(-wrong_KK, axis=None, kind="stable")[:top]
     found = []
     for place in worst.tolist():
-        truth, predicted = divmod(place, len(names))
-        times = int(wrong_KK[truth, predicted])
+        true, predicted = divmod(place, len(names))
+        times = int(wrong_KK[true, predicted])
         if times:
-            fraction = f"{times / counts_KK[truth].sum():.1%}"
+            fraction = f"{times / counts_KK[true].sum():.1%}"
             found.append(
-                {"true": str(names[truth]), "predicted": str(names[predicted]), "times": times, "share": fraction}
+                {"true": str(names[true]), "predicted": str(names[predicted]), "times": times, "share": fraction}
             )
     return found
 
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
-    """The matrix as a figure: rows are the truth, columns the prediction, the shade is the fraction of the row.
+    """The matrix as a figure: rows are true classes, columns predicted ones, the shade is the fraction of the row.
 
     Right and wrong differ in colour. Up to 40 classes are shown whole; of more, the 30 with the most mistakes.
 
@@ -74,12 +74,12 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
         width_px=cell_px * count + label_px + 12, height_px=cell_px * count + (label_px if steep else 54) + 12
     )
     font = float(np.clip(cell_px / 2.5, 8.5, 14))
-    for row, truth in enumerate(shown):
+    for row, true in enumerate(shown):
         for column, predicted in enumerate(shown):
-            times = int(counts_KK[truth, predicted])
+            times = int(counts_KK[true, predicted])
             if not times:
                 continue
-            fraction = float(fraction_KK[truth, predicted])
+            fraction = float(fraction_KK[true, predicted])
             right = row == column
             # A mistake is seen however rare it is: errors start at a visible shade.
             shade = 0.08 + 0.82 * fraction if right else 0.15 + 0.75 * fraction**0.5

@@ -128,11 +128,11 @@ def lr_curve(rates: Numbers, losses: Numbers, *, suggested: float | None = None)
     return sheet
 
 
-def predicted_versus_true(truth: Numbers, predicted: Numbers, *, name: str = "", most: int = 1500) -> Figure:
-    """Predictions against the truth with the line where both agree; at most `most` points, evenly picked."""
+def predicted_versus_true(true: Numbers, predicted: Numbers, *, name: str = "", most: int = 1500) -> Figure:
+    """Predictions against true values with the line where both agree; at most `most` points, evenly picked."""
     from longspan.report.canvas import COLOURS, FAINT, new_axes, plain
 
-    true_N, predicted_N = _pairs(truth, predicted)
+    true_N, predicted_N = _pairs(true, predicted)
     sheet, (axes,) = new_axes(width_px=430, height_px=380)
     picked = np.linspace(0, len(true_N) - 1, min(most, len(true_N))).astype(int)
     dense = len(picked) > 300
@@ -148,11 +148,11 @@ def predicted_versus_true(truth: Numbers, predicted: Numbers, *, name: str = "",
     return sheet
 
 
-def residual_histogram(truth: Numbers, predicted: Numbers, *, name: str = "") -> Figure:
-    """How far predictions lie above or below the truth."""
+def residual_histogram(true: Numbers, predicted: Numbers, *, name: str = "") -> Figure:
+    """How far predictions lie above or below the true values."""
     from longspan.report.canvas import COLOURS, FAINT, new_axes, plain
 
-    true_N, predicted_N = _pairs(truth, predicted)
+    true_N, predicted_N = _pairs(true, predicted)
     sheet, (axes,) = new_axes(width_px=430, height_px=380)
     count = int(np.clip(np.sqrt(len(true_N)) * 1.5, 8, 50))
     axes.hist(predicted_N - true_N, bins=count, color=COLOURS[0], rwidth=0.92)
@@ -203,9 +203,9 @@ def band_curves(
     return sheet
 
 
-def _pairs(truth: Numbers, predicted: Numbers) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(true: Numbers, predicted: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """Both as flat arrays without the pairs of which one is missing."""
-    true_N, predicted_N = np.ravel(np.asarray(truth, float)), np.ravel(np.asarray(predicted, float))
+    true_N, predicted_N = np.ravel(np.asarray(true, float)), np.ravel(np.asarray(predicted, float))
     if len(true_N) != len(predicted_N):
         raise ShapeError(f"As many predictions as true values are needed, got {len(predicted_N)} and {len(true_N)}.")
     known = np.isfinite(true_N) & np.isfinite(predicted_N)

@@ -25,14 +25,14 @@ def result_of(model: ServedModel, prediction: Any) -> dict[str, Any]:
     stages = getattr(model.model, "stages", ())
     if not stages:
         return {"model": model.name, "prediction": _plain(prediction.to_json())}
-    shown = {name: answer for name, answer in prediction.answers.items() if name in model.model.answers}
+    shown = {name: answer for name, answer in prediction.by_target.items() if name in model.model.outputs}
     return {
         "model": model.name,
         "prediction": {name: _plain(answer.value) for name, answer in shown.items()},
         "stages": [
             {
                 "stage": stage.name,
-                "adds": {name: _plain(prediction.answers[name].value) for name in stage.adds},
+                "adds": {name: _plain(prediction.by_target[name].value) for name in stage.adds},
             }
             for stage in stages
         ],

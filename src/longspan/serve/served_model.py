@@ -93,7 +93,7 @@ class ServedModel:
 
     def describe(self) -> dict[str, Any]:
         """For `/models` and the page."""
-        targets = [*getattr(self.model, "heads", getattr(self.model, "decoders", getattr(self.model, "answers", ())))]
+        targets = [*getattr(self.model, "heads", getattr(self.model, "decoders", getattr(self.model, "outputs", ())))]
         return {
             "name": self.name,
             "predicts": targets,
@@ -111,7 +111,7 @@ def _with_all_stages(model: Any) -> Any:
     from longspan.pipeline import Pipeline
 
     added = [name for stage in model.stages for name in stage.adds]
-    return Pipeline.restored(model.stages, model.fitted, answers=added, notes=model.notes)
+    return Pipeline.restored(model.stages, model.fitted, outputs=added, notes=model.notes)
 
 
 def _sources(column: Column | None) -> tuple[str, ...]:

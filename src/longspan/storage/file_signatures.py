@@ -50,7 +50,7 @@ def check_model_file(path: Path) -> None:
 
 
 def check_file_header(path: Path) -> None:
-    """ModelFileError for a pickle by its content, for an archive, and for a header that is no header.
+    """ModelFileError for a pickle by its content, for an archive, and for a damaged header.
 
     Raises:
         ModelFileError: one of these; the message says what would do instead.

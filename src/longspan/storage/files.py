@@ -41,7 +41,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
-    """A safetensors file with JSON in its header; figures that are no finite numbers are null there.
+    """A safetensors file with JSON in its header; figures that are not finite numbers are null there.
 
     Raises:
         ModelFileError: the file cannot be written, or its name promises a pickle.

@@ -69,7 +69,7 @@ class FolderLock:
     def __exit__(self, *exception: object) -> None:
         """Let go, and take the file away while it is still ours."""
         handle, self._handle = self._handle, -1
-        with contextlib.suppress(OSError):  # Windows removes no open file; an unlocked one is no lock
+        with contextlib.suppress(OSError):  # Windows removes no open file; an unlocked one is not a lock
             self.path.unlink()
         os.close(handle)
         if self._made:

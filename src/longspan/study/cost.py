@@ -36,7 +36,7 @@ def cost_per_row(
         strategies: the strategies of the study; those of `needs` if None.
 
     Raises:
-        StudyError: a price that is no number from 0 on, a needed column without a price, a price for a column that no
+        StudyError: a price below 0 or not a number, a needed column without a price, a price for a column that no
             strategy needs, a strategy whose needs are not given; all of it at once, each with the nearest valid name.
     """
     names = list(needs if strategies is None else strategies)

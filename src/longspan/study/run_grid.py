@@ -120,7 +120,7 @@ def _refuse_faults(runs: pl.DataFrame) -> None:
         row = below.row(0, named=True)
         raise StudyError(
             f"{row['strategy']!r} at size {row['size']} with seed {row['seed']} has the error {row['error']:g}. An "
-            "error is 0 at best; give a fraction of wrong answers or a distance, not a score or a log-likelihood."
+            "error is 0 at best; give a fraction of wrong predictions or a distance, not a score or a log-likelihood."
         )
     empty = runs.filter(pl.col("size").is_null() | (pl.col("size") < 1) | pl.col("seed").is_null())
     if len(empty):

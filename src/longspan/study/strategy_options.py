@@ -116,7 +116,7 @@ def _pipeline_with(pipeline: Pipeline, options: Mapping[str, Any]) -> Pipeline:
     for stage in pipeline.stages:
         own = {name[len(stage.name) + 1 :]: v for name, v in options.items() if name.startswith(f"{stage.name}.")}
         stages.append(_stage_with(stage, with_options(stage.what, own)) if own else stage)
-    return Pipeline(stages, answers=pipeline.answers)
+    return Pipeline(stages, outputs=pipeline.outputs)
 
 
 def _stage_with(stage: Stage, what: Any) -> Stage:

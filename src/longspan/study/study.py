@@ -91,7 +91,7 @@ class Study:
             path: The file of the study, "study.sqlite" if None. If it holds this study already, what is missing is run;
                 sizes, seeds and strategies may have been added.
             evaluate_on: "test" opens the vault once, when the study first runs, and writes that down.
-            error: How wrong predictions are; see `measure_for`. None: the fraction of wrong answers for classes and
+            error: How wrong predictions are; see `measure_for`. None: the fraction of wrong predictions for classes and
                 strings, the mean absolute error for numbers; "character": edits per character, for strings; or a
                 function of targets and predictions; or an `Evaluator` that judges the trained predictor itself.
             tuning: Trials inside every run, as many for every strategy; None trains each once with its own options.

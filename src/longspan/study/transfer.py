@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from longspan.old_names import accepts_old_keywords
 from longspan.study.identity import rows_digest, shared_rows, tensors_digest
 from longspan.study.scoring import measure_for
 from longspan.train import Budget, Learner, Recipe
+from longspan.train.checkpoints.checkpoint import latest_steps
 
 __all__ = ["Conditions", "Transfer"]
 
@@ -77,7 +79,8 @@ class Transfer:
             source_recipe: Of the source task; the same recipe if None. The network must be the same.
             source_seed: Of everything random in the source training.
             keep_in: Folder in which the trained source network is kept, and found again by a later call: a study that
-                goes on does not train it twice. Its file is named by the source rows and recipe.
+                goes on does not train it twice, and a source training that was killed goes on from its checkpoints.
+                Its file is named by the source rows and recipe.
             frozen: Fraction of the layer groups, lowest first, that keep what they learned on the source task; None: as
                 the recipe's phases say.
             backbone_lr_mult: Learning rate of the lowest layers as a fraction of the heads'; None: as the recipe's
@@ -122,11 +125,11 @@ class Transfer:
                     )
                 self._trained, self.source_steps = found, found.info["training"]["steps"]
                 return found
-            learner = self.source_recipe.train(self.source, seed=self.source_seed)
+            learner = self._train_source(None if kept is None else kept.with_suffix(".checkpoints"))
             self._trained, self.source_steps = learner.predictor(), learner.steps_done
             if kept is not None:
-                kept.parent.mkdir(parents=True, exist_ok=True)
                 learner.save(kept)
+                shutil.rmtree(kept.with_suffix(".checkpoints"), ignore_errors=True)
         return self._trained
 
     @property
@@ -221,6 +224,15 @@ class Transfer:
             "source_recipe": self.source_recipe.to_json(),
             "source_seed": self.source_seed,
         }
+
+    def _train_source(self, checkpoints: Path | None) -> Learner:
+        """The source training; one that was killed goes on from its last checkpoint."""
+        assert self.source is not None
+        recipe = self.source_recipe
+        learner = recipe.learner(self.source, seed=self.source_seed)
+        if checkpoints is not None and latest_steps(checkpoints):
+            return learner.resume(checkpoints)
+        return learner.run(recipe.phases, checkpoints=checkpoints)
 
     def _source_identity(self) -> str:
         """Fingerprint of the rows that the source network learns from, or of the weights that it has."""

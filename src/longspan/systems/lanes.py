@@ -65,7 +65,7 @@ def _run(options: LanesOptions, run: SystemRun) -> None:
             ls.Stage("see", trained.learner, reads="image", adds="free"),
             ls.Stage("mark", mark_lanes, reads=["image", "free"], adds={"lanes": Mask(vocab=LANES, colours=_COLOURS)}),
         ],
-        answers=("lanes",),
+        outputs=("lanes",),
     )
     part = run.folder / ".lanes.safetensors"
     try:

@@ -267,7 +267,7 @@ class Learner:
             steps: Batches; rates lie evenly on a log scale.
 
         Raises:
-            TrainingError: the loss is no finite number from the start.
+            TrainingError: the loss is not a finite number from the start.
         """
         with own_randomness(self.device):
             return range_test(self.training, start, end, steps)

@@ -16,12 +16,12 @@ _SAID = 8  # errors of one value that are listed one by one
 
 
 def entries_of(value: Any, what: str, bare: str | None = None) -> list[Any]:
-    """The things of a raw value: dicts without their missing (None) keys, anything else as it stands.
+    """The objects of a raw value: dicts without their missing (None) keys, anything else as it stands.
 
     Args:
         value: A list; data frames and arrays give their own kinds of it.
         what: "boxes" or "instances", for the message.
-        bare: The key under which a thing that is no dict goes, if that is allowed.
+        bare: The key under which an object that is not a dict goes, if that is allowed.
 
     Raises:
         ValueError: no list.
@@ -38,7 +38,7 @@ def entries_of(value: Any, what: str, bare: str | None = None) -> list[Any]:
 
 
 def label_of(entry: dict[str, Any]) -> Any:
-    """Its label; a thing that has none is an "object"."""
+    """Its label; an object that has none is an "object"."""
     label = entry.get("label", "object")
     plain = label.item() if isinstance(label, np.generic) else label
     # Tables hold whole numbers among others as floats.
@@ -63,13 +63,13 @@ def count_html(value: Any) -> str:
 
 
 def caption(entry: dict[str, Any]) -> str:
-    """What is written on a drawn thing: "cat", "cat 0.97"."""
+    """What is written on a drawn object: "cat", "cat 0.97"."""
     score = entry.get("score")
     return str(label_of(entry)) + ("" if score is None else f" {score:.2f}")
 
 
 def described(entry: dict[str, Any]) -> dict[str, Any]:
-    """Label, score, flag and box of a thing for JSON, rounded to what means something."""
+    """Label, score, flag and box of an object for JSON, rounded to what means something."""
     about: dict[str, Any] = {"label": label_of(entry)}
     if entry.get("score") is not None:
         about["score"] = round(float(entry["score"]), 4)

@@ -148,7 +148,7 @@ class Augment:
         return made[:n]
 
     def _draws(self, chances: Tensor, size_px: tuple[int, int]) -> AugmentParams:
-        """Turn `(B, 12)` numbers in [0, 1) into draws; one column for each thing drawn, whether it is on or off."""
+        """Turn `(B, 12)` numbers in [0, 1) into draws; one column for each effect, whether it is on or off."""
         spread = 2 * chances - 1  # -1..1
         flip = (chances[:, 8] < 0.5) & self.flip
         crop_size = torch.ones(len(chances), 2, dtype=torch.float64)

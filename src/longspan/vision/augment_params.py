@@ -95,8 +95,8 @@ def affine_matrices(
     Args:
         size_px: height and width.
         rotate_deg: `(B,)` degrees, counter-clockwise as seen.
-        zoom: `(B,)` factor by which things grow.
-        shift: `(B, 2)` by which fraction of width and height things move right and down.
+        zoom: `(B,)` factor by which the content grows.
+        shift: `(B, 2)` by which fraction of width and height the content moves right and down.
         crop_size: `(B, 2)` fraction of width and height that the crop keeps.
         crop_offset: `(B, 2)` distance of the crop's centre from the frame's, as fraction of width and height.
         flip: `(B,)` bool, mirror left to right.

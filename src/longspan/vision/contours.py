@@ -1,4 +1,4 @@
-"""The mask of one thing, as a list of things writes it: runs or polygons."""
+"""The mask of one object, as a list of objects writes it: runs or polygons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLACK_PX = 1.0  # so far outside its image a polygon may reach
 
 
 def mask_of(entry: dict[str, Any], size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """The mask `(H, W)` of a thing without faults in an image of `size_px`.
+    """The mask `(H, W)` of an object without faults in an image of `size_px`.
 
     Raises:
         ShapeError: its runs are of another size.
@@ -29,14 +29,14 @@ def mask_of(entry: dict[str, Any], size_px: tuple[int, int]) -> npt.NDArray[np.b
     height, width = (int(side) for side in entry["rle"]["size"])
     if (height, width) != size_px:
         raise ShapeError(
-            f"The mask of a thing is {height} px high and {width} px wide, its image {size_px[0]} high and "
+            f"The mask of an object is {height} px high and {width} px wide, its image {size_px[0]} high and "
             f"{size_px[1]} wide: bring it into the pixels of that image first (to_source)."
         )
     return decode_runs(_counts(entry["rle"]), size_px)
 
 
 def size_of(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Height and width of an image in which these things have room: as their runs say, else up to the last corner."""
+    """Height and width of an image in which these objects have room: as their runs say, else up to the last corner."""
     for entry in entries:
         if "rle" in entry:
             return (int(entry["rle"]["size"][0]), int(entry["rle"]["size"][1]))
@@ -48,7 +48,7 @@ def size_of(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
 
 
 def outline_faults(entry: dict[str, Any], source_px: tuple[int, int] | None) -> list[str]:
-    """What is wrong with the mask of a thing; with `source_px`, also what does not fit its image."""
+    """What is wrong with the mask of an object; with `source_px`, also what does not fit its image."""
     given = [key for key in ("rle", "polygons") if key in entry]
     if len(given) != 1:
         return [f"its mask is 'rle' or 'polygons', {'it has both' if given else 'it has neither'}"]

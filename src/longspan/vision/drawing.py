@@ -100,7 +100,7 @@ def _distance(seen: np.ndarray, other: np.ndarray) -> npt.NDArray[np.float64]:
 
 
 def draw_classes(pixels: np.ndarray, classes: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
-    """A map of classes over its image: tinted areas with thin outlines; what is no class stays as it is.
+    """A map of classes over its image: tinted areas with thin outlines; what is not a class stays as it is.
 
     Args:
         pixels: `(H, W, 3)` or grey `(H, W)` uint8; stays intact.

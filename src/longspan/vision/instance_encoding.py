@@ -1,4 +1,4 @@
-"""Boxes and masks of things in one array of bytes: six float32, then the mask, eight pixels to a byte by rows."""
+"""Boxes and masks of objects in one array of bytes: six float32, then the mask, eight pixels to a byte by rows."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def staged(table, test, **options):
     small = {"backbone": ls.SmallResNetConfig(blocks=1, width=8), "weights": None, "crop_px": 24, "batch_size": 16}
     pipeline = rcnn(["rectangle", "disc"], **{**small, "epochs": 10, "lr": 1e-2, **options})
     propose = ls.Stage("propose", proposer(table, test), reads="image", adds="regions")
-    return ls.Pipeline([propose, *pipeline.stages[1:]], answers=("boxes",))
+    return ls.Pipeline([propose, *pipeline.stages[1:]], outputs=("boxes",))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_saved_one_answers_as_before(tables, fitted, tmp_path):
 def test_one_with_selective_search_is_loaded_without_a_hand(tables, fitted, tmp_path):
     pytest.importorskip("cv2.ximgproc")
     propose = rcnn(["rectangle", "disc"], search_px=64, regions=20).stages[0]
-    whole = ls.Pipeline.restored([propose, *fitted.stages[1:]], fitted.fitted, answers=["boxes"], notes=[])
+    whole = ls.Pipeline.restored([propose, *fitted.stages[1:]], fitted.fitted, outputs=["boxes"], notes=[])
     table = tables[1].take(range(3))
     loaded = load_with_functions(whole.save(tmp_path / "rcnn.safetensors"))
     assert isinstance(loaded, ls.Pipeline)

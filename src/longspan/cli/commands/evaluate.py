@@ -1,4 +1,4 @@
-"""`longspan evaluate`: a saved model, measured on rows whose answers are known."""
+"""`longspan evaluate`: a saved model, measured on labelled rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.first_checks import check_files, check_model
 from longspan.cli.formats import annotation_format
 from longspan.cli.options import Opt
@@ -28,21 +28,21 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    model: told.Model,
-    source: told.EvaluatedRows,
-    pattern: told.Pattern = None,
+    model: flags.Model,
+    source: flags.EvaluatedRows,
+    pattern: flags.Pattern = None,
     image: Annotated[
         str | None,
         Opt(metavar="COLUMN", help="For a table: the column with the images' files.  [default: as in training]"),
     ] = None,
-    root: told.Root = None,
-    suffix: told.Suffix = None,
-    corners: told.Corners = None,
-    format: told.Format = None,
-    annotations: told.Annotations = None,
-    classes: told.Classes = None,
-    mask_name: told.MaskName = None,
-    ignored: told.Ignored = None,
+    root: flags.Root = None,
+    suffix: flags.Suffix = None,
+    corners: flags.Corners = None,
+    format: flags.Format = None,
+    annotations: flags.Annotations = None,
+    classes: flags.Classes = None,
+    mask_name: flags.MaskName = None,
+    ignored: flags.Ignored = None,
     where: Annotated[str | None, Opt(metavar="COLUMN=VALUE", help="Only these rows, for example part=test.")] = None,
     open_vault: Annotated[
         str | None,
@@ -56,8 +56,8 @@ def evaluate(
         bool, Opt("--per-class", help="Also precision, recall, F1, average precision and ROC AUC of each class.")
     ] = False,
     as_json: Annotated[bool, Opt("--json", help="Print the metrics as one JSON object.")] = False,
-    views: told.Views = 1,
-    device: told.Device = "auto",
+    views: flags.Views = 1,
+    device: flags.Device = "auto",
 ) -> None:
     """Measure a model on rows whose targets are known.
 
@@ -96,7 +96,7 @@ def evaluate(
         table = read_source(
             source, pattern=pattern, image=images, columns=(), kinds=_kinds(predictor), root=root, suffix=suffix,
             corners=corners, annotated=annotated,
-            targets=predictor.answers if isinstance(predictor, Pipeline) else tuple(_member(predictor).heads),
+            targets=predictor.outputs if isinstance(predictor, Pipeline) else tuple(_member(predictor).heads),
         )  # fmt: skip
         if where is not None:
             table = _only(table, where)
@@ -220,7 +220,7 @@ def _open_vault(predictor: Predictor | Ensemble, path: Path, measured: Mapping[s
 
 
 def _member(model: Predictor | Ensemble) -> Predictor:
-    """The network, or one of several that read and answer the same."""
+    """The network, or one of several with the same inputs and targets."""
     from longspan.inference import Ensemble
 
     return model.members[0] if isinstance(model, Ensemble) else model
@@ -248,7 +248,7 @@ def _kinds(model: Predictor | Ensemble | Pipeline) -> dict[str, Column]:
 
     if isinstance(model, Pipeline):
         columns = {name: column for stage in model.stages for name, column in stage.columns.items()}
-        return {name: columns[name] for name in model.answers if name in columns}
+        return {name: columns[name] for name in model.outputs if name in columns}
     member = _member(model)
     heads = {name: head.column for name, head in member.heads.items() if head.column is not None}
     return {**member.inputs, **heads}

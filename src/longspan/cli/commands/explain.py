@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.first_checks import check_model
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, label, print_table, writing
@@ -27,7 +27,7 @@ _SHOWN = 10
 
 
 def explain(
-    model: told.Model,
+    model: flags.Model,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A table with rows the model was not trained on.")],
     target: Annotated[
         str | None, Opt(metavar="COLUMN", help="The target to explain, if the model has several.", show_default=False)

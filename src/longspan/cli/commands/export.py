@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, label, new_file, writing
 from longspan.errors import ConfigError, unknown_name
@@ -21,7 +21,7 @@ _FORMATS = ("onnx",)
 
 
 def export(
-    model: told.Model,
+    model: flags.Model,
     rows: Annotated[
         list[str] | None,
         typer.Argument(
@@ -37,7 +37,7 @@ def export(
         bool, Opt("--fixed-size", help="Let the graph read images of the model's size only; some runtimes need it.")
     ] = False,
     as_json: Annotated[bool, Opt("--json", help="Print what was written as a JSON object.")] = False,
-    force: told.Force = False,
+    force: flags.Force = False,
 ) -> None:
     """Write a model as an ONNX file, which `longspan predict` uses with ONNX Runtime alone.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.first_checks import check_files, check_types
 from longspan.cli.formats import annotation_format
 from longspan.cli.options import Opt
@@ -30,22 +30,22 @@ _SHOWN = 20
 
 
 def leaks(
-    source: told.EvaluatedRows,
+    source: flags.EvaluatedRows,
     against: Annotated[
         str | None,
         Opt(metavar="SOURCE", help="A second source, read in the same way: the rows of the first train, these test."),
     ] = None,
-    pattern: told.Pattern = None,
-    image: told.ImageColumn = None,
-    root: told.Root = None,
-    suffix: told.Suffix = None,
-    corners: told.Corners = None,
-    column: told.Columns = None,
-    format: told.Format = None,
-    annotations: told.Annotations = None,
-    classes: told.Classes = None,
-    mask_name: told.MaskName = None,
-    ignored: told.Ignored = None,
+    pattern: flags.Pattern = None,
+    image: flags.ImageColumn = None,
+    root: flags.Root = None,
+    suffix: flags.Suffix = None,
+    corners: flags.Corners = None,
+    column: flags.Columns = None,
+    format: flags.Format = None,
+    annotations: flags.Annotations = None,
+    classes: flags.Classes = None,
+    mask_name: flags.MaskName = None,
+    ignored: flags.Ignored = None,
     input: Annotated[
         list[str] | None,
         Opt(
@@ -58,14 +58,14 @@ def leaks(
         list[str] | None,
         Opt(metavar="COLUMN", help="What it would predict; inputs that reveal it are reported. Repeatable."),
     ] = None,
-    group: told.Group = None,
-    time: told.Time = None,
-    valid: told.ValidRows = 0.2,
-    test: told.TestRows = 0.0,
-    split_by: told.SplitBy = None,
-    gap: told.Gap = None,
+    group: flags.Group = None,
+    time: flags.Time = None,
+    valid: flags.ValidRows = 0.2,
+    test: flags.TestRows = 0.0,
+    split_by: flags.SplitBy = None,
+    gap: flags.Gap = None,
     seed: Annotated[int, Opt(metavar="N", help="Random seed of the split.")] = 0,
-    on_error: told.OnError = "raise",
+    on_error: flags.OnError = "raise",
     drift: Annotated[
         bool,
         Opt(

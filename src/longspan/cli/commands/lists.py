@@ -97,8 +97,8 @@ def datasets(
 
 def systems() -> None:
     """List the ready-made systems and what each needs."""
-    for name, told in _known_systems().items():
-        print(f"{name}\n  {told['summary']}\n  Needs {told['needs']}.")
+    for name, system in _known_systems().items():
+        print(f"{name}\n  {system['summary']}\n  Needs {system['needs']}.")
     print("\nlongspan run NAME --out DIR runs one; longspan run NAME --help lists its options.")
 
 
@@ -122,8 +122,10 @@ def _known_systems() -> dict[str, dict[str, Any]]:
 
 def _with_word(rows: list[dict[str, Any]], word: str | None) -> list[dict[str, Any]]:
     """The rows whose name or source, or what a design predicts, contains the word."""
-    told = ("name", "source", "predicts")
-    return [row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in told).lower()]
+    searched = ("name", "source", "predicts")
+    return [
+        row for row in rows if word is None or word.lower() in " ".join(row.get(key, "") for key in searched).lower()
+    ]
 
 
 def _short(licence: str) -> str:

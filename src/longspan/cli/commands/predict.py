@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.first_checks import check_model
 from longspan.cli.options import Opt
 from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
@@ -34,7 +34,7 @@ _AT_A_TIME = 256  # files whose pixels are in memory together
 
 
 def predict(
-    model: told.Model,
+    model: flags.Model,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -85,9 +85,9 @@ def predict(
         Opt(metavar="X", help="Leave out boxes and instances below this score.  [default: as trained, usually 0.5]"),
     ] = None,
     tiles: Annotated[bool, Opt("--tiles", help="For masks: predict large images at full size, tile by tile.")] = False,
-    views: told.Views = 1,
-    device: told.Device = "auto",
-    force: told.Force = False,
+    views: flags.Views = 1,
+    device: flags.Device = "auto",
+    force: flags.Force = False,
 ) -> None:
     """Predict for images, recordings, folders of them, texts, or the rows of a table.
 
@@ -133,8 +133,8 @@ def predict(
         predictions = _predict_all(network, files, views, tiles)
         sentences = places.write(predictions, located)
     if as_json:
-        answers = [prediction.to_json() for prediction in predictions]
-        print(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2, ensure_ascii=False))
+        found = [prediction.to_json() for prediction in predictions]
+        print(json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False))
         return
     if out is None:
         width = max(len(file) for file in files)
@@ -255,8 +255,8 @@ def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_
         texts += some
         predictions += found
     if as_json:
-        answers = [prediction.to_json() for prediction in predictions]
-        print(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2, ensure_ascii=False))
+        found = [prediction.to_json() for prediction in predictions]
+        print(json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False))
     elif places.out is not None:
         path = Path(places.out).expanduser()
         if places.format == "json":

@@ -50,8 +50,8 @@ def run(
     if not show_help:
         check_system_words(name, ctx.args)
     elif names_are_known() and name in stored_names()["systems"]:
-        told = stored_names()["systems"][name]
-        _print_help(name, told["summary"], told["needs"], told["help"])
+        stored = stored_names()["systems"][name]
+        _print_help(name, stored["summary"], stored["needs"], stored["help"])
         return
     if out is None and not show_help:
         raise ConfigError(f"--out is missing: longspan run {name} --out DIR, a folder for result, report and model.")
@@ -103,8 +103,8 @@ def _print_help(name: str, summary: str, needs: str, options: Sequence[Sequence[
         ("--quiet", "Print nothing but errors."),
     ]
     print("Options:")
-    for written, told in [*options, *own]:
-        lines = textwrap.wrap(told, 76)
+    for written, text in [*options, *own]:
+        lines = textwrap.wrap(text, 76)
         print(f"  {written:<24}  {lines[0]}" if len(written) <= 24 else f"  {written}\n{'':28}{lines[0]}")
         for line in lines[1:]:
             print(f"{'':28}{line}")

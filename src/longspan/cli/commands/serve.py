@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.options import Opt
 from longspan.cli.shell import label
 from longspan.errors import ConfigError
@@ -38,7 +38,7 @@ def serve(
     timeout_s: Annotated[float, Opt("--timeout", metavar="SECONDS", help="Longest time to an answer.")] = 30,
     per_minute: Annotated[int, Opt(metavar="N", help="Requests of one client in a minute; 0: any number.")] = 0,
     memory_mb: Annotated[float, Opt(metavar="X", help="Most megabytes of all model files; 0: any.")] = 0,
-    device: told.Device = "auto",
+    device: flags.Device = "auto",
     check: Annotated[bool, Opt("--check", help="Load the models and check every setting, then exit.")] = False,
 ) -> None:
     """Serve models: a web page and an API for each.

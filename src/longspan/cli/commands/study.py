@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.options import Opt
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError
@@ -15,31 +15,31 @@ _defaults = TrainOptions(source="")
 
 
 def study(
-    source: told.Source = None,
+    source: flags.Source = None,
     # what is learned from what
-    pattern: told.Pattern = None,
-    image: told.ImageColumn = None,
-    root: told.Root = None,
-    suffix: told.Suffix = None,
-    corners: told.Corners = None,
-    target: told.Targets = None,
-    column: told.Columns = None,
-    format: told.Format = None,
-    annotations: told.Annotations = None,
-    classes: told.Classes = None,
-    mask_name: told.MaskName = None,
-    ignored: told.Ignored = None,
-    on_error: told.OnError = _defaults.on_error,
-    size: told.Size = None,
-    resize: told.Resize = None,
+    pattern: flags.Pattern = None,
+    image: flags.ImageColumn = None,
+    root: flags.Root = None,
+    suffix: flags.Suffix = None,
+    corners: flags.Corners = None,
+    target: flags.Targets = None,
+    column: flags.Columns = None,
+    format: flags.Format = None,
+    annotations: flags.Annotations = None,
+    classes: flags.Classes = None,
+    mask_name: flags.MaskName = None,
+    ignored: flags.Ignored = None,
+    on_error: flags.OnError = _defaults.on_error,
+    size: flags.Size = None,
+    resize: flags.Resize = None,
     # which rows are for what
-    valid: told.ValidRows = _defaults.valid,
-    test: told.TestRows = _defaults.test,
-    split_by: told.SplitBy = None,
-    gap: told.Gap = None,
-    group: told.Group = None,
-    time: told.Time = None,
-    leaks: told.Leaks = None,
+    valid: flags.ValidRows = _defaults.valid,
+    test: flags.TestRows = _defaults.test,
+    split_by: flags.SplitBy = None,
+    gap: flags.Gap = None,
+    group: flags.Group = None,
+    time: flags.Time = None,
+    leaks: flags.Leaks = None,
     evaluate_on: Annotated[
         str, Opt(metavar="valid|test", help="test opens the vault once; the study file records when and why.")
     ] = "valid",
@@ -85,12 +85,12 @@ def study(
             "and instances]",
         ),
     ] = None,
-    freeze_epochs: told.FreezeEpochs = None,
+    freeze_epochs: flags.FreezeEpochs = None,
     lr: Annotated[
         float | None, Opt(metavar="RATE", help="Peak learning rate.  [default: 0.003; 0.002 from weights]")
     ] = None,
-    batch_size: told.BatchSize = None,
-    augment: told.Augmented = _defaults.augment,
+    batch_size: flags.BatchSize = None,
+    augment: flags.Augmented = _defaults.augment,
     # the run
     seed: Annotated[int, Opt(metavar="N", help="Random seed of the split.")] = 0,
     jobs: Annotated[int, Opt(metavar="N", help="Runs in parallel.")] = 1,
@@ -140,7 +140,7 @@ def study(
     out: Annotated[
         str, Opt("--out", metavar="DIR", help="Folder for study.sqlite, report.html, study.json and kept models.")
     ] = "study",
-    quiet: told.Quiet = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     r"""Train networks on growing amounts of data, and show which one wins at which amount.
 
@@ -148,7 +148,7 @@ def study(
 
     To resume a study that was stopped, give the same command again. Without SOURCE: report on the study in DIR.
     """
-    from longspan.cli.studying import StudyOptions, report_on, study_as_told
+    from longspan.cli.studying import StudyOptions, report_on, run_study
 
     if source is None:
         if any((model, strategy, sizes, steps, seconds)):
@@ -164,7 +164,7 @@ def study(
         epochs=epochs, freeze_epochs=freeze_epochs, lr=lr, batch_size=batch_size, augment=augment, seed=seed,
         quiet=quiet,
     )  # fmt: skip
-    study_as_told(
+    run_study(
         options,
         StudyOptions(
             models=tuple(model or ()), strategies=tuple(strategy or ()), sizes=sizes, seeds=seeds, steps=steps,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.options import Opt
 from longspan.cli.train_options import TrainOptions, read_options
 from longspan.errors import ConfigError
@@ -22,28 +22,28 @@ _defaults = TrainOptions(source="")
 
 def train(
     ctx: typer.Context,
-    source: told.Source = None,
+    source: flags.Source = None,
     # what is learned from what
-    pattern: told.Pattern = None,
-    image: told.ImageColumn = None,
-    root: told.Root = None,
-    suffix: told.Suffix = None,
-    transcripts: told.Transcripts = None,
-    reads: told.Reads = None,
-    corners: told.Corners = None,
-    target: told.Targets = None,
-    column: told.Columns = None,
-    format: told.Format = None,
-    annotations: told.Annotations = None,
-    classes: told.Classes = None,
-    mask_name: told.MaskName = None,
-    ignored: told.Ignored = None,
-    on_error: told.OnError = _defaults.on_error,
+    pattern: flags.Pattern = None,
+    image: flags.ImageColumn = None,
+    root: flags.Root = None,
+    suffix: flags.Suffix = None,
+    transcripts: flags.Transcripts = None,
+    reads: flags.Reads = None,
+    corners: flags.Corners = None,
+    target: flags.Targets = None,
+    column: flags.Columns = None,
+    format: flags.Format = None,
+    annotations: flags.Annotations = None,
+    classes: flags.Classes = None,
+    mask_name: flags.MaskName = None,
+    ignored: flags.Ignored = None,
+    on_error: flags.OnError = _defaults.on_error,
     # which rows are for what
-    valid: told.ValidRows = _defaults.valid,
-    test: told.TestRows = _defaults.test,
-    split_by: told.SplitBy = None,
-    gap: told.Gap = None,
+    valid: flags.ValidRows = _defaults.valid,
+    test: flags.TestRows = _defaults.test,
+    split_by: flags.SplitBy = None,
+    gap: flags.Gap = None,
     folds: Annotated[
         int | None,
         Opt(
@@ -65,9 +65,9 @@ def train(
         str | None,
         Opt(metavar="REASON", help="Measure on the sealed test rows at the end; counted, and kept in the model file."),
     ] = None,
-    group: told.Group = None,
-    time: told.Time = None,
-    leaks: told.Leaks = None,
+    group: flags.Group = None,
+    time: flags.Time = None,
+    leaks: flags.Leaks = None,
     # the network
     model: Annotated[
         str | None,
@@ -86,8 +86,8 @@ def train(
             "64 pixels and the weights are available; else none; the output says which]",
         ),
     ] = None,
-    size: told.Size = None,
-    resize: told.Resize = None,
+    size: flags.Size = None,
+    resize: flags.Resize = None,
     dropout: Annotated[float, Opt(metavar="P", help="Dropout probability before the last layer.")] = 0.0,
     # how it is trained
     mode: Annotated[
@@ -107,7 +107,7 @@ def train(
             "20 for masks, boxes and instances]",
         ),
     ] = None,
-    freeze_epochs: told.FreezeEpochs = None,
+    freeze_epochs: flags.FreezeEpochs = None,
     lr: Annotated[
         float | None,
         Opt(metavar="RATE", help="Peak learning rate.  [default: 0.002 fine-tune, 0.003 one-cycle, 0.001 fit]"),
@@ -115,14 +115,14 @@ def train(
     schedule: Annotated[
         str | None, Opt(metavar="NAME", help="For fit: linear, cosine, step, constant or one_cycle.  [default: linear]")
     ] = None,
-    batch_size: told.BatchSize = None,
+    batch_size: flags.BatchSize = None,
     accumulate: Annotated[
         int, Opt(metavar="N", help="Accumulate gradients over this many batches before each step.")
     ] = _defaults.accumulate,
     optimizer: Annotated[str, Opt(metavar="adamw|sgd", help="Optimizer.")] = _defaults.optimizer,
     weight_decay: Annotated[float, Opt(metavar="X", help="Weight decay.")] = _defaults.weight_decay,
     clip_norm: Annotated[float | None, Opt(metavar="NORM", help="Clip the gradient norm to this value.")] = None,
-    augment: told.Augmented = _defaults.augment,
+    augment: flags.Augmented = _defaults.augment,
     mixup: Annotated[
         float, Opt(metavar="ALPHA", help="MixUp: blend pairs of images. 0 turns it off; 0.2 to 0.4 is usual.")
     ] = 0.0,
@@ -153,7 +153,7 @@ def train(
     ] = None,
     # the run
     seed: Annotated[int, Opt(metavar="N", help="Random seed.")] = 0,
-    device: told.Device = "auto",
+    device: flags.Device = "auto",
     precision: Annotated[str, Opt(metavar="auto|float32|bfloat16", help="Floating-point precision.")] = "auto",
     out: Annotated[
         str,
@@ -181,8 +181,8 @@ def train(
     report: Annotated[
         str | None, Opt(metavar="FILE", help="Where the report goes.  [default: beside the model, as .html]")
     ] = None,
-    force: told.Force = False,
-    quiet: told.Quiet = False,
+    force: flags.Force = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     r"""Train a network and save it as one file.
 

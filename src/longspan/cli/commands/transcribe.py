@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from longspan.cli import options as told
+from longspan.cli import options as flags
 from longspan.cli.first_checks import check_files, check_model
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, writing
@@ -20,7 +20,7 @@ _ENDINGS = {"json": ".json", "srt": ".srt", "vtt": ".vtt", "textgrid": ".TextGri
 
 
 def transcribe(
-    model: told.Model,
+    model: flags.Model,
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Recordings.")],
     format: Annotated[
         str | None,
@@ -37,8 +37,8 @@ def transcribe(
     ] = None,
     weight: Annotated[float, Opt(metavar="X", help="Weight of the language model.")] = 0.5,
     longest: Annotated[float, Opt(metavar="SECONDS", help="Longest segment that is transcribed at once.")] = 15.0,
-    device: told.Device = "auto",
-    force: told.Force = False,
+    device: flags.Device = "auto",
+    force: flags.Force = False,
 ) -> None:
     """Transcribe recordings of any length, cut at pauses.
 

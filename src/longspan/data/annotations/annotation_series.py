@@ -1,6 +1,6 @@
 """Boxes and instances as cells of a table: every list of one type, whatever its dicts leave out.
 
-Cells are put together from flat columns of all things, not row by row: with a million polygons that is what takes time.
+Cells are put together from flat columns of all objects; row by row, a million polygons would take minutes.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ OnError = Literal["raise", "skip"]
 _SHOWN = 3  # in the warning; the error shows ten
 
 
-def left_of(things: list[Any], left_out: int) -> list[Any] | None:
-    """An image's things without the bad ones; None, so that it teaches nothing, where all that was there is bad.
+def left_of(entries: list[Any], left_out: int) -> list[Any] | None:
+    """An image's objects without the bad ones; None, so that it teaches nothing, where all that was there is bad.
 
     An empty list would say that somebody looked and there is nothing.
     """
-    return None if left_out and not things else things
+    return None if left_out and not entries else entries
 
 
 @final

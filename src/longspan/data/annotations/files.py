@@ -115,7 +115,7 @@ def inside(name: object) -> PurePosixPath:
     """A relative path as an annotation file gives it, with slashes.
 
     Raises:
-        ValueError: it is no path, is absolute, or leads out of the folder with "..".
+        ValueError: it is not a path, is absolute, or leads out of the folder with "..".
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"{name!r} is not a file name")

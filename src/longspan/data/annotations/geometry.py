@@ -34,7 +34,7 @@ def numbers_of(values: Any, *, count: int | None = None) -> list[float]:
     """A list of finite numbers as floats.
 
     Raises:
-        ValueError: it is no list, or not of `count`, or holds something else.
+        ValueError: it is not a list, or not of `count`, or holds something else.
     """
     if not isinstance(values, list | tuple) or (count is not None and len(values) != count):
         raise ValueError(f"{_brief(values)} is not a list of {'numbers' if count is None else f'{count} numbers'}")

@@ -41,7 +41,7 @@ def read_instance_masks(
         masks: The folder of masks, PNG with one number for each object and 0 for the background.
         label: The label of all objects.
         mask_name: The mask's path below its folder, put together from groups of `pattern`: "{stem}_mask.png".
-        pattern: A regular expression for the image's whole path below its folder; others are no rows.
+        pattern: A regular expression for the image's whole path below its folder; other files are left out.
         ignored: Numbers that stand for no object (255, say, for borders).
         image: Name of the image column.
         on_error: "raise" refuses all and names every fault; "skip" leaves bad masks out and warns once.

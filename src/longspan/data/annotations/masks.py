@@ -46,8 +46,8 @@ def read_masks(
         images: The folder of images, looked through with everything below it.
         masks: The folder of masks; it may be the same.
         mask_name: The mask's path below its folder, put together from groups of `pattern`: "{stem}_P.png".
-        pattern: A regular expression for the image's whole path below its folder; others are no rows. Named groups
-            other than `stem` become columns, as in `Table.from_files`.
+        pattern: A regular expression for the image's whole path below its folder; other files are left out. Named
+            groups other than `stem` become columns, as in `Table.from_files`.
         codes: Names of the classes: a list (numbered from 0), a dict by number, or a file with one name a line, with
             or without its colour. None: the training masks say which numbers there are.
         colours: The colour of each class in the order of `codes`, to draw with; or a file. Masks of colours are read

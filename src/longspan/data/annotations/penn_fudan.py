@@ -53,7 +53,7 @@ def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnErr
     images = ImageFiles(root / "PNGImages")
     faults = Faults(str(root / "Annotation"), on_error)
     rows = []
-    for cell, things in zip(parts.frame[image], parts.frame["instances"].to_list(), strict=True):
+    for cell, entries in zip(parts.frame[image], parts.frame["instances"].to_list(), strict=True):
         path = Path(cell).relative_to(images.folder).as_posix()
         text = f"{stem_of(path)}.txt"
         try:
@@ -62,9 +62,9 @@ def read_penn_fudan(folder: str | Path, *, image: str = "image", on_error: OnErr
             rows.append(None)
             continue
         rows.append(_boxes(root / "Annotation" / text, text, size, faults))
-        if rows[-1] is not None and things is not None and len(rows[-1]) != len(things):
+        if rows[-1] is not None and entries is not None and len(rows[-1]) != len(entries):
             faults.add(
-                text, f"it has {len(rows[-1])} boxes, the mask {len(things)} people", "Take both from one release."
+                text, f"it has {len(rows[-1])} boxes, the mask {len(entries)} people", "Take both from one release."
             )
     faults.close()
     # Boxes as written, in place of the masks' own.

@@ -35,7 +35,7 @@ def write_masks(
     Args:
         folder: Where the files go.
         image_paths: The paths of the images that the masks belong to.
-        classes: For each image its class numbers `(h, w)`, 255 where ignored, as a head answers and `Mask.decode`
+        classes: For each image its class numbers `(h, w)`, 255 where ignored, as a head predicts them and `Mask.decode`
             gives; None writes no file.
         column: The fitted column: stored numbers and colours.
         mask_name: A mask's name below `folder`, from the image's path without its ending: "{stem}_mask.png".

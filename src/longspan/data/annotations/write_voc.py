@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.sax.saxutils import escape
 
-from longspan.data.annotations.writing import beside, check_overwrite, names_below, things_of, write_bytes
+from longspan.data.annotations.writing import beside, check_overwrite, names_below, objects_of, write_bytes
 from longspan.errors import ConfigError, Fault, data_error
 from longspan.vision.image_io import look
 
@@ -60,7 +60,7 @@ def write_voc(
         try:
             texts.append(_text(name, look(image), value))
         except (ValueError, KeyError) as error:
-            what = f"a thing has no {error}" if isinstance(error, KeyError) else str(error)
+            what = f"an object has no {error}" if isinstance(error, KeyError) else str(error)
             faults.append(Fault(str(image), what))
     if faults:
         raise data_error(f"Nothing was written to {folder}:", faults)
@@ -79,13 +79,13 @@ def _text(name: str, looked: tuple[str, tuple[int, int]], value: Sequence[Any]) 
         f"  <size><width>{width}</width><height>{height}</height><depth>{depth}</depth></size>",
         "  <segmented>0</segmented>",
     ]
-    for thing in things_of(value):
-        x0, y0, x1, y1 = (float(each) for each in thing["box"])
+    for entry in objects_of(value):
+        x0, y0, x1, y1 = (float(each) for each in entry["box"])
         corners = {"xmin": x0 + 1, "ymin": y0 + 1, "xmax": x1, "ymax": y1}
-        score = f"    <score>{float(thing['score']):.6g}</score>\n" if "score" in thing else ""
+        score = f"    <score>{float(entry['score']):.6g}</score>\n" if "score" in entry else ""
         lines.append(
-            f"  <object>\n    <name>{_escaped(str(thing['label']))}</name>\n"
-            f"    <difficult>{int(bool(thing.get('ignore')))}</difficult>\n{score}"
+            f"  <object>\n    <name>{_escaped(str(entry['label']))}</name>\n"
+            f"    <difficult>{int(bool(entry.get('ignore')))}</difficult>\n{score}"
             f"    <bndbox>{''.join(f'<{key}>{_number(each)}</{key}>' for key, each in corners.items())}</bndbox>\n"
             "  </object>"
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from longspan.errors import ConfigError, DataError
 
-__all__ = ["beside", "check_overwrite", "labels_of", "names_below", "plain", "things_of", "write_bytes"]
+__all__ = ["beside", "check_overwrite", "labels_of", "names_below", "objects_of", "plain", "write_bytes"]
 
 
 def names_below(paths: Sequence[str | Path], images: str | Path | None) -> list[str]:
@@ -34,19 +34,19 @@ def names_below(paths: Sequence[str | Path], images: str | Path | None) -> list[
     return names
 
 
-def things_of(value: Sequence[Any]) -> list[dict[str, Any]]:
-    """The things of a raw value as dicts; a bare [x0, y0, x1, y1] is an "object"."""
-    things = [each if isinstance(each, dict) else {"box": list(each)} for each in value]
-    return [{"label": "object", **{k: v for k, v in each.items() if v is not None}} for each in things]
+def objects_of(value: Sequence[Any]) -> list[dict[str, Any]]:
+    """The objects of a raw value as dicts; a bare [x0, y0, x1, y1] is an "object"."""
+    entries = [each if isinstance(each, dict) else {"box": list(each)} for each in value]
+    return [{"label": "object", **{k: v for k, v in each.items() if v is not None}} for each in entries]
 
 
 def labels_of(values: Sequence[Sequence[Any] | None], labels: Sequence[Any] | None) -> dict[Any, int]:
     """The place of each label: in `labels`, else in their order by name.
 
     Raises:
-        DataError: a thing has a label that is not in `labels`.
+        DataError: an object has a label that is not in `labels`.
     """
-    found = dict.fromkeys(thing["label"] for value in values if value is not None for thing in things_of(value))
+    found = dict.fromkeys(entry["label"] for value in values if value is not None for entry in objects_of(value))
     if labels is None:
         labels = sorted(found, key=lambda label: (type(label).__name__, label))
     unknown = [label for label in found if label not in labels]

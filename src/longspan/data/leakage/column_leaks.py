@@ -26,16 +26,16 @@ _MIN_STRADDLING = 20
 @final
 @dataclass(frozen=True, slots=True)
 class ColumnLeak:
-    """A column through which held-out rows, or answers, are known in training."""
+    """A column through which held-out rows, or their targets, are known in training."""
 
     kind: Literal["group", "time", "target"]
     column: str
     what: str
     """What was found, in a sentence."""
     certain: bool
-    """Refused like a copied sample; else told, for a person to judge."""
+    """Refused like a copied sample; else reported, for a person to judge."""
     score: float | None = None
-    """Of a column that predicts a target: fraction of the errors of the best constant answer that it does away with."""
+    """Of a column that predicts a target: fraction of the errors of the best constant prediction that it removes."""
 
     def __str__(self) -> str:
         return self.what

@@ -47,8 +47,8 @@ def equal_rows(cells: pl.DataFrame, rows: np.ndarray) -> list[list[int]]:
     by_chance = rarest * np.exp(log_chance - np.log(rarest / cells.height))
     odd = (rarest <= max(_RARE[0], cells.height // _RARE[1])) & (by_chance < _BY_CHANCE)
     groups: dict[str, list[int]] = defaultdict(list)
-    told = suspects[odd | content]
-    for row, values in zip(told.tolist(), cells[told].iter_rows(), strict=True):
+    reported = suspects[odd | content]
+    for row, values in zip(reported.tolist(), cells[reported].iter_rows(), strict=True):
         # repr, so that lists can be compared and NaN equals NaN.
         groups[repr(values)].append(row)
     return [group for group in groups.values() if len(group) > 1]

@@ -1,11 +1,11 @@
-"""What of the held-out rows, or of the answers, is known in training already: found before the first step.
+"""What of the held-out rows, or of their targets, is known in training already: found before the first step.
 
 - Samples that stand on both sides of a split: identical images or rows, near-identical and mirrored images, texts
   that differ in a few words (`alike_images`, `equal_rows`, `alike_texts`).
 - Groups parted by the split, and parts that overlap in time, by columns that a person names (`column_leaks`).
-- Inputs that give the answer away (`target_leaks`).
+- Inputs that give the target away (`target_leaks`).
 
-What is certain is refused. What a person has to judge is told, as notes: a column that looks like a group, an input
+What is certain is refused. What a person has to judge is reported, as notes: a column that looks like a group, an input
 that predicts suspiciously well.
 """
 
@@ -36,7 +36,7 @@ _RANKS = {"train": 0, "valid": 1, "test": 2}
 _CURES = {
     "group": "Keep each group in one part: split(group={column!r}) (--split-by group:{column}).",
     "time": "Let the past train and the future test: split(time={column!r}) (--split-by time:{column}).",
-    "target": "Leave {column!r} out of the inputs, unless it is known before the answer is.",
+    "target": "Leave {column!r} out of the inputs, unless it is known before the target is.",
 }
 
 
@@ -68,7 +68,7 @@ class Leaks:
     pairs: tuple[Leak, ...]
     """The same sample in two parts."""
     columns: tuple[ColumnLeak, ...] = ()
-    """Groups in several parts, parts that overlap in time, inputs that give the answer away."""
+    """Groups in several parts, parts that overlap in time, inputs that give the target away."""
     notes: tuple[ColumnLeak, ...] = ()
     """What may be one of these, for a person to judge; nothing is refused for it."""
 
@@ -105,7 +105,7 @@ class Leaks:
         """One line: how many of what."""
         if not len(self):
             return "nothing of the held-out rows was found in training"
-        several = {"group": "groups parted by", "time": "time order broken by", "target": "the answer given away by"}
+        several = {"group": "groups parted by", "time": "time order broken by", "target": "the target given away by"}
         found = [f"{count} {kind} between {parts}" for parts, kind, count in self.counts()]
         return ", ".join([*found, *(f"{several[leak.kind]} {leak.column!r}" for leak in self.columns)])
 
@@ -168,7 +168,7 @@ def find_leaks(
         images: The inputs that are images or recordings, by name and by row of the split's table. A sample is a copy
             if one of them is; but an image that many rows share, a pattern to compare with, says nothing by itself.
         inputs: Names of all inputs. Without images, rows whose inputs are all equal are copies, unless chance
-            explains it (see `equal_rows`). Of several, each that is no image is asked whether it gives a target away.
+            explains it (see `equal_rows`). Of several, all but images are tested as target leaks.
         targets: Names of the targets; only those of training rows are read.
         group: A column that names persons, patients, scenes: none may stand in two parts. That of a split by group if
             None.

@@ -1,12 +1,12 @@
-"""Inputs that give the answer away: a column that alone predicts a target on rows it was not fitted to.
+"""Inputs that give the target away: a column that alone predicts a target on rows it was not fitted to.
 
 A renamed target, a number that is computed from it, or rows sorted by class with their number among the inputs: with
 such a column a network is perfect until it meets data where the column is not known yet.
 
 Each column of numbers, classes or texts is judged alone, on training rows that were left out of the fit (five folds):
 classes and texts by the most frequent target of each value (of a number, its median), numbers by a decision tree or,
-for numbers, a line. The score is the fraction of the errors of the best constant answer that this does away with, so
-that it means the same where one class is rare.
+for numbers, a line. The score is the fraction of the errors of the best constant prediction that this
+removes, so that it means the same where one class is rare.
 
 Source: the idea of one score for each column is that of Wetschoreck 2020, "Predictive Power Score". Differs: errors
 instead of F1, deeper trees, a line beside the tree, medians of values.
@@ -32,7 +32,7 @@ CERTAIN = 0.999
 """Scores from here on are refused. Measured on data sets of scikit-learn and adult: the best honest column is the width
 of iris petals at 0.93; copies and renamings of a target score 1."""
 SUSPECT = 0.95
-"""Scores from here on are told."""
+"""Scores from here on are reported."""
 _MIN_ROWS = 50
 _MAX_ROWS = 20_000
 _FOLDS = 5
@@ -76,22 +76,22 @@ def target_leaks(table: TableView, rows: np.ndarray, inputs: Sequence[str], targ
     return sorted(found, key=lambda leak: not leak.certain)
 
 
-def target_leak_score(cells: pl.Series, answers: pl.Series, *, ordered: bool, numbers: bool) -> float:
-    """Fraction of the errors of the best constant answer that the cells alone do away with, cross-validated; 0 to 1.
+def target_leak_score(cells: pl.Series, targets: pl.Series, *, ordered: bool, numbers: bool) -> float:
+    """Fraction of the best constant prediction's errors that the cells alone remove, cross-validated; 0 to 1.
 
-    Rows without a cell or an answer are left out; fewer than fifty of them, or one answer only, score 0.
+    Rows without a cell or a target are left out; fewer than fifty of them, or one target only, score 0.
 
     Args:
         cells: The column, N rows.
-        answers: The target.
+        targets: The target.
         ordered: The cells are numbers; else classes or texts.
-        numbers: The answers are numbers, of which errors are differences; else classes.
+        numbers: The targets are numbers, of which errors are differences; else classes.
     """
-    there = (cells.is_not_null() & answers.is_not_null()).to_numpy()
-    cells, answers = cells.filter(there), answers.filter(there)
-    if len(cells) < _MIN_ROWS or answers.n_unique() < 2 or cells.n_unique() < 2:
+    there = (cells.is_not_null() & targets.is_not_null()).to_numpy()
+    cells, targets = cells.filter(there), targets.filter(there)
+    if len(cells) < _MIN_ROWS or targets.n_unique() < 2 or cells.n_unique() < 2:
         return 0.0
-    x, y = _values_of(cells, ordered), _values_of(answers, numbers)
+    x, y = _values_of(cells, ordered), _values_of(targets, numbers)
     fold = permutation(1, "target_leaks", 0, len(cells)).numpy() % _FOLDS
     ways = [_by_value] if not ordered else [_by_tree, _by_line] if numbers else [_by_tree]
     scores = []
@@ -114,31 +114,31 @@ def _values_of(cells: pl.Series, numbers: bool) -> np.ndarray:
     return cells.cast(pl.String).rank("dense").to_numpy()
 
 
-def _by_value(known: np.ndarray, answers: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
-    """The usual answer of each value; that of all rows for a value never seen."""
-    usual = _usual(answers, numbers)
+def _by_value(known: np.ndarray, targets: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
+    """The usual target of each value; that of all rows for a value never seen."""
+    usual = _usual(targets, numbers)
     by_value: dict[Any, list[Any]] = defaultdict(list)
-    for value, answer in zip(known.tolist(), answers.tolist(), strict=True):
-        by_value[value].append(answer)
+    for value, target in zip(known.tolist(), targets.tolist(), strict=True):
+        by_value[value].append(target)
     said: Mapping[Any, Any] = {value: _usual(np.asarray(some), numbers) for value, some in by_value.items()}
     return np.asarray([said.get(value, usual) for value in asked.tolist()])
 
 
-def _by_tree(known: np.ndarray, answers: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
+def _by_tree(known: np.ndarray, targets: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
     """What a decision tree over one number says; leaves of two rows at least."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     make = DecisionTreeRegressor if numbers else DecisionTreeClassifier
-    return make(min_samples_leaf=2, random_state=0).fit(known[:, None], answers).predict(asked[:, None])
+    return make(min_samples_leaf=2, random_state=0).fit(known[:, None], targets).predict(asked[:, None])
 
 
-def _by_line(known: np.ndarray, answers: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
+def _by_line(known: np.ndarray, targets: np.ndarray, asked: np.ndarray, numbers: bool) -> np.ndarray:
     """What the straight line through one number says."""
     spread = known.std() or 1.0
-    slope = ((known - known.mean()) * (answers - answers.mean())).mean() / spread**2
-    return answers.mean() + slope * (asked - known.mean())
+    slope = ((known - known.mean()) * (targets - targets.mean())).mean() / spread**2
+    return targets.mean() + slope * (asked - known.mean())
 
 
-def _usual(answers: np.ndarray, numbers: bool) -> Any:
-    """The best constant answer: the median of numbers, the most frequent class."""
-    return float(np.median(answers)) if numbers else Counter(answers.tolist()).most_common(1)[0][0]
+def _usual(targets: np.ndarray, numbers: bool) -> Any:
+    """The best constant target: the median of numbers, the most frequent class."""
+    return float(np.median(targets)) if numbers else Counter(targets.tolist()).most_common(1)[0][0]

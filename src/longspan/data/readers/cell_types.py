@@ -64,9 +64,9 @@ def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Ser
         small = cells.str.to_lowercase()
         if small.is_in(_BOOLEAN).all():
             return present.str.to_lowercase() == "true"
-        truth = _spelled_truth(present, column, source)
-        if truth is not None:
-            return truth
+        flag = _spelled_truth(present, column, source)
+        if flag is not None:
+            return flag
         _warn_of_words(series.name, small, cells, source)
         if kind is None:
             _warn_of_number_words(str(series.name), cells, source)

@@ -30,7 +30,7 @@ def cells_of(name: str, column: Column, values: Any) -> tuple[pl.Series, np.ndar
             not copied, or as equally large arrays or Pillow images, or as paths.
 
     Raises:
-        DataError: values of several types, images of several sizes, or arrays that are no images.
+        DataError: values of several types, images of several sizes, or arrays that are not images.
     """
     if not column.in_files:
         return series_of(name, values), None

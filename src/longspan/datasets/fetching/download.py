@@ -53,7 +53,7 @@ def download(url: str, path: Path, file: RemoteFile, *, progress: bool = True) -
                     raise
                 gained = path.exists() and path.stat().st_size > before
                 failures = 0 if gained else failures + 1
-                # Without an answer at all, trying again at once only makes offline machines wait.
+                # Without a response at all, trying again at once only makes offline machines wait.
                 if failures > len(_PAUSES_S) or not (gained or before):
                     raise DownloadError(explain(error)) from error
                 time.sleep(_PAUSES_S[max(failures - 1, 0)])
@@ -69,7 +69,7 @@ def _continue(url: str, path: Path, file: RemoteFile, shown: DownloadProgress) -
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S)
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         with error:
             total = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
@@ -80,19 +80,19 @@ def _continue(url: str, path: Path, file: RemoteFile, shown: DownloadProgress) -
                 path.unlink()  # longer than the file there: not a part of it
                 raise ConnectionError("the part on disk is longer than the file; starting again") from error
             raise DownloadError(explain(error)) from error
-    with answer:
-        start, total = _span(answer, have)
+    with response:
+        start, total = _span(response, have)
         if start not in (0, have):
             raise DownloadError(f"asked for bytes from {have:,}, it sends those from {start:,}")
         if file.exact and not file.of_content and total is not None and total != file.size:
-            raise DownloadError(f"offers {total:,} bytes{_what(answer)}, but {file.size:,} are on record")
+            raise DownloadError(f"offers {total:,} bytes{_what(response)}, but {file.size:,} are on record")
         with path.open("ab" if start else "wb") as sink:
             shown.resume(start)
-            _copy(answer, sink, start, total, file, shown)
+            _copy(response, sink, start, total, file, shown)
 
 
 def _copy(
-    answer: http.client.HTTPResponse,
+    response: http.client.HTTPResponse,
     sink: IO[bytes],
     start: int,
     total: int | None,
@@ -101,7 +101,7 @@ def _copy(
 ) -> None:
     written = start
     most = 2 * file.size + _CHUNK * 4
-    while chunk := answer.read(_CHUNK):
+    while chunk := response.read(_CHUNK):
         written += len(chunk)
         if written > most:
             sink.truncate(0)  # none of it is the file
@@ -112,19 +112,19 @@ def _copy(
         raise ConnectionError(f"the connection broke after {written:,} of {total:,} bytes")
 
 
-def _span(answer: http.client.HTTPResponse, have: int) -> tuple[int, int | None]:
-    """Where the body starts in the file, and the size of the whole file if it is told."""
-    if have and answer.status == HTTPStatus.PARTIAL_CONTENT:
-        found = _RANGE.match(answer.headers.get("Content-Range", ""))
+def _span(response: http.client.HTTPResponse, have: int) -> tuple[int, int | None]:
+    """Where the body starts in the file, and the size of the whole file if the server says it."""
+    if have and response.status == HTTPStatus.PARTIAL_CONTENT:
+        found = _RANGE.match(response.headers.get("Content-Range", ""))
         if found is None:
             raise DownloadError("sends a part of the file without saying which")
         return int(found[1]), None if found[2] == "*" else int(found[2])
-    length = answer.headers.get("Content-Length", "")
+    length = response.headers.get("Content-Length", "")
     return 0, int(length) if length.isdigit() else None
 
 
-def _what(answer: http.client.HTTPResponse) -> str:
-    return " (a web page)" if answer.headers.get_content_type() == "text/html" else ""
+def _what(response: http.client.HTTPResponse) -> str:
+    return " (a web page)" if response.headers.get_content_type() == "text/html" else ""
 
 
 def explain(error: BaseException) -> str:
@@ -137,7 +137,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved; is there a network? ({error.strerror or error})"
     if isinstance(error, TimeoutError):
-        return f"no answer within {_TIMEOUT_S} s"
+        return f"no response within {_TIMEOUT_S} s"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     return str(reason or error) or type(error).__name__

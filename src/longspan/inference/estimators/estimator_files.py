@@ -1,4 +1,4 @@
-"""What trained estimators that are no networks have in common: predictions, metrics, and their file."""
+"""What trained estimators that are not networks have in common: predictions, metrics, and their file."""
 
 from __future__ import annotations
 

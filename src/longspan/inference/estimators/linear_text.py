@@ -102,7 +102,7 @@ class LinearText:
         """Predictions for a Table, a text, or a list of texts; in order.
 
         Raises:
-            DataError: values that are no texts, all of them by name.
+            DataError: values that are not texts, all of them by name.
         """
         del batch_size
         texts, several = new_texts(data, self._name)

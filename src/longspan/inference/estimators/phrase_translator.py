@@ -60,7 +60,7 @@ class PhraseTranslator:
         """Translations of a Table, a text, or a list of texts; in order. They have no probability.
 
         Raises:
-            DataError: values that are no texts, all of them by name.
+            DataError: values that are not texts, all of them by name.
         """
         del batch_size
         texts, several = new_texts(data, self._name)

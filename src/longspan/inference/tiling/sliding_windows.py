@@ -49,7 +49,7 @@ def slide(
         beam: See `Transcribe`.
 
     Raises:
-        ConfigError: another network, several targets, or classes that are no single characters.
+        ConfigError: another network, several targets, or classes that are not single characters.
         UnknownNameError: `none` is not among the classes.
         ShapeError: the network was built for another size.
     """

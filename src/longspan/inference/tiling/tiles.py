@@ -60,17 +60,17 @@ def segment_tiled(
     for start in range(0, len(corners), batch_size):
         some = corners[start : start + batch_size]
         tiles = torch.stack([image[top : top + tile_px[0], left : left + tile_px[1]] for top, left in some])
-        answers = probabilities_of(tiles).float().cpu()
-        if answers.ndim != 4 or (len(answers), *answers.shape[2:]) != (len(some), *tile_px):
+        outputs = probabilities_of(tiles).float().cpu()
+        if outputs.ndim != 4 or (len(outputs), *outputs.shape[2:]) != (len(some), *tile_px):
             raise ShapeError(
-                f"The network gives {tuple(answers.shape)} for {len(some)} tiles of {tile_px[0]} x {tile_px[1]} px; "
+                f"The network gives {tuple(outputs.shape)} for {len(some)} tiles of {tile_px[0]} x {tile_px[1]} px; "
                 f"({len(some)}, K, {tile_px[0]}, {tile_px[1]}) is needed: probabilities of K classes at every pixel."
             )
         if summed is None:
-            summed = torch.zeros(answers.shape[1], *image.shape[:2])
-        for (top, left), answer in zip(some, answers, strict=True):
+            summed = torch.zeros(outputs.shape[1], *image.shape[:2])
+        for (top, left), output in zip(some, outputs, strict=True):
             place = (slice(top, top + tile_px[0]), slice(left, left + tile_px[1]))
-            summed[:, *place] += answer * window
+            summed[:, *place] += output * window
             total[place] += window
     assert summed is not None
     return summed.div_(total)[:, :height, :width]

@@ -87,11 +87,11 @@ def _download(address: str, target: Path, name: str) -> None:
     """Write what `address` gives to `target` and check it against the sha256 prefix in the address."""
     digest = hashlib.sha256()
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer, target.open("wb") as file:
-            while chunk := answer.read(_CHUNK):
+        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as response, target.open("wb") as file:
+            while chunk := response.read(_CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
-            expected = int(answer.headers.get("Content-Length") or 0)
+            expected = int(response.headers.get("Content-Length") or 0)
             if expected and file.tell() != expected:
                 raise http.client.IncompleteRead(b"", expected - file.tell())
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:

@@ -101,7 +101,7 @@ class TrainedComponent:
         names = [inputs[name] for name in spec.reads]
         samples = [dict(zip(names, values, strict=True)) for values in calls]
         found = self.model.predict(samples, views=spec.views)
-        return [tuple(prediction.answers[targets[name]] for name in spec.adds) for prediction in found]
+        return [tuple(prediction.by_target[targets[name]] for name in spec.adds) for prediction in found]
 
     def identity(self) -> Any:
         """Fingerprints of its weights."""

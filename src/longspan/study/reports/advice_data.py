@@ -85,19 +85,19 @@ def cost_sentences(
     said = [f"For {say_size(size)} training rows labels cost {', '.join(listed)}."]
     if wanted_error is None:
         return said
-    answers = {name: curve.size_for(wanted_error) for name, curve in found.items() if curve.fits}
-    reached = {name: each for name, each in answers.items() if isinstance(each, SizeFor)}
+    needs = {name: curve.size_for(wanted_error) for name, curve in found.items() if curve.fits}
+    reached = {name: each for name, each in needs.items() if isinstance(each, SizeFor)}
     if not reached:
         return said
     cheapest = min(reached, key=lambda name: reached[name].size * costs[name])
-    answer, price = reached[cheapest], costs[cheapest]
-    low, high = (None if end is None else three_digits(end * price) for end in (answer.low, answer.high))
+    need, price = reached[cheapest], costs[cheapest]
+    low, high = (None if end is None else three_digits(end * price) for end in (need.low, need.high))
     text = f"The cheapest way to an error of {say_error(wanted_error, unit)} is {cheapest}, for about "
-    text += say_size(three_digits(answer.size * price))
+    text += say_size(three_digits(need.size * price))
     if low is None or high is None:
-        text += ", without an interval" if answer.seeds < 2 else ", though no upper limit can be given"
+        text += ", without an interval" if need.seeds < 2 else ", though no upper limit can be given"
     else:
-        text += f" ({percent(answer.level)}: {say_size(low)} to {say_size(high)})"
+        text += f" ({percent(need.level)}: {say_size(low)} to {say_size(high)})"
         rivals = [
             name
             for name, each in reached.items()
@@ -105,22 +105,22 @@ def cost_sentences(
         ]
         if rivals:
             text += f"; {' and '.join(rivals)} may be as cheap, for the intervals overlap"
-    return [*said, text + (", extrapolated." if answer.extrapolated else ".")]
+    return [*said, text + (", extrapolated." if need.extrapolated else ".")]
 
 
 def _about_wanted(curve: Curve, error: float, unit: str, *, halved: bool = False) -> str:
     """How much data an error takes."""
-    answer = curve.size_for(error)
+    need = curve.size_for(error)
     name, wanted = curve.strategy, f"an error of {say_error(error, unit)}"
     aim = f"To halve its error to {say_error(error, unit)}, {name}" if halved else f"For {wanted}, {name}"
-    if isinstance(answer, NotReached) and answer.reason == "flat":
+    if isinstance(need, NotReached) and need.reason == "flat":
         return f"{name} does not reach {wanted}: its error did not fall with more data."
-    if isinstance(answer, NotReached):
-        if answer.reason == "floor":
-            text = f"By its fitted curve {name} never reaches {wanted}: its floor is {say_error(answer.floor, unit)}"
+    if isinstance(need, NotReached):
+        if need.reason == "floor":
+            text = f"By its fitted curve {name} never reaches {wanted}: its floor is {say_error(need.floor, unit)}"
         else:
             text = f"By its fitted curve {name} reaches {wanted} only beyond any realistic size"
-        if answer.low is not None:
-            text += f", though the interval leaves room for it from {say_size(answer.low)} on"
+        if need.low is not None:
+            text += f", though the interval leaves room for it from {say_size(need.low)} on"
         return text + "; extrapolated."
-    return f"{aim} needs {answer}."
+    return f"{aim} needs {need}."

@@ -289,7 +289,7 @@ def _connect(path: Path, *, new: bool = False) -> sqlite3.Connection:
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse what is no whole study file of this version."""
+    """Refuse what is not a whole study file of this version."""
     with _translated(path):
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -1,4 +1,4 @@
-"""The answers to "how much data does this error take?"."""
+"""Answers to "how much data does this error take?"."""
 
 from __future__ import annotations
 

@@ -116,15 +116,15 @@ def _baselines(table: ls.Table, train: np.ndarray, valid: np.ndarray) -> dict[st
     The same hour of the week before; the mean of the training rows of this hour on such a day, working or not.
     """
     lagged = table.with_lags(_TARGET, time="moment", lags=[_LAST_WEEK], horizon=_HORIZON)
-    truth = np.array(table[_TARGET], np.float64)
-    mean = float(truth[train].mean())
+    actual = np.array(table[_TARGET], np.float64)
+    mean = float(actual[train].mean())
     before = [mean if each is None else each for each in lagged[f"{_TARGET} {_LAST_WEEK} before"]]
     kind = table.frame.select(pl.struct("hr", "workingday").hash().alias("k"))["k"].to_numpy()
-    means = {each: truth[train][kind[train] == each].mean() for each in np.unique(kind[train])}
+    means = {each: actual[train][kind[train] == each].mean() for each in np.unique(kind[train])}
     seasonal = np.array([means.get(each, mean) for each in kind[valid]])
     return {
-        "same hour last week": np.array(before)[valid] - truth[valid],
-        "mean of the hour": seasonal - truth[valid],
+        "same hour last week": np.array(before)[valid] - actual[valid],
+        "mean of the hour": seasonal - actual[valid],
     }
 
 

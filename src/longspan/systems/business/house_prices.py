@@ -69,23 +69,23 @@ def _run(options: HousePricesOptions, run: SystemRun) -> None:
         task = ls.Task(fold, "features", target, allow_leaks=True)  # some blocks of houses are equal
         model = train_table(task, options, run.seed, heads=heads, boosting=trees)
         held_out = table.take(fold.valid)
-        truth, found = np.array(held_out[target], np.float64), values_of(model, held_out)
-        by_fold.append({"fold": number, "rmse": rmse(found - truth), "rmse of the log": _in_proportion(found, truth)})
+        actual, found = np.array(held_out[target], np.float64), values_of(model, held_out)
+        by_fold.append({"fold": number, "rmse": rmse(found - actual), "rmse of the log": _in_proportion(found, actual)})
         run.say(f"fold {number}: root mean squared error {by_fold[-1]['rmse']:,.0f} dollars")
-        targets.append(truth)
+        targets.append(actual)
         predicted.append(found)
     assert model is not None
     seconds = time.perf_counter() - started
-    truth, found = np.concatenate(targets), np.concatenate(predicted)
-    draws = block_draws((found - truth) ** 2, np.arange(len(truth)), run.seed)
+    actual, found = np.concatenate(targets), np.concatenate(predicted)
+    draws = block_draws((found - actual) ** 2, np.arange(len(actual)), run.seed)
     low, high = np.sqrt(np.quantile(draws, [0.025, 0.975]))
     metrics = {
-        "rmse": rmse(found - truth),
+        "rmse": rmse(found - actual),
         "rmse_low": float(low),
         "rmse_high": float(high),
-        "r2": r2(found - truth, truth),
-        "mae": float(np.abs(found - truth).mean()),
-        "rmse of the log": _in_proportion(found, truth),
+        "r2": r2(found - actual, actual),
+        "mae": float(np.abs(found - actual).mean()),
+        "rmse of the log": _in_proportion(found, actual),
     }
     headline = ("root mean squared error", f"{metrics['rmse']:,.0f} dollars")
     page = table_report("house-prices", f"{options.data}, {options.model}", headline, metrics, by_fold, asdict(options))
@@ -94,9 +94,9 @@ def _run(options: HousePricesOptions, run: SystemRun) -> None:
     )  # fmt: skip
 
 
-def _in_proportion(found: np.ndarray, truth: np.ndarray) -> float:
+def _in_proportion(found: np.ndarray, actual: np.ndarray) -> float:
     """The root mean square of the difference of logarithms; of prices below a dollar as of one."""
-    return rmse(np.log(np.maximum(found, 1.0)) - np.log(truth))
+    return rmse(np.log(np.maximum(found, 1.0)) - np.log(actual))
 
 
 HOUSE_PRICES = System(

@@ -134,7 +134,7 @@ def _losses(model: TableModel, table: ls.Table, target: str) -> np.ndarray:
     found = model.predict(table)
     if table.columns[target].kind == "number":
         return (np.array([each.value for each in found]) - np.array(table[target], np.float64)) ** 2
-    return np.array([each[target] != truth for each, truth in zip(found, table[target], strict=True)], np.float64)
+    return np.array([each[target] != actual for each, actual in zip(found, table[target], strict=True)], np.float64)
 
 
 def _housing() -> ls.Table:

@@ -61,22 +61,22 @@ def _run(options: StoreSalesOptions, run: SystemRun) -> None:
     model = train_table(task, options, run.seed, heads={_TARGET: ls.Regress(scale="log")})
     seconds = time.perf_counter() - started
     held_out = past.take(split.valid)
-    truth = np.array(held_out[_TARGET], np.float64)
+    actual = np.array(held_out[_TARGET], np.float64)
     weights = np.where(np.array([str(each) == "1" for each in held_out[_HOLIDAY]]), _HOLIDAY_WEIGHT, 1.0)
     found = {options.model: values_of(model, learned.take(split.valid))}
     mean = float(np.array(table[_TARGET], np.float64)[split.train].mean())
     for what, name in ((f"{options.horizon} weeks before", names[0]), ("same week last year", names[1])):
         found[what] = np.array([mean if each is None else each for each in held_out[name]])
-    errors = {name: values - truth for name, values in found.items()}
+    errors = {name: values - actual for name, values in found.items()}
     draws = block_draws(errors[options.model] ** 2, np.array(held_out[_TIME]), run.seed)
     low, high = np.sqrt(np.quantile(draws, [0.025, 0.975]))
     metrics = {
         "rmse": rmse(errors[options.model]),
         "rmse_low": float(low),
         "rmse_high": float(high),
-        "r2": r2(errors[options.model], truth),
+        "r2": r2(errors[options.model], actual),
         "wmae": _wmae(errors[options.model], weights),
-        "mape": float(np.mean(np.abs(errors[options.model]) / truth)),
+        "mape": float(np.mean(np.abs(errors[options.model]) / actual)),
     }
     for what in list(errors)[1:]:
         metrics |= {f"rmse, {what}": rmse(errors[what]), f"wmae, {what}": _wmae(errors[what], weights)}

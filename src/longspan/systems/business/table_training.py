@@ -81,9 +81,9 @@ def rmse(errors: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def r2(errors: np.ndarray, truth: np.ndarray) -> float:
+def r2(errors: np.ndarray, actual: np.ndarray) -> float:
     """The fraction of the variance of `(N,)` true numbers that is explained: 1 at best, 0 for their mean."""
-    return float(1 - np.square(errors).sum() / np.square(truth - truth.mean()).sum())
+    return float(1 - np.square(errors).sum() / np.square(actual - actual.mean()).sum())
 
 
 def block_draws(errors: np.ndarray, blocks: np.ndarray, seed: int) -> np.ndarray:

@@ -144,7 +144,7 @@ def rcnn(
         ),
         ls.Stage("decide", decide_boxes, reads="found", adds={"boxes": ls.Boxes(vocab=tuple(labels))}),
     ]
-    return ls.Pipeline(stages, answers=("boxes",))
+    return ls.Pipeline(stages, outputs=("boxes",))
 
 
 def scale_features(features: list[Any]) -> list[np.ndarray]:

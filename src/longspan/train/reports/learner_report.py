@@ -158,30 +158,30 @@ def _curves(page: Document, learner: Learner) -> None:
 
 def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imaged: bool) -> None:
     column, there = learner.task.targets[name], scores.present[name]
-    truth, predictions = scores.targets[name][there], scores.predictions[name][there]
-    if not len(truth):
+    true, predictions = scores.targets[name][there], scores.predictions[name][there]
+    if not len(true):
         return
     several = f" of {name}" if len(learner.heads) > 1 else ""
     if isinstance(column, Category):
         counts = np.zeros((len(column.vocab),) * 2, np.int64)
-        np.add.at(counts, (truth.numpy(), predictions.argmax(dim=1).numpy()), 1)
+        np.add.at(counts, (true.numpy(), predictions.argmax(dim=1).numpy()), 1)
         page.section(f"Confusion{several}").figure(confusion_matrix(counts, column.vocab))
         pairs = confused_pairs(counts, column.vocab)
         if pairs:
             page.table(pairs, caption="Most often confused")
-        add_classes(page, learner.heads[name], predictions, truth, several=several)
+        add_classes(page, learner.heads[name], predictions, true, several=several)
     elif isinstance(column, Number):
         page.section(f"Predicted and true{several}")
-        page.figure(predicted_versus_true(truth.numpy(), predictions.numpy(), name=_with_unit(name, column)))
-        page.figure(residual_histogram(truth.numpy(), predictions.numpy(), name=_with_unit(name, column)))
+        page.figure(predicted_versus_true(true.numpy(), predictions.numpy(), name=_with_unit(name, column)))
+        page.figure(residual_histogram(true.numpy(), predictions.numpy(), name=_with_unit(name, column)))
     elif isinstance(column, Text):
-        page.section(f"Figures{several}").table([dict[str, Any](learner.heads[name].measure(predictions, truth))])
-        _texts(page, learner.heads[name], column, truth, predictions)
+        page.section(f"Figures{several}").table([dict[str, Any](learner.heads[name].measure(predictions, true))])
+        _texts(page, learner.heads[name], column, true, predictions)
     else:
         head = learner.heads[name]
-        figures = head.measure(predictions, truth).items()
+        figures = head.measure(predictions, true).items()
         page.section(f"Metrics{several}").table([{"metric": metric, "value": value} for metric, value in figures])
-        add_classes(page, head, predictions, truth, several=several)
+        add_classes(page, head, predictions, true, several=several)
     page.section(f"Worst mistakes{several}")
     if imaged:
         page.images(
@@ -197,12 +197,12 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imag
     add_worst_rows(page, learner.task, learner.heads[name], scores, name)
 
 
-def _texts(page: Document, head: Head, column: Text, truth: torch.Tensor, predictions: torch.Tensor) -> None:
+def _texts(page: Document, head: Head, column: Text, true: torch.Tensor, predictions: torch.Tensor) -> None:
     """Errors by length, and the texts that were misread most."""
-    pairs = [(column.decode(text), answer) for text, answer in zip(truth, head.decode(predictions), strict=True)]
+    pairs = [(column.decode(text), predicted) for text, predicted in zip(true, head.decode(predictions), strict=True)]
     by_length: dict[int, list[bool]] = {}
-    for true, answer in pairs:
-        by_length.setdefault(len(true), []).append(true != answer.value)
+    for text, predicted in pairs:
+        by_length.setdefault(len(text), []).append(text != predicted.value)
     page.table(
         [
             {"characters": length, "texts": len(wrong), "error_rate": sum(wrong) / len(wrong)}

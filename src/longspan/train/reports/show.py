@@ -39,12 +39,12 @@ def results_figure(learner: Learner, n: int) -> Figure:
     """See `Learner.show_results`."""
     images = result_images(learner, learner.scores(), n)
     where = "beside it" if any(column.context_kind for column in learner.task.targets.values()) else "below"
-    title = f"Validation images: prediction, and the truth {where}; worst first"
+    title = f"Validation images: prediction, and the target {where}; worst first"
     return contact_sheet(images, title=title, legend=legend_of(learner))
 
 
 def legend_of(learner: Learner, target: str | None = None) -> Legend:
-    """What the colours of drawn answers mean; of all targets, or of one."""
+    """What the colours of drawn predictions mean; of all targets, or of one."""
     columns = learner.task.targets if target is None else {target: learner.task.targets[target]}
     return [entry for column in columns.values() for entry in column.legend]
 
@@ -66,7 +66,7 @@ def batch_images(learner: Learner, n: int) -> list[CaptionedImage]:
 
 
 def result_images(learner: Learner, scores: Scores, n: int, *, target: str | None = None) -> list[CaptionedImage]:
-    """The `n` rows with the largest loss, as images with prediction and truth.
+    """The `n` rows with the largest loss, as images with prediction and target.
 
     Args:
         learner: Whose inputs the images are.
@@ -79,16 +79,16 @@ def result_images(learner: Learner, scores: Scores, n: int, *, target: str | Non
     assert isinstance(losses, torch.Tensor)
     worst = losses.argsort(descending=True)[:n]
     heads = learner.heads if target is None else {target: learner.heads[target]}
-    answers = {t: head.decode(scores.predictions[t][worst]) for t, head in heads.items()}
+    predictions = {t: head.decode(scores.predictions[t][worst]) for t, head in heads.items()}
     pixels = learner.task.samples.inputs[name].read(scores.rows[worst]).numpy()
     images = []
     for place, row in enumerate(worst.tolist()):
-        targets = {t: _truth(learner, scores, t, row) for t in heads}
+        targets = {t: _target_value(learner, scores, t, row) for t in heads}
         images.append(
             CaptionedImage(
-                image=_compared(pixels[place], learner.task.targets, answers, targets, place),
-                caption=_said(heads, {t: answer[place] for t, answer in answers.items()}, targets),
-                tone=_tone(learner, heads, scores, row, answers, place),
+                image=_compared(pixels[place], learner.task.targets, predictions, targets, place),
+                caption=_caption(heads, {t: prediction[place] for t, prediction in predictions.items()}, targets),
+                tone=_tone(learner, heads, scores, row, predictions, place),
                 note=" · ".join(
                     [
                         *_true(learner, heads, scores, row),
@@ -109,26 +109,26 @@ def _drawn(pixels: np.ndarray, column: Column, value: Any) -> np.ndarray:
 def _compared(
     pixels: np.ndarray,
     columns: Mapping[str, Column],
-    answers: Mapping[str, Sequence[TargetPrediction]],
+    predictions: Mapping[str, Sequence[TargetPrediction]],
     targets: Mapping[str, Any],
     place: int,
 ) -> np.ndarray:
-    """Where targets lie in the image: the answers drawn on it, and beside them the truth; else the image."""
-    said = true = pixels
-    for target, truth in targets.items():
+    """Where targets lie in the image: the predictions drawn on it, and beside them the targets; else the image."""
+    predicted = true = pixels
+    for target, target_value in targets.items():
         column = columns[target]
         if column.context_kind:
-            said = _drawn(said, column, answers[target][place].value)
-            true = true if truth is None else _drawn(true, column, truth)
-    if said is pixels:
+            predicted = _drawn(predicted, column, predictions[target][place].value)
+            true = true if target_value is None else _drawn(true, column, target_value)
+    if predicted is pixels:
         return pixels
-    if true is pixels:  # there is no truth to compare with
-        return said
-    return np.concatenate([said, np.full((len(said), 4, 3), 255, np.uint8), true], axis=1)
+    if true is pixels:  # no target to compare with
+        return predicted
+    return np.concatenate([predicted, np.full((len(predicted), 4, 3), 255, np.uint8), true], axis=1)
 
 
-def _truth(learner: Learner, scores: Scores, target: str, row: int) -> Any:
-    """The decoded truth of a row; None where it is missing."""
+def _target_value(learner: Learner, scores: Scores, target: str, row: int) -> Any:
+    """The decoded target of a row; None where it is missing."""
     if not bool(scores.present[target][row]):
         return None
     return learner.task.targets[target].decode(scores.targets[target][row].numpy())
@@ -148,23 +148,23 @@ def _targets(learner: Learner, batch: Batch, place: int) -> str:
     return ", ".join(words)
 
 
-def _said(heads: Mapping[str, Head], answers: Mapping[str, TargetPrediction], targets: Mapping[str, Any]) -> str:
+def _caption(heads: Mapping[str, Head], predictions: Mapping[str, TargetPrediction], targets: Mapping[str, Any]) -> str:
     words = []
-    for name, answer in answers.items():
-        truth = targets[name]
-        if isinstance(answer.value, np.ndarray):  # a map of classes says nothing in words
-            counts = None if truth is None else truth != IGNORED
+    for name, prediction in predictions.items():
+        target_value = targets[name]
+        if isinstance(prediction.value, np.ndarray):  # a map of classes says nothing in words
+            counts = None if target_value is None else target_value != IGNORED
             if counts is not None and counts.any():
-                words.append(f"{name} {(answer.value == truth)[counts].mean():.0%} right")
+                words.append(f"{name} {(prediction.value == target_value)[counts].mean():.0%} right")
             continue
-        sure = "" if answer.probability is None else f" {answer.probability:.0%}"
-        words.append(_word(answer.value, name, len(heads)) + sure)
+        sure = "" if prediction.probability is None else f" {prediction.probability:.0%}"
+        words.append(_word(prediction.value, name, len(heads)) + sure)
     return ", ".join(words)
 
 
 def _true(learner: Learner, heads: Mapping[str, Head], scores: Scores, row: int) -> list[str]:
-    """The truth in words, if there is any that words can say."""
-    targets = {name: _truth(learner, scores, name, row) for name in heads}
+    """The targets in words, if words can say them."""
+    targets = {name: _target_value(learner, scores, name, row) for name in heads}
     words = [
         _word("unknown" if value is None else value, name, len(heads))
         for name, value in targets.items()
@@ -185,14 +185,14 @@ def _tone(
     heads: Mapping[str, Head],
     scores: Scores,
     row: int,
-    answers: Mapping[str, Sequence[TargetPrediction]],
+    predictions: Mapping[str, Sequence[TargetPrediction]],
     place: int,
 ) -> Tone:
-    """Good or bad where answers are right or wrong; quantities are neither."""
+    """Good or bad where predictions are right or wrong; quantities are neither."""
     right = []
     for name in heads:
-        if bool(scores.present[name][row]) and answers[name][place].probability is not None:
-            right.append(_truth(learner, scores, name, row) == answers[name][place].value)
+        if bool(scores.present[name][row]) and predictions[name][place].probability is not None:
+            right.append(_target_value(learner, scores, name, row) == predictions[name][place].value)
     return "neutral" if not right else "good" if all(right) else "bad"
 
 
@@ -206,7 +206,7 @@ def _word(value: Any, name: str, num_targets: int) -> str:
     return text if num_targets == 1 or isinstance(value, bool | np.bool_) else f"{name} {text}"
 
 
-def _counted(things: Sequence[Mapping[str, Any]]) -> str:
+def _counted(entries: Sequence[Mapping[str, Any]]) -> str:
     """How many of each label there are: 2 person, 1 car."""
-    counts = Counter(str(thing["label"]) for thing in things)
+    counts = Counter(str(entry["label"]) for entry in entries)
     return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"

@@ -6,7 +6,6 @@ numbers for each point, x, y and v: 0 not labelled, 1 labelled but hidden, 2 vis
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ import polars as pl
 
 from longspan.columns import Image, Keypoints
 from longspan.data.annotations.coco.file import categories_by_id, images_of, read_lists, some_categories
+from longspan.data.annotations.coco.write import write_annotations
 from longspan.data.annotations.faults import Faults, OnError
 from longspan.data.annotations.files import ImageFiles
 from longspan.data.annotations.geometry import numbers_of
-from longspan.data.annotations.writing import check_overwrite, names_below, write_bytes
 from longspan.data.table_parts import TableParts
-from longspan.errors import ConfigError, DataError, Fault, check_names, data_error
-from longspan.vision.image_io import look
+from longspan.errors import DataError, check_names
 
 __all__ = ["read_coco_keypoints", "write_coco_keypoints"]
 
@@ -159,48 +157,23 @@ def write_coco_keypoints(
         UnknownNameError: a value has a point that is not among `names`.
         DataError: an image cannot be opened, or the file is there or cannot be written.
     """
-    path = Path(path)
-    if len(image_paths) != len(values):
-        raise ConfigError(
-            f"There are {len(image_paths)} images and {len(values)} values; give one value for each image."
-        )
-    check_overwrite([path], overwrite)
-    file_names = names_below(image_paths, images)
     if names is None:
         names = list(dict.fromkeys(name for value in values if value for name in value))
-    listed: list[dict[str, Any]] = []
-    records: list[dict[str, Any]] = []
-    faults: list[Fault] = []
-    for number, (source, file_name, value) in enumerate(zip(image_paths, file_names, values, strict=True), 1):
-        if value is None:
-            continue
-        check_names("point", value, names)
-        try:
-            height, width = look(source)[1]
-        except ValueError as error:
-            faults.append(Fault(str(source), str(error)))
-            continue
-        listed.append({"id": number, "file_name": file_name, "height": height, "width": width})
+    for value in values:
+        check_names("point", value or {}, names)
+    category = {"id": 1, "name": label, "keypoints": list(names), "skeleton": []}
+
+    def annotations_of(value: Mapping[str, Any], _: tuple[int, int]) -> list[dict[str, Any]]:
         known = {name: [float(each) for each in at] for name, at in value.items() if at is not None}
         numbers = [[*known[name], _VISIBLE][:3] if name in known else [0, 0, 0] for name in names]
         labelled = np.array([each[:2] for each in numbers if each[2]], np.float64).reshape(-1, 2)
         corner, extent = (labelled.min(0), np.ptp(labelled, axis=0)) if len(labelled) else (np.zeros(2), np.zeros(2))
-        records.append(
+        return [
             {
-                "id": len(records) + 1, "image_id": number, "category_id": 1, "iscrowd": 0,
+                "category_id": 1, "iscrowd": 0,
                 "keypoints": [part for each in numbers for part in each], "num_keypoints": len(labelled),
                 "bbox": [*corner.tolist(), *extent.tolist()], "area": float(extent.prod()),
             }
-        )  # fmt: skip
-    if faults:
-        raise data_error(f"{path} is not written:", faults)
-    if not listed:
-        raise DataError(f"{path} is not written: no image has a value.")
-    content = {
-        "info": {"description": "written by longspan"},
-        "images": listed,
-        "categories": [{"id": 1, "name": label, "keypoints": list(names), "skeleton": []}],
-        "annotations": records,
-    }
-    write_bytes(path, json.dumps(content, allow_nan=False).encode())
-    return path
+        ]  # fmt: skip
+
+    return write_annotations(path, image_paths, values, [category], annotations_of, images=images, overwrite=overwrite)

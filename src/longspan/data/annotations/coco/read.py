@@ -80,8 +80,8 @@ def read_coco(
     masks = instances is not False and any(isinstance(each, dict) and each.get("segmentation") for each in records)
     masks = masks or instances is True
     boxes: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
-    things: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
-    bad_boxes, bad_things = [0] * len(rows), [0] * len(rows)
+    entries: list[list[Any] | None] = [None if size is None else [] for _, size in rows]
+    bad_boxes, bad_objects = [0] * len(rows), [0] * len(rows)
     seen: dict[Any, Any] = {}
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
@@ -101,7 +101,7 @@ def read_coco(
             faults.add(
                 here, f"there is no category with the id {category!r:.40}", f"Known: {some_categories(label_of)}."
             )
-            bad_boxes[row], bad_things[row] = bad_boxes[row] + 1, bad_things[row] + 1
+            bad_boxes[row], bad_objects[row] = bad_boxes[row] + 1, bad_objects[row] + 1
             continue
         label = label_of[category]
         if labels is not None and label not in labels:
@@ -121,7 +121,7 @@ def read_coco(
             box = _box(record.get("bbox"), mask, size)
         except ValueError as error:
             faults.add(here, error)
-            bad_boxes[row], bad_things[row] = bad_boxes[row] + 1, bad_things[row] + 1
+            bad_boxes[row], bad_objects[row] = bad_boxes[row] + 1, bad_objects[row] + 1
             continue
         boxes[row].append({"box": box, **marks})  # type: ignore[union-attr]
         if masks and mask is None:
@@ -130,19 +130,19 @@ def read_coco(
                 "it has no segmentation, though others have",
                 "Add one, or read boxes alone: instances=False (--target boxes).",
             )
-            bad_things[row] += 1
+            bad_objects[row] += 1
         elif masks:
-            things[row].append({**mask, **marks})  # type: ignore[union-attr, dict-item]
+            entries[row].append({**mask, **marks})  # type: ignore[union-attr, dict-item]
     faults.close()
     if not rows:
         raise DataError(f"{path} lists no image that is in {files.folder}.")
     boxes = [None if each is None else left_of(each, bad) for each, bad in zip(boxes, bad_boxes, strict=True)]
-    things = [None if each is None else left_of(each, bad) for each, bad in zip(things, bad_things, strict=True)]
+    entries = [None if each is None else left_of(each, bad) for each, bad in zip(entries, bad_objects, strict=True)]
     frame = pl.DataFrame([pl.Series(image, [files.full(name) for name, _ in rows]), boxes_cells("boxes", boxes)])
     vocab = vocab if labels is None else tuple(labels)
     columns: dict[str, Any] = {image: Image(), "boxes": Boxes(vocab=vocab)}
     if masks:
-        frame = frame.with_columns(instances_cells("instances", things))
+        frame = frame.with_columns(instances_cells("instances", entries))
         columns["instances"] = Instances(vocab=vocab)
     return TableParts(frame=frame, columns=columns, source=str(path))
 

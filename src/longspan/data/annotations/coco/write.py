@@ -1,19 +1,21 @@
-"""COCO's JSON from boxes or instances: true ones, or answers with their scores."""
+"""COCO's JSON from boxes, instances or key points: targets, or predictions with their scores."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from longspan.data.annotations.geometry import mask_box
-from longspan.data.annotations.writing import check_overwrite, labels_of, names_below, plain, things_of, write_bytes
+from longspan.data.annotations.writing import check_overwrite, labels_of, names_below, objects_of, plain, write_bytes
 from longspan.errors import ConfigError, DataError, Fault, data_error
 from longspan.vision.image_io import look
 from longspan.vision.rle import decode_runs, fill_polygons
 
-__all__ = ["write_coco"]
+__all__ = ["write_annotations", "write_coco"]
+
+_Value = TypeVar("_Value")
 
 
 def write_coco(
@@ -38,20 +40,50 @@ def write_coco(
 
     Raises:
         ConfigError: numbers of images and values differ, or two images get one name.
-        DataError: an image cannot be opened, a thing has neither box nor mask, or the file is there or cannot be
+        DataError: an image cannot be opened, an object has neither box nor mask, or the file is there or cannot be
             written.
 
     Example:
         >>> write_coco("boxes.json", table.column_values("image"), table.column_values("boxes"))  # doctest: +SKIP
     """
+    ids = {label: place + 1 for label, place in labels_of(values, labels).items()}
+
+    def annotations_of(value: Sequence[Any], size_px: tuple[int, int]) -> list[dict[str, Any]]:
+        found = []
+        for entry in objects_of(value):
+            record = _shape(entry, size_px)
+            record |= {"iscrowd": int(bool(entry.get("ignore"))), "category_id": ids[entry["label"]]}
+            found.append(record | ({"score": float(entry["score"])} if "score" in entry else {}))
+        return found
+
+    categories = [{"id": number, "name": str(label)} for label, number in ids.items()]
+    return write_annotations(path, image_paths, values, categories, annotations_of, images=images, overwrite=overwrite)
+
+
+def write_annotations(
+    path: str | Path,
+    image_paths: Sequence[str | Path],
+    values: Sequence[_Value | None],
+    categories: Sequence[Mapping[str, Any]],
+    annotations_of: Callable[[_Value, tuple[int, int]], list[dict[str, Any]]],
+    *,
+    images: str | Path | None,
+    overwrite: bool,
+) -> Path:
+    """Write a COCO file; `annotations_of(value, size_px)` gives an image's annotations without their ids.
+
+    Raises:
+        ConfigError: numbers of images and values differ, or two images get one name.
+        DataError: an image cannot be opened, `annotations_of` raises ValueError, no image has a value, or the file is
+            there or cannot be written.
+    """
     path = Path(path)
     if len(image_paths) != len(values):
         raise ConfigError(
-            f"write_coco got {len(image_paths)} images and {len(values)} values; give one value for each image."
+            f"There are {len(image_paths)} images and {len(values)} values; give one value for each image."
         )
     check_overwrite([path], overwrite)
     names = names_below(image_paths, images)
-    ids = {label: place + 1 for label, place in labels_of(values, labels).items()}
     records: list[dict[str, Any]] = []
     listed: list[dict[str, Any]] = []
     faults: list[Fault] = []
@@ -60,20 +92,12 @@ def write_coco(
             continue
         try:
             size = look(image)[1]
+            found = annotations_of(value, size)
         except ValueError as error:
             faults.append(Fault(str(image), str(error)))
             continue
         listed.append({"id": number, "file_name": name, "height": size[0], "width": size[1]})
-        for thing in things_of(value):
-            try:
-                record = _shape(thing, size)
-            except ValueError as error:
-                faults.append(Fault(str(image), str(error)))
-                continue
-            record |= {"iscrowd": int(bool(thing.get("ignore"))), "category_id": ids[thing["label"]]}
-            if "score" in thing:
-                record["score"] = float(thing["score"])
-            records.append({"id": len(records) + 1, "image_id": number, **record})
+        records += [{"id": len(records) + 1 + place, "image_id": number, **each} for place, each in enumerate(found)]
     if faults:
         raise data_error(f"{path} is not written:", faults)
     if not listed:
@@ -81,25 +105,25 @@ def write_coco(
     content = {
         "info": {"description": "written by longspan"},
         "images": listed,
-        "categories": [{"id": number, "name": str(label)} for label, number in ids.items()],
+        "categories": list(categories),
         "annotations": records,
     }
     write_bytes(path, json.dumps(content, allow_nan=False).encode())
     return path
 
 
-def _shape(thing: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+def _shape(entry: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
     """bbox, area and segmentation; the box of a mask is the tight one."""
-    if "rle" in thing or "polygons" in thing:
-        if "rle" in thing:
-            counts = plain(thing["rle"]["counts"])
+    if "rle" in entry or "polygons" in entry:
+        if "rle" in entry:
+            counts = plain(entry["rle"]["counts"])
             mask, segmentation = decode_runs(counts, size), {"size": list(size), "counts": counts}
         else:
-            segmentation = plain(thing["polygons"])
+            segmentation = plain(entry["polygons"])
             mask = fill_polygons(segmentation, size)
         x0, y0, x1, y1 = mask_box(mask) if mask.any() else (0.0, 0.0, 0.0, 0.0)
         return {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": int(mask.sum()), "segmentation": segmentation}
-    if "box" not in thing:
-        raise ValueError(f"an object labelled {thing['label']!r} has neither box nor mask")
-    x0, y0, x1, y1 = (float(each) for each in thing["box"])
+    if "box" not in entry:
+        raise ValueError(f"an object labelled {entry['label']!r} has neither box nor mask")
+    x0, y0, x1, y1 = (float(each) for each in entry["box"])
     return {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "segmentation": []}

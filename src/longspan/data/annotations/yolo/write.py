@@ -12,8 +12,8 @@ from longspan.data.annotations.writing import (
     check_overwrite,
     labels_of,
     names_below,
+    objects_of,
     plain,
-    things_of,
     write_bytes,
 )
 from longspan.errors import ConfigError, DataError, Fault, data_error
@@ -33,12 +33,12 @@ def write_yolo(
 ) -> list[Path]:
     """Write boxes or polygons of images as YOLO files, which `Table.from_yolo` reads again.
 
-    YOLO has no mark for what is to be ignored: such things are left out. Scores are not written.
+    YOLO has no mark for what is to be ignored: such objects are left out. Scores are not written.
 
     Args:
         folder: Where the files go: `sub/a.txt` for the image `sub/a.jpg`, and `classes.txt` with the names.
         image_paths: Their paths; the sizes come from the headers.
-        values: For each image the raw value of a `Boxes` column, or of an `Instances` column whose things are each
+        values: For each image the raw value of a `Boxes` column, or of an `Instances` column whose objects are each
             one polygon. An empty list writes an empty file, None writes none.
         labels: The classes in the order of their numbers, from 0. None: those that occur, by name.
         images: The folder that images' names are to start from; None takes bare file names.
@@ -49,8 +49,8 @@ def write_yolo(
 
     Raises:
         ConfigError: numbers of images and values differ, or two images get one name.
-        DataError: an image cannot be opened, a thing is no box and no single polygon, or files are there or cannot be
-            written.
+        DataError: an image cannot be opened, an object is neither a box nor one polygon, or files are there or cannot
+            be written.
     """
     if len(image_paths) != len(values):
         raise ConfigError(
@@ -74,7 +74,7 @@ def write_yolo(
     for image, _, value in wanted:
         try:
             size = look(image)[1]
-            lines = [_line(thing, size, place_of) for thing in things_of(value) if not thing.get("ignore")]
+            lines = [_line(entry, size, place_of) for entry in objects_of(value) if not entry.get("ignore")]
             texts.append("".join(line + "\n" for line in lines))
         except ValueError as error:
             faults.append(Fault(str(image), str(error)))
@@ -86,18 +86,18 @@ def write_yolo(
     return files
 
 
-def _line(thing: dict[str, Any], size: tuple[int, int], place_of: dict[Any, int]) -> str:
+def _line(entry: dict[str, Any], size: tuple[int, int], place_of: dict[Any, int]) -> str:
     height, width = size
-    if "polygons" in thing:
-        polygons = plain(thing["polygons"])
+    if "polygons" in entry:
+        polygons = plain(entry["polygons"])
         if len(polygons) != 1:
             raise ValueError(
-                f"a {thing['label']!r} has {len(polygons)} polygons; YOLO holds one for each object: write_coco"
+                f"a {entry['label']!r} has {len(polygons)} polygons; YOLO holds one for each object: write_coco"
             )
         fractions = [each / (width, height)[i % 2] for i, each in enumerate(polygons[0])]
-    elif "box" in thing and "rle" not in thing:
-        x0, y0, x1, y1 = (float(each) for each in thing["box"])
+    elif "box" in entry and "rle" not in entry:
+        x0, y0, x1, y1 = (float(each) for each in entry["box"])
         fractions = [(x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height]
     else:
-        raise ValueError(f"a {thing['label']!r} is neither box nor polygon; YOLO holds no masks: write_coco does")
-    return " ".join([str(place_of[thing["label"]]), *(f"{fraction:.8g}" for fraction in fractions)])
+        raise ValueError(f"a {entry['label']!r} is neither box nor polygon; YOLO holds no masks: write_coco does")
+    return " ".join([str(place_of[entry["label"]]), *(f"{fraction:.8g}" for fraction in fractions)])
