@@ -14,7 +14,7 @@ PATTERN = r"(?P<breed>.+)_\d+\.png"
 
 
 @dataclass(frozen=True)
-class TargetPrediction:
+class Ended:
     code: int
     out: str
     err: str
@@ -24,14 +24,14 @@ class TargetPrediction:
 def longspan(capsys, monkeypatch):
     """`longspan("train", "pets")` as if typed; gives the exit code and what was printed."""
 
-    def run(*words: str | Path) -> TargetPrediction:
+    def run(*words: str | Path) -> Ended:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["longspan", *map(str, words)])
         with pytest.raises(SystemExit) as end:
             main()
         out, err = capsys.readouterr()
         assert isinstance(end.value.code, int)
-        return TargetPrediction(end.value.code, out, err)
+        return Ended(end.value.code, out, err)
 
     return run
 

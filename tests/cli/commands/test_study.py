@@ -78,10 +78,10 @@ def test_weights_are_fine_tuned(run, tmp_path, pets):
         (("--model", "lenet5", "--model", "lenet5"), "Two strategies are called 'lenet5 from scratch'"),
         (("--model", "lenet5", "--sizes", "8;16"), "--sizes 8;16: write whole numbers with commas between"),
         (("--model", "lenet5", "--sizes", "8,400"), "sizes=400: the task has 19 training rows, so 19 is most"),
-        (("--model", "lenet5", "--steps", "3", "--seconds", "2"), "A Budget is either"),
+        (("--model", "lenet5", "--steps", "3", "--seconds", "2"), "--steps and --seconds exclude each other"),
         (("--model", "lenet5:nowhere.safetensors"), "nowhere.safetensors"),
         (("--model", "lenet5", "--evaluate-on", "test"), "the split has no test rows"),
-        (("--model", "lenet5", "--keep", "large"), "keep_models='large'"),
+        (("--model", "lenet5", "--keep", "large"), "no --keep called 'large'"),
     ],
 )
 def test_bad_input_is_told_in_words_and_leaves_nothing(run, words, message, tmp_path):
