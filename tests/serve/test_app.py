@@ -3,7 +3,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2 as httpx
+import numpy as np
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from longspan.errors import ConfigError
@@ -37,6 +39,14 @@ def test_a_photo_as_body_or_form_gets_the_prediction_of_the_model(client, export
         assert found["animal"] == expected.value
         assert found["probability"] == pytest.approx(expected.probability, abs=1e-5)
         assert "file" not in found
+
+
+def test_a_large_jpeg_is_read_as_from_a_file(client, photos, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (700, 900), np.uint8)
+    file = tmp_path / "a.jpg"
+    Image.fromarray(pixels).save(file)
+    found = client.post("/predict/photos", content=file.read_bytes(), headers={"content-type": "image/jpeg"}).json()
+    assert found["prediction"]["probabilities"] == photos.predict([str(file)])[0].to_json()["probabilities"]
 
 
 def test_state_pages_and_schema(client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -39,6 +40,7 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
         ConfigError: no model, two of one name, or more than the memory limit allows.
     """
     config = config or ServeConfig()
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log bytes of damaged bodies
     by_name = _checked(models, config)
     batchers = {
         name: Batcher(model.predict, max_batch=config.max_batch, max_queue=config.max_queue, wait_ms=config.wait_ms)

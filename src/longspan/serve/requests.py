@@ -72,7 +72,7 @@ def values_from_json(model: ServedModel, body: bytes, config: ServeConfig) -> di
 
 
 def check_value(field: Field, value: Any, config: ServeConfig) -> Any:
-    """A value within the limits, as columns read it: of an image a Pillow image, whose pixels are not decoded yet.
+    """A value within the limits, as columns read it: of an image its bytes, which are not decoded yet.
 
     Raises:
         Problem: 413 or 422.
@@ -111,7 +111,7 @@ def _image(body: bytes, config: ServeConfig) -> Any:
             f"The image has {image.width:,} x {image.height:,} pixels; at most {config.max_pixels:,} in all are read. "
             "Make it smaller.",
         )
-    return image
+    return body  # not the opened image: a large JPEG is read from bytes at a smaller scale, as in training
 
 
 def _audio(field: Field, body: bytes, config: ServeConfig) -> Any:

@@ -45,9 +45,7 @@ def drawn_png(prediction: Any, values: Mapping[str, Any]) -> bytes:
     Raises:
         Problem: 422, where nothing of the prediction lies in an image.
     """
-    from PIL import Image as PILImage
-
-    image = next((value for value in values.values() if isinstance(value, PILImage.Image)), None)
+    image = next((value for value in values.values() if isinstance(value, bytes)), None)
     if image is None or not prediction.located:
         raise Problem(422, "Nothing of this prediction lies in an image; leave draw out.")
     try:
