@@ -59,6 +59,12 @@ EXAMPLES = {
         needs="soundfile",
         long=True,
     ),
+    "transcribe": Example(
+        {"strategies": "in stages, monophones", "hours": "0.03", "limit": 4, "vocabulary": 100, "jobs": 1},
+        {},
+        needs="pocketsphinx",
+        long=True,
+    ),
     "mnist-deep-cnn": Example(
         {"preset": "fast", "limit": 200, "epochs": 12}, {"test_accuracy": 0.9}, ("mnist", "digit")
     ),

@@ -7,10 +7,8 @@ import pytest
 
 import longspan as ls
 from longspan.errors import ConfigError
-from longspan.heads import TargetPrediction
-from longspan.portable.prediction import Prediction
 from longspan.systems import SystemRun, find_system
-from longspan.systems.keywords import KeywordsOptions, _accepted
+from longspan.systems.keywords import KeywordsOptions
 from longspan.systems.sound_as_image import SoundOptions
 
 
@@ -39,16 +37,6 @@ def test_keywords_from_scratch(tmp_path):
     assert 0 <= result["metrics"]["test_accuracy"] <= 1
     model = ls.load(tmp_path / "model.safetensors")
     assert model.inputs["audio"].spec().size_px == (40, 101)
-
-
-def test_acceptances_within_a_second_are_one():
-    def heard(p):
-        return Prediction({"word": TargetPrediction("yes", p, {"yes": p, "_unknown_": 1 - p})})
-
-    # Windows every 0.2 s.
-    assert _accepted([heard(p) for p in (0.1, 0.9, 0.9, 0.9, 0.1)], 0.5) == 1
-    assert _accepted([heard(0.9), *[heard(0.0)] * 5, heard(0.9)], 0.5) == 2
-    assert _accepted([heard(0.4)] * 9, 0.5) == 0
 
 
 def test_options_that_cannot_be():

@@ -18,6 +18,7 @@ from longspan.cli.commands.evaluate import evaluate
 from longspan.cli.commands.explain import explain
 from longspan.cli.commands.export import export
 from longspan.cli.commands.leaks import leaks
+from longspan.cli.commands.listen import listen
 from longspan.cli.commands.lists import datasets, models, systems
 from longspan.cli.commands.plan import plan
 from longspan.cli.commands.predict import predict
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 
 _COMMANDS = (
-    quickstart, train, evaluate, explain, predict, export, serve, transcribe,
+    quickstart, train, evaluate, explain, predict, export, serve, transcribe, listen,
     study, plan, leaks, models, datasets, systems,
 )  # fmt: skip
 for _command in _COMMANDS:

@@ -12,8 +12,9 @@ import numpy as np
 
 from longspan.errors import ConfigError
 from longspan.heads.ctc import BLANK
+from longspan.text.language_models import LanguageModel
 from longspan.text.lexicon import Lexicon
-from longspan.text.ngrams import BEGIN, END, NGramModel
+from longspan.text.ngrams import BEGIN, END
 
 __all__ = ["PronunciationSearch"]
 
@@ -70,7 +71,7 @@ class PronunciationSearch:
 
     lexicon: Lexicon
     """The words there are."""
-    language_model: NGramModel | None = None
+    language_model: LanguageModel | None = None
     """Scores words; None: all words are equally likely before they are heard."""
     weight: float = 1.0
     """Of the language model."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from longspan.errors import ConfigError
 from longspan.heads.ctc import BLANK
-from longspan.text.ngrams import BEGIN, END, NGramModel
+from longspan.text.language_models import LanguageModel
+from longspan.text.ngrams import BEGIN, END
 
 __all__ = ["WordSearch"]
 
@@ -38,7 +39,7 @@ class WordSearch:
         ConfigError: a value that cannot be.
     """
 
-    language_model: NGramModel | None = None
+    language_model: LanguageModel | None = None
     """Scores words; None: all texts are equally likely before they are heard."""
     lexicon: frozenset[str] | None = None
     """The words there are; None: any."""

@@ -99,7 +99,7 @@ def _needs(stage: Stage, table: Table, makers: Mapping[str, Stage]) -> list[str]
             faults.append(
                 f"{stage.name!r} learns {name!r}, but its table has no column of that ground truth{_like(name, table)}"
             )
-    if stage.method != "predict" and stage.label is None:
+    if stage.method != "predict" and stage.label is None and not stage.component.traits.has_network:
         faults.append(
             f"what {stage.name!r} adds, by method={stage.method!r}, is not what it learns: give its targets with "
             "label= and train_on='both' or 'predicted'"

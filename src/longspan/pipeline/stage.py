@@ -63,8 +63,10 @@ class Stage:
                 reads and all it was computed from (with "both" also what is computed from the ground truth where the
                 table has it), `true` the row of the table, both by column. None stands for no label. With it the table
                 needs no column of what the stage adds.
-            method: Of a scikit-learn estimator, what gives the added value: its label or number, the probabilities of
-                its classes, or its distances to their borders. With another than "predict", `label` gives its targets.
+            method: What gives the added value. Of a scikit-learn estimator: its label or number, the probabilities of
+                its classes, or its distances to their borders; with another than "predict", `label` gives its targets.
+                Of a network: its prediction, or ("predict_proba") its probabilities as an array, of a text at each
+                step.
             views: Of a network that reads images: more than 1 averages its predictions over so many augmented views
                 (see `Augment.views`).
             size_px: Height and width, or one side of a square, of the images that the stage's network sees.

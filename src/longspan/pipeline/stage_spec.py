@@ -13,7 +13,7 @@ __all__ = ["Method", "StageSpec", "TrainOn"]
 TrainOn = Literal["truth", "predicted", "both"]
 """Whether a learned stage is trained on the ground truth of what it reads, on predictions, or on both."""
 Method = Literal["predict", "predict_proba", "decision_function"]
-"""Which method of a scikit-learn estimator gives what its stage adds."""
+"""Which method of a scikit-learn estimator, or of a network, gives what its stage adds."""
 
 
 @final

@@ -23,6 +23,7 @@ from longspan.systems.pedestrians import PEDESTRIANS
 from longspan.systems.rcnn.rcnn_to_faster import RCNN_TO_FASTER
 from longspan.systems.result import SystemRun
 from longspan.systems.sound_as_image import SOUND_AS_IMAGE
+from longspan.systems.speech.transcribe import TRANSCRIBE
 from longspan.systems.spoken.spoken_numbers import SPOKEN_NUMBERS
 from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System
@@ -36,7 +37,7 @@ SYSTEMS = Registry[System]("system", name_of=lambda system: system.name, summary
 for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
-    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
+    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, TRANSCRIBE, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
     ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
 ):  # fmt: skip
     SYSTEMS.register()(_system)

@@ -13,6 +13,7 @@ from longspan.systems.numbers.digit_halves import boxes_of_halves
 from longspan.systems.numbers.find_digits import cut_out, find_digits, join_digits
 from longspan.systems.rcnn.regions import find_regions, warp_regions
 from longspan.systems.rcnn.stages import decide_boxes, join_regions, scale_features
+from longspan.systems.speech.stages import find_words, find_words_of_characters, speech_features
 from longspan.systems.spoken.find_spoken_digits import cut_out_at_16_khz, cut_out_digit, find_spoken_digits
 from longspan.systems.spoken.phonemes import digits_of_phonemes
 
@@ -24,6 +25,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         find_digits, boxes_of_halves, cut_out, join_digits, mark_lanes,
         find_regions, warp_regions, scale_features, join_regions, decide_boxes,
         find_spoken_digits, cut_out_digit, cut_out_at_16_khz, digits_of_phonemes,
+        speech_features, find_words, find_words_of_characters,
     )
 }  # fmt: skip
 """By the name in the file. No name found in a file is imported: it must be one of these."""

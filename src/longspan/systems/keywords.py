@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, final
 
@@ -11,6 +10,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.errors import ConfigError
+from longspan.inference.listening import calls_of
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -20,7 +20,6 @@ _NO_KEYWORDS = ("_unknown_", "_silence_")
 _PADDED_S = 1.2  # clips of 1 s with 0.1 s of silence on both sides fill six windows of the embedding
 _MISSES = 0.05
 _STEP_S = 0.2
-_APART_S = 1.0  # acceptances within a second are one
 
 
 @final
@@ -145,7 +144,11 @@ def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[st
         samples = ls.audio.read_samples(row["audio"], column.rate_hz)
         starts = range(0, max(1, len(samples) - window + 1), step)
         heard_s += len(samples) / column.rate_hz
-        accepted += _accepted(predictor.predict([samples[start : start + window] for start in starts]), threshold)
+        found = predictor.predict([samples[start : start + window] for start in starts])
+        heard = [each.probabilities or {} for each in found]
+        words = [word for word in heard[0] if word not in _NO_KEYWORDS]
+        times = [start / column.rate_hz for start in starts]
+        accepted += len(calls_of(heard, words, threshold, times_s=times))
     hours = heard_s / 3600
     run.say(f"{accepted} false acceptances in {hours:.2f} hours of speech at a threshold of {threshold:.3f}.")
     return {
@@ -157,18 +160,6 @@ def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[st
             "false_accepts_per_hour": accepted / hours,
         }
     }
-
-
-def _accepted(predictions: Sequence[Any], threshold: float) -> int:
-    """How often a command is taken to be heard: windows above the threshold, those within a second as one."""
-    count, last = 0, -_APART_S
-    for number, prediction in enumerate(predictions):
-        best = max(p for word, p in prediction.probabilities.items() if word not in _NO_KEYWORDS)
-        now = number * _STEP_S
-        if best > threshold:
-            count += now - last >= _APART_S
-            last = now
-    return count
 
 
 KEYWORDS = System(

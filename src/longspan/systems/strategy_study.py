@@ -12,6 +12,7 @@ from longspan.systems.result import SystemRun
 
 if TYPE_CHECKING:
     from longspan.study import StudyResults
+    from longspan.study.scoring import ErrorFunction
     from longspan.train import Strategy
 
 __all__ = [
@@ -73,7 +74,7 @@ def run_study(
     jobs: int | None,
     cost: Mapping[str, float],
     needs: Mapping[str, Sequence[str]],
-    error: str | None = None,
+    error: str | ErrorFunction | None = None,
 ) -> StudyResults:
     """The study in the folder of the run; trainings that an earlier call finished are not run again.
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from longspan.errors import ModelFileError, PipelineError
+from longspan.pipeline.components.acoustic import AcousticComponent
 from longspan.pipeline.components.base import CallError, Component, HandIn, Traits
 from longspan.pipeline.components.estimator import EstimatorComponent
 from longspan.pipeline.components.features import FeaturesComponent
@@ -18,6 +19,7 @@ __all__ = ["COMPONENTS", "CallError", "Component", "HandIn", "Traits", "componen
 
 COMPONENTS: tuple[type[Component], ...] = (
     TrainedComponent,
+    AcousticComponent,
     FeaturesComponent,
     FunctionComponent,
     StrategyComponent,

@@ -46,6 +46,7 @@ class StrategyComponent:
         self.traits = Traits(
             kind="strategy", noun="a strategy", summary=f"strategy {type(strategy).__name__}", learned=True,
             trainable=True, counts_steps=True, needs_columns=True, has_network=True,
+            methods=("predict", "predict_proba"),
         )  # fmt: skip
 
     @property
@@ -80,6 +81,8 @@ class StrategyComponent:
     def run(self, calls: Sequence[tuple[Any, ...]], spec: StageSpec) -> list[tuple[TargetPrediction, ...]]:
         """All calls as one table of the columns it was trained on."""
         assert self.model is not None
+        if spec.method != "predict":
+            raise PipelineError(f"Stage {spec.name!r}: only networks of longspan have the method {spec.method!r}.")
         values = zip(*calls, strict=True)
         data = table_of(dict(zip(spec.reads, map(list, values), strict=True)), self.columns, spec.size_px, spec.name)
         found = self.model.predict(data)

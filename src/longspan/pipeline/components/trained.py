@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
+import torch
+
 from longspan.errors import PipelineError
 from longspan.heads import TargetPrediction
 from longspan.inference import Ensemble, Predictor
@@ -16,8 +18,6 @@ from longspan.storage.files import tensors_below
 from longspan.train import Learner, Recipe
 
 if TYPE_CHECKING:
-    import torch
-
     from longspan.columns import Column
     from longspan.pipeline.stage_spec import StageSpec
     from longspan.pipeline.training_set import TrainingSet
@@ -41,6 +41,7 @@ class TrainedComponent:
         self.traits = Traits(
             kind="trained", noun="a trained model", summary=f"trained {type(model).__name__}", learned=True, keeps=True,
             trainable=isinstance(model, Learner), counts_steps=True, needs_columns=True, has_network=True,
+            methods=("predict", "predict_proba"),
         )  # fmt: skip
 
     @property
@@ -100,6 +101,13 @@ class TrainedComponent:
         inputs, targets = self.names(spec)
         names = [inputs[name] for name in spec.reads]
         samples = [dict(zip(names, values, strict=True)) for values in calls]
+        if spec.method == "predict_proba":
+            raw = [as_predictor(member).raw_predictions(samples).values for member in self.members]
+            means = {name: torch.stack([each[targets[name]] for each in raw]).mean(dim=0) for name in spec.adds}
+            return [
+                tuple(TargetPrediction(means[name][row].float().cpu().numpy()) for name in spec.adds)
+                for row in range(len(samples))
+            ]
         found = self.model.predict(samples, views=spec.views)
         return [tuple(prediction.by_target[targets[name]] for name in spec.adds) for prediction in found]
 

@@ -1,0 +1,1 @@
+"""From recordings of read speech to transcripts: stages, strategies and the study."""
