@@ -30,6 +30,8 @@ REFUSED = [
     (["train", ".", "--valid", "1.5"], "--valid=1.5 must be a fraction"),
     (["train", ".", "--column", "x=categry"], "Did you mean 'category'"),
     (["train", ".", "--column", "x=text:subwrds"], "Did you mean 'subwords'"),
+    (["train", ".", "--target", "x:categry"], "Did you mean 'category'"),
+    (["train", "t.csv", "--target", "B"], "There is no column 'B'. Did you mean 'b'? Valid: a, b."),
     (["train", ".", "--device", "gpu7"], "There is no device 'gpu7'"),
     (["train", ".", "--out", "there.safetensors"], "exists already"),
     (["train", ".", "--split-by", "time:t", "--gap", "long"], "is not a length of time"),
@@ -52,6 +54,7 @@ REFUSED = [
 
 def test_what_cannot_be_right_is_refused_before_pytorch_is_imported(tmp_path):
     (tmp_path / "there.safetensors").write_text("x")
+    (tmp_path / "t.csv").write_text("a;b\n1;2\n")
     code = (
         "import contextlib, io, json, sys\nfrom longspan.cli import main\nfound = []\n"
         "for words in json.loads(sys.argv[1]):\n"
@@ -90,9 +93,13 @@ def test_models_are_refused_with_the_words_of_the_registries(stored, model):
     assert (type(first.value), str(first.value)) == (type(slow.value), str(slow.value))
 
 
-def test_what_is_right_passes(stored):
+def test_what_is_right_passes(stored, tmp_path):
     for model in (None, "resnet18", "resnet18:imagenet", "unet", "unet:resnet18", "minilm"):
         check_first(TrainOptions(source=".", model=model, target=("digit:category",), column=("a=number:kg",)))
+    for target in ("b", "boxes", "c:d", "a:number"):
+        path = tmp_path / "t.csv"
+        path.write_text('a,"b",c:d\n1,2,3\n')
+        check_first(TrainOptions(source=str(path), target=(target,)))
     check_first(TrainOptions(source="."), ["boosting", "tfidf", "unet:resnet18:imagenet"])
     for device in ("auto", "cpu", "cpu:0"):
         check_device(device)

@@ -14,7 +14,7 @@ from typing import Any
 from longspan import old_names
 from longspan.cli.known_names import names_are_known, networks, stored_names
 from longspan.cli.train_options import TrainOptions
-from longspan.errors import ConfigError, UnknownNameError, WeightsError, unknown_name
+from longspan.errors import ConfigError, UnknownNameError, WeightsError, nearest, unknown_name
 from longspan.extras import require_extra
 from longspan.option_words import OptionKind, flag_of, parse_words
 from longspan.valid_values import (
@@ -48,6 +48,9 @@ BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "in
 OTHER_STRATEGIES = ("boosting", "tfidf", "nbsvm")
 """What a study takes in place of a network's name: gradient-boosted trees and counted words."""
 
+_DERIVED = ("boxes", "instances", "keypoints")
+"""Targets that are made of several columns of a table; one without a heading is called column_0 or the like."""
+
 _DEVICES = ("cpu", "cuda", "mps")
 _DRIVERS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """What is there on Linux where a GPU may be: NVIDIA's drivers, those of its boards, Windows' and AMD's."""
@@ -68,6 +71,7 @@ def check_first(options: TrainOptions, models: Sequence[str] = ()) -> None:
     if not names_are_known():
         return
     kinds = check_types(options.target, options.column)
+    _check_targets(options)
     chosen = [model for model in (options.model, *models) if model]
     given = None
     for words in chosen:
@@ -212,6 +216,39 @@ def _kind_behind(words: str, columns: Iterable[str]) -> str | None:
     """The type behind a target, `digit:category`; None where there is none."""
     found = (words[i + 1 :].partition(":")[0] for i, letter in enumerate(words) if letter == ":")
     return next((kind for kind in found if kind in columns), None)
+
+
+def _check_targets(options: TrainOptions) -> None:
+    """Refuse a target whose type is misspelt, or that the heading of a text table does not have.
+
+    Other sources are asked when they have been read.
+    """
+    path, known = Path(options.source).expanduser(), stored_names()["columns"]
+    heading = _heading(path)
+    for words in options.target:
+        if _kind_behind(words, known) is None and (kind := words.rpartition(":")[2]) != words:
+            near = nearest(kind, known)
+            if near is not None and (path.is_dir() or (heading is not None and words not in heading)):
+                raise UnknownNameError(f"--target {words}: {unknown_name('column kind', kind, known)}")
+            continue
+        made = words in _DERIVED or words.startswith("column_") or '"' in words
+        if heading is None or made or words in heading or _kind_behind(words, known) is not None:
+            continue
+        if options.reads is None and options.transcripts is None:
+            parted = max(",;\t|", key=heading.count)
+            raise unknown_name("column", words, [each.strip().strip('"') for each in heading.split(parted)])
+
+
+def _heading(path: Path) -> str | None:
+    """The first line of a text table; None where there is no such file or it has no line of text."""
+    if path.suffix.lower() not in (".csv", ".tsv", ".tab") or not path.is_file():
+        return None
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            line = file.readline(1 << 20).strip()
+        return line if line and line.count('"') % 2 == 0 else None  # a name may hold a line break
+    except (OSError, ValueError):
+        return None
 
 
 def _split(model: str, *, others: bool) -> tuple[str, str | None]:

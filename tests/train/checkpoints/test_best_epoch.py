@@ -35,7 +35,7 @@ def test_the_network_has_the_weights_of_the_best_epoch(small, tmp_path):
     assert learner.evaluate()["loss"] == pytest.approx(learner.history[best - 1]["valid_loss"], rel=1e-5)
     assert ls.load(learner.save(tmp_path / "m.safetensors")).info["training"]["best_epoch"] == best
     page = learner.report(tmp_path / "report.html").read_text()
-    assert f"best: epoch {best}, which the model is" in page
+    assert f"best: epoch {best}, whose weights the model has" in page
     assert "after the last epoch" in page
 
 

@@ -107,7 +107,7 @@ def _subtitle(learner: Learner) -> str:
     parameters = sum(p.numel() for p in learner.network.parameters())
     epochs = f"{learner.epochs_done} epoch{'s' if learner.epochs_done != 1 else ''}"
     start = f"started from {learner.weights} weights" if learner.weights else "trained from scratch"
-    best = "" if learner.best_epoch is None else f" (best: epoch {learner.best_epoch}, which the model is)"
+    best = "" if learner.best_epoch is None else f" (best: epoch {learner.best_epoch}, whose weights the model has)"
     return (
         f"{learner.full_name} with {parameters:,} parameters, {start}, {epochs}{best} on "
         f"{len(learner.task.train):,} rows; metrics on {len(learner.task.valid):,} validation rows."
