@@ -10,7 +10,9 @@ Weights of kernels: each curve (the difference of two learners relative to their
 learner's error), with the noise of its mean over 20 seeds or more, has a marginal likelihood under each kernel of a
 grid: Matern 1/2, 3/2, 5/2, amplitudes and lengths; expectation-maximisation gives the weights, and those above 0.8 %
 are shipped. Variances: a line over log size is fitted to the logarithms of relative variances of each curve; level and
-slope have the means and standard deviations shown, and excess kurtosis over seeds its quantiles. `shipped` holds the
+slope have the means and standard deviations shown, and excess kurtosis over seeds its quantiles. `fractions`: the
+variance of an error rate by size and error, by least squares over cells, and how much data sets, learners of one data
+set and cells differ from that. `shipped` holds the
 numbers in the library: those of the variances were rounded, and `cell_sds` and their weights, tails and correlations
 were chosen by hand so that intervals hold on the development half. Writes `benchmarks/results/prior_curves.json`.
 """
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -36,6 +39,7 @@ from longspan.study.statistics.learned_priors import (
     DIFFERENCE_VARIANCE,
     ERROR_CURVE,
     ERROR_VARIANCE,
+    FRACTION_VARIANCE,
     CurvePrior,
 )
 
@@ -136,6 +140,36 @@ def variances(curves: list[tuple[np.ndarray, ...]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def of_fractions(data: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """The logarithm of the relative variance as a function of size, of the fraction wrong and of the fraction right."""
+    rows = []
+    for number, (sizes, errors) in enumerate(data):
+        runs = np.isfinite(errors).sum(axis=2)
+        mean, variance = np.nanmean(errors, axis=2), np.nanvar(errors, axis=2, ddof=1)
+        kept = (runs >= LEAST_SEEDS) & (mean > 0.002) & (variance > 1e-8 * mean**2)
+        learner, size = np.nonzero(kept)
+        rows += [
+            (number, 1000 * number + each, math.log(sizes[k] / 100), mean[each, k], variance[each, k])
+            for each, k in zip(learner, size, strict=True)
+        ]
+    group, line, x, wrong, variance = np.array(rows).T
+    design = np.stack([np.ones(len(x)), x, np.log(wrong), np.log(np.clip(1 - wrong, 0.02, 1))], axis=1)
+    y = np.log(variance / wrong**2)
+    numbers = np.linalg.lstsq(design, y, rcond=None)[0]
+    left = y - design @ numbers
+    of_group = {each: left[group == each].mean() for each in np.unique(group)}
+    of_line = {each: left[line == each].mean() for each in np.unique(line)}
+    named = dict(
+        zip(("level", "slope", "wrong_power", "right_power"), (round(float(n), 3) for n in numbers), strict=True)
+    )
+    return named | {
+        "sd_of_data_sets": round(float(np.std(list(of_group.values()))), 3),
+        "sd_of_learners": round(float(np.std([mean - of_group[each // 1000] for each, mean in of_line.items()])), 3),
+        "sd_of_cells": round(float(np.std([y - of_line[each] for each, y in zip(line, left, strict=True)])), 3),
+        "cells": len(y),
+    }
+
+
 def main() -> None:
     """Run all parts, print and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,6 +195,8 @@ def main() -> None:
             "shipped": {"curve": asdict(curve), "variance": asdict(variance)},
         }  # fmt: skip
         print(name, json.dumps({key: found[name][key] for key in ("curves", "kernels", "variance")}), flush=True)
+    found["fractions"] = of_fractions(data) | {"shipped": asdict(FRACTION_VARIANCE)}
+    print("fractions", json.dumps(found["fractions"]), flush=True)
     found["processor_seconds"] = round(time.process_time() - began, 1)
     found["environment"] = describe_environment()
     asked.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -162,7 +162,9 @@ def crossovers(half: list[dict[str, Any]], sizes: int, seeds: int, studies: int,
     }  # fmt: skip
 
 
-def bands(half: list[dict[str, Any]], sizes: int, seeds: int, studies: int) -> dict[str, Any]:
+def bands(
+    half: list[dict[str, Any]], sizes: int, seeds: int, studies: int, all_widths: dict[int, list[float]]
+) -> dict[str, Any]:
     """Bands of means at the sizes tried: how often they hold, and how wide they are beside t-intervals."""
     rng = np.random.default_rng(7 + sizes * 100 + seeds)
     held: list[bool] = []
@@ -175,11 +177,12 @@ def bands(half: list[dict[str, Any]], sizes: int, seeds: int, studies: int) -> d
         truth = curves.errors[:, places].mean(axis=2)
         drawn = rng.choice(curves.errors.shape[2], seeds, replace=False)
         errors = curves.errors[:, places][:, :, drawn]
-        low, high = mean_bands(curves.sizes[places], errors, 0.95)
+        low, high = mean_bands(curves.sizes[places], errors, 0.95, largest=1.0)
         mean, half_t = errors.mean(axis=2), t_quantile(0.975, seeds - 1) * errors.std(axis=2, ddof=1) / math.sqrt(seeds)
         held += ((low <= truth) & (truth <= high)).ravel().tolist()
         by_t += (np.abs(mean - truth) <= half_t).ravel().tolist()
         narrower += ((high - low) / np.maximum(2 * half_t, 1e-9)).ravel().tolist()
+    all_widths.setdefault(seeds, []).extend(narrower)
     return {
         "held_at_95": fraction(held), "t_intervals_held": fraction(by_t),
         "median_width_of_t_interval": round(float(np.median(narrower)), 3),
@@ -273,10 +276,14 @@ def main() -> None:
                 for sizes, seeds in plan
             }
         elif part == "bands":
+            widths: dict[int, list[float]] = {}
             found[part] = {
-                f"{sizes} sizes, {seeds} seeds": bands(half, sizes, seeds, studies // 2)
+                f"{sizes} sizes, {seeds} seeds": bands(half, sizes, seeds, studies // 2, widths)
                 for sizes, seeds in plan
                 if seeds < 10
+            }
+            found["median_width_of_t_interval_by_seeds"] = {
+                str(seeds): round(float(np.median(each)), 3) for seeds, each in widths.items()
             }
         else:
             found[part] = {

@@ -49,6 +49,17 @@ def test_errors_of_another_unit_have_the_same_relative_intervals():
     assert thousand[1] == pytest.approx(1000 * high, rel=1e-6)
 
 
+def test_of_fractions_the_error_tells_how_much_it_varies():
+    errors = made_up(3, runs=2)
+    for each in range(2):
+        errors[each] = errors[each].mean(axis=1, keepdims=True) + np.array([-1e-3, 1e-3])  # hardly any spread is seen
+    low, high = mean_bands(SIZES, errors, 0.95)
+    of_fractions = mean_bands(SIZES, errors, 0.95, largest=1.0)
+    assert np.median((of_fractions[1] - of_fractions[0]) / (high - low)) > 1.1
+    percents = mean_bands(SIZES, 100 * errors, 0.95, largest=100.0)
+    assert percents[0] == pytest.approx(100 * of_fractions[0], rel=1e-6)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.3])
 def test_constant_errors_stop_nothing(value):
     low, high = mean_bands(SIZES, np.full((2, 6, 3), value), 0.95)

@@ -73,6 +73,20 @@ def test_no_claim_is_made_before_the_size_of_the_decision_was_run():
     assert found.run[1] == len(SIZES) - 1
 
 
+def test_no_claim_rests_on_a_single_pair_at_the_size_of_the_decision():
+    seen = made_up((0.4, 0.4))
+    seen[:, -1, 1:] = np.nan
+
+    def ask(closed):
+        seconds = np.where(np.isnan(seen), np.nan, 1.0)
+        return next_step(Progress(sizes=SIZES, errors=seen, seconds=seconds, closed=closed), decide_at=1600)
+
+    found = ask(np.zeros(seen.shape, bool))
+    assert found.run is not None
+    assert found.run[1] == len(SIZES) - 1
+    assert ask(np.isnan(seen)).reason == "decided"  # there is no other
+
+
 def test_rivals_share_the_promise():
     rng = np.random.default_rng(5)
     base = 2.0 * SIZES**-0.4

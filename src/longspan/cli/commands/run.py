@@ -78,7 +78,7 @@ def quickstart(
 
     Trains both strategies on growing numbers of images with three seeds each. The images are composed of real digits
     and need no download. Measures them on sealed test images, writes a report and the best model, and reads an image
-    with it. Takes a few minutes; stop it and call it again, and it continues.
+    with it. Takes about a minute and a half on two cores; stop it and call it again, and it continues.
     """
     from longspan.systems import find_system
 

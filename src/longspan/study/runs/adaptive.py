@@ -13,6 +13,7 @@ from longspan.study.checks import refuse
 from longspan.study.formatting import say_chance
 from longspan.study.plan import Plan
 from longspan.study.run_grid import RunGrid
+from longspan.study.runs.progress import duration
 from longspan.study.runs.runs import Failure, Run, RunResult
 from longspan.study.statistics.decide import (
     Decision,
@@ -194,7 +195,7 @@ class AdaptiveRuns:
         needed = first_round_seconds(self._progress())
         return (
             f"Not decided: seconds={self._rule.seconds:g} is too little for a first round of runs, two seeds at the "
-            f"smallest size and one at a middle size for each strategy, which takes about {needed:.2g} s. What is "
+            f"smallest size and one at a middle size for each strategy, which takes about {duration(needed)}. What is "
             "finished is kept."
         )
 

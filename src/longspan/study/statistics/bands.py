@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from longspan.study.statistics.curve_posterior import curve_posterior, seed_noise
-from longspan.study.statistics.learned_priors import ERROR_CURVE, ERROR_VARIANCE
+from longspan.study.statistics.learned_priors import ERROR_CURVE, ERROR_VARIANCE, FRACTION_VARIANCE
 from longspan.study.statistics.moderated_variance import moderate
 
 __all__ = ["mean_bands"]
 
-_LONGER_TAILS = 1.1
+_LONGER_TAILS = 1.04
 """Errors of real trainings have longer tails than normal ones, so intervals are made longer by this factor."""
 
 
-def mean_bands(sizes: np.ndarray, errors: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def mean_bands(
+    sizes: np.ndarray, errors: np.ndarray, level: float, *, largest: float = math.inf
+) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends of the interval of each mean over seeds, both `(S, K)`; NaN where a cell has under two runs.
 
     Two things make them narrower than the t-interval of a cell: its variance is moderated by those of the other sizes
@@ -25,6 +29,7 @@ def mean_bands(sizes: np.ndarray, errors: np.ndarray, level: float) -> tuple[np.
         sizes: `(K,)` training rows, ascending.
         errors: `(S, K, R)`, NaN where there is no run.
         level: of the intervals.
+        largest: error there can be, such as 1 for a fraction: then how large an error is tells how much it varies.
     """
     low, high = np.full(errors.shape[:2], np.nan), np.full(errors.shape[:2], np.nan)
     runs = np.isfinite(errors).sum(axis=2)
@@ -36,9 +41,11 @@ def mean_bands(sizes: np.ndarray, errors: np.ndarray, level: float) -> tuple[np.
     mean = np.nanmean(kept, axis=1)
     away = np.where(np.isfinite(kept), kept - mean[:, None], 0.0)
     scale = np.maximum(mean, max(1e-9, 1e-3 * float(mean.max())))
+    wrong = scale / largest if math.isfinite(largest) else None
     known = moderate(
         (away**2).sum(axis=1) / np.maximum(counts - 1, 1), (counts - 1).astype(np.float64), scale,
-        sizes[place].astype(np.float64), strategy, ERROR_VARIANCE,
+        sizes[place].astype(np.float64), strategy,
+        ERROR_VARIANCE if wrong is None else FRACTION_VARIANCE, wrong,
     )  # fmt: skip
     tail = (1 - level) / 2
     for each in np.unique(strategy):

@@ -215,7 +215,7 @@ def curves(
     cells = cells_of(frame, target=target, strategies=strategies)
     check_level(level)
     drawn = resamples(len(cells.seeds), seed=seed)
-    low, high = mean_bands(cells.sizes, cells.errors, level)
+    low, high = mean_bands(cells.sizes, cells.errors, level, largest=largest)
     found: dict[str, Curve] = {}
     for place, strategy in enumerate(cells.strategies):
         errors = cells.of(strategy)

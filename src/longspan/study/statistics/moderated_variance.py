@@ -32,8 +32,9 @@ class ModeratedVariance:
 
 
 def moderate(
-    sample: np.ndarray, df: np.ndarray, scale: np.ndarray, sizes: np.ndarray, groups: np.ndarray, prior: VariancePrior
-) -> ModeratedVariance:
+    sample: np.ndarray, df: np.ndarray, scale: np.ndarray, sizes: np.ndarray, groups: np.ndarray, prior: VariancePrior,
+    wrong: np.ndarray | None = None,
+) -> ModeratedVariance:  # fmt: skip
     """Posterior variances by Laplace's approximation, averaged over how much cells may differ.
 
     Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression" (limma), and
@@ -49,13 +50,14 @@ def moderate(
         sizes: `(M,)` training rows.
         groups: `(M,)` whole numbers: cells of one strategy, or one pair, have the same.
         prior: measured on real curves.
+        wrong: `(M,)` errors as fractions, for a prior that is a function of them.
     """
     relative = sample / scale**2
     df = np.where(df > 0, 2 / (2 / np.maximum(df, 1e-9) + prior.excess_kurtosis / (df + 1)), 0.0)
     x = np.log(sizes / 100.0)
     same = groups[:, None] == groups[None]
     broad = prior.level_sd**2 + prior.slope_sd**2 * np.outer(x, x) + prior.group_sd**2 * same
-    mean = prior.level + prior.slope * x
+    mean = prior.logs(sizes, wrong)
     logs, modes, spreads = [], [], []
     for cell_sd in prior.cell_sds:
         evidence, mode, spread = _laplace(relative, df, mean, broad + cell_sd**2 * np.eye(len(x)))

@@ -103,22 +103,11 @@ def _otsu(values: np.ndarray) -> float:
 
 def _components(ink: np.ndarray) -> list[np.ndarray]:
     """Masks of the connected components of ink (8-connected), without specks."""
-    height, width = ink.shape
-    labels = np.where(ink, np.arange(1, height * width + 1).reshape(ink.shape), 0)
-    while True:  # the largest label spreads through its component
-        spread = np.pad(labels, 1)
-        for axis in (0, 1):
-            middle = [slice(None), slice(None)]
-            before, after = list(middle), list(middle)
-            middle[axis], before[axis], after[axis] = slice(1, -1), slice(None, -2), slice(2, None)
-            spread[tuple(middle)] = np.maximum(
-                np.maximum(spread[tuple(before)], spread[tuple(after)]), spread[tuple(middle)]
-            )
-        spread = np.where(ink, spread[1:-1, 1:-1], 0)
-        if np.array_equal(spread, labels):
-            break
-        labels = spread
-    masks = [labels == number for number in np.unique(labels) if number]
+    from scipy.ndimage import label
+
+    labelled: Any = label(ink, structure=np.ones((3, 3)))
+    labels, count = labelled
+    masks = [labels == number for number in range(1, count + 1)]
     return [mask for mask in masks if mask.sum() >= _LEAST_INK]
 
 

@@ -40,7 +40,7 @@ SINGLE_DIGITS = ls.TrainConfig(
 
 def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
     """Find each digit, cut it out, classify it, join: all but the classifier are function stages."""
-    config = replace(SINGLE_DIGITS, batch_size=32) if small else SINGLE_DIGITS
+    config = replace(SINGLE_DIGITS, batch_size=16) if small else SINGLE_DIGITS
     classifier = ls.Recipe("space_to_depth_cnn" if small else "deep_cnn", epochs=10, lr=4e-3, config=config)
     return ls.Pipeline(
         [
