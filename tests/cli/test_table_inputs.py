@@ -36,7 +36,7 @@ def test_a_csv_and_a_target_are_enough(longspan, people):
         "job: category of 3 labels",
         "stratified by 'rich'",
         "mlp_plr, ",
-        "longspan predict model.safetensors NEW.csv --out answers.csv",
+        "longspan predict model.safetensors NEW.csv --out predictions.csv",
     ):
         assert words in answer.out, words
     people.drop("rich").with_columns(job=pl.lit("astronaut")).write_csv("new.csv")

@@ -47,7 +47,7 @@ class Example:
 
 EXAMPLES = {
     "quickstart": Example(
-        {"sizes": "20", "seeds": 1, "steps": 20, "images": 50, "jobs": 1}, {"right, in stages, 20 images": 0.05}
+        {"sizes": "80", "seeds": 1, "steps": 20, "images": 50, "jobs": 1}, {"right, in stages, 80 images": 0.05}
     ),
     "read-numbers": Example(
         {"strategies": "in stages", "sizes": "20", "seeds": 1, "steps": 40, "images": 50, "source": 20, "jobs": 1},

@@ -66,7 +66,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_pa
         part.write_bytes(b"half of it")
         raise error
 
-    monkeypatch.setattr(files, "save_file", half)
+    monkeypatch.setattr("safetensors.torch.save_file", half)
     with pytest.raises(ModelFileError, match=r"m.safetensors cannot be written: .*(No space|disk full)"):
         write_tensors(path, TENSORS, {"version": "new"})
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]

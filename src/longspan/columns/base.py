@@ -289,7 +289,7 @@ class Column(ABC):
         """A random encoded value of this shape, to try networks with; kinds with a smaller range override it."""
         if np.dtype(self.dtype).kind == "f":
             return random.normal(size=shape).astype(self.dtype)
-        return random.integers(0, np.iinfo(np.dtype(self.dtype)).max, shape, dtype=self.dtype, endpoint=True)
+        return random.integers(0, np.iinfo(np.dtype(self.dtype).name).max, shape, dtype=self.dtype, endpoint=True)
 
     # --- batches -------------------------------------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ def test_texts_are_read_from_sequences(longspan, recordings, tmp_path, monkeypat
     assert "exists; replace it with --force" in again.err
     assert "--out needs --format" in longspan("transcribe", "t.safetensors", "x.wav", "--out", "d").err
     assert (
-        "There is no language model"
+        "--language-model gone.arpa: there is no such file"
         in longspan("transcribe", "t.safetensors", "x.wav", "--language-model", "gone.arpa").err
     )
 

@@ -188,7 +188,7 @@ def test_a_full_disk_at_the_first_checkpoint_is_told_before_hours_are_lost(longs
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("longspan.storage.files.save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     answer = longspan(*told, "--out", "run")
     assert answer.code == 2
     assert (

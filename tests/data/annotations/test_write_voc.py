@@ -52,7 +52,7 @@ def test_what_cannot_be_written(tmp_path, images):
         write_voc(folder, images, [[]])
     with pytest.raises(DataError, match=r"Nothing was written(?s:.*)'\\x00' cannot be written as XML"):
         write_voc(folder, images[:1], [[{"box": [1, 2, 3, 4], "label": "\0"}]])
-    with pytest.raises(DataError, match="a thing has no 'box'"):
+    with pytest.raises(DataError, match="an object has no 'box'"):
         write_voc(folder, images[:1], [[{"label": "cat"}]])
     with pytest.raises(ConfigError, match="differ in their ending only"):
         write_voc(folder, [images[0], images[0].replace(".png", ".jpg")], [[], []])

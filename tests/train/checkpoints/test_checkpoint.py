@@ -187,14 +187,14 @@ def full(*_, **__):
 def test_a_full_disk_stops_a_training_only_before_its_first_checkpoint(tmp_path, monkeypatch, capsys):
     writer = writer_in(tmp_path, steps=1)
     with monkeypatch.context() as patch:
-        patch.setattr("longspan.storage.files.save_file", full)
+        patch.setattr("safetensors.torch.save_file", full)
         with pytest.raises(
             CheckpointError, match=r"step-00000001.* cannot be written: .*No space left.*Free some space"
         ):
             writer.step_end(state_at(1))
     writer.step_end(state_at(2))
     with monkeypatch.context() as patch:
-        patch.setattr("longspan.storage.files.save_file", full)
+        patch.setattr("safetensors.torch.save_file", full)
         writer.step_end(state_at(3))
         writer.step_end(state_at(4))
         said = capsys.readouterr().err

@@ -235,7 +235,7 @@ def _report(
 FEEDBACK = System(
     name="claim-feedback",
     summary="Tests whether a policy that learns from what it finds runs away from the true rates, and what mends it.",
-    needs="nothing but half a minute",
+    needs="no download, and half a minute",
     options=FeedbackOptions,
     run=_run,
 )
