@@ -8,8 +8,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import longspan as ls
+from longspan.inference.estimators.acoustic_model import StateScores
 from longspan.pipeline import FeaturesOf
 from longspan.pipeline.components import COMPONENTS, component_kind, component_of
+from longspan.train.estimators.acoustic import AcousticTraining
 
 RECIPE = ls.Recipe(
     ls.SmallResNetConfig(blocks=1, width=4),
@@ -23,6 +25,10 @@ def brightness(image):
     return [float(np.mean(image)), float(np.std(image))]
 
 
+def frames(image):
+    return np.repeat(np.asarray(image, np.float32).reshape(len(image), -1), 4, axis=0)
+
+
 def trained(small):
     learner = small.learner()
     learner.fit(1, lr=1e-2)
@@ -31,6 +37,10 @@ def trained(small):
 
 # The stages of a pipeline whose last one holds the kind in question, and what must be handed in to load it again.
 EXAMPLES = {
+    "AcousticComponent": lambda small: [
+        ls.Stage("first", frames, reads="image", adds="frames"),
+        ls.Stage("see", AcousticTraining(gaussians=1, rounds=1), reads="frames", adds="side"),
+    ],
     "TrainedComponent": lambda small: [ls.Stage("see", trained(small), reads="image", adds="side")],
     "StrategyComponent": lambda small: [ls.Stage("see", RECIPE, reads="image", adds="side")],
     "FunctionComponent": lambda small: [ls.Stage("see", brightness, reads="image", adds="levels")],
@@ -57,6 +67,7 @@ def case(kind, small):
 
 
 def plain(values):
+    values = [value.scores if isinstance(value, StateScores) else value for value in values]
     return [value.tolist() if hasattr(value, "tolist") else value for value in values]
 
 
@@ -94,7 +105,7 @@ def test_a_file_restores_it(case, tmp_path):
     functions = {  # a file holds no code
         stage.name: stage.what
         for stage in case.pipeline.stages
-        if stage.what is brightness or isinstance(stage.what, LogisticRegression)
+        if stage.what in (brightness, frames) or isinstance(stage.what, LogisticRegression)
     }
     again = ls.load(path, device="cpu", functions=functions)
     one, two = (plain(row[case.added] for row in each.predict(case.shown)) for each in (case.pipeline, again))
