@@ -9,7 +9,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from longspan.errors import ModelFileError
-from longspan.storage import files
 from longspan.storage.files import read_tensors, write_tensors, write_whole
 
 TENSORS = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor(3)}
