@@ -50,6 +50,15 @@ def test_difference_of_other_weights_is_seen(exported):
         predictor.network.load_state_dict(kept)
 
 
+def test_outputs_that_are_not_numbers_never_count_as_equal(exported):
+    predictor, written = exported
+    loaded = OnnxModel.load(written.path)
+    read = encode_values([np.full((28, 28), 90, np.uint8)], predictor.inputs)
+    run = loaded.run
+    loaded.run = lambda *given: {name: np.full_like(each, np.nan) for name, each in run(*given).items()}
+    assert np.isnan(compare(predictor, loaded, read).largest_difference)
+
+
 def test_nothing_is_written_where_outputs_differ(exported, tmp_path):
     with pytest.raises(ModelFileError, match="was not written"):
         export(exported[0], tmp_path / "x.onnx", dynamic_size=False, limit=-1.0)

@@ -158,12 +158,13 @@ def compare(predictor: Predictor, exported: OnnxModel, read: EncodedValues, *, b
         found = exported.run(read, some)
         for (name, decoder), values in zip(exported.decoders.items(), expected, strict=True):
             one, other = values.numpy(), found[name]
-            apart[name] = max(apart[name], float(np.abs(one.astype(np.float64) - other).max(initial=0)))
+            # NumPy's maximum keeps NaN, which `max` would drop: outputs that are not numbers must not pass as equal.
+            apart[name] = float(np.maximum(apart[name], np.abs(one.astype(np.float64) - other).max(initial=0)))
             largest[name] = max(largest[name], float(np.abs(one).max(initial=0)))
             nothing = [None] * len(one)
             pairs = zip(decoder.decode(one, nothing), decoder.decode(other, nothing), strict=True)
             same[name] += sum(_alike(a.value, b.value) for a, b in pairs)
-    worst = max(apart[name] / max(largest[name], 1e-30) for name in apart)
+    worst = float(np.max([apart[name] / max(largest[name], 1e-30) for name in apart]))
     return Comparison(rows, worst, {name: count / max(rows, 1) for name, count in same.items()})
 
 

@@ -77,7 +77,7 @@ def _checked(models: Sequence[ServedModel], config: ServeConfig) -> dict[str, Se
             raise ConfigError(f"Two models are called {model.name!r}. Name them: NAME=FILE.")
         by_name[model.name] = model
     if not by_name:
-        raise ConfigError("There is no model to serve.")
+        raise ConfigError("Got no model to serve. Name at least one.")
     total = sum(model.file_mb for model in models)
     if config.memory_mb and total > config.memory_mb:
         raise ConfigError(
@@ -97,7 +97,7 @@ def _add_pages(app: FastAPI, models: dict[str, ServedModel]) -> None:
     @app.get("/m/{name}", include_in_schema=False)
     async def page(name: str) -> HTMLResponse:
         if name not in models:
-            raise Problem(404, f"There is no model of this name. There are: {', '.join(names)}.")
+            raise Problem(404, f"No model has this name. There are: {', '.join(names)}.")
         return HTMLResponse(page_of(models[name].describe(), names))
 
     @app.get("/page.css", include_in_schema=False)

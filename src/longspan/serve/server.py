@@ -1,4 +1,4 @@
-"""The process, or the processes, that serve: started, told to stop, drained."""
+"""The process, or the processes, that serve: started, stopped, drained."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_server(
     keys: Sequence[bytes],
     device: str,
 ) -> None:
-    """Serve until told to stop; requests that are being answered are finished first.
+    """Serve until stopped; requests in progress are finished first.
 
     Args:
         app: Serves the models, for one process.

@@ -70,7 +70,7 @@ def serve(
     from longspan.serve.server import check_port, run_server, split_name
 
     files = [demo_model()] if demo else list(models or ())
-    # Loaded once here, so that what is wrong is told before anything listens.
+    # Loaded once here, so that errors are reported before anything listens.
     loaded = [load_served(file, name, device=device) for name, file in map(split_name, files)]
     app = make_app(loaded, config, keys=keys)
     check_port(host, port)
