@@ -35,7 +35,7 @@ __all__ = [
 OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "float32", "bfloat16")
 SAMPLINGS = ("shuffled", "balanced")
-SCHEDULES = ("one_cycle", "cosine", "linear", "step", "constant")
+SCHEDULES = ("one_cycle", "cosine", "linear", "step", "constant", "coslog4")
 KEPT_EPOCHS = ("best", "last")
 WEIGHTS = ("none", "imagenet", "speech", "minilm")
 """Weights that have a name; others are files."""

@@ -108,6 +108,24 @@ def test_edges_are_those_of_the_reference_package():
     np.testing.assert_allclose(column.spec().edges[0], wanted.numpy(), atol=1e-5)
 
 
+def test_a_value_of_most_rows_leaves_bins_for_the_others():
+    rng = np.random.default_rng(0)
+    gains = np.where(rng.random(4000) < 0.9, 0.0, rng.lognormal(8, 1, 4000))
+    column = Features(numbers=["gain"], bins=48).fit([{"gain": float(gain)} for gain in gains])
+    (stats,) = column.number_stats
+    edges = np.array([stats.unscale(edge) for edge in stats.edges])
+    assert 45 <= len(edges) <= 50
+    assert edges[0] == pytest.approx(0, abs=1e-2)
+    assert edges[1] == pytest.approx(gains[gains > 0].min(), rel=1e-3)
+    assert edges[-1] == pytest.approx(gains.max(), rel=1e-3)
+
+
+def test_numbers_of_few_values_have_an_edge_at_each():
+    column = Features(numbers=["rooms"], bins=8).fit([{"rooms": each} for each in (1, 1, 1, 1, 2, 3, 3, 9)])
+    (stats,) = column.number_stats
+    assert [stats.unscale(edge) for edge in stats.edges] == pytest.approx([1, 2, 3, 9], rel=1e-4)
+
+
 def test_statistics_are_the_same_however_rows_come():
     data = rows(5000)
     once = column_of(data)

@@ -25,6 +25,7 @@ EXAMPLES = {
     "SingleTask": lambda small: ls.SingleTask(RECIPE),
     "Transfer": lambda small: ls.Transfer(RECIPE, small.task(table=other_images(small), allow_leaks=True)),
     "Boosting": lambda small: Boosting(trees=3, min_rows=2),
+    "TableRecipe": lambda small: ls.TableRecipe(),
     "WordCounts": lambda small: WordCounts(),
     "PhraseTranslation": lambda small: ls.PhraseTranslation(trials=1),
 }
@@ -60,7 +61,7 @@ def task_for(kind, small, target="side"):
             kinds["side"] = ls.Text(tokenizer=ls.WordTokens())
         table = ls.Table.from_arrays({**cells, "side": sides * 20}, kinds)
         return ls.Task(table.split(valid=6, seed=1, stratify=None), "text", target, allow_leaks=True)
-    if kind != "Boosting":
+    if kind not in ("Boosting", "TableRecipe"):
         return small.task(target, allow_leaks=True)
     rows = np.arange(40)
     cells = {

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from longspan.columns import Category, Number
+from longspan.columns import Category, MultiLabel, Number
 from longspan.errors import ConfigError
-from longspan.heads import Classify, Regress
-from longspan.heads.members import outputs_fault, predictions_of, row_losses
+from longspan.heads import Classify, MultiLabelClassify, Regress
+from longspan.heads.members import measured_losses, outputs_fault, predictions_of, row_losses
 from longspan.models import FeatureShapes
 from longspan.nn.member_linear import MemberLinear, MemberOutputs
 
@@ -32,6 +32,36 @@ def test_numbers_too():
     outputs, targets = MemberOutputs(torch.tensor([[[0.0], [1.0]]])), torch.tensor([12.0])
     assert predictions_of(head, outputs).tolist() == [11.0]
     assert row_losses(head, outputs, targets).tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        Classify(column=Category(vocab=("a", "b", "c"))),
+        MultiLabelClassify(column=MultiLabel(vocab=("a", "b", "c"))),
+        Regress(column=Number(mean=10.0, std=2.0)),
+        Regress(criterion="poisson", column=Number(mean=10.0, std=2.0)),
+    ],
+    ids=["classes", "labels", "number", "count"],
+)
+def test_an_ensemble_predicts_the_mean_and_is_measured_by_it(head):
+    torch.manual_seed(0)
+    raw = torch.randn(7, 4, head.num_outputs)
+    each = torch.stack([head.postprocess(raw[:, member]) for member in range(4)])
+    torch.testing.assert_close(predictions_of(head, MemberOutputs(raw)), each.mean(0))
+    targets = torch.randint(0, 3, (7,)) if head.kind == "classify" else each[0].round().abs()
+    whole = measured_losses(head, MemberOutputs(raw), targets)
+    if head.kind == "classify":
+        torch.testing.assert_close(whole, -each.mean(0)[torch.arange(7), targets].log())
+    members = torch.stack([head.loss(raw[:, member], targets) for member in range(4)]).mean(0)
+    assert (whole < members).all()  # a convex loss of a mean is below the mean of losses
+    torch.testing.assert_close(row_losses(head, MemberOutputs(raw), targets), members)
+
+
+def test_with_a_log_scale_members_are_averaged_where_the_loss_is():
+    head = Regress(scale="log", column=Number(mean=100.0, std=50.0))
+    raw = torch.tensor([[[0.0], [2.0]]])
+    torch.testing.assert_close(predictions_of(head, MemberOutputs(raw)), head.postprocess(torch.tensor([[1.0]])))
 
 
 def test_every_member_has_a_layer_of_its_own():

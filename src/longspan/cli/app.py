@@ -22,6 +22,7 @@ from longspan.cli.commands.listen import listen
 from longspan.cli.commands.lists import datasets, models, systems
 from longspan.cli.commands.plan import plan
 from longspan.cli.commands.predict import predict
+from longspan.cli.commands.report import report
 from longspan.cli.commands.run import quickstart, run
 from longspan.cli.commands.serve import serve
 from longspan.cli.commands.study import study
@@ -45,7 +46,7 @@ app = typer.Typer(
 
 _COMMANDS = (
     quickstart, train, evaluate, explain, predict, export, serve, transcribe, listen,
-    study, plan, leaks, models, datasets, systems,
+    study, plan, leaks, report, models, datasets, systems,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command()(_command)

@@ -45,7 +45,7 @@ __all__ = [
 BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "instance-masks": "instances"}
 """What the annotations of a format become, unless --target says otherwise."""
 
-OTHER_STRATEGIES = ("boosting", "tfidf", "nbsvm")
+OTHER_STRATEGIES = ("boosting", "xgboost", "lightgbm", "catboost", "tfidf", "nbsvm")
 """What a study takes in place of a network's name: gradient-boosted trees and counted words."""
 
 _DERIVED = ("boxes", "instances", "keypoints")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -12,6 +12,7 @@ from longspan.cli.checking import check_early
 from longspan.cli.first_checks import OTHER_STRATEGIES, check_first
 from longspan.cli.shell import label, new_file, print_table, writing
 from longspan.cli.sources import check_source
+from longspan.cli.table_inputs import TABLE_MODEL
 from longspan.cli.tasks import (
     backbone_of,
     describe_split,
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["StudyOptions", "report_on", "run_study"]
 
 _LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
-_SIZES, _SMALLEST = 5, 20
-_BOOSTING, *_WORD_COUNTS = OTHER_STRATEGIES
+_SIZES, _SMALLEST, _TABLE_BATCH = 5, 20, 256
+_WORD_COUNTS = OTHER_STRATEGIES[-2:]
+_BOOSTING = {"boosting": "scikit-learn", **{name: name for name in OTHER_STRATEGIES[1:-2]}}
+"""The library of each strategy with boosted trees."""
 _CHOICES = {
     "evaluate_on": ("valid", "test"),
     "backend": ("processes", "ray", "inline"),
@@ -112,24 +115,31 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
     named = _named_strategies(settings)
     options = check_early(options, named.values())
     from longspan.study import Study, Tuning
-    from longspan.train import Budget
+    from longspan.train import Budget, TableRecipe
 
     budget = (
         None
         if settings.steps is None and settings.seconds is None
         else Budget(steps=settings.steps, seconds=settings.seconds)
     )
+    given = options
     table, image, options = read_rows(
         options,
         lambda line: _say(options.quiet, "left out", line),
         lambda line: _say(options.quiet, "reading", line),
     )
     for model, _ in named.values():
-        if model == _BOOSTING:
+        if model in OTHER_STRATEGIES:
             continue
         backbone_of(model, {name: table.columns[name] for name in options.target})
+    own = table.columns[image].sources and (given.epochs, given.lr, given.batch_size) == (None, None, None)
+    if own:  # what suits the whole table suits other networks and smaller sizes no more
+        options = replace(options, epochs=None, lr=None, batch_size=_TABLE_BATCH)
     # Before the images are read: a wrong option is refused at once.
-    strategies = {name: _recipe(*what, options) for name, what in named.items()}
+    strategies = {
+        name: TableRecipe() if own and model == TABLE_MODEL else _recipe(model, weights, options)
+        for name, (model, weights) in named.items()
+    }
     tuning = None if settings.tune is None else Tuning(trials=settings.tune, search=settings.search)  # type: ignore[arg-type]
     task = make_task(split_table(table, options), image, options)
     _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
@@ -220,7 +230,7 @@ def _named_strategies(settings: StudyOptions) -> dict[str, tuple[str, str]]:
     for given, what in _strategy_words(settings):
         model, weights = _model_and_weights(what)
         start = "scratch" if weights == "none" else weights if weights == "imagenet" else Path(weights).stem
-        name = given or (model if model == _BOOSTING else f"{model} from {start}")
+        name = given or (model if model in _BOOSTING else f"{model} from {start}")
         if name in named:
             raise ConfigError(f"Two strategies are called {name!r}. Name one with --strategy NAME={what}.")
         named[name] = (model, weights)
@@ -246,8 +256,8 @@ def _recipe(model: str, weights: str, options: TrainOptions) -> Strategy:
     from longspan.train import Boosting, Recipe, WordCounts
     from longspan.train.config import fine_tune_phases
 
-    if model == _BOOSTING:
-        return Boosting()
+    if model in _BOOSTING:
+        return Boosting(library=_BOOSTING[model])  # type: ignore[arg-type]
     if model in _WORD_COUNTS:
         return WordCounts(method=model)  # type: ignore[arg-type]
     kind = "none" if weights == "none" else "weights"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEATURES",
+    "TABLE_MODEL",
     "calibrated_on",
     "holds_features",
     "new_rows",
@@ -29,6 +30,8 @@ __all__ = [
     "with_chosen_features",
 ]
 
+TABLE_MODEL = "tabm_light"
+"""The network of tables whose training follows from the number of rows."""
 FEATURES = "features"
 """Name of the column that puts the others together."""
 _IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".wav", ".flac", ".ogg", ".mp3")
@@ -60,12 +63,27 @@ def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, st
         raise ConfigError(f"Name the target: --target with one or more of: {', '.join(table.columns)}.")
     for name in options.target:
         table = _as_target(table, name, options.column)
-    left_out = [*options.target, *(name for name in (options.group,) if name is not None)]
+    left_out = [*options.target, *(name for name in (options.group, options.row_weights) if name is not None)]
     left_out += [name for how, name in split_columns(options.split_by).items() if how != "time"]
     table = table.with_features(left_out, FEATURES)
     suited: dict[str, Any] = {"model": "mlp_plr", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
+    if options.model == TABLE_MODEL:
+        suited |= _recipe_settings(len(table), options)
     options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
     return table, FEATURES, options
+
+
+def _recipe_settings(rows: int, options: TrainOptions) -> dict[str, Any]:
+    """The network that suits tables and how it is trained, by the rows that will train it."""
+    from longspan.train import TableRecipe
+
+    held_out = [part if part < 1 else part / max(rows, 1) for part in (options.valid, options.test)]
+    recipe = TableRecipe().recipe(round(rows * max(1 - sum(held_out), 0)))
+    (phase,) = recipe.phases
+    settings: dict[str, Any] = {"model": TABLE_MODEL, "batch_size": recipe.config.batch_size}
+    if options.mode in (None, "one-cycle"):
+        settings |= {"epochs": phase.epochs, "lr": phase.lr}
+    return settings
 
 
 def _as_target(table: Table, name: str, typed: Sequence[str]) -> Table:

@@ -299,7 +299,7 @@ def train_config(options: TrainOptions) -> TrainConfig:
     return TrainConfig(
         batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=options.weight_decay,  # type: ignore[arg-type]
         clip_norm=options.clip_norm, accumulate=options.accumulate, mixup=options.mixup, augment=augment,
-        precision=options.precision, sampling=options.sampling,  # type: ignore[arg-type]
+        precision=options.precision, sampling=options.sampling, row_weights=options.row_weights,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

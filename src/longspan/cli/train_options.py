@@ -88,6 +88,7 @@ class TrainOptions:
     dropout: float = 0.0
     class_weights: str | None = None
     sampling: str = "shuffled"
+    row_weights: str | None = None
     augment: str = "none"
     average: float | None = None
     early_stopping: int | None = None

@@ -11,7 +11,7 @@ from longspan.columns import Column, Features
 from longspan.columns.feature_values import has_labels, label_values, number_values, read_dates
 from longspan.errors import ConfigError, DataError
 
-__all__ = ["choose_features"]
+__all__ = ["choose_features", "judge_column"]
 
 _LOOKED_AT = 100_000
 """Rows that kinds are decided from."""
@@ -64,7 +64,7 @@ def choose_features(
         elif name in named:
             kinds[name], why = named[name], f"{named[name]}, as asked"
         else:
-            kinds[name], why = _judge(frame[name].head(_LOOKED_AT), columns[name])
+            kinds[name], why = judge_column(frame[name].head(_LOOKED_AT), columns[name])
         reasons.append(f"{name}: {why}")
     by_kind = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("number", "category", "date")}
     if not any(by_kind.values()):
@@ -75,8 +75,8 @@ def choose_features(
     )  # fmt: skip
 
 
-def _judge(cells: pl.Series, column: Column) -> tuple[str | None, str]:
-    """Kind of one column, or None if it is left out; and why."""
+def judge_column(cells: pl.Series, column: Column) -> tuple[str | None, str]:
+    """Kind of one column as a feature, "number", "category" or "date", or None if it is left out; and why."""
     if column.encodes_pixels or column.context_kind or column.json_cells or cells.dtype.is_nested():
         return None, f"left out: values of kind {column.kind} are inputs of their own"
     if not has_labels(cells.dtype):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from longspan.data.scorecard import Scorecard, scorecard
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import Dependence, dependence
 from longspan.explain.explain_page import write_explanation
 from longspan.explain.feedback import FeedbackAudit, FeedbackOutcome, feedback_audit
 from longspan.explain.importance import Importance, importance
+from longspan.explain.scorecard_page import write_scorecard
 from longspan.explain.slices import Slice, slices
 from longspan.explain.threshold import Threshold, threshold
 
@@ -16,13 +18,16 @@ __all__ = [
     "FeedbackAudit",
     "FeedbackOutcome",
     "Importance",
+    "Scorecard",
     "Slice",
     "Threshold",
     "calibration",
     "dependence",
     "feedback_audit",
     "importance",
+    "scorecard",
     "slices",
     "threshold",
     "write_explanation",
+    "write_scorecard",
 ]

@@ -85,6 +85,13 @@ class Head(ABC):
     def postprocess(self, outputs: Any) -> torch.Tensor:
         """Predictions from outputs, `(B, ...)`: probabilities, quantities, detections."""
 
+    def merge(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Outputs of an ensemble as a whole, `(B, n)`, from those of its members, `(B, members, n)`.
+
+        Their `postprocess` is the mean prediction. The default is the mean, for predictions that are linear in outputs.
+        """
+        return outputs.mean(1)
+
     def invert_augmentation(self, predictions: torch.Tensor, augment_params: AugmentParams) -> torch.Tensor:
         """Predictions for augmented images, mapped back to the images before augmentation.
 

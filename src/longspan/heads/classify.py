@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self, final
@@ -81,6 +82,10 @@ class Classify(Head):
     def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probabilities `(B, K)`."""
         return outputs.float().softmax(dim=1)
+
+    def merge(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Logarithm of the mean probabilities of an ensemble's members."""
+        return outputs.float().log_softmax(-1).logsumexp(1) - math.log(outputs.shape[1])
 
     @property
     def value_decoder(self) -> Classes:
@@ -188,6 +193,11 @@ class MultiLabelClassify(Head):
     def postprocess(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probability of each class, `(B, K)`; they need not sum to one."""
         return outputs.float().sigmoid()
+
+    def merge(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Logits of the mean probabilities of an ensemble's members."""
+        present, absent = (F.logsigmoid(sign * outputs.float()).logsumexp(1) for sign in (1, -1))
+        return present - absent
 
     @property
     def value_decoder(self) -> Labels:

@@ -129,6 +129,15 @@ class Regress(Head):
         values = outputs.float().squeeze(1) * std + mean
         return values.sign() * values.abs().expm1() if self.scale == "log" else values
 
+    def merge(self, outputs: torch.Tensor) -> torch.Tensor:
+        """The mean of an ensemble's members; of rates, the logarithm of their mean.
+
+        With `scale="log"` the mean is that of logarithms, whose squared error is the loss.
+        """
+        if self.criterion == "poisson":
+            return outputs.float().logsumexp(1) - math.log(outputs.shape[1])
+        return outputs.mean(1)
+
     @property
     def value_decoder(self) -> Quantity:
         """The quantity as it is."""

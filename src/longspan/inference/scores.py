@@ -11,7 +11,7 @@ import torch
 from longspan.columns import Column
 from longspan.columns.augmentation import DrawnParams
 from longspan.heads import Head
-from longspan.heads.members import predictions_of, row_losses
+from longspan.heads.members import measured_losses, predictions_of
 from longspan.inference.network import Network
 from longspan.inference.source import Source, prepare_targets
 from longspan.metrics.per_class import ClassMetrics, class_metrics
@@ -155,7 +155,7 @@ def score_rows(
         targets = prepare_targets(moved, columns)
         outputs = source.forward(network, source.prepare(moved), targets)
         for name, head in heads.items():
-            losses = torch.where(moved.present[name], row_losses(head, outputs[name], targets[name]), 0.0)
+            losses = torch.where(moved.present[name], measured_losses(head, outputs[name], targets[name]), 0.0)
             parts["predictions"][name].append(head.reduce(predictions_of(head, outputs[name])).cpu())
             parts["targets"][name].append(targets[name].cpu())
             parts["present"][name].append(batch.present[name])

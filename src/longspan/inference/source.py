@@ -74,11 +74,22 @@ def sum_losses(
     outputs: Mapping[str, Any],
     targets: Mapping[str, torch.Tensor],
     present: Mapping[str, torch.Tensor],
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Loss of a batch: for each target the mean over the rows that have it, summed over targets."""
+    """Loss of a batch: for each target the mean over the rows that have it, summed over targets.
+
+    Args:
+        heads: By target.
+        outputs: Of the network, by target.
+        targets: Prepared, by target.
+        present: Which rows have each target, `(B,)` bool.
+        weights: `(B,)` float32: what the losses of rows are multiplied by.
+    """
     total = torch.zeros((), device=next(iter(present.values())).device)
     for name, head in heads.items():
         known = present[name]
         losses = torch.where(known, row_losses(head, outputs[name], targets[name]), 0.0)
+        if weights is not None:
+            losses = losses * weights
         total = total + losses.sum() / known.sum().clamp_min(1)
     return total

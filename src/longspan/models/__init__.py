@@ -8,7 +8,7 @@ from longspan.models.catalogue import catalogue
 from longspan.models.entries import MODELS, ModelConfig, ModelEntry, register_model
 from longspan.models.model_info import ModelInfo
 from longspan.models.registry import create, from_json, model_names, to_json
-from longspan.models.tabular import FTTransformerConfig, MLPConfig, TabMConfig, TabularResNetConfig
+from longspan.models.tabular import FTTransformerConfig, MLPConfig, TabMConfig, TabMLightConfig, TabularResNetConfig
 from longspan.models.text import (
     BagOfEmbeddingsConfig,
     BertConfig,
@@ -52,6 +52,7 @@ __all__ = [
     "SpaceDisplacementLeNetConfig",
     "SpaceToDepthCNNConfig",
     "TabMConfig",
+    "TabMLightConfig",
     "TabularResNetConfig",
     "TextCNNConfig",
     "TextRNNConfig",

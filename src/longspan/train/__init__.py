@@ -20,6 +20,7 @@ from longspan.train.recipe import Recipe
 from longspan.train.state import TrainState
 from longspan.train.step import StepInfo, TrainStep
 from longspan.train.strategy import Strategy, Trained
+from longspan.train.table_recipe import TableRecipe
 
 __all__ = [
     "Boosting",
@@ -36,6 +37,7 @@ __all__ = [
     "Strategy",
     "SupervisedStep",
     "SuspectLabel",
+    "TableRecipe",
     "TrainConfig",
     "TrainState",
     "TrainStep",

@@ -44,6 +44,9 @@ class TrainConfig:
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     """Which rows an epoch has: each of them once; or as many, drawn so that every class of the targets that are labels
     comes equally often, where rows of rare classes repeat, each time augmented anew."""
+    row_weights: str | None = None
+    """A column of the table: how much each row counts in the training loss, next to their mean. Validation weighs all
+    rows the same."""
     keep: Literal["best", "last"] = "best"
     """Which weights the network has at the end: those of the epoch with the lowest validation loss, or the last ones.
     Without validation rows they are the last; `EarlyStopping` makes its own choice."""
@@ -53,8 +56,11 @@ class TrainConfig:
         check_train_config({field.name: getattr(self, field.name) for field in fields(self)})
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
+        """As JSON values; without row weights as before there were any, so that older studies and runs can go on."""
+        fields_ = asdict(self)
+        if self.row_weights is None:
+            del fields_["row_weights"]
+        return fields_
 
 
 @accepts_old_keywords(lower_rate="backbone_lr_mult")

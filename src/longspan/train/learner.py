@@ -33,6 +33,7 @@ from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import DESIGNS, full_name, resolve_design, with_weights
 from longspan.train.label_review import SuspectLabel, suspect_labels, write_relabel_page
 from longspan.train.optimization.lr_find import LRFind, range_test
+from longspan.train.optimization.schedules import Schedule
 from longspan.train.phases import own_randomness, train_phases
 from longspan.train.sequence_lengths import find_too_long
 from longspan.train.training import MakeStep, Training
@@ -180,7 +181,7 @@ class Learner:
         epochs: int,
         lr: float = 1e-3,
         *,
-        schedule: Literal["one_cycle", "cosine", "linear", "step", "constant"] = "linear",
+        schedule: Schedule = "linear",
         warmup: float = 0.0,
         checkpoints: str | Path | Checkpoints | None = None,
     ) -> Learner:

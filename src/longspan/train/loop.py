@@ -43,8 +43,20 @@ class SupervisedStep:
         *,
         config: TrainConfig,
         seed: int,
+        row_weights: torch.Tensor | None = None,
     ) -> None:
-        """Put the parts together; `columns` are the target columns, which prepare targets for the loss."""
+        """Put the parts together.
+
+        Args:
+            network: What learns.
+            optimizer: Of its parameters.
+            source: Of its inputs.
+            heads: By target.
+            columns: The target columns, which prepare targets for the loss.
+            config: Of the training.
+            seed: Random seed.
+            row_weights: By row number of the table how much its loss counts; None: all the same.
+        """
         self.networks = {"network": network}
         self.optimizers = {"optimizer": optimizer}
         self.source = source
@@ -52,6 +64,7 @@ class SupervisedStep:
         self.columns = columns
         self.config = config
         self.seed = seed
+        self.row_weights = row_weights
         self.module = source.module(network)
 
     def run(self, batch: Batch, step: StepInfo) -> dict[str, torch.Tensor]:
@@ -64,7 +77,11 @@ class SupervisedStep:
 
         with autocast(self.source.device, step.dtype):
             outputs = self.module(*inputs, targets=targets)
-        loss = (mixture.loss if mixture else sum_losses)(self.heads, outputs, targets, batch.present)
+        if mixture is not None:
+            loss = mixture.loss(self.heads, outputs, targets, batch.present)
+        else:
+            weights = None if self.row_weights is None else self.row_weights[batch.rows].to(self.source.device)
+            loss = sum_losses(self.heads, outputs, targets, batch.present, weights)
         (loss * step.fraction).backward()
         if step.ends:
             clip_gradients(self.networks["network"], self.config.clip_norm)

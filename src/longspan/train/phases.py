@@ -29,6 +29,7 @@ from longspan.train.progress import ProgressBar
 from longspan.train.protection.interrupt import interrupts_noted
 from longspan.train.protection.memory import keep_freed_memory
 from longspan.train.protection.training_errors import memory_named
+from longspan.train.row_weights import row_weights
 from longspan.train.state import Run, TrainState
 from longspan.train.training import Training
 
@@ -204,6 +205,7 @@ def _state(training: Training, phase: Phase, index: int, source: Source, num_bat
         training.task.targets,
         config=training.config,
         seed=training.seed,
+        row_weights=_row_weights(training),
     )
     made = step if training.make_step is None else training.make_step(step)
     return TrainState(made, network, phase, index, num_batches, training.history)
@@ -217,6 +219,20 @@ def _make_run(training: Training, source: Source) -> Run:
         epochs_before=training.epochs_done, steps_before=training.steps_done,
         files=lambda rows: _files(training, rows.tolist()),
     )  # fmt: skip
+
+
+def _row_weights(training: Training) -> torch.Tensor | None:
+    """By row number of the table, those of rows that do not train being 0."""
+    task, name = training.task, training.config.row_weights
+    if name is None:
+        return None
+    if training.config.mixup:
+        raise ConfigError(
+            "MixUp blends rows, so weights of single rows do not go with it: mixup=0 or row_weights=None."
+        )
+    weights = torch.zeros(len(task.table))
+    weights[task.train] = torch.from_numpy(row_weights(task.table, name, task.train.numpy())).float()
+    return weights
 
 
 def _weights(training: Training) -> torch.Tensor | None:

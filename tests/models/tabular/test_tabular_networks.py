@@ -8,7 +8,16 @@ from torch import nn
 
 from longspan.columns import FeaturesSpec, ImageSpec
 from longspan.errors import ConfigError, ShapeError
-from longspan.models import FTTransformerConfig, MLPConfig, TabMConfig, TabularResNetConfig, create, from_json, to_json
+from longspan.models import (
+    FTTransformerConfig,
+    MLPConfig,
+    TabMConfig,
+    TabMLightConfig,
+    TabularResNetConfig,
+    create,
+    from_json,
+    to_json,
+)
 from longspan.models.entries import MODELS
 
 SPEC = FeaturesSpec(numbers=3, categories=(4, 7), edges=((-2.0, -1.0, 0.0, 2.0), (-1.0, 1.0), (0.0, 1.0)))
@@ -136,6 +145,48 @@ def test_tabm_is_that_of_the_reference():
         rows = features()
         outputs = wanted(rows[:, :3], rows[:, 3:].long())
         torch.testing.assert_close(head(ours(rows)).members, outputs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The .-th feature has just two bin edges")
+def test_tabm_light_is_tabm_mini_with_one_scale_for_each_feature():
+    tabm = pytest.importorskip("tabm")
+    reference = pytest.importorskip("rtdl_num_embeddings")
+    bins = [torch.tensor(edges) for edges in SPEC.edges]
+    torch.manual_seed(0)
+    wanted = tabm.TabM.make(
+        n_num_features=3, cat_cardinalities=[4, 7], d_out=2, k=5, d_block=16, arch_type="tabm-mini",
+        num_embeddings=reference.PiecewiseLinearEmbeddings(bins, 4, activation=False, version="B"),
+    ).eval()  # fmt: skip
+    ours = TabMLightConfig(members=5, width=16, number_width=4).build_for(SPEC).eval()
+    ours.bounded = nn.Identity()
+    widths = [4, 4, 4, 4, 7]
+    with torch.no_grad():
+        embedding, blocks = wanted.num_module, wanted.backbone.blocks
+        embedding.linear0.weight.copy_(ours.numbers.linear.weight)
+        embedding.linear0.bias.copy_(ours.numbers.linear.bias)
+        wanted.backbone.affine.weight.copy_(ours.scales.repeat_interleave(torch.tensor(widths), 1))
+        first = [*ours.from_numbers.weight.unbind(0), *ours.categories.weight.split([4, 7])]
+        blocks[0][0].weight.copy_(torch.cat(first).T)
+        blocks[0][0].bias.copy_(ours.bias)
+        blocks[1][0].weight.copy_(ours.layers[0].weight)
+        blocks[1][0].bias.copy_(ours.layers[0].bias)
+        wanted.output.weight.copy_(torch.eye(16)[:, :2].expand(5, 16, 2))
+        wanted.output.bias.zero_()
+    rows = features()
+    found = wanted(rows[:, :3], rows[:, 3:].long())
+    torch.testing.assert_close(ours(rows)[..., :2], found, rtol=1e-4, atol=1e-5)
+
+
+def test_bounded_numbers_have_median_0_and_stay_within_3():
+    from longspan.nn.number_embeddings import BoundedNumbers
+
+    values = torch.linspace(-40, 60, 1001)
+    edges = values.quantile(torch.linspace(0, 1, 49)).tolist()
+    bounded = BoundedNumbers([edges, [0.0, 0.0, 0.0, 0.0, 8.0]])
+    found = bounded(torch.tensor([[10.0, 0.0], [35.0, 4.0], [1e9, -1e9]]))
+    scaled = 0.5  # 25 above the median, and the quartiles are 50 apart
+    wanted = [[0, 0], [scaled / (1 + (scaled / 3) ** 2) ** 0.5, 1 / (1 + 1 / 9) ** 0.5], [3, -3]]
+    torch.testing.assert_close(found, torch.tensor(wanted), rtol=1e-3, atol=1e-4)
 
 
 def test_the_first_scales_are_drawn_as_in_the_reference():

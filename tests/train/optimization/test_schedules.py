@@ -62,12 +62,18 @@ def test_one_cycle_by_value():
     assert momentum_at("one_cycle", 0.25, 0.25) == pytest.approx(0.85)
 
 
-@pytest.mark.parametrize("schedule", [s for s in SCHEDULES if s != "one_cycle"])
+@pytest.mark.parametrize("schedule", [s for s in SCHEDULES if s not in ("one_cycle", "coslog4")])
 def test_warmup_rises_evenly_from_nothing_and_momentum_rests(schedule):
     assert [lr_factor(schedule, p, 0.5) for p in (0, 0.1, 0.25)] == pytest.approx([0, 0.2, 0.5])
     if schedule != "step":
         assert lr_factor(schedule, 0.5, 0.5) == pytest.approx(1.0)
     assert momentum_at(schedule, 0.3, 0.5) is None
+
+
+def test_coslog4_is_that_of_realmlp():
+    # 1/2 (1 - cos(2 pi log2(1 + 15 t))): up and down four times, back at nothing where 1 + 15 t is a power of two.
+    assert [lr_factor("coslog4", t / 15, 0.0) for t in (0, 1, 3, 7, 15)] == pytest.approx([0] * 5, abs=1e-9)
+    assert [lr_factor("coslog4", (2**0.5 * k - 1) / 15, 0.0) for k in (1, 2, 4, 8)] == pytest.approx([1] * 4)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -113,7 +113,8 @@ def train(
         Opt(metavar="RATE", help="Peak learning rate.  [default: 0.002 fine-tune, 0.003 one-cycle, 0.001 fit]"),
     ] = None,
     schedule: Annotated[
-        str | None, Opt(metavar="NAME", help="For fit: linear, cosine, step, constant or one_cycle.  [default: linear]")
+        str | None,
+        Opt(metavar="NAME", help="For fit: linear, cosine, step, constant, coslog4 or one_cycle.  [default: linear]"),
     ] = None,
     batch_size: flags.BatchSize = None,
     accumulate: Annotated[
@@ -144,6 +145,13 @@ def train(
             help="Rows of an epoch: every row once, or as many rows drawn so that all classes are equally frequent.",
         ),
     ] = _defaults.sampling,
+    row_weights: Annotated[
+        str | None,
+        Opt(
+            metavar="COLUMN",
+            help="A column with the weight of each row in the training loss; it is not read as a feature.",
+        ),
+    ] = None,
     average: Annotated[
         float | None, Opt(metavar="DECAY", help="Keep a running average of the weights, such as 0.99.")
     ] = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
@@ -10,15 +12,25 @@ import numpy as np
 
 from longspan.columns import Category, Column, Features
 from longspan.data import Task
-from longspan.errors import ConfigError, DataError
+from longspan.errors import ConfigError, DataError, DependencyError, unknown_name
+from longspan.extras import EXTRAS
 from longspan.inference.estimators.boosted import BoostedTrees, TreeRows, rows_of
 from longspan.inference.estimators.trees import Trees
 from longspan.train.budget import Budget
+from longspan.train.estimators.growing import MOST_CATEGORIES, Growing
+from longspan.train.row_weights import row_weights
 
 __all__ = ["Boosting"]
 
-_MOST_CATEGORIES = 255
-"""That scikit-learn's trees can split by sets; a category of more is read as a number."""
+_LIBRARIES = {
+    "scikit-learn": ("scikit_trees", "sklearn"),
+    "xgboost": ("xgboost_trees", "xgboost"),
+    "lightgbm": ("lightgbm_trees", "lightgbm"),
+    "catboost": ("catboost_trees", "catboost"),
+}
+"""The file that reads the trees of each, and what Python imports."""
+_SCIKIT = {"trees": 100, "learning_rate": 0.1, "leaves": 31, "min_rows": 20, "l2": 0.0}
+_MOST_TREES = 1000
 _LEAST = {"poisson": "of at least 0", "gamma": "above 0"}
 """Which numbers the criteria are for whose trees predict the logarithm."""
 
@@ -26,11 +38,14 @@ _LEAST = {"poisson": "of at least 0", "gamma": "above 0"}
 @final
 @dataclass(frozen=True, kw_only=True)
 class Boosting:
-    """Scikit-learn's histogram gradient boosting on the features of a table, with its own defaults.
+    """Gradient boosting on the features of a table: scikit-learn's, or that of XGBoost, LightGBM or CatBoost.
 
-    A budget of steps is a number of trees; one of seconds is of no effect, for trees are quick.
+    Each library has its own defaults. Whichever grew them, trees are kept as arrays: a model file holds no code, and
+    predicts without the library. A budget of steps is a number of trees; one of seconds is of no effect, for trees are
+    quick.
 
-    Source: Friedman 2001, "Greedy function approximation: a gradient boosting machine"; Ke et al. 2017, "LightGBM".
+    Source: Friedman 2001, "Greedy function approximation: a gradient boosting machine"; those of the libraries stand
+    beside the functions that read their trees.
 
     Example:
         >>> from longspan import Number, Table
@@ -41,26 +56,46 @@ class Boosting:
         1.0
     """
 
-    trees: int = 100
-    """Rounds; each grows one tree, or one for each class where there are more than two."""
-    learning_rate: float = 0.1
+    library: Literal["scikit-learn", "xgboost", "lightgbm", "catboost"] = "scikit-learn"
+    """What grows the trees; all but the first come with the extra "boosting"."""
+    trees: int | None = None
+    """Rounds; each grows one tree, or one for each class where there are more than two. This and the following: None
+    for the library's own default; scikit-learn has 100 trees."""
+    learning_rate: float | None = None
     """What a tree's values are multiplied by."""
-    leaves: int = 31
+    leaves: int | None = None
     """Of a tree, at most."""
-    min_rows: int = 20
+    min_rows: int | None = None
     """Of a leaf, at least."""
-    l2: float = 0.0
+    l2: float | None = None
     """Pulls the values of leaves towards zero."""
     criterion: Literal["squared_error", "absolute_error", "poisson", "gamma"] = "squared_error"
     """Of numbers."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Further options of scikit-learn's estimator, by its names, such as `monotonic_cst`."""
+    """Further options of the library, by its own names."""
+    monotone: Mapping[str, Literal[1, -1]] = field(default_factory=dict)
+    """By name of a number: 1 if predictions may only rise with it, -1 if they may only fall; of a class, of the second
+    of two."""
+    weights: str | None = None
+    """A column of the table with the weight of each row in training; it is not read as a feature."""
 
     def __post_init__(self) -> None:
-        """Check the counts."""
+        """Check the library and the counts."""
+        if self.library not in _LIBRARIES:
+            raise unknown_name("library of Boosting", str(self.library), _LIBRARIES)
+        if self.library == "scikit-learn":
+            for name, value in _SCIKIT.items():
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, value)
+        elif importlib.util.find_spec(_LIBRARIES[self.library][1]) is None:
+            raise DependencyError(f"Boosting with {self.library} needs it: {EXTRAS['boosting'].install}")
         for name in ("trees", "leaves", "min_rows"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ConfigError(f"Boosting.{name} must be a whole number of at least 1, got {getattr(self, name)!r}.")
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ConfigError(f"Boosting.{name} must be a whole number of at least 1, got {value!r}.")
+        wrong = {name: way for name, way in self.monotone.items() if way not in (1, -1)}
+        if wrong:
+            raise ConfigError(f"Boosting.monotone must be 1 or -1 for each column, got {wrong}.")
 
     def check(self, task: Task) -> None:
         """ConfigError unless the task's input is the features of a table, and its targets are classes or numbers."""
@@ -83,11 +118,14 @@ class Boosting:
         read = TreeRows.of(column)
         encoded = task.samples.inputs[name].read(task.train)
         rows = rows_of(read, encoded.numpy())
+        monotone = self._monotone(column, read)
+        weighted = None if self.weights is None else row_weights(task.table, self.weights, task.train.numpy())
         trees = {}
         for target, kind in task.targets.items():
             known = task.samples.targets[target].present(task.train).numpy()
             values = task.samples.targets[target].read(task.train).numpy()[known]
-            trees[target] = self._grow(rows[known], values, kind, read, seed, budget)
+            weights = None if weighted is None else weighted[known]
+            trees[target] = self._grow(rows[known], values, weights, kind, read, monotone, seed, budget)
         logs = [target for target, kind in task.targets.items() if self._is_log(kind)]
         steps = sum(len(each.roots) for each in trees.values())
         return BoostedTrees(name, column, task.targets, trees, logs=logs, steps_done=steps)
@@ -95,17 +133,28 @@ class Boosting:
     def to_json(self) -> dict[str, Any]:
         """As JSON values: what a study compares to know whether a strategy is still the same."""
         names = ("trees", "learning_rate", "leaves", "min_rows", "l2", "criterion")
-        return {"strategy": "boosting", **{name: getattr(self, name) for name in names}, "options": dict(self.options)}
+        chosen = {name: getattr(self, name) for name in names}
+        # What is new since studies were first written stands there only where it is used, so that they can go on.
+        more = {"library": self.library} if self.library != "scikit-learn" else {}
+        more |= {"monotone": dict(self.monotone)} if self.monotone else {}
+        more |= {"weights": self.weights} if self.weights is not None else {}
+        return {"strategy": "boosting", **chosen, "options": dict(self.options), **more}
 
     def _is_log(self, column: Column) -> bool:
         """Whether trees add up to the logarithm of what they predict."""
         return self.criterion in _LEAST and not isinstance(column, Category)
 
     def _grow(
-        self, rows: np.ndarray, values: np.ndarray, column: Column, read: TreeRows, seed: int, budget: Budget | None
+        self,
+        rows: np.ndarray,
+        values: np.ndarray,
+        weights: np.ndarray | None,
+        column: Column,
+        read: TreeRows,
+        monotone: list[int],
+        seed: int,
+        budget: Budget | None,
     ) -> Trees:
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
         present = np.unique(values)
         if isinstance(column, Category) and len(present) < 2:  # a small subset may hold one class
             return _constant(column, int(present[0]))
@@ -116,82 +165,39 @@ class Boosting:
                     f"Boosting(criterion={self.criterion!r}) is for numbers {_LEAST[self.criterion]}; a training row "
                     f"has {least:g}. Choose another criterion, such as 'squared_error'."
                 )
-        categories = [place for place, count in read.categories if count <= _MOST_CATEGORIES]
-        shared = {
-            "max_iter": self.trees if budget is None or budget.steps is None else max(1, min(self.trees, budget.steps)),
-            "learning_rate": self.learning_rate,
-            "max_leaf_nodes": self.leaves,
-            "min_samples_leaf": self.min_rows,
-            "l2_regularization": self.l2,
-            "categorical_features": categories or None,
-            "random_state": seed,
-            **self.options,
-        }
-        if isinstance(column, Category):
-            grown = HistGradientBoostingClassifier(**shared).fit(rows, values)
-            outputs = np.searchsorted(np.arange(len(column.vocab)), grown.classes_)
-        else:
-            grown = HistGradientBoostingRegressor(loss=self.criterion, **shared).fit(rows, values)
-            outputs = np.zeros(1, np.int64)
-        return _as_arrays(grown, rows, categories, outputs, column)
+        trees = self.trees
+        if budget is not None and budget.steps is not None:
+            trees = max(1, min(_MOST_TREES if trees is None else trees, budget.steps))
+        asked = Growing(
+            rows=rows, values=values, weights=weights, monotone=monotone, seed=seed, trees=trees,
+            classes=present.tolist() if isinstance(column, Category) else None,
+            num_classes=len(column.vocab) if isinstance(column, Category) else 1,
+            categories=[place for place, count in read.categories if count <= MOST_CATEGORIES],
+            learning_rate=self.learning_rate, leaves=self.leaves, min_rows=self.min_rows, l2=self.l2,
+            criterion=self.criterion, options=self.options,
+        )  # fmt: skip
+        library = importlib.import_module(f"longspan.train.estimators.{_LIBRARIES[self.library][0]}")
+        return library.grow(asked)
+
+    def _monotone(self, column: Features, read: TreeRows) -> list[int]:
+        """Of each feature that trees read its direction.
+
+        Raises:
+            ConfigError: a name that is not a number of the input.
+        """
+        strangers = [name for name in self.monotone if name not in column.numbers]
+        if strangers:
+            known = ", ".join(map(repr, column.numbers))
+            raise ConfigError(
+                f"Boosting.monotone names {', '.join(map(repr, strangers))}, and only numbers of the input can rise or "
+                f"fall: {known}."
+            )
+        assert column.number_stats is not None
+        directions = [int(self.monotone.get(stats.name, 0)) for stats in column.number_stats]
+        return directions + [0] * len(read.categories)
 
 
 def _constant(column: Category, value: int) -> Trees:
     baseline = np.full(len(column.vocab), -np.inf)
     baseline[value] = 0.0
     return Trees.joined([], [], baseline)
-
-
-def _as_arrays(grown: Any, rows: np.ndarray, categories: Sequence[int], outputs: np.ndarray, column: Column) -> Trees:
-    """The nodes of scikit-learn's trees on our order of the columns and our class numbers.
-
-    Scikit-learn puts the categories first, and numbers the labels of each in the order of those that the rows have;
-    a label that they lack goes where a missing one goes.
-    """
-    width = rows.shape[1]
-    order = [*categories, *(place for place in range(width) if place not in categories)]
-    labels = {place: np.unique(rows[:, place][~np.isnan(rows[:, place])]).astype(np.int64) for place in categories}
-    two_classes = isinstance(column, Category) and len(outputs) == 2
-    trees, whose = [], []
-    for iteration in grown._predictors:
-        for number, tree in enumerate(iteration):
-            nodes, bits = tree.nodes, tree.raw_left_cat_bitsets
-            feature = np.asarray(order, np.int64)[nodes["feature_idx"]]
-            categorical = nodes["is_categorical"].astype(bool)
-            inner = nodes["is_leaf"] == 0
-            left = np.zeros((len(nodes), 8), np.int64)
-            for node in np.flatnonzero(categorical & inner):
-                goes = labels[int(feature[node])][
-                    _set_bits(bits[nodes["bitset_idx"][node]], len(labels[int(feature[node])]))
-                ]
-                if nodes["missing_go_to_left"][node]:
-                    goes = np.union1d(goes, np.setdiff1d(np.arange(_MOST_CATEGORIES + 1), labels[int(feature[node])]))
-                for label in goes.tolist():
-                    left[node, label // 32] |= 1 << (label % 32)
-            trees.append(
-                {
-                    "feature": np.where(inner, feature, 0),
-                    "threshold": nodes["num_threshold"],
-                    "left": nodes["left"],
-                    "right": nodes["right"],
-                    "leaf": ~inner,
-                    "value": nodes["value"],
-                    "missing_left": nodes["missing_go_to_left"].astype(bool),
-                    "categorical": categorical,
-                    "left_categories": left,
-                }
-            )
-            whose.append(int(outputs[1 if two_classes else number]))
-    first = np.ravel(grown._baseline_prediction)
-    baseline = np.full(len(column.vocab), -np.inf) if isinstance(column, Category) else np.zeros(1)
-    if two_classes:
-        baseline[outputs] = [0.0, first[0]]
-    else:
-        baseline[outputs] = first
-    return Trees.joined(trees, whose, baseline)
-
-
-def _set_bits(words: np.ndarray, count: int) -> np.ndarray:
-    """`(count,)` bool of the first bits of 32-bit words."""
-    numbers = np.arange(count)
-    return (words[numbers // 32] >> (numbers % 32).astype(np.uint32)) & 1 == 1

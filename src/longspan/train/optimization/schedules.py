@@ -9,7 +9,7 @@ from longspan.errors import unknown_name
 
 __all__ = ["SCHEDULES", "Schedule", "lr_factor", "momentum_at"]
 
-Schedule = Literal["one_cycle", "cosine", "linear", "step", "constant"]
+Schedule = Literal["one_cycle", "cosine", "linear", "step", "constant", "coslog4"]
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
 _START, _END = 1 / 25, 1e-5  # of the peak, before and after one cycle; fastai's defaults
@@ -21,7 +21,8 @@ def lr_factor(schedule: Schedule, progress: float, warmup: float) -> float:
     Args:
         schedule: "one_cycle": cosine up from 1/25, then cosine down to 1e-5 (Smith 2018, section 4, with cosines for
             its straight lines as in fastai); "cosine" and "linear" fall to 0; "step" falls to a tenth after one half
-            and to a hundredth after three quarters (He et al. 2015, section 4.2); "constant" stays.
+            and to a hundredth after three quarters (He et al. 2015, section 4.2); "constant" stays; "coslog4" rises
+            and falls four times, each time for twice as long (Holzmueller et al. 2024, RealMLP, section 3.1).
         progress: Fraction of the steps that are done.
         warmup: Fraction of the steps in which the rate rises; linearly from 0 for all but "one_cycle".
     """
@@ -37,6 +38,8 @@ def lr_factor(schedule: Schedule, progress: float, warmup: float) -> float:
         return _cosine(1.0, 0.0, rest)
     if schedule == "linear":
         return 1 - rest
+    if schedule == "coslog4":
+        return (1 - math.cos(2 * math.pi * math.log2(1 + 15 * rest))) / 2
     if schedule == "step":
         return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
     return 1.0
