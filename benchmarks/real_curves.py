@@ -9,11 +9,11 @@ which all priors in `longspan.study.statistics.learned_priors` come; the others 
 two learners, some of the sizes and a few seeds; what is so is the mean over all seeds at all sizes in between.
 
 Parts: intervals of crossovers (pairs whose difference is more than three standard errors at both ends, of opposite
-sign, with one change of sign between), false crossovers (pairs apart by more than three standard errors everywhere),
-bands of means, and decisions one run at a time against the whole grid. Fractions have Wilson's 95 % interval; studies
-of one data set are not independent, so the true uncertainty is larger; means of decisions have an interval from
-resampled data sets. Each part is written to `benchmarks/results/real_curves.json` when it is done, beside those that
-stand there.
+sign, with one change of sign between), beside those of version 0.1 on the same studies; false crossovers (pairs apart
+by more than three standard errors everywhere); bands of means; and decisions one run at a time against the whole grid.
+Fractions have Wilson's 95 % interval; studies of one data set are not independent, so the true uncertainty is larger;
+means of decisions have an interval from resampled data sets. Each part is written to
+`benchmarks/results/real_curves.json` when it is done, beside those that stand there.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ import numpy as np
 import polars as pl
 
 from longspan.study.statistics.bands import mean_bands
+from longspan.study.statistics.curve_difference import Span, curve_difference
+from longspan.study.statistics.curve_fit import CurveFit, fit_curve
 from longspan.study.statistics.decide import Decision, Progress, next_step
 from longspan.study.statistics.paired_difference import paired_difference
+from longspan.study.statistics.resample import resamples
 from longspan.study.statistics.t_distribution import t_quantile
 
 RESULTS = Path(__file__).parent / "results" / "real_curves.json"
@@ -129,11 +132,37 @@ def fraction(values: list[bool]) -> dict[str, Any] | None:
     return {"value": round(mean, 3), "low": round(middle - half, 3), "high": round(middle + half, 3), "of": count}
 
 
+def before(sizes: np.ndarray, errors: np.ndarray, level: float) -> Span | None:
+    """The interval of version 0.1, fitted curves, bootstrap over seeds and Student's t; None if it names no crossover.
+
+    Args:
+        sizes: `(K,)`.
+        errors: `(2, K, R)`.
+        level: of the interval.
+    """
+    drawn = resamples(errors.shape[2])
+    first, second = (fit_curve(sizes, each, drawn) for each in errors)
+    if not isinstance(first, CurveFit) or not isinstance(second, CurveFit):
+        return None
+    apart = curve_difference(first, second, level=level)
+    best = None if apart is None else apart.clearest()
+    if apart is None or best is None:
+        return None
+    span = apart.span_around(best)
+    return span if apart.settles(span) else None
+
+
+def inside(low: float | None, high: float | None, at: float) -> bool:
+    """Whether an interval holds a size; sizes stand with three digits, of which the last is given half a unit."""
+    return (low or 0) * 0.995 <= at <= (high or math.inf) * 1.005
+
+
 def crossovers(half: list[dict[str, Any]], sizes: int, seeds: int, studies: int, level: float) -> dict[str, Any]:
     """Intervals of crossovers at one number of sizes and seeds, and false crossovers."""
     rng = np.random.default_rng(sizes * 100 + seeds)
     held: list[bool] = []
-    named, closed, widths, false = [], [], [], []
+    old_held: list[bool] = []
+    named, closed, widths, false, old_named, old_widths, ratios = [], [], [], [], [], [], []
     for curves in windows(half, rng, sizes):
         at = crossing_of(curves)
         surely_apart = bool(np.abs(signs(curves)[1].sum()) == len(curves.sizes))
@@ -149,16 +178,31 @@ def crossovers(half: list[dict[str, Any]], sizes: int, seeds: int, studies: int,
         if at is None:
             false.append(bool(found))
             continue
+        old = before(curves.sizes[places].astype(float), errors, level)
         named.append(bool(found))
+        old_named.append(old is not None)
+        old_width = None
+        if old is not None:
+            old_held.append(inside(*old, at))
+            old_width = None if old[0] is None or old[1] is None else old[1] / old[0]
+            old_widths += [] if old_width is None else [old_width]
         if not found:
             continue
-        held.append(any((e.low or 0) * 0.995 <= at <= (e.high or math.inf) * 1.005 for e in found))
+        held.append(any(inside(e.low, e.high, at) for e in found))
         both = [e.high / e.low for e in found if e.low is not None and e.high is not None]
         closed.append(bool(both))
         widths += both[:1]
+        if both and old_width is not None:
+            ratios.append(math.log(both[0]) / max(math.log(old_width), 1e-3))
     return {
         "held_of_named": fraction(held), "named": fraction(named), "closed_of_named": fraction(closed),
-        "median_high_over_low": round(float(np.median(widths)), 2), "false_crossovers": fraction(false),
+        "median_high_over_low": round(float(np.median(widths)), 2),
+        "version_0.1": {
+            "held_of_named": fraction(old_held), "named": fraction(old_named),
+            "median_high_over_low": round(float(np.median(old_widths)), 2),
+        },
+        "median_width_of_version_0.1": round(float(np.median(ratios)), 3),
+        "false_crossovers": fraction(false),
     }  # fmt: skip
 
 
