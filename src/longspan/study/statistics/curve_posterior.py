@@ -133,9 +133,9 @@ def curve_posterior(
         prior: the kernels.
     """
     count = len(x)
-    kernels = prior.kernels(np.concatenate([x, places]) - x.mean())
-    known, across = kernels[:, :count, :count], kernels[:, :count, count:]
-    variance = np.diagonal(kernels, axis1=1, axis2=2)[:, count:]
+    at, places = x - x.mean(), places - x.mean()
+    known, across, last = prior.kernels(at), prior.kernels(at, places), prior.kernels(places, places[-1:])[:, :, 0]
+    variance = prior.variances(places)
     lower = np.linalg.cholesky(known[:, None] + noise.covariances[None] + _JITTER * np.eye(count))
     inverse = np.linalg.inv(lower)
     z = inverse @ y
@@ -147,7 +147,7 @@ def curve_posterior(
     projected = inverse[kernel, kind] @ across[kernel]  # (C, K, G)
     means = np.einsum("ckg,ck->cg", projected, z[kernel, kind])
     variances = np.maximum(variance[kernel] - (projected**2).sum(axis=1), 1e-14)
-    with_last = kernels[:, count:, -1][kernel] - (projected * projected[:, :, -1:]).sum(axis=1)
+    with_last = last[kernel] - (projected * projected[:, :, -1:]).sum(axis=1)
     return CurvePosterior(
         weights=weights[kept] / weights[kept].sum(), means=means, sds=np.sqrt(variances), with_last=with_last,
         prior_weights=prior.weights(), prior_sds=np.sqrt(variance),

@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 _FEWEST_WRONG, _FEWEST_RIGHT = 0.005, 0.02
-"""Beyond these fractions there are too few curves to tell how variances go on."""
+"""Beyond these fractions there are too few curves to show how variances continue."""
 
 
 @final
@@ -86,13 +86,24 @@ class CurvePrior:
         found = np.array([component[3] for component in self.components])
         return found / found.sum()
 
-    def kernels(self, x: np.ndarray) -> np.ndarray:
-        """`(P, N, N)`: the covariance of each component at N log sizes, with a level and a slope of its own."""
-        distance = np.abs(x[:, None] - x[None])
-        line = self.level_sd**2 + self.slope_sd**2 * np.outer(x, x)
+    def kernels(self, x: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+        """`(P, N, M)`: the covariance of each component, with a level and a slope of its own.
+
+        Args:
+            x: `(N,)` log sizes.
+            others: `(M,)` likewise; `x` if None.
+        """
+        others = x if others is None else others
+        distance = np.abs(x[:, None] - others[None])
+        line = self.level_sd**2 + self.slope_sd**2 * np.outer(x, others)
         return np.array(
             [line + amplitude**2 * _matern(distance / length, nu) for nu, amplitude, length, _ in self.components]
         )
+
+    def variances(self, x: np.ndarray) -> np.ndarray:
+        """`(P, N)`: the diagonal of `kernels`."""
+        amplitudes = np.array([component[1] for component in self.components])
+        return self.level_sd**2 + self.slope_sd**2 * x**2 + amplitudes[:, None] ** 2
 
 
 def _matern(distance: np.ndarray, nu: float) -> np.ndarray:
@@ -125,7 +136,7 @@ FRACTION_VARIANCE = VariancePrior(
 )  # fmt: skip
 """Of the error of one strategy, where errors are fractions, as error rates are.
 
-How large an error is tells how much it varies: on the development half, size and error together leave a standard
+The size of an error predicts how much it varies: on the development half, size and error together leave a standard
 deviation of 0.86 between data sets of the logarithm, where size alone leaves 1.58.
 """
 

@@ -1,4 +1,4 @@
-"""Variances over seeds, moderated: with three seeds, one cell alone says almost nothing of its spread.
+"""Variances over seeds, moderated: three seeds alone hardly determine the spread of a cell.
 
 M cells, each with a sample variance from a few runs. The logarithm of the true relative variance is a level, plus a
 slope over log size, plus a deviation of each group (a strategy, or a pair of them), plus a deviation of each cell. How
@@ -17,6 +17,7 @@ from longspan.study.statistics.learned_priors import VariancePrior
 __all__ = ["ModeratedVariance", "moderate"]
 
 _NEWTON_STEPS = 60
+_LEAST_RATIO = 0.2
 _TINY = 1e-12
 
 
@@ -80,8 +81,8 @@ def _laplace(
     for _ in range(_NEWTON_STEPS):
         ratio = relative * np.exp(-eta)
         gradient = -precision @ (eta - mean) - 0.5 * df * (1 - ratio)
-        # Far below the mode the ratio explodes and far above it vanishes; the expected curvature keeps steps sane.
-        curvature = precision + np.diag(0.5 * df * np.maximum(ratio, 1.0))
+        # Far above the mode the ratio vanishes, and the curvature with it; a least one keeps steps small.
+        curvature = precision + np.diag(0.5 * df * np.maximum(ratio, _LEAST_RATIO))
         step = np.linalg.solve(curvature, gradient)
         eta = eta + np.clip(step, -3.0, 3.0)
         if np.abs(step).max() < 1e-8:
