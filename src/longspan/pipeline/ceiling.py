@@ -99,6 +99,23 @@ class Ceiling:
         stages = [{**stage, "adds": list(stage["adds"])} for stage in fields["stages"]]
         return {**fields, "stages": stages, "notes": list(self.notes), "worst": self.worst}
 
+    @classmethod
+    def from_json(cls, values: Any) -> Ceiling:
+        """What `to_json` gave.
+
+        Raises:
+            PipelineError: the values are not those of a ceiling analysis.
+        """
+        try:
+            fields = {name: values[name] for name in ("target", "measure", "error", "level", "num_rows")}
+            stages = [StageCeiling(**{**stage, "adds": tuple(stage["adds"])}) for stage in values["stages"]]
+            return cls(**fields, stages=tuple(stages), notes=tuple(values.get("notes", ())))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise PipelineError(
+                f"These are not the values of a ceiling analysis, as pipeline.ceiling(table).to_json() gives them: "
+                f"{type(error).__name__}: {error}."
+            ) from error
+
     def figure(self) -> Figure:
         """The gain of each stage as a bar with its interval."""
         from longspan.pipeline.ceiling_figure import draw_ceiling

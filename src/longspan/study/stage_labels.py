@@ -1,4 +1,4 @@
-"""Which stage's labels to buy next: what its errors cost the whole pipeline, how fast its curve falls, what it pays."""
+"""Which stage's labels to buy next: its part in the pipeline's error, the slope of its curve, the price of a label."""
 
 from __future__ import annotations
 
@@ -32,12 +32,20 @@ class StageLabels:
     """Expected drop of the pipeline's error."""
     gain_per_cost: float
 
-    def __str__(self) -> str:
-        """In words."""
+    def sentence(self, unit: str = "") -> str:
+        """In words.
+
+        Args:
+            unit: of the pipeline's error; "%" shows a proportion as percent.
+        """
         return (
             f"{self.stage}: {say_size(self.labels)} labels for {say_size(three_digits(self.spent))} are expected to "
-            f"cut the pipeline's error by {say_error(self.gain)}"
+            f"cut the pipeline's error by {say_error(self.gain, unit)}"
         )
+
+    def __str__(self) -> str:
+        """In words."""
+        return self.sentence()
 
 
 def labels_to_buy(
@@ -76,7 +84,7 @@ def labels_to_buy(
     if not curves:
         faults.append("no stage has a learning curve.")
     if faults:
-        raise StudyError("Cannot say which labels to buy: " + " ".join(faults))
+        raise StudyError("It cannot be computed which labels to buy: " + " ".join(faults))
     found = []
     for name, (sizes, errors) in curves.items():
         counts, values = np.asarray(sizes, dtype=np.float64), np.asarray(errors, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""`longspan plan`: how large a study must be."""
+"""`longspan plan`: how large a study must be, and which labels of a pipeline to buy next."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def plan(
         typer.Argument(
             metavar="PILOT",
             help="A study's folder or file; or a table of runs (.csv, .parquet) with the columns strategy, size, "
-            "seed, target, error and perhaps seconds, from a similar "
-            "task.",
+            "seed, target, error and perhaps seconds, from a similar task. For labels: the ceiling analysis of a "
+            "pipeline (.json).",
         ),
     ],
     difference: Annotated[
-        float, Opt(metavar="D", help="The difference in error to detect (0.01: one point of an error rate).")
-    ],
+        float | None, Opt(metavar="D", help="The difference in error to detect (0.01: one point of an error rate).")
+    ] = None,
     strategies: Annotated[
         str | None, Opt(metavar="A,B", help="The two strategies to compare.  [default: the only two]")
     ] = None,
@@ -49,6 +49,20 @@ def plan(
     target: Annotated[
         str | None, Opt(metavar="NAME", help="Target whose error is meant, if there are several.")
     ] = None,
+    curves: Annotated[
+        str | None,
+        Opt(
+            metavar="FILE",
+            help="Labels: learning curves of the stages, a table (.csv, .parquet) with the columns stage, labels, "
+            "seed, error.",
+        ),
+    ] = None,
+    prices: Annotated[
+        str | None, Opt(metavar="STAGE=P,...", help="Labels: the price of one label of each stage.")
+    ] = None,
+    money: Annotated[
+        float | None, Opt(metavar="M", help="Labels: what to spend on one stage, in the unit of the prices.")
+    ] = None,
     json: Annotated[bool, Opt(help="Print JSON.")] = False,
 ) -> None:
     """Estimate how many seeds, held-out rows and training sizes detect a difference, and how many hours that takes.
@@ -56,13 +70,27 @@ def plan(
     longspan plan demo --difference 0.02
 
     The variation between seeds and rows comes from a pilot: a small study with two or three seeds.
+
+    For a pipeline, estimate which stage's labels bring most for their price:
+
+    longspan plan ceiling.json --curves stages.csv --prices find=0.3,read=0.05 --money 500
     """
     import json as writer
 
     path = Path(pilot).expanduser()
     path = path / "study.sqlite" if path.is_dir() else path
     if not path.is_file():
-        raise ConfigError(f"There is no pilot {path}. Give a study's folder, its file, or a table of runs.")
+        raise ConfigError(
+            f"There is no pilot {path}. Give a study's folder, its file, a table of runs, or the JSON of a ceiling "
+            "analysis."
+        )
+    if path.suffix.lower() == ".json" or curves or prices or money is not None:
+        from longspan.cli.label_plan import print_labels_to_buy
+
+        print_labels_to_buy(path, curves=curves, prices=prices, money=money, json=json)
+        return
+    if difference is None:
+        raise ConfigError("Give the difference in error to detect: --difference 0.01 is one point of an error rate.")
     if not 0 < difference < math.inf:
         raise ConfigError(f"--difference must be above 0, got {difference}.")
     for option, value in (("--power", power), ("--level", level)):
