@@ -78,6 +78,9 @@ def test_a_study_of_version_1_opens(tmp_path):
     expected = json.loads((FILES / "study.json").read_text())
     assert list(results.plan.strategies) == ["plain", "fine"]
     assert results.frame()["error"].to_list() == [1.0] * 8
+    assert results.facts["measures"] == {"lit": "error rate"}
+    assert (results.unit("lit"), results.largest("lit")) == ("%", 1.0)
+    assert any("100 %" in sentence for sentence in results.advice())
     assert {run["strategy"] for run in results.to_json()["runs"]} == {run["strategy"] for run in expected["runs"]}
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "DATASETS",
     "FIELDS",
     "HEAD_KINDS",
+    "MEASURES",
     "MODELS",
     "SUBMODULE_NAMES",
     "SYSTEM_OPTIONS",
@@ -34,6 +35,11 @@ __all__ = [
 COLUMN_KINDS = {"categories": "multi_label", "plain": "raw"}
 HEAD_KINDS = {"classify_many": "multi_label_classify"}
 MODELS = {"lenet5_slid": "space_displacement_lenet", "unshuffle_cnn": "space_to_depth_cnn"}
+MEASURES = {
+    "share of wrong": "error rate",
+    "fraction of wrong": "error rate",
+    "share of wrong pixels": "fraction of wrong pixels",
+}
 DATASETS = {"oxford-pets": "pets-small", "wider-face-subset": "wider-face-small"}
 
 CLASSES = {

@@ -32,7 +32,7 @@ def test_a_smaller_difference_takes_more_and_costs_more():
         assert fewer is not None
         assert more is None or more > fewer
     assert wide.of_rows
-    assert 0.03 < wide.told_by_pilot < 0.2
+    assert 0.03 < wide.detected_by_pilot < 0.2
 
 
 def test_hours_are_those_of_all_trainings():

@@ -4,7 +4,7 @@ import pytest
 
 import longspan as ls
 from longspan.errors import StudyError
-from longspan.study.scoring import largest_error, measure_for
+from longspan.study.scoring import largest_error, measure_for, present_name
 
 DIGIT = ls.Category(vocab=(0, 1, 2))
 
@@ -13,7 +13,7 @@ def test_classes_count_by_fraction_of_wrong_and_missing_truths_count_for_nothing
     measure = measure_for("digit", DIGIT)
     assert measure([0, 1, None, 2], [0, 2, 1, 2])[0] == pytest.approx(1 / 3)
     assert measure([0, 1], [0, None])[0] == 0.5, "no answer is a wrong one"
-    assert measure.name == "fraction of wrong"
+    assert measure.name == "error rate"
 
 
 def test_numbers_count_by_mean_absolute_error_in_their_unit():
@@ -43,7 +43,7 @@ def test_strings_count_whole_or_by_characters():
     assert measure_for("number", text)(truths, said)[0] == 0.5
     assert measure_for("number", text, "character")(truths, said)[0] == pytest.approx(2 / 6)
     assert measure_for("number", text, "character")(["12"], [None])[0] == 1.0
-    assert measure_for("digit", DIGIT, "character").name == "fraction of wrong", "other kinds keep their own"
+    assert measure_for("digit", DIGIT, "character").name == "error rate", "other kinds keep their own"
 
 
 def test_a_function_of_ones_own():
@@ -77,3 +77,9 @@ def test_what_has_no_error_of_its_own_says_what_to_give():
         measure_for("boxes", ls.Raw())
     with pytest.raises(StudyError, match="error='accuracy' is not one of"):
         measure_for("digit", DIGIT, "accuracy")
+
+
+def test_names_of_errors_in_earlier_files_are_understood():
+    assert present_name("share of wrong") == present_name("fraction of wrong") == "error rate"
+    assert present_name("share of wrong pixels") == "fraction of wrong pixels"
+    assert present_name("metres off the lane (m)") == "metres off the lane (m)"

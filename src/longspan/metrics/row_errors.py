@@ -88,7 +88,7 @@ def wrong_value(target: Any, prediction: Any) -> float:
     return float(plain(target) != plain(prediction))
 
 
-LABEL = RowError(name="fraction of wrong", of=wrong_value, unit="%", exact=True)
+LABEL = RowError(name="error rate", of=wrong_value, unit="%", exact=True)
 """Of a class or a text: wrong or right as a whole."""
 
 RAW_VALUE = RowError(name="fraction of unequal values", of=wrong_value, unit="%", exact=True)
@@ -105,7 +105,7 @@ def label_set_error(labels_of: Callable[[Any], Sequence[Any]]) -> RowError:
     def wrong_set(target: Any, prediction: Any) -> float:
         return float({*labels_of(plain(target))} != {*labels_of(plain(prediction))})
 
-    return RowError(name="fraction of wrong", of=wrong_set, unit="%")
+    return RowError(name="error rate", of=wrong_set, unit="%")
 
 
 def absolute_error(unit: str = "") -> RowError:

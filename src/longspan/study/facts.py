@@ -1,4 +1,4 @@
-"""What a study file says beside its runs, and how a file begins or is continued with a study that may have grown."""
+"""What a study file holds beside its runs, and how a file begins or is continued with a study that may have grown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error of never looking at an input: what a strategy must beat before it can be said to have learned."""
+"""The error of never looking at an input: what a strategy must beat to have learned."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What makes two studies the same study: fingerprints of rows, split and strategies, kept in the study file.
 
-A fingerprint says whether something changed between two calls, not who wrote it. Rows count by what stands in their
+A fingerprint shows whether something changed between two calls, not who wrote it. Rows count by what stands in their
 cells: folders may move, columns may be added, but not one value of a used column may change.
 """
 
@@ -94,7 +94,7 @@ def tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def describe_strategy(strategy: Any) -> str:
-    """What tells a strategy from a changed one: its `to_json()`, else what `repr` or its attributes say."""
+    """What distinguishes a strategy from a changed one: its `to_json()`, else its `repr` or attributes."""
     if callable(getattr(strategy, "to_json", None)):
         return json.dumps(strategy.to_json(), sort_keys=True, default=_plain)
     return _plain(strategy)

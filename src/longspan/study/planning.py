@@ -1,4 +1,4 @@
-"""A study before its first run: how many seeds, held-out rows and sizes tell a difference, and what they cost."""
+"""A study before its first run: how many seeds, held-out rows and sizes detect a difference, and what they cost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RARELY_LESS = 3
 @final
 @dataclass(frozen=True, kw_only=True)
 class StudyDesign:
-    """What tells a difference of two strategies at an amount of data."""
+    """What detects a difference between two strategies at an amount of data."""
 
     first: str
     second: str
@@ -40,15 +40,15 @@ class StudyDesign:
     rows: int
     """Held-out rows of the pilot."""
     seeds: int | None
-    """Seeds that tell it on those rows; None where no number does, because the rows are too few."""
+    """Seeds that detect it on those rows; None where no number does, because the rows are too few."""
     sizes: tuple[int, ...]
     """Training sizes, ascending, so that curves and a crossover can be drawn as well."""
     hours: float | None
     """Of all trainings with those seeds and sizes; None where the pilot has no seconds."""
     options: tuple[tuple[int, int | None, float | None], ...]
-    """Seeds, held-out rows that tell the difference with them, and hours."""
-    told_by_pilot: float
-    """The difference that the pilot's own seeds and rows tell with this power."""
+    """Seeds, held-out rows that detect the difference with them, and hours."""
+    detected_by_pilot: float
+    """The difference that the pilot's own seeds and rows detect with this power."""
     of_rows: bool
     """Whether errors of rows were known; else right and wrong rows are taken to differ on as many as are wrong."""
 
@@ -57,30 +57,30 @@ class StudyDesign:
         wanted = f"a difference of {say_error(self.difference, unit)} between {self.first} and {self.second}"
         where = f"with {say_size(self.size)} training rows"
         sure = f"with {percent(self.power)} power at {percent(self.level)}"
-        said = []
+        lines = []
         if self.seeds is None:
-            said.append(
+            lines.append(
                 f"To detect {wanted} {where} {sure}, the {self.rows:,} held-out rows of the pilot are too few, however "
                 "many seeds are run."
             )
         else:
             cost = "" if self.hours is None else f", about {_hours(self.hours)} of training"
             listed = ", ".join(say_size(size) for size in self.sizes)
-            said.append(
+            lines.append(
                 f"To detect {wanted} {where} {sure}, run {self.seeds} seeds on the same {self.rows:,} held-out rows; "
                 f"at the sizes {listed} this takes {2 * self.seeds * len(self.sizes)} trainings{cost}."
             )
-        tells = [(seeds, rows) for seeds, rows, _ in self.options if rows is not None]
-        if tells:
-            each = ", ".join(f"{seeds} seeds and {rows:,} rows" for seeds, rows in tells)
-            said.append(f"Seeds and held-out rows that would detect it: {each}.")
-        said.append(f"The pilot itself detects a difference of {say_error(self.told_by_pilot, unit)}.")
+        enough = [(seeds, rows) for seeds, rows, _ in self.options if rows is not None]
+        if enough:
+            each = ", ".join(f"{seeds} seeds and {rows:,} rows" for seeds, rows in enough)
+            lines.append(f"Seeds and held-out rows that would detect it: {each}.")
+        lines.append(f"The pilot itself detects a difference of {say_error(self.detected_by_pilot, unit)}.")
         if not self.of_rows:
-            said.append(
+            lines.append(
                 "The errors of single rows are unknown, so the two strategies are assumed to differ on as many rows "
                 "as are wrong."
             )
-        return said
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -91,14 +91,14 @@ def plan_study(
     frame: Any, first: str, second: str, *, difference: float, size: float | None = None, power: float = 0.8,
     level: float = 0.95, target: str | None = None, held_out: HeldOutRows | None = None, rows: int | None = None,
 ) -> StudyDesign:  # fmt: skip
-    """Seeds, held-out rows and sizes that tell a difference, from a pilot or from curves of a like task.
+    """Seeds, held-out rows and sizes that detect a difference, from a pilot or from curves of a similar task.
 
     Args:
         frame: Runs; see `longspan.study.run_grid.cells_of`, whose errors are raised here too. With a column `seconds`
             the cost is given.
         first: A strategy.
         second: Another.
-        difference: Of their errors, in their unit, that is to be told (0.01 for one point of an error rate).
+        difference: Between their errors, in their unit, that is to be detected (0.01 for one point of an error rate).
         size: Training rows that it is for; the largest of the pilot if None.
         power: The probability of detecting the difference if it exists.
         level: Of the interval of the difference that must exclude 0.
@@ -133,7 +133,7 @@ def plan_study(
     return StudyDesign(
         first=first, second=second, size=round(at), difference=difference, power=power, level=level, rows=count,
         seeds=seeds, sizes=sizes, hours=None if seeds is None else _in_hours(seconds, seeds), options=options,
-        told_by_pilot=detectable_difference(spread, pairs, count, power=power, level=level), of_rows=of_rows,
+        detected_by_pilot=detectable_difference(spread, pairs, count, power=power, level=level), of_rows=of_rows,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a study file says: figures, curves, crossover, advice. It reads the file and nothing else."""
+"""The results in a study file: errors, curves, crossovers, advice. It reads the file and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from longspan.study.run_grid import cells_of
 from longspan.study.runs.metadata_validation import fact_faults
 from longspan.study.runs.runs import Run
 from longspan.study.runs.store import StudyFile
-from longspan.study.scoring import FRACTIONS, largest_error
+from longspan.study.scoring import FRACTIONS, largest_error, present_name
 from longspan.study.statistics.compare import Comparison, compare
 from longspan.study.statistics.crossover import Crossover, NoCrossover, Over, crossover, crossovers
 from longspan.study.statistics.curves import Curve, NotReached, SizeFor, curves
@@ -77,6 +77,7 @@ class StudyResults:
             raise StudyError(f"{self.path} is not a study file, or is damaged: {'; '.join(faults[:5])}.")
         asked: dict[str, Any] = {name: tuple(values) for name, values in self.facts["plan"].items()}
         self.plan = plan or Plan(**asked)
+        self.facts["measures"] = {name: present_name(each) for name, each in self.facts["measures"].items()}
         self.targets: list[str] = list(self.facts["measures"])
 
     def __repr__(self) -> str:
@@ -233,7 +234,7 @@ class StudyResults:
         self, first: str, second: str, difference: float, *, size: float | None = None, power: float = 0.8,
         level: float = 0.95, target: str | None = None,
     ) -> StudyDesign:  # fmt: skip
-        """With this study as a pilot: seeds, held-out rows and sizes that tell a difference, and their cost.
+        """With this study as a pilot: seeds, held-out rows and sizes that detect a difference, and their cost.
 
         Raises:
             StudyError: too few pairs of runs, or a difference that is not above 0.
@@ -312,7 +313,7 @@ class StudyResults:
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that the study says, as JSON values."""
+        """All results of the study, as JSON values."""
         return summarise(self)
 
     def report(self, path: str | Path) -> Path:

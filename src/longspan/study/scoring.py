@@ -17,8 +17,9 @@ from longspan.columns import Column
 from longspan.errors import StudyError
 from longspan.metrics.edit_distance import edit_distance
 from longspan.metrics.row_errors import CHARACTER_EDITS, LABEL, RAW_VALUE, RowError, type_mismatch
+from longspan.old_names import MEASURES
 
-__all__ = ["FRACTIONS", "ErrorFunction", "Measure", "largest_error", "measure_for"]
+__all__ = ["FRACTIONS", "ErrorFunction", "Measure", "largest_error", "measure_for", "present_name"]
 
 FRACTIONS = (LABEL.name, CHARACTER_EDITS.name)
 """Errors that are shown as percent, by the name that a study file holds."""
@@ -35,7 +36,7 @@ class Measure:
     target: str
     """Column that is predicted."""
     name: str
-    """In words, for axes and tables: "fraction of wrong", "mean absolute error (months)"."""
+    """In words, for axes and tables: "error rate", "mean absolute error (months)"."""
     of: Callable[[Sequence[Any], Sequence[Any]], float | list[float]]
     """Computes it: one number, or one for each row, whose mean it is."""
 
@@ -129,3 +130,8 @@ def _of_rows(target: str, row_error: RowError) -> Callable[[Sequence[Any], Seque
         return errors
 
     return errors_of
+
+
+def present_name(name: str) -> str:
+    """The name of an error as it is now; study files of earlier versions have earlier ones."""
+    return MEASURES.get(name, name)

@@ -146,7 +146,7 @@ class Study:
 
     @staticmethod
     def open(path: str | Path) -> StudyResults:
-        """What a study file says, without the task and the strategies; it may be running meanwhile.
+        """The results in a study file, without the task and the strategies; the study may still be running.
 
         Raises:
             StudyError: there is no such file, or it is damaged, of another version, or something else.
@@ -171,8 +171,8 @@ class Study:
                 the others go on. "ray" does the same on a Ray cluster (`pip install 'longspan[ray]'`). "inline" runs
                 in this process: no start-up, but a run that crashes takes the program down.
             progress: Show a bar with the time left; or lines, where output is a file.
-            until: "decided" chooses each run by what the finished ones say, and stops as soon as it is clear which
-                strategy to choose, as a rule long before all runs are done. "finished" runs everything.
+            until: "decided" chooses each run from the results of the finished ones, and stops as soon as it is clear
+                which strategy to choose, as a rule long before all runs are done. "finished" runs everything.
             decide_at: Training rows that the choice is for; the largest size if None, four times that at most.
             worth: A difference of errors that does not matter, in their unit (0.01 for one point of an error rate).
             level: How sure the choice must be: of two equal strategies, one is called better in at most 1 - `level` of
@@ -262,7 +262,7 @@ class Study:
         )  # fmt: skip
 
     def _evaluated(self, file: StudyFile) -> np.ndarray:
-        """Row numbers of the rows that are measured on; the vault is opened once, and the file says when and why."""
+        """Row numbers of the rows that are measured on; the vault is opened once, and the file records when and why."""
         if self.evaluate_on == "valid":
             return self.task.valid.numpy()
         if self._opened is None:
@@ -295,7 +295,7 @@ class Study:
 
     @property
     def results(self) -> StudyResults:
-        """What the file says of this study's strategies, sizes and seeds.
+        """The file's results for this study's strategies, sizes and seeds.
 
         Raises:
             StudyError: the study has not been run yet.
@@ -352,7 +352,7 @@ class Study:
         self, first: str, second: str, difference: float, *, size: float | None = None, power: float = 0.8,
         level: float = 0.95, target: str | None = None,
     ) -> StudyDesign:  # fmt: skip
-        """How large a study tells a difference; see `StudyResults.plan_for`."""
+        """How large a study detects a difference; see `StudyResults.plan_for`."""
         return self.results.plan_for(
             first, second, difference, size=size, power=power, level=level, target=target
         )  # fmt: skip
@@ -372,7 +372,7 @@ class Study:
         return self.results.figure(target, over=over)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that the study says; see `StudyResults.to_json`."""
+        """All results of the study; see `StudyResults.to_json`."""
         return self.results.to_json()
 
     def report(self, path: str | Path) -> Path:

@@ -74,7 +74,7 @@ class Transfer:
         """Name the two trainings.
 
         Args:
-            recipe: Of the target task; also says the network.
+            recipe: Of the target task; also gives the network.
             source: The task that the network is trained on first, or a network that already was.
             source_recipe: Of the source task; the same recipe if None. The network must be the same.
             source_seed: Of everything random in the source training.
@@ -243,7 +243,7 @@ class Transfer:
         return tensors_digest(self._trained.network.state_dict())
 
     def _digest(self) -> str:
-        """What tells this source network from another."""
+        """What distinguishes this source network from another."""
         described = {name: value for name, value in self.to_json().items() if name.startswith("source")}
         return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=8).hexdigest()
 
@@ -264,7 +264,7 @@ class Transfer:
                 f"The source task trains on {shared} rows with the inputs of rows that the target task holds out: give "
                 "it other rows."
             )
-        if len(held_out):  # a subset of a task holds nothing out, and says nothing of the whole
+        if len(held_out):  # a subset of a task holds nothing out, and stands for itself alone
             self._cleared.add(id(task.table))
 
     def _start(self, learner: Learner) -> None:

@@ -1,6 +1,6 @@
 """Equal tuning: every run of every strategy tries the same number of settings, and the trials count as its expense.
 
-Why: with one side tuned and the other not, a crossover says who was tuned. In machine translation neural systems were
+Why: with one side tuned and the other not, a crossover shows which was. In machine translation neural systems were
 thought to need 100 million words to beat phrase-based ones; tuned for small data they did so at 100,000.
 
 Source: Sennrich and Zhang 2019, "Revisiting low-resource neural machine translation: a case study"; random search as in

@@ -31,7 +31,7 @@ def test_runs_what_is_missing_and_writes_everything(run, tmp_path):
         "breed: 2 classes (bengal 12, pug 12)",
         "lenet5 from scratch, deep\n          sizes 8, 16; 2 seeds; 4 steps a run",
         "8 of 8 runs are finished",
-        "fraction of wrong, breed",
+        "error rate, breed",
         "2 runs",
         "report    out/report.html",
     ):
@@ -54,7 +54,7 @@ def test_the_same_command_goes_on_and_without_source_it_reports(run, longspan, t
     (tmp_path / "out" / "report.html").unlink()
     answer = longspan("study", "--out", "out")
     assert (answer.code, answer.err) == (0, "")
-    assert "fraction of wrong, breed" in answer.out
+    assert "error rate, breed" in answer.out
     assert (tmp_path / "out" / "report.html").is_file()
 
 

@@ -22,7 +22,7 @@ def points(figure):
 
 
 def test_a_lower_error_of_the_first_strategy_is_drawn_upwards():
-    figure = draw_difference(compared(-0.3, -0.05, 0.1), label="fraction of wrong", unit="%")
+    figure = draw_difference(compared(-0.3, -0.05, 0.1), label="error rate", unit="%")
     drawn = next(line for line in points(figure) if line.get_marker() == "o")
     assert np.allclose(drawn.get_ydata(), [0.3, 0.05, -0.1])
     band = next(each for each in figure.axes[0].collections if len(each.get_paths()) and each.get_alpha() == 0.12)

@@ -133,7 +133,7 @@ def test_curves_that_part_nowhere_are_undecided():
     undecided = [each for each in answers if isinstance(each, NoCrossover) and each.reason == "undecided"]
     assert len(undecided) >= 8
     assert all(each.better is None and each.doubt is not None and None in each.doubt for each in undecided)
-    assert "neither end tells surely enough" in str(undecided[0])
+    assert "at neither end is it certain enough" in str(undecided[0])
 
 
 def test_what_is_better_throughout_says_how_surely():

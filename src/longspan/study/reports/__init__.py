@@ -1,1 +1,1 @@
-"""What a study says: advice, figures, its report."""
+"""What follows from a study: advice, figures, its report."""

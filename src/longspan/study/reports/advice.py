@@ -20,9 +20,9 @@ from longspan.study.statistics.preference import preference
 __all__ = ["advice"]
 
 _RIVALS = 4
-"""At most so many strategies are held against the best one, nearest first."""
+"""The most strategies that are compared with the best one, nearest first."""
 _CONTENDERS = 3
-"""Of at most so many strategies that may be the best it is said what more data would bring."""
+"""The most strategies that may be the best for which the effect of more data is given."""
 
 
 def advice(
@@ -32,7 +32,7 @@ def advice(
     held_out: HeldOutRows | None = None, guess: float | None = None, chosen_runs: bool = False,
     worth: float = 0.0,
 ) -> list[str]:  # fmt: skip
-    """A few sentences about one target: who wins and how surely, from which size on, and what more data would bring.
+    """A few sentences about one target: the best strategy and how certain that is, crossovers, the use of more data.
 
     A strategy is named as better where the interval of the difference at `level` excludes 0; otherwise the two are too
     close to call, with the probability.
@@ -41,7 +41,7 @@ def advice(
         frame: the runs; see `longspan.study.run_grid.cells_of`, whose errors are raised here too.
         target: whose error; may be left out where there is only one.
         wanted_error: an error to reach; half the best one so far if None.
-        prices: the price of one label, by column; then costs are spoken of too.
+        prices: the price of one label, by column; then costs are covered too.
         needs: the label columns that each strategy trains on; goes with `prices`.
         level: of all intervals.
         seed: of the bootstrap, where there are more than six seeds.
@@ -51,7 +51,7 @@ def advice(
             those that hold on these rows alone say so. None where errors of rows are not known.
         guess: the error of guessing, which a strategy that has learned is better than; None where it is not known.
         chosen_runs: runs were chosen one at a time, so cells differ in their number on purpose.
-        worth: a difference of errors that does not matter; above 0 the choice is also said in terms of it.
+        worth: a difference of errors that does not matter; above 0 the choice is also given in terms of it.
 
     Raises:
         StudyError: prices that do not fit; see `longspan.study.cost.cost_per_row`.
@@ -70,25 +70,25 @@ def advice(
         )
         for name in rivals
     }
-    said = [*([] if chosen_runs else _about_missing(cells)), *_about_seeds(cells)]
-    said += _about_winner(found, size, best, held, level=level, unit=unit, held_out=held_out)
+    sentences = [*([] if chosen_runs else _about_missing(cells)), *_about_seeds(cells)]
+    sentences += _about_winner(found, size, best, held, level=level, unit=unit, held_out=held_out)
     if worth:
-        said += [
+        sentences += [
             _about_worth(frame, best, name, size=size, worth=worth, target=cells.target, held_out=held_out, unit=unit)
             for name in rivals
         ]
-    said += learning_sentences(found, guess, unit)
+    sentences += learning_sentences(found, guess, unit)
     if several := len({point.size for curve in found.values() for point in curve.points}) > 1:
-        said += [
+        sentences += [
             _about_crossover(
                 crossover(frame, best, name, target=cells.target, level=level, seed=seed, held_out=held_out)
             )
             for name in rivals
         ]
     elif rivals:
-        said.append("A crossover needs runs at two sizes or more.")
-    open_race = [best, *(name for name in rivals if not _told(held[name], level))][:_CONTENDERS]
-    said += data_sentences(found, open_race, cells, wanted_error=wanted_error, unit=unit, largest=largest)
+        sentences.append("A crossover needs runs at two sizes or more.")
+    open_race = [best, *(name for name in rivals if not _distinguished(held[name], level))][:_CONTENDERS]
+    sentences += data_sentences(found, open_race, cells, wanted_error=wanted_error, unit=unit, largest=largest)
     if costs is not None:
         crossed = [
             crossover(
@@ -97,9 +97,9 @@ def advice(
             for name in rivals
             if costs[best] > 0 and costs[name] > 0
         ]
-        said += cost_sentences(found, costs, size, wanted_error=wanted_error, unit=unit)
-        said += [_about_crossover(each) for each in crossed if several]
-    return said
+        sentences += cost_sentences(found, costs, size, wanted_error=wanted_error, unit=unit)
+        sentences += [_about_crossover(each) for each in crossed if several]
+    return sentences
 
 
 def _largest_common(found: Mapping[str, Curve]) -> int:
@@ -118,7 +118,7 @@ def _ranked(found: Mapping[str, Curve], size: int) -> list[str]:
     return sorted(means, key=lambda name: means[name])
 
 
-def _told(comparison: Comparison, level: float) -> bool:
+def _distinguished(comparison: Comparison, level: float) -> bool:
     """Whether the two can be distinguished at `level`."""
     probability = comparison.chance
     return probability is not None and max(probability, 1 - probability) >= (1 + level) / 2
@@ -136,7 +136,7 @@ def _about_missing(cells: RunGrid) -> list[str]:
 
 
 def _about_seeds(cells: RunGrid) -> list[str]:
-    """What so few seeds cannot say."""
+    """What so few seeds cannot show."""
     if len(cells.seeds) == 1:
         return [
             "There is a single seed, so there are no intervals and no probabilities: a difference may be chance. "
@@ -162,35 +162,36 @@ def _about_winner(
     if not held:
         alone = "only strategy" if len(found) == 1 else "only strategy with a result there"
         return [f"{with_rows} {best}, the {alone}, has an error of {error_of(best)}{interval}."]
-    told = {name: each for name, each in held.items() if _told(each, level)}
-    said: list[str] = []
-    if told:
-        against = _joined(f"{name} ({error_of(name)}; probability {_chances(each)})" for name, each in told.items())
-        said.append(f"{with_rows} {best} has a lower error, {error_of(best)}{interval}, than {against}.")
+    distinguished = {name: each for name, each in held.items() if _distinguished(each, level)}
+    sentences: list[str] = []
+    if distinguished:
+        worse = [f"{name} ({error_of(name)}; probability {_chances(each)})" for name, each in distinguished.items()]
+        against = _joined(worse)
+        sentences.append(f"{with_rows} {best} has a lower error, {error_of(best)}{interval}, than {against}.")
     for name, each in held.items():
-        if name in told:
+        if name in distinguished:
             continue
         pair = f"{best} {error_of(best)} error, {name} {error_of(name)}"
         if each.probability is None:
             kind = "from a single seed" if each.pairs == 1 else "without a seed in common"
-            said.append(f"{with_rows} {pair}, {kind}: the difference may be chance.")
+            sentences.append(f"{with_rows} {pair}, {kind}: the difference may be chance.")
         elif each.difference == 0 and each.probability == 0.5:
-            said.append(f"{with_rows} {best} and {name} have the same error, {error_of(best)}.")
+            sentences.append(f"{with_rows} {best} and {name} have the same error, {error_of(best)}.")
         elif each.probability >= (1 + level) / 2:
-            said.append(
+            sentences.append(
                 f"{with_rows} {best} has a lower error than {name} on these rows (probability "
                 f"{say_chance(each.probability)}), but for other rows like these they are too close to call: {pair} "
                 f"(probability {say_chance(each.chance or 0)}). More held-out rows would settle it."
             )
         else:
-            said.append(
+            sentences.append(
                 f"{with_rows} the two strategies are too close to call: {pair} (probability that {best} is better: "
                 f"{_chances(each)})."
             )
     absent = [name for name in found if _at(found[name], size) is None]
     if absent:
-        said.append(f"{_joined(absent)} {'has' if len(absent) == 1 else 'have'} no result at {say_size(size)}.")
-    return said
+        sentences.append(f"{_joined(absent)} {'has' if len(absent) == 1 else 'have'} no result at {say_size(size)}.")
+    return sentences
 
 
 def _about_worth(frame: Any, first: str, second: str, *, unit: str, **options: Any) -> str:

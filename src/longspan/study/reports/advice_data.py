@@ -32,20 +32,20 @@ def data_sentences(
         largest: error there can be.
     """
     ready = [name for name in names if not found[name].points or found[name].points[-1].learned]
-    said = [more_data_sentence(name, cells.sizes, cells.of(name), unit=unit, largest=largest) for name in ready]
+    sentences = [more_data_sentence(name, cells.sizes, cells.of(name), unit=unit, largest=largest) for name in ready]
     if wanted_error is not None:
-        return said + [_about_wanted(curve, wanted_error, unit) for curve in found.values() if curve.fits]
+        return sentences + [_about_wanted(curve, wanted_error, unit) for curve in found.values() if curve.fits]
     best = found[names[0]]
     if names[0] in ready and best.fits and not best.flat and best.points[-1].mean > 0:
         half, farthest = three_digits(best.points[-1].mean / 2), FARTHEST_FORECAST * best.points[-1].size
         needed = best.size_for(half)
         if isinstance(needed, SizeFor) and needed.size <= farthest:
-            said.append(_about_wanted(best, half, unit, halved=True))
-    return said
+            sentences.append(_about_wanted(best, half, unit, halved=True))
+    return sentences
 
 
 def learning_sentences(found: Mapping[str, Curve], guess: float | None, unit: str = "") -> list[str]:
-    """Which strategies are not better than guessing, and where: a comparison there says nothing of trained networks.
+    """Which strategies are not better than guessing, and where: no comparison there concerns trained networks.
 
     Args:
         found: the curves of the study, by strategy.
@@ -54,7 +54,7 @@ def learning_sentences(found: Mapping[str, Curve], guess: float | None, unit: st
     """
     if guess is None:
         return []
-    said = []
+    sentences = []
     for name, curve in found.items():
         sizes = [point.size for point in curve.points if not point.learned]
         if not sizes:
@@ -65,8 +65,8 @@ def learning_sentences(found: Mapping[str, Curve], guess: float | None, unit: st
         text += say_error(guess, unit)
         if sizes[-1] == curve.points[-1].size:
             text += ". It may need more data or longer training, so nothing is projected for it"
-        said.append(text + ".")
-    return said
+        sentences.append(text + ".")
+    return sentences
 
 
 def cost_sentences(
@@ -82,13 +82,13 @@ def cost_sentences(
         unit: of the error.
     """
     listed = [f"{say_size(costs[name])} a row for {name} ({say_size(costs[name] * size)} in all)" for name in found]
-    said = [f"For {say_size(size)} training rows labels cost {', '.join(listed)}."]
+    sentences = [f"For {say_size(size)} training rows labels cost {', '.join(listed)}."]
     if wanted_error is None:
-        return said
+        return sentences
     needs = {name: curve.size_for(wanted_error) for name, curve in found.items() if curve.fits}
     reached = {name: each for name, each in needs.items() if isinstance(each, SizeFor)}
     if not reached:
-        return said
+        return sentences
     cheapest = min(reached, key=lambda name: reached[name].size * costs[name])
     need, price = reached[cheapest], costs[cheapest]
     low, high = (None if end is None else three_digits(end * price) for end in (need.low, need.high))
@@ -105,7 +105,7 @@ def cost_sentences(
         ]
         if rivals:
             text += f"; {' and '.join(rivals)} may be as cheap, for the intervals overlap"
-    return [*said, text + (", extrapolated." if need.extrapolated else ".")]
+    return [*sentences, text + (", extrapolated." if need.extrapolated else ".")]
 
 
 def _about_wanted(curve: Curve, error: float, unit: str, *, halved: bool = False) -> str:

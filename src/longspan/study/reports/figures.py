@@ -51,7 +51,7 @@ def learning_curves(
     sheet, (axes,) = new_axes(width_px=width_px, height_px=min(420, 0.9 * width_px))
     axes.set_xscale("log")
     tried = {point.size * scales[name] for name, curve in found.items() for point in curve.points}
-    if len(tried) == 1:  # said before anything is drawn: matplotlib finds no limits around one place, and warns
+    if len(tried) == 1:  # reported before anything is drawn: matplotlib finds no limits around one place, and warns
         (only,) = tried
         axes.set_xlim(only / 2, only * 2)
     ends: list[tuple[str, str, float, float]] = []

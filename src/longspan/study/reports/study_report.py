@@ -63,13 +63,14 @@ def compose_report(results: StudyResults, more: Callable[[Document], None] | Non
 
 def _subtitle(results: StudyResults) -> str:
     facts, plan = results.facts, results.plan
+    task = facts["task"]
     seeds = "one seed" if len(plan.seeds) == 1 else f"{len(plan.seeds)} seeds"
-    rows = facts["task"]["rows"]["evaluated"]
+    rows = task["rows"]["evaluated"]
     kind = "test" if facts["settings"]["evaluate_on"] == "test" else "validation"
     return (
         f"{len(plan.strategies)} {'strategy' if len(plan.strategies) == 1 else 'strategies'}, "
         f"{len(plan.sizes)} training {'size' if len(plan.sizes) == 1 else 'sizes'}, {seeds}, measured on the same "
-        f"{rows:,} {kind} rows. {facts['task_words']}."
+        f"{rows:,} {kind} rows. Target: {', '.join(task['targets'])}, from {', '.join(task['inputs'])}."
     )
 
 
@@ -164,10 +165,17 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
     pairs = list(itertools.combinations(found, 2))
     if pairs and sizes > 1:
         page.section(f"Crossovers{of}").table(
-            [{"strategies": " and ".join(pair), "says": str(results.crossover(*pair, target=target))} for pair in pairs]
+            [
+                {"strategies": " and ".join(pair), "crossover": str(results.crossover(*pair, target=target))}
+                for pair in pairs
+            ]
         )
     if pairs:
-        page.table(_probabilities(results, target), caption="Probability that the first has the lower error")
+        only = pairs[0] if len(pairs) == 1 else None
+        caption = "Probability that the first has the lower error"
+        if only is not None:
+            caption = f"Probability that {only[0]} has a lower error than {only[1]}"
+        page.table(_probabilities(results, target, named=only is None), caption=caption)
     tuning = _tuning_by(results, target)
     if tuning is not None:
         crossed = {pair: results.crossover_by_trials(*pair) for pair in pairs} if sizes > 1 else {}
@@ -185,7 +193,7 @@ def _tuning_by(results: StudyResults, target: str) -> dict[str, Any] | None:
 
 
 def _difference(page: Document, results: StudyResults, target: str, names: list[str]) -> None:
-    """The figure that answers the question, for the two strategies with the lowest errors at the largest size."""
+    """The difference of the curves with its band, for the two strategies with the lowest errors at the largest size."""
     found = results.curves(target)
     tried = [name for name in names if found[name].points]
     if len(tried) < 2:
@@ -227,7 +235,10 @@ def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:
     if paid and len({row["size"] for row in table.to_dicts()}) > 1:
         page.table(
             [
-                {"strategies": " and ".join(pair), "says": str(results.crossover(*pair, target=target, over="cost"))}
+                {
+                    "strategies": " and ".join(pair),
+                    "crossover": str(results.crossover(*pair, target=target, over="cost")),
+                }
                 for pair in paid
             ]
         )
@@ -293,12 +304,11 @@ def _law(curve: Curve, unit: str) -> dict[str, object]:
     }
 
 
-def _probabilities(results: StudyResults, target: str) -> list[dict[str, object]]:
+def _probabilities(results: StudyResults, target: str, *, named: bool) -> list[dict[str, object]]:
     rows = compare_all(results.frame(), target=target, held_out=results.held_out(target)).to_dicts()
     return [
         {
-            "first": row["first"],
-            "second": row["second"],
+            **({"first": row["first"], "second": row["second"]} if named else {}),
             "training rows": row["size"],
             "on these rows": "one seed: none" if row["probability"] is None else say_probability(row["probability"]),
             **(

@@ -1,4 +1,4 @@
-"""Everything that a study says as one JSON value, and its errors as a table."""
+"""All results of a study as one JSON value, and its errors as a table."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def summarise(results: StudyResults) -> dict[str, Any]:
 def _target(results: StudyResults, target: str) -> dict[str, Any]:
     found = results.curves(target)
     pairs = list(itertools.combinations(found, 2))
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "curves": {name: curve.to_json() for name, curve in found.items()},
         "crossovers": [results.crossover(*pair, target=target).to_json() for pair in pairs],
         "comparisons": compare_all(results.frame(), target=target, held_out=results.held_out(target)).to_dicts(),
@@ -50,10 +50,10 @@ def _target(results: StudyResults, target: str) -> dict[str, Any]:
     if results.facts["prices"] is not None:
         costs = results.cost_per_row()
         paid = [pair for pair in pairs if costs[pair[0]] > 0 and costs[pair[1]] > 0]
-        said["cost_per_row"] = costs
-        said["cost"] = results.cost_table(target=target).to_dicts()
-        said["cost_crossovers"] = [results.crossover(*p, target=target, over="cost").to_json() for p in paid]
-    return said
+        values["cost_per_row"] = costs
+        values["cost"] = results.cost_table(target=target).to_dicts()
+        values["cost_crossovers"] = [results.crossover(*p, target=target, over="cost").to_json() for p in paid]
+    return values
 
 
 def means_by_size(found: dict[str, Curve], unit: str) -> list[dict[str, object]]:

@@ -23,7 +23,7 @@ def add_trials(
     Args:
         page: To add to.
         trials: See `StudyResults.trials`.
-        tuning: What the study file says of it.
+        tuning: What the study file holds of it.
         crossed: For each pair of strategies, the crossover by the number of trials.
         unit: Of the error.
     """

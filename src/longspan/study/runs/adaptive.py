@@ -1,4 +1,4 @@
-"""Runs that are chosen one at a time, each by what the finished ones say, until the study is decided."""
+"""Runs that are chosen one at a time from the results of the finished ones, until the study is decided."""
 
 from __future__ import annotations
 
@@ -185,8 +185,8 @@ class AdaptiveRuns:
         text += f"another strategy is better{by} is {say_chance(decision.wrong)}"
         if elsewhere is not None:
             text += f" on these held-out rows and {say_chance(elsewhere)} on rows like these"
-        told = {"reason": decision.reason, "choose": chosen, "wrong": decision.wrong, "rows_wrong": elsewhere}
-        return found | told | {"says": f"{text}."}
+        known = {"reason": decision.reason, "choose": chosen, "wrong": decision.wrong, "rows_wrong": elsewhere}
+        return found | known | {"says": f"{text}."}
 
     def _too_few(self, decision: Decision | None) -> str:
         """Why nothing could be weighed."""

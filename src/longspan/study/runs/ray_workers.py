@@ -1,8 +1,8 @@
 """Runs on a Ray cluster, or on a Ray of this machine where there is no cluster.
 
-Each run is a Ray task: Ray uses its worker processes again, sends what all runs share to a machine once, and says which
-task a process took with it when it died. joblib's own way to Ray is not used: it gives results only when all are there,
-so that a kill would lose them, and one dead process ends its whole pool.
+Each run is a Ray task: Ray uses its worker processes again, sends what all runs share to a machine once, and reports
+which task a process took with it when it died. joblib's own way to Ray is not used: it gives results only when all are
+there, so that a kill would lose them, and one dead process ends its whole pool.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["run_on_ray"]
 def run_on_ray(context: Context, runs: Sequence[Run] | Queue, jobs: int) -> Generator[Ended]:
     """At most `jobs` at a time, wherever the cluster has cores; started here and ended again if there is none.
 
-    A cluster is found as Ray finds it: one that `ray.init` was told of before, or the address in `RAY_ADDRESS`. Kept
+    A cluster is found as Ray finds it: one that `ray.init` connected to before, or the address in `RAY_ADDRESS`. Kept
     models are written where the run runs, so on several machines the study's folder must be one that all of them see.
 
     Raises:

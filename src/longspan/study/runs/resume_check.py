@@ -78,7 +78,7 @@ def _setting_faults(facts: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
         faults.append(f"longspan was {facts['library']}, now it is {now['library']}.")
     for name, what in _SETTINGS.items():
         before, after = facts["settings"].get(name), now["settings"].get(name)
-        if before != after and not (name == "threads" and after is None):  # None: as many as the file says
+        if before != after and not (name == "threads" and after is None):  # None: as many as the file has
             faults.append(f"{what}: it was {_word(before)}, now it is {_word(after)}.")
     return faults
 

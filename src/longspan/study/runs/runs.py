@@ -162,15 +162,15 @@ def _tuned(
     trials = best_of_trials(
         strategy, subset, tuning, context.spaces[run.strategy], seed=run.seed, budget=context.budget, score=score
     )
-    told: list[TrialResult] = []
+    results: list[TrialResult] = []
     best, errors, rows = None, {}, {}
     for trial in trials:
         if trial.best is not None and trial.best is not best:
             best = trial.best
             errors, rows = _measured(best, context, context.evaluated)
         error = errors[tuning.target or next(iter(errors))] if errors else float("inf")
-        told.append(TrialResult(params=trial.params, score=trial.score, error=error, seconds=trial.seconds))
-    return best, sum(trial.steps for trial in trials), errors, rows, told
+        results.append(TrialResult(params=trial.params, score=trial.score, error=error, seconds=trial.seconds))
+    return best, sum(trial.steps for trial in trials), errors, rows, results
 
 
 def _measured(trained: Any, context: Context, rows: np.ndarray) -> tuple[dict[str, float], dict[str, np.ndarray]]:
@@ -206,7 +206,7 @@ def _predictions(trained: Any, task: Task, rows: np.ndarray) -> list[Any]:
 def _keep(trained: Any, path: Path, run: Run) -> str:
     """Save the model beside the study file; where, seen from there."""
     name = "".join(letter if letter.isalnum() else "-" for letter in run.strategy).strip("-") or "strategy"
-    # Two names may look alike as files, so a fingerprint of the name tells them apart.
+    # Two names may look alike as files, so a fingerprint of the name distinguishes them.
     mark = f"{step_seed(0, run.strategy, 0) & 0xFFFF:04x}"
     inside = Path(f"{path.stem}-models") / f"{name}-{mark}-{run.size}-{run.seed}.safetensors"
     try:

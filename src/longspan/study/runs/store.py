@@ -27,7 +27,7 @@ __all__ = ["FORMAT_VERSION", "StudyFile", "StudyLock"]
 
 FORMAT_VERSION = 2
 _READ = (1, 2)
-_APPLICATION_ID = 0x6C735374  # "lsSt": what tells a study from any other SQLite file
+_APPLICATION_ID = 0x6C735374  # "lsSt": marks a study among SQLite files
 
 
 @final

@@ -5,7 +5,7 @@ process down ends as a `Failure` of kind "ProcessDied", and the other runs go on
 
 The processes are joblib's own (loky, through the executor that `joblib.Parallel` uses): large arrays go to them as
 memory maps, so that the rows of a task are in memory once. `Parallel` itself is not used, for two reasons: asked for
-one job it runs it in this process, where a crash takes the study down; and it does not tell which runs had begun when
+one job it runs it in this process, where a crash takes the study down; and it does not report which runs had begun when
 a process died.
 """
 

@@ -21,15 +21,15 @@ def mean_bands(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends of the interval of each mean over seeds, both `(S, K)`; NaN where a cell has under two runs.
 
-    Two things make them narrower than the t-interval of a cell: its variance is moderated by those of the other sizes
-    and strategies, and its mean by those of neighbouring sizes, for curves are smooth. They speak of other trainings
-    on these held-out rows, not of other rows.
+    Two steps make them narrower than the t-interval of a cell: its variance is moderated by those of the other sizes
+    and strategies, and its mean by those of neighbouring sizes, for curves are smooth. They hold for other trainings
+    on these held-out rows, not for other rows.
 
     Args:
         sizes: `(K,)` training rows, ascending.
         errors: `(S, K, R)`, NaN where there is no run.
         level: of the intervals.
-        largest: error there can be, such as 1 for a fraction: then how large an error is tells how much it varies.
+        largest: error there can be, such as 1 for a fraction: then the size of an error predicts how much it varies.
     """
     low, high = np.full(errors.shape[:2], np.nan), np.full(errors.shape[:2], np.nan)
     runs = np.isfinite(errors).sum(axis=2)

@@ -102,13 +102,13 @@ def compare(
             continue
         shared = np.isfinite(apart[size])
         mean = float(apart[size][shared].mean()) if shared.any() else None
-        told: dict[str, Any] = {"difference": mean, "low": None, "high": None, "probability": None}
+        fields: dict[str, Any] = {"difference": mean, "low": None, "high": None, "probability": None}
         if mean is not None and known is not None and shared.sum() > 1:
             place = places[size]
             variance, df = float(known.values[place]) / int(shared.sum()), float(known.df[place])
-            told["low"], told["high"], told["probability"] = _posterior(mean, variance, df, level)
+            fields["low"], fields["high"], fields["probability"] = _posterior(mean, variance, df, level)
             if not np.any(apart[size][shared]):
-                told["probability"] = 0.5
+                fields["probability"] = 0.5
             seeds = [seed for seed, has in zip(cells.seeds, shared, strict=True) if has]
             rows = None if held_out is None else held_out.differences(first, second, int(cells.sizes[size]), seeds)
             rows = None if rows is None else rows[:, np.isfinite(rows).all(axis=0)]
@@ -117,9 +117,9 @@ def compare(
                 both = variance + of_rows
                 total = both**2 / (variance**2 / df + of_rows**2 / max(rows.shape[1] - 1, 1)) if both else df
                 ends = _posterior(mean, both, total, level)
-                told["rows_low"], told["rows_high"], told["rows_probability"] = ends
+                fields["rows_low"], fields["rows_high"], fields["rows_probability"] = ends
         found.append(
-            Comparison(first=first, second=second, size=int(cells.sizes[size]), pairs=int(shared.sum()), **told)
+            Comparison(first=first, second=second, size=int(cells.sizes[size]), pairs=int(shared.sum()), **fields)
         )
     return found
 

@@ -110,7 +110,7 @@ class NoCrossover:
     tried: tuple[float, float] | None
     """The smallest and the largest size that both were tried at; None if there is no such range."""
     reason: Literal["one is better", "same", "undecided", "no common range"]
-    """Undecided: the mean curves cross, but at neither end is it told surely enough which is better."""
+    """Undecided: the mean curves cross, but at neither end is it certain enough which is better."""
     level: float
     better: str | None = None
     """The strategy whose mean curve is lower throughout, if one is."""
@@ -134,7 +134,11 @@ class NoCrossover:
         if self.reason == "same":
             return f"{self!r}: {self.first} and {self.second} have the same curve"
         if self.reason == "undecided":
-            return f"{self!r} for sure: the mean curves cross, but neither end tells surely enough which is better"
+            start, end = self.tried
+            return (
+                f"undecided within {start:.10g}..{end:.10g}: the mean curves cross, but at neither end is it certain "
+                "enough which is better"
+            )
         text = f"{self!r}: {self.better} has the lower error throughout"
         if self.probability is None:
             return f"{text} (a single seed: no probability)"

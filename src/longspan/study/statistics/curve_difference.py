@@ -85,9 +85,9 @@ class CurveDifference:
         return self._ends(int(unsure[0]), int(unsure[-1])) if len(unsure) else None
 
     def settles(self, span: Span) -> bool:
-        """Whether a span that is open at one end, or at none, says where a crossing is; needs more than one seed.
+        """Whether a span that is open at one end, or at none, locates a crossing; needs more than one seed.
 
-        With one end open, all rests on the other end of the sizes tried: which curve is lower there must be told at
+        With one end open, all rests on the other end of the sizes tried: which curve is lower there must be certain at
         half the error rate, because chance can strike at two ends. So of two strategies that are the same, one seems
         to overtake the other in no more cases than the level allows.
         """

@@ -39,7 +39,7 @@ class Point:
     """Lower end of the interval for other rows like these as well; None where errors of rows are not known."""
     rows_high: float | None = None
     learned: bool = True
-    """Whether it is better than guessing, as far as can be said; see `longspan.study.guessing`."""
+    """Whether it is better than guessing, as far as is known; see `longspan.study.guessing`."""
 
 
 @final
@@ -49,7 +49,7 @@ class Estimate:
 
     value: float
     low: float | None
-    """None with a single seed: nothing says how sure the figure is."""
+    """None with a single seed, which gives no uncertainty."""
     high: float | None
     extrapolated: bool
     """Whether it lies beyond the sizes tried."""
@@ -78,7 +78,7 @@ class Curve:
 
     @property
     def law(self) -> PowerLaw | None:
-        """The power law through the means; None with fewer than two sizes (`no_law` says it)."""
+        """The power law through the means; None with fewer than two sizes (`no_law` has the reason)."""
         return self.fit.law if self.fit else None
 
     @property
@@ -199,7 +199,7 @@ def curves(
     """The learning curve of every strategy, by name.
 
     The interval of a mean comes from all runs of the strategies (`longspan.study.statistics.bands`); the interval of
-    whatever the law says comes from the bootstrap over seeds, drawn for all sizes and strategies together
+    all values of the law come from the bootstrap over seeds, drawn for all sizes and strategies together
     (`longspan.study.statistics.resample`).
 
     Args:

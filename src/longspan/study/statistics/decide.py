@@ -29,7 +29,7 @@ FARTHEST_DECISION = 4.0
 """A decision is not made beyond this many times the largest size of a study."""
 _FIRST_SEEDS = 2
 _LEAST_PAIRS = 2
-"""At the size nearest to the decision, before a strategy is called better: one alone says nothing of its spread."""
+"""At the size nearest to the decision, before a strategy is called better: a single pair gives no spread."""
 _FUTILE = 0.3
 """It stops where the probability that all the runs that are left would settle it is lower than this."""
 # Gauss-Hermite nodes and weights for a standard normal variable.
@@ -79,7 +79,7 @@ def check_decision(sizes: np.ndarray, decide_at: float, worth: float, level: flo
     if strategies < 2:
         wrong.append("A decision needs two strategies or more.")
     if len(sizes) < 2:
-        wrong.append("A decision needs two sizes or more: the small ones tell what the large ones are worth.")
+        wrong.append("A decision needs two sizes or more: small ones show which large runs are worth their time.")
     lowest, farthest = float(min(sizes)), FARTHEST_DECISION * float(max(sizes))
     if not lowest <= decide_at <= farthest:
         wrong.append(
@@ -194,7 +194,7 @@ def expected_seconds(progress: Progress, strategy: int, size: int) -> float:
         return max(1e-6, (per_size[near] or 0.0) * float(progress.sizes[size] / progress.sizes[near]))
     rates = progress.seconds / progress.sizes[None, :, None]
     rate = _mean(rates)
-    return max(1e-6, (rate or 0.0) * float(progress.sizes[size]))  # of nothing known: the first run tells
+    return max(1e-6, (rate or 0.0) * float(progress.sizes[size]))  # nothing is known before the first run
 
 
 def first_round_seconds(progress: Progress) -> float:

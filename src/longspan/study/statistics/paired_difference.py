@@ -171,7 +171,7 @@ def paired_difference(
 ) -> PairedDifference | None:  # fmt: skip
     """The difference of two strategies over the sizes at which both have runs of the same seed.
 
-    None where fewer than two sizes have a pair, or no size has two: then nothing says how much seeds differ.
+    None where fewer than two sizes have a pair, or no size has two: then the spread over seeds cannot be estimated.
 
     Args:
         sizes: `(K,)` training rows, ascending.

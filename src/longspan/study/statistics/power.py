@@ -39,7 +39,7 @@ class DifferenceSpread:
 
 
 def detectable_difference(spread: DifferenceSpread, seeds: int, rows: int, *, power: float, level: float) -> float:
-    """The difference that such a study tells with this power.
+    """The difference that such a study detects with this power.
 
     Source: Cohen 1988, chapter 2, with Student's t in place of the normal quantile.
     """
@@ -54,7 +54,7 @@ def detectable_difference(spread: DifferenceSpread, seeds: int, rows: int, *, po
 
 
 def seeds_needed(spread: DifferenceSpread, difference: float, rows: int, *, power: float, level: float) -> int | None:
-    """The fewest seeds, from 2 on, that tell the difference on so many rows; None where no number does."""
+    """The fewest seeds, from 2 on, that detect the difference on so many rows; None where no number does."""
     for seeds in range(2, MOST_SEEDS + 1):
         if detectable_difference(spread, seeds, rows, power=power, level=level) <= difference:
             return seeds
@@ -62,17 +62,17 @@ def seeds_needed(spread: DifferenceSpread, difference: float, rows: int, *, powe
 
 
 def rows_needed(spread: DifferenceSpread, difference: float, seeds: int, *, power: float, level: float) -> int | None:
-    """The fewest held-out rows that tell the difference with so many seeds; None where no number does."""
+    """The fewest held-out rows that detect the difference with so many seeds; None where no number does."""
 
-    def tells(rows: int) -> bool:
+    def enough(rows: int) -> bool:
         return detectable_difference(spread, seeds, rows, power=power, level=level) <= difference
 
     low, high = 1, 2
-    while not tells(high):
+    while not enough(high):
         low, high = high, high * 2
         if high > _MOST_ROWS:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if tells(middle) else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high

@@ -1,4 +1,4 @@
-"""The bootstrap over seeds: which seeds are drawn, how often, and what the spread of the draws says."""
+"""The bootstrap over seeds: which seeds are drawn, how often, and what the spread of the draws shows."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def standard_errors(values: np.ndarray, drawn: Resamples, *, runs: int) -> np.nd
     """The standard error of each of G figures of which B resampled values are given: `(G,)`.
 
     Intervals are figure +- t with `runs` - 1 degrees of freedom times this. The percentiles of so few seeds are much
-    too narrow: where they say 90 %, they hold 72 % at three to five seeds (`benchmarks/study_coverage.py`). Two things
-    mend that: t, and the factor sqrt(R / (R - 1)), because a resample of R seeds varies less than R new seeds.
+    too narrow: at a nominal 90 % they hold 72 % at three to five seeds (`benchmarks/study_coverage.py`). Two steps
+    correct that: t, and the factor sqrt(R / (R - 1)), because a resample of R seeds varies less than R new seeds.
 
     Source: Efron and Tibshirani 1993, chapters 6 and 12; Hesterberg 2015, "What teachers should know about the
     bootstrap", section 4 (narrowness, and expanded percentiles). Differs: the standard error is expanded, not the

@@ -1,4 +1,4 @@
-"""Answers to "how much data does this error take?"."""
+"""How much data a wanted error takes."""
 
 from __future__ import annotations
 

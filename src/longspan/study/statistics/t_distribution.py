@@ -1,4 +1,4 @@
-"""Student's t distribution: few seeds make wide intervals, and this says how wide."""
+"""Student's t distribution: few seeds make wide intervals; here is how wide."""
 
 from __future__ import annotations
 
