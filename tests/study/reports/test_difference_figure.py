@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from longspan.errors import StudyError
+from longspan.report.canvas import COLOURS
 from longspan.study.reports.difference_figure import caption_of, draw_difference
 from longspan.study.statistics.compare import Comparison
+from longspan.study.statistics.crossover import Crossover
 
 
 def compared(*differences, pairs=3):
@@ -38,6 +40,23 @@ def test_a_single_seed_has_no_interval_and_says_so():
     assert draw_difference(compared(0.1, pairs=1)).axes
     assert "single seed" in caption_of(compared(0.1, pairs=1), 0.95)
     assert "3 seeds" in caption_of(compared(0.1), 0.95)
+
+
+def test_every_crossing_is_marked_and_colours_are_those_of_the_curves():
+    twice = [
+        Crossover(
+            first="staged", second="whole", size=size, low=size / 2, high=size * 2, level=0.95, below="staged",
+            above="whole", tried=(20, 500), seeds=3,
+        )
+        for size in (40, 60)
+    ]  # fmt: skip
+    (axes,) = draw_difference(compared(-0.3, -0.05, 0.1), crossings=twice, places=(2, 0)).axes
+    labels = [text for text in axes.texts if text.get_text().startswith("crossover")]
+    assert [text.get_text().split("\n")[0] for text in labels] == ["crossover 40", "crossover 60"]
+    axes.figure.draw_without_rendering()
+    assert not labels[0].get_window_extent().overlaps(labels[1].get_window_extent())
+    dots = [text.get_color() for text in axes.texts if text.get_text() == "●"]
+    assert dots == [COLOURS[2], COLOURS[0]]
 
 
 def test_nothing_in_common_cannot_be_drawn():

@@ -123,3 +123,20 @@ def test_names_stand_beside_the_curves_of_one_size_over_cost():
     (axes,) = figure.axes
     assert all(0 <= text.xy[0] <= 1 for text in axes.texts)
     assert "<svg" in inline_svg(figure, prefix="a", label="costs")  # matplotlib warned of axes without a width
+
+
+def test_labels_of_crossovers_do_not_overlap_and_stay_in_the_axes():
+    found = curves(runs())
+    crossings = [
+        Crossover(
+            first="whole $", second="staged", size=size, low=size * 0.8, high=size * 1.2, level=0.95, below="staged",
+            above="whole $", tried=(100, 3000), seeds=3,
+        )
+        for size in (700, 400, 450, 7000)
+    ]  # fmt: skip
+    (axes,) = learning_curves(found, crossings=crossings, width_px=400).axes
+    axes.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("crossover")]
+    assert len(boxes) == 4
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert all(box.x1 <= axes.bbox.x1 + 1 for box in boxes)

@@ -7,6 +7,8 @@ import re
 import pytest
 
 from longspan.study import Study, StudyResults
+from longspan.study.reports.study_report import crossing_rows
+from longspan.study.statistics.crossover import Crossover
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +111,20 @@ def test_one_strategy_at_one_size_with_one_seed_is_reported_too(tmp_path, digits
     text = words(study.run(backend="inline", progress=False).report(tmp_path / "r.html").read_text())
     assert "One seed, so no intervals." in text
     assert "Crossovers" not in text
+
+
+def test_every_crossing_has_a_row_with_its_interval_and_probability():
+    def crossing(size, low, high, probability):
+        return Crossover(
+            first="a", second="b", size=size, low=low, high=high, level=0.95, below="a", above="b", tried=(10, 900),
+            seeds=5, probability=probability,
+        )  # fmt: skip
+
+    class Twice:
+        def crossovers(self, first, second, *, target):
+            return (crossing(50, 30, 80, 0.97), crossing(400, 300, None, 0.84))
+
+    rows = crossing_rows(Twice(), [("a", "b")], "y")
+    assert [row["probability that they cross there"] for row in rows] == ["97 %", "84 %"]
+    assert "95 %: 30 to 80" in rows[0]["crossover"]
+    assert "95 %: 300 to above 900" in rows[1]["crossover"]

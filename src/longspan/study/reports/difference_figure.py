@@ -20,8 +20,8 @@ __all__ = ["caption_of", "draw_difference"]
 
 
 def draw_difference(
-    compared: Sequence[Comparison], *, crossing: Crossover | None = None, label: str = "error", unit: str = "",
-    width_px: int = 760,
+    compared: Sequence[Comparison], *, crossings: Sequence[Crossover] = (), label: str = "error", unit: str = "",
+    width_px: int = 760, places: tuple[int, int] = (0, 1),
 ) -> Figure:  # fmt: skip
     """The mean difference in error of two strategies over training rows, with its interval, and who is better.
 
@@ -29,10 +29,11 @@ def draw_difference(
 
     Args:
         compared: The comparisons at each size, as `StudyResults.compare` gives them, at least one with a difference.
-        crossing: Marked with its interval, if there is one.
+        crossings: Marked with their intervals.
         label: What the error is.
         unit: Of the error; "%" if it is a fraction, shown as percent.
         width_px: Of the figure.
+        places: Of both strategies in the study, for the colours of their curves.
 
     Raises:
         StudyError: no size has a result of both strategies.
@@ -51,13 +52,14 @@ def draw_difference(
     wide_low = -np.array([np.nan if each.rows_high is None else each.rows_high for each in known], float)
     wide_high = -np.array([np.nan if each.rows_low is None else each.rows_low for each in known], float)
     sheet, (axes,) = new_axes(width_px=width_px, height_px=340)
+    colours = [COLOURS[place % len(COLOURS)] for place in places]
     axes.set_xscale("log")
     edge = 1.25 if len(sizes) > 1 else 2.0
     axes.set_xlim(sizes[0] / edge, sizes[-1] * edge)
     reach = 1.15 * float(np.nanmax(np.abs(np.concatenate([gain, low, high, wide_low, wide_high])))) or 1e-3
     axes.set_ylim(-reach, reach)
-    axes.axhspan(0, reach, color=COLOURS[0], alpha=0.05, linewidth=0)
-    axes.axhspan(-reach, 0, color=COLOURS[1], alpha=0.07, linewidth=0)
+    axes.axhspan(0, reach, color=colours[0], alpha=0.05, linewidth=0)
+    axes.axhspan(-reach, 0, color=colours[1], alpha=0.07, linewidth=0)
     axes.axhline(0, color=FAINT, linewidth=1.2)
     if len(sizes) > 1:
         axes.fill_between(sizes, wide_low, wide_high, color=INK, alpha=0.07, linewidth=0)
@@ -65,7 +67,7 @@ def draw_difference(
         axes.plot(sizes, gain, color=INK, linewidth=1.8)
     axes.errorbar(sizes, gain, yerr=[gain - low, high - gain], fmt="none", ecolor=INK, elinewidth=1.3, capsize=4)
     axes.plot(sizes, gain, "o", color=INK, markersize=8, markeredgecolor=ON_COLOUR, markeredgewidth=1.4, zorder=4)
-    for place, name, colour, side in ((0.98, first, COLOURS[0], "top"), (0.02, second, COLOURS[1], "bottom")):
+    for place, name, colour, side in ((0.98, first, colours[0], "top"), (0.02, second, colours[1], "bottom")):
         # A dot in the colour of the strategy's curve, the words in ink: yellow words cannot be read.
         words = axes.annotate(
             plain(f"{name} is better"), (0.988, place), xycoords="axes fraction", va=side, ha="right", color=INK,
@@ -75,14 +77,14 @@ def draw_difference(
             "●", (0, 0.5), (-5, 0), xycoords=words, textcoords="offset points", va="center", ha="right", color=colour,
             fontsize=SMALL + 1,
         )  # fmt: skip
-    if crossing is not None:
-        _mark(axes, crossing)
+    for row, crossing in enumerate(crossings):
+        _mark(axes, crossing, 0.88 - 0.15 * row)
     _label_axes(axes, sizes, label, unit, GRID)
     return sheet
 
 
-def _mark(axes: Axes, crossing: Crossover) -> None:
-    """A dotted line at the crossover, its interval shaded, and both in words beside it."""
+def _mark(axes: Axes, crossing: Crossover, height: float) -> None:
+    """A dotted line at the crossover, its interval shaded, and both in words beside it, at a fraction of the height."""
     from longspan.report.canvas import INK, SMALL, plain
 
     edges = axes.get_xlim()
@@ -96,7 +98,7 @@ def _mark(axes: Axes, crossing: Crossover) -> None:
     middle = float(np.sqrt(edges[0] * edges[1]))
     side = "left" if crossing.size < middle else "right"
     axes.annotate(
-        plain(text), (crossing.size, 0.88), (8 if side == "left" else -8, 0), xycoords=("data", "axes fraction"),
+        plain(text), (crossing.size, height), (8 if side == "left" else -8, 0), xycoords=("data", "axes fraction"),
         textcoords="offset points", ha=side, va="top", color=INK, fontsize=SMALL, linespacing=1.35,
     )  # fmt: skip
 

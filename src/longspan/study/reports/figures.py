@@ -15,6 +15,7 @@ from longspan.study.statistics.curves import Curve
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
 __all__ = ["learning_curves"]
 
@@ -67,9 +68,9 @@ def learning_curves(
         _mark_beyond(axes, largest)
     axes.set_xlabel("labelling cost" if cost_per_row is not None else "training rows")
     axes.set_ylabel(plain(f"{label} ({unit})" if unit not in ("", "%") else label))
-    for crossing in crossings:
-        _mark_crossing(axes, crossing, found, scales)
+    marked = [_mark_crossing(axes, each, found, scales) for each in sorted(crossings, key=lambda each: each.size)]
     _name_curves(axes, ends)
+    _separate(axes, [label for label in marked if label is not None])
     return sheet
 
 
@@ -142,8 +143,10 @@ def _mark_beyond(axes: Axes, largest: float) -> None:
     )  # fmt: skip
 
 
-def _mark_crossing(axes: Axes, crossing: Crossover, found: Mapping[str, Curve], scales: Mapping[str, float]) -> None:
-    """A ring where two curves meet, a line down to the axis, and a bar there for the interval."""
+def _mark_crossing(
+    axes: Axes, crossing: Crossover, found: Mapping[str, Curve], scales: Mapping[str, float]
+) -> Annotation | None:
+    """A ring where two curves meet, a line down to the axis, a bar there for the interval; gives the label."""
     from longspan.report.canvas import INK, SMALL, plain
 
     for name in (crossing.first, crossing.second):
@@ -151,7 +154,7 @@ def _mark_crossing(axes: Axes, crossing: Crossover, found: Mapping[str, Curve], 
             raise unknown_name("strategy", name, found)
     fit, scale = found[crossing.first].fit, scales[crossing.first]
     if fit is None:
-        return
+        return None
     at = float(fit.measured_at(np.clip(np.array([crossing.size / scale]), fit.sizes[0], fit.sizes[-1]))[0][0])
     axes.plot([crossing.size], [at], "o", markersize=12, markerfacecolor="none", markeredgecolor=INK,
               markeredgewidth=1.3, zorder=5)  # fmt: skip
@@ -167,10 +170,31 @@ def _mark_crossing(axes: Axes, crossing: Crossover, found: Mapping[str, Curve], 
         text = f"crossover {say_size(crossing.size)}\n{crossing.interval()}"
     else:
         text = f"crossover {say_size(crossing.size)}\n(a single seed)"
-    axes.annotate(
+    return axes.annotate(
         plain(text), (crossing.size, 0), (7, 7), xycoords=("data", "axes fraction"), textcoords="offset points",
         va="bottom", color=INK, fontsize=SMALL, linespacing=1.35,
     )  # fmt: skip
+
+
+def _separate(axes: Axes, labels: Sequence[Annotation]) -> None:
+    """Move labels that overlap one above another, and those that leave the axes to the left of their line."""
+    if not labels:
+        return
+    axes.figure.draw_without_rendering()  # pyright: ignore
+    placed = []
+    points = 72 / axes.figure.dpi
+    for label in labels:
+        box, edge = label.get_window_extent(), axes.bbox
+        if box.x1 > edge.x1 and box.x0 - box.width > edge.x0:
+            label.set_ha("right")
+            label.xyann = (-label.xyann[0], label.xyann[1])
+            box = label.get_window_extent()
+        for _ in placed:
+            above = [other.y1 for other in placed if other.overlaps(box)]
+            if above:
+                label.xyann = (label.xyann[0], label.xyann[1] + (max(above) - box.y0) * points + 3)
+                box = label.get_window_extent()
+        placed.append(box)
 
 
 def _name_curves(axes: Axes, ends: Sequence[tuple[str, str, float, float]]) -> None:

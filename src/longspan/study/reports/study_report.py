@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from longspan.study.results import StudyResults
     from longspan.study.statistics.curves import Curve, Point
 
-__all__ = ["compose_report"]
+__all__ = ["compose_report", "crossing_rows"]
 
 _FAILURES_SHOWN = 100
 _WIDE_PX, _PHONE_PX = 760, 400
@@ -164,12 +164,7 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
         )
     pairs = list(itertools.combinations(found, 2))
     if pairs and sizes > 1:
-        page.section(f"Crossovers{of}").table(
-            [
-                {"strategies": " and ".join(pair), "crossover": str(results.crossover(*pair, target=target))}
-                for pair in pairs
-            ]
-        )
+        page.section(f"Crossovers{of}").table(crossing_rows(results, pairs, target))
     if pairs:
         only = pairs[0] if len(pairs) == 1 else None
         caption = "Probability that the first has the lower error"
@@ -182,6 +177,24 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
         add_trials(page, results.trials(), tuning, crossed, unit)
     if results.facts["prices"] is not None:
         _costs(page, results, target, of)
+
+
+def crossing_rows(results: StudyResults, pairs: Sequence[tuple[str, str]], target: str) -> list[dict[str, object]]:
+    """A row for every crossing of each pair, with its interval and its probability; or that there is none."""
+    found = [
+        (pair, each)
+        for pair in pairs
+        for each in results.crossovers(*pair, target=target) or (results.crossover(*pair, target=target),)
+    ]
+    known = any(isinstance(each, Crossover) and each.probability is not None for _, each in found)
+    rows: list[dict[str, object]] = []
+    for pair, each in found:
+        row: dict[str, object] = {"strategies": " and ".join(pair), "crossover": str(each)}
+        if known:
+            sure = each.probability if isinstance(each, Crossover) else None
+            row["probability that they cross there"] = None if sure is None else say_chance(sure)
+        rows.append(row)
+    return rows
 
 
 def _tuning_by(results: StudyResults, target: str) -> dict[str, Any] | None:
@@ -203,11 +216,19 @@ def _difference(page: Document, results: StudyResults, target: str, names: list[
     compared = results.compare(first, second, target=target)
     if all(each.difference is None for each in compared):
         return
-    crossed = results.crossover(first, second, target=target)
-    crossing = crossed if isinstance(crossed, Crossover) else None
+    crossings = results.crossovers(first, second, target=target)
+    if not crossings and isinstance(single := results.crossover(first, second, target=target), Crossover):
+        crossings = (single,)
     measure, unit = results.facts["measures"][target], results.unit(target)
     wide, narrow = (
-        draw_difference(compared, crossing=crossing, label=measure, unit=unit, width_px=width)
+        draw_difference(
+            compared,
+            crossings=crossings,
+            label=measure,
+            unit=unit,
+            width_px=width,
+            places=(names.index(first), names.index(second)),
+        )
         for width in (_WIDE_PX, _PHONE_PX)
     )
     page.figure(wide, caption=caption_of(compared, 0.95), narrow=narrow)
