@@ -18,7 +18,8 @@ MODULES = [m.name for m in pkgutil.walk_packages(longspan.__path__, "longspan.")
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_in_docstrings(name):
+def test_examples_in_docstrings(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # an example may write a file
     module = importlib.import_module(name)
     failures, _ = doctest.testmod(module, extraglobs={"ls": longspan}, optionflags=doctest.ELLIPSIS)
     assert failures == 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Generic, TypeVar, final
+from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 from longspan.errors import ConfigError, unknown_name
 from longspan.old_names import warn_renamed
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["PLUGIN_GROUP", "Entry", "Registry", "load_plugins", "plugin_names"]
 
@@ -171,7 +173,7 @@ _loaded: set[str] = set()
 
 def plugin_names() -> list[str]:
     """The installed plug-ins by the names of their entry points; imports none of them."""
-    return [point.name for point in metadata.entry_points(group=PLUGIN_GROUP)]
+    return [point.name for point in _entry_points()]
 
 
 def load_plugins() -> None:
@@ -186,8 +188,14 @@ def load_plugins() -> None:
         _import_plugins()
 
 
+def _entry_points() -> Iterable[EntryPoint]:
+    from importlib import metadata  # takes as long as the rest of `longspan --help`
+
+    return metadata.entry_points(group=PLUGIN_GROUP)
+
+
 def _import_plugins() -> None:
-    for point in metadata.entry_points(group=PLUGIN_GROUP):
+    for point in _entry_points():
         try:
             point.load()
         except Exception as error:

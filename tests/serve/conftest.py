@@ -1,5 +1,6 @@
 import io
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from longspan.columns import Text
 from longspan.portable import OnnxModel
 from longspan.portable.prediction import Prediction
 from longspan.portable.target_prediction import TargetPrediction
+from longspan.portable.trained_model import TrainedModel
 from longspan.serve.served_model import ServedModel
 
 
@@ -41,16 +43,25 @@ def echo():
     return _echo
 
 
-def _echo(gate=None):
-    def predict(values):
+@dataclass
+class Echo(TrainedModel):
+    gate: Any
+
+    what = "an echo"
+    target_columns = {"said": None}  # noqa: RUF012
+
+    @property
+    def input_columns(self):
+        return {"words": Text(vocab=("a",), max_length=5, min_steps=1).as_input()}
+
+    def predict(self, values):
         for value in values:
             if value == "slow":
-                gate.wait(5)
+                self.gate.wait(5)
             if value == "bad":
                 raise ValueError("secret contents")
         return [Prediction({"said": TargetPrediction(value)}) for value in values]
 
-    column = Text(vocab=("a",), max_length=5, min_steps=1).as_input()
-    return ServedModel(
-        "echo", SimpleNamespace(predict=predict, inputs={"words": column}, decoders=["said"], columns={})
-    )
+
+def _echo(gate=None):
+    return ServedModel("echo", Echo(gate))

@@ -4,18 +4,26 @@ import pytest
 from longspan.columns import Boxes, Features
 from longspan.errors import ConfigError
 from longspan.pipeline import Pipeline, Stage
+from longspan.portable import TrainedModel
 from longspan.serve.results import result_of
 from longspan.serve.served_model import Field, ServedModel
 from longspan.serve.server import split_name
 
 
-class Rows:
+class Rows(TrainedModel):
     """A model that reads rows of a table."""
 
-    def __init__(self):
+    what = "rows"
+    target_columns = {"wage": None}  # noqa: RUF012
+
+    def __init__(self, columns=None):
         features = Features(numbers=["age"], categories=["job"], dates=["since"], min_count=1)
         rows = [{"age": 20, "job": "baker", "since": "2020-01-01"}, {"age": 40, "job": "smith", "since": "2021-01-01"}]
-        self.inputs, self.decoders, self.columns = {"features": features.fit(rows)}, {"wage": None}, {}
+        self.columns = columns or {"features": features.fit(rows)}
+
+    @property
+    def input_columns(self):
+        return self.columns
 
     def predict(self, values):
         return values
@@ -45,10 +53,8 @@ def test_every_stage_of_a_pipeline_is_told():
 
 
 def test_inputs_that_cannot_be_sent_are_refused():
-    rows = Rows()
-    rows.inputs = {"where": Boxes(vocab=("a",))}
     with pytest.raises(ConfigError, match="kind boxes"):
-        ServedModel("boxes", rows)
+        ServedModel("boxes", Rows({"where": Boxes(vocab=("a",))}))
 
 
 @pytest.mark.parametrize(

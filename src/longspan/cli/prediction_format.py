@@ -11,35 +11,20 @@ from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
     from longspan.columns import Column
-    from longspan.heads import Head
-    from longspan.inference import Ensemble, Predictor
-    from longspan.pipeline import Pipeline
-    from longspan.portable import OnnxModel, Prediction
+    from longspan.portable import Prediction, TrainedModel
 
-    Model = Predictor | Ensemble | Pipeline | OnnxModel
-
-__all__ = ["answer_words", "batch_size_for", "leave_out_below", "located_answers"]
+__all__ = ["answer_words", "batch_size_for", "leave_out_below"]
 
 _SHOWN_FRACTION = 0.005  # smaller areas of a mask are not worth a word
 _BATCH, _DENSE_BATCH = 64, 8  # what is said of every pixel takes memory
 
 
-def located_answers(model: Model) -> dict[str, Column]:
-    """The targets whose predictions lie in the image, with their columns."""
-    from longspan.portable import OnnxModel
-
-    if isinstance(model, OnnxModel):
-        return model.located
-    columns = {name: head.column for name, head in _heads(model).items()}
-    return {name: column for name, column in columns.items() if column is not None and column.context_kind}
-
-
-def batch_size_for(model: Model) -> int:
+def batch_size_for(model: TrainedModel) -> int:
     """How many images the model looks at together."""
-    return _DENSE_BATCH if located_answers(model) else _BATCH
+    return _DENSE_BATCH if model.located else _BATCH
 
 
-def leave_out_below(model: Model, score: float) -> None:
+def leave_out_below(model: TrainedModel, score: float) -> None:
     """From now on the model predicts objects with at least this score, and no others.
 
     Raises:
@@ -47,15 +32,15 @@ def leave_out_below(model: Model, score: float) -> None:
     """
     if not 0 <= score <= 1:
         raise ConfigError(f"--score must be at least 0 and at most 1, got {score:g}.")
-    heads, changed = _heads(model), False
-    for name, head in heads.items():
-        if any(field.name == "answer_score" for field in fields(head)):  # type: ignore[arg-type]
-            heads[name] = replace(head, answer_score=score)  # type: ignore[type-var]
-            changed = True
-    if not changed:
-        targets = getattr(model, "decoders", heads)  # of an exported model, or of a network
-        said = f"this model predicts {', '.join(targets)}" if targets else "this model is a pipeline"
-        raise ConfigError(f"--score is for networks that find boxes or instances; {said}.")
+    model.check_abilities(score=True)
+    heads: Any = model.heads
+    scored = [name for name, head in heads.items() if "answer_score" in {field.name for field in fields(head)}]
+    if not scored:
+        raise ConfigError(
+            f"--score is for networks that find boxes or instances; this model predicts {', '.join(heads)}."
+        )
+    for name in scored:
+        heads[name] = replace(heads[name], answer_score=score)
 
 
 def answer_words(prediction: Prediction, *, probabilities: bool = False) -> str:
@@ -69,20 +54,6 @@ def answer_words(prediction: Prediction, *, probabilities: bool = False) -> str:
             sure = "  (" + ", ".join(f"{label} {p:.4f}" for label, p in predicted.probabilities.items()) + ")"
         parts.append(f"{target}={shown}{sure}")
     return "  ".join(parts)
-
-
-def _heads(model: Model) -> dict[str, Head]:
-    """The heads that predictions come from; a pipeline has none of its own."""
-    from longspan.portable import OnnxModel
-
-    if isinstance(model, OnnxModel):
-        return {}
-    from longspan.inference import Ensemble
-    from longspan.pipeline import Pipeline
-
-    if isinstance(model, Pipeline):
-        return {}
-    return model.members[0].heads if isinstance(model, Ensemble) else model.heads
 
 
 def _listed(value: Any) -> str:

@@ -26,7 +26,6 @@ __all__ = [
     "new_rows",
     "predicted_frame",
     "range_columns",
-    "reads_a_table",
     "with_chosen_features",
 ]
 
@@ -100,12 +99,6 @@ def _as_target(table: Table, name: str, typed: Sequence[str]) -> Table:
     if column.kind == "number" and cells.dtype.is_integer() and cells.n_unique() == 2 and not typed_kind:
         return table.with_column(name, Category())
     return table
-
-
-def reads_a_table(model: Any) -> bool:
-    """Whether all that a model reads are columns of a table."""
-    inputs: Mapping[str, Column] = getattr(model, "inputs", {})
-    return bool(inputs) and all(column.sources for column in inputs.values())
 
 
 def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None) -> Table:

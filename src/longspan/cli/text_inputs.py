@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longspan.columns import Column
     from longspan.data import Table
 
-__all__ = ["new_texts", "reads_texts", "suited_to_text", "text_column", "with_text"]
+__all__ = ["new_texts", "suited_to_text", "text_column", "with_text"]
 
 _PROSE_WORDS = 6
 """Mean number of words from which cells are texts and not labels or names."""
@@ -76,12 +76,6 @@ def suited_to_text(options: TrainOptions, targets: Mapping[str, Column]) -> Trai
     if pretrained:
         suited |= {"weights": "minilm", "lr": 5e-4, "freeze_epochs": 3}
     return replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
-
-
-def reads_texts(model: Any) -> bool:
-    """Whether a model reads one text."""
-    inputs: Mapping[str, Column] = getattr(model, "inputs", {})
-    return len(inputs) == 1 and all(column.kind == "text" for column in inputs.values())
 
 
 def new_texts(words: Sequence[str]) -> Iterator[list[str]]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 
+from longspan.columns import Column
 from longspan.data import Table
 from longspan.errors import ConfigError
-from longspan.inference.known_rows import ROW_PARTS, PartMetrics
 from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.new_inputs import encode_targets
 from longspan.inference.predictions import Predictions
 from longspan.inference.predictor import HasPredictor, Predictor, as_predictor
 from longspan.inference.scores import measure
+from longspan.portable.known_rows import ROW_PARTS, PartMetrics
+from longspan.portable.trained_model import Ability, TrainedModel
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
 
@@ -27,12 +29,15 @@ ENSEMBLE_FORMAT = {"format": "longspan ensemble", "format_version": 1}
 
 
 @final
-class Ensemble:
+class Ensemble(TrainedModel):
     """The mean of its members' predictions: of probabilities for classes, of values for quantities.
 
     Members may differ in network, size of image and normalisation; they predict the same targets with the same
     classes in the same order.
     """
+
+    what: ClassVar[str] = "an ensemble"
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"batch_size", "views", "score"})
 
     def __init__(self, members: Sequence[HasPredictor | Predictor]) -> None:
         """Combine trained learners or loaded models.
@@ -49,6 +54,8 @@ class Ensemble:
                     f"Predictions of {type(head).__name__} ({name!r}) have no mean: an ensemble takes classes, "
                     "quantities and masks."
                 )
+        self.inputs = self.members[0].inputs
+        self.heads = self.members[0].heads
         first = _targets(self.members[0])
         for number, member in enumerate(self.members[1:], start=2):
             if _targets(member) != first:
@@ -59,15 +66,20 @@ class Ensemble:
     def __repr__(self) -> str:
         return f"Ensemble({len(self.members)} x {self.members[0]!r})"
 
+    @property
+    def input_columns(self) -> dict[str, Column | None]:
+        """What it reads, by name."""
+        return dict(self.inputs)
+
     def predict(self, data: Any, *, views: int = 1, batch_size: int = 64) -> Any:
         """Predictions for one sample, several, or a table, in order; see `Predictor.predict`."""
-        return self._predictions(data, views, batch_size).decode(self.members[0].heads, data)
+        return self._predictions(data, views, batch_size).decode(self.heads, data)
 
     def evaluate(self, data: Table | str | Path, *, views: int = 1, batch_size: int = 64) -> dict[str, float]:
         """Metrics of the averaged predictions over rows that have the targets; see `Predictor.evaluate`."""
-        heads = self.members[0].heads
-        table = labelled_rows(data, self.members[0].inputs, heads)
-        samples = encode_targets(table, self.members[0].inputs, heads)
+        heads = self.heads
+        table = labelled_rows(data, self.inputs, heads)
+        samples = encode_targets(table, self.inputs, heads)
         rows = torch.arange(len(table))
         raw = self._predictions(table, views, batch_size).values
         predictions = {name: heads[name].reduce(values) for name, values in raw.items()}
@@ -115,8 +127,7 @@ class Ensemble:
         found = [
             member.raw_predictions(data, views=views, batch_size=batch_size, reduce=False) for member in self.members
         ]
-        heads = self.members[0].heads
-        means = {name: torch.stack([each.values[name] for each in found]).mean(dim=0) for name in heads}
+        means = {name: torch.stack([each.values[name] for each in found]).mean(dim=0) for name in self.heads}
         return Predictions(means, found[0].sources, found[0].transforms, reduced=False)
 
 

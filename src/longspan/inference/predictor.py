@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, ClassVar, Protocol, final
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from longspan.data.batches.order import check_batch_size
 from longspan.data.batches.row_hashes import hash_rows, hashes_from_json, known_rows
 from longspan.errors import ConfigError, ModelFileError, unknown_name
 from longspan.heads import Head, head_from_json
-from longspan.inference.known_rows import ROW_PARTS, PartMetrics, describe_known
 from longspan.inference.labelled_rows import labelled_rows
 from longspan.inference.model_file_validation import check_fitted, check_model_inputs, check_tensors_match
 from longspan.inference.network import Network, eval_view, place
@@ -34,7 +33,9 @@ from longspan.metrics.per_class import ClassMetrics
 from longspan.models import Backbone
 from longspan.models import from_json as backbone_from_json
 from longspan.models import to_json as backbone_to_json
+from longspan.portable.known_rows import ROW_PARTS, PartMetrics, describe_known
 from longspan.portable.new_values import with_inputs
+from longspan.portable.trained_model import Ability, TrainedModel
 from longspan.storage.files import write_tensors
 from longspan.version import __version__
 from longspan.vision import Augment
@@ -51,11 +52,16 @@ _OWN_KEYS = ("library_version", "model", "inputs", "heads", "augment", "precisio
 
 
 @final
-class Predictor:
+class Predictor(TrainedModel):
     """A network, what its inputs and targets mean, and where it comes from. `ls.load` gives one.
 
     Its network is in evaluation mode and nothing changes while it predicts, so several threads may use it at once.
     """
+
+    what: ClassVar[str] = "a single network"
+    abilities: ClassVar[frozenset[Ability]] = frozenset(
+        {"batch_size", "views", "tiles", "per_class", "open_vault", "score", "explain"}
+    )
 
     def __init__(
         self,
@@ -93,6 +99,16 @@ class Predictor:
         backbone = self.network.backbone
         model = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
         return f"Predictor({model}: {', '.join(self.inputs)} -> {', '.join(self.heads)})"
+
+    @property
+    def input_columns(self) -> dict[str, Column | None]:
+        """What it reads, by name."""
+        return dict(self.inputs)
+
+    def single_network(self, use: str) -> Predictor:
+        """The model itself."""
+        del use
+        return self
 
     def predict(self, data: Any, *, views: int = 1, tiles: bool = False, batch_size: int = 64) -> Any:
         """Predictions for one sample, several, or a table; in order.

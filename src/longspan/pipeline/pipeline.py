@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from longspan.pipeline.save import write_pipeline
 from longspan.pipeline.scoring import measure_errors
 from longspan.pipeline.stage import Stage
 from longspan.pipeline.stage_training import train_stage
+from longspan.portable import TrainedModel
 from longspan.train import Budget
 
 __all__ = ["Pipeline"]
@@ -33,7 +34,7 @@ _TOGETHER = 64  # rows whose values are in memory at a time while the pipeline p
 
 
 @final
-class Pipeline:
+class Pipeline(TrainedModel):
     """Stages in order, each of which adds columns to a sample. It predicts, measures and saves like a Learner.
 
     A pipeline is a strategy as well: `train` fits a fresh copy on the training rows of a task.
@@ -43,6 +44,8 @@ class Pipeline:
         >>> Pipeline([count, Stage("half", lambda n: n / 2, reads="letters", adds="half")]).predict("longspan")
         Prediction(half=4)
     """
+
+    what: ClassVar[str] = "a pipeline"
 
     @accepts_old_keywords(answers="outputs")
     def __init__(self, stages: Sequence[Stage], *, outputs: Sequence[str] | None = None) -> None:
@@ -64,6 +67,7 @@ class Pipeline:
                 raise unknown_name("added column", name, added)
         self.outputs = tuple(outputs or [name for name in added if name not in read])
         self.inputs = tuple(dict.fromkeys(n for stage in self.stages for n in stage.reads if n not in added))
+        self.heads = {}  # those of its stages are theirs
         self.notes: list[str] = []
         """What training left out and why."""
         self.fitted: dict[str, Component] = {}
@@ -91,6 +95,24 @@ class Pipeline:
             each = f", each {stage.each}" if stage.each else ""
             steps.append(f"{stage.name}: {', '.join(stage.reads)} -> {', '.join(stage.adds)}{each}")
         return f"Pipeline({'; '.join(steps)})"
+
+    @property
+    def input_columns(self) -> dict[str, Column | None]:
+        """What it reads, by name, with the columns that stages or their models declare."""
+        known: dict[str, Column] = {}
+        for stage in self.stages:
+            read = getattr(getattr(self._started_or_none(stage), "model", None), "inputs", {})
+            known |= {**stage.columns, **(read if isinstance(read, Mapping) else {})}
+        return {name: known.get(name) for name in self.inputs}
+
+    @property
+    def target_columns(self) -> dict[str, Column | None]:
+        """The outputs, with the columns that stages or their models declare; None for a list of values."""
+        known: dict[str, Column] = {}
+        for stage in self.stages:
+            if stage.each is None:
+                known |= {**added_columns(stage, self._component(stage)), **stage.columns}
+        return {name: known.get(name) for name in self.outputs}
 
     def to_json(self) -> dict[str, Any]:
         """Stages and recipes as JSON values, the same in every run, which differ where two pipelines do."""
@@ -262,7 +284,7 @@ class Pipeline:
             flow = Flow(self.stages, lambda stage: started[stage.name], part)
             for name in self.outputs:
                 outputs[name] += flow.predictions(name)
-        located = self._located()
+        located = self.located
         predictions = [
             Prediction({name: column[row] for name, column in outputs.items()}, _path_of(source), located)
             for row, source in enumerate(sources)
@@ -279,7 +301,7 @@ class Pipeline:
         """
         stages = self._needed()
         return Runner(
-            stages, lambda: [self._started(stage) for stage in stages], self.inputs, self.outputs, self._located()
+            stages, lambda: [self._started(stage) for stage in stages], self.inputs, self.outputs, self.located
         )  # fmt: skip
 
     def evaluate(self, table: Table) -> dict[str, float]:
@@ -324,18 +346,6 @@ class Pipeline:
     def _flow(self, table: Table) -> Flow:
         self.check(table)
         return Flow(self.stages, self._started, Rows.of_table(table))
-
-    def _located(self) -> dict[str, Column]:
-        """The outputs that lie in the image, with the columns that stages or their networks declare."""
-        found: dict[str, Column] = {}
-        for stage in self.stages:
-            if stage.each is None:
-                columns = {**added_columns(stage, self._component(stage)), **stage.columns}
-                for name in stage.adds:
-                    column = columns.get(name)
-                    if name in self.outputs and column is not None and column.context_kind:
-                        found[name] = column
-        return found
 
     def _needed(self) -> list[Stage]:
         """The stages that the outputs are computed from, in order."""

@@ -6,5 +6,14 @@ from longspan.portable.decoders import DECODERS, Decoder
 from longspan.portable.onnx_model import OnnxModel
 from longspan.portable.prediction import Prediction, predictions_to_frame
 from longspan.portable.target_prediction import TargetPrediction
+from longspan.portable.trained_model import TrainedModel
 
-__all__ = ["DECODERS", "Decoder", "OnnxModel", "Prediction", "TargetPrediction", "predictions_to_frame"]
+__all__ = [
+    "DECODERS",
+    "Decoder",
+    "OnnxModel",
+    "Prediction",
+    "TargetPrediction",
+    "TrainedModel",
+    "predictions_to_frame",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from longspan.portable.decoders import Decoder, decoder_from_json
 from longspan.portable.new_values import EncodedValues, encode_table, encode_values, image_in, path_of, with_inputs
 from longspan.portable.prediction import Prediction
 from longspan.portable.target_prediction import TargetPrediction
+from longspan.portable.trained_model import Ability, TrainedModel
 from longspan.storage.plain_json import parse_json
 from longspan.version import __version__
 from longspan.vision import ResizeTransform
@@ -41,7 +42,7 @@ def output_name(number: int) -> str:
 
 
 @final
-class OnnxModel:
+class OnnxModel(TrainedModel):
     """A model that `longspan export` wrote. It predicts as the `Predictor` does that it was made of.
 
     ONNX Runtime's sessions may be used from several threads at once, and nothing changes while it predicts.
@@ -50,6 +51,9 @@ class OnnxModel:
         model = OnnxModel.load("pets.onnx")
         model.predict("cat.jpg").value
     """
+
+    what: ClassVar[str] = "an exported model"
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"batch_size"})
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class OnnxModel:
         self.session = session
         self.inputs = dict(inputs)
         self.decoders = dict(decoders)
+        self.heads = {}  # decoders do their work
         self.columns = dict(columns)
         self.info = dict(info)
 
@@ -137,9 +142,14 @@ class OnnxModel:
         )
 
     @property
-    def located(self) -> dict[str, Column]:
-        """The columns of the targets that lie in an image."""
-        return {name: column for name, column in self.columns.items() if column.context_kind}
+    def input_columns(self) -> dict[str, Column | None]:
+        """What it reads, in the graph's order."""
+        return dict(self.inputs)
+
+    @property
+    def target_columns(self) -> dict[str, Column | None]:
+        """What it predicts, in the graph's order."""
+        return dict(self.columns)
 
     def predict(self, data: Any, *, batch_size: int = 64) -> Any:
         """Predictions for one sample, several, or a table; in order. As `Predictor.predict`.

@@ -25,7 +25,7 @@ def result_of(model: ServedModel, prediction: Any) -> dict[str, Any]:
     stages = getattr(model.model, "stages", ())
     if not stages:
         return {"model": model.name, "prediction": _plain(prediction.to_json())}
-    shown = {name: answer for name, answer in prediction.by_target.items() if name in model.model.outputs}
+    shown = {name: answer for name, answer in prediction.by_target.items() if name in model.model.target_columns}
     return {
         "model": model.name,
         "prediction": {name: _plain(answer.value) for name, answer in shown.items()},

@@ -10,6 +10,7 @@ from typing import Any, Literal, final
 
 from longspan.columns import Column
 from longspan.errors import ConfigError
+from longspan.portable.trained_model import TrainedModel
 
 __all__ = ["Field", "ServedModel", "load_served"]
 
@@ -51,7 +52,7 @@ class Field:
 class ServedModel:
     """A loaded model with a name. Its predictions come from one thread at a time."""
 
-    def __init__(self, name: str, model: Any, *, file_mb: float = 0.0) -> None:
+    def __init__(self, name: str, model: TrainedModel, *, file_mb: float = 0.0) -> None:
         """Find out what the model reads.
 
         Raises:
@@ -60,7 +61,7 @@ class ServedModel:
         self.name = name
         self.model = model
         self.file_mb = file_mb
-        self.inputs = _inputs(model)
+        self.inputs = model.input_columns
         self.fields = tuple(field for each, column in self.inputs.items() for field in _fields(each, column))
         self._lock = threading.Lock()
         self._predict = _with_all_stages(model).predict
@@ -85,22 +86,15 @@ class ServedModel:
         with self._lock:
             return self._predict(values)
 
-    def _is_drawn(self) -> bool:
-        """Whether something that is predicted lies in the image of a request."""
-        heads = getattr(getattr(self.model, "members", [self.model])[0], "heads", {})
-        columns = getattr(self.model, "columns", {name: head.column for name, head in heads.items()})
-        return any(column is not None and column.context_kind for column in columns.values())
-
     def describe(self) -> dict[str, Any]:
         """For `/models` and the page."""
-        targets = [*getattr(self.model, "heads", getattr(self.model, "decoders", getattr(self.model, "outputs", ())))]
         return {
             "name": self.name,
-            "predicts": targets,
+            "predicts": [*self.model.target_columns],
             "fields": [field.to_json() for field in self.fields],
             "megabytes": round(self.file_mb, 2),
             "stages": [stage.name for stage in getattr(self.model, "stages", ())],
-            "drawn": self._is_drawn(),
+            "drawn": bool(self.model.located),
         }
 
 
@@ -116,21 +110,6 @@ def _with_all_stages(model: Any) -> Any:
 
 def _sources(column: Column | None) -> tuple[str, ...]:
     return () if column is None else column.sources
-
-
-def _inputs(model: Any) -> dict[str, Column | None]:
-    """The columns that a model reads; of a pipeline as far as its stages know them."""
-    members = getattr(model, "members", None)
-    inputs = getattr(members[0] if members else model, "inputs", ())
-    if isinstance(inputs, Mapping):
-        return dict(inputs)
-    known: dict[str, Column] = {}
-    for stage in model.stages:
-        known |= {name: column for name, column in stage.columns.items() if name in inputs}
-        read = getattr(model.model(stage.name), "inputs", {})
-        if isinstance(read, Mapping):
-            known |= {name: column for name, column in read.items() if name in inputs}
-    return {name: known.get(name) for name in inputs}
 
 
 def _fields(name: str, column: Column | None) -> list[Field]:
@@ -180,7 +159,7 @@ def load_served(path: str | Path, name: str | None = None, *, device: str = "aut
     if path.suffix.lower() == ".onnx":
         from longspan.portable import OnnxModel
 
-        model: Any = OnnxModel.load(path)
+        model: TrainedModel = OnnxModel.load(path)
     else:
         from longspan.systems.function_registry import load_with_functions
 

@@ -18,11 +18,10 @@ from longspan.cli.sources import check_source
 from longspan.errors import ConfigError, DataError, VaultError
 
 if TYPE_CHECKING:
-    from longspan.columns import Column
-    from longspan.inference import BoostedTrees, Ensemble, LinearText, PhraseTranslator, Predictor
-    from longspan.inference.known_rows import PartMetrics
+    from longspan.inference import Predictor
     from longspan.metrics.per_class import ClassMetrics
-    from longspan.pipeline import Pipeline
+    from longspan.portable import TrainedModel
+    from longspan.portable.known_rows import PartMetrics
 
 __all__ = ["evaluate"]
 
@@ -78,51 +77,36 @@ def evaluate(
     import numpy as np
 
     from longspan.cli.sources import image_column, read_source
-    from longspan.inference import BoostedTrees, LinearText, PhraseTranslator, Predictor
-    from longspan.inference.known_rows import PartMetrics
-    from longspan.pipeline import Pipeline
     from longspan.portable.unfamiliar_rows import warn_of_unfamiliar
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):
-        predictor = load_with_functions(model, device=device)
-        if isinstance(predictor, BoostedTrees | LinearText | PhraseTranslator):
-            _evaluate_rows(predictor, model, source, where, as_json=as_json)
-            return
-        if isinstance(predictor, Pipeline) and views > 1:
-            raise ConfigError("--views is for single networks; this model is a pipeline.")
-        wanted = _image_input(predictor, source)
-        images = image or (wanted if Path(source).is_dir() or (pattern is not None) else _if_there(wanted, source))
+        trained: Any = load_with_functions(model, device=device)  # the abilities are checked before they are used
+        trained.check_abilities(views=views > 1, per_class=per_class, open_vault=open_vault is not None)
+        wanted = _image_input(trained)
+        kinds = {name: each for name, each in (trained.input_columns | trained.target_columns).items() if each}
         table = read_source(
-            source, pattern=pattern, image=images, columns=(), kinds=_kinds(predictor), root=root, suffix=suffix,
-            corners=corners, annotated=annotated,
-            targets=predictor.outputs if isinstance(predictor, Pipeline) else tuple(_member(predictor).heads),
+            source, pattern=pattern, image=image or _image_in(source, wanted, by_pattern=pattern is not None),
+            columns=(), kinds=kinds, root=root, suffix=suffix, corners=corners, annotated=annotated,
+            targets=tuple(trained.target_columns),
         )  # fmt: skip
         if where is not None:
             table = _only(table, where)
-        wanted = _image_input(predictor, "")
         if wanted is not None and wanted not in table.columns:
             given = image_column(table)
             table = table.with_column(wanted, table.columns[given], table.column_values(given))
-        if not isinstance(predictor, Pipeline):
-            warn_of_unfamiliar(table, _member(predictor).inputs)
-        if isinstance(predictor, Pipeline):
-            if per_class:
-                raise ConfigError("--per-class is for single networks; this model is a pipeline.")
-            if open_vault is not None:
-                raise ConfigError("--open-vault is for single networks; this model is a pipeline.")
-            measured = {"new": PartMetrics(np.arange(len(table)), predictor.evaluate(table))}
-        else:
-            parts = ("test",) if open_vault is not None else ("train", "valid", "new")
-            measured = predictor.evaluate_parts(table, parts=parts, views=views, batch_size=batch_size_for(predictor))
-            if open_vault is not None:
-                _open_vault(predictor, Path(model), measured, open_vault)
+        warn_of_unfamiliar(table, {name: each for name, each in trained.input_columns.items() if each})
+        parts = ("test",) if open_vault is not None else ("train", "valid", "new")
+        options = {"views": views, "batch_size": batch_size_for(trained)} if "views" in trained.abilities else {}
+        measured = trained.evaluate_parts(table, parts=parts, **options)
+        if open_vault is not None:
+            _open_vault(trained, Path(model), measured, open_vault)
         by_class: dict[str, list[ClassMetrics]] = {}
-        if per_class and isinstance(predictor, Predictor):
+        if per_class:
             used = np.concatenate([each.rows for each in measured.values() if each.metrics])
-            by_class = predictor.per_class(table.take(np.sort(used)), batch_size=batch_size_for(predictor))
-        if per_class and not by_class:
-            raise ConfigError("--per-class needs a single network that predicts classes of whole images.")
+            by_class = trained.per_class(table.take(np.sort(used)), batch_size=batch_size_for(trained))
+            if not by_class:
+                raise ConfigError("--per-class needs a model that predicts classes of whole images.")
     if as_json:
         values = {"model": model, "source": source, "rows": len(table), **_as_json(measured)}
         if by_class:
@@ -134,23 +118,6 @@ def evaluate(
         for name, found in by_class.items():
             print(f"\nclasses of {name}")
             _print_classes(found)
-
-
-def _evaluate_rows(
-    trained: BoostedTrees | LinearText | PhraseTranslator, model: str, source: str, where: str | None, *, as_json: bool
-) -> None:
-    """The metrics of a model that does not know which rows it was trained on: trees, counted words, phrases."""
-    from longspan.cli.sources import read_source
-
-    table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(trained.heads))
-    table = table if where is None else _only(table, where)
-    metrics = trained.evaluate(table)
-    if as_json:
-        print(json.dumps({"model": model, "source": source, "rows": len(table), **metrics}, indent=2))
-        return
-    print(f"{len(table):,} rows of {source}")
-    for name, value in metrics.items():
-        print(f"{name:<20}{value:.4f}")
 
 
 def _as_json(measured: Mapping[str, PartMetrics]) -> dict[str, Any]:
@@ -170,7 +137,7 @@ def _print(measured: Mapping[str, PartMetrics]) -> None:
         for name, value in metrics.items():
             print(f"{name:<{width}}  {value:.4f}")
         return
-    from longspan.inference.known_rows import worth_of_part
+    from longspan.portable.known_rows import worth_of_part
 
     names = list(dict.fromkeys(name for each in measured.values() for name in each.metrics))
     rows = [
@@ -194,18 +161,14 @@ def _print_classes(classes: Sequence[ClassMetrics]) -> None:
     print_table(["class", *names], rows, right=range(1, len(names) + 1))
 
 
-def _open_vault(predictor: Predictor | Ensemble, path: Path, measured: Mapping[str, PartMetrics], reason: str) -> None:
+def _open_vault(predictor: Predictor, path: Path, measured: Mapping[str, PartMetrics], reason: str) -> None:
     """Keep in the model file that its test rows were looked at, when and why.
 
     Raises:
         VaultError: no reason, or none of the rows is a sealed test row of this model.
-        ConfigError: an ensemble, whose members may have vaults of their own.
     """
     from longspan.data.splits.vault import Vault
-    from longspan.inference import Predictor
 
-    if not isinstance(predictor, Predictor):
-        raise ConfigError("--open-vault is for single networks: the members of an ensemble have vaults of their own.")
     if "test" not in measured:
         raise VaultError(
             "None of these rows is a sealed test row of this model: it was trained without --test, or on other rows. "
@@ -219,45 +182,26 @@ def _open_vault(predictor: Predictor | Ensemble, path: Path, measured: Mapping[s
         predictor.save(path)
 
 
-def _member(model: Predictor | Ensemble) -> Predictor:
-    """The network, or one of several with the same inputs and targets."""
-    from longspan.inference import Ensemble
+def _image_input(model: TrainedModel) -> str | None:
+    """The model's only input of images or recordings; None where it has several, or none."""
+    found = [
+        name
+        for name, column in model.input_columns.items()
+        if column is None or column.encodes_pixels or column.has_fingerprints
+    ]
+    return found[0] if len(found) == 1 else None
 
-    return model.members[0] if isinstance(model, Ensemble) else model
 
-
-def _image_input(model: Predictor | Ensemble | Pipeline, source: str) -> str | None:
-    """The model's only image input; None for a source that brings its own column of images, or several inputs."""
+def _image_in(source: str, name: str | None, *, by_pattern: bool) -> str | None:
+    """What to call the images: as the model does; of a table with another column of images, that one is sought."""
     from longspan import datasets
-    from longspan.pipeline import Pipeline
 
-    if isinstance(model, Pipeline):
-        images = list(model.inputs)
-    else:
-        images = [
-            name for name, column in _member(model).inputs.items() if column.encodes_pixels or column.has_fingerprints
-        ]
-    if len(images) != 1 or (source in datasets.names() and not Path(source).exists()):
-        return None
-    return images[0]
-
-
-def _kinds(model: Predictor | Ensemble | Pipeline) -> dict[str, Column]:
-    """The columns as the model knows them: what a table's cells mean is not guessed a second time."""
-    from longspan.pipeline import Pipeline
-
-    if isinstance(model, Pipeline):
-        columns = {name: column for stage in model.stages for name, column in stage.columns.items()}
-        return {name: columns[name] for name in model.outputs if name in columns}
-    member = _member(model)
-    heads = {name: head.column for name, head in member.heads.items() if head.column is not None}
-    return {**member.inputs, **heads}
-
-
-def _if_there(name: str | None, source: str) -> str | None:
-    """The name, if the file has a column of that name; else its column of images is sought."""
     path = Path(source).expanduser()
-    if name is None or not path.is_file():
+    if name is None or (source in datasets.names() and not path.exists()):
+        return None
+    if path.is_dir() or by_pattern:
+        return name
+    if not path.is_file():
         return None
     from longspan.data.readers.readers import head_of_table
 

@@ -19,7 +19,7 @@ from longspan.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from longspan.data import Table
     from longspan.explain.explain_page import Explanation
-    from longspan.inference import Predictor
+    from longspan.portable import TrainedModel
 
 __all__ = ["explain"]
 
@@ -48,18 +48,15 @@ def explain(
 
     from longspan.cli.sources import read_source
     from longspan.explain.explain_page import explain_target, write_explanation
-    from longspan.inference import BoostedTrees, Predictor
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):
         predictor = load_with_functions(model)
-        if not isinstance(predictor, BoostedTrees | Predictor):
-            raise ConfigError(f"{model}: only networks and boosted trees are explained so far.")
-        kinds = {name: head.column for name, head in predictor.heads.items() if head.column is not None}
+        if "explain" not in predictor.abilities:
+            raise ConfigError(f"{model} holds {predictor.what}; only networks and boosted trees can be explained.")
+        kinds = {name: column for name, column in predictor.target_columns.items() if column is not None}
         table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(predictor.heads), kinds=kinds)
-        left_out = 0
-        if isinstance(predictor, Predictor):  # trees do not know their rows
-            table, left_out = _unseen(predictor, table, source)
+        table, left_out = _unseen(predictor, table, source)
         if as_json:
             found = explain_target(predictor, table, target, rows=rows, seed=seed)
             print(json.dumps(_as_json(model, source, found), indent=2, ensure_ascii=False))
@@ -71,7 +68,7 @@ def explain(
     _tell(found, out)
 
 
-def _unseen(predictor: Predictor, table: Table, source: str) -> tuple[Table, int]:
+def _unseen(predictor: TrainedModel, table: Table, source: str) -> tuple[Table, int]:
     """The rows that neither trained the model nor lie in its vault, and how many others there are.
 
     Raises:

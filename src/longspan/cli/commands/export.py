@@ -51,15 +51,10 @@ def export(
     path = new_file(out or str(Path(model).with_suffix(".onnx")), "--out", force=force)
 
     from longspan.deploy import export as write_exported
-    from longspan.inference import Predictor
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):
-        predictor = load_with_functions(model, device="cpu")
-        if not isinstance(predictor, Predictor):
-            raise ConfigError(
-                f"{model} holds {type(predictor).__name__}, which cannot be exported: only single networks can."
-            )
+        predictor = load_with_functions(model, device="cpu").single_network("be exported")
         data = None if not rows else _rows(predictor, rows, most)
         with writing(path, "--out"):
             found = write_exported(predictor, path, data, dynamic_size=not fixed_size)
@@ -79,13 +74,13 @@ def export(
 def _rows(predictor: Any, given: Sequence[str], most: int) -> Any:
     """What the models are compared on: the first rows of a table, texts, or files."""
     from longspan.cli.commands.predict import files_of
-    from longspan.cli.table_inputs import new_rows, reads_a_table
-    from longspan.cli.text_inputs import new_texts, reads_texts
+    from longspan.cli.table_inputs import new_rows
+    from longspan.cli.text_inputs import new_texts
 
-    if reads_a_table(predictor):
+    if predictor.reads == "rows":
         table = new_rows(given)
         return table.take(range(min(most, len(table))))
-    if reads_texts(predictor):
+    if predictor.reads == "texts":
         name = next(iter(predictor.inputs))
         texts = [
             text

@@ -40,13 +40,10 @@ def listen(
         raise ConfigError("Name a recording, or --microphone, not both.")
     from longspan.inference import load
     from longspan.inference.listening import Listener
-    from longspan.inference.predictor import Predictor
 
     if file is None:
         _sound_device()  # before seconds of loading
-    predictor = load(model, device=device)
-    if not isinstance(predictor, Predictor):
-        raise ConfigError(f"{model} is not a single network; only one can listen.")
+    predictor = load(model, device=device).single_network("listen")
     names = None if words is None else [each.strip() for each in words.split(",")]
     listener = Listener(predictor, names, threshold=threshold, step_s=step)
     with interruptible(lambda: "Stopped listening."):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,18 +13,17 @@ import typer
 from longspan.cli import options as flags
 from longspan.cli.first_checks import check_model
 from longspan.cli.options import Opt
-from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below, located_answers
+from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below
 from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_json
 from longspan.cli.shell import interruptible, print_table
 from longspan.cli.sources import check_source
-from longspan.cli.table_inputs import calibrated_on, new_rows, predicted_frame, range_columns, reads_a_table
-from longspan.cli.text_inputs import new_texts, reads_texts
+from longspan.cli.table_inputs import calibrated_on, new_rows, predicted_frame, range_columns
+from longspan.cli.text_inputs import new_texts
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
-    from longspan.inference import Conformal, Ensemble, Predictor
-    from longspan.pipeline import Pipeline
-    from longspan.portable import OnnxModel, Prediction
+    from longspan.inference import Conformal
+    from longspan.portable import Prediction, TrainedModel
 
 __all__ = ["files_of", "predict"]
 
@@ -116,21 +115,24 @@ def predict(
     )  # fmt: skip
 
     with interruptible(lambda: "No half-written file is left behind."):
-        network, kind = _load_exported(model) if exported else _load(model, device)
-        if kind == "table":
-            calibrated = [] if calibrate is None else calibrated_on(network, calibrate, coverage)
-            _predict_table(network, files, places, calibrated, as_json=as_json)
-            return
-        if calibrate is not None:
-            raise ConfigError("--calibrate is for models that read tables.")
-        if kind == "texts":
-            _predict_texts(network, given, places, as_json=as_json)
-            return
-        located = located_answers(network)
-        places.check(located)
+        trained = _load(model, device)
+        trained.check_abilities(views=views > 1, tiles=tiles)
         if score is not None:
-            leave_out_below(network, score)
-        predictions = _predict_all(network, files, views, tiles)
+            leave_out_below(trained, score)
+        if calibrate is not None and trained.reads != "rows":
+            raise ConfigError("--calibrate is for models that read tables.")
+        if trained.reads == "rows":
+            calibrated = [] if calibrate is None else calibrated_on(trained, calibrate, coverage)
+            _predict_table(trained, files, places, calibrated, as_json=as_json)
+            return
+        if trained.reads == "texts":
+            _predict_texts(trained, given, places, as_json=as_json)
+            return
+        located = trained.located
+        places.check(located)
+        wanted = {"batch_size": batch_size_for(trained), "views": views, "tiles": tiles}
+        options = {name: value for name, value in wanted.items() if name in trained.abilities}
+        predictions = _predict_all(trained, files, options)
         sentences = places.write(predictions, located)
     if as_json:
         found = [prediction.to_json() for prediction in predictions]
@@ -144,23 +146,15 @@ def predict(
         print(sentence)
 
 
-def _load(path: str, device: str) -> tuple[Any, str]:
-    """A saved model, and what it reads: "table", "texts" or "files"."""
-    from longspan.inference import BoostedTrees, LinearText, PhraseTranslator
+def _load(path: str, device: str) -> TrainedModel:
+    """A saved or an exported model; nothing of the second imports PyTorch."""
+    if path.lower().endswith(".onnx"):
+        from longspan.portable import OnnxModel
+
+        return OnnxModel.load(path)
     from longspan.systems.function_registry import load_with_functions
 
-    model = load_with_functions(path, device=device)
-    if isinstance(model, BoostedTrees) or reads_a_table(model):
-        return model, "table"
-    return model, "texts" if isinstance(model, LinearText | PhraseTranslator) or reads_texts(model) else "files"
-
-
-def _load_exported(path: str) -> tuple[OnnxModel, str]:
-    """An exported model, and what it reads. Nothing here imports PyTorch."""
-    from longspan.portable import OnnxModel
-
-    model = OnnxModel.load(path)
-    return model, "table" if reads_a_table(model) else "texts" if reads_texts(model) else "files"
+    return load_with_functions(path, device=device)
 
 
 def _check_exported(*, views: int, tiles: bool, calibrate: str | None, device: str) -> None:
@@ -203,8 +197,8 @@ def _predict_table(
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of a table are csv or json.")
     table = new_rows(files)
-    warn_of_unfamiliar(table, model.inputs)
-    predictions = model.predict(table, batch_size=1024)
+    warn_of_unfamiliar(table, {name: column for name, column in model.input_columns.items() if column is not None})
+    predictions = model.predict(table, **({"batch_size": 1024} if "batch_size" in model.abilities else {}))
     ranges = range_columns(calibrated, predictions)
     if as_json:
         found = [
@@ -237,7 +231,7 @@ def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_
 
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of texts are csv or json.")
-    name, column = next(iter(model.inputs.items()))
+    name, column = next(iter(model.input_columns.items()))
     if len(words) == 1 and words[0].lower().endswith((".csv", ".tsv", ".jsonl", ".parquet", ".pq")):
         table = new_rows(words, {name: column})
         batches = iter([table])
@@ -271,32 +265,14 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _predict_all(
-    model: Predictor | Ensemble | Pipeline | OnnxModel, files: Sequence[str], views: int, tiles: bool
-) -> list[Prediction]:
+def _predict_all(model: Any, files: Sequence[str], options: Mapping[str, Any]) -> list[Prediction]:
     """Predictions in order, some files at a time; DataError with every file that cannot be read."""
-    from longspan.portable import OnnxModel
-
-    batch_size = batch_size_for(model)
-    if isinstance(model, OnnxModel):
-        options: dict[str, Any] = {}
-    else:
-        from longspan.inference import Predictor
-        from longspan.pipeline import Pipeline
-
-        if tiles and not isinstance(model, Predictor):
-            raise ConfigError("--tiles is for single networks; this model is an ensemble or a pipeline.")
-        if isinstance(model, Pipeline):
-            if views > 1:
-                raise ConfigError("--views is for single networks; this model is a pipeline.")
-            return model.predict(list(files))
-        options = {"views": views, "tiles": tiles} if isinstance(model, Predictor) else {"views": views}
     predictions: list[Prediction] = []
     faults: list[Fault] = []
     for first in range(0, len(files), _AT_A_TIME):
         try:
             some = list(files[first : first + _AT_A_TIME])
-            predictions += model.predict(some, batch_size=batch_size, **options)
+            predictions += model.predict(some, **options)
         except DataError as error:
             faults += error.faults
             if not error.faults:

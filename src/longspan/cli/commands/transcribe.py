@@ -63,12 +63,9 @@ def transcribe(
 
     from longspan.inference import load
     from longspan.inference import transcribe as transcribe_file
-    from longspan.inference.predictor import Predictor
 
     with interruptible(lambda: "What is complete has been written."):
-        predictor = load(model, device=device)
-        if not isinstance(predictor, Predictor):
-            raise ConfigError(f"{model} is not a single network; only one can transcribe.")
+        predictor = load(model, device=device).single_network("transcribe")
         search = _search(language_model, lexicon, weight)
         found = {}
         for file, path in zip(files, written, strict=True):

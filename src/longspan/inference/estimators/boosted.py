@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from longspan.inference.estimators.estimator_files import (
 )
 from longspan.inference.estimators.trees import Trees
 from longspan.inference.labelled_rows import labelled_rows
+from longspan.portable.trained_model import Ability, TrainedModel
 from longspan.storage.files import tensors_below
 
 __all__ = ["TREES_FORMAT", "BoostedTrees", "TreeRows", "rows_of"]
@@ -65,8 +66,11 @@ def rows_of(read: TreeRows, encoded: np.ndarray) -> np.ndarray:
 
 
 @final
-class BoostedTrees:
+class BoostedTrees(TrainedModel):
     """Trained trees for one or several targets; `Boosting` makes them."""
+
+    what: ClassVar[str] = "boosted trees"
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"batch_size", "explain"})
 
     def __init__(
         self,
@@ -99,6 +103,11 @@ class BoostedTrees:
 
     def __repr__(self) -> str:
         return f"BoostedTrees({sum(len(each.roots) for each in self.trees.values())} trees -> {', '.join(self.heads)})"
+
+    @property
+    def input_columns(self) -> dict[str, Column | None]:
+        """What it reads, by name."""
+        return dict(self.inputs)
 
     def predict(self, data: Any, *, batch_size: int = 64) -> Any:
         """Predictions for a Table, a row as a dict of its columns, or a list of rows; in order.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from longspan.inference.estimators.estimator_files import (
     write_estimator,
 )
 from longspan.inference.labelled_rows import labelled_rows
+from longspan.portable.trained_model import Ability, TrainedModel
 from longspan.text.word_ngrams import word_ngrams
 
 __all__ = ["LINEAR_TEXT_FORMAT", "LinearText", "WordWeights"]
@@ -70,8 +71,11 @@ class WordWeights:
 
 
 @final
-class LinearText:
+class LinearText(TrainedModel):
     """Weights of words for one or several targets that are classes; `WordCounts` trains them."""
+
+    what: ClassVar[str] = "a linear model of word counts"
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"batch_size"})
 
     steps_done = 0
     """A solver counts no steps."""
@@ -97,6 +101,11 @@ class LinearText:
         return (
             f"LinearText({sum(len(each.vocab) for each in self.parts.values()):,} N-grams -> {', '.join(self.heads)})"
         )
+
+    @property
+    def input_columns(self) -> dict[str, Column | None]:
+        """What it reads, by name."""
+        return dict(self.inputs)
 
     def predict(self, data: Any, *, batch_size: int = 64) -> Any:
         """Predictions for a Table, a text, or a list of texts; in order.

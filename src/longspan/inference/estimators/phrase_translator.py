@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from longspan.inference.estimators.estimator_files import new_texts, read_column
 from longspan.inference.labelled_rows import labelled_rows
 from longspan.metrics.translation import bleu, chrf
 from longspan.portable.prediction import Prediction
+from longspan.portable.trained_model import Ability, TrainedModel
 from longspan.text.ngrams import NGramModel
 from longspan.text.translation import (
     DecoderWeights,
@@ -32,8 +33,11 @@ PHRASES_FORMAT = {"format": "longspan phrase translator", "format_version": 1}
 
 
 @final
-class PhraseTranslator:
+class PhraseTranslator(TrainedModel):
     """Phrases and a language model of the target language; `PhraseTranslation` trains them."""
+
+    what: ClassVar[str] = "a phrase translator"
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"batch_size"})
 
     steps_done = 0
     """Counting has no steps."""
@@ -55,6 +59,11 @@ class PhraseTranslator:
 
     def __repr__(self) -> str:
         return f"PhraseTranslator({len(self.decoder.table.pairs):,} phrases: {self._name} -> {self._target})"
+
+    @property
+    def input_columns(self) -> dict[str, Column | None]:
+        """What it reads, by name."""
+        return dict(self.inputs)
 
     def predict(self, data: Any, *, batch_size: int = 64) -> Any:
         """Translations of a Table, a text, or a list of texts; in order. They have no probability.
