@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from longspan.cli.formats import AnnotationFormat
     from longspan.columns import Column
     from longspan.data import Table
+    from longspan.portable import TrainedModel
 
-__all__ = ["check_source", "image_column", "read_source", "typed_column", "typed_targets"]
+__all__ = ["check_source", "image_column", "read_source", "rows_for", "typed_column", "typed_targets"]
 
 
 def read_source(
@@ -115,6 +116,30 @@ def read_source(
     return table
 
 
+def rows_for(
+    model: TrainedModel, source: str, *, pattern: str | None = None, image: str | None = None, **options: Any
+) -> Table:
+    """The rows of a source as a trained model knows their columns; its only input of files has the model's name.
+
+    Args:
+        model: Whose inputs and targets are read.
+        source: See `read_source`.
+        pattern: See `read_source`.
+        image: The column of files; None: as in training, or the only one that there is.
+        options: Others of `read_source`.
+    """
+    wanted = _file_input_of(model)
+    kinds = {name: each for name, each in (model.input_columns | model.target_columns).items() if each}
+    table = read_source(
+        source, pattern=pattern, image=image or _named_in(source, wanted, by_pattern=pattern is not None), columns=(),
+        kinds=kinds, targets=tuple(model.target_columns), **options,
+    )  # fmt: skip
+    if wanted is not None and wanted not in table.columns:
+        given = image_column(table)
+        table = table.with_column(wanted, table.columns[given], table.column_values(given))
+    return table
+
+
 def image_column(table: Table) -> str:
     """The column that the network reads: the table's only column of images or of sound."""
     images = [name for name, column in table.columns.items() if _is_file_input(column)]
@@ -130,6 +155,32 @@ def image_column(table: Table) -> str:
         "what to add to each name with --suffix, such as .png; for sound with --column NAME=audio. For other "
         "inputs: longspan.Learner."
     )
+
+
+def _file_input_of(model: TrainedModel) -> str | None:
+    """The model's only input of images or recordings; None where it has several, or none."""
+    found = [
+        name
+        for name, column in model.input_columns.items()
+        if column is None or column.encodes_pixels or column.has_fingerprints
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _named_in(source: str, name: str | None, *, by_pattern: bool) -> str | None:
+    """What to call the files: as the model does; of a table with another column of files, that one is sought."""
+    from longspan import datasets
+
+    path = Path(source).expanduser()
+    if name is None or (source in datasets.names() and not path.exists()):
+        return None
+    if path.is_dir() or by_pattern:
+        return name
+    if not path.is_file():
+        return None
+    from longspan.data.readers.readers import head_of_table
+
+    return name if name in head_of_table(path).columns else None
 
 
 def _is_file_input(column: Column) -> bool:

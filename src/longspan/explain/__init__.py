@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from longspan.data.scorecard import Scorecard, scorecard
+from longspan.explain.attribution import Attribution, attribute
+from longspan.explain.attribution_checks import RegionScore, SanityCheck, region_scores, sanity_check
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import Dependence, dependence
 from longspan.explain.explain_page import write_explanation
@@ -13,18 +15,24 @@ from longspan.explain.slices import Slice, slices
 from longspan.explain.threshold import Threshold, threshold
 
 __all__ = [
+    "Attribution",
     "Calibration",
     "Dependence",
     "FeedbackAudit",
     "FeedbackOutcome",
     "Importance",
+    "RegionScore",
+    "SanityCheck",
     "Scorecard",
     "Slice",
     "Threshold",
+    "attribute",
     "calibration",
     "dependence",
     "feedback_audit",
     "importance",
+    "region_scores",
+    "sanity_check",
     "scorecard",
     "slices",
     "threshold",

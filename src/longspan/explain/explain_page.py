@@ -8,6 +8,7 @@ from typing import Any, final
 
 from longspan.data import Table
 from longspan.errors import ConfigError
+from longspan.explain.attribution_page import add_attributions, shows_where_it_looked
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import dependence
 from longspan.explain.importance import Importance, importance
@@ -55,7 +56,7 @@ def explain_target(
 def write_explanation(
     path: str | Path, model: Any, table: Table, target: str | None = None, *, rows: int = 2000, seed: int = 0
 ) -> Explanation:
-    """Write importance, dependence on the most important columns, slices and calibration as one HTML file.
+    """Write one HTML file: importance and dependence, or of images where a network looked; slices and calibration.
 
     Args:
         path: Of the page.
@@ -66,15 +67,29 @@ def write_explanation(
         seed: Random seed of the draw.
     """
     found = explain_target(model, table, target, rows=rows, seed=seed)
-    error = measured_rows(model, table, found.target, rows=1).error
+    measured = measured_rows(model, table, found.target, rows=1)
+    error = measured.error
     page = Document(f"What predicts {found.target}", subtitle=f"{found.rows:,} held-out rows of {table.source}")
     mean = found.importances[0].error if found.importances else 0.0
     page.headline(error.mean_name, mean)
     if found.calibration is not None:
         low, high = found.calibration.interval
         page.headline("expected calibration error", found.calibration.error, f"95 %: {low:.3f} to {high:.3f}")
+    if shows_where_it_looked(measured.model, found.target):
+        add_attributions(page, measured.model, table, found.target, seed=seed)
+    else:
+        _add_importance(page, found, error.mean_name)
+        _add_dependence(page, model, table, found, seed)
+    if found.calibration is not None:
+        _add_calibration(page, found.calibration)
+    _add_slices(page, found.slices, error.mean_name)
+    page.save(path)
+    return found
+
+
+def _add_importance(page: Document, found: Explanation, error_name: str) -> None:
     page.section("Importance").text(
-        f"How much the {error.mean_name} grows when the values of a column are shuffled among the rows; 95 % intervals "
+        f"How much the {error_name} grows when the values of a column are shuffled among the rows; 95 % intervals "
         "over rows. Columns that repeat each other share their importance."
     )
     shown = found.importances[:_BARS]
@@ -82,15 +97,9 @@ def write_explanation(
         bars(
             {each.column: each.increase for each in shown},
             errors={each.column: each.interval[1] - each.increase for each in shown},
-            label=f"increase of the {error.mean_name}",
+            label=f"increase of the {error_name}",
         )
     )
-    _add_dependence(page, model, table, found, seed)
-    if found.calibration is not None:
-        _add_calibration(page, found.calibration)
-    _add_slices(page, found.slices, error.mean_name)
-    page.save(path)
-    return found
 
 
 def _add_dependence(page: Document, model: Any, table: Table, found: Explanation, seed: int) -> None:

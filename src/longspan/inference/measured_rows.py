@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import numpy as np
 
 from longspan.data import Table
 from longspan.errors import ConfigError, DataError, unknown_name
-from longspan.heads import Head, TargetPrediction
+from longspan.heads import TargetPrediction
 from longspan.metrics.row_errors import RowError
+from longspan.portable.trained_model import TrainedModel
 from longspan.randomness import permutation
 
-__all__ = ["MeasuredRows", "TrainedModel", "measured_rows"]
-
-
-class TrainedModel(Protocol):
-    """A network or boosted trees, as `ls.load` gives them."""
-
-    @property
-    def heads(self) -> Mapping[str, Head]:
-        """Heads by target."""
-        ...
-
-    def predict(self, data: Any) -> Any:
-        """Predictions for the rows of a table."""
-        ...
+__all__ = ["MeasuredRows", "measured_rows"]
 
 
 @final
@@ -85,8 +73,9 @@ def measured_rows(
     """
     if hasattr(model, "predictor"):
         model = model.predictor()
-    if not isinstance(getattr(model, "heads", None), Mapping):
-        raise ConfigError(f"Only networks and boosted trees are explained so far, not {type(model).__name__}.")
+    if "explain" not in getattr(model, "abilities", ()):
+        what = getattr(model, "what", type(model).__name__)
+        raise ConfigError(f"Only networks and boosted trees can be explained, not {what}.")
     if target is None:
         if len(model.heads) != 1:
             raise ConfigError(f"The model predicts {', '.join(model.heads)}; name one with target=.")

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 import longspan as ls
 
@@ -59,3 +60,26 @@ def test_rows_that_trained_the_network_are_left_out(longspan, shop):
     pl.read_csv("new.csv").write_csv("other.csv")
     told = json.loads(longspan("explain", "model.safetensors", "other.csv", "--rows", "300", "--json").out)
     assert told["rows"] == 60
+
+
+def test_of_images_the_page_shows_where_the_network_looked(longspan, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        label, level = ("dark", 40) if number % 2 else ("light", 200)
+        (tmp_path / "photos" / label).mkdir(parents=True, exist_ok=True)
+        pixels = np.clip(rng.normal(level, 20, (24, 24)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
+    model, page = tmp_path / "model.safetensors", tmp_path / "page.html"
+    assert longspan("train", tmp_path / "photos", "--model", "lenet5", "--epochs", "1", "--out", tmp_path).code == 0
+    for number in range(40):
+        Image.fromarray(rng.integers(0, 255, (24, 24), np.uint8)).save(
+            tmp_path / "photos" / ("dark" if number % 2 else "light") / f"new{number}.png"
+        )
+    ended = longspan("explain", model, tmp_path / "photos", "--rows", 20, "--out", page)
+    assert ended.code == 0, ended.err
+    text = page.read_text()
+    for each in ("Where it looked", "Grad-CAM", "occlusion", "with random weights everywhere", "Calibration"):
+        assert each in text
+    assert "Importance" not in text
+    assert text.count("data:image/png") == 24
+    assert "left out" in ended.out

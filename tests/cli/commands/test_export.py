@@ -64,4 +64,4 @@ def test_options_that_need_pytorch_are_refused(words, exported, model, monkeypat
 def test_score_is_refused(exported, model, monkeypatch, capsys):
     code, _, told = run(monkeypatch, capsys, "predict", exported[1].path, model[1], "--score", "0.4")
     assert code == 2
-    assert "this model predicts animal" in told
+    assert "this model is an exported model" in told

@@ -20,7 +20,6 @@ from longspan.errors import ConfigError, DataError, VaultError
 if TYPE_CHECKING:
     from longspan.inference import Predictor
     from longspan.metrics.per_class import ClassMetrics
-    from longspan.portable import TrainedModel
     from longspan.portable.known_rows import PartMetrics
 
 __all__ = ["evaluate"]
@@ -76,25 +75,19 @@ def evaluate(
 
     import numpy as np
 
-    from longspan.cli.sources import image_column, read_source
+    from longspan.cli.sources import rows_for
     from longspan.portable.unfamiliar_rows import warn_of_unfamiliar
     from longspan.systems.function_registry import load_with_functions
 
     with interruptible(lambda: "Nothing was written."):
         trained: Any = load_with_functions(model, device=device)  # the abilities are checked before they are used
         trained.check_abilities(views=views > 1, per_class=per_class, open_vault=open_vault is not None)
-        wanted = _image_input(trained)
-        kinds = {name: each for name, each in (trained.input_columns | trained.target_columns).items() if each}
-        table = read_source(
-            source, pattern=pattern, image=image or _image_in(source, wanted, by_pattern=pattern is not None),
-            columns=(), kinds=kinds, root=root, suffix=suffix, corners=corners, annotated=annotated,
-            targets=tuple(trained.target_columns),
+        table = rows_for(
+            trained, source, pattern=pattern, image=image, root=root, suffix=suffix, corners=corners,
+            annotated=annotated,
         )  # fmt: skip
         if where is not None:
             table = _only(table, where)
-        if wanted is not None and wanted not in table.columns:
-            given = image_column(table)
-            table = table.with_column(wanted, table.columns[given], table.column_values(given))
         warn_of_unfamiliar(table, {name: each for name, each in trained.input_columns.items() if each})
         parts = ("test",) if open_vault is not None else ("train", "valid", "new")
         options = {"views": views, "batch_size": batch_size_for(trained)} if "views" in trained.abilities else {}
@@ -180,32 +173,6 @@ def _open_vault(predictor: Predictor, path: Path, measured: Mapping[str, PartMet
     predictor.info["metrics"] = {**predictor.info.get("metrics", {}), "test": measured["test"].metrics}
     with writing(path, "MODEL"):
         predictor.save(path)
-
-
-def _image_input(model: TrainedModel) -> str | None:
-    """The model's only input of images or recordings; None where it has several, or none."""
-    found = [
-        name
-        for name, column in model.input_columns.items()
-        if column is None or column.encodes_pixels or column.has_fingerprints
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _image_in(source: str, name: str | None, *, by_pattern: bool) -> str | None:
-    """What to call the images: as the model does; of a table with another column of images, that one is sought."""
-    from longspan import datasets
-
-    path = Path(source).expanduser()
-    if name is None or (source in datasets.names() and not path.exists()):
-        return None
-    if path.is_dir() or by_pattern:
-        return name
-    if not path.is_file():
-        return None
-    from longspan.data.readers.readers import head_of_table
-
-    return name if name in head_of_table(path).columns else None
 
 
 def _only(table: Any, where: str) -> Any:

@@ -28,7 +28,12 @@ _SHOWN = 10
 
 def explain(
     model: flags.Model,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A table with rows the model was not trained on.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A table, or a folder of images, with rows the model was not trained on."
+        ),
+    ],
     target: Annotated[
         str | None, Opt(metavar="COLUMN", help="The target to explain, if the model has several.", show_default=False)
     ] = None,
@@ -37,16 +42,17 @@ def explain(
     out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object; write no page.")] = False,
 ) -> None:
-    """Show which columns a model relies on, whether its probabilities are calibrated, and where its errors are larger.
+    """Show what a model relies on, whether its probabilities are calibrated, and where its errors are larger.
 
-    Measured on rows that the model was not trained on; for tables of numbers, labels and dates.
+    Measured on rows that the model was not trained on. Of tables it names the columns that matter; of images the page
+    shows where the network looked, and whether those maps can be trusted.
     """
     if rows < 20:
         raise ConfigError(f"--rows must be at least 20, got {rows}.")
     check_model(model)
     check_source(source)
 
-    from longspan.cli.sources import read_source
+    from longspan.cli.sources import rows_for
     from longspan.explain.explain_page import explain_target, write_explanation
     from longspan.systems.function_registry import load_with_functions
 
@@ -54,8 +60,7 @@ def explain(
         predictor = load_with_functions(model)
         if "explain" not in predictor.abilities:
             raise ConfigError(f"{model} holds {predictor.what}; only networks and boosted trees can be explained.")
-        kinds = {name: column for name, column in predictor.target_columns.items() if column is not None}
-        table = read_source(source, pattern=None, image=None, columns=(), targets=tuple(predictor.heads), kinds=kinds)
+        table = rows_for(predictor, source)
         table, left_out = _unseen(predictor, table, source)
         if as_json:
             found = explain_target(predictor, table, target, rows=rows, seed=seed)
