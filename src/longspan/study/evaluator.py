@@ -1,4 +1,4 @@
-"""An error of your own making: a function that judges a trained predictor, row by row or episode by episode."""
+"""A custom error: a function that judges a trained predictor, row by row or episode by episode."""
 
 from __future__ import annotations
 

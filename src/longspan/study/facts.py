@@ -106,7 +106,7 @@ def begin_or_continue(
 
 
 def _measure_names(task: Task, error: str | ErrorFunction | Evaluator | None) -> dict[str, str]:
-    """What is measured, by target; an evaluator measures one figure of its own name."""
+    """What is measured, by target; an evaluator has one error, under its own name."""
     if isinstance(error, Evaluator):
         return {error.name: error.measure_name}
     return {name: measure_for(name, column, error).name for name, column in task.targets.items()}

@@ -35,7 +35,7 @@ def three_digits(value: float) -> float:
 
 
 def say_size(value: float) -> str:
-    """Training rows, or a cost: three significant digits, thousands parted; a size that was tried stands in full."""
+    """Training rows, or a cost: three significant digits, thousands separated; a size that was tried in full."""
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     rounded = three_digits(value)

@@ -46,7 +46,7 @@ def guessing_errors(
             targets = table.column_values(name)
             found[name], _ = measure_for(name, column, error)(targets, [guess] * len(targets))
         except (LongspanError, TypeError, ValueError):
-            continue  # a value that the column reads in a way of its own has no guess
+            continue  # no guess for a value that the column reads in its own way
     return found
 
 

@@ -1,6 +1,6 @@
 """What makes two studies the same study: fingerprints of rows, split and strategies, kept in the study file.
 
-A fingerprint shows whether something changed between two calls, not who wrote it. Rows count by what stands in their
+A fingerprint shows whether something changed between two calls, not who wrote it. Rows count by the content of their
 cells: folders may move, columns may be added, but not one value of a used column may change.
 """
 

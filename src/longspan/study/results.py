@@ -266,7 +266,7 @@ class StudyResults:
     def advice(
         self, *, target: str | None = None, wanted_error: float | None = None, worth: float | None = None
     ) -> list[str]:
-        """A few sentences that follow from the figures; first the decision, if the study was run until decided.
+        """A few sentences that follow from the results; first the decision, if the study was run until decided.
 
         Args:
             target: Whose error; may be left out where there is only one.

@@ -89,7 +89,7 @@ def _held_out_inputs(task: Task, pipeline: Pipeline, stage: Stage, held_out: np.
 
 
 def _computable(name: str, taken: Collection[str], makers: dict[str, Stage], there: Collection[str]) -> bool:
-    """Whether a column stands in the table, or comes of function stages alone."""
+    """Whether a column is in the table, or comes from function stages alone."""
     maker = None if name in taken else makers.get(name)
     if maker is None:
         return name in there

@@ -99,7 +99,7 @@ class Study:
             needs: Which labels each strategy needs, by strategy; the task's targets for those not named.
             keep_models: Which models are saved beside the file: none, those of the largest size, or all.
             threads: That each run computes with. None: the cores divided by the `jobs` of the first call of `run`.
-                Written in the file, for the last bits of figures depend on it.
+                Written in the file, because the last bits of errors depend on it.
 
         Raises:
             StudyError: everything that is wrong, at once; or the file holds something else, or is damaged.
@@ -168,7 +168,7 @@ class Study:
         Args:
             jobs: Runs at a time.
             backend: "processes" runs each in a process of its own that is used again; one that crashes is recorded and
-                the others go on. "ray" does the same on a Ray cluster (`pip install 'longspan[ray]'`). "inline" runs
+                the others continue. "ray" does the same on a Ray cluster (`pip install 'longspan[ray]'`). "inline" runs
                 in this process: no start-up, but a run that crashes takes the program down.
             progress: Show a bar with the time left; or lines, where output is a file.
             until: "decided" chooses each run from the results of the finished ones, and stops as soon as it is clear
@@ -278,7 +278,7 @@ class Study:
         plan, known = facts["plan"], facts["vault"]
         runs = len(plan["strategies"]) * len(plan["sizes"]) * len(plan["seeds"])
         if known and runs <= known[-1].get("runs", runs):
-            return  # a study that was stopped goes on: it was planned before anything was seen
+            return  # a study that was stopped and continues was planned before anything was seen
         record = {**self.task.split.vault.openings[-1], "count": len(known) + 1, "after_training": bool(known)}
         file.set_facts({"vault": [*known, {**record, "runs": runs}]})
 
@@ -364,7 +364,7 @@ class Study:
     def advice(
         self, *, target: str | None = None, wanted_error: float | None = None, worth: float | None = None
     ) -> list[str]:
-        """Sentences that follow from the figures; see `StudyResults.advice`."""
+        """Sentences that follow from the results; see `StudyResults.advice`."""
         return self.results.advice(target=target, wanted_error=wanted_error, worth=worth)
 
     def figure(self, target: str | None = None, *, over: Over = "size") -> Figure:

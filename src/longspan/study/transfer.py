@@ -79,7 +79,7 @@ class Transfer:
             source_recipe: Of the source task; the same recipe if None. The network must be the same.
             source_seed: Of everything random in the source training.
             keep_in: Folder in which the trained source network is kept, and found again by a later call: a study that
-                goes on does not train it twice, and a source training that was killed goes on from its checkpoints.
+                goes on does not train it twice, and a source training that was killed continues from its checkpoints.
                 Its file is named by the source rows and recipe.
             frozen: Fraction of the layer groups, lowest first, that keep what they learned on the source task; None: as
                 the recipe's phases say.
@@ -148,7 +148,7 @@ class Transfer:
         """Train the source network and see that its weights fit: before a study begins, not in its middle.
 
         Raises:
-            StudyError: the two networks differ, or inputs that the study holds out stand in the source task as well.
+            StudyError: the two networks differ, or the source task has inputs that the study holds out.
         """
         self._check_held_out(task)
         self._start(self.recipe.learner(task))
@@ -226,7 +226,7 @@ class Transfer:
         }
 
     def _train_source(self, checkpoints: Path | None) -> Learner:
-        """The source training; one that was killed goes on from its last checkpoint."""
+        """The source training; one that was killed continues from its last checkpoint."""
         assert self.source is not None
         recipe = self.source_recipe
         learner = recipe.learner(self.source, seed=self.source_seed)

@@ -69,7 +69,7 @@ class Tuning:
     """
 
     trials: int
-    """How many; 1 is no search."""
+    """How many; with 1 nothing is tuned."""
     space: Space | Mapping[str, Space] | None = None
     """Options by name, or such a mapping for each strategy; None: the learning rates, from a tenth to ten times their
     own. "lr", "config.batch_size", and for a stage of a pipeline "classify.lr". A list holds the values to choose
@@ -133,7 +133,7 @@ class Tuning:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values: what a study file keeps, for trials are part of what figures depend on."""
+        """As JSON values: what a study file keeps, because results depend on the trials."""
         return {
             "trials": self.trials,
             "search": self.search,

@@ -95,7 +95,7 @@ def _draw(axes: Axes, curve: Curve, colour: str, scale: float, beyond: float) ->
         return float(x[-1]), float(means[-1])
     sizes = np.geomspace(curve.fit.sizes[0], curve.fit.sizes[-1], 100)
     axes.plot(sizes * scale, curve.fit.measured_at(sizes)[0], color=colour, linewidth=2, zorder=3)
-    if beyond > 1 and curve.fits:  # a law that misses what was measured foretells nothing
+    if beyond > 1 and curve.fits:  # a law that misses what was measured predicts nothing
         sizes = np.geomspace(curve.fit.sizes[0], curve.fit.sizes[-1] * beyond, 160)
         law = curve.fit.law_at(sizes)[0]
         axes.plot(sizes * scale, law, color=colour, linewidth=1.3, linestyle=(0, (4, 2.5)), zorder=2.5)

@@ -21,7 +21,7 @@ _KEPT = ("created", "library", "task_words", "measures", "settings", "prices", "
 def summarise(results: StudyResults) -> dict[str, Any]:
     """The plan, what was held equal, every run and failure, and for each target what follows.
 
-    A target without any finished run has no figures; nothing else is left out for want of runs.
+    A target without any finished run is left out.
     """
     frame, failures = results.frame(), results.failures()
     return {

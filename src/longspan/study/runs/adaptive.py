@@ -43,7 +43,7 @@ _WHY = {
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecisionRule:
-    """What a study is to decide, and how surely."""
+    """What a study is to decide, and at which level."""
 
     target: str
     """Whose error counts."""

@@ -1,4 +1,4 @@
-"""Whether a study file belongs to the study that wants to go on with it; every difference is named, with its cure."""
+"""Whether a study file belongs to the study that is to continue it; every difference is named, with its remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SETTINGS = {
 def check_same_study(
     path: Path, facts: Mapping[str, Any], described: Mapping[str, str], now: Mapping[str, Any], new: Mapping[str, str]
 ) -> None:
-    """Compare a file with the study that wants to go on with it.
+    """Compare a file with the study that is to continue it.
 
     Args:
         path: The file.
@@ -34,7 +34,7 @@ def check_same_study(
         new: Its strategies.
 
     Raises:
-        StudyError: something that figures depend on has changed.
+        StudyError: something that results depend on has changed.
     """
     faults = [*_task_faults(facts["task"], now["task"]), *_setting_faults(facts, now)]
     for name, description in new.items():

@@ -100,7 +100,7 @@ class Context:
     budget: Budget | None
     error: str | ErrorFunction | Evaluator | None
     threads: int
-    """That a run computes with: figures depend on it in their last bits."""
+    """That a run computes with: errors depend on it in their last bits."""
     path: Path
     """The study file."""
     keep: frozenset[int]

@@ -1,7 +1,7 @@
 """Where runs are computed: in this process, or in processes of their own that are reused.
 
 Each backend takes runs and gives pairs of a run and how it ended, in the order in which they end. A run that takes its
-process down ends as a `Failure` of kind "ProcessDied", and the other runs go on in a new process.
+process down ends as a `Failure` of kind "ProcessDied", and the other runs continue in a new process.
 
 The processes are joblib's own (loky, through the executor that `joblib.Parallel` uses): large arrays go to them as
 memory maps, so that the rows of a task are in memory once. `Parallel` itself is not used, for two reasons: asked for
@@ -233,6 +233,6 @@ def _cannot_be_sent(error: BaseException) -> str:
     reason = error.__cause__ if error.__cause__ is not None else error
     last = str(reason).strip().splitlines()[-1] if str(reason).strip() else type(reason).__name__
     return (
-        f"The task or a strategy cannot be sent to a process of its own: {last}. Functions and values that strategies "
+        f"The task or a strategy cannot be sent to another process: {last}. Functions and values that strategies "
         'hold must be such as pickle can send, or use backend="inline", which runs everything in this process.'
     )

@@ -68,8 +68,8 @@ def compare(
     """At each size that both were tried at: how probable it is that `first` has the lower mean error.
 
     The differences of the pairs are taken as normal. Their variance is moderated by that at the other sizes, because
-    three pairs alone say almost nothing of it; the posterior of the mean is then Student's t. It speaks of the mean
-    over trainings on these held-out rows. With errors of rows, a second posterior speaks of other rows like these: its
+    three pairs alone hardly determine it; the posterior of the mean is then Student's t. It is for the mean
+    over trainings on these held-out rows. With errors of rows, a second posterior is for other rows like these: its
     variance has that of rows added, and its degrees of freedom are Welch and Satterthwaite's.
 
     Source: Gelman et al. 2013, section 3.2; Smyth 2004 (moderated t). Differs: `moderated_variance` says how.

@@ -300,7 +300,7 @@ def crossovers(
 def _on_rows_like_these(
     wider: PairedDifference | None, change: SignChange, level: float, scale: float, over: Over
 ) -> dict[str, Any]:
-    """The fields of a crossover that speak of other rows: of the nearest crossing there in the same direction."""
+    """The fields of a crossover for other rows: of the nearest crossing there in the same direction."""
     if wider is None:
         return {}
     same = [each for each in wider.sign_changes(level) if each.first_below == change.first_below]
@@ -350,5 +350,5 @@ def _in_full(value: float) -> float:
 
 
 def _open(end: float | None) -> str:
-    """An end of an interval as it stands in a repr."""
+    """An end of an interval for a repr."""
     return "None" if end is None else f"{end:.10g}"

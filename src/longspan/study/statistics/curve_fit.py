@@ -50,7 +50,7 @@ class CurveFit:
         return whole, _through_means(x, self.sizes, self.resampled, self.laws)
 
     def half_width(self, values: np.ndarray, level: float) -> np.ndarray | None:
-        """Half the width of an interval around G figures that each resample gave, `(B, G)`; None with one run."""
+        """Half the width of an interval around G values that each resample gave, `(B, G)`; None with one run."""
         if self.runs < 2:
             return None
         return t_quantile((1 + level) / 2, self.runs - 1) * standard_errors(values, self.drawn, runs=self.runs)

@@ -123,7 +123,7 @@ def curve_posterior(
     """The curve at G places, given its noisy values at K log sizes.
 
     Source: Rasmussen and Williams 2006, algorithm 2.1, for each component; components are weighted by their marginal
-    likelihood. Differs: nothing is optimised, for a study has too few sizes; the mixture stands for what is unknown.
+    likelihood. Differs: nothing is optimised, for a study has too few sizes; the mixture represents what is unknown.
 
     Args:
         x: `(K,)` log sizes.

@@ -112,7 +112,7 @@ class Curve:
         return _estimate(float(value[0]), fit.half_width(every, self.level), extrapolated=beyond)
 
     def floor(self) -> Estimate:
-        """The error that no amount of data would mend, if the law holds for ever; with its interval.
+        """The error that no amount of data would remove, if the law holds; with its interval.
 
         Raises:
             StudyError: there is no law.

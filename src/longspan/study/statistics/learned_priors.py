@@ -2,7 +2,7 @@
 
 Estimated on the development half of 121 data sets of the Learning Curve Database: data sets in ascending order of
 their OpenML number, every second one from the first; the other half is only checked (`benchmarks/real_curves.py`).
-`python benchmarks/prior_curves.py` gives such numbers from that half, or from curves of your own: weights of components
+`python benchmarks/prior_curves.py` gives such numbers from that half, or from your curves: weights of components
 by expectation-maximisation over the marginal likelihoods of 900 curves with 20 to 125 seeds, levels and slopes of
 variances as means and standard deviations over curves. Its weights differ a little from those below, as other draws of
 900 curves do.

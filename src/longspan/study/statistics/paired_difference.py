@@ -31,9 +31,9 @@ class SignChange:
     size: float
     """Where both sides are equally probable."""
     low: float | None
-    """None where the interval goes on below the sizes tried."""
+    """None where the interval extends below the sizes tried."""
     high: float | None
-    """None where it goes on above them."""
+    """None where it extends above them."""
     probability: float
     """That the curves cross there at all."""
     first_below: bool

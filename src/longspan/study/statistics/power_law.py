@@ -21,7 +21,7 @@ _FINER = 21
 @final
 @dataclass(frozen=True, kw_only=True)
 class PowerLaw:
-    """error = a * size ** -b + c: what data can still mend, how fast, and the floor that it cannot.
+    """error = a * size ** -b + c: the part that more data removes, how fast, and the floor that it does not.
 
     Source: Cortes et al. 1994 ("Learning curves: asymptotic values and rate of convergence"); Hestness et al. 2017.
 

@@ -57,7 +57,7 @@ def resampled_means(errors: np.ndarray, drawn: Resamples) -> np.ndarray:
 
 
 def standard_errors(values: np.ndarray, drawn: Resamples, *, runs: int) -> np.ndarray:
-    """The standard error of each of G figures of which B resampled values are given: `(G,)`.
+    """The standard error of each of G values, from B resamples of it: `(G,)`.
 
     Intervals are figure +- t with `runs` - 1 degrees of freedom times this. The percentiles of so few seeds are much
     too narrow: at a nominal 90 % they hold 72 % at three to five seeds (`benchmarks/study_coverage.py`). Two steps
