@@ -313,16 +313,16 @@ def _bands(results: StudyResults) -> str:
 
 
 def _law(curve: Curve, unit: str) -> dict[str, object]:
+    """A number in each cell, so that narrow tables break none."""
     if curve.law is None:
-        return {"strategy": curve.strategy, "law": f"none: {curve.no_law}"}
-    floor, half = curve.floor(), curve.gain(2.0)
+        return {"strategy": curve.strategy, "a": None, "b": None, "note": f"no law: {curve.no_law}"}
+    row: dict[str, object] = {"strategy": curve.strategy, "a": f"{curve.law.a:.3g}", "b": f"{curve.law.b:.3g}"}
+    if not curve.fits:
+        return row | {"note": "fits badly"}
+    floor = curve.floor()
     sure = "" if floor.low is None or floor.high is None else f" ({say_interval(floor.low, floor.high, unit)})"
-    return {
-        "strategy": curve.strategy,
-        "law": f"{curve.law.a:.3g} n^-{curve.law.b:.3g} + {curve.law.c:.3g}" + ("" if curve.fits else ", fits badly"),
-        "floor c": say_error(floor.value, unit) + sure if curve.fits else None,
-        "gain by twice the data, extrapolated": f"{half.value * 100:.2g} % of the error" if curve.fits else None,
-    }
+    gain = f"{curve.gain(2.0).value * 100:.2g} % of the error"
+    return row | {"floor c": say_error(floor.value, unit) + sure, "extrapolated gain by twice the data": gain}
 
 
 def _probabilities(results: StudyResults, target: str, *, named: bool) -> list[dict[str, object]]:
