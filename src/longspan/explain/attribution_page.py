@@ -16,7 +16,7 @@ __all__ = ["add_attributions", "overlay", "shows_where_it_looked"]
 
 _HOT = np.array([230.0, 30.0, 20.0])
 _SHOWN, _CHECKED = 12, 4
-_METHODS: dict[Method, str] = {"grad_cam": "Grad-CAM", "occlusion": "occlusion"}
+_METHODS: dict[Method, str] = {"grad_cam": "Grad-CAM", "occlusion": "Occlusion"}
 
 
 def shows_where_it_looked(model: Any, target: str) -> bool:
@@ -46,14 +46,14 @@ def add_attributions(page: Document, model: Any, table: Table, target: str, *, s
     Args:
         page: The report.
         model: A network for which `shows_where_it_looked`.
-        table: Rows of which the first twelve are shown.
+        table: Rows of which twelve, evenly picked, are shown.
         target: What is predicted.
         seed: Of the random weights of the check.
 
     Returns:
         The check of each method.
     """
-    rows = table.take(np.arange(min(_SHOWN, len(table))))
+    rows = table.take(np.unique(np.linspace(0, len(table) - 1, _SHOWN).astype(np.int64)))
     values = rows.column_values(target)
     page.section("Where it looked").text(
         "Red is what counted for the prediction: of Grad-CAM the activations of the last map of features, weighted by "
@@ -91,6 +91,6 @@ def _words_of(name: str, check: SanityCheck) -> str:
         else "so the maps mostly show what the image itself suggests: read them with care."
     )
     return (
-        f"Check: with random heads the maps of {name} correlate with these by {first:.2f}, with random weights "
+        f"With random heads the maps of {name} correlate with these by {first:.2f}, with random weights "
         f"everywhere by {last:.2f} (rank correlation, 1 is the same map), {verdict}"
     )

@@ -78,7 +78,7 @@ def test_of_images_the_page_shows_where_the_network_looked(longspan, tmp_path):
     ended = longspan("explain", model, tmp_path / "photos", "--rows", 20, "--out", page)
     assert ended.code == 0, ended.err
     text = page.read_text()
-    for each in ("Where it looked", "Grad-CAM", "occlusion", "with random weights everywhere", "Calibration"):
+    for each in ("Where it looked", "Grad-CAM", "Occlusion", "with random weights everywhere", "Calibration"):
         assert each in text
     assert "Importance" not in text
     assert text.count("data:image/png") == 24
