@@ -16,7 +16,11 @@ from longspan.systems import SYSTEMS
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(longspan.__file__).parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8") if (ROOT / "CONTRIBUTING.md").is_file() else ""
-ROWS = dict(re.findall(r"^\| (column|head|model|named data set|system) \| .* \| `([\w/{},]+__init__\.py)`", TEXT, re.M))
+ROWS = dict(
+    re.findall(
+        r"^\| (column|head|model|named data set|system) \| .* \| `([\w/{},]+(?:__init__|registry)\.py)`", TEXT, re.M
+    )
+)
 pytestmark = pytest.mark.skipif(not TEXT, reason="CONTRIBUTING.md is not here")
 
 
@@ -46,7 +50,8 @@ def test_every_entry_is_a_file_of_its_own_with_a_test_and_a_line(kind):
     files = files_of(kind)
     assert len(files) >= 6
     room = ROWS[kind].partition("/")[0]
-    lines = "".join(path.read_text("utf-8") for path in (SOURCE / room).rglob("__init__.py"))
+    lists = (path for name in ("__init__.py", "registry.py") for path in (SOURCE / room).rglob(name))
+    lines = "".join(path.read_text("utf-8") for path in lists)
     tests = [path.read_text("utf-8") for path in (ROOT / "tests").rglob(f"{room}/**/test_*.py")]
     for path in files:
         assert path.relative_to(SOURCE).parts[0] == room

@@ -227,7 +227,8 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError
     names = sorted(valid)
     near = nearest(name, names)
     hint = f" Did you mean {near!r}?" if near else ""
-    listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+    between = "; " if any("," in each for each in names) else ", "
+    listed = between.join(names[:20]) + (f"{between}... ({len(names)} in all)" if len(names) > 20 else "")
     return UnknownNameError(f"There is no {kind} {name!r:.200}.{hint} Valid: {listed}.")
 
 

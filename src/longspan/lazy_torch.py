@@ -1,4 +1,4 @@
-"""PyTorch, imported when it is first used, so that columns can read files where it is not installed.
+"""PyTorch, imported when it is first used, so that files are read without it and options are checked before it.
 
 `longspan predict model.onnx` needs columns to read and encode what is to be predicted, but no tensors. Rooms up to
 `columns` therefore take `torch` and `functional` from here; the others import PyTorch themselves.

@@ -6,14 +6,17 @@ PyTorch takes seconds and a slip in an option should be reported at once.
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 import re
 from collections.abc import Collection, Mapping
+from importlib import resources
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from longspan.errors import ConfigError, SplitError, unknown_name
+from longspan.errors import ConfigError, SplitError, WeightsError, unknown_name
 
 __all__ = [
     "KEPT_EPOCHS",
@@ -23,13 +26,16 @@ __all__ = [
     "SCHEDULES",
     "WEIGHTS",
     "check_average",
+    "check_imagenet",
     "check_patience",
     "check_phase",
     "check_probability",
     "check_train_config",
+    "check_weights",
     "checked_fraction",
     "gap_parts",
     "split_model",
+    "stored_networks",
 ]
 
 OPTIMIZERS = ("adamw", "sgd")
@@ -143,6 +149,29 @@ def gap_parts(gap: str) -> tuple[float, str]:
     if match is None:
         raise SplitError(f"gap={gap!r} is not a length of time; write 7d, 36h, 30m, 10s or 2w, or a number.")
     return float(match[1]), match[2]
+
+
+@functools.cache
+def stored_networks() -> list[dict[str, Any]]:
+    """Every network of longspan's own, with its size, from the stored catalogue."""
+    return json.loads(resources.files("longspan").joinpath("models", "catalogue.json").read_text("utf-8"))
+
+
+def check_imagenet(network: str, weights: str | None, published: Mapping[str, bool]) -> None:
+    """WeightsError where ImageNet's weights are asked for and none are published for the network."""
+    if weights == "imagenet" and published.get(network) is False:
+        raise WeightsError(
+            f"No weights trained on ImageNet are published for {network}. Leave weights out, or give a file."
+        )
+
+
+def check_weights(weights: str) -> None:
+    """WeightsError if --weights is neither a name that is known nor a file."""
+    if not _is_weights(weights):
+        raise WeightsError(
+            f"There is no weights file {weights}. Write --weights none, imagenet, or the path of a .safetensors or "
+            "longspan model file."
+        )
 
 
 def split_model(model: str, networks: Collection[str], designs: Mapping[str, bool]) -> tuple[str, str | None]:

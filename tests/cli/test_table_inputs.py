@@ -83,7 +83,7 @@ def test_a_target_of_one_value_and_a_missing_column_are_told_by_name(longspan, p
     longspan("train", "people.csv", "--target", "rich", "--epochs", "1")
     people.drop("job").write_csv("short.csv")
     assert "no column 'job'" in longspan("predict", "model.safetensors", "short.csv").err
-    assert "give one .csv or .parquet file" in longspan("predict", "model.safetensors", "a.csv", "b.csv").err
+    assert "give one .csv or .parquet file" in longspan("predict", "model.safetensors", "one.csv", "short.csv").err
 
 
 def test_a_study_of_networks_beside_boosted_trees(longspan, people):

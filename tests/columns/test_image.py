@@ -5,15 +5,17 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from PIL import Image as PILImage
 from PIL import ImageOps
 
+import longspan as ls
 from longspan.columns import Image
 from longspan.errors import ConfigError, DataError
 from longspan.vision import AugmentParams, image_io
-from longspan.vision.image_io import MAX_PIXELS
+from longspan.vision.image_io import MAX_PIXELS, read_pixels
 
 
 def ramp(height, width, channels=3):
@@ -88,6 +90,7 @@ def test_a_palette_gives_its_colours(tmp_path):
     assert np.array_equal(COLOUR.encode(path), np.asarray(image.convert("RGB")))
 
 
+@pytest.mark.filterwarnings("ignore:.*transparent parts")
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
 def test_see_through_parts_show_white(tmp_path, mode):
     rgba = np.zeros((8, 8, 4), np.uint8)
@@ -108,6 +111,7 @@ def test_see_through_parts_show_white(tmp_path, mode):
     assert (encoded[:, 4:] == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*transparent parts")
 def test_half_see_through_is_blended_with_white():
     rgba = np.full((8, 8, 4), (0, 0, 0, 128), np.uint8)
     assert np.allclose(COLOUR.encode(rgba), 127, atol=1)
@@ -148,7 +152,7 @@ def test_images_are_turned_upright_as_their_exif_note_says(tmp_path, orientation
     assert np.array_equal(column.encode(path), upright)
 
 
-@pytest.mark.filterwarnings("ignore:.*only the first of each")
+@pytest.mark.filterwarnings("ignore:.*Only the first of each")
 def test_only_the_first_frame_of_several_is_read(tmp_path):
     frames = [PILImage.fromarray(np.full((8, 8), grey, np.uint8)) for grey in (10, 200)]
     path = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])
@@ -394,6 +398,7 @@ def test_a_cell_shows_a_thumbnail_with_its_pixels_inside(tmp_path):
     assert Image().show_html(tmp_path / "a<b.png") == "(this is not an image in a format that can be read)"
 
 
+@pytest.mark.filterwarnings("ignore:.*transparent parts")
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16", "F"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_changed_strip_by_strip_are_those_changed_as_a_whole(tmp_path, monkeypatch, mode, channels):
@@ -434,7 +439,7 @@ def test_frames_and_pages_behind_the_first_are_told(tmp_path):
     frames = [PILImage.fromarray(np.full((16, 16), level, np.uint8)) for level in (10, 200)]
     for name in ("a.gif", "a.tif"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
-        with pytest.warns(UserWarning, match="only the first of each is used"):
+        with pytest.warns(UserWarning, match="Only the first of each is used"):
             pixels = Image().as_input().fit([str(tmp_path / name)]).pixels(str(tmp_path / name))
         assert pixels.max() == 10
     frames[0].save(tmp_path / "one.tif")
@@ -448,3 +453,50 @@ def test_sixteen_bits_of_which_few_are_used_are_told(tmp_path):
     with pytest.warns(UserWarning, match="less than an eighth"):
         dark = column.pixels(str(tmp_path / "dark.png"))
     assert (dark.max(), column.pixels(str(tmp_path / "bright.png")).max()) == (16, 233)
+
+
+def png(depth, colours, rows, transparent):
+    """A PNG file by hand: Pillow writes no 16 bits with a transparent value."""
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), depth, colours, 0, 0, 0)
+    code = ">H" if depth == 16 else ">B"
+    pixels = b"".join(b"\0" + b"".join(struct.pack(code, v) for pixel in row for v in pixel) for row in rows)
+    said = [] if transparent is None else [chunk(b"tRNS", b"".join(struct.pack(">H", v) for v in transparent))]
+    parts = [chunk(b"IHDR", header), *said, chunk(b"IDAT", zlib.compress(pixels)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (png(16, 4, [[(51400, 65535)] * 4, [(51400, 0)] * 4], None), (200, 255)),
+        (png(16, 6, [[(51400, 51400, 51400, 65535)] * 4, [(0, 0, 0, 0)] * 4], None), (200, 255)),
+        (png(16, 0, [[(51400,)] * 4, [(300,)] * 4], (300,)), (200, 255)),
+        (png(16, 2, [[(51400,) * 3] * 4, [(300, 301, 302)] * 4], (300, 301, 302)), (200, 255)),
+        (png(8, 0, [[(200,)] * 4, [(7,)] * 4], (7,)), (200, 255)),
+    ],
+)
+def test_what_is_transparent_is_white_and_told_whatever_is_stored_there(content, seen):
+    with pytest.warns(UserWarning, match="Some images have transparent parts. They are read as white"):
+        pixels = np.asarray(read_pixels(content, "L", 4))
+    assert (pixels[0, 0], pixels[1, 0]) == seen
+
+
+def test_transparent_parts_are_told_once_for_a_table_with_their_number(tmp_path):
+    opaque = np.full((8, 8, 4), 255, np.uint8)
+    clear = opaque.copy()
+    clear[:4, :, 3] = 0
+    files = []
+    for number, pixels in enumerate((opaque, clear, clear, opaque)):
+        pixels[..., :3] -= number  # no two alike
+        saved(tmp_path / f"{number}.png", PILImage.fromarray(pixels))
+        files.append(f"{number}.png")
+    table = ls.Table.from_frame(pl.DataFrame({"photo": files, "y": [0, 1, 0, 1]}), {"photo": Image()}, root=tmp_path)
+    with pytest.warns(UserWarning, match="transparent") as told:
+        ls.Task(table.split(valid=0), "photo", "y").prepare()
+    found = [str(each.message) for each in told if "transparent" in str(each.message)]
+    assert len(found) == 1
+    assert found[0].startswith("Column 'photo': 2 of 4 images have transparent parts. They are read as white")

@@ -66,3 +66,13 @@ def test_a_cell_shows_labels_side_by_side_and_never_fails():
     assert MultiLabel().show_html(["a<", "b"]) == "a&lt;, b"
     assert MultiLabel().show_html("a b") == "a b"
     assert MultiLabel().show_html([]) == ""
+
+
+@pytest.mark.parametrize("text", ["['a', 'b c']", '["a", "b c"]', "['a' 'b c']", " [ 'a','b c' , ] "])
+def test_lists_written_as_text_are_lists(text):
+    for column in (MultiLabel(), MultiLabel(separator=",")):
+        fitted = column.fit([text, "[]"])
+        assert fitted.vocab == ("a", "b c")
+        assert fitted.encode("[]").tolist() == [0, 0]
+    assert MultiLabel(separator=" ").fit(["[3, 12]", "[3]"]).vocab == (3, 12)
+    assert MultiLabel(separator=",").fit(["[x], y"]).vocab == ("[x]", "y")

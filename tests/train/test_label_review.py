@@ -29,7 +29,7 @@ def test_wrong_validation_labels_are_suspect_and_training_rows_never(learner):
 
 def test_page_and_report_show_them(learner, tmp_path):
     page = learner.relabel_page(tmp_path / "relabel.html").read_text()
-    assert '"row": 0, "file": "", "target": "k", "given": "bright", "suggested": "dark"' in page
+    assert '"row": 0, "file": "", "place": "row 0", "target": "k", "given": "bright", "suggested": "dark"' in page
     assert "Labels that are probably wrong" in learner.report(tmp_path / "report.html").read_text()
 
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from longspan.cli.first_checks import BOXES, check_files, check_first, weights_missing, weights_missing_error
+from longspan.cli.first_checks import BOXES, check_files, check_first
 from longspan.cli.parallel import names_parallel_files
 from longspan.cli.sources import check_source, typed_targets
 from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError
+from longspan.valid_values import check_weights
 
 if TYPE_CHECKING:
     from longspan.heads import Head
@@ -85,8 +86,8 @@ def _check_weights(model: str | None, weights: str | None) -> None:
     """WeightsError or FetchError if the weights that were asked for cannot be had; ImageNet's are fetched here."""
     from longspan.train.designs import DESIGNS
 
-    if weights is not None and weights_missing(weights):
-        raise weights_missing_error(weights)
+    if weights is not None:
+        check_weights(weights)
     if model is not None and weights == "imagenet":
         import torch
 

@@ -6,27 +6,31 @@ is asked, so that a slip is reported in a fraction of a second.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from longspan import old_names
-from longspan.cli.known_names import names_are_known, networks, stored_names
+from longspan.cli.known_names import names_are_known, stored_names
+from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
-from longspan.errors import ConfigError, UnknownNameError, WeightsError, nearest, unknown_name
+from longspan.errors import ConfigError, UnknownNameError, nearest, unknown_name
 from longspan.extras import require_extra
 from longspan.option_words import OptionKind, flag_of, parse_words
 from longspan.valid_values import (
-    WEIGHTS,
     check_average,
+    check_imagenet,
     check_patience,
     check_phase,
     check_probability,
     check_train_config,
+    check_weights,
     checked_fraction,
     gap_parts,
     split_model,
+    stored_networks,
 )
 
 __all__ = [
@@ -39,7 +43,6 @@ __all__ = [
     "check_system_words",
     "check_types",
     "known_sources",
-    "weights_missing",
 ]
 
 BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "instance-masks": "instances"}
@@ -83,8 +86,8 @@ def check_first(options: TrainOptions, models: Sequence[str] = ()) -> None:
                 raise ConfigError(f"--model {words} says other weights than --weights {options.weights}: give one.")
             given = weights
         _check_imagenet(model, weights or (options.weights if words == options.model else None))
-    if (weights := given or options.weights) is not None and weights_missing(weights):
-        raise weights_missing_error(weights)
+    if (weights := given or options.weights) is not None:
+        check_weights(weights)
     _check_libraries(options, kinds, chosen)
 
 
@@ -159,10 +162,12 @@ def known_sources() -> Sequence[str]:
 
 
 def check_system_words(name: str, words: Sequence[str]) -> None:
-    """Refuse a system that does not exist, an option that it does not have or a number that is too small.
+    """Refuse a system that does not exist, an option that it does not have, and values that it does not take.
+
+    The class of its options checks them; importing its module does not import PyTorch.
 
     Raises:
-        UnknownNameError, ConfigError: what the system itself would raise.
+        UnknownNameError, ConfigError, WeightsError: what the system itself would raise.
         DependencyError: it needs an extra that is not installed.
     """
     if not names_are_known():
@@ -173,27 +178,10 @@ def check_system_words(name: str, words: Sequence[str]) -> None:
     options = systems[name]["options"]
     kinds = {key: OptionKind(kind["kind"], tuple(kind.get("choices", ()))) for key, kind in options.items()}
     values = parse_words(kinds, words)
-    for key, value in values.items():
-        least, above = options[key].get("least"), options[key].get("above")
-        if least is not None and not value >= least:
-            raise ConfigError(f"{flag_of(key)} must be at least {least:g}, got {value}.")
-        if above is not None and not value > above:
-            raise ConfigError(f"{flag_of(key)} must be above {above:g}, got {value}.")
     for extra in systems[name]["extras"]:
         require_extra(extra, f"The system {name}")
-
-
-def weights_missing(weights: str) -> bool:
-    """Whether --weights names neither known weights nor a file."""
-    return weights not in WEIGHTS and not Path(weights).expanduser().is_file()
-
-
-def weights_missing_error(weights: str) -> WeightsError:
-    """The error for weights that do not exist."""
-    return WeightsError(
-        f"There is no weights file {weights}. Write --weights none, imagenet, or the path of a .safetensors or "
-        "longspan model file."
-    )
+    module, _, options_class = systems[name]["class"].partition(":")
+    getattr(importlib.import_module(module), options_class)(**values)
 
 
 def _column_kind(words: str, columns: Mapping[str, Any]) -> str:
@@ -219,24 +207,34 @@ def _kind_behind(words: str, columns: Iterable[str]) -> str | None:
 
 
 def _check_targets(options: TrainOptions) -> None:
-    """Refuse a target whose type is misspelt, or that the heading of a text table does not have.
+    """Refuse a target whose type is misspelt, and columns that the heading of a text table does not have.
 
     Other sources are asked when they have been read.
     """
     path, known = Path(options.source).expanduser(), stored_names()["columns"]
-    heading = _heading(path)
+    heading = _heading(path) if options.heading in (None, "yes") else None
     for words in options.target:
         if _kind_behind(words, known) is None and (kind := words.rpartition(":")[2]) != words:
             near = nearest(kind, known)
             if near is not None and (path.is_dir() or (heading is not None and words not in heading)):
                 raise UnknownNameError(f"--target {words}: {unknown_name('column kind', kind, known)}")
             continue
-        made = words in _DERIVED or words.startswith("column_") or '"' in words
-        if heading is None or made or words in heading or _kind_behind(words, known) is not None:
-            continue
-        if options.reads is None and options.transcripts is None:
-            parted = max(",;\t|", key=heading.count)
-            raise unknown_name("column", words, [each.strip().strip('"') for each in heading.split(parted)])
+        if heading is not None and words not in _DERIVED and _kind_behind(words, known) is None:
+            _check_column(words, heading, options)
+    if heading is not None:
+        named = [options.group, options.image, options.row_weights, *split_columns(options.split_by).values()]
+        named += [words.rpartition("=")[0] for words in options.column]
+        for name in filter(None, named):
+            _check_column(name, heading, options)
+
+
+def _check_column(name: str, heading: str, options: TrainOptions) -> None:
+    """UnknownNameError for a column that a text table does not have."""
+    made = name.startswith("column_") or '"' in name
+    if made or name in heading or options.reads is not None or options.transcripts is not None:
+        return
+    parted = max(",;\t|", key=heading.count)
+    raise unknown_name("column", name, [each.strip().strip('"') for each in heading.split(parted)])
 
 
 def _heading(path: Path) -> str | None:
@@ -254,7 +252,7 @@ def _heading(path: Path) -> str | None:
 def _split(model: str, *, others: bool) -> tuple[str, str | None]:
     """The model and the weights behind its name, from the stored names; `others`: a study takes more than networks."""
     designs = {each["name"]: each["any_backbone"] for each in stored_names()["designs"]}
-    names = [each["name"] for each in networks()]
+    names = [each["name"] for each in stored_networks()]
     name = model.partition(":")[0]
     if others and name not in designs and name not in names:
         raise unknown_name("model", name, [*names, *designs, *OTHER_STRATEGIES])
@@ -262,17 +260,11 @@ def _split(model: str, *, others: bool) -> tuple[str, str | None]:
 
 
 def _check_imagenet(model: str, weights: str | None) -> None:
-    """WeightsError where ImageNet's weights are asked for and none are published for the network."""
-    if weights != "imagenet":
-        return
+    """See `longspan.valid_values.check_imagenet`; of a design its backbone counts."""
     name, _, backbone = model.partition(":")
     designs: dict[str, Any] = {each["name"]: each["backbone"] for each in stored_names()["designs"]}
     network = backbone or designs.get(name, name)
-    known = {each["name"]: each["imagenet"] for each in networks()}
-    if known.get(network) is False:
-        raise WeightsError(
-            f"No weights trained on ImageNet are published for {network}. Leave weights out, or give a file."
-        )
+    check_imagenet(network, weights, {each["name"]: each["imagenet"] for each in stored_networks()})
 
 
 def _check_libraries(options: TrainOptions, kinds: Iterable[str], models: Sequence[str]) -> None:

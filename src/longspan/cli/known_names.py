@@ -12,14 +12,13 @@ import sys
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from longspan.errors import ConfigError
 from longspan.registry import plugin_names
 
 if TYPE_CHECKING:
     from longspan.columns import Column
     from longspan.option_words import OptionKind
 
-__all__ = ["described_names", "names_are_known", "networks", "stored_names", "write_known_names"]
+__all__ = ["described_names", "names_are_known", "stored_names", "write_known_names"]
 
 _TABLE = "known_names.json"
 
@@ -36,12 +35,6 @@ def names_are_known() -> bool:
 def stored_names() -> dict[str, Any]:
     """The table: "designs", "columns", "data sets" and "systems"."""
     return json.loads(resources.files("longspan.cli").joinpath(_TABLE).read_text("utf-8"))
-
-
-@functools.cache
-def networks() -> list[dict[str, Any]]:
-    """Every network of longspan's own, with its size, from the stored catalogue."""
-    return json.loads(resources.files("longspan").joinpath("models", "catalogue.json").read_text("utf-8"))
 
 
 def described_names() -> dict[str, Any]:
@@ -79,9 +72,8 @@ def described_names() -> dict[str, Any]:
                 "summary": system.summary,
                 "needs": system.needs,
                 "extras": list(system.extras),
-                "options": {
-                    name: _option(system.options, name, kind) for name, kind in option_kinds(system.options).items()
-                },
+                "class": f"{system.options.__module__}:{system.options.__name__}",
+                "options": {name: _option(kind) for name, kind in option_kinds(system.options).items()},
                 "help": [list(line) for line in describe_options(system.options)],
             }
             for system in SYSTEMS.values()
@@ -110,10 +102,9 @@ def _lines(table: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(parts) + "\n}"
 
 
-def _option(options: type[Any], name: str, kind: OptionKind) -> dict[str, Any]:
+def _option(kind: OptionKind) -> dict[str, Any]:
     """What is known of one option of a system."""
-    choices = {"choices": list(kind.choices)} if kind.choices else {}
-    return {"kind": kind.kind, **choices, **_least(options, name, kind.kind)}
+    return {"kind": kind.kind, "choices": list(kind.choices)} if kind.choices else {"kind": kind.kind}
 
 
 def _details(column: type[Column]) -> list[str] | None:
@@ -125,27 +116,3 @@ def _details(column: type[Column]) -> list[str] | None:
     if column.from_words.__func__ is Column.from_words.__func__:  # type: ignore[attr-defined]
         return []
     return [*PACKAGED, *TOKENIZERS] if column is Text else None
-
-
-def _least(options: type[Any], name: str, kind: str) -> dict[str, float]:
-    """The smallest number that the option takes, found by asking its class; empty where that is no lower end."""
-    if kind not in ("int", "float"):
-        return {}
-
-    def takes(value: float) -> bool:
-        try:
-            options(**{name: value})
-        except ConfigError:
-            return False
-        return True
-
-    if kind == "float":
-        return {"above": 0.0} if not takes(0.0) and takes(1e-6) else {"least": 0.0} if not takes(-1e-6) else {}
-    high = next((value for value in (1, 10, 100, 1000) if takes(value)), None)
-    if high is None or takes(-(10**9)):
-        return {}
-    low = -(10**9)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if takes(middle) else (middle, high)
-    return {"least": high}

@@ -182,7 +182,18 @@ def metrics_words(learner: Learner, figures: dict[str, float]) -> str:
 def source_words(options: TrainOptions) -> str:
     """SOURCE and the options that say how it is read, as `longspan evaluate` takes them."""
     words = [options.source]
-    for name in ("pattern", "image", "root", "suffix", "corners", "format", "annotations", "classes", "mask_name"):
+    for name in (
+        "pattern",
+        "image",
+        "root",
+        "suffix",
+        "heading",
+        "corners",
+        "format",
+        "annotations",
+        "classes",
+        "mask_name",
+    ):
         if (value := getattr(options, name)) is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
     for value in options.ignored:

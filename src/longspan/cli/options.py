@@ -20,6 +20,7 @@ __all__ = [
     "FreezeEpochs",
     "Gap",
     "Group",
+    "Heading",
     "Ignored",
     "ImageColumn",
     "Leaks",
@@ -66,6 +67,15 @@ Pattern = Annotated[
 ImageColumn = Annotated[
     str | None,
     Opt(metavar="COLUMN", help="For a table: the column with the paths of the images, relative to its folder."),
+]
+Heading = Annotated[
+    str | None,
+    Opt(
+        metavar="yes|no|NAME,NAME",
+        help="For a .csv or .tsv file: whether its first line names the columns. If not, they are called column_0, "
+        "column_1 and so on, or get the names written here.  [default: yes, but a first line that looks like a row is "
+        "refused]",
+    ),
 ]
 Root = Annotated[
     str | None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longspan.data import Table
     from longspan.portable import TrainedModel
 
-__all__ = ["check_source", "image_column", "read_source", "rows_for", "typed_column", "typed_targets"]
+__all__ = ["check_source", "heading_of", "image_column", "read_source", "rows_for", "typed_column", "typed_targets"]
 
 
 def read_source(
@@ -29,6 +29,7 @@ def read_source(
     kinds: Mapping[str, Column] | None = None,
     root: str | None = None,
     suffix: str | None = None,
+    heading: str | None = None,
     corners: Any = None,
     annotated: AnnotationFormat | None = None,
     targets: Sequence[str] = (),
@@ -46,6 +47,7 @@ def read_source(
         kinds: Columns as a saved model knows them; those that a table does not have are left out.
         root: The folder that paths in a table start from.
         suffix: What stands behind each path in a table.
+        heading: Of a CSV file: see `heading_of`.
         corners: What the numbers of a box are: "edges" or "pixels"; None: as the format has it.
         annotated: For a folder of images: what is in them, and in which format that is written down.
         targets: What will be predicted, if that is known.
@@ -76,6 +78,8 @@ def read_source(
         )
     if (root is not None or suffix is not None) and (named or path.is_dir()):
         raise ConfigError(f"--root and --suffix are for tables with paths; leave them out for {source}.")
+    if heading is not None and (named or annotated is not None or pattern is not None):
+        raise ConfigError(f"--heading is for .csv and .tsv files; leave it out for {source}.")
     if annotated is not None:
         table = annotated.read(
             path,
@@ -97,7 +101,7 @@ def read_source(
         cells = [typed_cells(table.frame[name], column, str(path)) for name, column in read.items()]
         table = Table(table.frame.with_columns(cells), table.columns, root=table.root, source=table.source)
     else:
-        header = {} if path.is_dir() else _known(path, kinds or {})
+        header = {} if path.is_dir() else _known(path, kinds or {}, heading_of(heading))
         meant = {**header, **typed}
         if image in meant and not meant[image].encodes_pixels:
             image = None  # files of sound, which their column reads as they are written
@@ -106,7 +110,7 @@ def read_source(
         table = Table.of(
             open_path(
                 path, meant, image=image, root=None if root is None else Path(root).expanduser(),
-                suffix=suffix, boxes=boxes, corners=corners, instances=instances,
+                suffix=suffix, heading=heading_of(heading), boxes=boxes, corners=corners, instances=instances,
                 on_error="skip" if on_error == "skip" else "raise", tell=explain,
             )
         )  # fmt: skip
@@ -209,12 +213,24 @@ def typed_targets(targets: Sequence[str], columns: Sequence[str]) -> tuple[tuple
     return tuple(names), tuple(types)
 
 
-def _known(path: Path, kinds: Mapping[str, Column]) -> dict[str, Column]:
+def _known(path: Path, kinds: Mapping[str, Column], heading: bool | list[str] | None) -> dict[str, Column]:
     """The columns of a table that a model knows; those of images are sought by their files."""
     from longspan.data.readers.readers import head_of_table
 
-    there = head_of_table(path).columns if kinds else []
+    there = head_of_table(path, heading=heading).columns if kinds else []
     return {name: column for name, column in kinds.items() if name in there and not column.encodes_pixels}
+
+
+def heading_of(words: str | None) -> bool | list[str] | None:
+    """What --heading says, as `Table.from_csv` takes it.
+
+    Example:
+        >>> heading_of("no"), heading_of("x, y"), heading_of(None)
+        (False, ['x', 'y'], None)
+    """
+    if words is None or words in ("yes", "no"):
+        return None if words is None else words == "yes"
+    return [each.strip() for each in words.split(",")]
 
 
 def check_source(source: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longspan.cli.sources import heading_of
 from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, DataError
@@ -101,7 +102,7 @@ def _as_target(table: Table, name: str, typed: Sequence[str]) -> Table:
     return table
 
 
-def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None) -> Table:
+def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None, *, heading: str | None = None) -> Table:
     """The rows of one file to predict; of columns that a model knows, as it knows them.
 
     Raises:
@@ -113,7 +114,7 @@ def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None) 
 
     if len(files) != 1:
         raise ConfigError(f"This model reads a table: give one .csv or .parquet file, not {len(files)} files.")
-    return Table.of(open_path(Path(files[0]).expanduser(), columns, images=False))
+    return Table.of(open_path(Path(files[0]).expanduser(), columns, images=False, heading=heading_of(heading)))
 
 
 def predicted_frame(table: Table, predictions: Sequence[Any], *, probabilities: bool = False) -> pl.DataFrame:

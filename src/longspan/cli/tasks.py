@@ -56,7 +56,8 @@ def read_rows(
     elif table is None:
         table = read_source(
             options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
-            suffix=options.suffix, corners=options.corners, annotated=options.annotation_format,
+            suffix=options.suffix, heading=options.heading, corners=options.corners,
+            annotated=options.annotation_format,
             targets=options.target, on_error=options.on_error, tell=tell, explain=explain,
         )  # fmt: skip
     if holds_features(table):

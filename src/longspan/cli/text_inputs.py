@@ -24,7 +24,6 @@ _PROSE_WORDS = 6
 _PROSE_DISTINCT = 0.5
 _LARGEST_FILE = 1 << 30
 _AT_A_TIME = 64
-_FILE_ENDINGS = (".txt", ".csv", ".tsv", ".jsonl", ".parquet", ".pq")
 
 
 def text_column(table: Table, options: TrainOptions) -> str | None:
@@ -96,7 +95,7 @@ def new_texts(words: Sequence[str]) -> Iterator[list[str]]:
                     waiting = []
             if waiting:
                 yield waiting
-        elif _is_file(word):
+        elif len(word) < 256 and Path(word).is_file():
             try:
                 lines = lines_of(read_text(Path(word), limit_bytes=_LARGEST_FILE))
             except ValueError as error:
@@ -104,15 +103,6 @@ def new_texts(words: Sequence[str]) -> Iterator[list[str]]:
             yield from (lines[at : at + _AT_A_TIME] for at in range(0, len(lines), _AT_A_TIME))
         else:
             yield [word]
-
-
-def _is_file(word: str) -> bool:
-    """Whether an argument names a file; DataError for one that looks like it and is none."""
-    if len(word) < 256 and Path(word).is_file():
-        return True
-    if word.lower().endswith(_FILE_ENDINGS) and " " not in word:
-        raise DataError(f"There is no file {word}. A text that ends like a file's name goes through a pipe: ... -")
-    return False
 
 
 def _is_prose(cells: pl.Series) -> bool:

@@ -48,6 +48,7 @@ class TrainOptions:
     image: str | None = None
     root: str | None = None
     suffix: str | None = None
+    heading: str | None = None
     transcripts: str | None = None
     reads: str | None = None
     corners: str | None = None

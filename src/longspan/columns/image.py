@@ -41,7 +41,7 @@ _STATISTICS_SIDE_PX = 64  # mean and spread are taken from about so many pixels 
 class Image(Column):
     """An image: encoded as `(H, W, C)` uint8 at `size_px`; `prepare` gives `(B, C, H, W)` float32, normalised.
 
-    Read as a person sees it: turned upright by its EXIF note, see-through parts on white, the first frame of several.
+    Read as a person sees it: turned upright by its EXIF note, transparent parts on white, the first frame of several.
     Values of more than 8 bits are scaled by their type, the same for all images: 0 to 65535 for 16 bits, 0 to 1 for
     floating-point numbers. Values outside are refused.
     """

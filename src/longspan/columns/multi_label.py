@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from longspan.errors import ConfigError, DataError
 from longspan.metrics.row_errors import RowError, label_set_error
 
 __all__ = ["MultiLabel"]
+
+_QUOTED = re.compile(r"""'[^'\\]*'|"[^"\\]*"|-?\d+(?=[\s,\]])""")
+_LIST = re.compile(rf"\s*\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]\s*")
 
 
 @final
@@ -122,9 +126,18 @@ class MultiLabel(Column):
 
     def _labels(self, value: Any) -> list[Label]:
         if isinstance(value, str):
+            if (written := _written_list(value)) is not None:
+                return written
             if self.separator is None:
                 raise ValueError(f"{value!r} is one string, not a list; give MultiLabel(separator=...) to split it")
             return [label for part in value.split(self.separator) if (label := part.strip())]
         if not isinstance(value, list | tuple | set | frozenset | np.ndarray):
             raise ValueError(f"{value!r} is not a list of labels")
         return list(value)
+
+
+def _written_list(text: str) -> list[Label] | None:
+    """The labels of a list as JSON, Python or numpy write it: `["a", "b"]`, `['a', 'b']`, `['a' 'b']`; None if none."""
+    if _LIST.fullmatch(text) is None:
+        return None
+    return [each[1:-1] if each[0] in "'\"" else int(each) for each in _QUOTED.findall(text)]

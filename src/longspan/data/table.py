@@ -28,7 +28,7 @@ from longspan.data.readers.captions import read_captions
 from longspan.data.readers.csv_lines import RowLines, name_row
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.open_path import open_path
-from longspan.data.readers.readers import read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
+from longspan.data.readers.readers import Heading, read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
 from longspan.data.readers.series import cells_of
 from longspan.data.readers.text_files import read_parallel, read_text_folder
 from longspan.data.readers.transcripts import Layout, read_transcripts
@@ -108,6 +108,7 @@ class Table:
         root: str | Path | None = None,
         suffix: str | None = None,
         corners: Corners | None = None,
+        heading: Heading = None,
     ) -> Table:
         """Whatever lies at a path, read as `longspan train PATH` reads it.
 
@@ -124,12 +125,13 @@ class Table:
             suffix: What stands behind each path, such as ".png"; None: nothing, or what makes the cells files.
             corners: What the numbers of a box in a table or VOC's file are: its "edges", or its first and last "pixels"
                 counted from 1. None: edges in tables, pixels in VOC's files.
+            heading: Of a .csv or .tsv file; see `from_csv`.
 
         Raises:
             DataError: there is nothing, or it cannot be read.
             ConfigError: the images of a table may be read in several ways.
         """
-        return cls.of(open_path(path, columns, image=image, root=root, suffix=suffix, corners=corners))
+        return cls.of(open_path(path, columns, image=image, root=root, suffix=suffix, corners=corners, heading=heading))
 
     @classmethod
     def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:
@@ -226,6 +228,7 @@ class Table:
         *,
         root: str | Path | None = None,
         delimiter: str | None = None,
+        heading: Heading = None,
     ) -> Table:
         """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories.
 
@@ -238,11 +241,14 @@ class Table:
             root: The folder that the paths of images start from. None: the folder of the CSV file.
             delimiter: What stands between cells. None: a comma, semicolon, tab or bar, as the heading has it. In a file
                 with semicolons 1,5 is one and a half.
+            heading: True: the first line names the columns. False: it is a row, and the columns are called column_0,
+                column_1 and so on; or their names: `["x", "y", "target"]`. None: it names the columns, and a line that
+                looks like a row is refused.
 
         Raises:
             DataError: the file does not exist, cannot be read, or has no rows.
         """
-        return cls.of(read_csv(path, columns, root=root, delimiter=delimiter))
+        return cls.of(read_csv(path, columns, root=root, delimiter=delimiter, heading=heading))
 
     @classmethod
     def from_parquet(

@@ -79,10 +79,14 @@ FLICKR8K = NamedData(
                     path=name,
                     size=size,
                     exact=False,
+                    md5=md5,
                     urls=(f"{_ADDRESS}{name}",),
-                    stated_by="J. Brownlee's copy on GitHub (address)",
+                    stated_by="J. Brownlee's copy on GitHub (address), torchvision for R (MD5)",
                 )
-                for name, size in (("Flickr8k_Dataset.zip", 1_115_000_000), ("Flickr8k_text.zip", 2_300_000))
+                for name, size, md5 in (
+                    ("Flickr8k_Dataset.zip", 1_115_000_000, "f18a1e2920de5bd84dae7cf08ec78978"),
+                    ("Flickr8k_text.zip", 2_300_000, "bf6c1abcb8e4a833b7f922104de18627"),
+                )
             ),
             load=read_flickr8k,
             layout=(("Flicker8k_Dataset/*.jpg", 8091), ("Flickr8k.token.txt", 1), ("Flickr_8k.*Images.txt", 3)),

@@ -16,7 +16,7 @@ from longspan.report.page_style import PAGE_STYLE
 __all__ = ["RelabelRow", "relabel_page"]
 
 # Scripts run, but nothing can be loaded or sent: the page works on a folder of patients' images.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 @final
@@ -28,6 +28,8 @@ class RelabelRow:
     """Number in its table, from 0."""
     file: str = ""
     """As the table has it; empty where there is none."""
+    place: str = ""
+    """Where the row stands, such as "line 7"; shown where there is no file."""
     target: str
     """Column of the label."""
     given: str
@@ -38,9 +40,13 @@ class RelabelRow:
     """A remark, such as the probabilities of both."""
     image: np.ndarray | None = None
     """uint8, `(H, W)` or `(H, W, C)`; None without an image."""
+    content: str = ""
+    """What else the row holds, such as a text or a player of sound, as HTML."""
 
 
-def relabel_page(title: str, rows: Sequence[RelabelRow], labels: Sequence[str], columns: Sequence[str]) -> str:
+def relabel_page(
+    title: str, rows: Sequence[RelabelRow], labels: Sequence[str], columns: Sequence[str], *, total: int | None = None
+) -> str:
     """The page as HTML.
 
     Args:
@@ -48,15 +54,17 @@ def relabel_page(title: str, rows: Sequence[RelabelRow], labels: Sequence[str], 
         rows: In the order in which they are shown.
         labels: Every label that can be chosen.
         columns: Of the CSV file; fields of `RelabelRow`, and "action" and "label", which the person decides.
+        total: How many rows are in doubt, if that is more than are shown.
     """
+    shown = "" if total is None or total <= len(rows) else f" Shown are the {len(rows):,} clearest of {total:,} rows."
     values: dict[str, Any] = {
         "columns": list(columns),
         "labels": list(labels),
         "rows": [
             {
-                "row": each.row, "file": each.file, "target": each.target, "given": each.given,
-                "suggested": each.suggested, "note": each.note,
-                "image": None if each.image is None else data_uri(each.image),
+                "row": each.row, "file": each.file, "place": each.place or f"row {each.row}", "target": each.target,
+                "given": each.given, "suggested": each.suggested, "note": each.note,
+                "image": None if each.image is None else data_uri(each.image), "content": each.content,
                 "several": each.given.startswith("[") and each.suggested.startswith("["),
             }
             for each in rows
@@ -70,7 +78,7 @@ def relabel_page(title: str, rows: Sequence[RelabelRow], labels: Sequence[str], 
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{name}</title>\n<style>{PAGE_STYLE}{_STYLE}</style>\n</head>\n<body>\n"
-        f'<div class="page"><main><header><h1>{name}</h1>\n<p class="subtitle">{_INTRODUCTION}</p></header>\n'
+        f'<div class="page"><main><header><h1>{name}</h1>\n<p class="subtitle">{_INTRODUCTION}{shown}</p></header>\n'
         '<div class="bar panel"><span id="count"></span><button id="save">Save corrections.csv</button></div>\n'
         '<div id="rows"></div></main></div>\n'
         f'<script type="application/json" id="data">{data}</script>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n'
@@ -92,6 +100,12 @@ button[aria-pressed=true] { background: var(--accent); border-color: var(--accen
 .row { padding: 14px; overflow-wrap: anywhere; }
 .row img { width: 100%; max-height: 260px; object-fit: contain; background: var(--wash); border-radius: 8px; }
 .row img.small { image-rendering: pixelated; }
+.row .content { max-height: 260px; overflow: auto; font-size: 14px; line-height: 1.45; }
+.row .content img { width: 100%; }
+.row .content audio { width: 100%; margin-top: 6px; }
+.row dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0; }
+.row dt { color: var(--soft); }
+.row dd { margin: 0; }
 .row p { margin: 8px 0; font-size: 14px; line-height: 1.4; }
 .row .file { color: var(--soft); font-size: 12.5px; }
 .row .choices { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
@@ -128,10 +142,11 @@ data.rows.forEach((item, place) => {
   if (item.image) {
     const image = element("img", card);
     image.src = item.image;
-    image.alt = item.file || `row ${item.row}`;
+    image.alt = item.file || item.place;
     image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth <= 96));
   }
-  element("p", card, item.file || `row ${item.row}`, "file");
+  if (item.content) element("div", card, undefined, "content").innerHTML = item.content;
+  element("p", card, item.file || item.place, "file");
   const line = element("p", card);
   element("b", line, `${item.target}: ${shown(item, item.given)}`);
   line.append(` \\u2192 probably ${shown(item, item.suggested)}`);

@@ -18,7 +18,7 @@ from longspan.lazy_torch import torch
 from longspan.storage.file_signatures import MAX_HEADER_BYTES, PICKLE_ENDINGS, check_model_file
 from longspan.storage.plain_json import parse_json
 
-__all__ = ["plain", "read_tensors", "tensors_below", "write_tensors", "write_whole"]
+__all__ = ["plain", "read_description", "read_tensors", "tensors_below", "write_tensors", "write_whole"]
 
 _KEY = "longspan"  # the entry of the header's metadata that is ours
 _CRC = "longspan_crc32"  # safetensors itself does not notice a flipped bit
@@ -127,6 +127,18 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if not isinstance(values, dict):
         raise ModelFileError(f"{path}: the JSON in its header is {type(values).__name__}, not an object.")
     return tensors, values
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """The JSON of a file that `write_tensors` wrote, without its tensors and unchecked; empty where there is none."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(min(length, MAX_HEADER_BYTES))
+    try:
+        found = parse_json(parse_json(header.decode())["__metadata__"][_KEY])
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def tensors_below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from longspan.registry import Registry
-from longspan.systems.business.adult import ADULT
-from longspan.systems.business.bike_demand import BIKE_DEMAND
-from longspan.systems.business.house_prices import HOUSE_PRICES
-from longspan.systems.business.random_splits import RANDOM_SPLITS
-from longspan.systems.business.store_sales import STORE_SALES
-from longspan.systems.captions import CAPTIONS
-from longspan.systems.cats_or_dogs import CATS_OR_DOGS
-from longspan.systems.claims.feedback import FEEDBACK
-from longspan.systems.faces import FACES
-from longspan.systems.keywords import KEYWORDS
-from longspan.systems.lanes import LANES_SYSTEM
-from longspan.systems.mnist_deep_cnn import MNIST_DEEP_CNN
-from longspan.systems.movie_reviews import MOVIE_REVIEWS
-from longspan.systems.numbers.quickstart import QUICKSTART
-from longspan.systems.numbers.read_numbers import READ_NUMBERS
-from longspan.systems.objects import OBJECTS
-from longspan.systems.pedestrians import PEDESTRIANS
-from longspan.systems.rcnn.rcnn_to_faster import RCNN_TO_FASTER
+from typing import TYPE_CHECKING, Any
+
 from longspan.systems.result import SystemRun
-from longspan.systems.sound_as_image import SOUND_AS_IMAGE
-from longspan.systems.speech.transcribe import TRANSCRIBE
-from longspan.systems.spoken.spoken_numbers import SPOKEN_NUMBERS
-from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System
-from longspan.systems.translate import TRANSLATE
+
+if TYPE_CHECKING:
+    from longspan.systems.registry import SYSTEMS, find_system
 
 __all__ = ["SYSTEMS", "System", "SystemRun", "find_system"]
 
-SYSTEMS = Registry[System]("system", name_of=lambda system: system.name, summary_of=lambda system: system.summary)
-"""Every system by its name. A new one is its file, its test, its page, and one line here."""
 
-for _system in (
-    QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
-    STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
-    SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, TRANSCRIBE, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
-    ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
-):  # fmt: skip
-    SYSTEMS.register()(_system)
+if not TYPE_CHECKING:  # a module with `__getattr__` would have every name for a type checker
 
+    def __getattr__(name: str) -> Any:
+        """The registry, loaded on first use: a command that checks the options of one system imports that one alone."""
+        if name not in ("SYSTEMS", "find_system"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from longspan.systems import registry
 
-def find_system(name: str) -> System:
-    """The system called `name`; UnknownNameError with the nearest name if there is none."""
-    return SYSTEMS.find(name)
+        return getattr(registry, name)

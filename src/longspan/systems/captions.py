@@ -6,18 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
-import torch
 
 import longspan as ls
-from longspan.data import encode_rows
-from longspan.errors import ConfigError
-from longspan.inference.source import prepare_inputs
+from longspan.lazy_torch import torch
 from longspan.metrics.cider import caption_words, cider_d
 from longspan.metrics.translation import bleu, copied_fraction, output_vocabulary
 from longspan.report import Document
+from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 from longspan.text import WordWriter, train_ngrams, write_arpa
@@ -62,10 +60,12 @@ class CaptionsOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.epochs < 1 or self.beam < 1 or self.words < 1 or self.size_px < 1 or self.width < 2:
-            raise ConfigError("--epochs, --beam, --words and --size-px must be at least 1, --width at least 2.")
-        if self.limit is not None and self.limit < 4:
-            raise ConfigError(f"--limit must be at least 4, got {self.limit}.")
+        check_network(self.backbone, self.weights)
+        check_at_least(
+            epochs=(self.epochs, 1), beam=(self.beam, 1), words=(self.words, 1), size_px=(self.size_px, 1),
+            width=(self.width, 2), limit=(self.limit, 4),
+        )  # fmt: skip
+        check_above_zero(lr=self.lr)
 
 
 @final
@@ -128,7 +128,7 @@ def _parts(table: ls.Table, limit: int | None) -> dict[str, _Part]:
     return found
 
 
-_Writer = Callable[[ls.Table], list[str]]
+_Writer: TypeAlias = "Callable[[ls.Table], list[str]]"
 
 
 def _network(
@@ -179,7 +179,7 @@ def _staged(
     predictor = learner.predictor()
 
     def detected(some: ls.Table) -> np.ndarray:
-        samples = encode_rows(some.select("image"), np.arange(len(some)), learner.inputs, {})
+        samples = ls.encode_rows(some.select("image"), np.arange(len(some)), learner.inputs, {})
         return predictor.predict_rows(samples, torch.arange(len(some)))["words"].numpy()
 
     def sentences(found: np.ndarray, strength: float, bonus: float) -> list[str]:
@@ -215,15 +215,17 @@ def _nearest(learner: ls.Learner, parts: Mapping[str, _Part]) -> list[str]:
     return [parts["train"].captions[place][0] for place in (new @ known.T).argmax(dim=1).tolist()]
 
 
-@torch.no_grad()
 def _features(learner: ls.Learner, images: ls.Table) -> torch.Tensor:
     """`(N, F)` unit vectors: the features of each image, less their mean."""
-    samples = encode_rows(images.select("image"), np.arange(len(images)), learner.inputs, {})
+    from longspan.inference.source import prepare_inputs
+
+    samples = ls.encode_rows(images.select("image"), np.arange(len(images)), learner.inputs, {})
     backbone = learner.network.backbone.eval()
-    found = [
-        backbone(*prepare_inputs(batch.to(learner.device), learner.inputs)).float().cpu()
-        for batch in samples.batches(torch.arange(len(images)), 64)
-    ]
+    with torch.no_grad():
+        found = [
+            backbone(*prepare_inputs(batch.to(learner.device), learner.inputs)).float().cpu()
+            for batch in samples.batches(torch.arange(len(images)), 64)
+        ]
     return torch.nn.functional.normalize(torch.cat(found), dim=1)
 
 

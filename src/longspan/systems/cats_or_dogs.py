@@ -8,6 +8,7 @@ from typing import Literal, final
 
 import longspan as ls
 from longspan.errors import ConfigError
+from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -40,14 +41,16 @@ class PetsOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.head_epochs < 1 or self.epochs < 0:
-            raise ConfigError(
-                f"--head-epochs must be at least 1 and --epochs at least 0, got {self.head_epochs} and {self.epochs}."
-            )
-        if self.limit is not None and self.limit < 20:
-            raise ConfigError(f"--limit must be at least 20, got {self.limit}.")
-        if self.size_px < 1:
-            raise ConfigError(f"--size-px must be at least 1, got {self.size_px}.")
+        check_network(self.model, self.weights)
+        check_at_least(
+            head_epochs=(self.head_epochs, 1),
+            epochs=(self.epochs, 0),
+            limit=(self.limit, 20),
+            size_px=(self.size_px, 1),
+        )
+        check_above_zero(lr=self.lr)
+        if not 0 <= self.frozen <= 1:
+            raise ConfigError(f"--frozen must be at least 0 and at most 1, got {self.frozen}.")
 
 
 def _run(options: PetsOptions, run: SystemRun) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
+from longspan.systems.options import check_above_zero
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 from longspan.systems.vision_common import (
@@ -43,6 +44,11 @@ class FacesOptions(DetectorOptions):
     """Channels of every pyramid level; 128 take more than twice as long."""
     epochs: int = 24
     """Passes over the training photos."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        DetectorOptions.__post_init__(self)
+        check_above_zero(anchor_side_px=self.anchor_side_px)
 
 
 def face_areas() -> dict[str, tuple[float, float]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from longspan.inference import BoostedTrees, Ensemble, LinearText, PhraseTranslator, Predictor
-from longspan.pipeline import Pipeline, functions_needed, load
 from longspan.systems.lane_markings import mark_lanes
 from longspan.systems.numbers.digit_halves import boxes_of_halves
 from longspan.systems.numbers.find_digits import cut_out, find_digits, join_digits
@@ -16,6 +14,10 @@ from longspan.systems.rcnn.stages import decide_boxes, join_regions, scale_featu
 from longspan.systems.speech.stages import find_words, find_words_of_characters, speech_features
 from longspan.systems.spoken.find_spoken_digits import cut_out_at_16_khz, cut_out_digit, find_spoken_digits
 from longspan.systems.spoken.phonemes import digits_of_phonemes
+
+if TYPE_CHECKING:
+    from longspan.inference import BoostedTrees, Ensemble, LinearText, PhraseTranslator, Predictor
+    from longspan.pipeline import Pipeline
 
 __all__ = ["FUNCTIONS", "load_with_functions"]
 
@@ -38,6 +40,8 @@ def load_with_functions(
 
     Functions and estimators of longspan's own pipelines are supplied; those of other pipelines are named in the error.
     """
+    from longspan.pipeline import functions_needed, load
+
     needed = functions_needed(path)
     known = {**FUNCTIONS, **_estimators()} if needed else {}
     functions = {stage: known[name] for stage, name in needed.items() if name in known}

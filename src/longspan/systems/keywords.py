@@ -10,7 +10,7 @@ import numpy as np
 
 import longspan as ls
 from longspan.errors import ConfigError
-from longspan.inference.listening import calls_of
+from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -52,13 +52,11 @@ class KeywordsOptions:
         """Check the ranges."""
         if self.head_epochs < 0 or self.epochs < 0 or self.head_epochs + self.epochs < 1:
             raise ConfigError("--head-epochs and --epochs must be at least 0, and one of them at least 1.")
-        if self.batch_size < 1:
-            raise ConfigError(f"--batch-size must be at least 1, got {self.batch_size}.")
+        check_network(self.model)
+        check_at_least(batch_size=(self.batch_size, 1), train_rows=(self.train_rows, 24), limit=(self.limit, 24))
+        check_above_zero(lr=self.lr)
         if self.background and self.data != "english":
             raise ConfigError("--background listens for the English commands: leave out --data arabic.")
-        for name, value in (("--train-rows", self.train_rows), ("--limit", self.limit)):
-            if value is not None and value < 24:
-                raise ConfigError(f"{name} must be at least 24, got {value}.")
 
     @property
     def pretrained(self) -> bool:
@@ -126,6 +124,8 @@ def _fewer(table: ls.Table, rows: int, seed: int) -> ls.Table:
 
 def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[str, Any]:
     """False acceptances in an hour of speech, at the threshold that misses 5 % of the validation commands."""
+    from longspan.inference.listening import calls_of
+
     predictor = learner.predictor()
     column = learner.inputs["audio"]
     assert isinstance(column, ls.Audio)

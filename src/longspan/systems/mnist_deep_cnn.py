@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 import longspan as ls
 from longspan.errors import ConfigError
+from longspan.systems.options import check_at_least
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -64,7 +65,8 @@ class MnistOptions:
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.limit is not None and not 200 <= self.limit <= 60_000:
-            raise ConfigError(f"--limit must be in 200..60000, got {self.limit}.")
+            raise ConfigError(f"--limit must be at least 200 and at most 60000, got {self.limit}.")
+        check_at_least(epochs=(self.epochs, 1))
 
 
 def _run(options: MnistOptions, run: SystemRun) -> None:

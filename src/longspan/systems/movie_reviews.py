@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal, final
 
 import longspan as ls
-from longspan.data import Split
 from longspan.errors import ConfigError
 from longspan.report import Document
+from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -55,9 +55,9 @@ class MovieReviewsOptions:
             raise ConfigError("--head-epochs and --epochs must be at least 0.")
         if self.strategy not in _COUNTED and not self.epochs and (self.strategy != _PRETRAINED or not self.head_epochs):
             raise ConfigError("Nothing would be trained: --epochs at least 1, or --head-epochs for minilm.")
-        for name, value in (("--train-rows", self.train_rows), ("--limit", self.limit)):
-            if value is not None and value < 20:
-                raise ConfigError(f"{name} must be at least 20, got {value}.")
+        check_network(self.strategy, others=_COUNTED)
+        check_at_least(train_rows=(self.train_rows, 20), limit=(self.limit, 20), max_tokens=(self.max_tokens, 1))
+        check_above_zero(lr=self.lr)
 
 
 def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
@@ -94,14 +94,14 @@ def _column(options: MovieReviewsOptions) -> ls.Text:
     return ls.Text(max_tokens=options.max_tokens)
 
 
-def _splits(table: ls.Table, options: MovieReviewsOptions, seed: int) -> list[Split]:
+def _splits(table: ls.Table, options: MovieReviewsOptions, seed: int) -> list[ls.Split]:
     """Folds of a table without parts; else the split that its column says."""
     if options.data == "rt-polarity":
         return table.split(seed=seed).folds(options.folds)[: options.only]
     return [table.split(column="part", seed=seed)]
 
 
-def _trained(split: Split, options: MovieReviewsOptions, seed: int) -> tuple[ls.Learner | ls.LinearText, float]:
+def _trained(split: ls.Split, options: MovieReviewsOptions, seed: int) -> tuple[ls.Learner | ls.LinearText, float]:
     """A model of the training rows, and its accuracy on the rows held out."""
     # Sentences of the published sets that are in both parts stay there, as in published figures.
     whole = ls.Task(split, "text", "label", allow_leaks=True)

@@ -4,15 +4,71 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
+import sys
 import textwrap
 import types
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from longspan import old_names
+from longspan.errors import ConfigError, unknown_name
 from longspan.option_words import OptionKind, flag_of, parse_words
+from longspan.registry import plugin_names
+from longspan.valid_values import check_imagenet, check_weights, stored_networks
 
-__all__ = ["describe_options", "option_kinds", "parse_options"]
+__all__ = [
+    "check_above_zero", "check_at_least", "check_network", "describe_options", "option_kinds", "parse_options",
+]  # fmt: skip
+
+
+def check_at_least(**options: tuple[float | None, float]) -> None:
+    """Check values against the smallest that they may be; None is not checked.
+
+    Raises:
+        ConfigError: a value is too small; the message names its option.
+    """
+    for name, (value, least) in options.items():
+        if value is not None and not value >= least:
+            raise ConfigError(f"{flag_of(name)} must be at least {least:g}, got {value}.")
+
+
+def check_above_zero(**options: float | None) -> None:
+    """ConfigError for a value that is not above 0, or not finite; None is not checked."""
+    for name, value in options.items():
+        if value is not None and not 0 < value < math.inf:
+            raise ConfigError(f"{flag_of(name)} must be above 0, got {value:g}.")
+
+
+def check_network(name: str, weights: str | None = None, *, others: Collection[str] = ()) -> None:
+    """Check that a network exists, and its weights; needs no PyTorch where the network is one of longspan's own.
+
+    Args:
+        name: As a `Learner` takes it; weights may stand behind a colon.
+        weights: Initial weights: a name, a file, or None for none.
+        others: What may be chosen instead of a network.
+
+    Raises:
+        UnknownNameError: there is no such network.
+        WeightsError: there are no such weights, or none for this network.
+    """
+    if weights is not None:
+        check_weights(weights)
+    called, _, behind = name.partition(":")
+    if called in others or called in old_names.MODELS:
+        return
+    own = {each["name"]: each["imagenet"] for each in stored_networks()}
+    if called in own:
+        check_imagenet(called, behind or weights, own)
+        return
+    known: Collection[str] = own
+    if "torch" in sys.modules or plugin_names():
+        from longspan.models import model_names
+
+        known = model_names()
+    if called not in known:
+        raise unknown_name("model", called, [*known, *others])
 
 
 def parse_options(options: type[Any], words: Sequence[str]) -> Any:

@@ -9,6 +9,7 @@ from typing import Literal, final
 
 import longspan as ls
 from longspan.errors import ConfigError
+from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
@@ -54,10 +55,9 @@ class SoundOptions:
             raise ConfigError("--model speech_embedding and --weights speech go together.")
         if self.protocol == "speakers" and self.data != "fsdd":
             raise ConfigError("--protocol speakers is for --data fsdd; the folds of esc10 hold no speakers.")
-        if self.folds is not None and self.folds < 1:
-            raise ConfigError(f"--folds must be at least 1, got {self.folds}.")
-        if self.limit is not None and self.limit < 4:
-            raise ConfigError(f"--limit must be at least 4, got {self.limit}.")
+        check_network(self.model, self.weights)
+        check_at_least(folds=(self.folds, 1), limit=(self.limit, 4), mels=(self.mels, 1))
+        check_above_zero(lr=self.lr, hop_ms=self.hop_ms)
 
 
 def _run(options: SoundOptions, run: SystemRun) -> None:

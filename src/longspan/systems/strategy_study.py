@@ -16,21 +16,10 @@ if TYPE_CHECKING:
     from longspan.train import Strategy
 
 __all__ = [
-    "STUDY", "check_at_least", "largest_pipelines", "mean_errors", "parse_sizes", "parse_strategies", "run_study",
+    "STUDY", "largest_pipelines", "mean_errors", "parse_sizes", "parse_strategies", "run_study",
 ]  # fmt: skip
 
 STUDY = "study.sqlite"
-
-
-def check_at_least(**options: tuple[int | None, int]) -> None:
-    """Check values against the smallest that they may be; None is not checked.
-
-    Raises:
-        ConfigError: a value is too small; the message names its option.
-    """
-    for name, (value, least) in options.items():
-        if value is not None and value < least:
-            raise ConfigError(f"--{name} must be at least {least}, got {value}.")
 
 
 def parse_sizes(text: str) -> list[int]:

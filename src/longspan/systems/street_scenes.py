@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError
-from longspan.heads.segment import Decoder
+from longspan.systems.options import check_at_least
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 from longspan.systems.vision_common import Trained, VisionOptions, parse_networks, sheet, train_network
 
 if TYPE_CHECKING:
+    from longspan.heads.segment import Decoder
     from longspan.report import Document
 
 __all__ = ["STREET_SCENES", "StreetScenesOptions", "camvid_task", "scenes_training"]
@@ -51,8 +51,7 @@ class StreetScenesOptions(VisionOptions):
         """Check the ranges."""
         VisionOptions.__post_init__(self)
         parse_networks(self.networks, _DECODERS)
-        if self.views < 2:
-            raise ConfigError(f"--views must be at least 2, got {self.views}.")
+        check_at_least(views=(self.views, 2), segnet_width=(self.segnet_width, 1))
 
 
 def camvid_task(table: ls.Table, target: str, size_px: tuple[int, int], limit: int | None) -> ls.Task:

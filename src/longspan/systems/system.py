@@ -16,7 +16,7 @@ __all__ = ["System"]
 class System:
     """A complete application of longspan to one problem.
 
-    A new system is a file here, its test, its page in `docs/systems/`, and one line in `systems/__init__.py`.
+    A new system is a file here, its test, its page in `docs/systems/`, and one line in `systems/registry.py`.
     """
 
     name: str

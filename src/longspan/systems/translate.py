@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, final
 
 import longspan as ls
-from longspan.errors import ConfigError
 from longspan.metrics.translation import bleu, chrf, copied_fraction, output_vocabulary
 from longspan.report import Document
+from longspan.systems.options import check_above_zero, check_at_least
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
+from longspan.valid_values import check_probability
 
 __all__ = ["TRANSLATE", "TranslateOptions"]
 
@@ -59,14 +60,13 @@ class TranslateOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("train_rows", "limit"):
-            value = getattr(self, name)
-            if value is not None and value < 20:
-                raise ConfigError(f"--{name.replace('_', '-')} must be at least 20, got {value}.")
-        if self.epochs < 1 or self.batch_size < 1 or self.beam < 1:
-            raise ConfigError("--epochs, --batch-size and --beam must be at least 1.")
-        if self.vocab < 300:
-            raise ConfigError(f"--vocab must be at least 300, got {self.vocab}.")
+        check_at_least(
+            train_rows=(self.train_rows, 20), limit=(self.limit, 20), epochs=(self.epochs, 1),
+            batch_size=(self.batch_size, 1), beam=(self.beam, 1), vocab=(self.vocab, 300), width=(self.width, 1),
+            layers=(self.layers, 1),
+        )  # fmt: skip
+        check_above_zero(lr=self.lr)
+        check_probability("--dropout", self.dropout)
 
 
 def _run(options: TranslateOptions, run: SystemRun) -> None:

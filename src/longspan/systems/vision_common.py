@@ -13,6 +13,7 @@ import numpy as np
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.report import CaptionedImage
+from longspan.systems.options import check_above_zero, check_at_least, check_network
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,10 +55,9 @@ class VisionOptions(ABC):  # noqa: B024 -- nothing to override, and no options o
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 10)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
+        check_network(self.backbone, self.weights)
+        check_at_least(epochs=(self.epochs, 1), batch_size=(self.batch_size, 1), limit=(self.limit, 10))
+        check_above_zero(lr=self.lr)
         parse_size(self.size)
 
     @property
@@ -83,6 +83,11 @@ class DetectorOptions(VisionOptions, ABC):
     """Regions of a photo in the loss of a step."""
     proposals: int = 300
     """Regions of a photo that reach the second stage."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        VisionOptions.__post_init__(self)
+        check_at_least(**{name: (value, 1) for name, value in self.head_sizes.items()})
 
     @property
     def head_sizes(self) -> dict[str, Any]:

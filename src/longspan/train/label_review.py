@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from longspan.storage.files import write_whole
 __all__ = ["SuspectLabel", "suspect_labels", "write_relabel_page"]
 
 _SHOWN_PX = 320
+_MOST_BYTES = 24 << 20  # of sound and texts in a page
 
 
 @final
@@ -85,13 +87,20 @@ def write_relabel_page(path: Path, task: Task, suspects: list[SuspectLabel], *, 
     if len(targets) > 1:
         raise ConfigError(f"A page takes the labels of one target, got {', '.join(sorted(targets))}.")
     images = next(iter(pixel_inputs(task.inputs)), None)
-    rows = []
+    rows: list[RelabelRow] = []
+    size = 0
     for each in suspects[:most]:
-        margin = f"probability of the suggested label minus that of the given one: {-each.margin:.2f}"
+        margin = f"probability of the suggested label less that of the given one: {-each.margin:.2f}"
+        content = _content(task, each.row)
+        size += len(content)
+        if rows and size > _MOST_BYTES:
+            break
         rows.append(
             RelabelRow(
                 row=each.row,
                 file=_file(task, each.row),
+                place=task.table.row_name(each.row),
+                content=content,
                 target=each.target,
                 given=label_text(each.given),
                 suggested=label_text(each.suggested),
@@ -101,7 +110,8 @@ def write_relabel_page(path: Path, task: Task, suspects: list[SuspectLabel], *, 
         )
     target = next(iter(targets), "labels")
     labels = [str(label) for label in getattr(task.targets.get(target), "vocab", ())]
-    text = relabel_page(f"Labels of {target} that are probably wrong", rows, labels, COLUMNS)
+    title = f"Probably wrong labels: {target}"
+    text = relabel_page(title, rows, labels, COLUMNS, total=len(suspects))
 
     def write(part: Path) -> None:
         part.write_text(text, encoding="utf-8")
@@ -119,6 +129,26 @@ def _file(task: Task, row: int) -> str:
         if task.table.columns[name].in_files and isinstance(cell, str):
             return cell
     return ""
+
+
+def _content(task: Task, row: int) -> str:
+    """What a person needs to decide, apart from images: sound, texts and cells of the row as HTML."""
+    parts = []
+    for name in task.input_names:
+        column, value = task.table.columns[name], task.table.value(row, name)
+        if column.encodes_pixels or value is None:
+            continue
+        if column.sources:
+            cells = {source: task.table.frame[name].struct.field(source)[row] for source in column.sources}
+            lines = (f"<dt>{html.escape(key)}</dt><dd>{_cell(cell)}</dd>" for key, cell in cells.items())
+            parts.append(f"<dl>{''.join(lines)}</dl>")
+        else:
+            parts.append(column.show_html(value))
+    return "<br>".join(parts)
+
+
+def _cell(value: Any) -> str:
+    return "missing" if value is None else html.escape(f"{value:.6g}" if isinstance(value, float) else str(value))
 
 
 def _small(task: Task, name: str, row: int) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import stat
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PILImage
 
 from longspan.lazy_torch import is_tensor
+from longspan.vision.remarks import remark
 
 __all__ = [
     "MAX_PIXELS",
@@ -36,10 +36,15 @@ MAX_PIXELS = 178_956_970
 _ENORMOUS_PIXELS = 1 << 25
 _ENORMOUS = threading.Lock()
 _SEVERAL_FRAMES = ("GIF", "TIFF", "WEBP", "PNG")  # in MPO the others are previews of the first
-_FIRST_FRAME = "Some image files hold several frames or pages; only the first of each is used."
+_FIRST_FRAME = ("several frames or pages", "Only the first of each is used.")
+_SEE_THROUGH = (
+    "transparent parts",
+    "They are read as white, whatever colour is stored there. For another background: put the images on it and save "
+    "them without transparency.",
+)
 _FEW_LEVELS = (
-    "Some images of 16 bits use less than an eighth of their range, such as those of 10 or 12 bits. They are read with "
-    "65,535 as white, so that few grey levels are left: convert all images by one scale first."
+    "16 bits and use less than an eighth of their range, as those of 10 or 12 bits do",
+    "They are read with 65,535 as white, so that few grey levels are left: convert all images by one scale first.",
 )
 _WHITE_16_BITS = 65535.0
 _STRIP_PIXELS = 1 << 20
@@ -141,7 +146,7 @@ def read_pixels(value: Any, mode: str, side_px: int) -> PILImage.Image:
             if image is value:  # the caller's own image stays as it is
                 return _to_mode(ImageOps.exif_transpose(image), mode)
             if image.format in _SEVERAL_FRAMES and getattr(image, "is_animated", False):
-                warnings.warn(_FIRST_FRAME, stacklevel=2)
+                remark(*_FIRST_FRAME)
             image.draft(mode, (side_px, side_px))
             ImageOps.exif_transpose(image, in_place=True)
             made = _to_mode(image, mode)
@@ -169,10 +174,13 @@ def _to_mode(image: PILImage.Image, mode: str) -> PILImage.Image:
     if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits: Pillow would clip at 255, not scale
         white = _white(image)
         if image.mode != "F" and max(float(np.asarray(strip).max()) for _, strip in _strips(image)) < white / 8:
-            warnings.warn(_FEW_LEVELS, stacklevel=3)
-        image = _by_strips(image, "L", lambda strip: _scaled(strip, white / 255))
+            remark(*_FEW_LEVELS)
+        gone = image.info.get("transparency")  # the one value that a PNG file declares transparent
+        if isinstance(gone, int) and any(bool((np.asarray(strip) == gone).any()) for _, strip in _strips(image)):
+            remark(*_SEE_THROUGH)
+        image = _by_strips(image, "L", lambda strip: _scaled(strip, white / 255, gone))
     elif see_through:
-        image = _by_strips(image, "RGB", _on_white)
+        image = _on_white(image)
     return image.convert(mode)
 
 
@@ -195,14 +203,34 @@ def _white(image: PILImage.Image) -> float:
     return white
 
 
-def _scaled(strip: PILImage.Image, scale: float) -> PILImage.Image:
+def _scaled(strip: PILImage.Image, scale: float, transparent: object) -> PILImage.Image:
+    """8 bits; the value that is transparent becomes white."""
     values = np.nan_to_num(np.asarray(strip, np.float32))
-    return PILImage.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
+    scaled = (values / scale).clip(0, 255).round().astype(np.uint8)
+    if isinstance(transparent, int):
+        scaled[values == transparent] = 255
+    return PILImage.fromarray(scaled)
 
 
-def _on_white(strip: PILImage.Image) -> PILImage.Image:
-    rgba = strip.convert("RGBA")
-    return PILImage.alpha_composite(PILImage.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+def _on_white(image: PILImage.Image) -> PILImage.Image:
+    """The image on a white ground, as a viewer shows it; what is stored in transparent pixels is not looked at."""
+    key = image.info.get("transparency")
+    if isinstance(key, tuple) and max(key) > 255:  # of a PNG file of 16 bits, whose pixels Pillow halves
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+    if image.mode == "La":
+        image = image.convert("LA")
+    lowest = 255
+
+    def change(strip: PILImage.Image) -> PILImage.Image:
+        nonlocal lowest
+        rgba = strip.convert("RGBA")
+        lowest = min(lowest, int(np.asarray(rgba)[..., 3].min()))
+        return PILImage.alpha_composite(PILImage.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+    made = _by_strips(image, "RGB", change)
+    if lowest < 255:
+        remark(*_SEE_THROUGH)
+    return made
 
 
 def _strips(image: PILImage.Image) -> Iterator[tuple[int, PILImage.Image]]:

@@ -70,14 +70,16 @@ def test_every_file_that_cannot_be_read_is_named(longspan, trained, pets, tmp_pa
     empty.write_bytes(b"")
     cut.write_bytes((pets / "pug_1.png").read_bytes()[:200])
     text.write_text("hello")
-    gone = tmp_path / "gone.png"
-    answer = longspan("predict", trained, pets / "pug_1.png", empty, cut, text, gone, "--out", tmp_path / "a.csv")
+    answer = longspan("predict", trained, pets / "pug_1.png", empty, cut, text, "--out", tmp_path / "a.csv")
     assert answer.code == 2
-    for file in (empty, cut, text, gone):
+    for file in (empty, cut, text):
         assert str(file) in answer.err
     assert "pug_1" not in answer.err
     assert answer.out == ""
     assert not (tmp_path / "a.csv").exists()
+    answer = longspan("predict", trained, pets / "pug_1.png", tmp_path / "emty.png", tmp_path / "gone.png")
+    assert f"There is no file {tmp_path / 'emty.png'}. Nor is there {tmp_path / 'gone.png'}. Did you mean" in answer.err
+    assert f"{tmp_path / 'empty.png'}?" in answer.err
 
 
 def test_a_folder_stands_for_the_images_in_it(longspan, trained, pets, tmp_path):

@@ -197,3 +197,19 @@ def test_objects_of_real_files_are_those_that_a_plain_parser_finds(data_folder):
             for each in ElementTree.parse(xml).iter("object")
         ]
         assert [box["box"] for box in row["boxes"]] == [[x0 - 1, y0 - 1, x1, y1] for x0, y0, x1, y1 in theirs]
+
+
+def test_boxes_that_cvat_has_turned_are_refused(write, tmp_path):
+    attributes = "<attributes><attribute><name>rotation</name><value>{}</value></attribute></attributes></object>"
+    text = voc([("dog", 1, 1, 9, 5, 0)])
+    (fault,) = faults(write("a.xml", text.replace("</object>", attributes.format("30.5"))), tmp_path / "images")
+    assert "its box is turned by 30.5 degrees" in fault
+    folder = write("a.xml", text.replace("</object>", attributes.format("0.0")))
+    assert len(Table.from_voc(folder, tmp_path / "images")[0]["boxes"]) == 1
+
+
+def test_cvats_own_xml_is_named(write, tmp_path):
+    (fault,) = faults(
+        write("annotations.xml", "<annotations><version>1.1</version></annotations>"), tmp_path / "images"
+    )
+    assert "this is CVAT's own XML: export the task as COCO or Pascal VOC" in fault

@@ -165,3 +165,15 @@ def test_true_and_false_in_several_spellings_are_two_classes_and_said(tmp_path):
     assert table["ok"] == [True, True, True, True, False, False]
     (tmp_path / "t.csv").write_text("n,ok\n1,yes\n2,no\n3,yes\n", encoding="utf-8")
     assert ls.Table.read(tmp_path / "t.csv")["ok"] == ["yes", "no", "yes"]
+
+
+def test_boxes_that_may_be_percentages_are_told(folder):
+    for number in range(2):
+        Image.new("RGB", (400, 300)).save(folder / f"large{number}.png")
+    rows = "large0.png,10,20,30,40,cat\nlarge1.png,50,60,50,40,cat\n"
+    with pytest.warns(UserWarning, match="If x, y, width, height are percentages, as Label Studio's are"):
+        boxes, _ = read(folder, HEAD + rows)
+    assert boxes[1] == [([50.0, 60.0, 100.0, 100.0], "cat")]
+    for others in (rows.replace("50,60,50,40", "50,60,60,40"), rows.replace("50,60,50,40", "10,60,20,40")):
+        read(folder, HEAD + others)
+    read(folder, HEAD + "0.png,0,0,100,80,cat\n")

@@ -1,8 +1,10 @@
+import warnings
+
 import pytest
 from PIL import Image
 
 import longspan as ls
-from longspan.errors import DataError
+from longspan.errors import ConfigError, DataError
 
 
 def write(tmp_path, text, name="a.csv"):
@@ -40,6 +42,8 @@ def test_blank_lines_are_no_rows_and_messages_count_lines_as_an_editor_does(tmp_
         (["\u22121", "\u22122", "3"], "commas, signs and units"),
         (["12 kg", "3 kg", "4.5 kg"], "commas, signs and units"),
         (["10%", "20%"], "commas, signs and units"),
+        (["(200)", "13", "(7)"], r"such as '\(200\)' look like numbers"),
+        (["2026-01-31", "2026-02-01", "01.03.2026"], "two ways, such as 2026-01-31 and 01.03.2026"),
         ([*map(str, range(20)), "Total"], "20 of 21 cells are numbers, but others, such as 'Total'"),
         ([*map(str, range(20)), "x"], "the heading itself"),
         ([*map(str, range(20)), "-999", "-999"], "-999 \\(2 cells\\) is read as a quantity"),
@@ -124,3 +128,69 @@ def test_a_first_line_of_numbers_and_of_words_that_come_again_is_no_heading(tmp_
     ):
         (tmp_path / name).write_text(text)
         assert len(ls.Table.read(tmp_path / name)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5.1\n4.9\n6.2\n", "numbers alone, above others"),
+        ("7\n3\n4\n", r"\(7\) looks like a row.*--heading x\)"),
+        ("2026-01-31\n2026-02-01\n", "dates alone, above others"),
+        ("01/02/2026 10:00,5\n02/02/2026 11:30,6\n", "numbers and dates alone"),
+        ("a.wav,yes\nb.wav,no\n", "'a.wav' is the name of a file"),
+        ("text,label\ngood,pos\ntext,label\nbad,neg\n", "stands there again 2 lines below. If files were joined"),
+    ],
+)
+def test_a_first_line_like_its_cells_is_refused_and_read_when_it_is_said_to_be_a_row(tmp_path, text, said):
+    path, rows = write(tmp_path, text), text.splitlines()
+    with pytest.raises(DataError, match=said):
+        ls.Table.from_csv(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # days and months
+        table = ls.Table.from_csv(path, heading=False)
+        assert len(ls.Table.from_csv(path, heading=True)) == len(rows) - 1
+    width = len(rows[0].split(","))
+    assert (len(table), list(table.columns)) == (len(rows), [f"column_{place}" for place in range(width)])
+    assert [str(table[0][f"column_{place}"]) for place in range(width)] == rows[0].split(",")
+    assert table.row_name(0) == "line 1"
+
+
+@pytest.mark.parametrize("text", ["0\n1\n0\n", "cat\ndog\ncat\n", "ham,hi\nham,win\nspam,go\nham,ok\n"])
+def test_a_heading_that_may_be_a_cell_is_told(tmp_path, text):
+    path = write(tmp_path, text)
+    with pytest.warns(UserWarning, match="the first line is taken as the names of the columns, though"):
+        assert len(ls.Table.read(path)) == len(text.splitlines()) - 1
+    assert len(ls.Table.read(path, heading=True)) == len(text.splitlines()) - 1
+    assert len(ls.Table.read(path, heading=False)) == len(text.splitlines())
+
+
+def test_columns_of_a_file_without_a_heading_get_names(tmp_path):
+    table = ls.Table.read(write(tmp_path, "1;a\n\n3;b\n"), heading=["n", "label"])
+    assert (table["n"], table["label"], table.row_name(1)) == ([1, 3], ["a", "b"], "line 3")
+    with pytest.raises(ConfigError, match=r"names 1 columns \(n\), but .*a.csv has 2"):
+        ls.Table.read(write(tmp_path, "1;a\n3;b\n"), heading=["n"])
+    with pytest.raises(ConfigError, match=r"is for .csv and .tsv files"):
+        ls.Table.read(tmp_path, heading=False)
+
+
+def test_numbers_and_dates_as_names_of_other_columns_are_headings(tmp_path):
+    for text in ("store,2026-01-01,2026-02-01\nA,1,2\nB,3,4\n", "2026-01-01\n3\n4\n", "word\nthe\nword\n"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if text.startswith("word") else "error")
+            assert len(ls.Table.read(write(tmp_path, text))) == 2
+
+
+@pytest.mark.parametrize("text", ["a.png 0\nb.png 1\n", "1 001.Black/a.jpg\n2 002.Blue/b.jpg\n"])
+def test_lists_with_blanks_between_cells_are_refused_and_read_with_their_delimiter(tmp_path, text):
+    path = write(tmp_path, text, "train.txt")
+    with pytest.raises(DataError, match=r"cells with blanks between them.*delimiter=' '"):
+        ls.Table.read(path)
+    table = ls.Table.from_csv(path, delimiter=" ", heading=["x", "y"])
+    assert len(table) == 2
+    assert list(table.columns) == ["x", "y"]
+
+
+def test_invisible_characters_in_headings_are_left_out_and_told(tmp_path):
+    with pytest.warns(UserWarning, match="blanks and invisible characters around headings.*'x', 'label'"):
+        table = ls.Table.read(write(tmp_path, "\u200bx,label\u00a0\ufeff\n1,a\n2,b\n"))
+    assert list(table.columns) == ["x", "label"]

@@ -215,3 +215,32 @@ def test_images_that_exif_mirrors_without_changing_their_size_are_said_where_mas
         Image.fromarray(np.eye(10, 12, dtype=np.uint8)).save(tmp_path / "masks" / f"{name}.png")
     with pytest.warns(UserWarning, match="an EXIF note turns or mirrors images, such as 'a.jpg', without changing"):
         ls.Table.read(tmp_path)
+
+
+ANNOTATIONS = {
+    "labelme": {"shapes": [{"label": "cat", "points": [[1, 1], [9, 9]]}], "imagePath": "a.png", "imageData": None},
+    "the VGG Image Annotator": {"a.png1": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "rect"}}]}},
+    "Label Studio": [{"annotations": [{"result": [{"from_name": "label", "to_name": "image"}]}]}],
+    "Supervisely": {"objects": [{"classTitle": "cat", "points": {}}]},
+}
+
+
+@pytest.mark.parametrize("tool", ANNOTATIONS)
+def test_annotations_of_tools_that_are_not_read_are_named(tmp_path, tool):
+    draw(tmp_path / "images" / "a.png")
+    write(tmp_path / "images" / "a.json", json.dumps(ANNOTATIONS[tool]))
+    with pytest.raises(DataError, match=f"a.json is {tool}'s annotation, which longspan does not read; export COCO"):
+        ls.Table.read(tmp_path / "images")
+    with pytest.raises(DataError, match=r"is not COCO's JSON.*export COCO there"):
+        ls.Table.read(tmp_path / "images" / "a.json")
+    draw(tmp_path / "images" / "cat" / "b.png")
+    (tmp_path / "images" / "a.png").unlink()
+    with pytest.warns(UserWarning, match="The classes are those of the folders"):
+        assert ls.Table.read(tmp_path / "images")["label"] == ["cat"]
+
+
+def test_a_data_frame_with_a_name_twice_is_refused(tmp_path):
+    import pandas as pd
+
+    with pytest.raises(DataError, match="several columns called 'x'"):
+        ls.Table.from_frame(pd.DataFrame([[1, 2], [3, 4]], columns=["x", "x"]))

@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from longspan.version import __version__
 __all__ = ["doctor"]
 
 _SPEED_S = 5.0
+_WIDTH = 100
 
 
 def doctor(
@@ -75,7 +77,7 @@ def doctor(
     )
     print(label("data", _data()))
     found = ", ".join(facts["weights"]) or "none"
-    print(label("weights", f"imagenet, found here: {found}; others are downloaded when asked for"))
+    print(label("weights", f"of ImageNet, here: {found}; others are downloaded when needed"))
     print(label("extras", _extras(facts["extras"])))
     if speed:
         print(label("speed", _speed().sentences()))
@@ -114,8 +116,10 @@ def _extras(found: dict[str, dict[str, Any]]) -> str:
     width = max(map(len, found))
     lines = []
     for name, extra in found.items():
-        state = "installed" if extra["installed"] else f"missing   {extra['install']}"
-        lines += [f"{name:<{width}}  {state}", f"{'':<{width}}    {extra['enables']}"]
+        state = "installed" if extra["installed"] else "missing"
+        lines.append(f"{name:<{width}}  {state:<9}  {extra['enables']}")
+        if not extra["installed"]:
+            lines.append(f"{'':<{width + 13}}{extra['install']}")
     return "\n".join(lines)
 
 
@@ -161,8 +165,13 @@ def _data() -> str:
     else:
         folder = Path(mirror).expanduser()
         lines.append(f"LONGSPAN_DATA {folder}{'' if folder.is_dir() else ' (THERE IS NO SUCH FOLDER)'}")
+    found: dict[str, list[str]] = {}
     for name in datasets.names():
-        lines.append(f"{name}: {datasets.status(name)}")
+        where, _, size = datasets.status(name).partition(", ")
+        found.setdefault(where, []).append(f"{name} ({size})" if size else name)
+    for where, names in found.items():
+        what = where.replace("(copy)", "(copies that differ from the published files)")
+        lines += textwrap.wrap(f"{what}: {', '.join(names)}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 

@@ -35,6 +35,7 @@ def evaluate(
     ] = None,
     root: flags.Root = None,
     suffix: flags.Suffix = None,
+    heading: flags.Heading = None,
     corners: flags.Corners = None,
     format: flags.Format = None,
     annotations: flags.Annotations = None,
@@ -84,7 +85,7 @@ def evaluate(
         trained.check_abilities(views=views > 1, per_class=per_class, open_vault=open_vault is not None)
         table = rows_for(
             trained, source, pattern=pattern, image=image, root=root, suffix=suffix, corners=corners,
-            annotated=annotated,
+            annotated=annotated, heading=heading,
         )  # fmt: skip
         if where is not None:
             table = _only(table, where)

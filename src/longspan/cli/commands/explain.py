@@ -37,6 +37,7 @@ def explain(
     target: Annotated[
         str | None, Opt(metavar="COLUMN", help="The target to explain, if the model has several.", show_default=False)
     ] = None,
+    heading: flags.Heading = None,
     rows: Annotated[int, Opt(metavar="N", help="Measure on at most this many rows, drawn at random.")] = 2000,
     seed: Annotated[int, Opt(metavar="N", help="Random seed of the draw.")] = 0,
     out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
@@ -60,7 +61,7 @@ def explain(
         predictor = load_with_functions(model)
         if "explain" not in predictor.abilities:
             raise ConfigError(f"{model} holds {predictor.what}; only networks and boosted trees can be explained.")
-        table = rows_for(predictor, source)
+        table = rows_for(predictor, source, heading=heading)
         table, left_out = _unseen(predictor, table, source)
         if as_json:
             found = explain_target(predictor, table, target, rows=rows, seed=seed)

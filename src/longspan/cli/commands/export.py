@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from longspan.cli import options as flags
+from longspan.cli.first_checks import check_model
+from longspan.cli.new_inputs import check_inputs
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, label, new_file, writing
 from longspan.errors import ConfigError, unknown_name
@@ -48,6 +50,8 @@ def export(
         raise unknown_name("--to called", to, _FORMATS)
     if most < 1:
         raise ConfigError(f"--rows must be at least 1, got {most}.")
+    check_model(model)
+    check_inputs(model, rows or ())
     path = new_file(out or str(Path(model).with_suffix(".onnx")), "--out", force=force)
 
     from longspan.deploy import export as write_exported
@@ -73,7 +77,7 @@ def export(
 
 def _rows(predictor: Any, given: Sequence[str], most: int) -> Any:
     """What the models are compared on: the first rows of a table, texts, or files."""
-    from longspan.cli.commands.predict import files_of
+    from longspan.cli.new_inputs import files_of
     from longspan.cli.table_inputs import new_rows
     from longspan.cli.text_inputs import new_texts
 

@@ -39,6 +39,7 @@ def leaks(
     image: flags.ImageColumn = None,
     root: flags.Root = None,
     suffix: flags.Suffix = None,
+    heading: flags.Heading = None,
     corners: flags.Corners = None,
     column: flags.Columns = None,
     format: flags.Format = None,
@@ -101,7 +102,7 @@ def leaks(
         def read(where: str) -> Table:
             return read_source(
                 where, pattern=pattern, image=image, columns=columns, root=root, suffix=suffix, annotated=annotated,
-                corners=corners, on_error=on_error,
+                corners=corners, heading=heading, on_error=on_error,
             )  # fmt: skip
 
         table = read(source)

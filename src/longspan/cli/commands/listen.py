@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from longspan.cli import options as flags
+from longspan.cli.first_checks import check_model
+from longspan.cli.new_inputs import check_inputs
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible
 from longspan.errors import ConfigError, DataError, LongspanError
@@ -38,6 +40,9 @@ def listen(
     """
     if file is not None and microphone is not None:
         raise ConfigError("Name a recording, or --microphone, not both.")
+    check_model(model, device)
+    if file is not None:
+        check_inputs(model, [file])
     from longspan.inference import load
     from longspan.inference.listening import Listener
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longspan.cli.known_names import names_are_known, networks, stored_names
+from longspan.cli.known_names import names_are_known, stored_names
 from longspan.cli.shell import label, print_table
 from longspan.errors import unknown_name
 from longspan.old_names import DATASETS
 from longspan.registry import plugin_names
+from longspan.valid_values import stored_networks
 
 if TYPE_CHECKING:
     from longspan.datasets import Source
@@ -105,7 +106,7 @@ def systems() -> None:
 def _known_networks() -> list[dict[str, Any]]:
     """Every network with its size; without plug-ins from the stored table alone, which brings no PyTorch."""
     if not plugin_names():
-        return networks()
+        return stored_networks()
     from longspan.models import catalogue
 
     return [asdict(info) for info in catalogue()]

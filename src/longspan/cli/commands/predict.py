@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from longspan.cli import options as flags
 from longspan.cli.first_checks import check_model
+from longspan.cli.new_inputs import check_inputs, files_of
 from longspan.cli.options import Opt
 from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below
 from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_json
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from longspan.inference import Conformal
     from longspan.portable import Prediction, TrainedModel
 
-__all__ = ["files_of", "predict"]
+__all__ = ["predict"]
 
 _SHOWN_CHARACTERS = 70  # of a text, beside its prediction
-_LONGEST_NAME = 255
 _AT_A_TIME = 256  # files whose pixels are in memory together
 
 
@@ -49,6 +48,7 @@ def predict(
         bool,
         Opt("--probabilities", help="The probability of every class, not only of the predicted one."),
     ] = False,
+    heading: flags.Heading = None,
     calibrate: Annotated[
         str | None,
         Opt(
@@ -57,7 +57,9 @@ def predict(
             "classes a set, which hold for --coverage of rows like these.",
         ),
     ] = None,
-    coverage: Annotated[float, Opt(metavar="X", help="With --calibrate.")] = 0.9,
+    coverage: Annotated[
+        float, Opt(metavar="X", help="With --calibrate: the fraction of rows for which they shall hold.")
+    ] = 0.9,
     out: Annotated[
         str | None,
         Opt(
@@ -107,6 +109,7 @@ def predict(
             raise ConfigError(f"--coverage must lie between 0 and 1, such as 0.9; got {coverage:g}.")
     if score is not None and not 0 <= score <= 1:
         raise ConfigError(f"--score must be at least 0 and at most 1, got {score}.")
+    check_inputs(model, files)
     given = files
     files = [path for file in files for path in files_of(file)]
     places = AnswerFiles(
@@ -123,10 +126,10 @@ def predict(
             raise ConfigError("--calibrate is for models that read tables.")
         if trained.reads == "rows":
             calibrated = [] if calibrate is None else calibrated_on(trained, calibrate, coverage)
-            _predict_table(trained, files, places, calibrated, as_json=as_json)
+            _predict_table(trained, files, places, calibrated, as_json=as_json, heading=heading)
             return
         if trained.reads == "texts":
-            _predict_texts(trained, given, places, as_json=as_json)
+            _predict_texts(trained, given, places, as_json=as_json, heading=heading)
             return
         located = trained.located
         places.check(located)
@@ -165,30 +168,14 @@ def _check_exported(*, views: int, tiles: bool, calibrate: str | None, device: s
         raise ConfigError(f"{', '.join(wrong)}: not for exported models. Use the .safetensors file.")
 
 
-def files_of(path: str) -> list[str]:
-    """The file itself; of a folder the images and recordings in it and below, hidden ones left out."""
-    from longspan.audio.audio_io import AUDIO_ENDINGS
-    from longspan.data.annotations.files import IMAGE_ENDINGS, UNREAD_ENDINGS, is_hidden
-
-    folder = Path(path)
-    if len(path) > _LONGEST_NAME or not folder.is_dir():  # a text may be too long to ask the file system for
-        return [path]
-    found = [each for each in sorted(folder.rglob("*")) if each.suffix.lower() in (*IMAGE_ENDINGS, *AUDIO_ENDINGS)]
-    found = [each for each in found if not any(is_hidden(part) for part in each.relative_to(folder).parts)]
-    unread = [each for each in folder.rglob("*") if each.suffix.lower() in UNREAD_ENDINGS]
-    if unread:
-        warnings.warn(
-            f"{path}: {len(unread):,} files such as {unread[0].name!r} are left out because longspan does not read "
-            f"{unread[0].suffix}. Convert them to PNG or JPEG.",
-            stacklevel=2,
-        )
-    if not found:
-        raise ConfigError(f"There are no images or recordings in the folder {path}.")
-    return [str(each) for each in found]
-
-
 def _predict_table(
-    model: Any, files: Sequence[str], places: AnswerFiles, calibrated: Sequence[Conformal], *, as_json: bool
+    model: Any,
+    files: Sequence[str],
+    places: AnswerFiles,
+    calibrated: Sequence[Conformal],
+    *,
+    as_json: bool,
+    heading: str | None,
 ) -> None:
     """Predictions for every row of a table: printed, or written beside the row."""
     from longspan.portable import predictions_to_frame
@@ -196,7 +183,7 @@ def _predict_table(
 
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of a table are csv or json.")
-    table = new_rows(files)
+    table = new_rows(files, heading=heading)
     warn_of_unfamiliar(table, {name: column for name, column in model.input_columns.items() if column is not None})
     predictions = model.predict(table, **({"batch_size": 1024} if "batch_size" in model.abilities else {}))
     ranges = range_columns(calibrated, predictions)
@@ -223,7 +210,9 @@ def _predict_table(
     print(f"{len(predictions):,} predictions in {places.out}")
 
 
-def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_json: bool) -> None:
+def _predict_texts(
+    model: Any, words: Sequence[str], places: AnswerFiles, *, as_json: bool, heading: str | None
+) -> None:
     """Predictions for texts as they come: printed line by line, or written beside them."""
     import polars as pl
 
@@ -233,7 +222,7 @@ def _predict_texts(model: Any, words: Sequence[str], places: AnswerFiles, *, as_
         raise ConfigError(f"--format {places.format} is for images; the predictions of texts are csv or json.")
     name, column = next(iter(model.input_columns.items()))
     if len(words) == 1 and words[0].lower().endswith((".csv", ".tsv", ".jsonl", ".parquet", ".pq")):
-        table = new_rows(words, {name: column})
+        table = new_rows(words, {name: column}, heading=heading)
         batches = iter([table])
     else:
         batches = new_texts(words)

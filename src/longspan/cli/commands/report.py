@@ -26,6 +26,7 @@ def report(
     source: flags.EvaluatedRows,
     target: flags.Targets = None,
     column: flags.Columns = None,
+    heading: flags.Heading = None,
     valid: flags.ValidRows = 0.2,
     test: flags.TestRows = 0.0,
     split_by: flags.SplitBy = None,
@@ -38,8 +39,8 @@ def report(
 
     longspan report sales.csv --target sold --split-by time:date
 
-    With --split-by it also says whether held-out rows look like training rows, and by which columns not. Nothing is
-    trained for good, and no row is changed.
+    With --split-by it also says whether held-out rows look like training rows, and by which columns not. No
+    model is kept, and no row is changed.
     """
     targets, columns = tuple(target or ()), tuple(column or ())
     with interruptible(lambda: "Nothing was written."):
@@ -53,7 +54,7 @@ def report(
         from longspan.data.scorecard import scorecard
 
         targets, columns = typed_targets(targets, columns)
-        table = read_source(source, pattern=None, image=None, columns=columns)
+        table = read_source(source, pattern=None, image=None, columns=columns, heading=heading)
         drifts = []
         if split_by is not None:
             split = split_table(table, TrainOptions(source=source, valid=valid, test=test, split_by=split_by, gap=gap))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from longspan.cli import options as flags
+from longspan.cli.first_checks import check_model
 from longspan.cli.options import Opt
 from longspan.cli.shell import label
 from longspan.errors import ConfigError
@@ -23,32 +24,38 @@ def serve(
     demo: Annotated[
         bool, Opt("--demo", help="Serve the quickstart's model; it is trained first if it is not there.")
     ] = False,
-    host: Annotated[str, Opt(metavar="ADDRESS", help="0.0.0.0 to be reached from other machines.")] = "127.0.0.1",
-    port: Annotated[int, Opt(metavar="N", help="Where it listens.")] = 8000,
-    processes: Annotated[int, Opt(metavar="N", help="Each holds all models; as many as there are cores at most.")] = 1,
+    host: Annotated[
+        str, Opt(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 to be reached from other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[int, Opt(metavar="N", help="Port to listen on.")] = 8000,
+    processes: Annotated[
+        int, Opt(metavar="N", help="Server processes, at most one per core; each holds all models.")
+    ] = 1,
     key_file: Annotated[
-        str | None, Opt(metavar="FILE", help="Keys, one in each line; clients send Authorization: Bearer KEY.")
+        str | None,
+        Opt(metavar="FILE", help="A file with keys, one in each line; clients send Authorization: Bearer KEY."),
     ] = None,
-    max_body_mb: Annotated[float, Opt(metavar="X", help="Largest body of a request.")] = 20,
-    max_pixels: Annotated[int, Opt(metavar="N", help="Largest image.")] = 50_000_000,
-    max_seconds: Annotated[float, Opt(metavar="X", help="Longest recording.")] = 60,
+    max_body_mb: Annotated[float, Opt(metavar="X", help="Largest body of a request, in megabytes.")] = 20,
+    max_pixels: Annotated[int, Opt(metavar="N", help="Largest image, in pixels.")] = 50_000_000,
+    max_seconds: Annotated[float, Opt(metavar="X", help="Longest recording, in seconds.")] = 60,
     max_queue: Annotated[int, Opt(metavar="N", help="Requests that wait for one model.")] = 256,
     max_batch: Annotated[int, Opt(metavar="N", help="Requests that are computed together.")] = 32,
     wait_ms: Annotated[float, Opt(metavar="X", help="How long the first request of a batch waits for others.")] = 2,
-    timeout_s: Annotated[float, Opt("--timeout", metavar="SECONDS", help="Longest time to an answer.")] = 30,
+    timeout_s: Annotated[float, Opt("--timeout", metavar="SECONDS", help="Longest time to a response.")] = 30,
     per_minute: Annotated[int, Opt(metavar="N", help="Requests of one client in a minute; 0: any number.")] = 0,
-    memory_mb: Annotated[float, Opt(metavar="X", help="Most megabytes of all model files; 0: any.")] = 0,
+    memory_mb: Annotated[float, Opt(metavar="X", help="Most megabytes that all model files may take; 0: any.")] = 0,
     device: flags.Device = "auto",
     check: Annotated[bool, Opt("--check", help="Load the models and check every setting, then exit.")] = False,
 ) -> None:
     """Serve models: a web page and an API for each.
 
-    POST /predict/NAME takes a file, multipart/form-data or JSON; /openapi.json says what. /models, /healthz, /readyz
-    and /metrics say how it goes. What clients send is neither stored nor logged.
+    POST /predict/NAME takes a file, multipart/form-data or JSON; /openapi.json describes the requests. /models,
+    /healthz, /readyz and /metrics report the state. What clients send is neither stored nor logged.
     """
     from longspan.extras import require_extra
     from longspan.serve.config import ServeConfig
     from longspan.serve.keys import read_keys
+    from longspan.serve.server import check_port, run_server, split_name
 
     require_extra("serve", "longspan serve")
     if demo == bool(models):
@@ -63,17 +70,19 @@ def serve(
         max_batch=max_batch, wait_ms=wait_ms, timeout_s=timeout_s, per_minute=per_minute, memory_mb=memory_mb,
     )  # fmt: skip
     keys = () if key_file is None else read_keys(key_file)
+    for _, file in map(split_name, models or ()):
+        if not file.lower().endswith(".onnx"):  # what ONNX Runtime reads is loaded without PyTorch
+            check_model(file, device)
+    check_port(host, port)
 
     from longspan.serve.app import make_app
     from longspan.serve.demo import demo_model
     from longspan.serve.served_model import load_served
-    from longspan.serve.server import check_port, run_server, split_name
 
     files = [demo_model()] if demo else list(models or ())
     # Loaded once here, so that errors are reported before anything listens.
     loaded = [load_served(file, name, device=device) for name, file in map(split_name, files)]
     app = make_app(loaded, config, keys=keys)
-    check_port(host, port)
     for model in loaded:
         print(label("model", f"{model.name}: {', '.join(f'{f.name} ({f.kind})' for f in model.fields[:8])}"))
     if check:

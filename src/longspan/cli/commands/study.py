@@ -21,6 +21,7 @@ def study(
     image: flags.ImageColumn = None,
     root: flags.Root = None,
     suffix: flags.Suffix = None,
+    heading: flags.Heading = None,
     corners: flags.Corners = None,
     target: flags.Targets = None,
     column: flags.Columns = None,
@@ -156,7 +157,7 @@ def study(
         report_on(out, quiet=quiet)
         return
     options = TrainOptions(
-        source=source, pattern=pattern, image=image, root=root, suffix=suffix, corners=corners,
+        source=source, pattern=pattern, image=image, root=root, suffix=suffix, heading=heading, corners=corners,
         target=tuple(target or ()), column=tuple(column or ()),
         format=format, annotations=annotations, classes=classes, mask_name=mask_name, ignored=tuple(ignored or ()),
         on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by, gap=gap,

@@ -28,6 +28,7 @@ def train(
     image: flags.ImageColumn = None,
     root: flags.Root = None,
     suffix: flags.Suffix = None,
+    heading: flags.Heading = None,
     transcripts: flags.Transcripts = None,
     reads: flags.Reads = None,
     corners: flags.Corners = None,

@@ -14,6 +14,7 @@ import numpy as np
 __all__ = [
     "TOLERANCE_PX",
     "check_pixels",
+    "check_upright",
     "checked_box",
     "checked_polygons",
     "flag_of",
@@ -156,6 +157,23 @@ def check_pixels(corners: Sequence[float], size_px: tuple[int, int]) -> None:
             f"the box {shown} lies in the first pixel: these look like fractions of width and height, but pixels are "
             f"expected. Multiply x by {size_px[1]} and y by {size_px[0]}"
         )
+
+
+def check_upright(degrees: Any) -> None:
+    """Refuse a box that a tool such as CVAT has turned: its four numbers are those before it was turned.
+
+    Args:
+        degrees: As the file has it; None or nothing: not turned.
+
+    Raises:
+        ValueError: it is turned, or this is not a number.
+    """
+    if degrees in (None, "") or number_of(degrees) % 180 == 0:
+        return
+    raise ValueError(
+        f"its box is turned by {number_of(degrees):g} degrees, which its four numbers do not show: export turned boxes "
+        "as polygons"
+    )
 
 
 def flag_of(value: Any) -> bool:

@@ -17,7 +17,7 @@ from longspan.columns import Boxes, Image
 from longspan.data.annotations.annotation_series import boxes_cells
 from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles, existing_folder, files_below, inside, stem_of
-from longspan.data.annotations.geometry import check_pixels, checked_box, flag_of, number_of, size_fault
+from longspan.data.annotations.geometry import check_pixels, check_upright, checked_box, flag_of, number_of, size_fault
 from longspan.data.annotations.xml_tree import Element, parse_xml
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError
@@ -116,6 +116,8 @@ def _image(top: Element, xml: str, beside: list[str], files: ImageFiles) -> str:
     if not named:
         if beside:
             return beside[0]
+        if top.name == "annotations":
+            raise ValueError("this is CVAT's own XML: export the task as COCO or Pascal VOC")
         raise ValueError(f"there is no image of its name in {files.folder}, and it has no <filename>")
     try:
         path = inside(named)
@@ -178,12 +180,20 @@ def _objects(
             x0, y0, x1, y1 = (_coordinate(bounds, name) for name in ("xmin", "ymin", "xmax", "ymax"))
             check_pixels([x0, y0, x1, y1], size)
             box = checked_box([x0 - first, y0 - first, x1, y1], size)
+            check_upright(_attribute(item, "rotation"))
         except ValueError as error:
             faults.add(here, error)
             bad += 1
             continue
         found.append({"box": box, "label": label, "ignore": ignore})
     return left_of(found, bad)
+
+
+def _attribute(item: Element, name: str) -> str:
+    """The value of an attribute that CVAT has written, "" without one."""
+    written = item.first("attributes")
+    found = () if written is None else (each for each in written.all("attribute") if each.said("name") == name)
+    return next((each.said("value") for each in found), "")
 
 
 def _flag(element: Element, name: str) -> bool:

@@ -15,6 +15,7 @@ from longspan.data.batches.store import RaggedStore, RowStore, Store, StreamedSt
 from longspan.data.table_view import TableView
 from longspan.errors import Fault
 from longspan.lazy_torch import torch
+from longspan.vision.remarks import counted_remarks
 
 __all__ = ["build_store", "store_of"]
 
@@ -75,7 +76,8 @@ def build_store(
 
     try:
         make = _ragged if column.ragged else _dense
-        values, lengths, bad = make(encoder, memory_bytes, disk_bytes, progress)
+        with counted_remarks(name, len(present)):
+            values, lengths, bad = make(encoder, memory_bytes, disk_bytes, progress)
     except NoRoomError:
         warnings.warn(
             f"Encoded values of column {name!r} fit neither in memory (cache_gb) nor in the cache folder, so they are "
@@ -83,7 +85,8 @@ def build_store(
             "LONGSPAN_CACHE.",
             stacklevel=2,
         )
-        lengths, bad = _read_once(encoder, progress)
+        with counted_remarks(name, len(present)):
+            lengths, bad = _read_once(encoder, progress)
         note(bad)
         return StreamedStore(encoder, slots, faults, lengths if column.ragged else None)
     note(bad)

@@ -28,13 +28,20 @@ from longspan.data.table_parts import TableParts
 from longspan.errors import DataError
 from longspan.storage.file_names import composed
 
-__all__ = ["coco_images", "is_coco", "read_annotated_folder"]
+__all__ = ["coco_images", "is_coco", "read_annotated_folder", "unread_annotations"]
 
 _IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos")
 _MASKS = ("masks", "mask", "labels", "label", "annotations", "segmentationclass", "gt", "ground_truth", "trimaps")
 _MASK_NAMES = ("{stem}.png", "{stem}_mask.png", "{stem}_masks.png", "{stem}_seg.png", "{stem}_label.png",
                "{stem}_gt.png", "{stem}_P.png", "{stem}_L.png", "{stem}.tif", "{stem}.tiff", "{stem}_mask.tif",
                "{stem}.bmp", "{stem}.gif", "{stem}_mask.gif")  # fmt: skip
+_TOOLS = {
+    "labelme": (b'"shapes"', b'"imagePath"'),
+    "the VGG Image Annotator": (b'"shape_attributes"', b'"filename"'),
+    "Label Studio": (b'"from_name"', b'"to_name"'),
+    "Supervisely": (b'"objects"', b'"classTitle"'),
+}
+_LOOKED_AT, _HEAD_BYTES = 20, 1 << 16
 _BESIDE = re.compile(r"(?i)_(?:mask|masks|seg)$")
 
 
@@ -97,6 +104,22 @@ def read_annotated_folder(
             return replace(whole, source=str(folder)), what
     layout = _layout(folder, instances, corners, options)
     return None if layout is None else (layout.read(), layout.what)
+
+
+def unread_annotations(folder: Path) -> str | None:
+    """What tool wrote annotations that longspan does not read, and one of its files; None if there are none."""
+    for path in files_below(folder, (".json",))[:_LOOKED_AT]:
+        try:
+            with (folder / path).open("rb") as file:
+                head = file.read(_HEAD_BYTES)
+                file.seek(max(0, (folder / path).stat().st_size - _HEAD_BYTES))
+                head += file.read()
+        except OSError:
+            continue
+        for tool, words in _TOOLS.items():
+            if all(word in head for word in words):
+                return f"{path} is {tool}'s"
+    return None
 
 
 def is_coco(path: Path) -> bool:

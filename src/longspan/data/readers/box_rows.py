@@ -29,6 +29,7 @@ __all__ = ["are_image_sizes", "boxes_by_image", "count_from_one"]
 
 _SLACK_PX = 1.0  # so far outside its image a box may reach
 _FEW = 20
+_PERCENT, _SPREAD = 100.0, 80.0  # the whole of an image, and how far boxes in percent will reach
 
 
 def count_from_one(frame: pl.DataFrame, columns: BoxColumns) -> bool:
@@ -95,6 +96,12 @@ def boxes_by_image(
     if corners is None and not columns.certain and not wrong:
         _check_corners(parts, columns, numbers, names, sizes)
     edges = _edges(numbers, form)
+    if _may_be_percentages(edges, names, sizes):
+        warnings.warn(
+            f"{parts.source}: all boxes lie within the first 100 pixels of larger images. If "
+            f"{', '.join(columns.names)} are percentages, as Label Studio's are, divide them by 100.",
+            stacklevel=5,
+        )
     label = label_column([name for name in frame.columns if name not in columns.names])
     labels = frame[label].to_list() if label else ["object"] * frame.height
     if label is None and (other := [name for name in frame.columns if name not in (image, *columns.names)]):
@@ -173,6 +180,15 @@ def _are_fractions(numbers: np.ndarray) -> bool:
     """Whether all numbers lie from 0 to 1, and not all are whole."""
     known = numbers[~np.isnan(numbers)]
     return bool(len(known) and known.min() >= 0 and known.max() <= 1 and (known % 1 != 0).any())
+
+
+def _may_be_percentages(edges: np.ndarray, names: list[str | None], sizes: _Sizes) -> bool:
+    """Whether boxes spread over 100 x 100 pixels and no further, though all images are larger."""
+    known = edges[~np.isnan(edges).any(1)]
+    if not len(known) or known.max() > _PERCENT or known.min() < 0 or (known.max(0)[2:] < _SPREAD).any():
+        return False
+    frames = sizes.of_all([name for name in names if name is not None])
+    return bool((frames[~np.isnan(frames)] > _PERCENT * 1.2).all())
 
 
 def _in_pixels(numbers: np.ndarray, names: list[str | None], sizes: _Sizes) -> tuple[np.ndarray, dict[int, str]]:

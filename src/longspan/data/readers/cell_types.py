@@ -22,9 +22,10 @@ _LARGEST_EXPONENT = 30
 _WHOLE_FLOAT = r"^-?(0|[1-9][0-9]*)\.0$"
 _MISSING_NUMBER = ("nan", "n/a", "na", "none", "null", "#n/a", "#na", "#value!", "-", "--", "?", ".", "")
 _MISSING_LABEL = ("nan", "n/a", "n.a.", "#n/a", "#na", "<na>", "na", "none", "null", "?", "--", "#value!", "#ref!")
-_WRITTEN_NUMBER = r"^\s*[€$£]?\s*[+\-\u2212\u2013]?[0-9][0-9.,' ]*\s*([%€$£]|[A-Za-z°µ]{1,4}\.?)?\s*$"
-_WRITTEN_SIGNS = r"[,%€$£'\u2212\u2013°µ]|[0-9] [0-9]"
+_WRITTEN_NUMBER = r"^\s*\(?[€$£]?\s*[+\-\u2212\u2013]?[0-9][0-9.,' ]*\s*([%€$£]|[A-Za-z°µ]{1,4}\.?)?\)?\s*$"
+_WRITTEN_SIGNS = r"[,%€$£'\u2212\u2013°µ()]|[0-9] [0-9]"
 _DAY_FIRST_OR_MONTH = r"^\s*[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2}([0-9]{2})?(\s.*)?$"
+_ISO_DATE = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 _UNIT = r"([A-Za-z]{1,4})\.?\s*$"
 _MOSTLY, _FEW_CELLS = 0.8, 10
 _SENTINELS = (-999, -9999, -99999, -999.0, -9999.0, -99999.0)
@@ -198,6 +199,14 @@ def _warn_of_number_words(name: str, cells: pl.Series, source: str) -> None:
             f"{source}, column {name!r}: cells such as {few.filter(signs)[0]!r} look like numbers, but commas, signs "
             "and units make them labels. Write plain numbers with a point; if labels are meant, say Category() "
             "(--column NAME=category).",
+            stacklevel=5,
+        )
+        return
+    iso = few.str.contains(_ISO_DATE)
+    if iso.any() and not iso.all() and (iso | few.str.contains(_DAY_FIRST_OR_MONTH)).all():
+        warnings.warn(
+            f"{source}, column {name!r}: dates are written in two ways, such as {few.filter(iso)[0]} and "
+            f"{few.filter(~iso)[0]}; they are read as labels. Write all of them as 2026-01-31.",
             stacklevel=5,
         )
         return

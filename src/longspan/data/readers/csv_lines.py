@@ -24,7 +24,9 @@ _FIELD_LIMIT = 1 << 30
 class RowLines:
     """In which line of its file each row of a table begins; the file is read again only when a message asks."""
 
-    def __init__(self, path: Path, delimiter: str, total: int, rows: np.ndarray | None = None) -> None:
+    def __init__(
+        self, path: Path, delimiter: str, total: int, rows: np.ndarray | None = None, *, heading: bool = True
+    ) -> None:
         """Keep where to look.
 
         Args:
@@ -32,8 +34,10 @@ class RowLines:
             delimiter: What stands between its cells.
             total: How many rows the whole file has.
             rows: Which of them the table has, in its order; None: all.
+            heading: Whether the first line names the columns.
         """
         self._path, self._delimiter, self._total, self._rows = path, delimiter, total, rows
+        self._heading = heading
 
     @classmethod
     def known(cls, path: Path, lines: list[int]) -> Self:
@@ -45,7 +49,7 @@ class RowLines:
     def take(self, rows: np.ndarray) -> Self:
         """Those of some rows of the table."""
         kept = rows if self._rows is None else self._rows[rows]
-        taken = type(self)(self._path, self._delimiter, self._total, kept)
+        taken = type(self)(self._path, self._delimiter, self._total, kept, heading=self._heading)
         if "_lines" in self.__dict__:
             taken._lines = self._lines
         return taken
@@ -58,7 +62,7 @@ class RowLines:
     @cached_property
     def _lines(self) -> list[int] | None:
         try:
-            return lines_of_rows(unpacked(self._path), self._total, self._delimiter)
+            return lines_of_rows(unpacked(self._path), self._total, self._delimiter, heading=self._heading)
         except (OSError, DataError):
             return None
 
@@ -68,26 +72,30 @@ def name_row(lines: RowLines | None, row: int) -> str:
     return f"row {row}" if lines is None else lines.name(row)
 
 
-def lines_of_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> list[int] | None:
+def lines_of_rows(content: Path | bytes, rows: int, delimiter: str = ",", *, heading: bool = True) -> list[int] | None:
     """The line, from 1, in which each data row begins; None where the rows cannot be counted like that."""
     try:
         records = list(records_of(content, delimiter))
     except (csv.Error, UnicodeDecodeError):
         return None
-    heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
-    all_lines = [line for line, _ in records[heading + 1 :]]
-    filled = [line for line, cells in records[heading + 1 :] if cells]
+    first = _first_row(records, heading)
+    all_lines = [line for line, _ in records[first:]]
+    filled = [line for line, cells in records[first:] if cells]
     return next((lines[:rows] for lines in (filled, all_lines) if len(lines) == rows), None)
 
 
-def blank_rows(content: Path | bytes, rows: int, delimiter: str = ",") -> list[bool] | None:
+def _first_row(records: list[tuple[int, list[str]]], heading: bool) -> int:
+    """The place of the first record that is no heading."""
+    return next((place for place, (_, cells) in enumerate(records) if cells), 0) + 1 if heading else 0
+
+
+def blank_rows(content: Path | bytes, rows: int, delimiter: str = ",", *, heading: bool = True) -> list[bool] | None:
     """Of each data row whether its line is blank; None where the rows cannot be counted like that."""
     try:
         records = list(records_of(content, delimiter))
     except (csv.Error, UnicodeDecodeError):
         return None
-    heading = next((place for place, (_, cells) in enumerate(records) if cells), 0)
-    blank = [not cells for _, cells in records[heading + 1 :]]
+    blank = [not cells for _, cells in records[_first_row(records, heading) :]]
     return blank if len(blank) == rows else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,14 +14,14 @@ from longspan.columns import Column, Image, Number
 from longspan.data.annotations import read_coco
 from longspan.data.annotations.faults import OnError
 from longspan.data.annotations.files import IMAGE_ENDINGS, files_below
-from longspan.data.readers.annotated_folder import coco_images, is_coco, read_annotated_folder
+from longspan.data.readers.annotated_folder import coco_images, is_coco, read_annotated_folder, unread_annotations
 from longspan.data.readers.box_columns import Corners, box_columns
 from longspan.data.readers.box_rows import are_image_sizes, boxes_by_image, count_from_one
 from longspan.data.readers.csv_lines import name_row
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.image_paths import ImagePaths, find_image_paths
 from longspan.data.readers.json_lines import JSON_LINES
-from longspan.data.readers.readers import head_of_table, read_csv, read_json_lines, read_parquet
+from longspan.data.readers.readers import Heading, head_of_table, read_csv, read_json_lines, read_parquet
 from longspan.data.readers.text_files import holds_texts, read_text_folder
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.table_parts import TableParts
@@ -46,6 +47,7 @@ def open_path(
     corners: Corners | None = None,
     instances: bool | None = None,
     on_error: OnError = "raise",
+    heading: Heading = None,
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> TableParts:
     """The rows of a folder, a table or a file of annotations.
@@ -67,6 +69,7 @@ def open_path(
             tables as the names of the columns say, in Pascal VOC's files pixels.
         instances: Whether there is a column of instances, where a format can have one; None: if there are any.
         on_error: "raise" refuses faulty annotations, all by name; "skip" leaves them out.
+        heading: Of a CSV file: see `Table.from_csv`.
         tell: Called with a sentence about what was found.
 
     Raises:
@@ -75,6 +78,8 @@ def open_path(
         UnknownNameError: a column that a table does not have.
     """
     path = Path(path)
+    if heading is not None and (path.is_dir() or _ending(path) not in (".csv", ".tsv", ".tab", ".txt")):
+        raise ConfigError(f"heading= (--heading) is for .csv and .tsv files; leave it out for {path}.")
     if path.is_dir():
         if root is not None or suffix is not None:
             raise ConfigError(f"root and suffix are for tables with paths; {path} is a folder.")
@@ -90,7 +95,13 @@ def open_path(
         tables = sorted(each.name for each in path.iterdir() if _lists_images(each))
         if tables:
             tell(f"labels from the folders alone; to read {tables[0]} instead, name it: {path / tables[0]}")
-        return read_folder(path, image=image or "image")
+        parts = read_folder(path, image=image or "image")
+        if (unread := unread_annotations(path)) is not None:
+            said = f"{unread} annotation, which longspan does not read; export COCO, Pascal VOC or YOLO there"
+            if len(parts.columns) == 1:
+                raise DataError(f"{path} holds images without a class: {said}.")
+            warnings.warn(f"{path}: {said}. The classes are those of the folders.", stacklevel=3)
+        return parts
     if not path.is_file():
         raise DataError(f"There is no file or folder {path}.")
     ending = _ending(path)
@@ -98,7 +109,10 @@ def open_path(
         return read_yolo_project(path, image=image or "image", instances=instances, on_error=on_error)
     if ending == ".json":
         if not is_coco(path):
-            raise DataError(f"{path} is not COCO's JSON: it should have images, annotations and categories.")
+            raise DataError(
+                f"{path} is not COCO's JSON: it should have images, annotations and categories. From labelme, Label "
+                "Studio or the VGG Image Annotator: export COCO there."
+            )
         folder = Path(root) if root is not None else coco_images(path)
         tell(f"COCO's JSON, with the images in {folder}")
         return read_coco(path, folder, image=image or "image", instances=instances, on_error=on_error)
@@ -107,7 +121,7 @@ def open_path(
             f"{path} cannot be read as a table: its name ends in {ending or 'nothing'!r}. Give a folder, or a file "
             "that ends in .csv, .tsv, .jsonl, .parquet, .yaml or .json."
         )
-    return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell, images=images)
+    return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell, images=images, heading=heading)
 
 
 def _open_table(
@@ -121,8 +135,9 @@ def _open_table(
     tell: Callable[[str], None],
     *,
     images: bool,
+    heading: Heading,
 ) -> TableParts:
-    head = head_of_table(path)
+    head = head_of_table(path, heading=heading)
     if image is not None and image not in head.columns:
         raise unknown_name(f"column (in {path})", image, head.columns)
     found = None if boxes is False else box_columns([name for name in head.columns if name not in columns])
@@ -136,10 +151,13 @@ def _open_table(
         named[files.column] = given if given is not None and given.encodes_pixels else Image()
     if files is not None:
         named = {**dict.fromkeys(numbers, Number()), **named}
-    read = {**dict.fromkeys(_PARQUET, read_parquet), **dict.fromkeys(JSON_LINES, read_json_lines)}.get(
-        _ending(path), read_csv
-    )
-    parts = read(path, named, root=files.root if files is not None else root)
+    start = files.root if files is not None else root
+    if _ending(path) in _PARQUET:
+        parts = read_parquet(path, named, root=start)
+    elif _ending(path) in JSON_LINES:
+        parts = read_json_lines(path, named, root=start)
+    else:
+        parts = read_csv(path, named, root=start, heading=heading)
     if files is None:
         return parts
     cells = parts.frame[files.column]

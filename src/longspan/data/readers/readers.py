@@ -8,7 +8,8 @@ import math
 import re
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.storage.file_names import check_file_names
 
 __all__ = [
+    "Heading",
     "head_of_table",
     "read_arrays",
     "read_csv",
@@ -40,6 +42,9 @@ __all__ = [
     "read_json_lines",
     "read_parquet",
 ]
+
+Heading = bool | Sequence[str] | None
+"""Whether the first line names the columns, or their names where it does not; None: see `check_heading`."""
 
 _CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
 _PART = 1 << 20
@@ -112,6 +117,7 @@ def read_csv(
     *,
     root: str | Path | None,
     delimiter: str | None = None,
+    heading: Heading = None,
 ) -> TableParts:
     """See `Table.from_csv`."""
     path = _existing(path)
@@ -124,25 +130,47 @@ def read_csv(
         _check_utf8(path, content)
         between = delimiter or find_delimiter(content)
         # All text: what a cell is, its whole column decides.
-        frame = pl.read_csv(content, infer_schema=False, separator=between)
+        frame = _text_cells(path, content, between, heading)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         what = _what_is_wrong(content, between) or _first_line(error)
         raise DataError(
             f"{path} cannot be read as CSV: {what}. Is it UTF-8 with {_DELIMITERS.get(between, repr(between))} between "
             "the cells?"
         ) from error
-    check_heading(path, frame)
+    if heading is None:
+        check_heading(path, frame)
     frame = named_columns(frame)
     for name in frame.columns:
         original = re.sub(r"_duplicated_\d+$", "", name)  # polars' name for the second of two
         if original != name and original in frame.columns:
             raise DataError(f"{path} has several columns called {original!r}; rename them.")
-    frame = without_blanks(without_blank_lines(frame, content, between), str(path))
+    frame = without_blanks(without_blank_lines(frame, content, between, heading=_is_there(heading)), str(path))
     named = columns or {}
     frame = _with_decimal_points(frame, named, str(path), undeclared=between == ";")
     frame = frame.select(typed_cells(series, named.get(series.name), str(path)) for series in frame)
-    lines = RowLines(path, between, frame.height)
+    lines = RowLines(path, between, frame.height, heading=_is_there(heading))
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), lines=lines)
+
+
+def _is_there(heading: Heading) -> bool:
+    """Whether the first line names the columns."""
+    return heading is None or heading is True
+
+
+def _text_cells(
+    path: Path, content: Path | bytes, between: str, heading: Heading, rows: int | None = None
+) -> pl.DataFrame:
+    """Cells as text; without a heading the columns have the names that were given, or column_0, column_1 ..."""
+    named = _is_there(heading)
+    frame = pl.read_csv(content, infer_schema=False, separator=between, n_rows=rows, has_header=named)
+    if named:
+        return frame
+    names = [f"column_{place}" for place in range(frame.width)] if isinstance(heading, bool) else list(heading or ())
+    if len(names) != frame.width:
+        raise ConfigError(
+            f"heading= (--heading) names {len(names)} columns ({', '.join(names)}), but {path} has {frame.width}."
+        )
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
 def _what_is_wrong(content: Path | bytes, between: str) -> str | None:
@@ -187,7 +215,7 @@ def _is_number(column: Column | None) -> bool:
     return column is not None and column.kind == "number"
 
 
-def head_of_table(path: Path, rows: int = 50) -> pl.DataFrame:
+def head_of_table(path: Path, rows: int = 50, *, heading: Heading = None) -> pl.DataFrame:
     """The first rows of a CSV, JSON Lines or Parquet file as text, without columns that are neither text nor numbers.
 
     A file that cannot be read like that gives no columns; the reader of the whole file says why.
@@ -200,7 +228,7 @@ def head_of_table(path: Path, rows: int = 50) -> pl.DataFrame:
         if path.suffix.lower() in JSON_LINES:
             return json_lines_head(path, rows)
         content = unpacked(path)
-        frame = pl.read_csv(content, infer_schema=False, separator=find_delimiter(content), n_rows=rows)
+        frame = _text_cells(path, content, find_delimiter(content), heading, rows)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the reader of the whole file says it
             return without_blanks(named_columns(frame), str(path))
@@ -232,6 +260,9 @@ def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | 
     """See `Table.from_frame`."""
     import narwhals as nw
 
+    names = Counter(str(name) for name in getattr(frame, "columns", ()))
+    if twice := next((name for name, count in names.items() if count > 1), None):
+        raise DataError(f"The data frame has several columns called {twice!r}; rename them.")
     try:
         native = nw.from_native(frame, eager_only=True)
     except TypeError as error:

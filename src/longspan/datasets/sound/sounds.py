@@ -178,12 +178,13 @@ SPEECH_COMMANDS_TEST = NamedData(
                 RemoteFile(
                     path="speech_commands_test_set_v0.02.tar.gz",
                     size=112_563_277,
+                    sha256="cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df",
                     urls=(
                         "https://storage.googleapis.com/download.tensorflow.org/data/"
                         "speech_commands_test_set_v0.02.tar.gz",
                         "http://download.tensorflow.org/data/speech_commands_test_set_v0.02.tar.gz",
                     ),
-                    stated_by="TensorFlow Datasets (address), ESPnet (size)",
+                    stated_by="TensorFlow Datasets (address, size, SHA-256)",
                 ),
             ),
             load=_load_commands,

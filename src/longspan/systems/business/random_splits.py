@@ -9,10 +9,10 @@ from typing import Any, final
 
 import numpy as np
 import polars as pl
-import torch
 
 import longspan as ls
 from longspan.errors import ConfigError
+from longspan.lazy_torch import torch
 from longspan.systems.business.table_report import table_report
 from longspan.systems.business.table_training import TableModel, TableOptions, block_draws, train_table
 from longspan.systems.result import SystemRun

@@ -5,17 +5,16 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError
-from longspan.inference.estimators.boosted import BoostedTrees
+from longspan.systems.options import check_above_zero, check_at_least, check_network
 
 __all__ = ["TableModel", "TableOptions", "block_draws", "r2", "rmse", "train_table", "values_of"]
 
-TableModel = ls.Learner | BoostedTrees
+TableModel: TypeAlias = "ls.Learner | ls.BoostedTrees"
 _DRAWS = 2000
 
 
@@ -36,12 +35,9 @@ class TableOptions(ABC):  # noqa: B024 -- nothing to override, and no options of
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 50)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
-        if not 0 < self.lr < float("inf"):
-            raise ConfigError(f"--lr must be above 0, got {self.lr}.")
+        check_network(self.model, others=("boosting",))
+        check_at_least(epochs=(self.epochs, 1), batch_size=(self.batch_size, 1), limit=(self.limit, 50))
+        check_above_zero(lr=self.lr)
 
 
 def train_table(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from longspan.explain.feedback import Array, FeedbackOutcome, discovered, reweighted, simulate_feedback
 from longspan.report import Document
+from longspan.systems.options import check_at_least
 from longspan.systems.result import SystemRun
-from longspan.systems.strategy_study import check_at_least
 from longspan.systems.system import System
+
+if TYPE_CHECKING:
+    from longspan.explain.feedback import Array
 
 __all__ = ["FEEDBACK", "FeedbackOptions"]
 
@@ -96,6 +98,8 @@ def _run(options: FeedbackOptions, run: SystemRun) -> None:
 
 def _equal_rates(options: FeedbackOptions, seed: int) -> _Check:
     """Discovered incidents, equal rates: Polya's urn; the share ends at a Beta(2, 3) draw, whatever the rates say."""
+    from longspan.explain.feedback import simulate_feedback
+
     _, records, _ = simulate_feedback(
         (1.0, 1.0), prior=(2.0, 3.0), one_at_most=True, days=options.days, runs=options.runs, seed=seed
     )
@@ -109,6 +113,8 @@ def _unequal_rates(options: FeedbackOptions, seed: int) -> _Check:
 
     So the share of the busier one goes to 1, however small the gap.
     """
+    from longspan.explain.feedback import simulate_feedback
+
     first = options.days // 20
     kept, records, _ = simulate_feedback(
         (1.0, _GAP), prior=(10.0, 10.0), one_at_most=True, days=options.days, runs=options.runs, looks=[first],
@@ -139,6 +145,8 @@ def _both(options: FeedbackOptions, seed: int) -> _Check:
 
 def _corrected(options: FeedbackOptions, seed: int) -> _Check:
     """Discovered incidents, kept less often where visits are frequent: the share is the true one."""
+    from longspan.explain.feedback import reweighted
+
     return _share("corrected: share", reweighted, _RATES[0], options, seed)
 
 
@@ -162,6 +170,8 @@ def _share(
     seed: int,
     prior: tuple[float, float] = (10.0, 10.0),
 ) -> _Check:
+    from longspan.explain.feedback import simulate_feedback
+
     _, records, _ = simulate_feedback(
         _RATES, prior=prior, censor=censor, one_at_most=True, days=options.days, runs=options.runs, seed=seed
     )
@@ -179,6 +189,8 @@ def _over_runs(name: str, values: Array, measure: Callable[[Array], Array], expe
 
 def _with_decay(options: FeedbackOptions, seed: int) -> float:
     """Records that fade, equal rates: the fraction of runs in which one region ends up with every visit."""
+    from longspan.explain.feedback import simulate_feedback
+
     *_, shares = simulate_feedback(
         (1.0, 1.0),
         prior=(10.0, 10.0),
@@ -195,6 +207,8 @@ def _city(
     name: str, prior: tuple[float, float], rates: tuple[float, float], options: FeedbackOptions, seed: int
 ) -> dict[str, Any]:
     """The busier region's share of visits after the city's days, as discovered and corrected."""
+    from longspan.explain.feedback import FeedbackOutcome, discovered, reweighted, simulate_feedback
+
     row: dict[str, Any] = {"region": name, "true share": rates[0] / sum(rates)}
     for what, censor in (("share", discovered), ("corrected", reweighted)):
         *_, shares = simulate_feedback(

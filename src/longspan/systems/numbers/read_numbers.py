@@ -12,9 +12,9 @@ import numpy as np
 import longspan as ls
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.numbers.strategies import LEARNED_STAGES, NEEDS, STAGED, reading_strategies
+from longspan.systems.options import check_at_least
 from longspan.systems.result import SystemRun
 from longspan.systems.strategy_study import (
-    check_at_least,
     largest_pipelines,
     mean_errors,
     parse_sizes,

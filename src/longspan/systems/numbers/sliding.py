@@ -10,9 +10,6 @@ from typing import Any, final
 import numpy as np
 
 import longspan as ls
-from longspan.inference import Predictor
-from longspan.inference.tiling.sliding_windows import slide
-from longspan.train import Budget
 
 __all__ = ["WINDOW_PX", "ReadBySliding", "SlidingReader", "cut_windows"]
 
@@ -21,11 +18,7 @@ WINDOW_PX = 32
 
 _NEAR_PX = 4.5  # largest distance between the centres of a window and of the digit it shows
 _EVERY_PX = 3
-_WINDOWS = ls.TrainConfig(
-    batch_size=64,
-    weight_decay=0.02,
-    augment=ls.Augment(rotate_deg=5, scale=0.06, brightness=0.1, contrast=0.3, fill="border"),
-)
+_WINDOWS = ls.Augment(rotate_deg=5, scale=0.06, brightness=0.1, contrast=0.3, fill="border")
 
 
 @final
@@ -39,13 +32,16 @@ class ReadBySliding:
 
     def __init__(self, recipe: ls.Recipe | None = None) -> None:
         """Take the recipe of the windows; its model must be lenet5."""
-        self.recipe = recipe or ls.Recipe("lenet5", epochs=10, lr=3e-3, config=_WINDOWS)
+        config = ls.TrainConfig(batch_size=64, weight_decay=0.02, augment=_WINDOWS)
+        self.recipe = recipe or ls.Recipe("lenet5", epochs=10, lr=3e-3, config=config)
 
     def __repr__(self) -> str:
         return f"ReadBySliding({self.recipe!r})"
 
-    def train(self, task: ls.Task, *, seed: int = 0, budget: Budget | None = None) -> SlidingReader:
+    def train(self, task: ls.Task, *, seed: int = 0, budget: ls.Budget | None = None) -> SlidingReader:
         """Cut the windows of the training rows, train on them, slide the network."""
+        from longspan.inference.tiling.sliding_windows import slide
+
         windows = cut_windows(task.table.take(task.train.numpy()))
         single = self.recipe.train(
             ls.Task(windows.split(valid=0), inputs="image", targets="digit"), seed=seed, budget=budget
@@ -64,7 +60,7 @@ class ReadBySliding:
 class SlidingReader:
     """A sliding network and the number of its training steps."""
 
-    predictor: Predictor
+    predictor: ls.Predictor
     steps_done: int
 
     def predict(self, data: Any) -> Any:

@@ -9,38 +9,28 @@ from typing import Any
 import numpy as np
 
 import longspan as ls
-from longspan.datasets import make_numbers
 from longspan.randomness import step_seed
 from longspan.systems.numbers.digit_halves import HALVES, boxes_of_halves, halves_of_boxes
 from longspan.systems.numbers.find_digits import cut_out, find_digits, join_digits
-from longspan.train import Phase
 
-__all__ = ["SINGLE_DIGITS", "cut_digits", "learned_stages", "staged_pipeline"]
+__all__ = ["cut_digits", "learned_stages", "single_digits", "staged_pipeline"]
 
 _NUMBERS_A_DIGIT = 2 / 4.5  # digits are drawn at random: with twice as many draws few are left out
 _VIEWS = 8  # test-time augmentation of each crop
 _OFF_PX = 0.5  # standard deviation of the noise on the boxes that source digits are cut out by
-_FIND = ls.TrainConfig(
-    batch_size=32,
-    weight_decay=0.02,
-    augment=ls.Augment(rotate_deg=2, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border"),
-)
-_CROPS = ls.TrainConfig(
-    batch_size=64,
-    weight_decay=0.02,
-    augment=ls.Augment(rotate_deg=8, shear_deg=10, shift=0.05, scale=0.1, brightness=0.1, contrast=0.3, fill="border"),
-)
-SINGLE_DIGITS = ls.TrainConfig(
-    batch_size=64,
-    weight_decay=0.02,
-    augment=ls.Augment(rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border"),
-)
-"""The training configuration for images of single digits."""
+_FIND = ls.Augment(rotate_deg=2, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border")
+_CROPS = ls.Augment(rotate_deg=8, shear_deg=10, shift=0.05, scale=0.1, brightness=0.1, contrast=0.3, fill="border")
+_DIGITS = ls.Augment(rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border")
+
+
+def single_digits(*, batch_size: int = 64) -> ls.TrainConfig:
+    """The training configuration for images of single digits."""
+    return ls.TrainConfig(batch_size=batch_size, weight_decay=0.02, augment=_DIGITS)
 
 
 def staged_pipeline(*, small: bool = False) -> ls.Pipeline:
     """Find each digit, cut it out, classify it, join: all but the classifier are function stages."""
-    config = replace(SINGLE_DIGITS, batch_size=16) if small else SINGLE_DIGITS
+    config = single_digits(batch_size=16 if small else 64)
     classifier = ls.Recipe("space_to_depth_cnn" if small else "deep_cnn", epochs=10, lr=4e-3, config=config)
     return ls.Pipeline(
         [
@@ -63,7 +53,9 @@ def learned_stages(digits: ls.Table, *, source: int, seed: int, keep_in: Path | 
         seed: Seed of the source numbers and source trainings.
         keep_in: Folder for the pretrained networks; see `Transfer`.
     """
-    numbers = make_numbers(digits, max(4, round(source * _NUMBERS_A_DIGIT)), seed=step_seed(seed, "source numbers", 0))
+    numbers = ls.datasets.make_numbers(
+        digits, max(4, round(source * _NUMBERS_A_DIGIT)), seed=step_seed(seed, "source numbers", 0)
+    )
     look = ls.Stage(
         "look", _finder(numbers, seed, keep_in), reads="image", adds={"halves": HALVES}, train_on="predicted",
         label=halves_of_boxes,
@@ -89,20 +81,21 @@ def _finder(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
         ls.SpaceToDepthCNNConfig(),
         epochs=4,
         lr=2e-3,
-        config=_FIND,
+        config=ls.TrainConfig(batch_size=32, weight_decay=0.02, augment=_FIND),
         heads={"halves": ls.Segment(decoder="unet", width=16)},
         average=0.98,
     )
     masks = [halves_of_boxes({}, numbers[row]) for row in range(len(numbers))]
     marked = numbers.select("image").with_column("halves", HALVES, masks)
     task = ls.Task(marked.split(valid=0), inputs="image", targets="halves")
-    source_recipe = replace(recipe, phases=(Phase(epochs=4, lr=1e-2), Phase(epochs=4, lr=6e-3)))
+    source_recipe = replace(recipe, phases=(ls.Phase(epochs=4, lr=1e-2), ls.Phase(epochs=4, lr=6e-3)))
     return ls.Transfer(recipe, task, source_recipe=source_recipe, source_seed=seed, keep_in=keep_in)
 
 
 def _classifier(numbers: ls.Table, seed: int, keep_in: Path | None) -> ls.Transfer:
+    config = ls.TrainConfig(batch_size=64, weight_decay=0.02, augment=_CROPS)
     recipe = ls.Recipe(
-        ls.SpaceToDepthCNNConfig(widths=(24, 48, 96, 96), dropout=0.2), epochs=5, lr=1e-3, config=_CROPS, average=0.98
+        ls.SpaceToDepthCNNConfig(widths=(24, 48, 96, 96), dropout=0.2), epochs=5, lr=1e-3, config=config, average=0.98
     )
     task = ls.Task(cut_digits(numbers, seed=seed).split(valid=0), inputs="crops", targets="digits")
     source_recipe = replace(recipe, phases=(), lr=1.2e-2, average=0.99)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import longspan as ls
-from longspan.datasets import NumbersConfig, make_numbers
 from longspan.systems.numbers.sliding import WINDOW_PX, ReadBySliding
-from longspan.systems.numbers.stages import SINGLE_DIGITS, learned_stages, staged_pipeline
-from longspan.train import Strategy
+from longspan.systems.numbers.stages import learned_stages, single_digits, staged_pipeline
 
 __all__ = [
     "END_TO_END",
@@ -34,16 +31,12 @@ NEEDS = {
 """The labels that each strategy learns from; boxes locate the digits."""
 
 _SOURCE_EPOCHS = 5
-_LINES = ls.TrainConfig(
-    batch_size=32,
-    weight_decay=0.02,
-    augment=ls.Augment(rotate_deg=3, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border"),
-)
+_LINES = ls.Augment(rotate_deg=3, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border")
 
 
 def reading_strategies(
     digits: ls.Table, *, source: int = 8_000, seed: int = 0, keep_in: Path | None = None
-) -> dict[str, Strategy]:
+) -> dict[str, ls.Strategy]:
     """The five strategies by name.
 
     Args:
@@ -53,9 +46,10 @@ def reading_strategies(
         keep_in: Folder for the source networks, where a continued study finds them.
     """
     reader = line_reader()
-    single = make_numbers(digits, source, seed=seed, config=NumbersConfig(size_px=(32, WINDOW_PX), lengths=(1, 1)))
+    look = ls.datasets.NumbersConfig(size_px=(32, WINDOW_PX), lengths=(1, 1))
+    single = ls.datasets.make_numbers(digits, source, seed=seed, config=look)
     task = ls.Task(single.split(valid=0), inputs="image", targets="number")
-    source_recipe = ls.Recipe(reader.model, epochs=_SOURCE_EPOCHS, lr=reader.lr, config=SINGLE_DIGITS)
+    source_recipe = ls.Recipe(reader.model, epochs=_SOURCE_EPOCHS, lr=reader.lr, config=single_digits())
     return {
         STAGED: staged_pipeline(),
         SLIDING: ReadBySliding(),
@@ -70,5 +64,5 @@ def line_reader(*, small: bool = False) -> ls.Recipe:
     channels = (16, 32, 64, 96) if small else (24, 48, 96, 128)
     model = ls.LineCNNConfig(channels=channels, num_features=channels[-1])
     # CTC predicts only blanks for the first hundreds of steps, so small budgets need small batches.
-    config = replace(_LINES, batch_size=16) if small else _LINES
+    config = ls.TrainConfig(batch_size=16 if small else 32, weight_decay=0.02, augment=_LINES)
     return ls.Recipe(model, epochs=20, lr=8e-3 if small else 6e-3, config=config)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError
 from longspan.metrics.iou import box_iou
-from longspan.pipeline.network_features import NetworkFeatures
+from longspan.systems.options import check_at_least
 from longspan.systems.pedestrians import penn_fudan_split
 from longspan.systems.rcnn.labels import with_true_regions
 from longspan.systems.rcnn.stages import join_regions, rcnn
@@ -52,9 +51,10 @@ class RcnnToFasterOptions(DetectorOptions):
     def __post_init__(self) -> None:
         """Check the ranges."""
         DetectorOptions.__post_init__(self)
-        for name, least in (("regions", 10), ("search_px", 32), ("crop_px", 32), ("tune_epochs", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(self, name)}.")
+        check_at_least(
+            regions=(self.regions, 10), search_px=(self.search_px, 32), crop_px=(self.crop_px, 32),
+            tune_epochs=(self.tune_epochs, 1),
+        )  # fmt: skip
 
 
 @final
@@ -184,6 +184,8 @@ def _seconds_each(model: Any, held_out: ls.Table) -> float:
 
 def _times_by_stage(pipeline: ls.Pipeline, photos: ls.Table) -> dict[str, float]:
     """Seconds per photo in the slow stages, and in the others together."""
+    from longspan.pipeline.network_features import NetworkFeatures
+
     propose, warp, extract = (pipeline.model(name) for name in ("propose", "warp", "extract"))
     assert isinstance(extract, NetworkFeatures)
     taken = []

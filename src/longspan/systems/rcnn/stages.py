@@ -11,8 +11,6 @@ import numpy as np
 import longspan as ls
 from longspan.columns.category import Label
 from longspan.errors import ConfigError
-from longspan.models import ModelConfig
-from longspan.pipeline import FeaturesOf
 from longspan.systems.rcnn.box_deltas import apply_deltas
 from longspan.systems.rcnn.labels import BACKGROUND, region_classes, region_deltas, region_positives
 from longspan.systems.rcnn.regions import find_regions, warp_regions
@@ -27,7 +25,7 @@ _MOST = 100  # detections per image
 def rcnn(
     labels: Sequence[Label],
     *,
-    backbone: str | ModelConfig = "squeezenet1_1",
+    backbone: str | ls.models.ModelConfig = "squeezenet1_1",
     weights: str | None = "imagenet",
     search_px: int = 160,
     regions: int = 250,
@@ -109,7 +107,7 @@ def rcnn(
             train_on="both",
             label=region_classes,
         ),
-        ls.Stage("extract", FeaturesOf(stage="tune", grid=grid), reads="crops", adds="raw_features", each="crops"),
+        ls.Stage("extract", ls.FeaturesOf(stage="tune", grid=grid), reads="crops", adds="raw_features", each="crops"),
         ls.Stage("scale", scale_features, reads="raw_features", adds="features"),
     ]
     for label in labels:

@@ -6,21 +6,22 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from longspan.audio import AudioFeatures, read_samples
 from longspan.audio.normalise import normalise_utterance
 from longspan.errors import DataError
-from longspan.heads import WordSearch
-from longspan.heads.search_graph import SearchGraph, ctc_graph, hmm_graph
-from longspan.heads.state_search import StateSearch
-from longspan.inference.estimators.acoustic_model import AcousticModel, StateScores
+from longspan.lazy_torch import torch
 from longspan.text import Lexicon, cmudict, train_ngrams
 from longspan.text.language_models import InterpolatedModel, LanguageModel, SphinxModel
 from longspan.text.phonemes import ONE_LETTER
+
+if TYPE_CHECKING:
+    from longspan.heads import WordSearch
+    from longspan.heads.search_graph import SearchGraph
+    from longspan.inference.estimators.acoustic_model import AcousticModel
 
 __all__ = [
     "CHARACTERS", "PHONEMES", "RATE_HZ", "dictionary", "find_words", "find_words_of_characters", "language",
@@ -110,6 +111,9 @@ def find_words(
         width: Partial transcripts that are kept.
         beam: How much worse than the best they may be.
     """
+    from longspan.heads.state_search import StateSearch
+    from longspan.inference.estimators.acoustic_model import StateScores
+
     model = phonemes.model if isinstance(phonemes, StateScores) else None
     graph, words = _graph(tuple(texts), vocabulary, model)
     search = StateSearch(
@@ -133,6 +137,8 @@ def find_words_of_characters(
 
 @lru_cache(maxsize=4)
 def _character_search(texts: tuple[str, ...], vocabulary: int, weight: float, bonus: float, width: int) -> WordSearch:
+    from longspan.heads import WordSearch
+
     lexicon, model = language(list(texts), vocabulary)
     return WordSearch(
         language_model=model, lexicon=frozenset(lexicon.pronunciations), weight=weight, bonus=bonus, width=width,
@@ -142,6 +148,8 @@ def _character_search(texts: tuple[str, ...], vocabulary: int, weight: float, bo
 
 @lru_cache(maxsize=4)
 def _graph(texts: tuple[str, ...], vocabulary: int, model: AcousticModel | None) -> tuple[SearchGraph, LanguageModel]:
+    from longspan.heads.search_graph import ctc_graph, hmm_graph
+
     lexicon, words = language(list(texts), vocabulary)
 
     def score(word: str) -> float:

@@ -14,10 +14,11 @@ from longspan.errors import ConfigError, DependencyError
 from longspan.metrics.edit_distance import edit_distance
 from longspan.metrics.word_errors import TranscriptErrors, transcript_errors
 from longspan.systems.function_registry import load_with_functions
+from longspan.systems.options import check_at_least
 from longspan.systems.result import SystemRun
 from longspan.systems.speech.stages import RATE_HZ, dictionary, spell
-from longspan.systems.speech.transcribers import FROM_MADE_UP, SOUND, transcribers
-from longspan.systems.strategy_study import check_at_least, mean_errors, parse_strategies, run_study
+from longspan.systems.speech.transcribers import FROM_MADE_UP, NAMES, sound, transcribers
+from longspan.systems.strategy_study import mean_errors, parse_strategies, run_study
 from longspan.systems.system import System
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TRANSCRIBE", "TranscribeOptions", "transcription_task"]
 
-_NAMES = tuple(transcribers(made_up_hours=1.0))
-_NEEDS = dict.fromkeys(_NAMES, ("text",))
+_NEEDS = dict.fromkeys(NAMES, ("text",))
 _SECONDS = 5.0  # of a recording of the data set, on average
 _READINGS = 20
 _CEILING_ROWS = 60
@@ -66,7 +66,7 @@ class TranscribeOptions:
         _parse_hours(self.hours)
         if self.made_up_hours < 0:
             raise ConfigError(f"--made-up-hours must be at least 0, got {self.made_up_hours:g}.")
-        names = parse_strategies(self.strategies, _NAMES, ";")
+        names = parse_strategies(self.strategies, NAMES, ";")
         if FROM_MADE_UP in names and self.strategies != "all" and not self.made_up_hours:
             raise ConfigError(f"Strategy {FROM_MADE_UP!r} needs --made-up-hours, such as --made-up-hours 2.")
 
@@ -90,7 +90,7 @@ def transcription_task(table: ls.Table) -> ls.Task:
         table: Columns `audio`, `text`, `speaker` and `part`: train or test.
     """
     lexicon, _ = dictionary().completed(word for text in table["text"] for word in text.split())
-    table = table.with_column("audio", SOUND)
+    table = table.with_column("audio", sound())
     for name, between in (("phonemes", " "), ("sounds", "")):
         table = table.with_column(name, ls.Text(), [spell(text, lexicon, between=between) for text in table["text"]])
     table = table.with_column("characters", ls.Text(), list(table["text"]))
@@ -118,7 +118,7 @@ def _run(options: TranscribeOptions, run: SystemRun) -> None:
     sizes = sorted({max(20, min(rows, round(3600 * each / _SECONDS))) for each in hours})
     more = _spoken_texts() if options.made_up_hours else ()
     known = transcribers(vocabulary=options.vocabulary, made_up_hours=options.made_up_hours, more=more)
-    names = [name for name in parse_strategies(options.strategies, _NAMES, ";") if name in known]
+    names = [name for name in parse_strategies(options.strategies, NAMES, ";") if name in known]
     run.say(
         f"{rows:,} training recordings, {len(table) - rows:,} test recordings by other voices, sealed;\n"
         f"{len(names)} strategies x {len(sizes)} sizes x {options.seeds} seeds."

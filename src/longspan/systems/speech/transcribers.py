@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import longspan as ls
 from longspan.systems.speech.stages import (
@@ -16,22 +16,29 @@ from longspan.systems.speech.stages import (
     find_words_of_characters,
     speech_features,
 )
-from longspan.train.budget import Budget
-from longspan.train.estimators.acoustic import AcousticTraining
+
+if TYPE_CHECKING:
+    from longspan.train.estimators.acoustic import AcousticTraining
 
 __all__ = [
-    "BY_PHONEMES", "END_TO_END", "END_WITH_WORDS", "FROM_MADE_UP", "FROM_PHONEMES", "MONOPHONES", "NETWORK", "SOUND",
-    "TIED", "FromSource", "Transcriber", "transcribers",
+    "BY_PHONEMES", "END_TO_END", "END_WITH_WORDS", "FROM_MADE_UP", "FROM_PHONEMES", "MONOPHONES", "NAMES", "NETWORK",
+    "TIED", "FromSource", "Transcriber", "sound", "transcribers",
 ]  # fmt: skip
 
 MONOPHONES, TIED, NETWORK = "in stages, monophones", "in stages, tied states", "in stages, network"
 BY_PHONEMES, END_TO_END, END_WITH_WORDS = "by phonemes", "end to end", "end to end, lexicon"
 FROM_PHONEMES, FROM_MADE_UP = "end to end, from phonemes", "end to end, from made-up speech"
-
-SOUND = ls.Audio(
-    rate_hz=RATE_HZ, layout="sequence", features=ls.AudioFeatures(mels=40), normalise="utterance", longest_s=36.0
+NAMES: tuple[str, ...] = (
+    MONOPHONES,
+    TIED,
+    NETWORK,
+    BY_PHONEMES,
+    END_TO_END,
+    END_WITH_WORDS,
+    FROM_PHONEMES,
+    FROM_MADE_UP,
 )
-"""What end-to-end networks read of a recording."""
+
 _AUGMENT = ls.AudioAugment(time_masks=2, time_mask_s=0.1, mel_masks=2, speed=0.1)
 
 Way = Literal["monophone", "tied", "network", "phonemes", "characters"]
@@ -39,6 +46,18 @@ _WEIGHTS: dict[Way, tuple[float, float]] = {
     "monophone": (1.0, 0.0), "tied": (1.0, 0.0), "network": (4.0, 0.0), "phonemes": (1.0, 0.5),
     "characters": (0.7, 1.0),
 }  # fmt: skip
+
+
+def sound() -> ls.Audio:
+    """What end-to-end networks read of a recording."""
+    features = ls.AudioFeatures(mels=40)
+    return ls.Audio(rate_hz=RATE_HZ, layout="sequence", features=features, normalise="utterance", longest_s=36.0)
+
+
+def _acoustic_training() -> AcousticTraining:
+    from longspan.train.estimators.acoustic import AcousticTraining
+
+    return AcousticTraining()
 
 
 @final
@@ -53,7 +72,7 @@ class Transcriber:
 
     way: Way
     """What is heard, and by what."""
-    training: AcousticTraining = field(default_factory=AcousticTraining)
+    training: AcousticTraining = field(default_factory=_acoustic_training)
     """Of the acoustic model, whose form is that of `way`."""
     width: int = 128
     """Of the CTC network."""
@@ -92,7 +111,7 @@ class Transcriber:
             ]
         )
 
-    def train(self, task: ls.Task, *, seed: int = 0, budget: Budget | None = None) -> Any:
+    def train(self, task: ls.Task, *, seed: int = 0, budget: ls.Budget | None = None) -> Any:
         """The pipeline, trained on the training rows of a task."""
         texts = task.table.take(task.train.numpy()).column_values("text")
         return self.pipeline([text for text in texts if text]).train(task, seed=seed, budget=budget)
@@ -120,12 +139,12 @@ class FromSource:
     epochs: int = 40
     """Of each training."""
 
-    def train(self, task: ls.Task, *, seed: int = 0, budget: Budget | None = None) -> ls.Learner:
+    def train(self, task: ls.Task, *, seed: int = 0, budget: ls.Budget | None = None) -> ls.Learner:
         """Train twice."""
         recipe = reader(self.width, self.epochs)
         half = budget
         if budget is not None and budget.steps is not None:
-            half = Budget(steps=max(1, budget.steps // 2))
+            half = ls.Budget(steps=max(1, budget.steps // 2))
         rows = task.table.take(task.train.numpy())
         if self.hours is None:
             first = rows.select("audio", "sounds")
@@ -156,7 +175,7 @@ def _made_up(texts: list[str], more: tuple[str, ...], hours: float, seed: int) -
         spoken = part if spoken is None else spoken.concat(part)
         turn += 1
     assert spoken is not None
-    return spoken.with_column("audio", SOUND)
+    return spoken.with_column("audio", sound())
 
 
 def reader(width: int, epochs: int) -> ls.Recipe:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 import longspan as ls
-from longspan.errors import ConfigError, unknown_name
+from longspan.errors import ConfigError, check_names, unknown_name
 from longspan.systems.function_registry import load_with_functions
+from longspan.systems.options import check_at_least
 from longspan.systems.result import SystemRun
 from longspan.systems.spoken.find_spoken_digits import RATE_HZ
 from longspan.systems.spoken.strategies import FEATURES, MIDDLE, NEEDS, PRETRAINED, STAGED, spoken_strategies
 from longspan.systems.strategy_study import (
-    check_at_least,
     largest_pipelines,
     mean_errors,
     parse_sizes,
@@ -33,6 +33,7 @@ __all__ = ["SPOKEN_NUMBERS", "SpokenNumbersOptions", "spoken_task"]
 
 PRICES = {"number": 1.0, "spans": 6.0}
 """Cost of a label: typing a number, and marking when each of its digits is spoken."""
+_SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")  # of the data set fsdd
 _READINGS = 20
 _CEILING_ROWS = 500
 
@@ -64,6 +65,14 @@ class SpokenNumbersOptions:
         )
         parse_sizes(self.sizes)
         parse_strategies(self.strategies, NEEDS, ";")
+        check_names("speaker", self.speakers, _SPEAKERS)
+        if set(_SPEAKERS) <= set(self.speakers):
+            raise ConfigError("--held-out leaves no speaker to train on.")
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Those of the test recordings."""
+        return tuple(each.strip() for each in self.held_out.split(","))
 
 
 def spoken_task(
@@ -93,7 +102,7 @@ def spoken_task(
 
 def _run(options: SpokenNumbersOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
-    held_out = tuple(each.strip() for each in options.held_out.split(","))
+    held_out = options.speakers
     task = spoken_task(sizes[-1], options.recordings, run.seed, held_out=held_out)
     known = spoken_strategies()
     strategies = {name: known[name] for name in parse_strategies(options.strategies, NEEDS, ";")}

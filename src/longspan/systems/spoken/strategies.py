@@ -10,7 +10,6 @@ import longspan as ls
 from longspan.systems.numbers.find_digits import join_digits
 from longspan.systems.spoken.find_spoken_digits import RATE_HZ, cut_out_at_16_khz, cut_out_digit, find_spoken_digits
 from longspan.systems.spoken.phonemes import digits_of_phonemes, phonemes_of_number
-from longspan.train import Budget, Strategy
 
 __all__ = [
     "END_TO_END", "FEATURES", "FROM_PHONEMES", "MIDDLE", "NEEDS", "PRETRAINED", "STAGED", "StartFromPhonemes",
@@ -37,7 +36,7 @@ FEATURES = ls.AudioFeatures(mels=32, hop_ms=20, window_ms=32)
 """What networks read of the recordings."""
 
 
-def spoken_strategies() -> dict[str, Strategy]:
+def spoken_strategies() -> dict[str, ls.Strategy]:
     """The five strategies by name."""
     return {
         STAGED: staged_pipeline(),
@@ -115,14 +114,14 @@ class StartFromPhonemes:
     recipe: ls.Recipe | None = None
     """Of both trainings; None: that of the end-to-end network."""
 
-    def train(self, task: ls.Task, *, seed: int = 0, budget: Budget | None = None) -> ls.Learner:
+    def train(self, task: ls.Task, *, seed: int = 0, budget: ls.Budget | None = None) -> ls.Learner:
         """Train twice on the training rows of the task."""
         recipe = self.recipe or reader()
         half = budget
         if budget is not None and budget.steps is not None:
-            half = Budget(steps=max(1, budget.steps // 2))
+            half = ls.Budget(steps=max(1, budget.steps // 2))
         elif budget is not None and budget.seconds is not None:
-            half = Budget(seconds=budget.seconds / 2)
+            half = ls.Budget(seconds=budget.seconds / 2)
         rows = task.table.take(task.train.numpy())
         written = [phonemes_of_number({}, row) for row in rows]
         rows = rows.select("audio").with_column("phonemes", ls.Text(), written)

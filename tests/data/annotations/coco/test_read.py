@@ -339,3 +339,11 @@ def test_a_box_beside_its_own_outline_is_a_fault(tmp_path):
     ) as caught:
         Table.from_coco(path, tmp_path)
     assert len(caught.value.faults) == 1
+
+
+def test_boxes_that_cvat_has_turned_are_refused_and_their_polygons_read(coco, images):
+    turned = {"bbox": [1, 2, 8, 4], "attributes": {"occluded": False, "rotation": 45.0}}
+    (fault,) = faults(coco([turned, {"bbox": [1, 2, 8, 4], "attributes": {"rotation": 360.0}}]), images)
+    assert "its box is turned by 45 degrees" in fault
+    outlined = {**turned, "segmentation": [[1, 4, 5, 2, 9, 4, 5, 6]]}
+    assert Table.from_coco(coco([outlined]), images)[0]["boxes"][0]["box"] == [1.0, 2.0, 9.0, 6.0]

@@ -19,6 +19,7 @@ from longspan.data.annotations.faults import Faults, OnError, left_of
 from longspan.data.annotations.files import ImageFiles
 from longspan.data.annotations.geometry import (
     check_pixels,
+    check_upright,
     checked_box,
     checked_polygons,
     flag_of,
@@ -119,6 +120,9 @@ def read_coco(
             marks = {"label": label, "ignore": _flag(record, "iscrowd") or _flag(record, "ignore")}
             mask = _segmentation(record.get("segmentation"), size)
             box = _box(record.get("bbox"), mask, size)
+            if mask is None:
+                attributes = record.get("attributes")
+                check_upright(attributes.get("rotation") if isinstance(attributes, dict) else None)
         except ValueError as error:
             faults.add(here, error)
             bad_boxes[row], bad_objects[row] = bad_boxes[row] + 1, bad_objects[row] + 1
