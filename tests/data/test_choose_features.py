@@ -43,6 +43,27 @@ def test_kinds_are_chosen_and_told():
     assert told["rich"] == "left out, as asked"
 
 
+def test_columns_that_mix_forms_are_told():
+    rows = range(120)
+    frame = pl.DataFrame(
+        {
+            "day": [f"2021-{1 + i % 12:02d}-01" if i % 2 else f"01/{1 + i % 12:02d}/2021" for i in rows],
+            "size": ["old" if i % 3 == 0 else str(i % 7) for i in rows],
+            "code": [2**53 + 7919 * i for i in rows],
+            "group": [2**60 + i % 3 for i in rows],
+            "y": [i % 5 for i in rows],
+        }
+    )
+    column = Table.from_frame(frame).with_features("y").columns["features"]
+    told = dict(line.split(": ", 1) for line in column.describe().splitlines())
+    assert told["day"].startswith(
+        "left out: 60 cells are dates and 60 are written in another way, such as '01/01/2021'"
+    )
+    assert told["size"] == "category of 8 labels; 80 of 120 cells are numbers, others such as 'old' are not"
+    assert told["code"] == "left out: whole numbers beyond 2^53, another in each row, as of an identifier"
+    assert "beyond 2^53 the last digits are lost" in told["group"]
+
+
 def test_what_was_asked_for_stays():
     table = Table.from_frame(people()).with_features("rich", categories=["age"], scaling="quantile")
     assert table.columns["features"].categories == ("age", "job")

@@ -68,17 +68,19 @@ def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, st
     table = table.with_features(left_out, FEATURES)
     suited: dict[str, Any] = {"model": "mlp_plr", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
     if options.model == TABLE_MODEL:
-        suited |= _recipe_settings(len(table), options)
+        suited |= _recipe_settings(table, options)
     options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
     return table, FEATURES, options
 
 
-def _recipe_settings(rows: int, options: TrainOptions) -> dict[str, Any]:
+def _recipe_settings(table: Table, options: TrainOptions) -> dict[str, Any]:
     """The network that suits tables and how it is trained, by the rows that will train it."""
     from longspan.train import TableRecipe
 
+    rows = len(table)
     held_out = [part if part < 1 else part / max(rows, 1) for part in (options.valid, options.test)]
-    recipe = TableRecipe().recipe(round(rows * max(1 - sum(held_out), 0)))
+    classes = all(table.columns[name].kind == "category" for name in options.target)
+    recipe = TableRecipe().recipe(round(rows * max(1 - sum(held_out), 0)), classes=classes)
     (phase,) = recipe.phases
     settings: dict[str, Any] = {"model": TABLE_MODEL, "batch_size": recipe.config.batch_size}
     if options.mode in (None, "one-cycle"):

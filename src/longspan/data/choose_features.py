@@ -19,6 +19,11 @@ _MOST_LABELS = 0.5
 """A category has fewer labels than this fraction of its rows; else it is text or an identifier."""
 _FEW = 20
 """Rows below which every value may well differ by chance."""
+_SOME = 0.2
+"""A category of which so many cells are numbers is worth a remark."""
+_EXACT = 2**53
+"""Whole numbers above are not all exact in double precision."""
+_OTHER_DATE = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(\s|T|$)"
 _LIKE = 0.98
 """A text column is of dates or numbers if at least this fraction of its cells are."""
 
@@ -103,11 +108,36 @@ def judge_column(cells: pl.Series, column: Column) -> tuple[str | None, str]:
     labels = label_values(there)[0]
     if there.dtype == pl.String and _dated(there):
         return "date", f"date, written as text{without}"
+    if there.dtype == pl.String and (mixed := _two_forms(there)):
+        return None, mixed
     if distinct > _FEW and distinct == len(there):
         return None, f"left out: another value in each of {len(there):,} rows, as of an identifier"
     if distinct > _FEW and distinct > _MOST_LABELS * len(there):
         return None, f"left out: {distinct:,} different texts in {len(there):,} rows; read them with a Text column"
-    return "category", f"category of {labels.n_unique():,} labels{without}"
+    return "category", f"category of {labels.n_unique():,} labels{without}{_some_numbers(there)}"
+
+
+def _two_forms(there: pl.Series) -> str:
+    """Why a column is left out of whose cells some are dates and all others dates in another form; else empty."""
+    others = there.filter(read_dates(there).is_null())
+    known = len(there) - len(others)
+    if not known or not others.str.contains(_OTHER_DATE).all():
+        return ""
+    return (
+        f"left out: {known:,} cells are dates and {len(others):,} are written in another way, such as {others[0]!r}; "
+        "write all as year-month-day"
+    )
+
+
+def _some_numbers(there: pl.Series) -> str:
+    """What is to be told of a category of whose cells many are numbers and others are not."""
+    if there.dtype != pl.String:
+        return ""
+    wrong = number_values(there)[1]
+    numbers = len(there) - len(wrong)
+    if not wrong or numbers < _SOME * len(there):
+        return ""
+    return f"; {numbers:,} of {len(there):,} cells are numbers, others such as {there[min(wrong)]!r} are not"
 
 
 def _number(there: pl.Series, distinct: int, without: str) -> tuple[str | None, str]:
@@ -116,6 +146,10 @@ def _number(there: pl.Series, distinct: int, without: str) -> tuple[str | None, 
     whole = there.dtype.is_integer()
     if whole and distinct > _FEW and distinct == len(there) and high - low + 1 == len(there):
         return None, f"left out: counts the rows from {low:g} to {high:g}, as an index does"
+    if whole and max(abs(low), abs(high)) >= _EXACT:
+        if distinct > _FEW and distinct == len(there):
+            return None, "left out: whole numbers beyond 2^53, another in each row, as of an identifier"
+        without += "; beyond 2^53 the last digits are lost: if these are labels, name the column in categories="
     return "number", f"number, {low:g} to {high:g}{without}"
 
 

@@ -15,7 +15,7 @@ from longspan.data.choose_features import judge_column
 from longspan.data.leakage.drift import Drift
 from longspan.data.table import Table
 
-__all__ = ["ColumnCard", "Scorecard", "TargetCard", "scorecard"]
+__all__ = ["ColumnCard", "Scorecard", "TargetCard", "scorecard", "told"]
 
 _FAR = 5.0
 """Interquartile ranges beyond the quartiles from which on a number is unusual; 3 is Tukey's "far out"."""
@@ -46,6 +46,8 @@ class ColumnCard:
     """Quartiles of numbers, the most frequent labels, the range of dates."""
     unusual: tuple[str, ...] = ()
     """A sentence for each finding."""
+    rare_labels: int = 0
+    """Labels that fewer than three rows have."""
 
 
 @final
@@ -80,16 +82,26 @@ class Scorecard:
     """Of each part of a split, whether its rows look like training rows."""
 
     @property
-    def findings(self) -> tuple[str, ...]:
-        """What deserves a look, a sentence each."""
-        found = [f"{card.name}: {each}" for card in self.columns for each in card.unusual]
-        found += [f"{card.name}: {card.reason}" for card in self.columns if card.kind == "left out"]
-        found += [f"{first} and {second} are equal in every row" for first, second in self.equal_columns]
+    def noted(self) -> tuple[tuple[str, str], ...]:
+        """What deserves a look: the columns that it is about, and a sentence; what concerns the whole table first."""
+        found = []
         if self.copies:
             example = " and ".join(self.first_copies[0])
-            found.append(f"{self.copies:,} rows equal an earlier one in every column, such as {example}")
-        found += [f"{card.name}: {each}" for card in self.targets for each in card.notes]
-        return (*found, *(str(each) for each in self.drifts if each.certain))
+            found.append(("all", f"{_counted(self.copies, 'row')} equal to an earlier one, such as {example}"))
+        found += [("all", str(each)) for each in self.drifts if each.certain]
+        found += [(card.name, each) for card in self.targets for each in card.notes]
+        found += [(f"{one}, {other}", "equal in every row") for one, other in self.equal_columns]
+        found += [(card.name, f"left out: {card.reason}") for card in self.columns if card.kind == "left out"]
+        found += [(card.name, each) for card in self.columns for each in card.unusual]
+        rare = [f"{card.name} ({card.rare_labels})" for card in self.columns if card.rare_labels]
+        if rare:
+            found.append((", ".join(rare), f"labels in fewer than {_RARE} rows, which networks read as unknown ones"))
+        return tuple(found)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The same, a sentence each."""
+        return tuple(what if about == "all" else f"{about}: {what}" for about, what in self.noted)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -137,15 +149,15 @@ def _card(table: Table, name: str, *, target: bool) -> ColumnCard:
     if there.dtype.is_float():
         there = there.filter(there.is_not_nan())
     distinct = 0 if there.dtype.is_nested() or there.dtype == pl.Object else there.n_unique()
-    words, unusual = "", list[str]()
+    words, unusual, rare = "", list[str](), 0
     if len(there) and kind == "number":
         words, unusual = _of_numbers(table, name)
     elif len(there) and kind == "date":
         moments = read_dates(there).drop_nulls()
-        words = f"{moments.min()} to {moments.max()}"
+        words = f"{moments.min()} to {moments.max()}".replace(" 00:00:00", "")
         unusual = _faulty(table, name, read_dates(cells).is_null() & cells.is_not_null(), "no date")
     elif distinct:
-        words, unusual = _of_labels(there, judged=kind == "category")
+        words, unusual, rare = _of_labels(there, judged=kind == "category")
         unusual += _strangers(table, name)
     return ColumnCard(
         name=name,
@@ -155,6 +167,7 @@ def _card(table: Table, name: str, *, target: bool) -> ColumnCard:
         distinct=distinct,
         values=words,
         unusual=tuple(unusual),
+        rare_labels=0 if target else rare,
     )
 
 
@@ -165,15 +178,17 @@ def _of_numbers(table: Table, name: str) -> tuple[str, list[str]]:
     wrong = pl.Series([row in faults and not infinite[row] for row in range(len(values))])
     found = _faulty(table, name, wrong, "no number")
     if infinite.any():
-        found.append(f"{int(infinite.sum()):,} infinite values, such as in {table.row_name(int(infinite.argmax()))}")
+        found.append(
+            f"{_counted(int(infinite.sum()), 'infinite value')}, such as in {table.row_name(int(infinite.argmax()))}"
+        )
     finite = values[np.isfinite(values)]
     low, first, median, third, high = np.quantile(finite, [0, 0.25, 0.5, 0.75, 1])
-    words = f"{low:.4g} to {high:.4g}, median {median:.4g}, quartiles {first:.4g} and {third:.4g}"
+    words = f"{told(low)} to {told(high)}, median {told(median)}, quartiles {told(first)} and {told(third)}"
     spread = third - first
     far = np.flatnonzero((finite < first - _FAR * spread) | (finite > third + _FAR * spread)) if spread else []
     if len(far):
-        some = ", ".join(f"{value:.6g}" for value in np.unique(finite[far])[[0, -1]][:_SHOWN])
-        found.append(f"{len(far):,} values far from the others, such as {some}")
+        some = ", ".join(map(told, np.unique(finite[far])[: -_SHOWN - 1 : -1]))
+        found.append(f"{_counted(len(far), 'value')} far from the others, such as {some}")
     distinct, counts = np.unique(finite, return_counts=True)
     for flag in _FLAGS:
         place = np.searchsorted(distinct, flag)
@@ -185,26 +200,23 @@ def _of_numbers(table: Table, name: str) -> tuple[str, list[str]]:
     return words, found
 
 
-def _of_labels(there: pl.Series, *, judged: bool) -> tuple[str, list[str]]:
-    """The most frequent labels, and labels that are rare or spelled in several ways."""
+def _of_labels(there: pl.Series, *, judged: bool) -> tuple[str, list[str], int]:
+    """The most frequent labels, those that are spelled in several ways, and how many are rare."""
     labels = label_values(there)[0]
     counts = labels.value_counts(sort=True)
     pairs = list(zip(counts[:, 0].to_list(), counts[:, 1].to_list(), strict=True))
     words = ", ".join(f"{_short(label)} {count:,}" for label, count in pairs[:_SHOWN])
     words += ", ..." if len(pairs) > _SHOWN else ""
     if not judged:
-        return words, []
+        return words, [], 0
     found = []
-    rare = sum(count < _RARE for _, count in pairs)
-    if rare and len(pairs) > 2:
-        found.append(f"{rare:,} of {len(pairs):,} labels occur in fewer than {_RARE} rows")
     spellings: dict[str, list[str]] = {}
     for label, _ in pairs:
         spellings.setdefault(" ".join(label.split()).casefold(), []).append(label)
     several = [each for each in spellings.values() if len(each) > 1]
     if several:
         found.append(f"labels that differ only in case or spaces: {', '.join(map(repr, several[0]))}")
-    return words, found
+    return words, found, sum(count < _RARE for _, count in pairs)
 
 
 def _strangers(table: Table, name: str) -> list[str]:
@@ -225,7 +237,7 @@ def _faulty(table: Table, name: str, wrong: pl.Series, what: str) -> list[str]:
     some = "; ".join(
         f"{table.row_name(int(row))}: {_short(repr(table.frame[name][int(row)]))}" for row in rows[:_SHOWN]
     )
-    return [f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} that {'are' if len(rows) > 1 else 'is'} {what}: {some}"]
+    return [f"{_counted(len(rows), 'cell')} that {'are' if len(rows) > 1 else 'is'} {what}: {some}"]
 
 
 def _target(table: Table, name: str) -> TargetCard:
@@ -285,6 +297,16 @@ def _equal_columns(frame: pl.DataFrame) -> list[tuple[str, str]]:
         (one, other) for one, other in candidates
         if frame.schema[one] == frame.schema[other] and frame[one].equals(frame[other], check_names=False)
     ]  # fmt: skip
+
+
+def told(number: float) -> str:
+    """A number with six digits and commas between thousands."""
+    value = float(f"{number:.6g}")
+    return f"{int(value):,}" if value.is_integer() and abs(value) < 1e15 else f"{value:,g}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def _short(text: str) -> str:

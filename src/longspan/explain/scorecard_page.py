@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from longspan.data.scorecard import Scorecard, TargetCard
+from longspan.data.scorecard import Scorecard, TargetCard, told
 from longspan.report import Document, bars
 
 __all__ = ["write_scorecard"]
@@ -27,16 +27,16 @@ def write_scorecard(path: str | Path, card: Scorecard) -> Path:
     missing = sum(each.missing for each in card.columns) / max(len(kinds), 1)
     page.headline("missing cells", f"{missing:.1%}", f"in {sum(each.missing > 0 for each in card.columns)} columns")
     page.section("Findings")
-    if card.findings:
-        page.table({"finding": each} for each in card.findings)
+    if card.noted:
+        page.table({"column": about, "finding": what} for about, what in card.noted)
     else:
         page.text("Nothing unusual was found.")
     for target in card.targets:
         _add_target(page, target)
     page.section("Columns").table(
         {
-            "column": each.name, "kind": each.kind, "why": each.reason, "missing": f"{each.missing:.1%}",
-            "different values": each.distinct, "values": each.values,
+            "column": each.name, "kind": each.kind, "missing": f"{each.missing:.1%}",
+            "different": each.distinct, "values": each.reason if each.kind == "left out" else each.values,
         }
         for each in card.columns
     )  # fmt: skip
@@ -58,7 +58,7 @@ def _add_target(page: Document, target: TargetCard) -> None:
         shown = {label: float(count) for label, count in target.classes[:_BARS]}
         page.figure(bars(shown, label="rows"), label=f"rows of each class of {target.name}")
     elif target.histogram:
-        shown = {f"{low:.4g} to {high:.4g}": float(count) for low, high, count in target.histogram}
+        shown = {f"{told(low)} to {told(high)}": float(count) for low, high, count in target.histogram}
         page.figure(bars(shown, label="rows"), label=f"rows over {target.name}")
     if target.notes:
         page.text("\n\n".join(f"{each[0].upper()}{each[1:]}." for each in target.notes))

@@ -13,7 +13,7 @@ def test_a_table_is_described_and_a_page_written(longspan, tmp_path, monkeypatch
     answer = longspan("report", "sales.csv", "--target", "sold", "--split-by", "time:day")
     assert (answer.code, answer.err) == (0, "")
     assert "200 rows, 4 columns" in answer.out
-    assert "shop: 'a' in every row that has a value" in answer.out
+    assert "shop: left out: 'a' in every row that has a value" in answer.out
     assert (tmp_path / "scorecard.html").is_file()
     assert "exists already" in longspan("report", "sales.csv").err
     answer = longspan("report", "sales.csv", "--target", "sold", "--json")

@@ -23,7 +23,8 @@ class TableOptions(ABC):  # noqa: B024 -- nothing to override, and no options of
     """Abstract. How a model of a table is trained; each system adds its own options."""
 
     model: str = "boosting"
-    """boosting: gradient-boosted trees. Or any network that reads features, such as mlp_plr or tabm_mini."""
+    """boosting: gradient-boosted trees. network: the light TabM with settings that follow from the number of rows. Or
+    any network that reads features, such as mlp_plr or tabm_mini."""
     epochs: int = 20
     """Passes of a network over the training rows."""
     lr: float = 3e-3
@@ -61,6 +62,8 @@ def train_table(
     """
     if options.model == "boosting":
         return (boosting or ls.Boosting()).train(task, seed=seed)
+    if options.model == "network":
+        return ls.TableRecipe(heads=heads or {}, keep="last").train(task, seed=seed)
     config = ls.TrainConfig(batch_size=options.batch_size, keep="last")
     learner = ls.Learner(task, options.model, heads=heads, config=config, seed=seed, progress=False)
     learner.fit_one_cycle(options.epochs, options.lr)
