@@ -186,7 +186,7 @@ def _separate(axes: Axes, labels: Sequence[Annotation]) -> None:
     for label in labels:
         box, edge = label.get_window_extent(), axes.bbox
         if box.x1 > edge.x1 and box.x0 - box.width > edge.x0:
-            label.set_ha("right")
+            label.set_horizontalalignment("right")
             label.xyann = (-label.xyann[0], label.xyann[1])
             box = label.get_window_extent()
         for _ in placed:

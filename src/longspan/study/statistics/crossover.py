@@ -133,7 +133,7 @@ class NoCrossover:
             return f"{self!r}: {self.first} and {self.second} both need runs at two sizes, in ranges that overlap"
         if self.reason == "same":
             return f"{self!r}: {self.first} and {self.second} have the same curve"
-        if self.reason == "undecided":
+        if self.reason == "undecided" and self.tried is not None:
             start, end = self.tried
             return (
                 f"undecided within {start:.10g}..{end:.10g}: the mean curves cross, but at neither end is it certain "
