@@ -29,9 +29,9 @@ def run(monkeypatch, tmp_path):
 
 
 def test_a_slice_of_every_kind_ends_in_a_named_error_or_a_correct_result(run):
-    result = run(inputs=100, programs=0)
+    result = run(inputs=160, programs=0)
     assert result["fault_list"] == []
-    assert result["inputs"] == 100
+    assert result["inputs"] == 160
     assert all(kind.get("refused") for kind in result["by_kind"].values()), "damage that nothing refuses is no damage"
 
 
