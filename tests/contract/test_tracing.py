@@ -8,6 +8,8 @@ from longspan.heads import HEADS, Classify, Transcribe
 from longspan.inference.network import Network
 from longspan.models import create, model_names
 
+# Of Python 3.13.0 alone; the networks are traced all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")
 QUICK = ("lenet5", "line_cnn", "squeezenet1_1")
 SEQUENCES = ("line_cnn", "space_displacement_lenet")
 SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 64, "inception_v3": 96, "maxvit_t": 224}

@@ -33,5 +33,5 @@ def test_the_official_test_digits_are_the_vault():
 
 
 def test_a_limit_out_of_range_is_refused():
-    with pytest.raises(ConfigError, match="--limit must be in 200"):
+    with pytest.raises(ConfigError, match="--limit must be at least 200 and at most 60000, got 7"):
         MnistOptions(limit=7)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from longspan.errors import ConfigError, DataError, nearest
-from longspan.storage.files import read_description
 
 __all__ = ["check_inputs", "files_of", "looks_like_a_file"]
 
@@ -90,6 +89,8 @@ def _may_read_texts(model: str) -> bool:
     """Whether what a model file says of its inputs leaves room for a text."""
     if model.lower().endswith(".onnx"):
         return True
+    from longspan.storage.files import read_description  # brings numpy
+
     described = read_description(Path(model))
     if described.get("format") in _TEXT_FORMATS:
         return True

@@ -36,7 +36,7 @@ class TableOptions(ABC):  # noqa: B024 -- nothing to override, and no options of
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_network(self.model, others=("boosting",))
+        check_network(self.model, others=("boosting", "network"))
         check_at_least(epochs=(self.epochs, 1), batch_size=(self.batch_size, 1), limit=(self.limit, 50))
         check_above_zero(lr=self.lr)
 

@@ -212,7 +212,7 @@ def test_some_masks_are_missing(coco, images):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{\n"images": [],\n}', "line 3, column 1: this is not JSON"),
+        ('{\n"images": [],\n}', r"line [23], column \d+: this is not JSON"),
         ("", "line 1, column 1: this is not JSON"),
         ("[" * 100_000, "more than 64 deep within each other"),
         ("[]", "is a list, as files of results are"),
