@@ -11,11 +11,16 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker per core: with more threads they would wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import torch
 from torch import nn
 
 import longspan as ls
 from longspan.train import Learner
+
+# The same examples in every run, so that a change is judged by what it changes; HYPOTHESIS_PROFILE=default draws others.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -138,4 +138,5 @@ def test_csv_gives_the_rows_that_are_there_or_a_data_error(images, rows):
     assert len(table) == len(rows)
     for column, place in (("one", 0), ("two", 1)):
         for cell, row in zip(table.frame[column].to_list(), rows, strict=True):
-            assert cell is None or not isinstance(cell, str) or cell == row[place]
+            # Blanks around cells are left out, with a warning.
+            assert cell is None or not isinstance(cell, str) or cell in (row[place], row[place].strip(" \t"))
