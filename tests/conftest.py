@@ -18,7 +18,7 @@ from torch import nn
 import longspan as ls
 from longspan.train import Learner
 
-# The same examples in every run, so that a change is judged by what it changes; HYPOTHESIS_PROFILE=default draws others.
+# The same examples in every run: a change is judged by what it changes. HYPOTHESIS_PROFILE=default draws others.
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
