@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longspan.errors import ConfigError, unknown_name
+from longspan.inference.measured_rows import only_target
+from longspan.inference.network import eval_view
 from longspan.inference.new_inputs import read_inputs
 from longspan.inference.predictor import Predictor
 
@@ -58,6 +60,8 @@ class AttributionModel:
     """A network and the one output whose score is explained, for prepared images."""
 
     network: nn.Module
+    outputs: Callable[[Tensor], Tensor]
+    """`(B, C, H, W)` prepared images to `(B, K)` outputs of the target, before any softmax."""
     score: Callable[[Tensor, Tensor], Tensor]
     """`(B, C, H, W)` prepared images and `(B,)` numbers of classes to `(B,)` scores."""
     layer: nn.Module | None
@@ -146,11 +150,12 @@ def attribution_batch(
     chosen = _target_of(predictor, target)
     read = read_inputs(images, predictor.inputs, predictor.heads)
     if not read.sources:
-        raise ConfigError("There is no image to look at.")
+        raise ConfigError("There is no image to look at: the list is empty.")
     ((name, column),) = predictor.inputs.items()
     encoded = read.samples.inputs[name].read(torch.arange(len(read.sources)))
     prepared = column.prepare(encoded.to(predictor.device), None).float()
-    scored = attribution_model(predictor.network, chosen, prepared[:1], layer)
+    # Modules of their own on the same weights: hooks must not see what other threads predict meanwhile.
+    scored = attribution_model(eval_view(predictor.network), chosen, prepared[:1], layer)
     labels = tuple(getattr(predictor.heads[chosen].column, "vocab", ()))
     return AttributionBatch(
         predictor, chosen, [column.decode(each.numpy()) for each in encoded], read.sources, prepared,
@@ -168,14 +173,16 @@ def attribution_model(network: nn.Module, target: str, example: Tensor, layer: s
         layer: Its name in the backbone.
     """
 
-    def score(images: Tensor, classes: Tensor) -> Tensor:
-        outputs = network(images)[target]
-        if outputs.ndim == 3:  # members of an ensemble in one network
-            outputs = outputs.mean(dim=1)
-        outputs = outputs.reshape(len(images), -1)
-        return outputs.gather(1, classes[:, None].clamp_max(outputs.shape[1] - 1))[:, 0]
+    def outputs(images: Tensor) -> Tensor:
+        found = network(images)[target]
+        if found.ndim == 3:  # members of an ensemble in one network
+            found = found.mean(dim=1)
+        return found.reshape(len(images), -1)
 
-    return AttributionModel(network, score, _layer(network.get_submodule("backbone"), example, layer))
+    def score(images: Tensor, classes: Tensor) -> Tensor:
+        return outputs(images).gather(1, classes[:, None])[:, 0]
+
+    return AttributionModel(network, outputs, score, _layer(network.get_submodule("backbone"), example, layer))
 
 
 def maps_of(
@@ -270,12 +277,7 @@ def _network_of(model: Any) -> Predictor:
 
 
 def _target_of(predictor: Predictor, target: str | None) -> str:
-    if target is None:
-        if len(predictor.heads) != 1:
-            raise ConfigError(f"The model predicts {', '.join(predictor.heads)}; name one with target=.")
-        target = next(iter(predictor.heads))
-    if target not in predictor.heads:
-        raise unknown_name("target", target, predictor.heads)
+    target = only_target(predictor, target)
     if predictor.heads[target].kind not in ("classify", "multi_label_classify", "regress"):
         raise ConfigError(
             f"Target {target!r} has a head of kind {predictor.heads[target].kind}; where a network looked is shown for "
@@ -295,8 +297,7 @@ def _classes(target: str, labels: Sequence[Any], model: AttributionModel, images
             raise unknown_name("class", str(outcome), list(map(str, labels)))
         return torch.full((len(images),), labels.index(outcome), device=images.device)
     with torch.no_grad():
-        every = [model.score(images, torch.full((len(images),), k, device=images.device)) for k in range(len(labels))]
-    return torch.stack(every).argmax(dim=0)
+        return model.outputs(images).argmax(dim=1)
 
 
 def _layer(backbone: nn.Module, example: Tensor, name: str | None) -> nn.Module | None:

@@ -73,9 +73,11 @@ def sanity_check(
     trained, _ = maps_of(batch.model, batch.prepared, batch.classes, method, **options)
     names = {id(module): name for name, module in batch.model.network.named_modules()}
     network = copy.deepcopy(batch.predictor.network)
+    fresh = attribution_model(network, batch.target, batch.prepared[:1])
     again = AttributionModel(
         network,
-        attribution_model(network, batch.target, batch.prepared[:1]).score,
+        fresh.outputs,
+        fresh.score,
         network.get_submodule(names[id(batch.model.layer)]) if batch.model.layer else None,
     )
     groups = [list(network.heads.parameters()), *reversed(network.groups()[:-1])]

@@ -15,7 +15,7 @@ from longspan.metrics.row_errors import RowError
 from longspan.portable.trained_model import TrainedModel
 from longspan.randomness import permutation
 
-__all__ = ["MeasuredRows", "measured_rows"]
+__all__ = ["MeasuredRows", "measured_rows", "only_target"]
 
 
 @final
@@ -76,12 +76,7 @@ def measured_rows(
     if "explain" not in getattr(model, "abilities", ()):
         what = getattr(model, "what", type(model).__name__)
         raise ConfigError(f"Only networks and boosted trees can be explained, not {what}.")
-    if target is None:
-        if len(model.heads) != 1:
-            raise ConfigError(f"The model predicts {', '.join(model.heads)}; name one with target=.")
-        target = next(iter(model.heads))
-    if target not in model.heads:
-        raise unknown_name("target", target, model.heads)
+    target = only_target(model, target)
     column = model.heads[target].column
     assert column is not None
     if column.context_kind:
@@ -96,3 +91,19 @@ def measured_rows(
     chosen = table.take(known)
     values = [column.decode(column.encode(cells[row])) for row in known.tolist()]
     return MeasuredRows(model, target, chosen, values, column.row_error)
+
+
+def only_target(model: TrainedModel, target: str | None) -> str:
+    """The target of that name; None: the only one.
+
+    Raises:
+        ConfigError: several targets and none is named.
+        UnknownNameError: no such target.
+    """
+    if target is None:
+        if len(model.heads) != 1:
+            raise ConfigError(f"The model predicts {', '.join(model.heads)}; name one with target=.")
+        target = next(iter(model.heads))
+    if target not in model.heads:
+        raise unknown_name("target", target, model.heads)
+    return target
