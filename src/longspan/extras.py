@@ -46,6 +46,7 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("pocketsphinx", ("pocketsphinx",), "the CMU dictionary and a language model of English"),
         Extra("microphone", ("sounddevice",), "longspan listen from a microphone"),
         Extra("boosting", ("xgboost", "lightgbm", "catboost"), "Boosting(library=...): XGBoost, LightGBM, CatBoost"),
+        Extra("holidays", ("holidays",), "Features(holidays=...): public holidays of a country, as features of dates"),
         Extra("onnx", ("onnxruntime",), "predictions of exported models, without PyTorch"),
         Extra("export", ("onnx", "onnxscript", "onnxruntime"), "longspan export: models as ONNX files"),
         Extra("serve", ("fastapi", "uvicorn", "python_multipart"), "longspan serve: models behind an address"),

@@ -149,3 +149,29 @@ def test_numbers_to_predict_are_not_taken_for_the_names_of_images(tmp_path):
         PILImage.new("RGB", (4, 4)).save(tmp_path / "photos" / f"{number}.png")
     (tmp_path / "new.csv").write_text("rooms,kind\n1,a\n3,b\n2,a\n")
     assert new_rows([str(tmp_path / "new.csv")]).column_values("rooms") == [1, 3, 2]
+
+
+def test_a_parquet_file_may_stay_on_the_disk_while_it_trains(longspan, people, monkeypatch):
+    from longspan.cli import table_inputs
+
+    people.write_parquet("people.parquet")
+    answer = longspan("train", "people.parquet", "--target", "rich", "--epochs", "2", "--stream")
+    assert (answer.code, answer.err) == (0, "")
+    for words in ("people.parquet a part at a time", "rich: 2 classes", "job: category of 3 labels", "mlp_plr, "):
+        assert words in answer.out, words
+    assert longspan("predict", "model.safetensors", "people.csv").code == 0
+    whole = longspan("train", "people.parquet", "--target", "rich", "--epochs", "2", "--out", "whole.safetensors")
+    assert "a part at a time" not in whole.out
+    results = [next(line for line in each.out.splitlines() if line.startswith("result")) for each in (answer, whole)]
+    assert results[0].split(", after")[0] == results[1].split(", after")[0]
+    monkeypatch.setattr(table_inputs, "memory_bytes", lambda: 1000)
+    small = longspan("train", "people.parquet", "--target", "pay", "--epochs", "1", "--out", "small.safetensors")
+    assert "since it would take about" in small.out
+    assert (
+        "a part at a time"
+        not in longspan(
+            "train", "people.parquet", "--target", "pay", "--epochs", "1", "--no-stream", "--out", "s.safetensors"
+        ).out
+    )
+    answer = longspan("train", "people.csv", "--target", "pay", "--stream", "--out", "other.safetensors")
+    assert (answer.code, "--stream reads a .parquet file in parts" in answer.err) == (2, True)

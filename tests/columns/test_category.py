@@ -3,6 +3,7 @@ import json
 import time
 
 import numpy as np
+import polars as pl
 import pytest
 
 from longspan.columns import Category
@@ -53,13 +54,13 @@ def test_a_label_that_training_never_saw_is_a_fault_with_the_nearest():
     assert column.check("persain") == "class 'persain' does not occur in the training rows (nearest: 'persian')"
     with pytest.raises(ValueError, match="does not occur"):
         column.encode("persain")
-    assert "does not occur" in Category(vocab=("0", "1")).check(1)
+    assert "does not occur" in Category(vocab=("0", "1")).check(1)  # pyright: ignore
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, 0.5, float("nan"), datetime.date(2026, 1, 1), b"a"])
 def test_what_is_no_label_is_a_fault(value):
     column = Category().fit(["a", "b"])
-    assert "is not a label: labels are words, whole numbers" in column.check(value)
+    assert "is not a label: labels are words, whole numbers" in column.check(value)  # pyright: ignore
     with pytest.raises(ValueError, match="is not a label"):
         column.encode(value)
     with pytest.raises(DataError, match="is not a label"):
@@ -92,3 +93,15 @@ def test_a_vocabulary_of_a_hundred_thousand_words_is_checked_at_once():
     with pytest.raises(ConfigError, match="names 'w5' twice"):
         Category(vocab=(*words, "w5"))
     assert time.monotonic() - started < 10  # comparing each with each took minutes
+
+
+def test_whole_columns_of_text_are_learned_and_encoded_as_single_labels_are():
+    cells = pl.Series(["b", "a", "b", "c"])
+    column = Category().fit_cells([cells[:2], cells[2:]])
+    assert column == Category().fit(cells.to_list())
+    found = column.encode_cells(pl.Series(["c", "z", "a"]))
+    assert found is not None
+    assert found[0][[0, 2]].tolist() == [2, 0]
+    assert found[1] == {1: column.check("z")}
+    assert Category().fit_cells([pl.Series([10, 2, 2])]).vocab == (2, 10)
+    assert Category(vocab=(1, 2)).encode_cells(pl.Series([1, 2])) is None

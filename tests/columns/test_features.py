@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from longspan.columns import Features, column_from_json
-from longspan.errors import ConfigError, DataError
+from longspan.errors import ConfigError, DataError, UnknownNameError
 
 
 def rows(count=1000, seed=0):
@@ -40,7 +40,7 @@ def test_numbers_are_standardised_and_missing_ones_are_the_median_with_an_indica
     np.testing.assert_allclose(found["age"], StandardScaler().fit_transform(ages)[:, 0], atol=1e-5)
     pays = np.array([[np.nan if row["pay"] is None else row["pay"]] for row in data])
     imputer = SimpleImputer(strategy="median", add_indicator=True).fit(pays)
-    filled, missing = imputer.transform(pays).T
+    filled, missing = imputer.transform(pays).T  # pyright: ignore
     there = pays[~np.isnan(pays)]
     np.testing.assert_allclose(found["pay"], (filled - there.mean()) / there.std(), atol=1e-5)
     np.testing.assert_array_equal(found["pay is missing"], missing)
@@ -88,14 +88,34 @@ def test_dates_are_parts_and_cycles():
     column = column_of(data)
     for written in ("2020-03-01", "2020-03-01T00:00:00", datetime.datetime(2020, 3, 1), datetime.date(2020, 3, 1)):
         found = dict(zip(column.names, column.encode({**data[0], "day": written}), strict=True))
-        assert found["day: day of year, sine"] == pytest.approx(
-            (np.sin(2 * np.pi * 61 / 365.25) - column.number_stats[4].mean) / column.number_stats[4].std, abs=1e-4
-        )
-        months = column.category_stats[1]
+        stats = column.number_stats[4]  # pyright: ignore
+        expected = (np.sin(2 * np.pi * 61 / 365.25) - stats.mean) / stats.std
+        assert found["day: day of year, sine"] == pytest.approx(expected, abs=1e-4)
+        months = column.category_stats[1]  # pyright: ignore
         assert months.label(int(found["day: month"])) == "3"
-        weekday = column.category_stats[2]
+        weekday = column.category_stats[2]  # pyright: ignore
         assert weekday.label(int(found["day: weekday"])) == "7"  # a Sunday
     assert column.decode(column.encode(data[5]))["day"] == str(data[5]["day"])
+
+
+def test_public_holidays_of_a_country_are_features_of_its_dates():
+    pytest.importorskip("holidays")
+    days = [datetime.date(2022, 1, 1) + datetime.timedelta(n) for n in range(1000)]
+    column = Features(dates=["day"], holidays="DE-BY", min_count=2).fit([{"day": day} for day in days])
+    place = column.names.index("day: holiday")
+    closed = [column.encode({"day": day})[place] for day in ("2024-10-03", "2024-11-01", "2024-11-02", "2031-01-01")]
+    assert [value > 1 for value in closed] == [True, True, False, True]  # also in years without a training row
+    (which,) = (stats for stats in column.category_stats if stats.name == "day: which holiday")  # pyright: ignore
+    assert which.labels[0] == "none"
+    assert "All Saints' Day" in which.labels
+    assert set(column.owners) == {"day"}
+    assert column_from_json(json.loads(json.dumps(column.to_json()))) == column
+    assert "holidays" not in Features(dates=["day"]).to_json()
+    for country, words in (("DEU1", "country of public holidays 'DEU1'"), ("DE-XY", "part of DE 'XY'")):
+        with pytest.raises(UnknownNameError, match=words):
+            Features(dates=["day"], holidays=country)
+    with pytest.raises(ConfigError, match="is read of dates="):
+        Features(numbers=["day"], holidays="DE")
 
 
 def test_edges_are_those_of_the_reference_package():
@@ -112,7 +132,7 @@ def test_a_value_of_most_rows_leaves_bins_for_the_others():
     rng = np.random.default_rng(0)
     gains = np.where(rng.random(4000) < 0.9, 0.0, rng.lognormal(8, 1, 4000))
     column = Features(numbers=["gain"], bins=48).fit([{"gain": float(gain)} for gain in gains])
-    (stats,) = column.number_stats
+    (stats,) = column.number_stats  # pyright: ignore
     edges = np.array([stats.unscale(edge) for edge in stats.edges])
     assert 45 <= len(edges) <= 50
     assert edges[0] == pytest.approx(0, abs=1e-2)
@@ -122,7 +142,7 @@ def test_a_value_of_most_rows_leaves_bins_for_the_others():
 
 def test_numbers_of_few_values_have_an_edge_at_each():
     column = Features(numbers=["rooms"], bins=8).fit([{"rooms": each} for each in (1, 1, 1, 1, 2, 3, 3, 9)])
-    (stats,) = column.number_stats
+    (stats,) = column.number_stats  # pyright: ignore
     assert [stats.unscale(edge) for edge in stats.edges] == pytest.approx([1, 2, 3, 9], rel=1e-4)
 
 
@@ -131,7 +151,7 @@ def test_statistics_are_the_same_however_rows_come():
     once = column_of(data)
     assert column_of(iter(data)) == once
     cells = pl.DataFrame(data, infer_schema_length=None).to_struct("features")
-    assert Features(numbers=["age", "pay"], categories=["job"], dates=["day"]).fit_cells(cells) == once
+    assert Features(numbers=["age", "pay"], categories=["job"], dates=["day"]).fit_cells([cells]) == once
 
 
 def test_statistics_of_many_rows_take_little_memory(monkeypatch):

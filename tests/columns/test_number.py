@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 import pytest
 
 from longspan.columns import Number
@@ -76,3 +77,28 @@ def test_targets_whose_differences_single_precision_cannot_hold():
     assert Number().as_input().fit([2**53 + 2 * i for i in range(8)]).std == pytest.approx(
         2 * np.std(range(8)), rel=0.1
     )
+
+
+@pytest.mark.parametrize("role", ["input", "target"])
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32, pl.Int32, pl.UInt64])
+def test_whole_columns_are_learned_and_encoded_as_single_values_are(role, dtype):
+    cells = pl.Series([3, 0, 250, 7]).cast(dtype)
+    one, whole = Number(role=role).fit(cells.to_list()), Number(role=role).fit_cells([cells[:1], cells[1:]])
+    assert one == whole
+    found = whole.encode_cells(cells)
+    assert found is not None
+    assert found[1] == {}
+    np.testing.assert_array_equal(found[0], [one.encode(cell) for cell in cells.to_list()], strict=True)
+
+
+def test_bad_cells_of_a_whole_column_are_named_as_single_ones_are():
+    cells = pl.Series([1.0, float("inf"), float("nan"), 1e39, -2.0])
+    column = Number(mean=0.0, std=1.0)
+    found = column.encode_cells(cells)
+    assert found is not None
+    assert found[1] == {row: column.check(cells[row]) for row in (1, 2, 3)}
+    assert found[0][[0, 4]].tolist() == [1.0, -2.0]
+    assert Number().fit_cells([cells]).mean == -0.5
+    assert Number().fit_cells([pl.Series(["1", "3"])]).mean == 2.0
+    assert column.encode_cells(pl.Series(["1"])) is None
+    assert Number(missing="indicator", role="input").fit([1.0, 2.0]).encode_cells(cells) is None

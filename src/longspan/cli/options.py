@@ -77,6 +77,14 @@ Heading = Annotated[
         "refused]",
     ),
 ]
+Holidays = Annotated[
+    str | None,
+    Opt(
+        metavar="COUNTRY",
+        help="For a table with dates: read whether each is a public holiday there, and which: DE, US, or a part of a "
+        "country, DE-BY.",
+    ),
+]
 Root = Annotated[
     str | None,
     Opt(

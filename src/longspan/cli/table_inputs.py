@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from longspan.cli.sources import heading_of
 from longspan.cli.split_by import split_columns
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, DataError
+from longspan.storage.memory import memory_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +28,7 @@ __all__ = [
     "new_rows",
     "predicted_frame",
     "range_columns",
+    "streamed_table",
     "with_chosen_features",
 ]
 
@@ -34,6 +36,9 @@ TABLE_MODEL = "tabm_light"
 """The network of tables whose training follows from the number of rows."""
 FEATURES = "features"
 """Name of the column that puts the others together."""
+PARQUET = (".parquet", ".pq")
+_MOST_MEMORY = 0.25
+"""Fraction of the machine's memory from which on a table is read a part at a time: encoding needs as much again."""
 _IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -46,6 +51,71 @@ def holds_features(table: Table) -> bool:
         if len(cells) and isinstance(cells[0], str) and cells[0].lower().endswith(_IMAGES):
             return False
     return True
+
+
+def streamed_table(options: TrainOptions, explain: Callable[[str], None]) -> Table | None:
+    """The rows of a Parquet file that is read while it trains, as --stream says, or as it needs; None: read it whole.
+
+    Raises:
+        ConfigError: --stream with another kind of source, or without a target.
+        DataError: the file cannot be read.
+    """
+    from longspan.cli.sources import typed_column
+
+    path = Path(options.source).expanduser()
+    parquet = path.suffix.lower() in PARQUET and path.is_file()
+    if options.stream and not parquet:
+        raise ConfigError(f"--stream reads a .parquet file in parts, and {options.source} is none.")
+    if not parquet or options.stream is False or not options.target:
+        if options.stream:
+            raise ConfigError("Name the target: --target. With --stream, it is read before the other columns.")
+        return None
+    needed, there = _bytes_in_memory(path), memory_bytes()
+    if not options.stream and (there is None or needed < _MOST_MEMORY * there):
+        return None
+    from longspan.data import Table
+
+    why = "" if options.stream else f", since it would take about {needed / 2**30:.0f} GB of memory"
+    explain(f"{path} a part at a time{why}")
+    keep = [*_not_features(options), *map(str, split_columns(options.split_by).values())]
+    keep += [] if options.time is None else [options.time]
+    columns = dict(typed_column(words) for words in options.column)
+    return Table.scan(
+        path,
+        list(dict.fromkeys(keep)),
+        columns,
+        leave_out=_not_features(options),
+        name=FEATURES,
+        **_of_features(options),
+    )
+
+
+def _not_features(options: TrainOptions) -> list[str]:
+    """Targets, groups, weights and names of parts."""
+    named = [*options.target, *(name for name in (options.group, options.row_weights) if name is not None)]
+    return [*named, *(name for how, name in split_columns(options.split_by).items() if how != "time")]
+
+
+def _of_features(options: TrainOptions) -> dict[str, Any]:
+    """What the options say of `Features`."""
+    return {} if options.holidays is None else {"holidays": options.holidays}
+
+
+def _bytes_in_memory(path: Path) -> int:
+    """About what the columns of a Parquet file take in memory, texts of 16 characters at most."""
+    import polars as pl
+
+    try:
+        lazy = pl.scan_parquet(path)
+        return lazy.select(pl.len()).collect().item() * sum(map(_cell_bytes, lazy.collect_schema().values()))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return 0  # the reader says what is wrong with it
+
+
+def _cell_bytes(dtype: pl.DataType) -> int:
+    sizes = {"8": 1, "16": 2, "32": 4}
+    digits = "".join(filter(str.isdigit, str(dtype)))
+    return sizes.get(digits, 8) if dtype.is_numeric() else 16
 
 
 def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, str, TrainOptions]:
@@ -63,9 +133,8 @@ def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, st
         raise ConfigError(f"Name the target: --target with one or more of: {', '.join(table.columns)}.")
     for name in options.target:
         table = _as_target(table, name, options.column)
-    left_out = [*options.target, *(name for name in (options.group, options.row_weights) if name is not None)]
-    left_out += [name for how, name in split_columns(options.split_by).items() if how != "time"]
-    table = table.with_features(left_out, FEATURES)
+    if FEATURES not in table.arrays:
+        table = table.with_features(_not_features(options), FEATURES, **_of_features(options))
     suited: dict[str, Any] = {"model": "mlp_plr", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
     if options.model == TABLE_MODEL:
         suited |= _recipe_settings(table, options)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from longspan.cli.parallel import parallel_table, suited_to_writing, typed_texts
 from longspan.cli.sources import image_column, read_source, typed_targets
 from longspan.cli.split_by import split_columns
-from longspan.cli.table_inputs import holds_features, with_chosen_features
+from longspan.cli.table_inputs import holds_features, streamed_table, with_chosen_features
 from longspan.cli.text_inputs import suited_to_text, text_column, with_text
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, unknown_name
@@ -53,6 +53,8 @@ def read_rows(
     table = parallel_table(options)
     if table is None and options.transcripts is not None:
         table = _transcribed(options, tell)
+    elif table is None and (streamed := streamed_table(options, explain)) is not None:
+        return with_chosen_features(streamed, options)
     elif table is None:
         table = read_source(
             options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
@@ -189,10 +191,12 @@ def _values(table: Table, name: str) -> str:
 
 def _image_side(table: Table, image: str) -> tuple[int, bool]:
     """Longer side of the first image that opens, and whether images are files, whose sizes may differ."""
+    import numpy as np
+
     from longspan.vision.image_io import open_image
 
-    if image in table.arrays:
-        return max(table.arrays[image].shape[1:3]), False
+    if isinstance(pixels := table.arrays.get(image), np.ndarray):
+        return max(pixels.shape[1:3]), False
     for row in range(min(len(table), 100)):
         try:
             with open_image(table.value(row, image)) as opened:

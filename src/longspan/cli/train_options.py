@@ -49,6 +49,8 @@ class TrainOptions:
     root: str | None = None
     suffix: str | None = None
     heading: str | None = None
+    stream: bool | None = None
+    holidays: str | None = None
     transcripts: str | None = None
     reads: str | None = None
     corners: str | None = None

@@ -21,7 +21,6 @@ from longspan.metrics.row_errors import RowError, plain
 
 __all__ = ["Column"]
 
-_CELLS = 1 << 16  # that become Python objects at a time
 _LEARNED = (
     "size_px",
     "channels",
@@ -111,9 +110,9 @@ class Column(ABC):
         `values` is read once and may be a generator over a table larger than memory.
         """
 
-    def fit_cells(self, cells: pl.Series) -> Self:
-        """As `fit`, from the cells of a table, none of which is missing; kinds that read whole columns override it."""
-        return self.fit(value for at in range(0, len(cells), _CELLS) for value in cells[at : at + _CELLS].to_list())
+    def fit_cells(self, parts: Iterable[pl.Series]) -> Self:
+        """As `fit`, from parts of a table's column without missing cells; kinds that read whole columns override it."""
+        return self.fit(value for cells in parts for value in cells.to_list())
 
     def fit_small(self, values: Callable[[], Iterable[Any]], side_px: int) -> Self:
         """As `fit`, at a size that is enough to compare values: at most `side_px` a side, all of each shown.

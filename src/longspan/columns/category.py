@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from longspan.columns.base import Column
 from longspan.columns.label_spelling import describe_twins, spelling_twins
@@ -105,6 +106,13 @@ class Category(Column):
             )
         return replace(self, vocab=vocab)
 
+    def fit_cells(self, parts: Iterable[pl.Series]) -> Self:
+        """As `fit`; of columns of one type each label is looked at once."""
+        if self.vocab:
+            return self
+        each = (cells.unique() if cells.dtype == pl.String or cells.dtype.is_integer() else cells for cells in parts)
+        return self.fit(value for cells in each for value in cells.to_list())
+
     @property
     def shape(self) -> tuple[int, ...]:
         """A single number."""
@@ -131,6 +139,16 @@ class Category(Column):
         if fault is not None:
             raise ValueError(fault)
         return np.asarray(self._positions()[value], np.int64)
+
+    def encode_cells(self, cells: pl.Series) -> tuple[np.ndarray, dict[int, str]] | None:
+        """Columns of text at once."""
+        if cells.dtype != pl.String or not all(isinstance(label, str) for label in self.vocab):
+            return None
+        places = pl.Series(range(len(self.vocab)), dtype=pl.Int64)
+        codes = cells.replace_strict(pl.Series(self.vocab, dtype=pl.String), places, default=-1, return_dtype=pl.Int64)
+        found = codes.to_numpy()
+        faults = {row: str(self.check(cells[row])) for row in np.flatnonzero(found < 0).tolist()}
+        return np.maximum(found, 0), faults
 
     @property
     def missing_input(self) -> Literal["fault", "value"]:

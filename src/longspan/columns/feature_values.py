@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-__all__ = ["date_values", "frame_of", "has_labels", "label_values", "number_values", "read_dates"]
+from longspan.errors import unknown_name
+from longspan.extras import require_extra
+
+__all__ = ["date_values", "frame_of", "has_labels", "holidays_of", "label_values", "number_values", "read_dates"]
 
 _SHOWN = 60
 _DAY_S = 86_400
 _FIRST_DAY = "1970-01-01"
+_NO_HOLIDAY = "none"
 
 
 def frame_of(rows: Sequence[Any], names: Sequence[str]) -> pl.DataFrame:
@@ -51,8 +55,9 @@ def number_values(cells: pl.Series) -> tuple[np.ndarray, dict[int, str]]:
     else:
         numbers = pl.Series(cells.name, [None] * len(cells), pl.Float64)
     faults = {}
-    for row in np.flatnonzero((numbers.is_null() & cells.is_not_null()).to_numpy()).tolist():
-        faults[row] = f"{cells.name!r}: {_brief(cells[row])} is not a number"
+    if numbers.null_count() > cells.null_count():
+        for row in np.flatnonzero((numbers.is_null() & cells.is_not_null()).to_numpy()).tolist():
+            faults[row] = f"{cells.name!r}: {_brief(cells[row])} is not a number"
     values = numbers.to_numpy(allow_copy=True).astype(np.float64) if len(numbers) else np.empty(0, np.float64)
     for row in np.flatnonzero(np.isinf(values)).tolist():
         faults[row] = f"{cells.name!r}: {_brief(cells[row])} is not finite"
@@ -96,11 +101,18 @@ def read_dates(cells: pl.Series) -> pl.Series:
     return found
 
 
-def date_values(cells: pl.Series) -> tuple[dict[str, np.ndarray], dict[str, pl.Series], dict[int, str]]:
+def date_values(
+    cells: pl.Series, country: str | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, pl.Series], dict[int, str]]:
     """What is read of a date: numbers `(N,)` float64 and labels, each by its name, and what is wrong by position.
 
     Numbers: the year, days since 1970 with the time of day as a fraction, and sine and cosine of the day in the year,
-    the day in the week and the hour. Labels: month and weekday.
+    the day in the week and the hour. Labels: month and weekday. With a country also whether the day is a public holiday
+    there, 1 or 0, and which.
+
+    Raises:
+        UnknownNameError: there is no such country.
+        DependencyError: a country is given, and the package `holidays` is not installed.
     """
     moments = read_dates(cells)
     there = cells.is_not_null() if cells.dtype != pl.String else cells.is_not_null() & (cells.str.strip_chars() != "")
@@ -128,7 +140,42 @@ def date_values(cells: pl.Series) -> tuple[dict[str, np.ndarray], dict[str, pl.S
         f"{name}: month": moments.dt.month().cast(pl.String),
         f"{name}: weekday": moments.dt.weekday().cast(pl.String),
     }
+    if country is not None:
+        days = moments.dt.date()
+        names = holidays_of(country, days)
+        labels[f"{name}: which holiday"] = names
+        numbers[f"{name}: holiday"] = values((names != _NO_HOLIDAY).cast(pl.Float64))
     return numbers, labels, faults
+
+
+def holidays_of(country: str, days: pl.Series) -> pl.Series:
+    """`(N,)` text: the public holiday that each day is, "none" on others; None where the day is missing.
+
+    Args:
+        country: As ISO 3166 has it, "DE", or with one of its parts, "DE-BY".
+        days: Dates.
+
+    Raises:
+        UnknownNameError: there is no such country or part.
+        DependencyError: the package `holidays` is not installed.
+    """
+    require_extra("holidays", "the public holidays of a country")
+    import holidays
+
+    code, _, part = country.partition("-")
+    known = days.drop_nulls().unique()
+    years = known.dt.year().unique().to_list()
+    try:
+        calendar = holidays.country_holidays(code, subdiv=part or None, years=years, expand=False)
+    except NotImplementedError as error:
+        codes = holidays.list_supported_countries()
+        if code not in codes:
+            raise unknown_name("country of public holidays", code, codes) from error
+        raise unknown_name(f"part of {code}", part, codes[code]) from error
+    found = {day: calendar.get(day, _NO_HOLIDAY) for day in known.to_list()}
+    if not found:
+        return pl.Series([None] * len(days), dtype=pl.String)
+    return days.replace_strict(list(found), list(found.values()), default=None, return_dtype=pl.String)
 
 
 def _brief(value: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any, ClassVar, Literal, Self, final
@@ -14,7 +15,7 @@ import polars as pl
 
 from longspan.columns.base import Column
 from longspan.columns.feature_stats import CategoryCounter, CategoryStats, NumberCounter, NumberStats, Scaling
-from longspan.columns.feature_values import date_values, frame_of, label_values, number_values
+from longspan.columns.feature_values import date_values, frame_of, holidays_of, label_values, number_values
 from longspan.columns.spec import FeaturesSpec
 from longspan.errors import ConfigError
 from longspan.metrics.row_errors import RAW_VALUE, RowError
@@ -44,17 +45,19 @@ class Features(Column):
 
     kind: ClassVar[str] = "features"
 
-    numbers: tuple[str, ...] = ()
+    numbers: Sequence[str] = ()
     """Columns that are quantities."""
-    categories: tuple[str, ...] = ()
+    categories: Sequence[str] = ()
     """Columns that are labels."""
-    dates: tuple[str, ...] = ()
+    dates: Sequence[str] = ()
     """Columns that are dates or moments: read as year, days, month, weekday, and cycles of year, week and day."""
     scaling: Scaling = "standard"
     """How numbers are scaled: mean 0 and spread 1; "robust": median 0 and interquartile range as of a normal
     distribution; "quantile": mapped to a normal distribution by their ranks, which also bounds new ones."""
-    logs: tuple[str, ...] = ()
+    logs: Sequence[str] = ()
     """Numbers of which the logarithm is read: log(1 + x), and -log(1 - x) below zero."""
+    holidays: str | None = None
+    """A country, "DE", or a part of one, "DE-BY": of each date, whether it is a public holiday there, and which."""
     bins: int = 48
     """The most bins that a number is cut into, for piecewise-linear embeddings."""
     min_count: int = 3
@@ -74,7 +77,7 @@ class Features(Column):
             if isinstance(getattr(self, field), str):
                 raise ConfigError(f"Features.{field} must be a list of column names, got {getattr(self, field)!r}.")
             object.__setattr__(self, field, tuple(getattr(self, field)))
-        twice = sorted({name for name in self.sources if self.sources.count(name) > 1})
+        twice = sorted(name for name, count in Counter(self.sources).items() if count > 1)
         if twice:
             raise ConfigError(f"Features names {', '.join(map(repr, twice))} twice.")
         strangers = sorted(set(self.logs) - set(self.numbers))
@@ -82,6 +85,10 @@ class Features(Column):
             raise ConfigError(f"Features.logs names {', '.join(map(repr, strangers))}, which numbers= does not.")
         if self.scaling not in ("standard", "robust", "quantile"):
             raise ConfigError(f"Features.scaling must be 'standard', 'robust' or 'quantile', got {self.scaling!r}.")
+        if self.holidays is not None:
+            if not self.dates:
+                raise ConfigError(f"Features.holidays={self.holidays!r} is read of dates=, and there are none.")
+            holidays_of(self.holidays, pl.Series([], dtype=pl.Date))
         for field in ("bins", "min_count", "max_labels"):
             if not isinstance(getattr(self, field), int) or getattr(self, field) < 1:
                 raise ConfigError(f"Features.{field} must be a whole number of at least 1.")
@@ -111,11 +118,13 @@ class Features(Column):
             return self
         return self._fit_frames(_frames_of(values, self.sources))
 
-    def fit_cells(self, cells: pl.Series) -> Self:
-        """As `fit`, from rows in a column of structs, without making Python objects of them."""
+    def fit_cells(self, parts: Iterable[pl.Series]) -> Self:
+        """As `fit`, from rows in columns of structs, without making Python objects of them."""
         if self.number_stats is not None:
             return self
-        return self._fit_frames(self._frame(cells[at : at + _CHUNK]) for at in range(0, len(cells), _CHUNK))
+        return self._fit_frames(
+            self._frame(cells[at : at + _CHUNK]) for cells in parts for at in range(0, len(cells), _CHUNK)
+        )
 
     def _fit_frames(self, frames: Iterable[pl.DataFrame]) -> Self:
         if not self.sources:
@@ -196,10 +205,8 @@ class Features(Column):
         for name in self.logs:
             if row[name] is not None:
                 row[name] = float(f"{np.sign(row[name]) * np.expm1(abs(row[name])):.6g}")
-        codes = values[len(values) - len(category_stats) :].astype(int)
-        row |= {
-            s.name: s.label(int(c)) for s, c in zip(category_stats, codes, strict=True) if s.name in self.categories
-        }
+        codes, labels = values[len(values) - len(category_stats) :].astype(int), set(self.categories)
+        row |= {s.name: s.label(int(c)) for s, c in zip(category_stats, codes, strict=True) if s.name in labels}
         for name in self.dates:
             days = next(value for key, value in numbers.items() if key.startswith(f"{name}: days since"))
             row[name] = None if days is None else str(np.datetime64("1970-01-01") + np.timedelta64(round(days), "D"))
@@ -231,9 +238,10 @@ class Features(Column):
     def owners(self) -> tuple[str, ...]:
         """Of each encoded value the column of the table that it comes from."""
         numbers, categories = self._learned()
+        columns = {*self.numbers, *self.categories}
 
         def owner(name: str) -> str:
-            if name in self.numbers or name in self.categories:
+            if name in columns:
                 return name
             return max((date for date in self.dates if name.startswith(f"{date}: ")), key=len)
 
@@ -256,6 +264,8 @@ class Features(Column):
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make this column again."""
         fields = super().to_json()
+        if self.holidays is None:  # as before there were any
+            del fields["holidays"]
         for name in ("number_stats", "category_stats"):
             stats = getattr(self, name)
             fields[name] = None if stats is None else [asdict(each) for each in stats]
@@ -286,11 +296,12 @@ class Features(Column):
                     "occur "
                     "in training, or too rarely, and count as unknown"
                 )
+        quantities = set(self.numbers)
         for stats in number_stats:
             there = numbers[stats.name][np.isfinite(numbers[stats.name])]
             low, high = stats.unscale(stats.edges[0]), stats.unscale(stats.edges[-1])
             beyond = int(((there < low) | (there > high)).sum())
-            if 2 * beyond > len(there) and stats.name in self.numbers:
+            if 2 * beyond > len(there) and stats.name in quantities:
                 found.append(
                     f"{beyond:,} of {len(there):,} numbers in {stats.name!r} lie beyond those of the training rows, "
                     f"{low:g} to {high:g} (another unit?)"
@@ -304,26 +315,32 @@ class Features(Column):
 
     def _frame(self, cells: pl.Series) -> pl.DataFrame:
         """The columns of a column of structs."""
-        return pl.DataFrame([cells.struct.field(name) for name in self.sources])
+        return cells.struct.unnest().select(self.sources)
 
     def _read(self, frame: pl.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, pl.Series], dict[int, str]]:
         """Numbers and labels by name, and what is wrong by row."""
         numbers: dict[str, np.ndarray] = {}
         labels: dict[str, pl.Series] = {}
         faults: dict[int, list[str]] = {}
-        for name in self.sources:
-            if name in self.numbers:
-                numbers[name], bad = number_values(frame[name])
-                if name in self.logs:
-                    numbers[name] = np.sign(numbers[name]) * np.log1p(np.abs(numbers[name]))
-            elif name in self.categories:
-                labels[name], bad = label_values(frame[name])
-            else:
-                some, others, bad = date_values(frame[name])
-                numbers |= some
-                labels |= others
+
+        def note(bad: dict[int, str]) -> None:
             for row, what in bad.items():
                 faults.setdefault(row, []).append(what)
+
+        logs = set(self.logs)
+        for name in self.numbers:
+            numbers[name], bad = number_values(frame[name])
+            if name in logs:
+                numbers[name] = np.sign(numbers[name]) * np.log1p(np.abs(numbers[name]))
+            note(bad)
+        for name in self.categories:
+            labels[name], bad = label_values(frame[name])
+            note(bad)
+        for name in self.dates:
+            some, others, bad = date_values(frame[name], self.holidays)
+            numbers |= some
+            labels |= others
+            note(bad)
         return numbers, labels, {row: "; ".join(whats) for row, whats in sorted(faults.items())}
 
     def _encode_frame(self, frame: pl.DataFrame) -> tuple[np.ndarray, dict[int, str]]:

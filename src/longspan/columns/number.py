@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from longspan.columns.base import Column
 from longspan.columns.spec import VectorSpec
@@ -83,7 +84,23 @@ class Number(Column):
         """
         if self.mean is not None and self.std is not None:
             return self
-        numbers = np.fromiter((float(v) for v in values if self.check(v) is None), np.float64)
+        return self._fit_numbers(np.fromiter((float(v) for v in values if self.check(v) is None), np.float64))
+
+    def fit_cells(self, parts: Iterable[pl.Series]) -> Self:
+        """As `fit`; columns of numbers are read without making Python objects of them."""
+        if self.mean is not None and self.std is not None:
+            return self
+        found = [np.empty(0)]
+        for cells in parts:
+            values = _float64(cells)
+            if values is None:
+                found.append(np.fromiter((float(v) for v in cells.to_list() if self.check(v) is None), np.float64))
+            else:
+                found.append(values[_encodable(values)])
+        return self._fit_numbers(np.concatenate(found))
+
+    def _fit_numbers(self, numbers: np.ndarray) -> Self:
+        """Mean and standard deviation of `(N,)` float64."""
         if numbers.size == 0:
             raise DataError("A number column needs a finite number in at least one training row, found none.")
         mean, std = float(numbers.mean()), float(numbers.std())
@@ -162,6 +179,15 @@ class Number(Column):
         left_out = () if self.missing_input == "value" else ("mean", "std")
         return {name: value for name, value in self.to_json().items() if name not in left_out}
 
+    def encode_cells(self, cells: pl.Series) -> tuple[np.ndarray, dict[int, str]] | None:
+        """Columns of numbers at once."""
+        values = None if self._indicates else _float64(cells)
+        if values is None:
+            return None
+        fine = _encodable(values)
+        faults = {row: str(self.check(cells[row])) for row in np.flatnonzero(~fine).tolist()}
+        return np.where(fine, values, 0.0).astype(self.dtype), faults
+
     def decode(self, encoded: Any) -> Any:
         """The number itself; None for a missing one that its indicator tells of."""
         if self._indicates:
@@ -201,3 +227,15 @@ class Number(Column):
     @property
     def _indicates(self) -> bool:
         return self.role == "input" and self.missing == "indicator"
+
+
+def _float64(cells: pl.Series) -> np.ndarray | None:
+    """`(N,)` float64 of a column of numbers; None for other columns, whose cells are looked at one by one."""
+    if not (cells.dtype.is_float() or cells.dtype.is_integer()):
+        return None
+    return cells.cast(pl.Float64).to_numpy()
+
+
+def _encodable(values: np.ndarray) -> np.ndarray:
+    """`(N,)` bool: which numbers are finite and within single precision."""
+    return np.abs(values) <= _LARGEST  # neither infinite numbers nor NaN are

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Column
+from longspan.data.scanned_rows import ScannedRows
 from longspan.data.table_parts import TableParts
 from longspan.data.table_view import TableView
 from longspan.errors import DataError
@@ -29,13 +30,18 @@ def concat_rows(first: TableView, second: TableView) -> TableParts:
     mine, theirs = first.arrays, second.arrays
     arrays = {**theirs, **mine}
     for name in mine.keys() & theirs.keys():
-        if mine[name].shape[1:] != theirs[name].shape[1:]:
+        ours, others = mine[name], theirs[name]
+        if isinstance(ours, ScannedRows) or isinstance(others, ScannedRows):
             raise DataError(
-                f"Images in {name!r} have shape {mine[name].shape[1:]} and {theirs[name].shape[1:]}"
-                "; bring them to one size first."
+                f"The rows of {name!r} stay in files, and a table has one of them. Write both files as one Parquet "
+                "file, and scan that."
             )
-        arrays[name] = np.concatenate([mine[name], theirs[name]])
-        frames[1] = frames[1].with_columns(pl.col(name) + len(mine[name]))
+        if ours.shape[1:] != others.shape[1:]:
+            raise DataError(
+                f"Images in {name!r} have shape {ours.shape[1:]} and {others.shape[1:]}; bring them to one size first."
+            )
+        arrays[name] = np.concatenate([ours, others])
+        frames[1] = frames[1].with_columns(pl.col(name) + len(ours))
     mixed = [n for n in both if (n in mine) != (n in theirs)]
     if mixed:
         raise DataError(f"Images in {mixed[0]!r} are files in one table and arrays in the other; use one form.")

@@ -28,16 +28,23 @@ def single_samples(
     for name in targets:
         if not isinstance(table.columns[name], Category):
             continue
-        cells = table.frame[name].to_list()
-        counts = Counter(cell for cell in cells if isinstance(cell, Hashable) and cell is not None)
-        if len(counts) < 2:
-            continue
-        for row, cell in enumerate(cells):
-            if isinstance(cell, Hashable) and counts[cell] == 1:
-                shown = "its class" if is_sealed(row) else f"class {cell!r}"
-                what = f"{shown} of {name!r} has one sample, which cannot both train and validate."
-                found[row] = Fault(table.where(row, inputs[0]), what, "Add samples, or merge classes.")
+        for row, cell in _alone(table.frame[name]).items():
+            shown = "its class" if is_sealed(row) else f"class {cell!r}"
+            what = f"{shown} of {name!r} has one sample, which cannot both train and validate."
+            found[row] = Fault(table.where(row, inputs[0]), what, "Add samples, or merge classes.")
     return found
+
+
+def _alone(cells: pl.Series) -> dict[int, Hashable]:
+    """By row the labels that no other row has, unless all rows have one label."""
+    if cells.dtype == pl.String or cells.dtype.is_integer():
+        single = (cells.is_unique() & cells.is_not_null()).to_numpy()
+        several = cells.drop_nulls().n_unique() > 1
+        return {row: cells[row] for row in np.flatnonzero(single).tolist()} if several else {}
+    labels = cells.to_list()
+    counts = Counter(label for label in labels if isinstance(label, Hashable) and label is not None)
+    alone = {row: each for row, each in enumerate(labels) if isinstance(each, Hashable) and counts[each] == 1}
+    return alone if len(counts) > 1 else {}
 
 
 def notes_on_samples(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, final, overload
 import numpy as np
 import polars as pl
 
-from longspan.columns import Column, Number
+from longspan.columns import Column, Features, Number
 from longspan.data.annotations import (
     read_coco,
     read_coco_keypoints,
@@ -28,11 +28,21 @@ from longspan.data.readers.captions import read_captions
 from longspan.data.readers.csv_lines import RowLines, name_row
 from longspan.data.readers.folder import read_folder
 from longspan.data.readers.open_path import open_path
-from longspan.data.readers.readers import Heading, read_arrays, read_csv, read_files, read_frame, read_idx, read_parquet
+from longspan.data.readers.readers import (
+    Heading,
+    read_arrays,
+    read_csv,
+    read_files,
+    read_frame,
+    read_idx,
+    read_parquet,
+    scan_parquet,
+)
 from longspan.data.readers.series import cells_of
 from longspan.data.readers.text_files import read_parallel, read_text_folder
 from longspan.data.readers.transcripts import Layout, read_transcripts
 from longspan.data.readers.yolo_project import read_yolo_project
+from longspan.data.scanned_rows import ScannedRows
 from longspan.data.splits.split import Split, make_split
 from longspan.data.splits.time_split import Gap
 from longspan.data.table_parts import TableParts
@@ -46,14 +56,17 @@ if TYPE_CHECKING:
 __all__ = ["Table"]
 
 _ROW = "longspan: row"  # of the whole table, while a filter is applied
+_PART = 1 << 16
+"""Cells that are looked at at a time."""
 
 
 @final
 class Table:
     """Rows with typed columns. Every method gives a new table; files and arrays are never copied or written to.
 
-    A cell of an `Image` or `Mask` column is a path, or the row number of an image in `arrays[name]`. Any cell may be
-    missing: None, or NaN where a data frame has nothing else for it.
+    A cell of an `Image` or `Mask` column is a path, or the row number of an image in `arrays[name]`. One of a column
+    that stays in a file (see `scan`) is the position of its row there. Any cell may be missing: None, or NaN where a
+    data frame has nothing else for it.
     """
 
     def __init__(
@@ -61,7 +74,7 @@ class Table:
         frame: pl.DataFrame,
         columns: Mapping[str, Column],
         *,
-        arrays: Mapping[str, np.ndarray] | None = None,
+        arrays: Mapping[str, np.ndarray | ScannedRows] | None = None,
         root: Path | None = None,
         source: str = "table",
         lines: RowLines | None = None,
@@ -72,13 +85,14 @@ class Table:
             frame: One row per sample; every name in `columns` is one of its columns, but for those that are made of
                 others (`Column.sources`).
             columns: What each value means.
-            arrays: Images held in memory, uint8 `(N, H, W)` or `(N, H, W, C)`; the cell is the position in it.
+            arrays: Images held in memory, uint8 `(N, H, W)` or `(N, H, W, C)`, or rows of a file; the cell is the
+                position in it.
             root: Folder that relative image paths start from.
             source: Where the rows come from, for messages.
             lines: In which lines of a file the rows stand, for messages.
         """
         for name, column in columns.items():
-            if column.sources:
+            if column.sources and name not in (arrays or {}):
                 frame = _together(frame, name, column.sources, source)
             elif name not in frame.columns:
                 raise unknown_name("column", name, frame.columns)
@@ -256,6 +270,53 @@ class Table:
     ) -> Table:
         """Rows of a Parquet file; see `from_csv`."""
         return cls.of(read_parquet(path, columns, root=root))
+
+    @classmethod
+    def scan(
+        cls,
+        path: str | Path,
+        keep: str | Sequence[str],
+        columns: Mapping[str, Column] | None = None,
+        *,
+        leave_out: Sequence[str] | None = None,
+        name: str = "features",
+        **options: Any,
+    ) -> Table:
+        """Rows of a Parquet file that may be larger than memory: most of its columns stay in the file.
+
+        The columns in `keep` are read; all others that can be features become one column of `Features`, whose rows are
+        read some at a time: for statistics, and for encoded values, which go into memory, a file of the cache folder,
+        or neither, as `Task` has it. Rows then train in an order of shuffled blocks (see `epoch_order`).
+
+        Args:
+            path: The file. Its row groups should be small: one of them must fit in memory.
+            keep: Targets, and columns that the rows are split, grouped or weighed by.
+            columns: What columns mean, by name, where their values do not say it.
+            leave_out: Columns that are not features. None: those in `keep`.
+            name: Of the column of features.
+            **options: Of `Features`; see `with_features`.
+
+        Raises:
+            DataError: the file cannot be read, has no rows, or no column can be a feature.
+            UnknownNameError: a column that it does not have.
+
+        Example:
+            >>> import tempfile
+            >>> rows = pl.DataFrame({"age": [20, 30, 40, 50], "job": ["a", "b"] * 2, "rich": ["no", "yes"] * 2})
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     rows.write_parquet(f"{folder}/people.parquet")
+            ...     table = ls.Table.scan(f"{folder}/people.parquet", keep="rich")
+            ...     table, table.value(3, "features")
+            (Table(4 rows; rich: Category, features: Features), {'age': 50, 'job': 'b'})
+        """
+        kept = (keep,) if isinstance(keep, str) else tuple(keep)
+        if not kept:
+            raise ConfigError("Table.scan needs columns to keep: the target at least.")
+
+        def choose(frame: pl.DataFrame, meant: Mapping[str, Column]) -> Features:
+            return choose_features(frame, meant, kept if leave_out is None else tuple(leave_out), **options)
+
+        return cls.of(scan_parquet(path, kept, columns, name=name, choose=choose))
 
     @classmethod
     def from_frame(
@@ -454,6 +515,8 @@ class Table:
     def column_values(self, name: str) -> list[Any]:
         """All raw values of one column, None where missing; images as paths or arrays."""
         self.column(name)
+        if isinstance(self.arrays.get(name), ScannedRows):
+            return [row for part in self.cell_parts(name, np.arange(len(self))) for row in part.to_list()]
         cells = self.frame[name].to_list()
         if name in self.arrays:
             return [None if cell is None else self.arrays[name][cell] for cell in cells]
@@ -472,6 +535,18 @@ class Table:
         if isinstance(cell, pl.Series):
             return cell.to_list()
         return self._path(cell) if self.columns[name].in_files else cell
+
+    def cell_parts(self, name: str, rows: np.ndarray) -> Iterator[pl.Series]:
+        """The cells of some rows of a column, in this order, at most 65,536 at a time; read where they lie in a file.
+
+        Args:
+            name: Of the column.
+            rows: Row numbers, int64.
+        """
+        cells, held = self.frame[name], self.arrays.get(name)
+        for at in range(0, len(rows), _PART):
+            some = cells.gather(rows[at : at + _PART])
+            yield held.cells(some.to_numpy().astype(np.int64)) if isinstance(held, ScannedRows) else some
 
     def where(self, row: int, name: str) -> str:
         """Where a value stands, for messages: the file of an image, else line or row, and column."""
@@ -524,6 +599,12 @@ class Table:
         Raises:
             DataError: the function raises, or the values are too few, too many or of several types.
         """
+        for other, rows in self.arrays.items():
+            if isinstance(rows, ScannedRows) and name in rows.names:
+                raise ConfigError(
+                    f"{name!r} is read from {rows.path} as a part of {other!r}. Write the new column to a Parquet file "
+                    f"with the others, or keep this one: keep=[..., {name!r}]."
+                )
         if values is None:
             if not column.sources:
                 self.column(name)
@@ -608,7 +689,7 @@ class Table:
         """Only these columns."""
         columns = {name: self.column(name) for name in names}
         arrays = {k: v for k, v in self.arrays.items() if k in columns}
-        cells = [each for name in names for each in (*columns[name].sources, name)]
+        cells = [each for name in names for each in (*(() if name in arrays else columns[name].sources), name)]
         return self._with(self.frame.select(list(dict.fromkeys(cells))), columns=columns, arrays=arrays)
 
     def filter(self, keep: Callable[[dict[str, Any]], bool] | pl.Expr) -> Table:
@@ -678,7 +759,7 @@ class Table:
         frame: pl.DataFrame,
         *,
         columns: Mapping[str, Column] | None = None,
-        arrays: Mapping[str, np.ndarray] | None = None,
+        arrays: Mapping[str, np.ndarray | ScannedRows] | None = None,
         rows: np.ndarray | None = None,
     ) -> Table:
         lines = self.lines if self.lines is None or rows is None else self.lines.take(rows)

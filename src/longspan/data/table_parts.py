@@ -12,6 +12,7 @@ import polars as pl
 
 from longspan.columns import Column
 from longspan.data.readers.csv_lines import RowLines
+from longspan.data.scanned_rows import ScannedRows
 
 __all__ = ["TableParts"]
 
@@ -27,8 +28,8 @@ class TableParts:
     """What each value means."""
     source: str
     """Where the rows come from, for messages."""
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Values held in memory, of which a cell is the position."""
+    arrays: Mapping[str, np.ndarray | ScannedRows] = field(default_factory=dict)
+    """Values held in memory, or in a file of rows, of which a cell is the position."""
     root: Path | None = None
     """Folder that relative paths start from."""
     lines: RowLines | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from longspan.columns import Column
+from longspan.data.scanned_rows import ScannedRows
 from longspan.data.splits.vault import Vault
 
 __all__ = ["SplitView", "TableView"]
@@ -29,8 +30,8 @@ class TableView(Protocol):
         ...
 
     @property
-    def arrays(self) -> Mapping[str, np.ndarray]:
-        """Values held in memory, of which a cell is the position."""
+    def arrays(self) -> Mapping[str, np.ndarray | ScannedRows]:
+        """Values held in memory, or in a file of rows, of which a cell is the position."""
         ...
 
     @property
@@ -57,6 +58,10 @@ class TableView(Protocol):
 
     def value(self, row: int, name: str) -> Any:
         """One raw value, None where missing."""
+        ...
+
+    def cell_parts(self, name: str, rows: np.ndarray) -> Iterator[pl.Series]:
+        """The cells of some rows of a column, in this order, some at a time."""
         ...
 
     def where(self, row: int, name: str) -> str:

@@ -345,8 +345,8 @@ class Task:
         context = context_for(column, inputs or {})
         if context is not None:
             column = column.bind(context[1])
-        cells = self.table.frame[name].gather(rows)
-        if cells.null_count() == len(cells):
+        present = rows[self.table.frame[name].gather(rows).is_not_null().to_numpy()]
+        if not len(present):
             raise TrainingError(
                 f"{'Input' if name in self.input_names else 'Target'} {name!r} has no value in any of the {len(rows)} "
                 "training rows: there is nothing to learn from."
@@ -354,7 +354,7 @@ class Task:
         try:
             if column.in_files:
                 return column.fit(v for row in rows if (v := self.table.value(int(row), name)) is not None)
-            return column.fit_cells(cells.drop_nulls())
+            return column.fit_cells(self.table.cell_parts(name, present))
         except DataError as error:
             raise DataError(f"Column {name!r}: {error}", error.faults) from error
 

@@ -73,18 +73,16 @@ class PiecewiseLinearEmbeddings(nn.Module):
         """
         super().__init__()
         most = max(len(each) for each in edges) - 1
-        scale, shift = torch.zeros(len(edges), most), torch.zeros(len(edges), most)
-        low, high = torch.zeros(len(edges), most), torch.zeros(len(edges), most)
+        scale, shift, low, high = np.zeros((4, len(edges), most), np.float32)
         for number, each in enumerate(edges):
-            ends = torch.tensor(each, dtype=torch.float64)
-            bins = len(each) - 1
-            scale[number, :bins] = (1 / ends.diff()).float()
-            shift[number, :bins] = (-ends[:-1] / ends.diff()).float()
+            ends, bins = np.asarray(each, np.float64), len(each) - 1
+            scale[number, :bins] = 1 / np.diff(ends)
+            shift[number, :bins] = -ends[:-1] / np.diff(ends)
             high[number, :bins] = 1
             # Beyond the outer edges the line goes on.
             low[number, 0], high[number, bins - 1] = -math.inf, math.inf
         for name, values in (("scale", scale), ("shift", shift), ("low", low), ("high", high)):
-            self.register_buffer(name, values)
+            self.register_buffer(name, torch.tensor(values))
         self.scale: Tensor
         self.shift: Tensor
         self.low: Tensor

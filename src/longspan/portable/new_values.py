@@ -58,11 +58,7 @@ def encode_table(table: Table, inputs: Mapping[str, Column]) -> EncodedValues:
     read = EncodedValues()
     for name, column in inputs.items():
         cells = table.frame[name]
-        together = column.encode_cells(cells) if not cells.null_count() else None
-        if together is not None:
-            values, bad = together
-            read.encoded[name] = list(values)
-            read.faults.extend(Fault(table.where(row, name), what) for row, what in bad.items())
+        if not cells.null_count() and _encode_together(read, table, name, column):
             continue
         encoded = read.encoded.setdefault(name, [])
         for row in range(len(table)):
@@ -71,6 +67,19 @@ def encode_table(table: Table, inputs: Mapping[str, Column]) -> EncodedValues:
             except ValueError as error:
                 read.faults.append(Fault(table.where(row, name), str(error)))
     return read
+
+
+def _encode_together(read: EncodedValues, table: Table, name: str, column: Column) -> bool:
+    """Encode a column without missing cells some rows at a time; False, and nothing done, if its kind cannot."""
+    encoded, start = read.encoded.setdefault(name, []), 0
+    for cells in table.cell_parts(name, np.arange(len(table))):
+        together = column.encode_cells(cells)
+        if together is None:
+            return False
+        encoded.extend(map(np.asarray, together[0]))
+        read.faults.extend(Fault(table.where(start + row, name), what) for row, what in together[1].items())
+        start += len(cells)
+    return True
 
 
 def with_inputs(table: Table, inputs: Mapping[str, Column]) -> Table:

@@ -113,7 +113,8 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         epoch = run.epochs_before + state.epoch
         rows = run.train if run.weights is None else draw_by_weight(run.train, run.weights, epoch, run.seed)
         lengths, pool = row_lengths(run.source.samples, rows, run.heads)
-        order = epoch_order(rows, epoch, run.seed, config.batch_size, lengths, pool)
+        blocks = run.source.samples.block_rows
+        order = epoch_order(rows, epoch, run.seed, config.batch_size, lengths, pool, blocks)
         drawn = order if run.weights is None else draw_numbers(order)
         augment_params = epoch_augment_params(config.augment, run.inputs, drawn, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]

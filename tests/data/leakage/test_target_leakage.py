@@ -43,6 +43,25 @@ def test_numbers_are_found_by_line_and_by_step():
     assert _score(RNG.random(N), months, ordered=True, numbers=True) < 0.05
 
 
+def test_looking_for_leaks_alone_gives_the_same_score_to_each_and_a_low_one_to_others():
+    months = RNG.uniform(0, 200, N)
+    wrong = np.arange(N) % 200 == 0
+    leaks = [
+        (months / 12, months, True, True), (np.sqrt(months), months, True, True),
+        ([f"{m:.0f}" for m in months // 40], months // 40, False, True),
+        (np.where(Y ^ wrong, "x", "y").tolist(), CLASSES, False, False),
+        ([f"pair {k // 2}" for k in range(N)], [f"{(k // 2) % 7}" for k in range(N)], False, False),
+    ]  # fmt: skip
+    for cells, answers, ordered, numbers in leaks:
+        exact = _score(cells, answers, ordered=ordered, numbers=numbers)
+        series = pl.Series(cells), pl.Series(answers)
+        found = target_leak_score(*series, ordered=ordered, numbers=numbers, at_least=0.5)
+        assert found == pytest.approx(exact)
+    for cells, answers, numbers in ((RNG.random(N), months, True), (RNG.random(N), CLASSES, False)):
+        series = pl.Series(cells), pl.Series(answers)
+        assert target_leak_score(*series, ordered=True, numbers=numbers, at_least=0.95) < 0.95
+
+
 def test_too_few_rows_one_answer_and_missing_values_are_no_grounds():
     assert _score(CLASSES[:40], CLASSES[:40]) == 0
     assert _score(CLASSES, ["well"] * N) == 0
@@ -87,5 +106,5 @@ def test_a_task_refuses_an_input_that_gives_the_answer_away_unless_told_otherwis
         Task(table.split(), ["code", "age"], "ill", move_leaks=True).prepare()
     task = Task(table.split(), ["code", "age"], "ill", allow_leaks=True)
     task.prepare()
-    assert [leak.column for leak in task.leaks.columns] == ["code"]
+    assert [leak.column for leak in task.leaks.columns] == ["code"]  # pyright: ignore
     Task(table.split(), ["age"], "ill").prepare()

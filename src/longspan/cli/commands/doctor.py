@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from longspan.cli.options import Opt
 from longspan.cli.shell import label
 from longspan.extras import EXTRAS
+from longspan.storage.memory import installed_bytes, memory_bytes
 from longspan.version import __version__
 
 __all__ = ["doctor"]
@@ -124,19 +125,11 @@ def _extras(found: dict[str, dict[str, Any]]) -> str:
 
 
 def _memory() -> str:
-    try:
-        pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-        total = f"{pages * page / 2**30:.1f} GB"
-    except (AttributeError, ValueError, OSError):
+    built_in, allowed = installed_bytes(), memory_bytes()
+    if built_in is None or allowed is None:
         return "unknown: this system does not say"
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limit = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if limit.isdigit() and int(limit) < pages * page:
-            return f"{total}, of which this container may use {int(limit) / 2**30:.1f} GB"
-    return total
+    total = f"{built_in / 2**30:.1f} GB"
+    return total if allowed >= built_in else f"{total}, of which this container may use {allowed / 2**30:.1f} GB"
 
 
 def _gpus() -> str:

@@ -23,6 +23,7 @@ def study(
     suffix: flags.Suffix = None,
     heading: flags.Heading = None,
     corners: flags.Corners = None,
+    holidays: flags.Holidays = None,
     target: flags.Targets = None,
     column: flags.Columns = None,
     format: flags.Format = None,
@@ -158,7 +159,7 @@ def study(
         return
     options = TrainOptions(
         source=source, pattern=pattern, image=image, root=root, suffix=suffix, heading=heading, corners=corners,
-        target=tuple(target or ()), column=tuple(column or ()),
+        holidays=holidays, target=tuple(target or ()), column=tuple(column or ()),
         format=format, annotations=annotations, classes=classes, mask_name=mask_name, ignored=tuple(ignored or ()),
         on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by, gap=gap,
         size=size, resize=resize,

@@ -29,9 +29,18 @@ def train(
     root: flags.Root = None,
     suffix: flags.Suffix = None,
     heading: flags.Heading = None,
+    stream: Annotated[
+        bool | None,
+        Opt(
+            "--stream/--no-stream",
+            help="Read the features of a Parquet file a part at a time while it trains, so that it may be larger than "
+            "memory. By itself where the file would fill a quarter of the memory.",
+        ),
+    ] = None,
     transcripts: flags.Transcripts = None,
     reads: flags.Reads = None,
     corners: flags.Corners = None,
+    holidays: flags.Holidays = None,
     target: flags.Targets = None,
     column: flags.Columns = None,
     format: flags.Format = None,

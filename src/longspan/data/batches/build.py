@@ -11,7 +11,7 @@ import numpy as np
 from longspan.columns import Column
 from longspan.data.batches.cache_file import CacheFile, NoRoomError
 from longspan.data.batches.encoder import Encoder
-from longspan.data.batches.store import RaggedStore, RowStore, Store, StreamedStore
+from longspan.data.batches.store import BLOCK_ROWS, BlockStore, RaggedStore, RowStore, Store, StreamedStore
 from longspan.data.table_view import TableView
 from longspan.errors import Fault
 from longspan.lazy_torch import torch
@@ -58,7 +58,7 @@ def build_store(
     slots = np.full(len(table), -1, np.int64)
     with_missing = as_input and column.missing_input == "value" and len(missing) > 0
     array = table.arrays.get(name)
-    as_is = None if array is None or with_missing else column.encoded_array(array)
+    as_is = column.encoded_array(array) if isinstance(array, np.ndarray) and not with_missing else None
     if as_is is not None:
         slots[present] = cells.to_numpy()[present].astype(np.int64)
         return Store(_shared(as_is), slots, {})
@@ -85,6 +85,9 @@ def build_store(
             "LONGSPAN_CACHE.",
             stacklevel=2,
         )
+        if encoder.together:
+            note(_read_blocks(encoder, progress))
+            return BlockStore(encoder, slots, faults)
         with counted_remarks(name, len(present)):
             lengths, bad = _read_once(encoder, progress)
         note(bad)
@@ -96,7 +99,9 @@ def build_store(
         store = RaggedStore(torch.from_numpy(values), offsets, slots, faults, padding=column.padding)
     else:
         store = Store(torch.from_numpy(values), slots, faults)
-    store.in_memory = not isinstance(values, np.memmap)
+    if isinstance(values, np.memmap):
+        store.in_memory = False
+        store.block_rows = BLOCK_ROWS if encoder.together else None
     return store
 
 
@@ -120,20 +125,8 @@ def _dense(
     if math.prod(shape) * np.dtype(column.dtype).itemsize > memory_bytes:
         values, bad = CacheFile(encoder).dense(disk_bytes, progress)
         return values, nothing, bad
-    together = None if encoder.with_missing or encoder.context else column.encode_cells(encoder.cells())
-    if together is not None:
-        if progress is not None:
-            progress(len(encoder))
-        return together[0], nothing, together[1]
     values = np.empty(shape, column.dtype)
-
-    def write(start: int, some: list[np.ndarray | None]) -> None:
-        for entry, value in enumerate(some, start):
-            if value is not None:
-                values[entry] = value
-
-    bad = {entry: what for _, part in encoder.chunks(write, progress) for entry, what in part.items()}
-    return values, nothing, bad
+    return values, nothing, encoder.fill(values, progress)
 
 
 def _ragged(
@@ -157,6 +150,17 @@ def _ragged(
     values.clear()  # too many: from the start again, into a file
     mapped, counts, bad = CacheFile(encoder).ragged(disk_bytes)
     return mapped, torch.from_numpy(counts.copy()), bad
+
+
+def _read_blocks(encoder: Encoder, progress: Callable[[int], None] | None) -> _Bad:
+    """Faults of all entries; the values are dropped."""
+    bad: _Bad = {}
+    for start in range(0, len(encoder), BLOCK_ROWS):
+        entries = np.arange(start, min(start + BLOCK_ROWS, len(encoder)))
+        bad |= {start + place: what for place, what in encoder.encode_some(entries)[1].items()}
+        if progress is not None:
+            progress(len(entries))
+    return bad
 
 
 def _read_once(encoder: Encoder, progress: Callable[[int], None] | None) -> tuple[torch.Tensor, _Bad]:

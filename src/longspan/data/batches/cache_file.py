@@ -55,13 +55,7 @@ class CacheFile:
                 self._check_room(size, max_bytes)
                 _reserve(parts["bin"], size)
                 values = np.memmap(parts["bin"], self._dtype, "r+", shape=shape)
-
-                def write(start: int, some: list[np.ndarray | None]) -> None:
-                    for entry, value in enumerate(some, start):
-                        if value is not None:
-                            values[entry] = value
-
-                bad = {k: what for _, part in self._encoder.chunks(write, progress) for k, what in part.items()}
+                bad = self._encoder.fill(values, progress)
                 values.flush()
                 del values
                 parts["json"].write_text(json.dumps({"bad": bad}))

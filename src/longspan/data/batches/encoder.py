@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import polars as pl
 
 from longspan.columns import Column
 from longspan.data.batches.ahead import in_order
+from longspan.data.scanned_rows import ScannedRows
 from longspan.data.table_view import TableView
 
 __all__ = ["Encoder", "encode_value"]
@@ -54,9 +54,42 @@ class Encoder:
             return self.column.encode_missing()
         return encode_value(self.table, int(self.rows[entry]), self.name, self.column, self.context)
 
-    def cells(self) -> pl.Series:
-        """The cells of all entries that have a value."""
-        return self.table.frame[self.name].gather(self.rows)
+    @property
+    def together(self) -> bool:
+        """Whether whole columns are encoded at once, instead of one value at a time."""
+        if self.with_missing or self.context or not len(self.rows):
+            return False
+        return self.column.encode_cells(next(self.table.cell_parts(self.name, self.rows[:1]))) is not None
+
+    def encode_some(self, entries: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
+        """`(N, *shape)` of these entries, encoded together, and by position what is wrong."""
+        values = np.empty((len(entries), *self.column.shape), self.column.dtype)
+        return values, dict(self._together(values, self.rows[entries], None))
+
+    def fill(self, values: np.ndarray, progress: Callable[[int], None] | None = None) -> dict[int, str]:
+        """Encode all entries of one shape into `values`, `(S, *shape)`; by entry what was wrong."""
+        if self.together:
+            return dict(self._together(values, self.rows, progress))
+
+        def write(start: int, some: list[np.ndarray | None]) -> None:
+            for entry, value in enumerate(some, start):
+                if value is not None:
+                    values[entry] = value
+
+        return {entry: what for _, part in self.chunks(write, progress) for entry, what in part.items()}
+
+    def _together(
+        self, values: np.ndarray, rows: np.ndarray, progress: Callable[[int], None] | None
+    ) -> Iterator[tuple[int, str]]:
+        start = 0
+        for cells in self.table.cell_parts(self.name, rows):
+            encoded = self.column.encode_cells(cells)
+            assert encoded is not None
+            values[start : start + len(cells)] = encoded[0]
+            yield from ((start + place, what) for place, what in encoded[1].items())
+            start += len(cells)
+            if progress is not None:
+                progress(len(cells))
 
     def where(self, entry: int) -> str:
         """Where the value of an entry stands, for messages."""
@@ -100,6 +133,9 @@ class Encoder:
         """A hash of all that the encoded values depend on; of files their names, sizes and dates."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(json.dumps(self.column.encoding_settings(), sort_keys=True).encode())
+        if self.together:
+            self._add_cells(digest)
+            return digest.hexdigest()
         names = (self.name,) if self.context is None else (self.name, self.context[0])
         for row in self.rows:
             for each in names:
@@ -108,6 +144,16 @@ class Encoder:
         if self.with_missing:
             digest.update(b"\0missing" + self.column.encode_missing().tobytes())
         return digest.hexdigest()
+
+    def _add_cells(self, digest: hashlib.blake2b) -> None:
+        """Add what whole columns hold: of rows in a file which they are, else a hash of each."""
+        held = self.table.arrays.get(self.name)
+        if isinstance(held, ScannedRows):
+            digest.update(held.identity.encode() + "\0".join(held.names).encode())
+            digest.update(self.table.frame[self.name].gather(self.rows).to_numpy().tobytes())
+            return
+        for cells in self.table.cell_parts(self.name, self.rows):
+            digest.update(cells.to_frame().hash_rows(seed=0).to_numpy().tobytes())
 
 
 def encode_value(

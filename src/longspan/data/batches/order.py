@@ -6,12 +6,16 @@ from typing import Any
 
 from longspan.errors import ConfigError
 from longspan.lazy_torch import torch
-from longspan.randomness import permutation, uniform
+from longspan.randomness import hash64, permutation, uniform
 
-__all__ = ["check_batch_size", "draw_by_weight", "draw_numbers", "epoch_order", "split_evenly"]
+__all__ = ["check_batch_size", "draw_by_weight", "draw_numbers", "epoch_order", "shuffled_rows", "split_evenly"]
 
 POOL_BATCHES = 32
 """Rows are sorted by length among so many batches, which leaves enough chance in who meets whom."""
+
+
+_BLOCKS = 8
+"""Rows that are read in blocks are shuffled among so many of them, drawn from the whole table."""
 
 
 def check_batch_size(batch_size: Any) -> None:
@@ -66,6 +70,7 @@ def epoch_order(
     batch_size: int,
     lengths: torch.Tensor | None = None,
     pool_batches: int = POOL_BATCHES,
+    block_rows: int | None = None,
 ) -> torch.Tensor:
     """`rows` in the order of an epoch, to be cut by `split_evenly`.
 
@@ -80,10 +85,11 @@ def epoch_order(
         batch_size: Rows of a batch at most.
         lengths: `(N,)` steps of each of `rows`; None shuffles alone.
         pool_batches: Batches among which rows are sorted.
+        block_rows: Rows that are read together (see `shuffled_rows`), where they have no lengths.
     """
-    shuffled = permutation(seed, "order", epoch, len(rows))
     if lengths is None:
-        return rows[shuffled]
+        return shuffled_rows(rows, epoch, seed, "order", block_rows)
+    shuffled = permutation(seed, "order", epoch, len(rows))
     pools = shuffled.split(batch_size * pool_batches)
     sizes = torch.tensor([len(part) for part in split_evenly(rows, batch_size)])
     spread = sizes[permutation(seed, "batch sizes", epoch, len(sizes))]
@@ -92,3 +98,30 @@ def epoch_order(
     turn = permutation(seed, "batches", epoch, len(batches))
     turn = turn[spread[turn].argsort(descending=True, stable=True)]
     return rows[torch.cat([batches[number] for number in turn.tolist()])]
+
+
+def shuffled_rows(
+    rows: torch.Tensor, epoch: int, seed: int, purpose: str, block_rows: int | None = None
+) -> torch.Tensor:
+    """`rows` in an order that depends on (seed, purpose, epoch) alone.
+
+    With `block_rows`, rows that lie together on the disk come at about the same time: the rows in ascending order are
+    cut into blocks, the blocks are shuffled, and rows are shuffled among eight blocks at a time. A batch holds rows
+    from eight places of the table then, instead of from all.
+
+    Args:
+        rows: `(N,)` row numbers.
+        epoch: Number of the epoch.
+        seed: The seed of the training.
+        purpose: What the order is for.
+        block_rows: Rows of a block; None shuffles all rows alike.
+    """
+    if block_rows is None or len(rows) <= _BLOCKS * block_rows:
+        return rows[permutation(seed, purpose, epoch, len(rows))]
+    blocks = rows.sort().values.split(block_rows)
+    in_blocks = torch.cat([blocks[n] for n in permutation(seed, f"{purpose} of blocks", epoch, len(blocks)).tolist()])
+    order, size = torch.empty_like(rows), _BLOCKS * block_rows
+    drawn = hash64(seed, purpose, epoch, torch.arange(len(rows)))
+    for at in range(0, len(rows), size):
+        order[at : at + size] = in_blocks[at : at + size][drawn[at : at + size].argsort()]
+    return order

@@ -144,6 +144,12 @@ class Samples:
         workers = min(_READERS, os.cpu_count() or 1)
         return in_order(read, numbers, workers=workers, ahead=workers)
 
+    @property
+    def block_rows(self) -> int | None:
+        """Of inputs and targets that are read in blocks of rows, how many a block has; None: there are none."""
+        found = [each.block_rows for each in (*self.inputs.values(), *self.targets.values())]
+        return min((each for each in found if each is not None), default=None)
+
     def lengths(self, rows: torch.Tensor) -> torch.Tensor | None:
         """`(N,)` int64: steps of all ragged inputs of these rows together; None where no input is ragged."""
         counts = [each for store in self.inputs.values() if (each := store.lengths(rows)) is not None]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from typing import Any, final
 
 import numpy as np
@@ -12,7 +14,12 @@ from longspan.data.batches.encoder import Encoder
 from longspan.errors import DataError, Fault
 from longspan.lazy_torch import torch
 
-__all__ = ["RaggedStore", "RowStore", "Store", "StreamedStore"]
+__all__ = ["BLOCK_ROWS", "BlockStore", "RaggedStore", "RowStore", "Store", "StreamedStore"]
+
+BLOCK_ROWS = 1 << 16
+"""Rows that lie together on the disk and are read together."""
+_KEPT_BLOCKS = 16
+"""Encoded blocks that stay in memory: twice those among which an epoch's order is shuffled."""
 
 
 class RowStore(ABC):
@@ -20,6 +27,8 @@ class RowStore(ABC):
 
     in_memory: bool
     """Whether reading is quick; if not, batches are read ahead by threads."""
+    block_rows: int | None = None
+    """How many consecutive rows should train at about the same time, because they are read together; None: any may."""
 
     def __init__(self, slots: np.ndarray, faults: dict[int, Fault]) -> None:
         """Set what every kind of store has.
@@ -167,3 +176,57 @@ class StreamedStore(RowStore):
             raise DataError(
                 f"{self.encoder.where(entry)}: {error}. It could be read before training: the file has changed since."
             ) from error
+
+
+@final
+class BlockStore(RowStore):
+    """Values of one shape that are encoded when they are read, a block of consecutive entries at once.
+
+    The blocks last used stay in memory, so that rows should come in an order that stays among a few blocks for a while
+    (see `epoch_order`).
+    """
+
+    def __init__(self, encoder: Encoder, slots: np.ndarray, faults: dict[int, Fault]) -> None:
+        """Wrap an encoder of whole columns whose entries have all been read once.
+
+        Args:
+            encoder: Makes the values.
+            slots: See `RowStore`.
+            faults: See `RowStore`.
+        """
+        super().__init__(slots, faults)
+        self.encoder = encoder
+        self.in_memory = False
+        self.block_rows = BLOCK_ROWS
+        self._blocks: OrderedDict[int, torch.Tensor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, rows: torch.Tensor) -> torch.Tensor:
+        """Values of these rows, `(B, *shape)`; zeros where a value is missing.
+
+        Raises:
+            DataError: the file has changed since the entries were read.
+        """
+        slots = self.slots[rows]
+        column = self.encoder.column
+        batch = torch.from_numpy(np.zeros((len(rows), *column.shape), column.dtype))
+        blocks = torch.where(slots < 0, -1, slots // BLOCK_ROWS)
+        for number in blocks.unique().tolist():
+            if number >= 0:
+                mine = blocks == number
+                batch[mine] = self._block(number)[slots[mine] - number * BLOCK_ROWS]
+        return batch
+
+    def lengths(self, rows: torch.Tensor) -> None:
+        """None: all values have one shape."""
+        del rows
+
+    def _block(self, number: int) -> torch.Tensor:
+        with self._lock:
+            if number not in self._blocks:
+                entries = np.arange(number * BLOCK_ROWS, min((number + 1) * BLOCK_ROWS, len(self.encoder)))
+                self._blocks[number] = torch.from_numpy(self.encoder.encode_some(entries)[0])
+                while len(self._blocks) > _KEPT_BLOCKS:
+                    self._blocks.popitem(last=False)
+            self._blocks.move_to_end(number)
+            return self._blocks[number]

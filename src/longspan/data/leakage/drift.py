@@ -135,7 +135,7 @@ def _encoded(split: SplitView, chosen: Features, rows: np.ndarray) -> tuple[np.n
     Cells that cannot be read are left as they are encoded: this looks at rows before anything trains on them.
     """
     cells = split.table.frame[rows].select(pl.struct(chosen.sources))[:, 0]
-    column = chosen.fit_cells(cells)
+    column = chosen.fit_cells([cells])
     spec = column.spec()
     small = [spec.numbers + place for place, classes in enumerate(spec.categories) if classes <= _MOST_CATEGORIES]
     return column.encode_cells(cells)[0], list(column.owners), small

@@ -17,15 +17,17 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import polars as pl
 
 from longspan.columns import Column
 from longspan.data.batches.store import RowStore
 from longspan.data.leakage.column_leaks import ColumnLeak, group_leak, suggested_groups, time_leak
-from longspan.data.leakage.exact_duplicates import equal_rows
+from longspan.data.leakage.exact_duplicates import ScannedCells, equal_rows
 from longspan.data.leakage.near_duplicates import ImageStore, Kind, alike_images
 from longspan.data.leakage.near_recordings import FingerprintStore
 from longspan.data.leakage.near_texts import alike_texts
 from longspan.data.leakage.target_leakage import target_leaks
+from longspan.data.scanned_rows import ScannedRows
 from longspan.data.table_view import SplitView, TableView
 from longspan.errors import LeakError
 from longspan.lazy_torch import torch
@@ -180,6 +182,7 @@ def find_leaks(
         SplitError: `time` has no order.
     """
     table, parts = split.table, parts_of(split)
+    given = list(inputs)
     inputs = [each for name in inputs for each in (table.columns[name].sources or (name,))]
     name = name or (lambda row, column: table.where(row, column) if column in table.columns else table.row_name(row))
     part_of = np.full(len(table), "", dtype="<U5")
@@ -191,7 +194,7 @@ def find_leaks(
     if images:
         found = _alike(images, parts, part_of)
     elif inputs:
-        for equal in equal_rows(table.frame.select(inputs), every):
+        for equal in equal_rows(_compared_cells(table, given), every):
             found |= dict.fromkeys(_across(equal, part_of), ("identical", ""))
         found = {**_alike_texts(table, inputs, parts, part_of), **found}
     order = sorted(found, key=lambda pair: (found[pair][0], part_of[pair[0]] != "train", pair))
@@ -213,6 +216,17 @@ def find_leaks(
     ]
     columns = tuple(leak for leak in judged if leak is not None and leak.certain)
     return Leaks(tuple(pairs), columns, tuple(leak for leak in judged if leak is not None and not leak.certain))
+
+
+def _compared_cells(table: TableView, inputs: Sequence[str]) -> pl.DataFrame | ScannedCells:
+    """The cells of all inputs, those of features one by one; where one stays in a file, read when they are needed."""
+    scanned = [name for name in inputs if isinstance(table.arrays.get(name), ScannedRows)]
+    others = [name for name in inputs if name not in scanned]
+    sources = [each for name in others for each in (table.columns[name].sources or (name,))]
+    if not scanned:
+        return table.frame.select(sources)
+    rows = {name: held for name in scanned if isinstance(held := table.arrays[name], ScannedRows)}
+    return ScannedCells(rows, table.frame.select(*scanned, *sources))
 
 
 def _alike(
@@ -245,7 +259,9 @@ def _alike_texts(
     every = np.concatenate(list(parts.values()))
     names = []
     for name in inputs:
-        texts = table.columns[name].comparable(table.frame[name].gather(every)) if name in table.columns else None
+        if name not in table.columns or name not in table.frame.columns:
+            continue
+        texts = table.columns[name].comparable(table.frame[name].gather(every))
         if texts is None:
             continue
         names.append(name)

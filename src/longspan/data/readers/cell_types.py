@@ -15,6 +15,7 @@ __all__ = ["typed_cells"]
 
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
+_PLAIN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
 _PADDED = r"^\s*[+-]?0[0-9]"
 _LONG = r"^\s*[+-]?[0-9]{19,}\s*$"
 _POWER = r"^[0-9]+[eE][0-9]+$"
@@ -112,6 +113,8 @@ def _spelled_truth(present: pl.Series, column: Column | None, source: str) -> pl
 
 def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | None:
     """The numbers of a column in which other words mean that nothing is there; None if it is not one of numbers."""
+    if present.str.contains(_PLAIN).all():  # nothing of what follows is in doubt; of ten thousand columns most are so
+        return _as_numbers(present, present.drop_nulls(), source, declared=declared)
     words = present.str.strip_chars().str.to_lowercase().is_in(_MISSING_NUMBER).fill_null(False)
     known = present.set(words, None) if words.any() else present
     cells = known.drop_nulls()
@@ -130,6 +133,11 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
             f"cell{'s' if words.sum() > 1 else ''}) among numbers is read as missing.",
             stacklevel=5,
         )
+    return _as_numbers(known, cells, source, declared=declared)
+
+
+def _as_numbers(known: pl.Series, cells: pl.Series, source: str, *, declared: bool) -> pl.Series:
+    """Cells that are all numbers or missing, as numbers; `cells` are those that are there."""
     if cells.str.contains(_WHOLE).all():
         _warn_of_sentinel(whole := known.cast(pl.Int64), source)
         return whole
@@ -142,10 +150,10 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
             one, *_ = again
             other = next(text for text in again[1:] if float(text) == float(one))
             warnings.warn(
-                f"{source}, column {present.name!r}: some cells, such as {one} and {other}, are different texts and "
+                f"{source}, column {known.name!r}: some cells, such as {one} and {other}, are different texts and "
                 "one number; they are read as numbers. If they are names, say Category() or Text() (--column "
                 "NAME=text).",
-                stacklevel=5,
+                stacklevel=6,
             )
     _warn_of_sentinel(numbers, source)
     return numbers

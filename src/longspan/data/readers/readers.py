@@ -9,7 +9,8 @@ import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from longspan.audio.audio_io import AUDIO_ENDINGS
-from longspan.columns import Audio, Category, Column, Image
+from longspan.columns import Audio, Category, Column, Features, Image
 from longspan.data.annotations.files import IMAGE_ENDINGS, is_hidden
 from longspan.data.readers.cell_types import typed_cells
 from longspan.data.readers.csv_lines import RowLines, first_open_quote, first_ragged_line
@@ -27,6 +28,7 @@ from longspan.data.readers.infer import infer_column
 from longspan.data.readers.json_lines import JSON_LINES, json_lines_frame, json_lines_head
 from longspan.data.readers.packed import GZIP, gunzipped, unpacked
 from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
+from longspan.data.scanned_rows import ScannedRows
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, unknown_name
 from longspan.storage.file_names import check_file_names
@@ -41,6 +43,7 @@ __all__ = [
     "read_idx",
     "read_json_lines",
     "read_parquet",
+    "scan_parquet",
 ]
 
 Heading = bool | Sequence[str] | None
@@ -48,6 +51,8 @@ Heading = bool | Sequence[str] | None
 
 _CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
 _PART = 1 << 20
+_LOOKED_AT = 100_000
+"""Rows of a scanned file from which kinds of columns are decided."""
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
 
@@ -247,6 +252,42 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
             f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
         ) from error
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+
+
+def scan_parquet(
+    path: str | Path,
+    keep: Sequence[str],
+    columns: Mapping[str, Column] | None,
+    *,
+    name: str,
+    choose: Callable[[pl.DataFrame, Mapping[str, Column]], Features],
+) -> TableParts:
+    """See `Table.scan`; `choose` decides from some rows, and from what columns mean, which of them are features."""
+    path = _existing(path)
+    try:
+        names = list(pl.scan_parquet(path).collect_schema())
+        for each in (*keep, *(columns or {})):
+            if each not in names:
+                raise unknown_name(f"column (in {path})", each, names)
+        if name in keep:
+            raise ConfigError(f"Column {name!r} is kept, so the features need another name: name=.")
+        _check_cells(path)
+        frame = pl.read_parquet(path, columns=list(keep))
+        some = ScannedRows(path, names).spread(_LOOKED_AT)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(
+            f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
+        ) from error
+    if not len(some):
+        raise DataError(f"{path} has no rows.")
+    meant = {each: (columns or {}).get(each) or infer_column(some[each]) for each in names}
+    features = choose(some, meant)
+    rows = ScannedRows(path, features.sources)
+    kept = _typed(frame, {each: meant[each] for each in keep}, root=path.parent, source=str(path))
+    places = pl.Series(name, np.arange(len(rows)), pl.UInt32 if len(rows) < 2**32 else pl.UInt64)
+    return replace(
+        kept, frame=kept.frame.with_columns(places), columns={**kept.columns, name: features}, arrays={name: rows}
+    )
 
 
 def read_json_lines(path: str | Path, columns: Mapping[str, Column] | None, *, root: str | Path | None) -> TableParts:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import torch
 
+from longspan.data.batches.order import shuffled_rows
 from longspan.data.batches.samples import Batch
 from longspan.errors import ConfigError, TrainingError
 from longspan.inference.source import whole_source
-from longspan.randomness import permutation, step_seed
+from longspan.randomness import step_seed
 from longspan.train.config import Phase
 from longspan.train.loop import SupervisedStep
 from longspan.train.optimization.optimizer import make_optimizer, set_rates
@@ -89,8 +90,9 @@ def _batches(training: Training, steps: int) -> Iterator[Batch]:
     """As many training batches, over as many epochs as it takes, in an order of their own."""
     epoch = 0
     while steps > 0:
-        order = training.task.train[permutation(training.seed, "lr_find order", epoch, len(training.task.train))]
-        for batch in training.task.samples.batches(order, training.config.batch_size):
+        samples = training.task.samples
+        order = shuffled_rows(training.task.train, epoch, training.seed, "lr_find order", samples.block_rows)
+        for batch in samples.batches(order, training.config.batch_size):
             yield batch
             steps -= 1
             if steps == 0:
