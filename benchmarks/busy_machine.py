@@ -75,7 +75,7 @@ def main() -> None:
             }
             print(model, name, results[model][name], flush=True)
     report = {
-        "command": "python benchmarks/busy_machine.py --out benchmarks/results/busy_machine.json",
+        "command": f"python benchmarks/busy_machine.py {' '.join(sys.argv[1:])}".strip(),
         "cores": cores,
         "machine": f"{platform.machine()}, {cores} cores",
         "load_before": [round(each, 2) for each in os.getloadavg()] if hasattr(os, "getloadavg") else None,

@@ -17,6 +17,7 @@ from longspan.cli.commands.doctor import doctor
 from longspan.cli.commands.evaluate import evaluate
 from longspan.cli.commands.explain import explain
 from longspan.cli.commands.export import export
+from longspan.cli.commands.layers import layers
 from longspan.cli.commands.leaks import leaks
 from longspan.cli.commands.listen import listen
 from longspan.cli.commands.lists import datasets, models, systems
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 
 _COMMANDS = (
-    quickstart, train, evaluate, explain, predict, export, serve, transcribe, listen,
+    quickstart, train, evaluate, explain, layers, predict, export, serve, transcribe, listen,
     study, plan, leaks, report, models, datasets, systems,
 )  # fmt: skip
 for _command in _COMMANDS:

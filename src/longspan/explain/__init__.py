@@ -10,6 +10,9 @@ from longspan.explain.dependence import Dependence, dependence
 from longspan.explain.explain_page import write_explanation
 from longspan.explain.feedback import FeedbackAudit, FeedbackOutcome, feedback_audit
 from longspan.explain.importance import Importance, importance
+from longspan.explain.layer_costs import LayerCost, LayerCosts, layer_costs
+from longspan.explain.layer_costs_page import write_layer_costs
+from longspan.explain.receptive_field import ReceptiveField, receptive_fields
 from longspan.explain.scorecard_page import write_scorecard
 from longspan.explain.slices import Slice, slices
 from longspan.explain.threshold import Threshold, threshold
@@ -21,6 +24,9 @@ __all__ = [
     "FeedbackAudit",
     "FeedbackOutcome",
     "Importance",
+    "LayerCost",
+    "LayerCosts",
+    "ReceptiveField",
     "RegionScore",
     "SanityCheck",
     "Scorecard",
@@ -31,11 +37,14 @@ __all__ = [
     "dependence",
     "feedback_audit",
     "importance",
+    "layer_costs",
+    "receptive_fields",
     "region_scores",
     "sanity_check",
     "scorecard",
     "slices",
     "threshold",
     "write_explanation",
+    "write_layer_costs",
     "write_scorecard",
 ]

@@ -1,4 +1,4 @@
-"""Figures of explanations: reliability of probabilities, and predictions over the values of one column."""
+"""Figures of explanations: reliability, predictions over the values of one column, and what layers cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["dependence_curves", "reliability_diagram"]
+__all__ = ["dependence_curves", "reliability_diagram", "stacked_bars"]
 
 _CURVES = 40
 _WORD = 18
@@ -57,4 +57,26 @@ def dependence_curves(
         words = [str(value) if len(str(value)) <= _WORD else f"{str(value)[: _WORD - 1]}…" for value in points]
         axes.set_xticks(places, [plain(word) for word in words], rotation=40, ha="right")
     axes.set(xlabel=plain(column), ylabel=plain(label))
+    return sheet
+
+
+def stacked_bars(names: Sequence[str], parts: dict[str, Sequence[float]], *, label: str) -> Figure:
+    """Horizontal bars, the first on top, each put together of parts.
+
+    Args:
+        names: Of the N bars.
+        parts: N lengths of each part, by its name.
+        label: What the lengths are.
+    """
+    from longspan.report.canvas import COLOURS, new_axes, plain
+
+    sheet, (axes,) = new_axes(width_px=720, height_px=70 + 19 * len(names))
+    places, left = np.arange(len(names)), np.zeros(len(names))
+    for number, (part, lengths) in enumerate(parts.items()):
+        axes.barh(places, lengths, left=left, height=0.7, color=COLOURS[number], label=plain(part))
+        left += np.asarray(lengths, float)
+    axes.set_yticks(places, [plain(name) for name in names])
+    axes.invert_yaxis()
+    axes.set_xlabel(plain(label))
+    axes.legend(frameon=False, loc="lower right")
     return sheet

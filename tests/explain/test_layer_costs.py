@@ -1,0 +1,100 @@
+"""Costs of layers: arithmetic by hand and as published, times that add up, and a network that stays as it was."""
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import get_model, get_model_weights
+
+import longspan as ls
+from longspan.columns.ragged import pad
+from longspan.errors import ConfigError
+from longspan.explain import layer_costs, write_layer_costs
+
+
+class Small(nn.Module):
+    """A convolution that is used twice, a layer that works in place, and one of numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.classes = nn.Linear(4, 2, bias=False)
+
+    def forward(self, image):
+        return self.classes(self.conv(self.relu(self.conv(image))).mean(dim=(2, 3)))
+
+
+def test_counts_by_hand():
+    costs = layer_costs(Small(), [torch.randn(3, 4, 8, 8)], repeats=1)
+    conv, relu, classes = costs.layers
+    assert [each.name for each in costs.layers] == ["conv", "relu", "classes"]
+    assert conv.parameters == 4 * 4 * 9 + 4
+    assert conv.multiply_adds == 2 * 3 * 64 * 4 * 4 * 9
+    assert conv.output == (3, 4, 8, 8)
+    assert conv.output_bytes == 2 * 3 * 4 * 64 * 4
+    assert relu.parameters == relu.multiply_adds == 0
+    assert classes.multiply_adds == 3 * 4 * 2
+    assert conv.receptive_field.height_px == 5
+    assert costs.batch == 3
+
+
+def test_every_layer_has_its_time_and_shares_sum_to_one():
+    costs = layer_costs(Small(), [torch.randn(3, 4, 8, 8)])
+    assert all(each.forward_seconds > 0 and each.backward_seconds > 0 for each in costs.layers)
+    assert [sum(share[i] for share in costs.by_kind().values()) for i in (0, 1)] == pytest.approx([1, 1])
+    assert costs.forward_seconds > max(each.forward_seconds for each in costs.layers) / 2
+
+
+def test_a_larger_convolution_takes_longer():
+    network = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 64, 7, padding=3))
+    small, large = layer_costs(network, [torch.randn(4, 8, 48, 48)]).layers
+    assert large.forward_seconds > small.forward_seconds
+    assert large.backward_seconds > small.backward_seconds
+
+
+@pytest.mark.parametrize(
+    "name", ["squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5"]
+)
+def test_parameters_and_multiply_adds_are_the_published_ones(name):
+    meta = get_model_weights(name).DEFAULT.meta
+    costs = layer_costs(get_model(name, weights=None), [torch.randn(1, 3, 224, 224)], repeats=1)
+    assert costs.parameters == meta["num_params"]
+    assert costs.multiply_adds / 1e9 == pytest.approx(meta["_ops"], abs=6e-4)  # three decimals are published
+
+
+def test_the_network_is_as_before_and_nothing_learns():
+    network = Small().train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    image = torch.randn(2, 4, 8, 8)
+    kept = image.clone()
+    layer_costs(network, [image], repeats=1)
+    assert network.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert torch.equal(image, kept)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def test_networks_of_texts_and_recurrent_layers_are_measured():
+    from longspan.columns.spec import TokensSpec
+
+    network = ls.models.create("text_lstm", inputs={"text": TokensSpec(vocab_size=50, max_length=20)})
+    costs = layer_costs(network, [pad([torch.ones(9, dtype=torch.int64), torch.ones(4, dtype=torch.int64)])])
+    assert costs.batch == 2
+    assert costs.multiply_adds > 0
+    assert all(each.receptive_field is None for each in costs.layers)
+
+
+def test_options_out_of_range():
+    with pytest.raises(ConfigError, match="repeats"):
+        layer_costs(Small(), [torch.randn(1, 4, 8, 8)], repeats=0)
+    with pytest.raises(ConfigError, match="inputs"):
+        layer_costs(Small(), [])
+
+
+def test_the_page_names_every_layer(tmp_path):
+    costs = layer_costs(Small(), [torch.randn(3, 4, 8, 8)], repeats=1)
+    write_layer_costs(tmp_path / "page.html", costs, title="Layers of a small network")
+    page = (tmp_path / "page.html").read_text()
+    assert all(f"<td>{each.name}</td>" in page for each in costs.layers)
+    assert "Layers of a small network" in page
