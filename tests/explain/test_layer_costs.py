@@ -34,6 +34,7 @@ def test_counts_by_hand():
     assert conv.output_bytes == 2 * 3 * 4 * 64 * 4
     assert relu.parameters == relu.multiply_adds == 0
     assert classes.multiply_adds == 3 * 4 * 2
+    assert conv.receptive_field is not None
     assert conv.receptive_field.height_px == 5
     assert costs.batch == 3
 
@@ -56,7 +57,7 @@ def test_a_larger_convolution_takes_longer():
     "name", ["squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5"]
 )
 def test_parameters_and_multiply_adds_are_the_published_ones(name):
-    meta = get_model_weights(name).DEFAULT.meta
+    meta = get_model_weights(name)["DEFAULT"].meta
     costs = layer_costs(get_model(name, weights=None), [torch.randn(1, 3, 224, 224)], repeats=1)
     assert costs.parameters == meta["num_params"]
     assert costs.multiply_adds / 1e9 == pytest.approx(meta["_ops"], abs=6e-4)  # three decimals are published

@@ -122,6 +122,7 @@ def _trained(model: str, source: str | None, batch: int, device: str) -> tuple[n
     """The network in a model file, and a batch of rows for it."""
     import torch
 
+    from longspan.columns import ImageSpec
     from longspan.inference.new_inputs import read_inputs
     from longspan.inference.source import prepare_inputs
     from longspan.systems.function_registry import load_with_functions
@@ -143,6 +144,7 @@ def _trained(model: str, source: str | None, batch: int, device: str) -> tuple[n
             "SOURCE, the rows to measure on."
         )
     spec = columns[0].spec()
+    assert isinstance(spec, ImageSpec)
     return predictor.network, [torch.randn(batch, spec.channels, *size_px, device=predictor.device)]
 
 
