@@ -40,10 +40,10 @@ __all__ = [
 
 OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "float32", "bfloat16")
-SAMPLINGS = ("shuffled", "balanced")
+SAMPLINGS = ("shuffled", "balanced", "by_class")
 SCHEDULES = ("one_cycle", "cosine", "linear", "step", "constant", "coslog4")
 KEPT_EPOCHS = ("best", "last")
-WEIGHTS = ("none", "imagenet", "speech", "minilm")
+WEIGHTS = ("none", "imagenet", "speech", "minilm", "faces")
 """Weights that have a name; others are files."""
 
 _CHOICES = {
@@ -66,6 +66,9 @@ def check_train_config(values: Mapping[str, Any]) -> None:
         value = values.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             faults.append(f"{name} must be a whole number of at least 1, got {value!r}")
+    value = values.get("rows_per_class", 4)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 2:
+        faults.append(f"rows_per_class must be a whole number of at least 2, got {value!r}")
     for name in ("weight_decay", "mixup"):
         if not 0 <= values.get(name, 0) < math.inf:  # NaN is in no range
             faults.append(f"{name} must be at least 0, got {values[name]}")

@@ -4,7 +4,9 @@ import json
 import os
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image as PILImage
 
 import longspan as ls
 from longspan.cli.known_names import stored_names
@@ -42,8 +44,8 @@ def test_masks_are_learnt_and_the_model_is_used(run, tmp_path):
     ):
         assert words in answer.out, words
     model = ls.load(tmp_path / "m.safetensors")
-    assert (model.inputs["image"].size_px, model.inputs["image"].resize) == ((32, 48), "pad")
-    assert model.heads["mask"].dropout == 0.1
+    assert (model.inputs["image"].size_px, model.inputs["image"].resize) == ((32, 48), "pad")  # pyright: ignore
+    assert model.heads["mask"].dropout == 0.1  # pyright: ignore
 
 
 def test_boxes_are_learnt(run, tmp_path):
@@ -67,7 +69,29 @@ def test_boxes_are_learnt(run, tmp_path):
     assert "result    map 0." in answer.out
     assert "faster_rcnn:resnet20" in answer.out
     assert "batches of 5" in answer.out
-    assert ls.load(tmp_path / "model.safetensors").heads["boxes"].design == "faster_rcnn"
+    assert ls.load(tmp_path / "model.safetensors").heads["boxes"].design == "faster_rcnn"  # pyright: ignore
+
+
+def test_key_points_are_learnt_and_written_as_coco_writes_them(run, tmp_path, scenes):
+    from longspan.data.annotations import write_coco_keypoints
+
+    table = ls.Table.from_coco(scenes / "coco.json", scenes / "images", instances=False)
+    corners = [
+        {"left top": boxes[0]["box"][:2], "right bottom": boxes[0]["box"][2:]} if boxes else None
+        for boxes in table.column_values("boxes")
+    ]
+    write_coco_keypoints(tmp_path / "points.json", table.column_values("image"), corners, images=scenes / "images")
+    format = ("--format", "coco-keypoints", "--annotations", "points.json")
+    answer = run("train", "SCENES/images", *format, "--model", "heat_maps:resnet20", "--epochs", "1", "--valid", "3")
+    assert (answer.code, answer.err) == (0, "")
+    assert "points: keypoints" in answer.out
+    assert "result    nme " in answer.out
+    image = table.value(0, "image")
+    answer = run("predict", "model.safetensors", image, "--format", "coco", "--out", "found.json", "--draw", "drawn")
+    assert (answer.code, answer.err) == (0, "")
+    found = ls.Table.from_coco_keypoints("found.json", scenes / "images")
+    assert set(found.value(0, "points")) == {"left top", "right bottom"}
+    assert len(os.listdir("drawn")) == 1
 
 
 def test_boxes_and_masks_are_read_from_a_table(run, tmp_path, scenes):
@@ -150,6 +174,28 @@ def test_bad_input_is_told_in_words_and_leaves_nothing(run, tmp_path, words, mes
     assert message in answer.err
     assert "Traceback" not in answer.err
     assert os.listdir(tmp_path) == []
+
+
+def test_vectors_of_people_are_learnt_on_others_than_they_are_measured_on(run, tmp_path):
+    rng = np.random.default_rng(0)
+    for person in range(8):
+        (tmp_path / "faces" / f"person {person}").mkdir(parents=True)
+        for number in range(4):
+            pixels = (rng.integers(0, 40, (16, 16)) + 25 * person).astype(np.uint8)
+            PILImage.fromarray(pixels).save(tmp_path / "faces" / f"person {person}" / f"{number}.png")
+    told = ("train", "faces", "--model", "triplet:lenet5", "--epochs", "1", "--valid", "0.3", "--batch-size", "8")
+    answer = run(*told, "--split-by", "group:label", "--sampling", "by_class", "--rows-per-class", "2")
+    assert (answer.code, answer.err) == (0, "")
+    assert "result    eer 0." in answer.out
+    model = ls.load(tmp_path / "model.safetensors")
+    assert (model.heads["label"].objective, len(model.heads["label"].absent)) == ("triplet", 2)  # pyright: ignore
+    answer = run("predict", "model.safetensors", "faces/person 1/0.png", "--out", "vectors.json")
+    assert answer.code == 0
+    assert len(json.loads((tmp_path / "vectors.json").read_text())[0]["label"]) > 0
+    answer = run("train", "faces", "--model", "triplet:lenet5", "--sampling", "by_class", "--rows-per-class", "1")
+    assert (answer.code, "rows_per_class must be a whole number of at least 2" in answer.err) == (2, True)
+    answer = run("train", "faces", "--model", "triplet:lenet5", "--epochs", "1", "--force")
+    assert (answer.code, "--sampling by_class" in answer.err) == (2, True)
 
 
 # --- designs ---------------------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def test_each_network(name):
 
 PLAIN = {
     "classify": "label", "multi_label_classify": "labels", "regress": "number", "transcribe": "text",
-    "locate": "points", "generate": "text", "heat_maps": "points",
+    "locate": "points", "generate": "text", "heat_maps": "points", "embed": "label",
 }  # fmt: skip
 IN_IMAGES = {"segment": "mask", "detect": "boxes", "segment_instances": "instances"}
 SMALL = {
@@ -121,7 +121,7 @@ def example(kind):
         return scenes_for(target), "squeezenet1_1", {target: HEADS[kind](**SMALL[kind])}
     target = PLAIN[kind]
     if kind == "transcribe":
-        return task_for(target, 32, 64, 1), "line_cnn", {target: HEADS[kind](dropout=0.2)}
+        return task_for(target, 32, 64, 1), "line_cnn", {target: HEADS[kind](dropout=0.2)}  # pyright: ignore
     return task_for(target), ls.SmallResNetConfig(blocks=1, width=4), {target: HEADS[kind](dropout=0.2)}
 
 
@@ -186,6 +186,6 @@ def test_however_many_processes_run_a_study(jobs, tmp_path):
     for backend, at_once in (("inline", 1), ("processes", jobs)):
         task = task_for("label", rows=40)
         study = ls.Study(task, {"way": recipe}, [10, 20], 2, path=tmp_path / f"{backend}.sqlite", threads=1)
-        study.run(jobs=at_once, backend=backend, progress=False)
+        study.run(jobs=at_once, backend=backend, progress=False)  # pyright: ignore
         frames.append(study.frame().drop("seconds").rows())
     assert frames[0] == frames[1]

@@ -95,3 +95,13 @@ def test_a_learner_counts_the_training_rows(table):
     head = learner.heads["k"]
     assert isinstance(head, ls.Classify)
     assert head.class_weights == pytest.approx([50 / (3 * count) for count in COUNTS.values()], rel=1e-5)
+
+
+def test_batches_by_class_need_one_category():
+    table = ls.Table.from_arrays(
+        {"image": np.zeros((8, 16, 16), np.uint8), "age": list(range(8))}, {"image": ls.Image(), "age": ls.Number()}
+    )
+    task = ls.Task(table.split(valid=2), inputs="image", targets="age", allow_leaks=True)
+    learner = ls.Learner(task, "lenet5", config=ls.TrainConfig(batch_size=4, sampling="by_class"), progress=False)
+    with pytest.raises(ConfigError, match=r"exactly one target that is a category; there is age \(number\)"):
+        learner.fit(1)

@@ -29,6 +29,7 @@ from longspan.cli.commands.serve import serve
 from longspan.cli.commands.study import study
 from longspan.cli.commands.train import train
 from longspan.cli.commands.transcribe import transcribe
+from longspan.cli.commands.turnstile import turnstile
 from longspan.cli.shell import fail
 from longspan.errors import LongspanError
 from longspan.version import __version__
@@ -54,6 +55,7 @@ for _command in _COMMANDS:
 # A system brings options of its own, which `run` reads itself.
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
 app.command()(doctor)
+app.add_typer(turnstile, name="turnstile")
 
 
 @app.callback(invoke_without_command=True)

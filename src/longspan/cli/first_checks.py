@@ -45,7 +45,10 @@ __all__ = [
     "known_sources",
 ]
 
-BOXES = {"coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "instance-masks": "instances"}
+BOXES = {
+    "coco": "boxes", "voc": "boxes", "yolo": "boxes", "wider": "boxes", "instance-masks": "instances",
+    "coco-keypoints": "keypoints",
+}  # fmt: skip
 """What the annotations of a format become, unless --target says otherwise."""
 
 OTHER_STRATEGIES = ("boosting", "xgboost", "lightgbm", "catboost", "tfidf", "nbsvm")
@@ -103,7 +106,9 @@ def check_types(targets: Sequence[str], columns: Sequence[str]) -> list[str]:
 def check_numbers(options: TrainOptions) -> None:
     """Numbers of a training that no network takes."""
     given = {name: getattr(options, name) for name in ("batch_size",) if getattr(options, name) is not None}
-    for name in ("optimizer", "weight_decay", "clip_norm", "accumulate", "mixup", "precision", "sampling"):
+    for name in (
+        "optimizer", "weight_decay", "clip_norm", "accumulate", "mixup", "precision", "sampling", "rows_per_class"
+    ):  # fmt: skip
         given[name] = getattr(options, name)
     check_train_config(given)
     phase = {name: getattr(options, name) for name in ("epochs", "lr", "schedule")}

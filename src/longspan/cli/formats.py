@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "AnnotationFormat", "annotation_format"]
 
-FORMATS = ("coco", "voc", "yolo", "masks", "instance-masks", "wider")
+FORMATS = ("coco", "coco-keypoints", "voc", "yolo", "masks", "instance-masks", "wider")
 _MASKS = ("masks", "instance-masks")
 _WHERE = {
     "coco": "the JSON file",
+    "coco-keypoints": "the JSON file",
     "voc": "the folder of XML files",
     "yolo": "the folder of text files",
     "masks": "the folder of masks (PNG), which may be SOURCE itself",
@@ -137,6 +138,8 @@ class AnnotationFormat:
         classes = None if self.classes is None else Path(self.classes).expanduser()
         if self.name == "coco":
             return Table.from_coco(path, folder, **said)
+        if self.name == "coco-keypoints":
+            return Table.from_coco_keypoints(path, folder, **said)
         if self.name == "voc":
             return Table.from_voc(path, folder, **said)
         if self.name == "yolo":

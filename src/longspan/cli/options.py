@@ -132,7 +132,7 @@ Columns = Annotated[
     Opt(
         metavar="NAME=TYPE",
         help="Type of a column, where inferring it from the values goes wrong: category, number[:unit], "
-        "multi_label[:separator], text, image, mask (files), boxes or instances (JSON). Repeatable.",
+        "multi_label[:separator], text, image, mask (files), boxes, instances or keypoints (JSON). Repeatable.",
     ),
 ]
 OnError = Annotated[
@@ -144,17 +144,17 @@ OnError = Annotated[
 Format = Annotated[
     str | None,
     Opt(
-        metavar="coco|voc|yolo|masks|instance-masks|wider",
+        metavar="coco|coco-keypoints|voc|yolo|masks|instance-masks|wider",
         help="SOURCE is a folder of images with annotation files of this format. They become the column boxes, "
-        "instances or mask.",
+        "instances, points or mask.",
     ),
 ]
 Annotations = Annotated[
     str | None,
     Opt(
         metavar="PATH",
-        help="For --format: the JSON file (coco), the text file (wider), or the folder of XML files (voc), text files "
-        "(yolo) or PNG files (masks, instance-masks).",
+        help="For --format: the JSON file (coco, coco-keypoints), the text file (wider), or the folder of XML files "
+        "(voc), text files (yolo) or PNG files (masks, instance-masks).",
     ),
 ]
 Classes = Annotated[

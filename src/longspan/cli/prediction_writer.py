@@ -22,7 +22,9 @@ __all__ = ["FORMATS", "AnswerFiles", "format_of", "write_frame", "write_json"]
 FORMATS = ("csv", "json", "coco", "voc", "yolo", "masks")
 _TABLES = {".csv": ",", ".tsv": "\t"}
 _ENDINGS = {"voc": ".xml", "yolo": ".txt", "masks": ".png"}
-_KINDS = {format: ("boxes", "instances") for format in ("coco", "voc", "yolo")} | {"masks": ("mask",)}
+_KINDS = {format: ("boxes", "instances") for format in ("voc", "yolo")} | {
+    "coco": ("boxes", "instances", "keypoints"), "masks": ("mask",)
+}  # fmt: skip
 
 
 @final
@@ -143,12 +145,16 @@ class AnswerFiles:
 
     def _write(self, path: Path, predictions: Sequence[Prediction], target: str, located: Mapping[str, Column]) -> None:
         from longspan.columns import Mask
-        from longspan.data.annotations import write_coco, write_masks, write_voc, write_yolo
+        from longspan.data.annotations import write_coco, write_coco_keypoints, write_masks, write_voc, write_yolo
 
         column = located[target]
         values = [prediction.by_target[target].value for prediction in predictions]
         if isinstance(column, Mask):
             write_masks(path, self.images, values, column=column, overwrite=self.force)
+            return
+        if column.kind == "keypoints":
+            names = getattr(column, "names", ())
+            write_coco_keypoints(path, self.images, values, names=names, overwrite=self.force)
             return
         labels = getattr(column, "vocab", ())
         if self.format == "coco":

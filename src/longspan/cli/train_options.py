@@ -12,6 +12,7 @@ from longspan.cli.formats import AnnotationFormat, annotation_format
 from longspan.cli.split_by import split_columns
 from longspan.errors import CheckpointError, ConfigError, unknown_name
 from longspan.old_names import current_fields, current_value
+from longspan.valid_values import SAMPLINGS
 
 __all__ = ["AUGMENTS", "MODES", "TrainOptions", "read_options"]
 
@@ -91,6 +92,7 @@ class TrainOptions:
     dropout: float = 0.0
     class_weights: str | None = None
     sampling: str = "shuffled"
+    rows_per_class: int = 4
     row_weights: str | None = None
     augment: str = "none"
     average: float | None = None
@@ -116,7 +118,7 @@ class TrainOptions:
             ("--corners", self.corners, ("edges", "pixels", "xywh", "cxcywh")),
             ("--leaks", self.leaks, ("refuse", "move", "allow")),
             ("--resize", self.resize, RESIZES),
-            ("--sampling", self.sampling, ("shuffled", "balanced")),
+            ("--sampling", self.sampling, SAMPLINGS),
             ("--precision", self.precision, ("auto", "float32", "bfloat16")),
         ):
             if value is not None and value not in valid:

@@ -175,8 +175,8 @@ class Image(Column):
         return replace(self, size_px=size_px)
 
     def for_weights(self, weights: str) -> Self:
-        """Mean and spread of ImageNet for its weights; of grey images their mean over the colours."""
-        if weights != "imagenet":
+        """Mean and spread of ImageNet for "imagenet" and "faces"; of grey images their mean over the colours."""
+        if weights not in ("imagenet", "faces"):
             return self
         grey = self.channels == 1
         mean = (sum(_IMAGENET_MEAN) / 3,) if grey else _IMAGENET_MEAN

@@ -12,6 +12,7 @@ from longspan.extras import require_extra
 from longspan.heads.base import FeatureKind, Head, Metric, TargetPrediction
 from longspan.heads.classify import Classify, MultiLabelClassify
 from longspan.heads.detect import Detect
+from longspan.heads.embed import Embed
 from longspan.heads.generate import Generate
 from longspan.heads.heat_maps import HeatMaps
 from longspan.heads.locate import Locate
@@ -27,6 +28,7 @@ __all__ = [
     "HEADS",
     "Classify",
     "Detect",
+    "Embed",
     "FeatureKind",
     "Generate",
     "Head",
@@ -61,6 +63,7 @@ for _head in (
     Locate,
     Generate,
     HeatMaps,
+    Embed,
 ):
     HEADS.register()(_head)
 

@@ -50,6 +50,12 @@ class Head(ABC):
     are measured, None when there are none."""
     averages: ClassVar[bool] = True
     """Whether the mean of several predictions, of views or of models, is a prediction."""
+    compares_rows: ClassVar[bool] = False
+    """Whether a row's loss depends on the other rows of its batch; the loss then sees rows with a target alone."""
+    counts_classes: ClassVar[bool] = False
+    """Whether it needs `with_class_counts` of a category, though it predicts no classes."""
+    predicts_values: ClassVar[bool] = True
+    """Whether what it predicts is a value of its column; if not, it is something else, such as a vector."""
     extra: ClassVar[str | None] = None
     """The extra whose libraries its metrics need; see `longspan.extras`."""
     metrics: ClassVar[tuple[Metric, ...]]
@@ -80,6 +86,14 @@ class Head(ABC):
     @abstractmethod
     def loss(self, outputs: Any, targets: torch.Tensor) -> torch.Tensor:
         """Loss of each row, `(B,)` float32; finite, with finite gradients, also where the target is missing (zeros)."""
+
+    def has_loss(self, targets: torch.Tensor) -> torch.Tensor | None:
+        """For which rows a loss means something outside of training, `(B,)` bool; None: for every row with a target.
+
+        Where it does for no validation row, there is no validation loss, and the last epoch's weights are kept.
+        """
+        del targets
+        return None
 
     @abstractmethod
     def postprocess(self, outputs: Any) -> torch.Tensor:

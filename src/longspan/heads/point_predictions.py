@@ -6,6 +6,11 @@ import torch
 
 from longspan.columns import Keypoints
 from longspan.columns.keypoints import is_mirrored
+from longspan.metrics.keypoints import (
+    normalised_mean_error,
+    percentage_of_correct_keypoints,
+    point_distances,
+)
 from longspan.vision import AugmentParams
 
 __all__ = ["measure_points", "points_before_augmentation"]
@@ -34,15 +39,6 @@ def measure_points(predictions: torch.Tensor, targets: torch.Tensor, pck_extent:
         targets: `(N, K, 3)` as `Keypoints` encodes them; points that are not labelled do not count.
         pck_extent: How far off a point may be to count as found, as a fraction of the extent of its row's points.
     """
-    known = targets[..., 2] > 0
-    rows = known.any(dim=1)
-    if not rows.any():
-        return {}
-    predictions, targets, known = predictions[rows].double(), targets[rows].double(), known[rows]
-    places = targets[..., :2]
-    highest = places.masked_fill(~known[..., None], -torch.inf).amax(dim=1)
-    lowest = places.masked_fill(~known[..., None], torch.inf).amin(dim=1)
-    extent = (highest - lowest).norm(dim=1).clamp(min=1)
-    apart = (predictions - places).norm(dim=2) / extent[:, None]
-    mean = torch.where(known, apart, 0).sum(dim=1) / known.sum(dim=1)
-    return {"nme": float(mean.mean()), "pck": float((apart[known] <= pck_extent).double().mean())}
+    apart = point_distances(targets.numpy(force=True), predictions.numpy(force=True))
+    nme, pck = normalised_mean_error(apart), percentage_of_correct_keypoints(apart, pck_extent)
+    return {} if nme is None or pck is None else {"nme": nme, "pck": pck}

@@ -42,12 +42,17 @@ class Scores:
         """Loss (summed over targets) and every metric over the rows whose target is known.
 
         A metric has its own name for one target ("accuracy"), with the target before it for several ("breed.accuracy").
-        A target that no row has gives no metric; without any target there is no loss either.
+        A target that no row has gives no metric; without any target there is no loss either, nor where no head has one
+        (see `Head.has_loss`).
         """
-        known = [name for name in heads if bool(self.present[name].any())]
-        losses = [float(self.losses[name].sum() / self.present[name].sum()) for name in known]
+        losses = []
+        for name, head in heads.items():
+            counts, meant = self.present[name], head.has_loss(self.targets[name])
+            counts = counts if meant is None else counts & meant
+            if bool(counts.any()):
+                losses.append(float(self.losses[name][counts].sum() / counts.sum()))
         metrics = measure(heads, self.predictions, self.targets, self.present)
-        return {"loss": sum(losses), **metrics} if known else metrics
+        return {"loss": sum(losses), **metrics} if losses else metrics
 
     def per_class(self, heads: Mapping[str, Head]) -> dict[str, list[ClassMetrics]]:
         """By target the metrics of each class, over the rows whose target is known; only of targets with classes."""

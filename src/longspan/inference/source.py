@@ -88,7 +88,11 @@ def sum_losses(
     total = torch.zeros((), device=next(iter(present.values())).device)
     for name, head in heads.items():
         known = present[name]
-        losses = torch.where(known, row_losses(head, outputs[name], targets[name]), 0.0)
+        if head.compares_rows:  # a row without a target would be taken for one of class 0
+            losses = torch.zeros(len(known), device=known.device)
+            losses[known] = row_losses(head, outputs[name][known], targets[name][known])
+        else:
+            losses = torch.where(known, row_losses(head, outputs[name], targets[name]), 0.0)
         if weights is not None:
             losses = losses * weights
         total = total + losses.sum() / known.sum().clamp_min(1)

@@ -11,7 +11,9 @@ __all__ = ["Direction", "Metric", "direction_of"]
 Direction = Literal["higher", "lower"]
 """Which way is better."""
 
-_LOWER = ("loss", "error", "error_rate", "mae", "rmse", "nme", "perplexity", "deviance", "pinball", "seconds")
+_LOWER = (
+    "loss", "error", "error_rate", "mae", "rmse", "nme", "eer", "frr", "perplexity", "deviance", "pinball", "seconds"
+)  # fmt: skip
 """Last words of names that no metric declares, such as "valid_loss", and of which lower is better."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +15,10 @@ from longspan.errors import WeightsError
 from longspan.models.audio.speech_embedding import SpeechEmbedding
 from longspan.models.backbone import Backbone
 from longspan.models.pth import read_pth
+from longspan.models.published import published_file
 from longspan.models.text.bert import Bert, bert_state
-from longspan.models.vision.imagenet import imagenet_file, weights_cache
+from longspan.models.vision.imagenet import imagenet_file
+from longspan.models.vision.mobilefacenet import MobileFaceNet
 from longspan.models.vision.torchvision_nets import TorchvisionNet
 from longspan.models.vision.vgg16 import FIRST_CONV, FromPublished
 
@@ -26,6 +27,7 @@ __all__ = ["load_weights", "to_channels"]
 # Densenet files of 2017 write `norm.1` where the network has `norm1`.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 _SPEECH_FILE = "google_speech_embedding.safetensors"
+_FACES_FILE = "mobilefacenet.safetensors"
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 
@@ -35,6 +37,7 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
     Args:
         model: the backbone.
         weights: "imagenet" (torchvision's published weights, `DEFAULT`); "speech" (Google's, for speech_embedding);
+            "faces" (foamliu's, for mobilefacenet);
             "minilm", or a folder of a BERT or DistilBERT in the layout of Hugging Face (for minilm); or
             a file: a longspan model file, of which the
             backbone is taken; or a state dict (.safetensors, or .pth, read without running it) with torchvision's
@@ -51,10 +54,11 @@ def load_weights(model: Backbone, weights: str | Path) -> None:
         return
     if weights == "minilm":
         raise WeightsError(f"The weights 'minilm' are those of the network minilm; {model.name} has none of this name.")
-    path = (
-        imagenet_file(model) if weights == "imagenet" else _speech_file(model) if weights == "speech" else Path(weights)
-    )
+    named = {"imagenet": imagenet_file, "speech": _speech_file, "faces": _faces_file}
+    path = named[str(weights)](model) if weights in named else Path(weights)
     state = _read(path)
+    if isinstance(model, MobileFaceNet):  # in the published file the bottlenecks are called features
+        state = {re.sub(r"^features\.", "bottlenecks.", name): value for name, value in state.items()}
     if isinstance(model, SpeechEmbedding):  # the published file also holds the window and the mel filters
         state = {name: value for name, value in state.items() if not name.startswith("frontend.")}
     backbone = {name.removeprefix("backbone."): value for name, value in state.items() if name.startswith("backbone.")}
@@ -90,15 +94,22 @@ def _speech_file(model: Backbone) -> Path:
     """
     if not isinstance(model, SpeechEmbedding):
         raise WeightsError(f"The weights 'speech' are those of speech_embedding; {model.name} has none of this name.")
-    packs = os.environ.get("LONGSPAN_DATA", "").strip()
-    folders = [weights_cache(), *([Path(packs) / "weights"] if packs and "://" not in packs else [])]
-    for folder in folders:
-        if (folder / _SPEECH_FILE).is_file():
-            return folder / _SPEECH_FILE
-    raise WeightsError(
-        f"The weights of speech_embedding are not here: put {_SPEECH_FILE} into {folders[0]}, or into the folder "
-        "weights of LONGSPAN_DATA. It holds conv.0.weight to conv.19.weight of embedding_model.onnx, which "
-        "openWakeWord publishes (Apache-2.0)."
+    return published_file(
+        _SPEECH_FILE,
+        "the weights of speech_embedding",
+        "conv.0.weight to conv.19.weight of embedding_model.onnx, which openWakeWord publishes (Apache-2.0)",
+    )
+
+
+def _faces_file(model: Backbone) -> Path:
+    """The published weights of MobileFaceNet.
+
+    Raises: WeightsError if they are not there, or the network is another.
+    """
+    if not isinstance(model, MobileFaceNet):
+        raise WeightsError(f"The weights 'faces' are those of mobilefacenet; {model.name} has none of this name.")
+    return published_file(
+        _FACES_FILE, "the weights of mobilefacenet", "the state dict of foamliu/MobileFaceNet (Apache-2.0)"
     )
 
 

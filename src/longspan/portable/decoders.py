@@ -14,7 +14,7 @@ from longspan.portable.target_prediction import TargetPrediction
 from longspan.registry import Registry
 from longspan.vision import ResizeTransform
 
-__all__ = ["DECODERS", "Classes", "Decoder", "Labels", "Points", "Quantity", "decoder_from_json"]
+__all__ = ["DECODERS", "Classes", "Decoder", "Labels", "Points", "Quantity", "Vector", "decoder_from_json"]
 
 Transforms = Sequence[ResizeTransform | None]
 """How the image of each row was resized for the network; None where no target lies in an image."""
@@ -126,3 +126,18 @@ class Points(Decoder):
         """The place of every point by its name."""
         del transforms
         return [TargetPrediction(dict(zip(self.names, row, strict=True))) for row in values.tolist()]
+
+
+@DECODERS.register()
+@final
+@dataclass(frozen=True)
+class Vector(Decoder):
+    """Unit vectors, from vectors `(B, D)` of any length but 0."""
+
+    kind: ClassVar[str] = "vector"
+
+    def decode(self, values: np.ndarray, transforms: Transforms) -> list[TargetPrediction]:
+        """The vector with length 1, as a list."""
+        del transforms
+        lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+        return [TargetPrediction(row) for row in (values / np.maximum(lengths, 1e-12)).tolist()]

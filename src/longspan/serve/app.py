@@ -25,7 +25,7 @@ from longspan.serve.results import drawn_png, result_of
 from longspan.serve.served_model import ServedModel
 from longspan.version import __version__
 
-__all__ = ["make_app"]
+__all__ = ["add_problems", "make_app"]
 
 
 def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *, keys: Sequence[bytes] = ()) -> Any:
@@ -65,7 +65,7 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
     _add_state(app, by_name, batchers, measurements, ready)
     for name, model in by_name.items():
         _add_model(app, model, batchers[name], config)
-    _add_problems(app)
+    add_problems(app)
     paths = [str(getattr(route, "path", "")) for route in app.routes]
     return Guard(app, config, measurements, keys, paths)
 
@@ -215,7 +215,9 @@ async def _values(request: Request, model: ServedModel, config: ServeConfig) -> 
     )
 
 
-def _add_problems(app: FastAPI) -> None:
+def add_problems(app: FastAPI) -> None:
+    """Answer every refusal of an application with a JSON problem."""
+
     def answer(problem: Problem) -> JSONResponse:
         return JSONResponse(
             problem.to_json(), problem.status, headers=problem.headers, media_type="application/problem+json"

@@ -10,7 +10,7 @@ from longspan.data import Task
 from longspan.errors import ConfigError
 from longspan.heads import Head
 
-__all__ = ["balanced_weights", "count_classes"]
+__all__ = ["balanced_weights", "class_numbers", "count_classes"]
 
 _AT_A_TIME = 4096
 
@@ -32,12 +32,34 @@ def count_classes(task: Task, heads: Mapping[str, Head]) -> dict[str, Head]:
     """The same heads, with weights that depend on the classes of the training rows computed."""
     counted = {}
     for name, head in heads.items():
-        if "balanced" in (getattr(head, "class_weights", None), getattr(head, "positive_weights", None)):
+        if head.counts_classes:
+            numbers = class_numbers(task, {name: head})
+            counts = numbers[numbers >= 0].bincount(minlength=len(getattr(head.column, "vocab", ())))
+            head = head.with_class_counts(counts.float(), int(counts.sum()))
+        elif "balanced" in (getattr(head, "class_weights", None), getattr(head, "positive_weights", None)):
             counts = [part.sum(dim=0) for part in _class_parts(task, name, head, task.train)]
             known = int(task.samples.targets[name].present(task.train).sum())
             head = head.with_class_counts(torch.stack(counts).sum(dim=0).float(), known) if counts else head
         counted[name] = head
     return counted
+
+
+def class_numbers(task: Task, heads: Mapping[str, Head]) -> torch.Tensor:
+    """`(N,)` int64: the class of each training row, -1 where the target is missing.
+
+    Raises:
+        ConfigError: not exactly one target that is one class of the whole row.
+    """
+    fitting = [name for name in heads if task.targets[name].kind == "category"]
+    if len(fitting) != 1:
+        found = ", ".join(f"{name} ({task.targets[name].kind})" for name in heads)
+        raise ConfigError(f'sampling="by_class" needs exactly one target that is a category; there is {found}.')
+    store, column = task.samples.targets[fitting[0]], task.targets[fitting[0]]
+    parts = [
+        torch.where(store.present(part), column.prepare(store.read(part)).long(), -1)
+        for part in task.train.split(_AT_A_TIME)
+    ]
+    return torch.cat(parts)
 
 
 def balanced_weights(task: Task, heads: Mapping[str, Head]) -> torch.Tensor:

@@ -41,9 +41,12 @@ class TrainConfig:
     """How training inputs are augmented: one config for all inputs of its kind, or configs by input."""
     precision: Precision = "auto"
     """bfloat16 where the processor has it natively, else float32."""
-    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    sampling: Literal["shuffled", "balanced", "by_class"] = "shuffled"
     """Which rows an epoch has: each of them once; or as many, drawn so that every class of the targets that are labels
-    comes equally often, where rows of rare classes repeat, each time augmented anew."""
+    comes equally often, where rows of rare classes repeat, each time augmented anew; or each once, with
+    `rows_per_class` of a class together in a batch, as losses that compare rows need it (Hermans et al. 2017)."""
+    rows_per_class: int = 4
+    """With sampling "by_class": how many rows of a class come together; fewer where a class has no more."""
     row_weights: str | None = None
     """A column of the table: how much each row counts in the training loss, next to their mean. Validation weighs all
     rows the same."""
@@ -56,8 +59,10 @@ class TrainConfig:
         check_train_config({field.name: getattr(self, field.name) for field in fields(self)})
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; without row weights as before there were any, so that older studies and runs can go on."""
+        """As JSON values; without later options that are not used, so that older studies and runs can go on."""
         fields_ = asdict(self)
+        if self.sampling != "by_class":
+            del fields_["rows_per_class"]
         if self.row_weights is None:
             del fields_["row_weights"]
         return fields_

@@ -78,6 +78,19 @@ DESIGNS: dict[str, Design] = {
         head="segment_instances",
         source="He et al. 2017, Mask R-CNN",
     ),
+    **{
+        name: Design(backbone="resnet18", head="embed", options={"objective": name}, source=source)
+        for name, source in (
+            ("arcface", "Deng et al. 2019, ArcFace: additive angular margin loss for deep face recognition"),
+            ("cosface", "Wang et al. 2018, CosFace: large margin cosine loss for deep face recognition"),
+            ("triplet", "Schroff et al. 2015, FaceNet; hardest triplets of each batch: Hermans et al. 2017"),
+        )
+    },
+    "heat_maps": Design(
+        backbone="resnet34",
+        head="heat_maps",
+        source="Tompson et al. 2014, Joint training of a convolutional network and a graphical model for human pose",
+    ),
 }
 """A new design is one entry here."""
 

@@ -112,7 +112,7 @@ class Learner:
         model, chosen = resolve_design(model, task.targets, heads or {})
         fitted = {name: head_for(column, chosen.get(name)) for name, column in task.targets.items()}
         fitted = count_classes(task, fitted)
-        unblended = [name for name, head in fitted.items() if head.sees_targets]
+        unblended = [name for name, head in fitted.items() if head.sees_targets or head.compares_rows]
         if config.mixup and unblended:
             raise ConfigError(f"MixUp needs losses that can be blended; that of {unblended[0]!r} cannot: mixup=0.")
         inputs = normalised_for(weights, task.inputs)

@@ -10,7 +10,7 @@ import torch
 
 from longspan.columns import Column
 from longspan.data.batches.augmentation import epoch_augment_params
-from longspan.data.batches.order import draw_by_weight, draw_numbers, epoch_order, split_evenly
+from longspan.data.batches.order import class_order, draw_by_weight, draw_numbers, epoch_order, split_evenly
 from longspan.data.batches.samples import Batch
 from longspan.heads import Head
 from longspan.inference.network import Network
@@ -114,7 +114,10 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         rows = run.train if run.weights is None else draw_by_weight(run.train, run.weights, epoch, run.seed)
         lengths, pool = row_lengths(run.source.samples, rows, run.heads)
         blocks = run.source.samples.block_rows
-        order = epoch_order(rows, epoch, run.seed, config.batch_size, lengths, pool, blocks)
+        if run.classes is None:
+            order = epoch_order(rows, epoch, run.seed, config.batch_size, lengths, pool, blocks)
+        else:
+            order = class_order(rows, run.classes, config.rows_per_class, epoch, run.seed)
         drawn = order if run.weights is None else draw_numbers(order)
         augment_params = epoch_augment_params(config.augment, run.inputs, drawn, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]

@@ -20,7 +20,7 @@ from longspan.train.callbacks import Callback, EarlyStopping
 from longspan.train.checkpoints.best_epoch import BestEpoch
 from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter, latest_steps, name_of
 from longspan.train.checkpoints.checkpoint_state import collect, restore
-from longspan.train.class_balance import balanced_weights
+from longspan.train.class_balance import balanced_weights, class_numbers
 from longspan.train.config import Phase
 from longspan.train.feature_cache import FeatureCache
 from longspan.train.loop import SupervisedStep, train_phase
@@ -147,6 +147,12 @@ def _check_trainable(training: Training, phases: Sequence[Phase]) -> None:
             f"{alone!r} then has a single value per channel. Choose batch_size={fitting[0]} or another that leaves at "
             "least two rows in every batch."
         )
+    comparing = [name for name, head in training.heads.items() if head.compares_rows]
+    if comparing and training.config.sampling != "by_class":
+        raise ConfigError(
+            f"The loss of {comparing[0]!r} compares rows of one class, so they have to come together: "
+            'sampling="by_class" (--sampling by_class), with rows_per_class of each.'
+        )
     if training.network.whole and any(phase.frozen for phase in phases):
         raise ConfigError(
             "Phases with frozen layers (as in fine_tune) train a head on a backbone, but this network is whole. "
@@ -213,7 +219,8 @@ def _state(training: Training, phase: Phase, index: int, source: Source, num_bat
 
 def _make_run(training: Training, source: Source) -> Run:
     return Run(
-        source=source, train=training.task.train, weights=_weights(training), valid=training.task.valid,
+        source=source, train=training.task.train, weights=_weights(training), classes=_classes(training),
+        valid=training.task.valid,
         inputs=training.inputs, targets=training.task.targets, heads=training.heads, config=training.config,
         seed=training.seed,
         epochs_before=training.epochs_done, steps_before=training.steps_done,
@@ -236,9 +243,15 @@ def _row_weights(training: Training) -> torch.Tensor | None:
 
 
 def _weights(training: Training) -> torch.Tensor | None:
-    if training.config.sampling == "shuffled":
+    if training.config.sampling != "balanced":
         return None
     return balanced_weights(training.task, training.heads)
+
+
+def _classes(training: Training) -> torch.Tensor | None:
+    if training.config.sampling != "by_class":
+        return None
+    return class_numbers(training.task, training.heads)
 
 
 def _files(training: Training, rows: list[int]) -> list[str]:

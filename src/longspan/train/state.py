@@ -29,6 +29,8 @@ class Run:
     """`(N,)` training rows."""
     weights: torch.Tensor | None
     """`(N,)`: how often each training row comes in an epoch, on average; None: once."""
+    classes: torch.Tensor | None
+    """`(N,)`: the class of each training row, -1 for none, where batches are put together by class."""
     valid: torch.Tensor
     """`(M,)` validation rows."""
     inputs: Mapping[str, Column]

@@ -151,10 +151,14 @@ def train(
     sampling: Annotated[
         str,
         Opt(
-            metavar="shuffled|balanced",
-            help="Rows of an epoch: every row once, or as many rows drawn so that all classes are equally frequent.",
+            metavar="shuffled|balanced|by_class",
+            help="Rows of an epoch: every row once, or as many rows drawn so that all classes are equally frequent; "
+            "by_class: every row once, rows of a class together, as the designs triplet, arcface and cosface like it.",
         ),
     ] = _defaults.sampling,
+    rows_per_class: Annotated[
+        int, Opt(metavar="N", help="With --sampling by_class: rows of a class that come together.")
+    ] = _defaults.rows_per_class,
     row_weights: Annotated[
         str | None,
         Opt(

@@ -8,7 +8,9 @@ from longspan.errors import ConfigError
 from longspan.lazy_torch import torch
 from longspan.randomness import hash64, permutation, uniform
 
-__all__ = ["check_batch_size", "draw_by_weight", "draw_numbers", "epoch_order", "shuffled_rows", "split_evenly"]
+__all__ = [
+    "check_batch_size", "class_order", "draw_by_weight", "draw_numbers", "epoch_order", "shuffled_rows", "split_evenly",
+]  # fmt: skip
 
 POOL_BATCHES = 32
 """Rows are sorted by length among so many batches, which leaves enough chance in who meets whom."""
@@ -125,3 +127,34 @@ def shuffled_rows(
     for at in range(0, len(rows), size):
         order[at : at + size] = in_blocks[at : at + size][drawn[at : at + size].argsort()]
     return order
+
+
+def class_order(rows: torch.Tensor, classes: torch.Tensor, per_class: int, epoch: int, seed: int) -> torch.Tensor:
+    """`rows` in an order in which `per_class` rows of a class follow each other: groups drawn anew in every epoch.
+
+    Each row comes once. What is left of a class is a smaller group, of two rows at least if the class has two. Batches
+    are cut from the order by their size, so that a group at the end of one may go on in the next.
+
+    Args:
+        rows: `(N,)` row numbers.
+        classes: `(N,)` the class of each; below 0 for none, whose rows stand alone.
+        per_class: Rows of a group, at least 2.
+        epoch: Number of the epoch.
+        seed: The seed of the training.
+    """
+    shuffled = permutation(seed, "order", epoch, len(rows))
+    by_class = shuffled[classes[shuffled].argsort(stable=True)]
+    sizes: list[int] = []
+    names, counts = classes[by_class].unique_consecutive(return_counts=True)
+    for name, count in zip(names.tolist(), counts.tolist(), strict=True):
+        if name < 0:
+            sizes += [1] * count
+            continue
+        whole, rest = divmod(count, per_class)
+        groups = [per_class] * whole + ([rest] if rest else [])
+        if rest == 1 and whole:  # one row alone would have no partner
+            groups[-2:] = [per_class - 1, 2] if per_class > 2 else [3]
+        sizes += groups
+    groups = by_class.split(sizes)
+    turn = permutation(seed, "groups", epoch, len(groups))
+    return rows[torch.cat([groups[number] for number in turn.tolist()])]

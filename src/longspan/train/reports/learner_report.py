@@ -29,6 +29,7 @@ from longspan.train.label_review import suspect_labels
 from longspan.train.optimization.schedules import lr_factor
 from longspan.train.reports.class_sections import add_classes, add_suspects, add_worst_rows
 from longspan.train.reports.show import batch_images, legend_of, result_images
+from longspan.train.reports.vector_sections import add_vectors
 
 if TYPE_CHECKING:
     from longspan.data import Task
@@ -162,6 +163,9 @@ def _target(page: Document, learner: Learner, scores: Scores, name: str, *, imag
     if not len(true):
         return
     several = f" of {name}" if len(learner.heads) > 1 else ""
+    if not learner.heads[name].predicts_values:
+        add_vectors(page, learner.task, learner.heads[name], scores, name, several=several)
+        return
     if isinstance(column, Category):
         counts = np.zeros((len(column.vocab),) * 2, np.int64)
         np.add.at(counts, (true.numpy(), predictions.argmax(dim=1).numpy()), 1)

@@ -1,0 +1,122 @@
+"""A gallery of 10,000 and of 1,000,000 people: time of a search, memory, and how rank-1 and false accepts change.
+
+Run: OMP_NUM_THREADS=1 python benchmarks/gallery_scale.py --vectors VECTORS.npy
+
+VECTORS.npy are those that benchmarks/face_verification.py --vectors keeps, of lfw-faces-half. Everybody with two photos
+or more is enrolled by the first and looked for by the second; people with one photo are strangers. The others of the
+gallery are made up: directions with the mean and covariance of real vectors, so that two of them are about as alike as
+real people are (the file records both distributions). Writes benchmarks/results/gallery_scale.json.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+import longspan as ls
+from longspan.people.gallery_index import ApproximateIndex
+from longspan.people.robust import normalised
+
+OUT = Path(__file__).parent / "results" / "gallery_scale.json"
+FALSE_ACCEPTS = 0.01
+
+
+def made_up(real, count, seed=0):
+    """Unit vectors with the mean and covariance of real ones."""
+    random = np.random.default_rng(seed)
+    spread = np.linalg.cholesky(np.cov(real.T) + 1e-6 * np.eye(real.shape[1])).T.astype(np.float32)
+    parts = []
+    for start in range(0, count, 100_000):
+        drawn = random.normal(size=(min(100_000, count - start), real.shape[1])).astype(np.float32)
+        parts.append(normalised(drawn @ spread + real.mean(0)))
+    return np.concatenate(parts)
+
+
+def similar(vectors, pairs=200_000, seed=1):
+    """Quantiles of the similarity of two people."""
+    random = np.random.default_rng(seed)
+    a, b = random.integers(0, len(vectors), (2, pairs))
+    scores = (vectors[a] * vectors[b]).sum(1)[a != b]
+    return {f"{q:g}": round(float(np.quantile(scores, q)), 4) for q in (0.5, 0.99, 0.999, 0.9999)}
+
+
+def top(probes, gallery):
+    """Similarity and place of the most similar of a gallery, for each probe."""
+    best, place = np.full(len(probes), -np.inf), np.zeros(len(probes), np.int64)
+    for start in range(0, len(gallery), 1 << 17):
+        scores = probes @ gallery[start : start + (1 << 17)].T
+        better = scores.max(1) > best
+        place[better] = scores.argmax(1)[better] + start
+        best = np.maximum(best, scores.max(1))
+    return best, place
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vectors", required=True)
+    parser.add_argument("--most", type=int, default=1_000_000)
+    given = parser.parse_args()
+    table = ls.datasets.load("lfw-faces-half")
+    vectors, people = np.load(given.vectors), table.column_values("person")
+    first, second, strangers, seen = [], [], [], {}
+    for row, person in enumerate(people):
+        seen.setdefault(person, []).append(row)
+    for rows in seen.values():
+        (first if len(rows) > 1 else strangers).append(rows[0])
+        if len(rows) > 1:
+            second.append(rows[1])
+    enrolled, probes, unknown = vectors[first], vectors[second], vectors[strangers]
+    everybody = np.concatenate([enrolled, unknown])
+    crowd = made_up(everybody, given.most - len(enrolled))
+    results = {
+        "command": "python benchmarks/gallery_scale.py --vectors VECTORS.npy", "python": platform.python_version(),
+        "numpy": np.__version__, "real people enrolled": len(enrolled), "strangers": len(unknown),
+        "similarity of two people, quantiles": {"real": similar(everybody), "made up": similar(crowd)}, "sizes": {},
+    }  # fmt: skip
+    alone = np.sort(top(unknown, enrolled)[0])[::-1]
+    for size in (len(enrolled), 1000, 10_000, 100_000, given.most):
+        gallery = np.concatenate([enrolled, crowd[: size - len(enrolled)]])
+        best, place = top(probes, gallery)
+        known, false = place == np.arange(len(probes)), top(unknown, gallery)[0]
+        threshold = float(np.quantile(false, 1 - FALSE_ACCEPTS))
+        times = []
+        for probe in probes[:50]:
+            started = time.perf_counter()
+            scores = gallery @ probe
+            np.argpartition(-scores, 1)[:2]
+            times.append(time.perf_counter() - started)
+        results["sizes"][str(size)] = {
+            "rank-1": round(float(known.mean()), 4), "threshold at 1 % of strangers": round(threshold, 4),
+            "known at that threshold": round(float((known & (best >= threshold)).mean()), 4),
+            "strangers accepted at the threshold of the smallest": round(
+                float((false >= alone[int(len(alone) * FALSE_ACCEPTS)]).mean()), 4
+            ),
+            "ms a search, exact, median": round(1000 * float(np.median(times)), 3),
+            "MB of vectors": round(gallery.nbytes / 1e6, 1),
+        }  # fmt: skip
+        print(size, results["sizes"][str(size)], flush=True)
+    for size in (100_000, given.most):
+        gallery = np.concatenate([enrolled, crowd[: size - len(enrolled)]])
+        index = ApproximateIndex()
+        started = time.perf_counter()
+        index.build(gallery)
+        built = time.perf_counter() - started
+        started = time.perf_counter()
+        for probe in probes[:200]:
+            index.search(probe[None], 2)
+        results["sizes"][str(size)]["index"] = {
+            "recall": index.recall, "seconds to build": round(built, 1),
+            "ms a search": round(1000 * (time.perf_counter() - started) / 200, 3),
+            "rank-1": round(float((index.search(probes, 1)[1][:, 0] == np.arange(len(probes))).mean()), 4),
+        }  # fmt: skip
+        results["peak MB of the process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        OUT.write_text(json.dumps(results, indent=1) + "\n")
+        print(size, results["sizes"][str(size)]["index"], flush=True)
+
+
+if __name__ == "__main__":
+    main()
