@@ -51,6 +51,7 @@ def test_columns_that_mix_forms_are_told():
             "size": ["old" if i % 3 == 0 else str(i % 7) for i in rows],
             "code": [2**53 + 7919 * i for i in rows],
             "group": [2**60 + i % 3 for i in rows],
+            "amount": ["x5" if i == 5 else str(i * 1.5) for i in rows],
             "y": [i % 5 for i in rows],
         }
     )
@@ -62,6 +63,7 @@ def test_columns_that_mix_forms_are_told():
     assert told["size"] == "category of 8 labels; 80 of 120 cells are numbers, others such as 'old' are not"
     assert told["code"] == "left out: whole numbers beyond 2^53, another in each row, as of an identifier"
     assert "beyond 2^53 the last digits are lost" in told["group"]
+    assert told["amount"].endswith("as of an identifier; 119 of 120 cells are numbers, others such as 'x5' are not")
 
 
 def test_what_was_asked_for_stays():

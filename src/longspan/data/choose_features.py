@@ -110,11 +110,13 @@ def judge_column(cells: pl.Series, column: Column) -> tuple[str | None, str]:
         return "date", f"date, written as text{without}"
     if there.dtype == pl.String and (mixed := _two_forms(there)):
         return None, mixed
+    also = _some_numbers(there)
     if distinct > _FEW and distinct == len(there):
-        return None, f"left out: another value in each of {len(there):,} rows, as of an identifier"
+        return None, f"left out: another value in each of {len(there):,} rows, as of an identifier{also}"
     if distinct > _FEW and distinct > _MOST_LABELS * len(there):
-        return None, f"left out: {distinct:,} different texts in {len(there):,} rows; read them with a Text column"
-    return "category", f"category of {labels.n_unique():,} labels{without}{_some_numbers(there)}"
+        many = f"left out: {distinct:,} different texts in {len(there):,} rows; read them with a Text column"
+        return None, f"{many}{also}"
+    return "category", f"category of {labels.n_unique():,} labels{without}{also}"
 
 
 def _two_forms(there: pl.Series) -> str:

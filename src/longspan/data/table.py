@@ -91,10 +91,11 @@ class Table:
             source: Where the rows come from, for messages.
             lines: In which lines of a file the rows stand, for messages.
         """
+        there = set(frame.columns)  # polars makes the list anew each time it is asked
         for name, column in columns.items():
             if column.sources and name not in (arrays or {}):
                 frame = _together(frame, name, column.sources, source)
-            elif name not in frame.columns:
+            elif name not in there:
                 raise unknown_name("column", name, frame.columns)
         self.frame = frame
         self.columns = dict(columns)
@@ -792,7 +793,8 @@ def _together(frame: pl.DataFrame, name: str, sources: Sequence[str], where: str
     there = frame.schema.get(name)
     if isinstance(there, pl.Struct) and {field.name for field in there.fields} >= set(sources):
         return frame
-    lacking = [each for each in sources if each not in frame.columns]
+    names = set(frame.columns)
+    lacking = [each for each in sources if each not in names]
     if lacking:
         there = ", ".join(map(repr, frame.columns))
         raise DataError(

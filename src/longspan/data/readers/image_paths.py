@@ -19,6 +19,7 @@ _CELLS = 50
 _MOST_FILES = 200_000  # a larger folder is not searched for names
 _MOST_FILES_ABOVE = 20_000  # the folder above may be anything
 _ENOUGH = 0.5
+_ENDINGS = tuple(IMAGE_ENDINGS)
 
 
 @final
@@ -86,6 +87,8 @@ def _key(name: str) -> str:
 
 
 def _ends_as_image(cell: str) -> bool:
+    if not cell.rstrip("/\\.").lower().endswith(_ENDINGS):  # quicker than the path's own ending, which decides
+        return False
     return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in IMAGE_ENDINGS
 
 
