@@ -142,6 +142,11 @@ def test_the_crossover_is_told_for_every_number_of_trials(tuned):
     found = tuned.results.crossover_by_trials("a", "b")
     assert list(found) == [1, 2, 4]
     assert isinstance(found[4], NoCrossover) or found[4].size > 0
+    said = json.loads(json.dumps(tuned.to_json(), allow_nan=False))["targets"]["digit"]
+    assert [(each["trials"], each["says"]) for each in said["crossovers_by_trials"]] == [
+        (count, str(each)) for count, each in found.items()
+    ]
+    assert len(said["trials"]) == 48
     tuned.report(tuned.path.with_suffix(".html"))
     assert "trials" in tuned.path.with_suffix(".html").read_text()
 

@@ -35,6 +35,8 @@ __all__ = ["StudyOptions", "report_on", "run_study"]
 
 _LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
 _SIZES, _SMALLEST, _TABLE_BATCH = 5, 20, 256
+_DECADE = 10
+"""Ranges of tuning that are wider than this factor are drawn evenly over their logarithm."""
 _WORD_COUNTS = OTHER_STRATEGIES[-2:]
 _BOOSTING = {"boosting": "scikit-learn", **{name: name for name in OTHER_STRATEGIES[1:-2]}}
 """The library of each strategy with boosted trees."""
@@ -65,9 +67,11 @@ class StudyOptions:
     keep: str
     out: str
     tune: int | None = None
+    space: tuple[str, ...] = ()
     search: str = "random"
     until: str = "finished"
     decide_at: int | None = None
+    decide_on: str | None = None
     worth: float = 0.0
     level: float = 0.95
     budget_seconds: float | None = None
@@ -96,7 +100,11 @@ class StudyOptions:
             raise ConfigError(f"--level must be above 0 and below 1, got {self.level}.")
         if not 0 <= self.worth < math.inf:
             raise ConfigError(f"--worth must be at least 0, got {self.worth}.")
-        given = {"decide_at": self.decide_at, "worth": self.worth, "budget_seconds": self.budget_seconds}
+        if self.space and self.tune is None:
+            raise ConfigError("--space belongs to --tune N: trials draw from it.")
+        given: dict[str, object] = {"decide_at": self.decide_at, "budget_seconds": self.budget_seconds}
+        if self.tune is None:
+            given["decide_on"] = self.decide_on
         if self.until != "decided" and (late := [flag_of(name) for name, value in given.items() if value]):
             raise ConfigError(f"{' and '.join(late)} belong to --until decided.")
 
@@ -106,6 +114,8 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
     folder = Path(settings.out).expanduser()
     _refuse_others(folder)
     _sizes(settings.sizes, _SMALLEST)
+    _check_decide_on(settings, options.target)
+    parsed = _space(settings.space)
     if settings.backend == "ray":
         require_extra("ray", "--backend ray")
     if settings.search == "optuna":
@@ -114,8 +124,10 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
     check_first(options, [words for _, words in _strategy_words(settings)])
     named = _named_strategies(settings)
     options = check_early(options, named.values())
-    from longspan.study import Study, Tuning
+    from longspan.study import Between, Study, Tuning
     from longspan.train import Budget, TableRecipe
+
+    space = {name: Between(**each) if isinstance(each, dict) else each for name, each in parsed.items()} or None
 
     budget = (
         None
@@ -140,7 +152,9 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
         name: TableRecipe() if own and model == TABLE_MODEL else _recipe(model, weights, options)
         for name, (model, weights) in named.items()
     }
-    tuning = None if settings.tune is None else Tuning(trials=settings.tune, search=settings.search)  # type: ignore[arg-type]
+    tuning = None
+    if settings.tune is not None:
+        tuning = Tuning(trials=settings.tune, space=space, search=settings.search, target=settings.decide_on)  # type: ignore[arg-type]
     task = make_task(split_table(table, options), image, options)
     _say(options.quiet, "data", f"{options.source}: {len(table):,} rows{describe_targets(table, options.target)}")
     task.prepare()
@@ -160,15 +174,22 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
     try:
         study.run(
             settings.jobs, settings.backend, progress=not options.quiet, until=settings.until,  # type: ignore[arg-type]
-            decide_at=settings.decide_at, worth=settings.worth, level=settings.level, seconds=settings.budget_seconds,
+            decide_at=settings.decide_at, worth=settings.worth if settings.until == "decided" else 0.0,
+            level=settings.level, seconds=settings.budget_seconds, target=settings.decide_on,
         )  # fmt: skip
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # the study has said what is kept
-    _finish(study.results, folder, quiet=options.quiet)
+    _finish(study.results, folder, quiet=options.quiet, worth=settings.worth)
 
 
-def report_on(out: str, *, quiet: bool) -> None:
-    """Print and write down what the study in a folder says, finished or not."""
+def report_on(out: str, *, quiet: bool, worth: float = 0.0) -> None:
+    """Print and write down what the study in a folder says, finished or not.
+
+    Args:
+        out: the folder.
+        quiet: print nothing.
+        worth: a difference of errors that does not matter; 0: that of the decision, if there is one.
+    """
     from longspan.study import Study
 
     folder = Path(out).expanduser()
@@ -177,18 +198,18 @@ def report_on(out: str, *, quiet: bool) -> None:
             f"No training data given. Pass a folder, a CSV file or the name of a data set: longspan study SOURCE. "
             f"(There is no study in {folder} to report on.)"
         )
-    _finish(Study.open(folder / "study.sqlite"), folder, quiet=quiet)
+    _finish(Study.open(folder / "study.sqlite"), folder, quiet=quiet, worth=worth)
 
 
-def _finish(results: StudyResults, folder: Path, *, quiet: bool) -> None:
+def _finish(results: StudyResults, folder: Path, *, quiet: bool, worth: float) -> None:
     """The table and the advice, and both files."""
     from longspan.study.reports.summary import means_by_size
 
-    report, values = folder / "report.html", folder / "study.json"
+    report, values, matters = folder / "report.html", folder / "study.json", worth or None
     with writing(report, "--out"):
-        results.report(report)
+        results.report(report, worth=matters)
     with writing(values, "--out"):
-        values.write_text(json.dumps(results.to_json(), indent=2) + "\n", encoding="utf-8")
+        values.write_text(json.dumps(results.to_json(worth=matters), indent=2) + "\n", encoding="utf-8")
     if quiet:
         return
     for target in results.targets if len(results.frame()) else ():
@@ -198,13 +219,28 @@ def _finish(results: StudyResults, folder: Path, *, quiet: bool) -> None:
                  for row in rows]  # fmt: skip
         print_table(list(rows[0]), cells, right=[0])
         print()
-        for sentence in results.advice(target=target):
+        for sentence in results.advice(target=target, worth=matters):
             print(sentence)
     for failure in results.failures().head(3).to_dicts():
         lines = failure["message"].splitlines() or [""]
         where = f"{failure['strategy']}, {failure['size']} rows, seed {failure['seed']}"
         print(label("failed", f"{where}: {failure['error']}: {lines[0]}"))
     print("\n" + label("report", str(report)))
+
+
+def _check_decide_on(settings: StudyOptions, targets: tuple[str, ...]) -> None:
+    """Whether one of several targets is named to decide, or to choose among trials.
+
+    Raises:
+        ConfigError: none is.
+        UnknownNameError: it is not among the targets.
+    """
+    if (settings.until != "decided" and settings.tune is None) or not targets:
+        return
+    if settings.decide_on is None and len(targets) > 1:
+        raise ConfigError(f"Name the target whose error decides: --decide-on {' or '.join(targets)}.")
+    if settings.decide_on is not None and settings.decide_on not in targets:
+        raise unknown_name("target", settings.decide_on, targets)
 
 
 def _strategy_words(settings: StudyOptions) -> list[tuple[str, str]]:
@@ -280,6 +316,42 @@ def _sizes(words: str | None, num_train: int) -> list[int]:
         return [int(word) for word in words.replace(" ", "").split(",")]
     except ValueError:
         raise ConfigError(f"--sizes {words}: write whole numbers with commas between, such as 100,300,1000.") from None
+
+
+def _space(words: tuple[str, ...]) -> dict[str, list[float] | dict[str, Any]]:
+    """Values by the name of an option, from NAME=A,B,...; or the fields of `Between`, from NAME=LOW..HIGH.
+
+    Raises:
+        ConfigError: something else was given.
+    """
+    found: dict[str, list[float] | dict[str, Any]] = {}
+    for each in words:
+        name, equals, values = (part.strip() for part in each.partition("="))
+        low, dots, high = values.partition("..")
+        try:
+            if not name or not equals or name in found:
+                raise ValueError
+            if not dots:
+                found[name] = [_number(value) for value in values.split(",")]
+                continue
+            ends = _number(low), _number(high)
+        except ValueError:
+            raise ConfigError(
+                f"--space {each}: write NAME=LOW..HIGH or NAME=VALUE,VALUE with numbers, such as lr=1e-4..1e-1 or "
+                "config.batch_size=16,64, once for each name."
+            ) from None
+        whole = all(isinstance(end, int) for end in ends)
+        log = 0 < _DECADE * ends[0] <= ends[1]
+        found[name] = {"low": ends[0], "high": ends[1], "log": log, "whole": whole}
+    return found
+
+
+def _number(text: str) -> int | float:
+    """A whole number where it is written as one."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _refuse_others(folder: Path) -> None:

@@ -312,15 +312,20 @@ class StudyResults:
             label=self.facts["measures"][target], unit=self.unit(target), width_px=width_px,
         )  # fmt: skip
 
-    def to_json(self) -> dict[str, Any]:
-        """All results of the study, as JSON values."""
-        return summarise(self)
+    def to_json(self, *, worth: float | None = None) -> dict[str, Any]:
+        """All results of the study, as JSON values; `worth` as in `advice`."""
+        return summarise(self, worth=worth)
 
-    def report(self, path: str | Path) -> Path:
-        """One self-contained HTML file: curves, crossovers, probabilities, costs, failures, and how it was measured."""
+    def report(self, path: str | Path, *, worth: float | None = None) -> Path:
+        """One self-contained HTML file: curves, crossovers, probabilities, costs, failures, and how it was measured.
+
+        Args:
+            path: The file.
+            worth: As in `advice`.
+        """
         from longspan.study.reports.study_report import compose_report
 
-        return compose_report(self).save(path)
+        return compose_report(self, worth=worth).save(path)
 
     # --- kept models ---------------------------------------------------------------------------------------------
 

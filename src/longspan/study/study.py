@@ -234,7 +234,8 @@ class Study:
             for note in self.notes:
                 print(note, flush=True)
         equal = self.budget is not None
-        with StudyProgress(missing, known, jobs, equal=equal, shown=progress) as bar:
+        may_stop = chosen is not None
+        with StudyProgress(missing, known, jobs, equal=equal, shown=progress, may_stop=may_stop) as bar:
             ending = _backend(context, missing if chosen is None else chosen, jobs, backend)
             try:
                 for run, outcome in ending:
@@ -371,13 +372,13 @@ class Study:
         """The learning curves as an image; see `StudyResults.figure`."""
         return self.results.figure(target, over=over)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, *, worth: float | None = None) -> dict[str, Any]:
         """All results of the study; see `StudyResults.to_json`."""
-        return self.results.to_json()
+        return self.results.to_json(worth=worth)
 
-    def report(self, path: str | Path) -> Path:
+    def report(self, path: str | Path, *, worth: float | None = None) -> Path:
         """One self-contained HTML file; see `StudyResults.report`."""
-        return self.results.report(path)
+        return self.results.report(path, worth=worth)
 
     def model(self, strategy: str, size: int, seed: int) -> Path:
         """The file of a kept model; see `StudyResults.model`."""

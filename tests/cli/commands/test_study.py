@@ -24,7 +24,7 @@ def run(longspan, pets, tmp_path, monkeypatch):
     return run
 
 
-def test_runs_what_is_missing_and_writes_everything(run, tmp_path):
+def test_runs_what_is_missing_and_writes_everything(run, longspan, tmp_path):
     answer = run("--model", "lenet5", "--strategy", "deep=deep_cnn", "--steps", "4", "--keep", "largest")
     assert (answer.code, answer.err) == (0, "")
     for words in (
@@ -41,6 +41,13 @@ def test_runs_what_is_missing_and_writes_everything(run, tmp_path):
     assert len(said["runs"]) == 8
     assert said["targets"]["breed"]["advice"][-1] in answer.out
     assert len(list((tmp_path / "out" / "study-models").iterdir())) == 4
+    matters = longspan("study", "--out", "out", "--worth", "0.05")
+    assert (matters.code, matters.err) == (0, "")
+    assert "is better by more than 5 % with probability" in matters.out
+    assert "the difference does not matter with" in (tmp_path / "out" / "report.html").read_text()
+    assert (
+        json.loads((tmp_path / "out" / "study.json").read_text())["targets"]["breed"]["preferences"][0]["worth"] == 0.05
+    )
 
 
 def test_the_same_command_goes_on_and_without_source_it_reports(run, longspan, tmp_path):
@@ -82,6 +89,20 @@ def test_weights_are_fine_tuned(run, tmp_path, pets):
         (("--model", "lenet5:nowhere.safetensors"), "nowhere.safetensors"),
         (("--model", "lenet5", "--evaluate-on", "test"), "the split has no test rows"),
         (("--model", "lenet5", "--keep", "large"), "no --keep called 'large'"),
+        (("--model", "lenet5", "--decide-on", "breed"), "--decide-on belong to --until decided"),
+        (("--model", "lenet5", "--worth", "-1"), "--worth must be at least 0"),
+        (("--model", "lenet5", "--space", "lr=1,2"), "--space belongs to --tune N"),
+        (("--model", "lenet5", "--tune", "2", "--space", "lr"), "--space lr: write NAME=LOW..HIGH or NAME=VALUE,VALUE"),
+        (("--model", "lenet5", "--tune", "2", "--space", "lr=2..1"), "two numbers, low below high"),
+        (("--model", "lenet5", "--tune", "2", "--space", "rate=1,2"), "has no option 'rate'"),
+        (
+            ("--model", "lenet5", "--until", "decided", "--target", "breed", "--target", "cat"),
+            "Name the target whose error decides: --decide-on breed or cat",
+        ),
+        (
+            ("--model", "lenet5", "--until", "decided", "--target", "breed", "--decide-on", "breeds"),
+            "Did you mean 'breed'?",
+        ),
     ],
 )
 def test_bad_input_is_told_in_words_and_leaves_nothing(run, words, message, tmp_path):
@@ -102,3 +123,19 @@ def test_files_of_somebody_else_are_not_written_over(run, tmp_path):
 def test_nothing_to_report_on(longspan, run):
     assert "There is no study in out to report on" in longspan("study", "--out", "out").err
     assert "longspan study SOURCE. Without SOURCE" in longspan("study", "--model", "lenet5").err
+
+
+def test_trials_draw_from_the_space(run, tmp_path):
+    answer = run(
+        "--model", "lenet5", "--steps", "4", "--tune", "2", "--space", "lr=1e-4..1e-1", "--space",
+        "config.batch_size=4,8", "--quiet",
+    )  # fmt: skip
+    assert (answer.code, answer.err) == (0, "")
+    results = ls.Study.open(tmp_path / "out" / "study.sqlite")
+    space = results.facts["settings"]["tuning"]["space"]
+    assert space == {"lr": {"low": 1e-4, "high": 1e-1, "log": True, "whole": False}, "config.batch_size": [4, 8]}
+    drawn = [json.loads(params) for params in results.trials().filter(trial=1)["params"]]
+    assert len(drawn) == 4
+    assert all(1e-4 <= each["lr"] <= 1e-1 and each["config.batch_size"] in (4, 8) for each in drawn)
+    said = json.loads((tmp_path / "out" / "study.json").read_text())["targets"]["breed"]
+    assert [trial["trial"] for trial in said["trials"]] == [0, 1] * 4

@@ -81,6 +81,16 @@ def test_the_json_says_what_the_methods_say(study):
     assert target["cost_per_row"] == {"plain & simple": 5.0, "noisy": 1.0}
     assert target["crossovers"][0]["says"] == str(study.crossover("plain & simple", "noisy"))
     assert len(target["comparisons"]) == 3
+    pair = "plain & simple", "noisy"
+    assert [each["says"] for each in target["every_crossing"]] == [str(each) for each in study.crossovers(*pair)]
+    assert target["preferences"] == [json.loads(json.dumps(study.preference(*pair).to_json()))]
+    worth = study.to_json(worth=0.02)["targets"]["digit"]
+    assert worth["preferences"][0]["no_difference"] > 0
+    assert worth["advice"] == study.advice(worth=0.02) != study.advice()
+    forecast = study.extrapolate("noisy", 320)
+    far = target["forecasts"][-1]
+    assert (far["strategy"], far["size"], far["error"]) == ("noisy", 320, forecast.quantile(0.5))
+    assert (far["low"], far["high"]) == forecast.interval(0.8)
 
 
 def test_costs_cross_where_rows_of_equal_price_do(study):

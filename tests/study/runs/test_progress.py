@@ -2,8 +2,8 @@
 
 import pytest
 
-from longspan.study.runs.progress import duration, seconds_left
-from longspan.study.runs.runs import Run
+from longspan.study.runs.progress import StudyProgress, duration, seconds_left
+from longspan.study.runs.runs import Run, RunResult
 
 
 def test_a_run_takes_as_long_as_those_of_its_strategy_and_size():
@@ -27,6 +27,14 @@ def test_other_strategies_are_expected_to_take_as_long_as_the_mean():
 def test_before_the_first_run_nothing_is_known_and_at_the_end_nothing_is_left():
     assert seconds_left([Run("a", 10, 0)], {}, 1, equal=False) is None
     assert seconds_left([], {Run("a", 10, 0): 1.0}, 1, equal=False) == 0.0
+
+
+@pytest.mark.parametrize(("may_stop", "words"), [(False, "  10 s left"), (True, "  at most 10 s left")])
+def test_a_study_that_may_stop_says_the_most_it_can_take(capsys, may_stop, words):
+    runs = [Run("a", 10, 0), Run("a", 10, 1)]
+    with StudyProgress(runs, {}, 1, equal=True, shown=True, may_stop=may_stop) as bar:
+        bar.ended(runs[0], RunResult(errors={"y": 0.5}, steps=1, seconds=10.0))
+    assert capsys.readouterr().out.rstrip().endswith(words)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from longspan.cli import options as flags
@@ -75,6 +76,15 @@ def study(
             "the others with a tenth to ten times of it. They share the run's budget.",
         ),
     ] = None,
+    space: Annotated[
+        list[str] | None,
+        Opt(
+            metavar="NAME=LOW..HIGH",
+            help="What --tune draws from instead: an option of every strategy (lr, config.batch_size) with a range or "
+            "with NAME=VALUE,VALUE. A range of a factor of ten or more is drawn over its logarithm. Repeat it for "
+            "several.",
+        ),
+    ] = None,
     search: Annotated[
         str, Opt(metavar="random|optuna", help="How --tune chooses its trials; optuna learns from earlier ones.")
     ] = "random",
@@ -115,10 +125,20 @@ def study(
             help="Number of training rows to decide for, with --until decided.  [default: the largest size]",
         ),
     ] = None,
+    decide_on: Annotated[
+        str | None,
+        Opt(
+            metavar="NAME",
+            help="Target whose error decides with --until decided, and chooses among the trials of --tune, if there "
+            "are several.",
+        ),
+    ] = None,
     worth: Annotated[
         float,
         Opt(
-            metavar="D", help="Differences in error below this do not matter (0.01 is one point), with --until decided."
+            metavar="D",
+            help="Differences in error below this do not matter (0.01 is one point): for the advice, and for --until "
+            "decided.",
         ),
     ] = 0.0,
     level: Annotated[
@@ -155,7 +175,9 @@ def study(
     if source is None:
         if any((model, strategy, sizes, steps, seconds)):
             raise ConfigError("Name the data: longspan study SOURCE. Without SOURCE, DIR is only reported on.")
-        report_on(out, quiet=quiet)
+        if not 0 <= worth < math.inf:
+            raise ConfigError(f"--worth must be at least 0, got {worth}.")
+        report_on(out, quiet=quiet, worth=worth)
         return
     options = TrainOptions(
         source=source, pattern=pattern, image=image, root=root, suffix=suffix, heading=heading, corners=corners,
@@ -171,7 +193,7 @@ def study(
         StudyOptions(
             models=tuple(model or ()), strategies=tuple(strategy or ()), sizes=sizes, seeds=seeds, steps=steps,
             seconds=seconds, evaluate_on=evaluate_on, jobs=jobs, backend=backend, threads=threads, keep=keep, out=out,
-            tune=tune, search=search, until=until, decide_at=decide_at, worth=worth, level=level,
-            budget_seconds=budget_seconds,
+            tune=tune, space=tuple(space or ()), search=search, until=until, decide_at=decide_at, decide_on=decide_on,
+            worth=worth, level=level, budget_seconds=budget_seconds,
         ),
     )  # fmt: skip

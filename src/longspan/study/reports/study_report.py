@@ -13,7 +13,7 @@ from longspan.report import Document, add_openings
 from longspan.study.formatting import percent, say_chance, say_error, say_interval, say_probability, say_size
 from longspan.study.reports.difference_figure import caption_of, draw_difference
 from longspan.study.reports.summary import for_rows_like_these, means_by_size
-from longspan.study.reports.tuning_section import add_trials
+from longspan.study.reports.tuning_section import add_trials, tuning_by
 from longspan.study.runs.progress import duration
 from longspan.study.statistics.compare import compare_all
 from longspan.study.statistics.crossover import Crossover
@@ -29,8 +29,16 @@ _WIDE_PX, _PHONE_PX = 760, 400
 _SURE = 0.975  # as in the advice: the 95 % interval of the difference excludes 0
 
 
-def compose_report(results: StudyResults, more: Callable[[Document], None] | None = None) -> Document:
-    """The report as a document; `more` may add sections before those that say how it was measured."""
+def compose_report(
+    results: StudyResults, more: Callable[[Document], None] | None = None, *, worth: float | None = None
+) -> Document:
+    """The report as a document; `more` may add sections before those that say how it was measured.
+
+    Args:
+        results: the study.
+        more: adds sections.
+        worth: a difference of errors that does not matter, for the advice; None: that of the decision, if there is one.
+    """
     facts, plan = results.facts, results.plan
     page = Document(" or ".join(plan.strategies), subtitle=_subtitle(results))
     frame = results.frame()
@@ -46,7 +54,7 @@ def compose_report(results: StudyResults, more: Callable[[Document], None] | Non
             duration(float(frame.unique(["strategy", "size", "seed"], maintain_order=True)["seconds"].sum())),
         )
         for target in results.targets:
-            _target(page, results, target)
+            _target(page, results, target, worth)
     else:
         page.section("Results").text("No run is finished, so there is nothing to compare yet.")
     if len(failures):
@@ -134,12 +142,12 @@ def _choice(
     return ("too close to call" if close else best), f"{errors}; {sure}"
 
 
-def _target(page: Document, results: StudyResults, target: str) -> None:
+def _target(page: Document, results: StudyResults, target: str, worth: float | None) -> None:
     of = f" of {target}" if len(results.targets) > 1 else ""
     found, unit, measure = results.curves(target), results.unit(target), results.facts["measures"][target]
     page.section(f"The decision{of}")
     _difference(page, results, target, list(found))
-    page.text("\n\n".join(results.advice(target=target)))
+    page.text("\n\n".join(results.advice(target=target, worth=worth)))
     page.section(f"Learning curves{of}")
     page.figure(results.figure(target), caption=_bands(results), narrow=results.figure(target, width_px=_PHONE_PX))
     page.table(
@@ -171,7 +179,7 @@ def _target(page: Document, results: StudyResults, target: str) -> None:
         if only is not None:
             caption = f"Probability that {only[0]} has a lower error than {only[1]}"
         page.table(_probabilities(results, target, named=only is None), caption=caption)
-    tuning = _tuning_by(results, target)
+    tuning = tuning_by(results, target)
     if tuning is not None:
         crossed = {pair: results.crossover_by_trials(*pair) for pair in pairs} if sizes > 1 else {}
         add_trials(page, results.trials(), tuning, crossed, unit)
@@ -195,14 +203,6 @@ def crossing_rows(results: StudyResults, pairs: Sequence[tuple[str, str]], targe
             row["probability that they cross there"] = None if sure is None else say_chance(sure)
         rows.append(row)
     return rows
-
-
-def _tuning_by(results: StudyResults, target: str) -> dict[str, Any] | None:
-    """How the runs were tuned, where it was by this target's error."""
-    tuning = results.facts["settings"].get("tuning")
-    if not tuning or (tuning.get("target") or results.targets[0]) != target or results.trials().is_empty():
-        return None
-    return tuning
 
 
 def _difference(page: Document, results: StudyResults, target: str, names: list[str]) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from longspan.errors import StudyError
 from longspan.study.formatting import say_error, say_interval
+from longspan.study.reports.tuning_section import tuning_by
 from longspan.study.runs.store import FORMAT_VERSION
 from longspan.study.statistics.compare import compare_all
 
@@ -15,13 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["for_rows_like_these", "means_by_size", "summarise"]
 
+_TIMES, _FORECAST_LEVEL = (2.0, 4.0), 0.8
 _KEPT = ("created", "library", "task_words", "measures", "settings", "prices", "vault", "environment")
 
 
-def summarise(results: StudyResults) -> dict[str, Any]:
+def summarise(results: StudyResults, *, worth: float | None = None) -> dict[str, Any]:
     """The plan, what was held equal, every run and failure, and for each target what follows.
 
     A target without any finished run is left out.
+
+    Args:
+        results: the study.
+        worth: a difference of errors that does not matter, for the advice; None: that of the decision, if there is one.
     """
     frame, failures = results.frame(), results.failures()
     return {
@@ -34,19 +44,30 @@ def summarise(results: StudyResults) -> dict[str, Any]:
         "missing": [list(run) for run in results.missing()],
         "runs": frame.to_dicts(),
         "failures": failures.drop("trace").to_dicts(),
-        "targets": {} if frame.is_empty() else {name: _target(results, name) for name in results.targets},
+        "targets": {} if frame.is_empty() else {name: _target(results, name, worth) for name in results.targets},
     }
 
 
-def _target(results: StudyResults, target: str) -> dict[str, Any]:
+def _target(results: StudyResults, target: str, worth: float | None) -> dict[str, Any]:
     found = results.curves(target)
     pairs = list(itertools.combinations(found, 2))
     values: dict[str, Any] = {
         "curves": {name: curve.to_json() for name, curve in found.items()},
         "crossovers": [results.crossover(*pair, target=target).to_json() for pair in pairs],
+        "every_crossing": [each.to_json() for pair in pairs for each in results.crossovers(*pair, target=target)],
+        "preferences": _preferences(results, target, pairs, worth),
+        "forecasts": _forecasts(results, target, found),
         "comparisons": compare_all(results.frame(), target=target, held_out=results.held_out(target)).to_dicts(),
-        "advice": results.advice(target=target),
+        "advice": results.advice(target=target, worth=worth),
     }
+    if tuning_by(results, target) is not None:
+        finite = [pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in ("score", "error")]
+        values["trials"] = results.trials().with_columns(finite).to_dicts()
+        values["crossovers_by_trials"] = [
+            {"trials": count, **each.to_json()}
+            for pair in pairs
+            for count, each in results.crossover_by_trials(*pair).items()
+        ]
     if results.facts["prices"] is not None:
         costs = results.cost_per_row()
         paid = [pair for pair in pairs if costs[pair[0]] > 0 and costs[pair[1]] > 0]
@@ -54,6 +75,35 @@ def _target(results: StudyResults, target: str) -> dict[str, Any]:
         values["cost"] = results.cost_table(target=target).to_dicts()
         values["cost_crossovers"] = [results.crossover(*p, target=target, over="cost").to_json() for p in paid]
     return values
+
+
+def _preferences(
+    results: StudyResults, target: str, pairs: list[tuple[str, str]], worth: float | None
+) -> list[dict[str, Any]]:
+    """For each pair, how probable it is that each is better by more than `worth` where the choice is made."""
+    decision = results.facts.get("decision") or {}
+    decided = decision.get("target") == target
+    size = decision["decide_at"] if decided else max(results.plan.sizes)
+    margin = (decision["worth"] if decided else 0.0) if worth is None else worth
+    rows = []
+    for pair in pairs:
+        with suppress(StudyError):  # too few runs of the same seeds
+            rows.append(results.preference(*pair, size=size, worth=margin, target=target).to_json())
+    return rows
+
+
+def _forecasts(results: StudyResults, target: str, found: dict[str, Curve]) -> list[dict[str, Any]]:
+    """Errors at twice and four times the largest size of each strategy that has learned, with 80 % intervals."""
+    rows = []
+    for name, curve in found.items():
+        if len(curve.points) < 2 or not curve.points[-1].mean or not curve.points[-1].learned:
+            continue
+        for times in _TIMES:
+            forecast = results.extrapolate(name, times * curve.points[-1].size, target=target)
+            low, high = forecast.interval(_FORECAST_LEVEL)
+            row = {"strategy": name, "size": forecast.size, "error": forecast.quantile(0.5), "low": low, "high": high}
+            rows.append(row | {"level": _FORECAST_LEVEL})
+    return rows
 
 
 def means_by_size(found: dict[str, Curve], unit: str) -> list[dict[str, object]]:

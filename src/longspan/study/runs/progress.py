@@ -19,7 +19,10 @@ __all__ = ["StudyProgress", "duration", "seconds_left"]
 class StudyProgress:
     """Shows runs as they end; failures stay as lines."""
 
-    def __init__(self, runs: Sequence[Run], known: Mapping[Run, float], jobs: int, *, equal: bool, shown: bool) -> None:
+    def __init__(
+        self, runs: Sequence[Run], known: Mapping[Run, float], jobs: int, *, equal: bool, shown: bool,
+        may_stop: bool = False,
+    ) -> None:  # fmt: skip
         """Begin.
 
         Args:
@@ -28,6 +31,7 @@ class StudyProgress:
             jobs: As many run at a time.
             equal: Whether every run has the same budget, so that a larger size takes no longer.
             shown: Print at all.
+            may_stop: Whether the study may end before all of them, so that the time left is the most it can be.
         """
         self._left = dict.fromkeys(runs)
         self._total = len(known) + len(runs)
@@ -35,6 +39,7 @@ class StudyProgress:
         self._jobs = jobs
         self._equal = equal
         self._shown = shown
+        self._left_in_words = "at most {} left" if may_stop else "{} left"
         self._progress: Progress | None = None
 
     def __enter__(self) -> StudyProgress:
@@ -65,7 +70,7 @@ class StudyProgress:
         if self._progress is None:
             return
         left = seconds_left(self._left, self._seconds, self._jobs, equal=self._equal)
-        shown = "" if left is None or not self._left else f"{duration(left)} left"
+        shown = "" if left is None or not self._left else self._left_in_words.format(duration(left))
         self._progress.update(self._progress.task_ids[0], advance=1, description=str(run), left=shown)
         if isinstance(outcome, Failure) or self._progress.disable:
             done = self._total - len(self._left)

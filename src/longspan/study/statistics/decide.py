@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import numpy as np
@@ -30,8 +30,12 @@ FARTHEST_DECISION = 4.0
 _FIRST_SEEDS = 2
 _LEAST_PAIRS = 2
 """At the size nearest to the decision, before a strategy is called better: a single pair gives no spread."""
+_CONFIRMED = 2.0
+"""A single pair there is enough where the other sizes alone give the leader this probability of being better."""
 _FUTILE = 0.3
-"""It stops where the probability that all the runs that are left would settle it is lower than this."""
+"""It stops where the probability that all the runs that are left would settle it is lower than this ..."""
+_LITTLE = 1.0
+"""... and where they would lower the probability of a wrong choice by less than this."""
 # Gauss-Hermite nodes and weights for a standard normal variable.
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -146,7 +150,8 @@ def next_step(
     known = leader is not None and all(each is not None for each in apart.values())
     unseen = _unseen(progress, open_runs, leader, apart, decide_at, 1) if known and leader is not None else None
     if known and leader is not None and all(settled.values()):
-        least = _LEAST_PAIRS if all(better.values()) else 1
+        alone = not all(better.values()) or all(_confirmed(progress, leader, rival, decide_at) for rival in apart)
+        least = 1 if alone else _LEAST_PAIRS
         unseen = _unseen(progress, open_runs, leader, apart, decide_at, least)
         if unseen is not None:
             return go_on(unseen)
@@ -158,7 +163,7 @@ def next_step(
         return go_on(first or _any_run(open_runs))
     hopeless = {
         rival: not settled[rival] and unseen is None
-        and _chance_to_settle(progress, open_runs, leader, rival, each, worth, enough) < _FUTILE
+        and _futile(progress, open_runs, leader, rival, each, worth, enough)
         for rival, each in apart.items() if each is not None
     }  # fmt: skip
     race = {rival: each for rival, each in apart.items() if each and not settled[rival] and not hopeless[rival]}
@@ -220,13 +225,18 @@ def _unseen(
 
     A bend of a curve beyond the sizes run so far is the one surprise that small sizes cannot warn of.
     """
-    size = int(np.argmin(np.abs(np.log(progress.sizes / decide_at))))
+    size = _nearest(progress, decide_at)
     for rival in apart:
         if np.isfinite(progress.errors[[leader, rival], size]).all(axis=0).sum() < least:
             pair = _cheapest_pair(progress, open_runs, leader, rival, size)
             if pair is not None:
                 return pair[1]
     return None
+
+
+def _nearest(progress: Progress, decide_at: float) -> int:
+    """The place of the size nearest to the decision."""
+    return int(np.argmin(np.abs(np.log(progress.sizes / decide_at))))
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -292,11 +302,19 @@ def _any_run(open_runs: np.ndarray) -> tuple[int, int, int]:
     return strategy, size, seed
 
 
-def _chance_to_settle(
+def _confirmed(progress: Progress, leader: int, rival: int, decide_at: float) -> bool:
+    """Whether the other sizes alone, without that of the decision, already say that the leader is better."""
+    errors = progress.errors.copy()
+    errors[:, _nearest(progress, decide_at)] = np.nan
+    apart = _difference(replace(progress, errors=errors), leader, rival, decide_at)
+    return apart is not None and float(apart.below[-1]) >= _CONFIRMED
+
+
+def _futile(
     progress: Progress, open_runs: np.ndarray, leader: int, rival: int, apart: PairedDifference, worth: float,
     enough: float,
-) -> float:  # fmt: skip
-    """The probability that all runs that are left would settle it between two, in either direction.
+) -> bool:  # fmt: skip
+    """Whether all runs that are left would probably not settle it between two, nor better the choice by much.
 
     A pair at another size counts by the squared correlation of the curve there with that at the decision. Taken as
     normal: the mean at the end varies by what the variance will have lost, and the evidence against a value is then
@@ -311,16 +329,18 @@ def _chance_to_settle(
     left = ((done | open_runs[[leader, rival]]).all(axis=0) & ~done.all(axis=0)).sum(axis=1)
     mean = float(posterior.mean()[-1])
     variance = float(posterior.weights @ (sds[:, -1] ** 2 + (posterior.means[:, -1] - mean) ** 2))
-    size = int(np.argmin(np.abs(np.log(progress.sizes / apart.x[-1]))))
+    size = _nearest(progress, float(apart.x[-1]))
     pairs = float(alike[:-1] @ left)
     end = 1 / (1 / variance + pairs / _run_variance(apart, float(progress.sizes[size])))
     prior = float(posterior.prior_weights @ posterior.prior_sds[:, -1] ** 2)
     needed = math.sqrt(2 * enough + math.log(max(prior / end, 1.0)))
-    margin = worth / float(apart.scale[-1]) - needed * math.sqrt(end)  # a mean on either side of it settles it
-    if margin >= 0:
-        return 1.0
+    margin = worth / float(apart.scale[-1])
+    reach = margin - needed * math.sqrt(end)  # a mean on either side of it settles it
+    if reach >= 0:
+        return False
     spread = math.sqrt(max(variance - end, 1e-12))
-    return float(ndtr((margin - mean) / spread) + ndtr((margin + mean) / spread))
+    chance = float(ndtr((reach - mean) / spread) + ndtr((reach + mean) / spread))
+    return chance < _FUTILE and _drop(mean, variance, variance - end, margin) < _LITTLE
 
 
 def _run_variance(apart: PairedDifference, size: float) -> float:
@@ -367,12 +387,15 @@ def _expected_drop(progress: Progress, difference: PairedDifference, size: int, 
     learned = posterior.with_last[:, size] ** 2 / (posterior.sds[:, size] ** 2 + spread)
     weights, mean = posterior.weights, float(posterior.mean()[-1])
     total = float(weights @ (before + (posterior.means[:, -1] - mean) ** 2))
-    gained = min(float(weights @ learned), 0.999 * total)
-    after = np.sqrt(total - gained)
-    margin = worth / float(difference.scale[-1])
-    future = mean + np.sqrt(gained) * _NODES
-    now = _wrong_between(np.array([mean]), np.sqrt(total), margin)[0]
-    return float(now - _NODE_WEIGHTS @ _wrong_between(future, after, margin))
+    return _drop(mean, total, float(weights @ learned), worth / float(difference.scale[-1]))
+
+
+def _drop(mean: float, variance: float, learned: float, margin: float) -> float:
+    """By how much the probability of a wrong choice falls where so much of the variance will be known."""
+    gained = min(max(learned, 0.0), 0.999 * variance)
+    future = mean + math.sqrt(gained) * _NODES
+    now = _wrong_between(np.array([mean]), math.sqrt(variance), margin)[0]
+    return float(now - _NODE_WEIGHTS @ _wrong_between(future, math.sqrt(variance - gained), margin))
 
 
 def _wrong_between(mean: np.ndarray, sd: float, margin: float) -> np.ndarray:
