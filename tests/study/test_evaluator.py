@@ -51,6 +51,8 @@ def test_above_the_best_is_an_error():
 def test_all_faults_of_an_evaluator_are_told_at_once():
     with pytest.raises(ConfigError, match=r"(?s)of=3.*direction='up'.*episodes=0"):
         ls.Evaluator(of=3, name="e", direction="up", episodes=0)  # pyright: ignore
+    with pytest.raises(ConfigError, match="largest=nan: the largest error there can be, above 0"):
+        ls.Evaluator(of=len, name="e", largest=float("nan"))
     with pytest.raises(ConfigError, match="needs best="):
         ls.Evaluator(of=len, name="e", direction="higher")
 

@@ -387,7 +387,8 @@ def test_an_error_of_ones_own(make, fakes):
 def test_progress_is_a_line_per_run_where_output_is_no_terminal(make, fakes, capsys):
     make({"plain": fakes.NearestMean(fails=[(40, 0)])}).run(backend="inline")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("1/4  plain, 20 rows, seed 0: error 0.")
+    assert lines[0].startswith("1/4  plain, 20 rows, seed 0: error ")
+    assert " %, " in lines[0]
     assert "failed, ValueError: cannot learn (40, 0)" in lines[1]
     assert lines[-1].startswith("3 of 4 runs are finished, in ")
     assert lines[-1].endswith("1 failed: failures() says why, and the next run() tries again.")

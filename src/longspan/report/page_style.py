@@ -138,6 +138,14 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-
   nav { display: none; }
   .columns { display: block; }
   header { padding-top: 0; }
+  h1 { font-size: 20pt; }
+  .subtitle { margin-top: 6px; font-size: 11pt; }
+  .cards { grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; margin-top: 14px; }
+  .card { padding: 8px 11px; border-radius: 8px; }
+  .card dt, .card .aside { font-size: 8.5pt; }
+  .card .figure-of { font-size: 15pt; }
+  .plot { padding: 10px 14px; }
+  .plot svg { max-height: 88mm; }
   h2 { break-after: avoid; }
   .card, .plot, .table, .image, tr, .settings div { break-inside: avoid; }
   .table, .plot .scroll { overflow: visible; }

@@ -62,6 +62,8 @@ class Evaluator:
             faults.append("direction='higher' needs best=, the highest value there can be: the error is best - value.")
         if self.episodes is not None and self.episodes < 1:
             faults.append(f"episodes={self.episodes}: at least 1, or None for one value per held-out row.")
+        if not self.largest > 0:
+            faults.append(f"largest={self.largest}: the largest error there can be, above 0.")
         if faults:
             raise ConfigError("This Evaluator cannot be used: " + " ".join(faults))
 

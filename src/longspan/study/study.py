@@ -234,8 +234,11 @@ class Study:
             for note in self.notes:
                 print(note, flush=True)
         equal = self.budget is not None
-        may_stop = chosen is not None
-        with StudyProgress(missing, known, jobs, equal=equal, shown=progress, may_stop=may_stop) as bar:
+        units = {target: self.results.unit(target) for target in self._facts["measures"]}
+        bar = StudyProgress(
+            missing, known, jobs, equal=equal, shown=progress, may_stop=chosen is not None, units=units
+        )  # fmt: skip
+        with bar:
             ending = _backend(context, missing if chosen is None else chosen, jobs, backend)
             try:
                 for run, outcome in ending:

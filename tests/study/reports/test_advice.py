@@ -47,7 +47,7 @@ BOTH = {"whole": steep, "staged": shallow}
 
 def test_a_clear_study():
     said = advice(runs(BOTH), unit="%")
-    assert said[0].startswith("With 3,000 training rows whole has a lower error, 4.")
+    assert said[0].startswith("With 3,000 training rows, whole has a lower error, 4.")
     assert "than staged (7" in said[0]
     assert "probability above 99 %" in said[0]
     assert said[1].startswith("The curves of whole and staged cross at about 4")
@@ -58,7 +58,7 @@ def test_a_clear_study():
 
 def test_no_difference_is_no_win():
     said = " ".join(advice(runs({"a": steep, "b": lambda n: 1.005 * steep(n)}, noise=0.05)))
-    assert "With 3,000 training rows the two strategies are too close to call: " in said
+    assert "With 3,000 training rows, the two strategies are too close to call: " in said
     assert "(probability that " in said
     assert "has a lower error, " not in said
 
@@ -68,19 +68,19 @@ def test_what_was_better_before_is_not_claimed_at_an_open_end():
     said = " ".join(advice(runs(truths, noise=0.04, seeds=4, draw=1)))
     assert "to above 3,000" in said
     assert "that a is better at 3,000 is not settled" in said
-    assert "With 3,000 training rows the two strategies are too close to call" in said
+    assert "With 3,000 training rows, the two strategies are too close to call" in said
 
 
 def test_a_tie_is_called_one():
     frame = runs({"a": steep})
     said = advice(pl.concat([frame, frame.with_columns(strategy=pl.lit("b"))]))
-    assert said[0].startswith("With 3,000 training rows a and b have the same error, 0.04")
+    assert said[0].startswith("With 3,000 training rows, a and b have the same error, 0.04")
     assert said[1] == "Between 100 and 3,000 a and b have the same curve."
 
 
 def test_one_strategy_has_nothing_to_beat():
     said = advice(runs({"whole": steep}))
-    assert said[0].startswith("With 3,000 training rows whole, the only strategy, has an error of 0.04")
+    assert said[0].startswith("With 3,000 training rows, whole, the only strategy, has an error of 0.04")
     assert not any("cross" in sentence for sentence in said)
 
 
@@ -118,7 +118,7 @@ def test_failed_runs_are_counted_and_named():
         frame.filter(~((pl.col("strategy") == "staged") & (pl.col("size") == 3000) & (pl.col("seed") < 3)))
     )
     gone = advice(frame.filter((pl.col("strategy") == "whole") | (pl.col("size") < 3000)))
-    assert "With 1,000 training rows whole has a lower error" in " ".join(gone)
+    assert "With 1,000 training rows, whole has a lower error" in " ".join(gone)
     never = failed.with_columns(error=pl.when(pl.col("strategy") == "staged").then(None).otherwise("error"))
     text = " ".join(advice(never))
     assert "whole, the only strategy with a result there" in text
@@ -271,7 +271,7 @@ def test_a_strategy_that_only_guesses_has_not_learned_and_gets_no_law():
 
 def test_with_a_difference_worth_having_the_choice_is_said_in_terms_of_it():
     (said,) = (each for each in advice(runs(BOTH), unit="%", worth=0.01) if "does not matter" in each)
-    assert said.startswith("With 3,000 training rows whole is better by more than 1 % with probability above 99 %, ")
+    assert said.startswith("With 3,000 training rows, whole is better by more than 1 % with probability above 99 %, ")
     assert not any("does not matter" in each for each in advice(runs(BOTH), unit="%"))
     single = " ".join(advice(runs(BOTH, seeds=1), worth=0.01))
     assert "Whether the difference between whole and staged matters cannot be computed" in single

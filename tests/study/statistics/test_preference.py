@@ -33,7 +33,7 @@ def test_three_probabilities_sum_to_one_and_follow_the_difference():
 
 def test_it_is_said_in_words():
     found = preference(runs(0.3), "a", "b", size=2000, worth=0.001)
-    assert found.sentence("%").startswith("With 2,000 training rows a is better by more than 0.1 % with probability ")
+    assert found.sentence("%").startswith("With 2,000 training rows, a is better by more than 0.1 % with probability ")
     assert found.sentence("%").endswith("(extrapolated).")
     assert "does not matter" not in preference(runs(0.3), "a", "b", size=1000).sentence()
     json.dumps(found.to_json())

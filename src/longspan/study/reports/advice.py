@@ -157,7 +157,7 @@ def _about_winner(
         point = _at(found[name], size)
         return "" if point is None else say_error(point.mean, unit)
 
-    with_rows = f"With {say_size(size)} training rows"
+    with_rows = f"With {say_size(size)} training rows,"
     interval = _interval(_at(found[best], size), level=level, unit=unit, held_out=held_out)
     if not held:
         alone = "only strategy" if len(found) == 1 else "only strategy with a result there"
@@ -238,9 +238,9 @@ def _about_crossover(found: Crossover | NoCrossover) -> str:
         if found.reason == "undecided":
             return f"Between {tried} the mean curves of {pair} cross, but where is not certain enough to give a size."
         return f"Between {tried} {pair} do not cross: {str(found).partition(': ')[2]}."
-    at = (
-        f"a labelling cost of about {say_size(found.size)}" if found.over == "cost" else f"about {say_size(found.size)}"
-    )
+    at = f"about {say_size(found.size)} training rows"
+    if found.over == "cost":
+        at = f"a labelling cost of about {say_size(found.size)}"
     sides = f"{found.below} is better below, {found.above} above"
     text = f"The curves of {pair} cross at {at} ({found.both_intervals()}): {sides}"
     if found.seeds > 1 and found.high is None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, final
 
+from longspan.study.formatting import say_error
 from longspan.study.runs.runs import Failure, Run, RunResult
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class StudyProgress:
 
     def __init__(
         self, runs: Sequence[Run], known: Mapping[Run, float], jobs: int, *, equal: bool, shown: bool,
-        may_stop: bool = False,
+        may_stop: bool = False, units: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Begin.
 
@@ -32,6 +33,7 @@ class StudyProgress:
             equal: Whether every run has the same budget, so that a larger size takes no longer.
             shown: Print at all.
             may_stop: Whether the study may end before all of them, so that the time left is the most it can be.
+            units: Of the error of each target; "%" for a fraction.
         """
         self._left = dict.fromkeys(runs)
         self._total = len(known) + len(runs)
@@ -39,6 +41,7 @@ class StudyProgress:
         self._jobs = jobs
         self._equal = equal
         self._shown = shown
+        self._units = units or {}
         self._left_in_words = "at most {} left" if may_stop else "{} left"
         self._progress: Progress | None = None
 
@@ -74,7 +77,7 @@ class StudyProgress:
         self._progress.update(self._progress.task_ids[0], advance=1, description=str(run), left=shown)
         if isinstance(outcome, Failure) or self._progress.disable:
             done = self._total - len(self._left)
-            line = f"{done}/{self._total}  {run}: {_outcome(outcome)}" + (f"  {shown}" if shown else "")
+            line = f"{done}/{self._total}  {run}: {_outcome(outcome, self._units)}" + (f"  {shown}" if shown else "")
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -112,12 +115,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _outcome(outcome: RunResult | Failure) -> str:
+def _outcome(outcome: RunResult | Failure, units: Mapping[str, str]) -> str:
     if isinstance(outcome, Failure):
         lines = outcome.message.splitlines() or [""]
         return f"failed, {outcome.kind}: {lines[0]}"
     errors = ", ".join(
-        f"error {error:.4g}" if len(outcome.errors) == 1 else f"{target} {error:.4g}"
+        f"{'error' if len(outcome.errors) == 1 else target} {say_error(error, units.get(target, ''))}"
         for target, error in outcome.errors.items()
     )
     return f"{errors}, {duration(outcome.seconds)}"

@@ -36,6 +36,9 @@ _FUTILE = 0.3
 """It stops where the probability that all the runs that are left would settle it is lower than this ..."""
 _LITTLE = 1.0
 """... and where they would lower the probability of a wrong choice by less than this."""
+_STEEPEST = 3.0
+"""The highest power of rows that seconds are taken to grow with."""
+_SLOPES = True
 # Gauss-Hermite nodes and weights for a standard normal variable.
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -189,14 +192,22 @@ def wrong_probability(
 
 
 def expected_seconds(progress: Progress, strategy: int, size: int) -> float:
-    """What a run will take: the mean of those like it, or in proportion to rows from the nearest size that was run."""
+    """What a run will take: the mean of those like it; else it follows from the nearest sizes that were run.
+
+    From two sizes it goes on as a power of rows, from a single one in proportion to them.
+    """
     per_size = [_mean(progress.seconds[strategy, k]) for k in range(len(progress.sizes))]
     if per_size[size] is not None:
         return max(1e-6, per_size[size] or 0.0)
     known = [k for k, value in enumerate(per_size) if value is not None]
     if known:
-        near = min(known, key=lambda k: abs(k - size))
-        return max(1e-6, (per_size[near] or 0.0) * float(progress.sizes[size] / progress.sizes[near]))
+        near, *others = sorted(known, key=lambda k: abs(k - size))
+        power = 1.0
+        if others and _SLOPES:
+            rows, taken = progress.sizes[[near, others[0]]], [per_size[near] or 0.0, per_size[others[0]] or 0.0]
+            power = float(np.diff(np.log(np.maximum(taken, 1e-6)))[0] / np.diff(np.log(rows))[0])
+        times = float(progress.sizes[size] / progress.sizes[near]) ** min(max(power, 0.0), _STEEPEST)
+        return max(1e-6, (per_size[near] or 0.0) * times)
     rates = progress.seconds / progress.sizes[None, :, None]
     rate = _mean(rates)
     return max(1e-6, (rate or 0.0) * float(progress.sizes[size]))  # nothing is known before the first run

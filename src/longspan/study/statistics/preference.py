@@ -47,7 +47,7 @@ class Preference:
         if self.worth:
             parts.append(f"the difference does not matter with {say_chance(self.no_difference)}")
         parts.append(f"{self.second} is better{by} with {say_chance(self.second_better)}")
-        text = f"With {say_size(self.size)} training rows {', '.join(parts[:-1])} and {parts[-1]}"
+        text = f"With {say_size(self.size)} training rows, {', '.join(parts[:-1])} and {parts[-1]}"
         if self.rows_first_better is not None and self.rows_second_better is not None:
             known = [self.rows_first_better, self.rows_no_difference or 0.0, self.rows_second_better]
             there = [say_chance(each) for each in (known if self.worth else known[::2])]
