@@ -279,20 +279,29 @@ def decisions(half: list[dict[str, Any]], studies: int, level: float, worth: flo
         "mean_regret": over_data_sets(kept, regret), "mean_regret_of_the_grid": over_data_sets(kept, by_grid),
         "seconds_of_the_grid_mean": over_data_sets(kept, fractions),
         "seconds_of_the_grid_median": round(float(np.median(fractions)), 3),
-        "seconds_of_the_grid_summed": round(sum(o["spent"] for o in kept) / sum(o["whole"] for o in kept), 3),
+        "seconds_of_the_grid_summed": over_data_sets(
+            kept, np.array([one["spent"] for one in kept]), np.array([one["whole"] for one in kept])
+        ),
         "processor_seconds_of_deciding_per_study": round(float(np.mean([one["deciding"] for one in kept])), 2),
     }  # fmt: skip
 
 
-def over_data_sets(kept: list[dict[str, Any]], values: np.ndarray) -> dict[str, float]:
-    """A mean with its 95 % interval: percentiles of 2,000 resamples of data sets, whose studies are not independent."""
+def over_data_sets(
+    kept: list[dict[str, Any]], values: np.ndarray, weights: np.ndarray | None = None
+) -> dict[str, float]:
+    """A mean, or a sum over a sum of weights, with its 95 % interval.
+
+    The interval is that of percentiles of 2,000 resamples of data sets, whose studies are not independent.
+    """
     rng, numbers = np.random.default_rng(0), np.array([one["dataset"] for one in kept])
-    groups = [values[numbers == number] for number in np.unique(numbers)]
-    sums, counts = np.array([each.sum() for each in groups]), np.array([len(each) for each in groups])
+    weights = np.ones(len(values)) if weights is None else weights
+    groups = [numbers == number for number in np.unique(numbers)]
+    sums = np.array([values[group].sum() for group in groups])
+    counts = np.array([weights[group].sum() for group in groups])
     drawn = rng.integers(len(groups), size=(2000, len(groups)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"value": round(float(values.mean()), 5), "low": round(float(low), 5), "high": round(float(high), 5)}
+    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
+    value = float(values.sum() / weights.sum())
+    return {"value": round(value, 5), "low": round(float(low), 5), "high": round(float(high), 5)}
 
 
 def main() -> None:

@@ -177,3 +177,9 @@ def test_lists_of_settings_are_numbered():
         assert f"<dt>{pair[0]}</dt><dd>{pair[1]}</dd>" in page
     assert "each" not in page
     assert "{" not in page[page.index("<section") :]
+
+
+def test_no_line_of_a_sentence_begins_with_a_percent_sign():
+    page = Document("t").headline("a", 1, "5 % of 10 %").text("error 10.7 % or 3 %, not a % sign").to_html()
+    assert "5\u00a0% of 10\u00a0%" in page
+    assert "error 10.7\u00a0% or 3\u00a0%, not a % sign" in page

@@ -6,6 +6,7 @@ Import this module inside the functions that draw: it loads matplotlib.
 from __future__ import annotations
 
 import io
+import warnings
 from typing import final
 
 from matplotlib.axes import Axes
@@ -24,7 +25,9 @@ __all__ = [
     "Sheet",
     "heading",
     "inches",
+    "lay_out",
     "new_axes",
+    "part_tick_labels",
     "plain",
 ]
 
@@ -81,6 +84,28 @@ def _quieten(axes: Axes) -> None:
     axes.yaxis.label.set(color=FAINT, size=SMALL)
     axes.margins(x=0.02)
     axes.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def lay_out(axes: Axes) -> None:
+    """Give everything on the sheet its place, so that extents of labels can be asked for."""
+    with warnings.catch_warnings():
+        # The browser draws the text, so a glyph that matplotlib's own font lacks does not matter.
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
+        axes.figure.draw_without_rendering()  # pyright: ignore
+
+
+def part_tick_labels(axes: Axes) -> None:
+    """Hide labels of the horizontal axis that would touch their right neighbour; call it when all else is drawn."""
+    lay_out(axes)
+    edge = float("inf")
+    for label in reversed(axes.xaxis.get_ticklabels()):
+        box = label.get_window_extent()
+        if not label.get_text() or not axes.bbox.x0 - 1 <= (box.x0 + box.x1) / 2 <= axes.bbox.x1 + 1:
+            continue
+        if box.x1 + 0.4 * SMALL > edge:
+            label.set_visible(False)
+        else:
+            edge = box.x0
 
 
 def heading(axes: Axes, text: str, aside: str = "") -> None:

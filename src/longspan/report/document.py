@@ -70,7 +70,7 @@ class Document:
 
     def headline(self, name: str, value: object, note: str = "") -> Document:
         """A card at the top of the page: what it is, its value, and a short remark."""
-        aside = f'<dd class="aside">{_escape(note)}</dd>' if note else ""
+        aside = f'<dd class="aside">{_prose(note)}</dd>' if note else ""
         number = f'<dd class="figure-of">{_escape(_format(value))}</dd>'
         self._headlines.append(f'<div class="card"><dt>{_escape(name)}</dt>{number}{aside}</div>')
         return self
@@ -84,7 +84,7 @@ class Document:
     def text(self, text: str) -> Document:
         """Paragraphs, separated by empty lines."""
         for paragraph in re.split(r"\n\s*\n", text.strip()):
-            self._add(f"<p>{_escape(paragraph)}</p>")
+            self._add(f"<p>{_prose(paragraph)}</p>")
         return self
 
     def table(self, rows: Iterable[Mapping[str, object]], *, caption: str = "") -> Document:
@@ -122,7 +122,7 @@ class Document:
         self._figures += 1
         described = label or caption or (self._sections[-1].title if self._sections else self._title)
         svg = inline_svg(figure, prefix=f"f{self._figures}-", label=described)
-        below = f"<figcaption>{_escape(caption)}</figcaption>" if caption else ""
+        below = f"<figcaption>{_prose(caption)}</figcaption>" if caption else ""
         # On a narrow screen wide figures scroll rather than shrink their words to nothing.
         width_px = figure.get_figwidth() * 72
         least = f"--least: {min(640, round(width_px * 0.6))}px"
@@ -267,6 +267,11 @@ class Document:
 def _escape(text: str) -> str:
     """Text as HTML shows it, in elements and in attributes."""
     return html.escape(text, quote=True)
+
+
+def _prose(text: str) -> str:
+    """Likewise for sentences: no line ends between a number and its percent sign."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", _escape(text))
 
 
 def _format(value: object) -> str:

@@ -148,6 +148,7 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-
   .plot svg { max-height: 88mm; }
   h2 { break-after: avoid; }
   .card, .plot, .table, .image, tr, .settings div { break-inside: avoid; }
+  .table:has(tbody tr:nth-child(9)) { break-inside: auto; }
   .table, .plot .scroll { overflow: visible; }
   thead { break-after: avoid; }
   th, td { padding: 5px 12px; }

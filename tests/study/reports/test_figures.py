@@ -1,5 +1,7 @@
 """The image of a study shows the figures that it is given."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -140,3 +142,20 @@ def test_labels_of_crossovers_do_not_overlap_and_stay_in_the_axes():
     assert len(boxes) == 4
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
     assert all(box.x1 <= axes.bbox.x1 + 1 for box in boxes)
+
+
+def test_sizes_on_the_axis_do_not_touch_and_the_largest_stays():
+    sizes = (100, 1000, 1700, 2400, 3000)
+    figure = learning_curves(curves(runs(sizes=sizes, truths={"漢字": TRUTHS["staged"]})), width_px=400)
+    (axes,) = figure.axes
+    shown = [label for label in axes.xaxis.get_ticklabels() if label.get_visible() and label.get_text()]
+    assert shown[-1].get_text() == "3,000"
+    assert "2,400" not in [label.get_text() for label in shown]
+    boxes = [label.get_window_extent() for label in shown]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+    wide = learning_curves(curves(runs(sizes=(100, 300, 1000))), width_px=760).axes[0]
+    assert [each.get_text() for each in wide.xaxis.get_ticklabels() if each.get_visible()][-3:] == [
+        "100",
+        "300",
+        "1,000",
+    ]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from longspan.errors import StudyError
+from longspan.study.statistics import decide
 from longspan.study.statistics.decide import Progress, check_decision, expected_seconds, next_step
 from longspan.study.statistics.paired_difference import paired_difference
 
@@ -73,18 +74,33 @@ def test_no_claim_is_made_before_the_size_of_the_decision_was_run():
     assert found.run[1] == len(SIZES) - 1
 
 
-def test_no_claim_rests_on_a_single_pair_at_the_size_of_the_decision():
-    seen = made_up((0.4, 0.4))
-    seen[:, -1, 1:] = np.nan
-
-    def ask(closed):
+def test_a_single_pair_at_the_size_of_the_decision_needs_other_sizes_that_say_the_same(monkeypatch):
+    def ask(apart, closed=False):
+        seen = made_up(apart, noise=0.02)
+        seen[:, -1, 1:] = np.nan
         seconds = np.where(np.isnan(seen), np.nan, 1.0)
-        return next_step(Progress(sizes=SIZES, errors=seen, seconds=seconds, closed=closed), decide_at=1600)
+        return next_step(
+            Progress(sizes=SIZES, errors=seen, seconds=seconds, closed=np.isnan(seen) & closed), decide_at=1600
+        )
 
-    found = ask(np.zeros(seen.shape, bool))
+    assert ask((0.4, 0.4)).reason == "decided"
+    monkeypatch.setattr(decide, "_CONFIRMED", 1.1)  # as if they did not
+    found = ask((0.4, 0.4))
     assert found.run is not None
     assert found.run[1] == len(SIZES) - 1
-    assert ask(np.isnan(seen)).reason == "decided"  # there is no other
+    assert ask((0.4, 0.4), closed=True).reason == "decided"  # there is no other pair
+
+
+def test_it_does_not_give_up_where_the_runs_left_would_better_the_choice(monkeypatch):
+    def races():
+        found = [play(made_up((0.04, 0.04), seed=seed), decide_at=1600) for seed in range(6)]
+        return sum(decision.leader == 1 for decision, *_ in found), sum(spent for _, spent, _ in found)
+
+    wrong, spent = races()
+    monkeypatch.setattr(decide, "_LITTLE", 1.0)
+    wrong_before, spent_before = races()
+    assert spent > spent_before
+    assert wrong <= wrong_before
 
 
 def test_rivals_share_the_promise():
@@ -133,6 +149,11 @@ def test_seconds_come_from_the_nearest_size():
     assert expected_seconds(state, 0, 1) == 4.0
     assert expected_seconds(state, 0, 3) == 16.0
     assert expected_seconds(state, 1, 0) == pytest.approx(2.0)  # of no strategy like it: the rate per row of all
+    seconds[0, 2, 0] = 16.0  # four times as long with twice the rows
+    assert expected_seconds(state, 0, 3) == pytest.approx(64.0)
+    assert expected_seconds(state, 0, 0) == pytest.approx(1.0)
+    seconds[0, 2, 0] = 4.0  # an equal budget
+    assert expected_seconds(state, 0, 3) == pytest.approx(4.0)
 
 
 def test_a_decision_takes_less_than_half_a_second_at_200_runs():

@@ -38,7 +38,7 @@ def draw_difference(
     Raises:
         StudyError: no size has a result of both strategies.
     """
-    from longspan.report.canvas import COLOURS, FAINT, GRID, INK, ON_COLOUR, SMALL, new_axes, plain
+    from longspan.report.canvas import COLOURS, FAINT, GRID, INK, ON_COLOUR, SMALL, new_axes, part_tick_labels, plain
 
     known = [each for each in compared if each.difference is not None]
     if not known:
@@ -80,6 +80,7 @@ def draw_difference(
     for row, crossing in enumerate(crossings):
         _mark(axes, crossing, 0.88 - 0.15 * row)
     _label_axes(axes, sizes, label, unit, GRID)
+    part_tick_labels(axes)
     return sheet
 
 
@@ -132,5 +133,5 @@ def caption_of(compared: Sequence[Comparison], level: float) -> str:
         f"{percent(level)} intervals"
     )
     if any(each.rows_low is not None for each in compared):
-        return f"{text}: dark for other trainings on these rows, light for other rows like these as well."
+        return f"{text}: the inner band for other trainings on these rows, the outer for other rows like these as well."
     return f"{text}."

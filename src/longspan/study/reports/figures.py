@@ -44,7 +44,7 @@ def learning_curves(
     Raises:
         StudyError: there is nothing to draw, or a row costs nothing.
     """
-    from longspan.report.canvas import COLOURS, new_axes, plain
+    from longspan.report.canvas import COLOURS, new_axes, part_tick_labels, plain
 
     scales = {name: 1.0 if cost_per_row is None else _price(name, cost_per_row) for name in found}
     if not any(curve.points for curve in found.values()):
@@ -71,6 +71,7 @@ def learning_curves(
     marked = [_mark_crossing(axes, each, found, scales) for each in sorted(crossings, key=lambda each: each.size)]
     _name_curves(axes, ends)
     _separate(axes, [label for label in marked if label is not None])
+    part_tick_labels(axes)
     return sheet
 
 
@@ -178,9 +179,11 @@ def _mark_crossing(
 
 def _separate(axes: Axes, labels: Sequence[Annotation]) -> None:
     """Move labels that overlap one above another, and those that leave the axes to the left of their line."""
+    from longspan.report.canvas import lay_out
+
     if not labels:
         return
-    axes.figure.draw_without_rendering()  # pyright: ignore
+    lay_out(axes)
     placed = []
     points = 72 / axes.figure.dpi
     for label in labels:

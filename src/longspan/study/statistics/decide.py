@@ -30,15 +30,14 @@ FARTHEST_DECISION = 4.0
 _FIRST_SEEDS = 2
 _LEAST_PAIRS = 2
 """At the size nearest to the decision, before a strategy is called better: a single pair gives no spread."""
-_CONFIRMED = 2.0
+_CONFIRMED = 0.9
 """A single pair there is enough where the other sizes alone give the leader this probability of being better."""
 _FUTILE = 0.3
 """It stops where the probability that all the runs that are left would settle it is lower than this ..."""
-_LITTLE = 1.0
+_LITTLE = 0.15
 """... and where they would lower the probability of a wrong choice by less than this."""
 _STEEPEST = 3.0
 """The highest power of rows that seconds are taken to grow with."""
-_SLOPES = True
 # Gauss-Hermite nodes and weights for a standard normal variable.
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -109,10 +108,12 @@ def next_step(
     is called better in at most 1 - `level` of all studies, however often one looks. The evidence against "equal" is
     the ratio of prior to posterior density there, a martingale under that hypothesis, so it reaches 1 / (1 - `level`)
     with a probability of 1 - `level` at most. That holds where the spread over seeds is known; where it is estimated,
-    most wrong claims rest on a single pair at the size of the decision, so two are needed there. With S strategies each
-    of S - 1 rivals must be refuted at (S - 1) / (1 - `level`). With `worth`, it also stops as soon as every rival that
+    most wrong claims rest on a single pair at the size of the decision, so two are needed there, unless the other sizes
+    alone already speak for the leader. With S strategies each of S - 1 rivals must be refuted at (S - 1) / (1 -
+    `level`). With `worth`, it also stops as soon as every rival that
     is better by `worth` is refuted in the same way: then choosing the leader loses nothing that matters. And it gives
-    up, which breaks no promise, where all the runs that are left would probably not settle it. What is assumed is that
+    up, which breaks no promise, where all the runs that are left would probably not settle it, nor lower the
+    probability of a wrong choice by much. What is assumed is that
     curves bend and seeds differ as real ones do; `benchmarks/stopping.py` and `benchmarks/real_curves.py` measure
     whether the promise holds.
 
@@ -203,7 +204,7 @@ def expected_seconds(progress: Progress, strategy: int, size: int) -> float:
     if known:
         near, *others = sorted(known, key=lambda k: abs(k - size))
         power = 1.0
-        if others and _SLOPES:
+        if others:
             rows, taken = progress.sizes[[near, others[0]]], [per_size[near] or 0.0, per_size[others[0]] or 0.0]
             power = float(np.diff(np.log(np.maximum(taken, 1e-6)))[0] / np.diff(np.log(rows))[0])
         times = float(progress.sizes[size] / progress.sizes[near]) ** min(max(power, 0.0), _STEEPEST)
