@@ -30,7 +30,7 @@ FARTHEST_DECISION = 4.0
 _FIRST_SEEDS = 2
 _LEAST_PAIRS = 2
 """At the size nearest to the decision, before a strategy is called better: a single pair gives no spread."""
-_CONFIRMED = 0.9
+_CONFIRMED = 0.99
 """A single pair there is enough where the other sizes alone give the leader this probability of being better."""
 _FUTILE = 0.3
 """It stops where the probability that all the runs that are left would settle it is lower than this ..."""
