@@ -15,7 +15,7 @@ def made_up(apart, *, seed=0, seeds=5, noise=0.05):
     """Two curves whose difference changes from `apart[0]` to `apart[1]`, relative to their error."""
     rng = np.random.default_rng(seed)
     base = 2.0 * SIZES**-0.4
-    tilt = 1 + np.linspace(*apart, len(SIZES))
+    tilt = 1 + np.linspace(apart[0], apart[1], len(SIZES))
     truth = np.stack([base, base * tilt])[..., None]
     return truth * (1 + noise * rng.normal(size=(2, len(SIZES), seeds)))
 
@@ -122,6 +122,7 @@ def test_rivals_share_the_promise():
 
 def _evidence(state):
     apart = paired_difference(SIZES, *state.errors, places=np.append(SIZES.astype(float), 1600.0))
+    assert apart is not None
     return float(apart.posterior.log_evidence_against(0.0)[-1])
 
 
