@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.signal
 import torch
 
 from longspan.audio import AudioFeatures, cepstrum, deltas, mel_filters, mel_spectrogram, power_to_db
@@ -70,8 +69,10 @@ def test_log_mel_and_mfcc_are_librosas():
 
 @pytest.mark.parametrize(("order", "width"), [(1, 9), (2, 9), (1, 3), (2, 5)])
 def test_deltas_are_the_derivative_of_a_fitted_polynomial(order, width):
+    from scipy.signal import savgol_filter  # takes seconds to import
+
     values = np.random.default_rng(1).normal(size=(3, 40))
-    theirs = scipy.signal.savgol_filter(values, width, polyorder=order, deriv=order, mode="interp")
+    theirs = savgol_filter(values, width, polyorder=order, deriv=order, mode="interp")
     close(deltas(torch.from_numpy(values), order, width), theirs, 1e-9)
 
 

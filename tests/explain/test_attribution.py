@@ -1,7 +1,8 @@
+import importlib
+
 import numpy as np
 import pytest
 import torch
-from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion
 
 import longspan as ls
 from longspan.errors import ConfigError, UnknownNameError
@@ -33,11 +34,17 @@ def forward(batch):
     return lambda images: batch.model.network(images)["side"]
 
 
-def test_grad_cam_is_captums(squares, batch):
-    reference = LayerGradCam(forward(batch), batch.model.layer).attribute(
+@pytest.fixture(scope="module")
+def captum():
+    """Imported when it is used: with all that it brings it takes seconds, in every process that collects tests."""
+    return importlib.import_module("captum.attr")
+
+
+def test_grad_cam_is_captums(squares, batch, captum):
+    reference = captum.LayerGradCam(forward(batch), batch.model.layer).attribute(
         batch.prepared, batch.classes, relu_attributions=True
     )
-    expected = LayerAttribution.interpolate(reference, (24, 24), "bilinear")[:, 0].detach().numpy()
+    expected = captum.LayerAttribution.interpolate(reference, (24, 24), "bilinear")[:, 0].detach().numpy()
     found = ls.explain.attribute(*squares)
     assert expected.max() > 0
     np.testing.assert_allclose([each.map for each in found], expected, rtol=1e-4, atol=1e-6)
@@ -45,8 +52,8 @@ def test_grad_cam_is_captums(squares, batch):
     assert {each.target for each in found} == {"side"}
 
 
-def test_integrated_gradients_are_captums_and_sum_to_the_score(squares, batch):
-    reference = IntegratedGradients(forward(batch)).attribute(
+def test_integrated_gradients_are_captums_and_sum_to_the_score(squares, batch, captum):
+    reference = captum.IntegratedGradients(forward(batch)).attribute(
         batch.prepared, torch.zeros_like(batch.prepared), batch.classes, n_steps=32
     )
     found = ls.explain.attribute(*squares, method="integrated_gradients")
@@ -57,8 +64,8 @@ def test_integrated_gradients_are_captums_and_sum_to_the_score(squares, batch):
         assert each.map.sum() == pytest.approx(each.score - start, rel=0.1)
 
 
-def test_occlusion_is_captums(squares, batch):
-    reference = Occlusion(forward(batch)).attribute(
+def test_occlusion_is_captums(squares, batch, captum):
+    reference = captum.Occlusion(forward(batch)).attribute(
         batch.prepared, (1, 6, 6), strides=(1, 3, 3), target=batch.classes, baselines=0
     )
     found = ls.explain.attribute(*squares, method="occlusion", patch_px=6)

@@ -3,8 +3,6 @@ import math
 
 import numpy as np
 import pytest
-from nltk.translate import AlignedSent
-from nltk.translate.ibm1 import IBMModel1
 
 from longspan.errors import DataError
 from longspan.text.translation import align_hmm, align_ibm1, symmetrise
@@ -17,6 +15,9 @@ TARGETS = [
 
 
 def test_ibm_1_equals_that_of_nltk():
+    from nltk.translate import AlignedSent
+    from nltk.translate.ibm1 import IBMModel1
+
     """Which counts a word that comes twice in a sentence once; none does here."""
     theirs = IBMModel1([AlignedSent(t, s) for s, t in zip(SOURCES, TARGETS, strict=True)], 7)
     table = align_ibm1(SOURCES, TARGETS, iterations=7).table(0)
