@@ -1,6 +1,6 @@
 """MobileFaceNet on Labeled Faces in the Wild: verification and open-set identification, and what each stage is worth.
 
-Run: OMP_NUM_THREADS=1 python benchmarks/face_verification.py [--frames 1000] [--vectors FILE]
+Run: OMP_NUM_THREADS=1 python benchmarks/face_verification.py [--frames 1000] [--photos N] [--vectors FILE]
 
 Needs the data sets lfw-faces-half and coco128 and the weights of MobileFaceNet and MTCNN. Writes
 benchmarks/results/face_verification.json. Each face is embedded once; --vectors keeps the vectors of the aligned crops.
@@ -116,6 +116,21 @@ def open_set(vectors, table):
     return result
 
 
+def similarities(vectors, table):
+    """Quantiles of two people (first photos), and how often two photos of a person are below some thresholds."""
+    rows = {}
+    for image, person in zip(table.column_values("image"), table.column_values("person"), strict=True):
+        rows.setdefault(person, []).append(vectors[image])
+    first = np.stack([each[0] for each in rows.values()])
+    others = (first @ first.T)[np.triu_indices(len(first), 1)]
+    same = np.array([each[0] @ other for each in rows.values() for other in each[1:]])
+    return {
+        "two people": {f"{q:g}": round(float(np.quantile(others, q)), 3) for q in (0.5, 0.99, 0.999, 0.9999, 0.99999)},
+        "of one person, below": {f"{t:g}": round(float((same < t).mean()), 4) for t in (0.3, 0.4, 0.5)},
+        "people": len(first), "pairs of one person": len(same),
+    }  # fmt: skip
+
+
 def frame_of(pixels, ground, random):
     """A crop, turned and made smaller, somewhere in a photo without people."""
     face = Image.fromarray(pixels).convert("RGBA")
@@ -142,11 +157,14 @@ def grounds():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--frames", type=int, default=1000, help="pairs on made-up frames")
+    parser.add_argument("--photos", type=int, help="only the first photos by name, and the pairs among them")
     parser.add_argument("--vectors")
     given = parser.parse_args()
     torch.set_num_threads(1)
     table, root = ls.datasets.load("lfw-faces-half"), ls.datasets.fetch("lfw-faces-half")
-    pairs = lfw_pairs(root)
+    table = table if given.photos is None else table.take(range(given.photos))
+    there = {*table.column_values("image")}
+    pairs = [pair for pair in lfw_pairs(root) if pair[2] in there and pair[3] in there]
     embedder, find, align = face_embedder(), face_detector("mtcnn", min_face_px=30), Align()
     images = table.column_values("image")
     crops = {image: np.asarray(Image.open(image).convert("RGB")) for image in images}
@@ -157,7 +175,9 @@ def main():
         if given.vectors:
             np.save(given.vectors, np.stack([vectors[i] for i in images]))
     results = {
-        "command": "python benchmarks/face_verification.py", "model": embedder.model,
+        "command": f"python benchmarks/face_verification.py --frames {given.frames}"
+        + ("" if given.photos is None else f" --photos {given.photos}"),
+        "photos": len(table), "similarities": similarities(vectors, table), "model": embedder.model,
         "python": platform.python_version(), "torch": torch.__version__,
         "as aligned in the pack": verified(vectors, pairs),
         "errors by person": measured_errors(vectors, pairs),
@@ -165,6 +185,8 @@ def main():
     }  # fmt: skip
     print(json.dumps(results, indent=1), flush=True)
     OUT.write_text(json.dumps(results, indent=1) + "\n")
+    if not given.frames:
+        return
     chosen = [pair for fold in range(5) for pair in [p for p in pairs if p[0] == fold and p[1]][: given.frames // 10]]
     chosen += [
         pair for fold in range(5) for pair in [p for p in pairs if p[0] == fold and not p[1]][: given.frames // 10]
