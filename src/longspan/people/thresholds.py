@@ -5,5 +5,5 @@ from __future__ import annotations
 __all__ = ["DEFAULT_THRESHOLD"]
 
 DEFAULT_THRESHOLD = 0.5
-"""For vectors of `mobilefacenet` with the weights "faces": few false accepts among many enrolled people, at the price of
-refusals; docs/guides/people.md has the figures."""
+"""For vectors of `mobilefacenet` with the weights "faces": few false accepts among many enrolled people, some refusals;
+docs/guides/people.md has the figures."""
