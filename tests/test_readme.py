@@ -10,12 +10,15 @@ import pytest
 from PIL import Image
 
 from longspan.cli import main
+from longspan.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 PROSE = re.findall(r"`(longspan [^`]+)`", README)
 LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith("longspan ")]
+FOLDER = next(block for block in BLOCKS if "longspan train photos" in block)
+OTHERS = [line for line in LINES if line not in FOLDER.splitlines()]
 SMALL = {
     "train": ("--model", "lenet5", "--epochs", "1", "--size", "32"),
     "study": (
@@ -69,7 +72,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(line, monkeypatch, capsys):
+def run(line, monkeypatch, capsys, code=0):
     """Run a line of the README, made quick; gives what it printed."""
     words = [word for word in shlex.split(line, comments=True) if word != "longspan"]
     extra = list(SMALL.get(words[0], ()))
@@ -82,22 +85,42 @@ def run(line, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         main()
     out, err = capsys.readouterr()
-    assert end.value.code == 0, f"{line}\n{out}\n{err}"
+    assert end.value.code == code, f"{line}\n{out}\n{err}"
     return out
 
 
 def test_the_commands_on_a_folder_of_images_run_in_order(folder, monkeypatch, capsys):
-    block = next(block for block in BLOCKS if "longspan train photos" in block)
-    for line in block.splitlines():
+    for line in FOLDER.splitlines():
         if line.startswith("longspan "):
             assert run(line, monkeypatch, capsys)
     assert (folder / "run" / "model.safetensors").is_file()
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if "hands.csv" in line or "pets" in line or "yaml" in line])
-@pytest.mark.usefixtures("folder")
-def test_the_commands_for_other_layouts_run(line, monkeypatch, capsys):
-    assert run(line, monkeypatch, capsys)
+@pytest.mark.parametrize("line", OTHERS)
+def test_the_commands_for_other_layouts_run(line, folder, monkeypatch, capsys):
+    if line.startswith("longspan leaks"):
+        draw(folder / "photos" / "cat" / "copy.png", 20)
+        (folder / "photos" / "dog" / "0.png").write_bytes((folder / "photos" / "cat" / "copy.png").read_bytes())
+        assert "copy.png" in run(line, monkeypatch, capsys, code=3)  # what the text below it says: it finds the copy
+    else:
+        assert run(f"{line} --no-speed" if line.endswith("doctor") else line, monkeypatch, capsys)
+
+
+def test_the_quickstart_runs(folder, monkeypatch, capsys):
+    (block,) = [each for each in BLOCKS if "longspan quickstart" in each and "pip install" in each]
+    (line,) = [each.strip() for each in block.split("&&") if "longspan" in each]
+    assert line == "longspan quickstart --out demo"
+    words = "longspan run quickstart --out demo --sizes 20,40 --seeds 1 --steps 2 --images 50 --jobs 1"
+    out = run(words, monkeypatch, capsys)  # quickstart is this system with its defaults, which take minutes
+    assert "numbers misread, by training images" in out
+    command = next(each.strip() for each in out.splitlines() if "longspan predict demo/" in each)
+    assert command in README
+    assert '"number"' in run(command, monkeypatch, capsys)
+
+
+def test_every_extra_is_listed():
+    listed = re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (`[a-z`, ]+`) \|", README, re.MULTILINE)))
+    assert sorted(listed) == sorted(EXTRAS)
 
 
 @pytest.mark.usefixtures("folder")

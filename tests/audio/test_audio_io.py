@@ -61,10 +61,10 @@ def test_resampling_keeps_a_tone_and_its_length(write):
 
 
 def test_channels(write):
-    stereo = np.stack([TONE, -TONE], axis=1)
+    stereo = np.stack([TONE, -0.5 * TONE], axis=1)
     path = write("a.wav", stereo)
-    assert np.abs(read_samples(path, RATE)).max() <= 1
-    assert np.abs(read_samples(path, RATE, 1).astype(int) + np.round(TONE * 32768)).max() <= 1
+    assert np.abs(read_samples(path, RATE).astype(int) - np.round(0.25 * TONE * 32768)).max() <= 1
+    assert np.abs(read_samples(path, RATE, 1).astype(int) + np.round(0.5 * TONE * 32768)).max() <= 1
     with pytest.raises(ValueError, match="2 channels, so there is no channel 2"):
         read_samples(path, RATE, 2)
     surround = write("b.wav", np.repeat(TONE[:, None], 6, axis=1))
@@ -165,3 +165,20 @@ def test_levels():
     assert quality_fault(clipped, ("silent",)) is None
     assert "silent" in quality_fault(np.zeros(100, np.int16), ("silent",))
     assert quality_fault(np.zeros(100, np.int16), ()) is None
+
+
+def test_samples_of_another_scale_are_refused_and_not_clipped(write):
+    with pytest.raises(ValueError, match=r"its samples reach 3,000, .* lie in -1\.\.1; divide them first"):
+        read_samples(write("a.wav", TONE * 6000, subtype="FLOAT"), RATE)
+    assert (
+        abs(int(np.abs(read_samples(write("a.wav", TONE * 2.2, subtype="FLOAT"), RATE).astype(int)).max()) - 32767) <= 1
+    )
+
+
+def test_channels_that_cancel_each_other_are_refused(write):
+    both = np.stack([TONE, -TONE], axis=1)
+    with pytest.raises(
+        ValueError, match=r"channels cancel each other in their mean; choose one with Audio\(channel=0\)"
+    ):
+        read_samples(write("a.wav", both), RATE)
+    assert np.abs(read_samples(write("a.wav", both), RATE, 0)).max() > 16_000

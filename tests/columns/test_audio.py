@@ -38,14 +38,26 @@ def test_rate_and_length_are_learned_from_headers(tmp_path):
     soundfile.write(tmp_path / "a.wav", LONG, RATE)
     soundfile.write(tmp_path / "b.flac", SHORT, 16_000)
     paths = [str(tmp_path / "a.wav"), str(tmp_path / "b.flac"), str(tmp_path / "gone.wav")]
-    fitted = Audio().fit(paths)
+    with pytest.warns(
+        UserWarning, match=r"several sampling rates: 8,000 Hz \(1\), 16,000 Hz \(1\). .* lowest, 8,000 Hz"
+    ):
+        fitted = Audio().fit(paths)
     assert (fitted.rate_hz, fitted.seconds) == (RATE, 1.0)
     assert fitted.encode(paths[0]).shape == (RATE,)
-    assert Audio(layout="sequence").fit(paths).seconds is None
+    assert Audio(layout="sequence", rate_hz=RATE).fit(paths).seconds is None
     with pytest.raises(DataError, match=r"No training recording can be opened:\n.*gone.wav: there is no such file"):
         Audio().fit([paths[2]])
     with pytest.raises(ConfigError, match=r"do not say their rate: Audio\(rate_hz=16000\)"):
         Audio().fit([LONG])
+
+
+def test_recordings_that_are_cut_to_ten_seconds_are_counted(tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(11.0), RATE)
+    soundfile.write(tmp_path / "b.wav", SHORT, RATE)
+    paths = [str(tmp_path / name) for name in ("a.wav", "b.wav")]
+    with pytest.warns(UserWarning, match=r"1 of 2 recordings are longer than 10 s; their middle is read"):
+        assert Audio().fit(paths).seconds == 10
+    assert Audio(seconds=12).fit(paths).seconds == 12
 
 
 def test_shorter_recordings_stand_in_silence_and_longer_ones_lose_their_ends():

@@ -500,3 +500,10 @@ def test_transparent_parts_are_told_once_for_a_table_with_their_number(tmp_path)
     found = [str(each.message) for each in told if "transparent" in str(each.message)]
     assert len(found) == 1
     assert found[0].startswith("Column 'photo': 2 of 4 images have transparent parts. They are read as white")
+
+
+def test_what_lies_in_place_of_an_image_is_named(tmp_path):
+    (tmp_path / "a.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    (tmp_path / "b.png").write_text("<html>Sign in</html>")
+    assert "a pointer of Git LFS" in str(Image(size_px=8, channels=3).check(str(tmp_path / "a.png")))
+    assert "a web page" in str(Image(size_px=8, channels=3).check((tmp_path / "b.png").read_bytes()))

@@ -102,3 +102,7 @@ def test_bad_cells_of_a_whole_column_are_named_as_single_ones_are():
     assert Number().fit_cells([pl.Series(["1", "3"])]).mean == 2.0
     assert column.encode_cells(pl.Series(["1"])) is None
     assert Number(missing="indicator", role="input").fit([1.0, 2.0]).encode_cells(cells) is None
+
+
+def test_digits_that_underscores_part_are_no_number():
+    assert Number().check("1_000") == "'1_000' is not a number"

@@ -135,3 +135,12 @@ def test_types_that_no_network_reads_are_left_out():
     features = ls.Table.from_frame(frame).with_features("y").columns["features"]
     assert features.sources == ("x",)
     assert "lasted: left out: a network of tables reads no values of type Duration" in "\n".join(features.reasons)
+
+
+def test_days_that_do_not_exist_and_several_offsets_are_told():
+    days = [f"2024-02-{1 + n % 31:02}" for n in range(62)]
+    moments = [f"2024-03-{1 + n % 28:02}T12:00:00{'Z' if n % 2 else '+05:30'}" for n in range(62)]
+    table = Table.from_frame(pl.DataFrame({"day": days, "at": moments, "y": [n % 2 for n in range(62)]}))
+    reasons = table.with_features("y").columns["features"].reasons
+    assert "day: left out: 4 cells name days that do not exist, such as '2024-02-30'" in reasons
+    assert "at: date, written as text with 2 offsets from UTC, each read in its local time" in reasons

@@ -50,7 +50,7 @@ def test_lists_of_labels_are_lists_by_row_and_by_column():
 def test_a_place_is_the_file_of_an_image_or_row_and_column(folder):
     table = Table.from_files(folder, r"(?P<n>\d)\.png")
     assert table.where(1, "image") == str(folder / "1.png")
-    assert table.where(1, "n") == f"{folder}, row 1, column 'n'"
+    assert table.where(1, "n") == f"{folder / '1.png'}, column 'n'"
     assert images(2).where(1, "image") == "arrays, row 1, column 'image'"
 
 
@@ -207,7 +207,7 @@ def test_concat_of_files_from_two_folders_keeps_every_path(tmp_path):
     assert both.column_values("image") == [str(tmp_path / "a/1.png"), str(tmp_path / "b/2.png")]
     assert both.column_values("n") == ["1", None]
     assert both.column_values("m") == [None, "2"]
-    assert both.where(1, "m") == f"{tmp_path / 'a'} + {tmp_path / 'b'}, row 1, column 'm'"
+    assert both.where(1, "m") == f"{tmp_path / 'b' / '2.png'}, column 'm'"
 
 
 def test_concat_with_images_in_one_table_only():

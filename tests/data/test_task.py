@@ -441,9 +441,24 @@ def test_files_with_several_labels_are_told(tmp_path):
         Task(table.split(valid=0), "image", "k").prepare()
 
 
+def test_copies_of_a_file_with_another_label_are_told(tmp_path):
+    for number in range(6):
+        for label in ("cat", "dog"):
+            (tmp_path / label).mkdir(exist_ok=True)
+            level = 20 * number + (120 if label == "dog" else 0)
+            PILImage.fromarray(np.full((8, 8), level, np.uint8)).save(tmp_path / label / f"{number}.bmp")
+    (tmp_path / "dog" / "copy.bmp").write_bytes((tmp_path / "cat" / "2.bmp").read_bytes())
+    (tmp_path / "cat" / "same.bmp").write_bytes((tmp_path / "cat" / "3.bmp").read_bytes())
+    table = Table.from_folder(tmp_path)
+    with pytest.warns(
+        UserWarning, match=r"1 file has a copy with another label, .*2\.bmp as 'cat' and .*copy\.bmp as 'dog'"
+    ):
+        Task(table.split(valid=0.25, seed=1), "image", "label", allow_leaks=True).prepare()
+
+
 def test_images_are_padded_where_a_target_lies_in_them_and_cropped_elsewhere(tmp_path):
     for number in range(4):
-        PILImage.fromarray(np.full((20, 40), 200, np.uint8)).save(tmp_path / f"{number}.png")
+        PILImage.fromarray(np.full((20, 40), 200 + number, np.uint8)).save(tmp_path / f"{number}.png")
     rows = {
         "image": [str(tmp_path / f"{number}.png") for number in range(4)],
         "boxes": [[{"box": [0, 0, 6, 20], "label": "left"}]] * 4,

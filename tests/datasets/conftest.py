@@ -139,6 +139,7 @@ def published_at(data, server, contents, layout=None, position=0):
                 size=len(contents[file.path]),
                 exact=True,
                 sha256=digest,
+                sha1=None,
                 md5=None,
                 head_md5=None,
                 of_content=False,
@@ -147,7 +148,7 @@ def published_at(data, server, contents, layout=None, position=0):
         )
     assert layout is None or len(layout) == len(source.layout)
     counts = source.layout if layout is None else tuple((p, n) for (p, _), n in zip(source.layout, layout, strict=True))
-    source = dataclasses.replace(source, files=tuple(files), layout=counts)
+    source = dataclasses.replace(source, files=tuple(files), layout=counts, contents=())
     return dataclasses.replace(data, sources=(source,), small=None)
 
 

@@ -301,6 +301,14 @@ def test_fsdd(read, kit):
     assert table.columns["audio"].fit(table["audio"]).encode(table["audio"][0]).shape == (800,)
 
 
+def test_sentences_of_tatoeba(read, kit):
+    lines = "Go.\tVa !\nHi.\tSalut !\nHi.\tSalut.\n"
+    files = {"fra-eng/fra.txt": lines.encode(), "fra-eng/_about.txt": b"x"}
+    table = read("tatoeba-en-fr", {"fra-eng.zip": kit.zipped(files)}, (1,))
+    assert list(zip(table["en"], table["fr"], strict=True)) == [("Go.", "Va !"), ("Hi.", "Salut !"), ("Hi.", "Salut.")]
+    assert table["part"][1] == table["part"][2]
+
+
 def test_speech_commands(read, kit):
     files = {
         "./yes/0c40e715_nohash_0.wav": sound(), "./_unknown_/bed_0c40e715_nohash_1.wav": sound(),

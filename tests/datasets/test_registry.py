@@ -29,9 +29,11 @@ def test_every_set_can_be_fetched_by_people_with_a_network(name):
         for file in source.files:
             assert all(re.match(r"https?://", url) for url in file.urls)
             assert file.sha256 is None or len(file.sha256) == 64
+            assert file.sha1 is None or len(file.sha1) == 40
             assert all(each is None or len(each) == 32 for each in (file.md5, file.head_md5))
-            assert file.checked_by != "the number of files alone" or source.layout
+            assert file.checked_by or source.contents, "without a checksum of the file one of its contents"
             assert bool(file.stated_by) == bool(file.urls)
+        assert all(len(digest) == 64 for _, digest in source.contents)
     assert data.licence
     assert data.home.startswith("http")
 

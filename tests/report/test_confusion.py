@@ -40,3 +40,14 @@ def test_counts_and_names_must_fit():
         confusion_matrix(COUNTS, ["a", "b"])
     with pytest.raises(ShapeError):
         confused_pairs(np.zeros((0, 0)), [])
+
+
+def test_long_names_that_begin_alike_stay_different():
+    names = [f"Lesser spotted woodpecker of the northern hills, variety {k:02}" for k in range(3)]
+    (axes,) = confusion_matrix(COUNTS, names).axes
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    assert shown == [f"Lesser sp… variety {k:02}"[:9] + f"…ls, variety {k:02}" for k in range(3)]
+    assert all(len(each) <= 24 for each in shown)
+    same = ["x" * 20 + middle + "y" * 20 for middle in "abc"]
+    (axes,) = confusion_matrix(COUNTS, same).axes
+    assert len({label.get_text() for label in axes.get_yticklabels()}) == 3

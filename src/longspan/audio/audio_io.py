@@ -32,6 +32,8 @@ Channel = Literal["mean"] | int
 
 _FRAGMENT = re.compile(r"(?P<path>.+)#t=(?P<start>[0-9.]*),(?P<end>[0-9.]*)", re.DOTALL)
 _FULL_SCALE = 32768
+_CANCELLED = 1e-3  # of the level of the channels
+_LOUDEST = 4.0  # decoders of MP3 and Opus overshoot a little; more is another scale, and would be clipped
 _MOST_MEAN_CHANNELS = 2  # the mean of surround sound cancels what its channels share
 _UNKNOWN_LENGTHS = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000)  # what writers to a pipe leave in a WAV header
 
@@ -148,6 +150,10 @@ def read_samples(value: Any, rate_hz: int, channel: Channel = "mean", *, longest
     one = _one_channel(samples, channel)
     if not np.isfinite(one).all():
         raise ValueError("it holds samples that are not finite (NaN or infinite)")
+    if (peak := float(np.abs(one).max())) > _LOUDEST:
+        raise ValueError(f"its samples reach {peak:,.6g}, but floating-point samples lie in -1..1; divide them first")
+    if samples.shape[1] > 1 and peak < _CANCELLED * float(np.abs(samples).max()):
+        raise ValueError("its channels cancel each other in their mean; choose one with Audio(channel=0)")
     return to_int16(one if found == rate_hz else resample(one, found, rate_hz))
 
 
@@ -214,7 +220,7 @@ def _lost_bytes(path: Path) -> int:
 
 
 def _bounds(rate_hz: int, num_samples: int, start_s: float, end_s: float | None) -> tuple[int, int]:
-    """First sample and the one behind the last."""
+    """First sample and the one after the last."""
     seconds = num_samples / rate_hz
     for name, place in (("begins", start_s), ("ends", end_s or 0.0)):
         if round(place * rate_hz) > num_samples:

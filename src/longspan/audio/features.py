@@ -102,10 +102,10 @@ class AudioFeatures:
         return frame_counts(num_samples, self._n_fft(rate_hz), self._hop(rate_hz), centred=self.centred)
 
     def compute(self, waves: Tensor, lengths: Tensor, rate_hz: int) -> Tensor:
-        """Features `(B, channels, K, T)` float32, those of a row as if it were alone; 0 behind its last frame.
+        """Features `(B, channels, K, T)` float32, those of a row as if it were alone; 0 after its last frame.
 
         Args:
-            waves: `(B, N)` float in -1..1, zeros behind the end of a row.
+            waves: `(B, N)` float in -1..1, zeros after the end of a row.
             lengths: `(B,)` samples of each row.
             rate_hz: Samples a second.
         """

@@ -18,7 +18,7 @@ _SMALLEST_STD = 1e-3
 
 
 def normalise_utterance(features: Tensor, lengths: Tensor) -> Tensor:
-    """Each feature of each row with mean 0 and spread 1 over the row's frames; zeros behind its end.
+    """Each feature of each row with mean 0 and spread 1 over the row's frames; zeros after its end.
 
     A constant feature becomes 0. Frames of a row do not depend on the other rows.
 

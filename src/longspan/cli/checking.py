@@ -26,7 +26,7 @@ def check_early(
     strategies: Collection[tuple[str, str]] = (),
     check_paths: Callable[[], None] | None = None,
 ) -> TrainOptions:
-    """The options with the weights that stand behind the name of the network taken apart from it.
+    """The options with the weights that stand after the name of the network taken apart from it.
 
     Checked are: whether SOURCE exists; then types of columns, network and weights, numbers of the training, the device,
     and the libraries that the target needs, as far as that is known before the data has been read.
@@ -78,7 +78,9 @@ def with_model(options: TrainOptions) -> TrainOptions:
 
     model, weights = split_weights(options.model or "")
     if weights is not None and options.weights not in (None, weights):
-        raise ConfigError(f"--model {options.model} says other weights than --weights {options.weights}: give one.")
+        raise ConfigError(
+            f"--model {options.model} and --weights {options.weights} name different weights: give one of them."
+        )
     return replace(options, model=model, weights=weights or options.weights)
 
 

@@ -86,7 +86,9 @@ def check_first(options: TrainOptions, models: Sequence[str] = ()) -> None:
         model, weights = _split(words, others=words != options.model)
         if words == options.model:
             if weights is not None and options.weights not in (None, weights):
-                raise ConfigError(f"--model {words} says other weights than --weights {options.weights}: give one.")
+                raise ConfigError(
+                    f"--model {words} and --weights {options.weights} name different weights: give one of them."
+                )
             given = weights
         _check_imagenet(model, weights or (options.weights if words == options.model else None))
     if (weights := given or options.weights) is not None:
@@ -199,7 +201,7 @@ def _column_kind(words: str, columns: Mapping[str, Any]) -> str:
         raise UnknownNameError(f"--column {words}: {unknown_name('column kind', kind, columns)}")
     details = columns.get(kind, {}).get("details")
     if detail and details == []:
-        raise ConfigError(f"--column {words}: The type {kind} takes nothing behind a colon.")
+        raise ConfigError(f"--column {words}: The type {kind} takes nothing after a colon.")
     if detail and details is not None and detail not in details:
         raise UnknownNameError(f"--column {words}: {unknown_name('tokenizer', detail, details)}")
     return kind
@@ -255,7 +257,7 @@ def _heading(path: Path) -> str | None:
 
 
 def _split(model: str, *, others: bool) -> tuple[str, str | None]:
-    """The model and the weights behind its name, from the stored names; `others`: a study takes more than networks."""
+    """The model and the weights after its name, from the stored names; `others`: a study takes more than networks."""
     designs = {each["name"]: each["any_backbone"] for each in stored_names()["designs"]}
     names = [each["name"] for each in stored_networks()]
     name = model.partition(":")[0]

@@ -108,7 +108,7 @@ def _option(kind: OptionKind) -> dict[str, Any]:
 
 
 def _details(column: type[Column]) -> list[str] | None:
-    """What may stand behind the type and a colon; None: more than can be listed."""
+    """What may stand after the type and a colon; None: more than can be listed."""
     from longspan.columns import Column, Text
     from longspan.text import TOKENIZERS
     from longspan.text.pretrained import PACKAGED

@@ -51,10 +51,17 @@ Opt = typer.Option
 
 Source = Annotated[
     str | None,
-    typer.Argument(metavar="SOURCE", help="Folder; .csv, .tsv, .jsonl or .parquet file; or name of a data set."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="A folder; a .csv, .tsv, .jsonl, .parquet, .yaml (YOLO) or .json (COCO) file; or a data set's name.",
+    ),
 ]
 EvaluatedRows = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="Folder; .csv, .tsv, .jsonl or .parquet file; or name of a data set.")
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A folder; a .csv, .tsv, .jsonl, .parquet, .yaml (YOLO) or .json (COCO) file; or a data set's name.",
+    ),
 ]
 Pattern = Annotated[
     str | None,

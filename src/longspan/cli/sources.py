@@ -46,7 +46,7 @@ def read_source(
         columns: Types, each as NAME=TYPE, in place of those that the values suggest.
         kinds: Columns as a saved model knows them; those that a table does not have are left out.
         root: The folder that paths in a table start from.
-        suffix: What stands behind each path in a table.
+        suffix: What stands after each path in a table.
         heading: Of a CSV file: see `heading_of`.
         corners: What the numbers of a box are: "edges" or "pixels"; None: as the format has it.
         annotated: For a folder of images: what is in them, and in which format that is written down.
@@ -200,7 +200,7 @@ def _first_row(table: Table) -> str:
 def typed_targets(targets: Sequence[str], columns: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Targets without the types that stand behind them, and all types as NAME=TYPE: `digit:category`.
 
-    A type stands behind the first colon that is followed by the name of one: a column may have colons in its name.
+    A type stands after the first colon that is followed by the name of one: a column may have colons in its name.
     """
     from longspan.columns import COLUMNS
 

@@ -47,7 +47,7 @@ _COPIES = "the same sample twice: the held-out copy trains and is not measured o
 
 
 def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
-    """Train, measure and save; go on with the training in the folder `resume` if it is given."""
+    """Train, measure and save; continue the training in the folder `resume` if it is given."""
     say = _silent if options.quiet else _aloud
     if resume is None:
         given = options

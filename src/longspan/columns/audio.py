@@ -7,6 +7,8 @@ import html
 import io
 import math
 import re
+import warnings
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -181,6 +183,20 @@ class Audio(Column):
                 "No training recording can be opened:", faults, "Check the folder, the pattern and the files."
             )
         seconds = None if self.layout == "sequence" else self.seconds or min(_MOST_SECONDS, max(lengths))
+        if self.rate_hz is None and len(set(rates)) > 1:
+            told = ", ".join(f"{rate:,} Hz ({count:,})" for rate, count in sorted(Counter(rates).items()))
+            warnings.warn(
+                f"The recordings have several sampling rates: {told}. All are brought to the lowest, {min(rates):,} "
+                "Hz; for another one say Audio(rate_hz=...).",
+                stacklevel=2,
+            )
+        if seconds is not None and self.seconds is None and max(lengths) > seconds:
+            longer = sum(length > seconds for length in lengths)
+            warnings.warn(
+                f"{longer:,} of {len(lengths):,} recordings are longer than {seconds:g} s; their middle is read. "
+                "For more say Audio(seconds=...).",
+                stacklevel=2,
+            )
         return replace(self, rate_hz=self.rate_hz or min(rates), seconds=None if seconds is None else round(seconds, 3))
 
     @property
@@ -335,7 +351,7 @@ class Audio(Column):
         return values.float() / _FULL_SCALE, lengths
 
     def _features(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Features `(B, channels, features, frames)`, 0 behind the end, and frames of each row."""
+        """Features `(B, channels, features, frames)`, 0 after the end, and frames of each row."""
         assert self.rate_hz is not None
         counts = self.features.frame_counts(lengths, self.rate_hz)
         return self.features.compute(waves, lengths, self.rate_hz), counts

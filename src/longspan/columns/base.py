@@ -97,10 +97,10 @@ class Column(ABC):
         """The column that a type on the command line asks for: `number:months` has the detail "months".
 
         Raises:
-            ConfigError: this kind takes nothing behind a colon, or not this.
+            ConfigError: this kind takes nothing after a colon, or not this.
         """
         if detail:
-            raise ConfigError(f"The type {cls.kind} takes nothing behind a colon.")
+            raise ConfigError(f"The type {cls.kind} takes nothing after a colon.")
         return cls()
 
     @abstractmethod
@@ -299,7 +299,7 @@ class Column(ABC):
 
     @property
     def padding(self) -> float:
-        """What stands behind the end of a ragged value in a batch."""
+        """What stands after the end of a ragged value in a batch."""
         return 0
 
     def collate(self, values: Sequence[torch.Tensor]) -> torch.Tensor | Ragged:

@@ -73,7 +73,7 @@ def checked_vocab(owner: str, vocab: Iterable[Any]) -> tuple[Label, ...]:
 class Category(Column):
     """One label out of a vocabulary: encoded as its position, `()` int64.
 
-    As an input, a missing value is a fault; with `missing="class"` it is a class of its own, behind the last label.
+    As an input, a missing value is a fault; with `missing="class"` it is a class of its own, after the last label.
     """
 
     kind: ClassVar[str] = "category"
@@ -156,7 +156,7 @@ class Category(Column):
         return "value" if self.missing == "class" else "fault"
 
     def encode_missing(self) -> np.ndarray:
-        """The class behind the last label."""
+        """The class after the last label."""
         return np.asarray(len(self.vocab), np.int64) if self.missing == "class" else super().encode_missing()
 
     def decode(self, encoded: Any) -> Label:

@@ -51,7 +51,7 @@ class MultiLabel(Column):
 
     @classmethod
     def from_words(cls, detail: str) -> Self:
-        """What stands between the labels of a cell stands behind the colon."""
+        """What stands between the labels of a cell stands after the colon."""
         return cls(separator=detail or None)
 
     def fit(self, values: Iterable[Any]) -> Self:

@@ -73,7 +73,7 @@ class Number(Column):
 
     @classmethod
     def from_words(cls, detail: str) -> Self:
-        """The unit stands behind the colon."""
+        """The unit stands after the colon."""
         return cls(unit=detail)
 
     def fit(self, values: Iterable[Any]) -> Self:
@@ -150,6 +150,8 @@ class Number(Column):
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
+            return f"{value!r} is not a number"
+        if isinstance(value, str) and "_" in value:  # Python's own way to part digits; in data it is no number
             return f"{value!r} is not a number"
         if not math.isfinite(number):
             return f"{value!r} is not finite"

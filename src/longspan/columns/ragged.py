@@ -57,11 +57,11 @@ def take_rows(batch: Any, rows: slice | Tensor) -> Any:
 
 
 def pad(values: Sequence[Tensor], padding: float = 0) -> Ragged:
-    """Sequences `(T_i, ...)` as one batch, padded behind their ends.
+    """Sequences `(T_i, ...)` as one batch, padded after their ends.
 
     Args:
         values: At least one; they differ in their length alone.
-        padding: Stands behind the end of the shorter ones.
+        padding: Stands after the end of the shorter ones.
 
     Raises:
         ShapeError: no sequences, or steps of several shapes.

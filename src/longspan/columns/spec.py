@@ -58,7 +58,7 @@ class ImageSpec(Spec):
 @final
 @dataclass(frozen=True)
 class SequenceSpec(Spec):
-    """A sequence of vectors: a `Ragged` of values `(B, T, features)` float32; 0 behind the end."""
+    """A sequence of vectors: a `Ragged` of values `(B, T, features)` float32; 0 after the end."""
 
     kind: ClassVar[str] = "sequence"
 
@@ -88,7 +88,7 @@ class TokensSpec(Spec):
     max_length: int | None = None
     """Most tokens of a sequence, where there is a limit."""
     padding: int = 0
-    """The token behind the end of a sequence."""
+    """The token after the end of a sequence."""
 
     def __post_init__(self) -> None:
         """Check counts and the padding token."""

@@ -245,7 +245,7 @@ class Text(Column):
         return None
 
     def encode(self, value: Any) -> np.ndarray:
-        """Position of each character, -1 behind the last; of an input, its tokens."""
+        """Position of each character, -1 after the last; of an input, its tokens."""
         fault = self.check(value)
         if fault is not None:
             raise ValueError(fault)

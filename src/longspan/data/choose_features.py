@@ -23,6 +23,7 @@ _SOME = 0.2
 """A category of which so many cells are numbers is worth a remark."""
 _EXACT = 2**53
 """Whole numbers above are not all exact in double precision."""
+_ISO_DATE = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _OTHER_DATE = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(\s|T|$)"
 _LIKE = 0.98
 """A text column is of dates or numbers if at least this fraction of its cells are."""
@@ -101,13 +102,13 @@ def judge_column(cells: pl.Series, column: Column) -> tuple[str | None, str]:
     as_numbers = there.dtype.is_numeric() and column.kind not in ("category", "text")
     if not as_numbers and there.dtype == pl.String and column.kind != "category":
         if _dated(there):
-            return "date", f"date, written as text{without}"
+            return "date", f"date, written as text{_offsets(there)}{without}"
         as_numbers = len(number_values(there)[1]) <= (1 - _LIKE) * len(there)
     if as_numbers:
         return _number(there, distinct, without)
     labels = label_values(there)[0]
     if there.dtype == pl.String and _dated(there):
-        return "date", f"date, written as text{without}"
+        return "date", f"date, written as text{_offsets(there)}{without}"
     if there.dtype == pl.String and (mixed := _two_forms(there)):
         return None, mixed
     also = _some_numbers(there)
@@ -123,6 +124,8 @@ def _two_forms(there: pl.Series) -> str:
     """Why a column is left out of whose cells some are dates and all others dates in another form; else empty."""
     others = there.filter(read_dates(there).is_null())
     known = len(there) - len(others)
+    if known and others.str.contains(_ISO_DATE).all():
+        return f"left out: {len(others):,} cells name days that do not exist, such as {others[0]!r}"
     if not known or not others.str.contains(_OTHER_DATE).all():
         return ""
     return (
@@ -153,6 +156,12 @@ def _number(there: pl.Series, distinct: int, without: str) -> tuple[str | None, 
             return None, "left out: whole numbers beyond 2^53, another in each row, as of an identifier"
         without += "; beyond 2^53 the last digits are lost: if these are labels, name the column in categories="
     return "number", f"number, {low:g} to {high:g}{without}"
+
+
+def _offsets(there: pl.Series) -> str:
+    """What is told of dates with several offsets from UTC: features are of the local time."""
+    offsets = there.str.extract(r":\d{2}(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})\s*$").drop_nulls().unique()
+    return f" with {len(offsets)} offsets from UTC, each read in its local time" if len(offsets) > 1 else ""
 
 
 def _dated(cells: pl.Series) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,7 @@ from longspan.lazy_torch import torch
 __all__ = ["notes_on_samples", "single_samples"]
 
 _BATCH = 256
+_END_BYTES = 4096
 
 
 def single_samples(
@@ -66,7 +69,9 @@ def notes_on_samples(
         valid: Validation rows.
     """
     yield from _lost_objects(table, samples, targets, train)
-    yield from _contradictions(table, inputs, targets, np.union1d(train.numpy(), valid.numpy()))
+    rows = np.union1d(train.numpy(), valid.numpy())
+    yield from _contradictions(table, inputs, targets, rows)
+    yield from _contradicting_copies(table, inputs, targets, rows)
     parts = {"training rows": train, "validation rows": valid}
     for name, column in inputs.items():
         yield from truncation_of(table, name, column, samples.inputs[name], parts)
@@ -111,3 +116,64 @@ def _contradictions(
                     f"as {file} as {' and '.join(map(repr, found))}. For several labels of one image: one row with "
                     "a MultiLabel column."
                 )
+
+
+def _contradicting_copies(
+    table: Table, inputs: Mapping[str, Column], targets: Mapping[str, Column], rows: np.ndarray
+) -> Iterator[str]:
+    """Files with the same bytes, under other names, that have different labels."""
+    labelled = [name for name in targets if isinstance(table.columns[name], Category)]
+    for name in inputs if labelled else ():
+        if not table.columns[name].in_files or name in table.arrays or table.frame[name].dtype != pl.String:
+            continue
+        groups = _same_bytes({row: Path(table.where(row, name)) for row in rows.tolist()})
+        for target in labelled:
+            labels = table.frame[target]
+            known = [[row for row in group if labels[row] is not None] for group in groups]
+            found = [group for group in known if len({labels[row] for row in group}) > 1]
+            if found:
+                first = found[0][0]
+                other = next(row for row in found[0] if labels[row] != labels[first])
+                have = "files have" if len(found) > 1 else "file has"
+                yield (
+                    f"Column {target!r}: {len(found):,} {have} a copy with another label, such as "
+                    f"{table.where(first, name)} as {labels[first]!r} and {table.where(other, name)} as "
+                    f"{labels[other]!r}. Correct the labels, or drop the rows."
+                )
+
+
+def _same_bytes(files: Mapping[int, Path]) -> list[list[int]]:
+    """Groups of rows whose files differ in their names alone; of files of one size the ends are compared first."""
+    groups = [list(files)]
+    for key in (_size, _end, _digest):
+        parted: dict[object, list[int]] = {}
+        for place, group in enumerate(groups):
+            for row in group:
+                if (found := key(files[row])) is not None:
+                    parted.setdefault((place, found), []).append(row)
+        groups = [group for group in parted.values() if len({files[row] for row in group}) > 1]
+    return groups
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return None  # reported when it is read
+
+
+def _end(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _END_BYTES))
+            return file.read()
+    except OSError:
+        return None
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError:
+        return None

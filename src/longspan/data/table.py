@@ -137,7 +137,7 @@ class Table:
             image: Of a table the column with the images' files; else the name of the column of images.
             root: The folder that paths in a table start from. None: that of the file, or the one below it that has
                 them.
-            suffix: What stands behind each path, such as ".png"; None: nothing, or what makes the cells files.
+            suffix: What stands after each path, such as ".png"; None: nothing, or what makes the cells files.
             corners: What the numbers of a box in a table or VOC's file are: its "edges", or its first and last "pixels"
                 counted from 1. None: edges in tables, pixels in VOC's files.
             heading: Of a .csv or .tsv file; see `from_csv`.
@@ -254,8 +254,9 @@ class Table:
             path: The file, which may be packed with gzip.
             columns: What columns mean, by name, where their values do not say it.
             root: The folder that the paths of images start from. None: the folder of the CSV file.
-            delimiter: What stands between cells. None: a comma, semicolon, tab or bar, as the heading has it. In a file
-                with semicolons 1,5 is one and a half.
+            delimiter: What stands between cells. None: a comma, in .tsv files a tab; a file whose heading has something
+                else between its cells is refused by name (`Table.read` finds out). With semicolons 1,5 is one and a
+                half.
             heading: True: the first line names the columns. False: it is a row, and the columns are called column_0,
                 column_1 and so on; or their names: `["x", "y", "target"]`. None: it names the columns, and a line that
                 looks like a row is refused.
@@ -550,10 +551,15 @@ class Table:
             yield held.cells(some.to_numpy().astype(np.int64)) if isinstance(held, ScannedRows) else some
 
     def where(self, row: int, name: str) -> str:
-        """Where a value stands, for messages: the file of an image, else line or row, and column."""
+        """Where a value stands, for messages: the file of an image; else line, or the row's only file, and column."""
         cell = self.frame[name][row]
         if isinstance(cell, str) and self.columns[name].in_files:
             return str(self._path(cell))
+        if self.lines is None and name in self.columns:
+            files = [each for each, column in self.columns.items() if column.in_files]
+            file = self.frame[files[0]][row] if len(files) == 1 else None
+            if isinstance(file, str):
+                return f"{self._path(file)}, column {name!r}"
         return f"{self.source}, {self.row_name(row)}, column {name!r}"
 
     def row_name(self, row: int) -> str:

@@ -72,12 +72,19 @@ COCO128 = NamedData(
                     size=7_000_000,
                     exact=False,
                     urls=("https://github.com/ultralytics/assets/releases/download/v0.0.0/coco128.zip",),
-                    stated_by="Ultralytics (address, size rounded to MB). Nobody states size or checksum exactly: the "
-                    "number of files is checked",
+                    stated_by="Ultralytics (address, size rounded to MB). Nobody states size or checksum exactly. The "
+                    "digest of the photos is that of two copies on GitHub (lightly-ai/coco128_yolo, "
+                    "developer0hye/COCO128); of the labels only the number of files is checked",
                 ),
             ),
             load=_load_published,
             layout=(("coco128/images/train2017/*.jpg", 128), ("coco128/labels/train2017/*.txt", 126)),
+            contents=(
+                (
+                    "coco128/images/train2017/*.jpg",
+                    "541c6f353f0299e9bedc4ac140e956c3ca89d51d2edf8ce982c3b80dbbcd4105",
+                ),
+            ),
         ),
         Source(
             files=(

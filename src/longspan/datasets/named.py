@@ -19,8 +19,8 @@ __all__ = ["NamedData", "RemoteFile", "Source"]
 class RemoteFile:
     """One file to download, and how to recognise it.
 
-    A file is checked by everything that is on record: exact size, SHA-256, MD5. Where its publisher states none of
-    them, `Source.layout` still checks what it unpacks to.
+    A file is checked by everything that is on record: exact size, SHA-256, SHA-1, MD5. What it unpacks to is checked
+    by `Source.layout` and `Source.contents`.
     """
 
     path: str
@@ -32,6 +32,8 @@ class RemoteFile:
     sha256: str | None = None
     """Of the file, or of what it unpacks to (`of_content`)."""
     md5: str | None = None
+    """Of the file, or of what it unpacks to (`of_content`)."""
+    sha1: str | None = None
     """Of the file, or of what it unpacks to (`of_content`)."""
     head_md5: str | None = None
     """MD5 of the first MiB, which is what fastai records."""
@@ -47,18 +49,19 @@ class RemoteFile:
     @property
     def key(self) -> str:
         """Changes whenever the file on record does."""
-        return self.sha256 or self.md5 or self.head_md5 or f"{self.path}:{self.size}"
+        return self.sha256 or self.sha1 or self.md5 or self.head_md5 or f"{self.path}:{self.size}"
 
     @property
     def checked_by(self) -> str:
-        """The checks in words: "size, SHA-256", "size, MD5 of the first MiB", "the number of files alone"."""
+        """The checks of the file in words: "size, SHA-256", "size, MD5 of the first MiB"; "" if there is none."""
         checks = [
             *(["size"] if self.exact and not self.of_content else []),
             *(["SHA-256"] if self.sha256 else []),
+            *(["SHA-1"] if self.sha1 else []),
             *(["MD5"] if self.md5 else []),
             *(["MD5 of the first MiB"] if self.head_md5 else []),
         ]
-        return ", ".join(checks) or "the number of files alone"
+        return ", ".join(checks)
 
 
 @final
@@ -74,6 +77,11 @@ class Source:
     """How this copy differs from the published set; empty if its values are the published ones."""
     layout: tuple[tuple[str, int], ...] = ()
     """Glob patterns below the unpacked folder, and how many files each must match."""
+    contents: tuple[tuple[str, str], ...] = ()
+    """Glob patterns below the unpacked folder, and the digest of the files that each matches; see `contents_digest`.
+
+    For archives whose bytes nobody promises, such as those that GitHub packs on demand: their files stay the same.
+    """
     prepare: Callable[[Path], None] | None = None
     """Runs once on the unpacked folder, before it appears in the cache."""
 
@@ -81,6 +89,16 @@ class Source:
     def size(self) -> int:
         """Bytes to download."""
         return sum(file.size for file in self.files)
+
+    @property
+    def checked_by(self) -> str:
+        """How its files are checked once they are unpacked, in words."""
+        counted, compared = [pattern for pattern, _ in self.layout], [pattern for pattern, _ in self.contents]
+        checks = [
+            *([f"the contents of {', '.join(compared)}"] if compared else []),
+            *([f"the number of {', '.join(counted)}"] if counted else []),
+        ]
+        return "; ".join(checks)
 
     @property
     def public(self) -> bool:

@@ -54,7 +54,7 @@ def _unpack_lines(root: Path) -> None:
 
 
 def _load_tatoeba_public(root: Path) -> Table:
-    return _load_tatoeba(root, "fra.txt")
+    return _load_tatoeba(root, "fra-eng/fra.txt")
 
 
 def _load_tatoeba(root: Path, name: str = "tatoeba_eng_fra/fra.txt") -> Table:
@@ -125,14 +125,19 @@ TATOEBA_EN_FR = NamedData(
             files=(
                 RemoteFile(
                     path="fra-eng.zip",
-                    size=8_000_000,
+                    size=3_600_000,
                     exact=False,
-                    urls=("https://www.manythings.org/anki/fra-eng.zip",),
-                    stated_by="manythings.org (address; the file grows with Tatoeba)",
+                    sha1="94646ad1522d915e7b0f9296181140edcf86a4f5",
+                    urls=(
+                        "http://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip",
+                        "https://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip",
+                    ),
+                    stated_by="Dive into Deep Learning (address, SHA-1), whose copy stays as it is; that of "
+                    "manythings.org grows with Tatoeba",
                 ),
             ),
             load=_load_tatoeba_public,
-            layout=(("fra.txt", 1),),
+            layout=(("fra-eng/fra.txt", 1),),
         ),
         Source(
             files=(
@@ -143,7 +148,6 @@ TATOEBA_EN_FR = NamedData(
                 ),
             ),
             load=_load_tatoeba,
-            differs="The sentences of April 2019.",
             layout=(("tatoeba_eng_fra/fra.txt", 1),),
         ),
     ),

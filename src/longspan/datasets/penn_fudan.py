@@ -36,12 +36,15 @@ PENN_FUDAN = NamedData(
                     path="PennFudanPed.zip",
                     size=53_723_336,
                     urls=("https://www.cis.upenn.edu/~jshi/ped_html/PennFudanPed.zip",),
-                    stated_by="PyTorch's detection tutorial (address); logs of downloads (size). Nobody states a "
-                    "checksum: size and number of files are checked",
+                    md5="5aaa3dee905cef73325923716e38fc6d",
+                    stated_by="PyTorch's detection tutorial (address); Avalanche (MD5); logs of downloads (size). The "
+                    "digest of images and masks is that of two copies on GitHub (gmguarino/PennFudan, "
+                    "ell-hosse/TinyDETR-PennFudan)",
                 ),
             ),
             load=_load,
             layout=_LAYOUT,
+            contents=(("PennFudanPed/P*/*.png", "3507660336a6fc7d966ccc481c93e638a9d1305dddb383948753fd3c605713fd"),),
         ),
         Source(
             files=(

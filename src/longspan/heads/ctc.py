@@ -42,7 +42,7 @@ def text_losses(log_probs: Tensor, texts: Tensor, lengths: Tensor | None = None)
 
     Args:
         log_probs: `(B, T, C)` log-probabilities.
-        texts: `(B, L)` int64 character numbers, -1 behind the last.
+        texts: `(B, L)` int64 character numbers, -1 after the last.
         lengths: `(B,)` int64 steps of each row; None: all of them.
     """
     rows, steps, _ = log_probs.shape
@@ -107,7 +107,7 @@ class _Beam:
     """Hash of the beginning without its last character."""
     lengths: Tensor
     texts: Tensor
-    """`(B, W, T)`, -1 behind the last character."""
+    """`(B, W, T)`, -1 after the last character."""
 
 
 def _empty_beam(rows: int, width: int, steps: int, device: torch.device) -> _Beam:
@@ -161,7 +161,7 @@ def _grown(beam: _Beam, now: Tensor) -> _Beam:
 
 
 def pad_texts(texts: list[list[int]]) -> Tensor:
-    """Texts of several lengths as `(B, L)` int64, -1 behind the last character; L is at least 1."""
+    """Texts of several lengths as `(B, L)` int64, -1 after the last character; L is at least 1."""
     padded = torch.full((len(texts), max([1, *map(len, texts)])), -1, dtype=torch.int64)
     for row, text in enumerate(texts):
         padded[row, : len(text)] = torch.tensor(text, dtype=torch.int64)

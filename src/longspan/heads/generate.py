@@ -46,7 +46,7 @@ class Generate(Head):
     The loss of a row is the mean over its tokens and the end, so that long texts weigh no more than short ones.
     Metrics are those of the texts that the search finds, not of a decoder that sees the target; but for perplexity.
     Predictions `(B, 1 + N, 1 + L, 2)` hold log-probability and number of tokens of the target, then of N texts each
-    token and its log-probability, -1 and 0 behind the end.
+    token and its log-probability, -1 and 0 after the end.
 
     Source: Sutskever, Vinyals, Le 2014, "Sequence to sequence learning with neural networks"; see the decoders. Label
     smoothing as in Vaswani et al. 2017, section 5.4. Differs: the loss is per token (papers: per batch of tokens).

@@ -33,9 +33,9 @@ class GenerateOutputs(NamedTuple):
     target_log_probs: Tensor
     """`(B, 2)` float32: log-probability of each target and how many tokens it has, the end included; or `(0, 2)`."""
     tokens: Tensor
-    """`(B, N, L)` int64: the best texts, -1 behind the last token; `(0, 0, 0)` in training."""
+    """`(B, N, L)` int64: the best texts, -1 after the last token; `(0, 0, 0)` in training."""
     log_probs: Tensor
-    """`(B, N, L + 1)` float32: of each token, and of the end behind the last."""
+    """`(B, N, L + 1)` float32: of each token, and of the end after the last."""
 
 
 @final
@@ -86,7 +86,7 @@ class TextWriter(nn.Module):
 
         Args:
             features: `(B, F)`, `(B, S, F)`, `Ragged` steps, or `FeatureMaps`.
-            targets: `(B, T)` int64, -1 behind the last token; None where there are none.
+            targets: `(B, T)` int64, -1 after the last token; None where there are none.
         """
         memory, mask = self.encode(features)
         rows = len(memory)

@@ -110,14 +110,14 @@ class Transcribe(Head):
         return losses / (targets >= 0).sum(dim=1).clamp_min(1)
 
     def postprocess(self, outputs: torch.Tensor | Ragged) -> torch.Tensor:
-        """Probabilities `(B, T, 1 + K)` at each step; behind the end of a row the blank is certain."""
+        """Probabilities `(B, T, 1 + K)` at each step; after the end of a row the blank is certain."""
         if not isinstance(outputs, Ragged):
             return outputs.float().softmax(dim=2)
         probabilities = outputs.values.float().softmax(dim=2)
         return torch.where(outputs.mask[:, :, None], probabilities, _certain_blank(probabilities))
 
     def join(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The predictions of several batches, as long as the longest; behind the end the blank is certain."""
+        """The predictions of several batches, as long as the longest; after the end the blank is certain."""
         longest = max((part.shape[1] for part in parts), default=0)
         padded = []
         for part in parts:

@@ -152,7 +152,7 @@ class Predictor(TrainedModel):
         """Metrics over rows that have the targets, without those whose target is missing.
 
         The loss is among them for views=1. Training rows and sealed test rows of this very model are recognised, and
-        a warning says how many there are; `evaluate_parts` measures them apart.
+        a warning says how many there are; `evaluate_parts` measures them separately.
 
         Args:
             data: A table with inputs and targets; or what holds one: a folder, a CSV file, annotations.

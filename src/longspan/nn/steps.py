@@ -1,4 +1,4 @@
-"""Layers over sequences of several lengths in one batch: what lies behind the end of a row never counts."""
+"""Layers over sequences of several lengths in one batch: what lies after the end of a row never counts."""
 
 # B rows, S steps, C channels
 
@@ -19,7 +19,7 @@ __all__ = ["StepConv", "check_sequence", "pool_steps", "shrunk", "step_mask"]
 
 
 def step_mask(steps: Tensor, lengths: Tensor) -> Tensor:
-    """`(B, S, 1)`: 1 for the steps of a row, 0 behind its end; `steps` is `(B, S, C)`."""
+    """`(B, S, 1)`: 1 for the steps of a row, 0 after its end; `steps` is `(B, S, C)`."""
     return (torch.arange(steps.shape[1], device=steps.device) < lengths[:, None])[:, :, None].to(steps.dtype)
 
 
@@ -73,7 +73,7 @@ class StepConv(nn.Module):
         self.conv = nn.Conv1d(in_channels, out_channels, kernel, stride=stride, groups=groups)
 
     def forward(self, steps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """The steps, not zero behind the end of a row, and how many each row has."""
+        """The steps, not zero after the end of a row, and how many each row has."""
         inside = (steps * step_mask(steps, lengths)).transpose(1, 2)
         convolved = self.conv(F.pad(inside, (self.before, self.ahead))).transpose(1, 2)
         return convolved, shrunk(lengths, self.conv.stride)

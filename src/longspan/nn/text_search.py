@@ -39,9 +39,9 @@ class FoundTexts(NamedTuple):
     """Texts that a search found, the best first."""
 
     tokens: Tensor
-    """`(B, N, L)` int64: tokens, -1 behind the last; the mark of the end is left out."""
+    """`(B, N, L)` int64: tokens, -1 after the last; the mark of the end is left out."""
     log_probs: Tensor
-    """`(B, N, L + 1)` float32: of each token, and of the end behind the last; then 0."""
+    """`(B, N, L + 1)` float32: of each token, and of the end after the last; then 0."""
 
 
 @final
@@ -56,7 +56,7 @@ class TextSearch:
     begin: int
     """Token before the first."""
     end: int
-    """Token behind the last."""
+    """Token after the last."""
     max_length: int
     """Most tokens of a text; behind so many the end is the only token there is."""
     beam: int = 1
@@ -94,7 +94,7 @@ def search_texts(step: Step, state: SearchState, rows: int, search: TextSearch, 
 
 
 def _limited(log_probs: Tensor, number: int, search: TextSearch) -> Tensor:
-    """Without tokens that may not be; behind the last token only the end. What is left is not scaled up."""
+    """Without tokens that may not be; after the last token only the end. What is left is not scaled up."""
     if search.never:
         log_probs = log_probs.clone()
         log_probs[:, list(search.never)] = _NEVER

@@ -20,7 +20,7 @@ class TransformerDecoder(TextDecoder):
     """Masked self-attention, attention to the memory, and two linear layers, N times.
 
     Source: Vaswani et al. 2017, "Attention is all you need", section 3.1. Differs: layer normalisation stands before
-    each branch (Xiong et al. 2020), with one more behind the last layer; no dropout of attention weights.
+    each branch (Xiong et al. 2020), with one more after the last layer; no dropout of attention weights.
     """
 
     positions = True

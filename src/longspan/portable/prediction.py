@@ -107,7 +107,7 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """JSON values: the file, each target's value, probability and probabilities of all classes; tokens of a text.
 
-        A field that would have the name of a target gets an underscore behind it: `file_`.
+        A field that would have the name of a target gets an underscore after it: `file_`.
         """
         fields: dict[str, Any] = {}
         if self.source is not None:
@@ -131,7 +131,7 @@ class Prediction:
 def predictions_to_frame(predictions: Sequence[Prediction], *, probabilities: bool = False) -> pl.DataFrame:
     """One row per prediction, in order: the file where there is one, each value and its probability.
 
-    A column that would have the name of a target gets an underscore behind it: `file_`.
+    A column that would have the name of a target gets an underscore after it: `file_`.
 
     Args:
         predictions: Of any model.
@@ -160,7 +160,7 @@ def predictions_to_frame(predictions: Sequence[Prediction], *, probabilities: bo
 
 
 def _free(name: str, targets: Mapping[str, object]) -> str:
-    """A field's name, with underscores behind it until no target has it."""
+    """A field's name, with underscores after it until no target has it."""
     while name in targets:
         name += "_"
     return name

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 from typing import final
 
 from matplotlib.axes import Axes
@@ -29,6 +31,7 @@ __all__ = [
     "new_axes",
     "part_tick_labels",
     "plain",
+    "short_names",
 ]
 
 # Okabe and Ito's palette (2008), distinguishable with colour blindness; the page has a twin of each for the dark.
@@ -118,3 +121,28 @@ def heading(axes: Axes, text: str, aside: str = "") -> None:
 def plain(text: object) -> str:
     """Text that matplotlib prints as it is: a dollar sign in a class name does not start a formula."""
     return str(text).replace("$", r"\$")
+
+
+def short_names(names: Sequence[object], room: int) -> list[str]:
+    """Names that fit into `room` characters and still differ: cut at the end, or in the middle where ends differ.
+
+    Example:
+        >>> short_names(["cat", "a very long name"], 10)
+        ['cat', 'a very lo…']
+        >>> short_names(["warbler, adult male", "warbler, adult female"], 12)
+        ['warb…lt male', 'warb… female']
+    """
+    words = [str(name) for name in names]
+    cut = [word if len(word) <= room else word[: room - 1] + "…" for word in words]
+    twice = {word for word, times in Counter(cut).items() if times > 1}
+    head = (room - 1) * 2 // 5
+    found = [
+        f"{word[:head]}…{word[len(word) - (room - 1 - head) :]}" if short in twice and len(word) > room else short
+        for word, short in zip(words, cut, strict=True)
+    ]
+    again = {word for word, times in Counter(found).items() if times > 1}
+    # Alike at both ends: then by their place among the names.
+    return [
+        f"{short[: room - 4]} {place + 1}" if short in again and short != words[place] else short
+        for place, short in enumerate(found)
+    ]

@@ -30,17 +30,17 @@ def precision_recall_curves(curves: Sequence[Curve]) -> Figure:
 
 
 def _figure(curves: Sequence[Curve], title: str, x_label: str, y_label: str, area: str, *, chance: bool) -> Figure:
-    from longspan.report.canvas import COLOURS, FAINT, INK, SMALL, heading, new_axes, plain
+    from longspan.report.canvas import COLOURS, FAINT, INK, SMALL, heading, new_axes, plain, short_names
 
     sheet, (axes,) = new_axes(width_px=430, height_px=380)
     if chance:
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
-    for place, (label, x, y, value) in enumerate(curves):
+    words = short_names([label for label, *_ in curves], _WORD)
+    for place, (_, x, y, value) in enumerate(curves):
         kept = np.unique(np.linspace(0, len(x) - 1, min(_POINTS, len(x))).round().astype(int))
-        word = str(label) if len(str(label)) <= _WORD else f"{str(label)[: _WORD - 1]}…"
         axes.plot(
             np.asarray(x)[kept], np.asarray(y)[kept], color=COLOURS[place % len(COLOURS)], linewidth=1.6,
-            drawstyle="default" if chance else "steps-pre", label=plain(f"{word}  {area} {value:.3f}"),
+            drawstyle="default" if chance else "steps-pre", label=plain(f"{words[place]}  {area} {value:.3f}"),
         )  # fmt: skip
     heading(axes, title)
     axes.set(xlabel=x_label, ylabel=y_label, xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["confused_pairs", "confusion_matrix"]
 
+_ROOM = 24  # characters of a name beside the matrix
 _MOST_CLASSES = 40
 """Above this many classes the cells could not be read, and the most confused classes are shown alone."""
 
@@ -57,7 +58,7 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
     """
     from matplotlib.patches import Rectangle
 
-    from longspan.report.canvas import BAD, GOOD, GRID, INK, ON_COLOUR, new_axes, plain
+    from longspan.report.canvas import BAD, GOOD, GRID, INK, ON_COLOUR, new_axes, plain, short_names
 
     counts_KK = _checked(counts, names)
     shown = list(range(len(names)))
@@ -67,7 +68,8 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
         shown = np.sort(np.argsort(-(wrong_KK.sum(0) + wrong_KK.sum(1)), kind="stable")[:30]).tolist()
     count = len(shown)
     cell_px = float(np.clip(620 / count, 22, 84))
-    longest = min(24, max(len(str(names[each])) for each in shown))
+    words = short_names([names[each] for each in shown], _ROOM)
+    longest = max(map(len, words))
     steep = count > 12 or longest * 7.5 > cell_px
     label_px = 34 + longest * (7.0 if count <= 20 else 6.0)
     sheet, (axes,) = new_axes(
@@ -90,7 +92,7 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[object]) -> Figure:
             )
             colour = ON_COLOUR if shade > (0.55 if right else 0.8) else INK
             axes.text(column, row, _short(times), ha="center", va="center", fontsize=font, color=colour)
-    labels = [plain(_cut(str(names[each]))) for each in shown]
+    labels = [plain(word) for word in words]
     axes.set_xticks(range(count), labels, rotation=90 if steep else 0)
     axes.set_yticks(range(count), labels)
     axes.tick_params(labelsize=float(np.clip(cell_px / 2.2, 10, 12.5)), labelcolor=INK, pad=4)
@@ -116,8 +118,3 @@ def _checked(counts: np.ndarray, names: Sequence[object]) -> np.ndarray:
 def _short(times: int) -> str:
     """A count that fits into a cell."""
     return str(times) if times < 10_000 else f"{times / 1000:.0f}k"
-
-
-def _cut(name: str) -> str:
-    """A class name that fits beside the matrix."""
-    return name if len(name) <= 24 else name[:23] + "…"

@@ -41,7 +41,7 @@ def dependence_curves(
         column: Its name.
         label: What is predicted.
     """
-    from longspan.report.canvas import COLOURS, FAINT, new_axes, plain
+    from longspan.report.canvas import COLOURS, FAINT, new_axes, plain, short_names
 
     sheet, (axes,) = new_axes(width_px=430, height_px=300)
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in points)
@@ -54,8 +54,7 @@ def dependence_curves(
     else:
         mean = rows.mean(axis=0)
         axes.errorbar(places, mean, yerr=[mean - low, high - mean], fmt="o", color=COLOURS[0], capsize=3)
-        words = [str(value) if len(str(value)) <= _WORD else f"{str(value)[: _WORD - 1]}…" for value in points]
-        axes.set_xticks(places, [plain(word) for word in words], rotation=40, ha="right")
+        axes.set_xticks(places, [plain(word) for word in short_names(list(points), _WORD)], rotation=40, ha="right")
     axes.set(xlabel=plain(column), ylabel=plain(label))
     return sheet
 

@@ -74,7 +74,8 @@ figcaption, caption, .caption { color: var(--soft); font-size: 14px; line-height
 table { width: 100%; border-collapse: collapse; font-size: 14.5px; }
 caption { padding: 14px 18px 0; }
 th, td { padding: 9px 18px; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-td:not(.number) { overflow-wrap: anywhere; min-width: 8ch; }
+td:not(.number) { overflow-wrap: anywhere; min-width: calc(10ch + 36px); }
+td:first-child:not(.number) { min-width: calc(16ch + 36px); }
 thead th { color: var(--soft); font-size: 13px; font-weight: 550; white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -122,6 +123,8 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-
   .plot { padding: 12px 10px; }
   .plot .scroll svg { min-width: var(--least, 0); }
   th, td { padding: 8px 10px; }
+  td:not(.number) { min-width: calc(10ch + 20px); }
+  td:first-child:not(.number) { min-width: calc(16ch + 20px); }
   thead th { white-space: normal; }
   .settings { padding: 6px 14px; }
 }

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from longspan.errors import ModelFileError
 
-__all__ = ["MAX_HEADER_BYTES", "PICKLE_ENDINGS", "check_file_header", "check_file_name", "check_model_file"]
+__all__ = [
+    "MAX_HEADER_BYTES",
+    "PICKLE_ENDINGS",
+    "check_file_header",
+    "check_file_name",
+    "check_model_file",
+    "other_content",
+]
 
 PICKLE_ENDINGS = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib")
 MAX_HEADER_BYTES = 64 << 20
@@ -24,6 +31,27 @@ _HEADS = {
     b"\x89HDF": "an HDF5 file, as Keras writes them. Save the weights as safetensors where the model was made.",
     b"GGUF": "a GGUF file, which longspan does not read. Save the weights as safetensors.",
 }
+
+
+_OTHERS = {
+    b"version https://git-lfs": "a pointer of Git LFS and not the file itself; fetch that with `git lfs pull`",
+    b"<!doctype html": "a web page, perhaps of a login or an error; download the file again",
+    b"<html": "a web page, perhaps of a login or an error; download the file again",
+    b"pk\x03\x04": "a zip archive, as Excel's workbooks are too; unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old Excel; save the sheet as CSV",
+}
+"""What is often there in place of data, by its first bytes in small letters."""
+
+
+def other_content(head: bytes) -> str | None:
+    """What a file is that should hold data, and what to do, by its first bytes; None for one that may be data.
+
+    Example:
+        >>> other_content(b"<html><body>Sign in")
+        'a web page, perhaps of a login or an error; download the file again'
+    """
+    small = head[:256].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    return next((what for begin, what in _OTHERS.items() if small.startswith(begin)), None)
 
 
 def check_file_name(path: Path) -> None:

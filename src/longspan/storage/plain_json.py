@@ -18,8 +18,12 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # pairs of them a
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, unique_keys: bool = False) -> Any:
     """The value that `text` says.
+
+    Args:
+        text: JSON.
+        unique_keys: Refuse an object that names a key twice; else the last one counts, as in Python.
 
     Raises:
         json.JSONDecodeError: it is not JSON, with the place.
@@ -36,13 +40,21 @@ def parse_json(text: str) -> Any:
     # Brackets within strings count too in the quick look; only where there are many of them are strings taken out.
     if _depth(text) > DEEPEST and _depth(_STRING.sub('""', text)) > DEEPEST:
         raise ValueError(f"lists and objects stand more than {DEEPEST} deep within each other")
-    value = json.loads(text)
+    value = json.loads(text, object_pairs_hook=_unique if unique_keys else None)
     if _SURROGATE.search(text) is not None:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise ValueError("a text in it holds half of a character (an unpaired surrogate)") from None
     return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} occurs twice")
+    return found
 
 
 def _depth(text: str) -> int:

@@ -128,7 +128,7 @@ def _report(trained: Trained, held_out: ls.Table, metrics: dict[str, float]) -> 
 
 FACES = System(
     name="faces",
-    summary="Finds faces on photos; measures small, medium and large ones apart.",
+    summary="Finds faces on photos; measures small, medium and large faces separately.",
     needs="the data set wider-face (1.8 GB) or wider-face-small (13 MB), ImageNet weights of the backbone, and with "
     "wider-face-small, or --limit 210, about an hour on two cores",
     extras=("detect",),

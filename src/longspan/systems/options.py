@@ -45,7 +45,7 @@ def check_network(name: str, weights: str | None = None, *, others: Collection[s
     """Check that a network exists, and its weights; needs no PyTorch where the network is one of longspan's own.
 
     Args:
-        name: As a `Learner` takes it; weights may stand behind a colon.
+        name: As a `Learner` takes it; weights may stand after a colon.
         weights: Initial weights: a name, a file, or None for none.
         others: What may be chosen instead of a network.
 

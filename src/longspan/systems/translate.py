@@ -54,7 +54,7 @@ class TranslateOptions:
     beam: int = 5
     """Beam width: translations that the search keeps at each step."""
     resume: bool = False
-    """Go on with the training that was interrupted in this folder."""
+    """Continue the training that was interrupted in this folder."""
     limit: int | None = None
     """Use only this many sentences of each part, for a quick look."""
 

@@ -121,7 +121,7 @@ def augment_tokens(
         values: Token numbers; not changed.
         lengths: `(B,)` tokens of each row.
         params: For the same B rows.
-        padding: Stands behind the end of a row.
+        padding: Stands after the end of a row.
         fixed: Tokens that stay in their place, such as marks.
     """
     steps = values.shape[1]
@@ -151,7 +151,7 @@ def augment_tokens(
 
 
 def _as_long(draws: Tensor, steps: int) -> Tensor:
-    """`(B, steps)`: draws cut, or with nothing behind their end."""
+    """`(B, steps)`: draws cut, or with nothing after their end."""
     if draws.shape[1] >= steps:
         return draws[:, :steps]
     return torch.nn.functional.pad(draws, (0, steps - draws.shape[1]))

@@ -58,7 +58,7 @@ class Tokenizer(ABC):
 
     @property
     def end(self) -> int:
-        """The token behind the last of a generated text."""
+        """The token after the last of a generated text."""
         return END
 
     @property

@@ -22,7 +22,7 @@ class Design:
     """What a name such as "unet" stands for."""
 
     backbone: str
-    """Unless another is named behind a colon: "unet:squeezenet1_1"."""
+    """Unless another is named after a colon: "unet:squeezenet1_1"."""
     head: str
     """Kind of the head of every target that it serves."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def with_weights(model: Any, weights: str | Path | None) -> tuple[Any, str | Pat
     """A model and its weights, where its name may hold them: "resnet18:imagenet".
 
     Raises:
-        ConfigError: the name says other weights than `weights`.
+        ConfigError: the name names other weights than `weights`.
         UnknownNameError: see `split_weights`.
     """
     if not isinstance(model, str) or ":" not in model:

@@ -75,7 +75,7 @@ class Learner:
             model: A name (`longspan models` lists them), the config of a network with options, a design on a backbone
                 ("unet:resnet18", see `DESIGNS`), or a module of yours (see `Network`).
             weights: Initial weights of the backbone: None for fresh ones, "imagenet", or a file. They may also stand
-                behind the name: "resnet18:imagenet".
+                after the name: "resnet18:imagenet".
             pool: Global pooling of the backbone, where it ends in one.
             heads: By target, in place of the default heads.
             config: Batch size, optimizer, augmentation and so on.

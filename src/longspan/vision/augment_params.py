@@ -251,7 +251,7 @@ def _nearest(matrix: Tensor, height: int, width: int) -> Tensor:
     for axis, side in ((0, width), (1, height)):
         along_x = matrix[:, axis, 0, None] * torch.arange(width, dtype=matrix.dtype, device=matrix.device)
         along_y = matrix[:, axis, 1, None] * torch.arange(height, dtype=matrix.dtype, device=matrix.device)
-        # One for the frame and a half for rounding: what is cut off behind the point is then at least 0.
+        # One for the frame and a half for rounding: what is cut off after the point is then at least 0.
         along_y += matrix[:, axis, 2, None] + 1.5
         places.append((along_x[:, None, :] + along_y[:, :, None]).clamp_(0, side + 1.5).int())
     return places[1].mul_(width + 2).add_(places[0]).flatten(1).long()

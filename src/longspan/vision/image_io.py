@@ -15,6 +15,7 @@ from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PILImage
 
 from longspan.lazy_torch import is_tensor
+from longspan.storage.file_signatures import other_content
 from longspan.vision.remarks import remark
 
 __all__ = [
@@ -50,6 +51,11 @@ _WHITE_16_BITS = 65535.0
 _STRIP_PIXELS = 1 << 20
 _TURNED = range(2, 9)  # EXIF orientations that turn or mirror
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that lie on their side
+
+
+def _head_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(512)
 
 
 def open_image(value: Any) -> PILImage.Image:
@@ -90,7 +96,8 @@ def open_image(value: Any) -> PILImage.Image:
     try:
         image = PILImage.open(source)
     except UnidentifiedImageError:
-        raise ValueError("this is not an image in a format that can be read") from None
+        what = other_content(value if isinstance(value, bytes) else _head_of(source))
+        raise ValueError(f"this is {what or 'not an image in a format that can be read'}") from None
     except PILImage.DecompressionBombError:
         raise ValueError(f"the image claims more than {MAX_PIXELS:,} pixels") from None
     except Exception as error:  # readers of damaged files raise what they like

@@ -51,16 +51,16 @@ def test_decimal_commas(cells, expected):
 def test_tables_are_the_same_whatever_stands_between(tmp_path, name, between):
     lines = [["size", "kind", "note"], ["1", "a", '"x' + between + ' y"'], ["2", "b", "z"]]
     (tmp_path / name).write_text("\n".join(between.join(cells) for cells in lines))
-    table = ls.Table.from_csv(tmp_path / name)
+    table = ls.Table.read(tmp_path / name)
     assert [list(row.values()) for row in table] == [[1, "a", f"x{between} y"], [2, "b", "z"]]
 
 
 def test_semicolons_go_with_decimal_commas_and_that_is_said(tmp_path):
     (tmp_path / "a.csv").write_text("size;code\n1,5;07\n-2;08\n")
     with pytest.warns(UserWarning, match="column 'size': commas are read as decimal points"):
-        table = ls.Table.from_csv(tmp_path / "a.csv")
+        table = ls.Table.read(tmp_path / "a.csv")
     assert (table["size"], table["code"]) == ([1.5, -2.0], ["07", "08"])
-    declared = ls.Table.from_csv(tmp_path / "a.csv", {"size": ls.Category()})
+    declared = ls.Table.from_csv(tmp_path / "a.csv", {"size": ls.Category()}, delimiter=";")
     assert declared["size"] == ["1,5", "-2"]
 
 
@@ -74,4 +74,18 @@ def test_what_is_asked_for_is_taken(tmp_path):
 def test_a_ragged_line_is_named_with_its_delimiter(tmp_path):
     (tmp_path / "a.csv").write_text("a;b\n1;2\n" + "1;2\n" * 60 + "1;2;3\n")
     with pytest.raises(DataError, match=r"line 63 has 3 cells, the heading 2\. Is it UTF-8 with semicolons between"):
-        ls.Table.from_csv(tmp_path / "a.csv")
+        ls.Table.read(tmp_path / "a.csv")
+
+
+def test_from_csv_reads_commas_and_says_what_a_file_has_instead(tmp_path):
+    for name, text, found, between in (
+        ("a.csv", "photo;k\na;b\n", r"semicolons between its cells, not commas: 'photo;k'", ";"),
+        ("b.csv", "photo\tk\na\tb\n", r"tabs between its cells, not commas: 'photo\\tk'", "\t"),
+        ("c.tsv", "photo|k\na|b\n", r"bars between its cells, not tabs: 'photo\|k'", "|"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(DataError, match=rf"{name} has {found}.*Table\.read"):
+            ls.Table.from_csv(tmp_path / name)
+        said = ls.Table.from_csv(tmp_path / name, delimiter=between)
+        assert [list(row.values()) for row in said] == [list(row.values()) for row in ls.Table.read(tmp_path / name)]
+        assert list(said.columns) == ["photo", "k"]

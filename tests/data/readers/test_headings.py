@@ -44,7 +44,28 @@ def test_blank_lines_are_no_rows_and_messages_count_lines_as_an_editor_does(tmp_
         (["10%", "20%"], "commas, signs and units"),
         (["(200)", "13", "(7)"], r"such as '\(200\)' look like numbers"),
         (["2026-01-31", "2026-02-01", "01.03.2026"], "two ways, such as 2026-01-31 and 01.03.2026"),
-        ([*map(str, range(20)), "Total"], "20 of 21 cells are numbers, but others, such as 'Total'"),
+        ([*map(str, range(20)), "none of it"], "20 of 21 cells are numbers, but others, such as 'none of it'"),
+        (["mm", "1.5", "2"], "2 of 3 cells are numbers, but others, such as 'mm'"),
+        (["15-", "3", "2"], "commas, signs and units"),
+        (["12.5N", "13.5S"], "commas, signs and units"),
+        (["1k", "3M"], "commas, signs and units"),
+        (["1.2\u00b10.3", "1.5\u00b10.1"], "commas, signs and units"),
+        (["12:30", "09:15"], "look like times or durations"),
+        (["=A1+1", "=A2+1"], "are formulas, not their values"),
+        (["1.23E+11", "1.24E+11"], "what a spreadsheet makes of long numbers"),
+        (["EUR 15", "USD 2"], "commas, signs and units"),
+        (["1\u00a0234", "4\u202f500"], "commas, signs and units"),
+        (["\uff11\uff12", "\uff13"], "commas, signs and units"),
+        (["2024-02-30", "2024-03-01"], "2024-02-30 \\(1 such cells\\) is not in the calendar"),
+        (
+            ["2023-01-01", "44928", "44929"],
+            "some cells are dates, such as 2023-01-01, and others numbers, such as 44928",
+        ),
+        (["5 Jan 2024", "16 Feb 2024"], "look like dates; they are read as labels"),
+        (["TP53", "1-Mar", "SEP2"], "'1-Mar' \\(1\\) among other labels look like names that a spreadsheet"),
+        ([*map(str, range(20)), "99999999"], "99,999,999 is more than 1,000 times the next number, 19"),
+        (["1700000000", "1700000060000"], "some in seconds and others in milliseconds"),
+        (["1.5", "#DIV/0!", r"\N"], "'#DIV/0!', .* \\(2 cells\\) among numbers is read as missing"),
         ([*map(str, range(20)), "x"], "the heading itself"),
         ([*map(str, range(20)), "-999", "-999"], "-999 \\(2 cells\\) is read as a quantity"),
     ],
@@ -63,9 +84,9 @@ def test_labels_and_plain_numbers_are_read_in_silence(tmp_path):
 
 def test_points_that_may_part_thousands_are_said_where_semicolons_part_cells(tmp_path):
     with pytest.warns(UserWarning, match="points such as in 1.234 are read as decimal points"):
-        table = ls.Table.from_csv(write(tmp_path, "x;y\n1.234;0\n12.500;1\n3;1\n"))
+        table = ls.Table.read(write(tmp_path, "x;y\n1.234;0\n12.500;1\n3;1\n"))
     assert table["x"] == [1.234, 12.5, 3]
-    ls.Table.from_csv(write(tmp_path, "x;y\n1.234;0\n12.5;1\n"))
+    ls.Table.read(write(tmp_path, "x;y\n1.234;0\n12.5;1\n"))
 
 
 def test_the_index_of_a_data_frame_is_not_a_column_of_images(tmp_path):

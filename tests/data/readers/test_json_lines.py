@@ -50,3 +50,9 @@ def test_a_table_in_a_folder_of_classes_is_not_read_and_that_is_said(folder):
         f"labels from the folders alone; to read metadata.csv instead, name it: {folder / 'metadata.csv'}"
     ]
     assert "notes.csv" not in "".join(told)
+
+
+def test_a_key_that_comes_twice_is_named_and_the_last_value_not_taken(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"k": 1}\n{"k": 1, "k": 2}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl, line 2: the key 'k' occurs twice"):
+        ls.Table.read(tmp_path / "a.jsonl")

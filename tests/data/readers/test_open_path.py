@@ -141,6 +141,14 @@ def test_boxes_counted_from_one_are_hinted_at_and_read_when_said(tmp_path):
         ls.Table.read(path, corners="inches")
 
 
+def test_workbooks_and_archives_say_what_to_do(tmp_path):
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04\x14")
+    with pytest.raises(
+        DataError, match=r"a\.xlsx is a zip archive, as Excel's workbooks are too; .* save the sheet as CSV"
+    ):
+        ls.Table.read(tmp_path / "a.xlsx")
+
+
 def test_what_is_not_there_or_no_table_says_so(tmp_path):
     with pytest.raises(DataError, match="no file or folder"):
         ls.Table.read(tmp_path / "nothing")
@@ -244,3 +252,32 @@ def test_a_data_frame_with_a_name_twice_is_refused(tmp_path):
 
     with pytest.raises(DataError, match="several columns called 'x'"):
         ls.Table.from_frame(pd.DataFrame([[1, 2], [3, 4]], columns=["x", "x"]))
+
+
+def test_recordings_in_a_folder_for_each_class_are_read_and_transcripts_are_pointed_at(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    for part, label in (("train", "yes"), ("train", "no"), ("valid", "yes"), ("valid", "no")):
+        path = tmp_path / "words" / part / label / "1.wav"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, np.sin(np.arange(800) * 0.1), 8000)
+    (tmp_path / "words" / "validation_list.txt").write_text("yes/1.wav\n")
+    said = []
+    table = ls.Table.of(open_path(tmp_path / "words", tell=said.append))
+    assert said == ["recordings in a folder for each class"]
+    assert isinstance(table.columns["audio"], ls.Audio)
+    assert (table["label"], table["split"]) == (["no", "yes"] * 2, ["train"] * 2 + ["valid"] * 2)
+    (tmp_path / "words" / "metadata.csv").write_text("1|yes\n")
+    with pytest.raises(DataError, match=r"what is said in them. Read both with --transcripts"):
+        ls.Table.read(tmp_path / "words")
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [("{}.jpg", "JPEG blurs the numbers of classes"), ("x{}x.png", "--mask-name '{stem}_mask.png'")],
+)
+def test_masks_that_are_not_understood_are_not_read_as_a_class_of_images(tmp_path, ending, said):
+    for number in range(3):
+        draw(tmp_path / "cells" / "images" / f"{number}.png", 60 + number)
+        draw(tmp_path / "cells" / "masks" / ending.format(number), number)
+    with pytest.raises(DataError, match=said):
+        ls.Table.read(tmp_path / "cells")

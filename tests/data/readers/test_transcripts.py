@@ -89,3 +89,10 @@ def test_what_is_no_layout(tmp_path):
         ls.Table.from_transcripts(tmp_path)
     with pytest.raises(DataError, match="There is no file or folder"):
         ls.Table.from_transcripts(tmp_path / "gone")
+
+
+def test_a_recording_with_two_transcripts_is_named(tmp_path):
+    path = listed(tmp_path)
+    path.write_text("file\ttext\na.wav\thello there\na.wav\thello there\na.wav\tgood day\n")
+    with pytest.raises(DataError, match=r"texts\.tsv, line 4: a\.wav has another transcript above; keep one"):
+        ls.Table.from_transcripts(path)

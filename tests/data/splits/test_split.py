@@ -157,6 +157,15 @@ def test_time_as_text_is_read_as_dates_or_refused():
         make_split(_Table(t=["2026-01-05", "2026-01-05T10:00+02:00", "2025-01-01"]), time="t", valid=1)
 
 
+def test_moments_in_two_units_and_days_that_do_not_exist_are_refused():
+    for moments in ([1_700_000_000, 1_700_000_060_000], ["1700000000", "1700000060000"]):
+        with pytest.raises(SplitError, match="counts moments since 1970 in seconds and in milliseconds"):
+            make_split(_Table(t=moments), time="t", valid=1)
+    with pytest.raises(SplitError, match="'2024-02-30' is not in the calendar"):
+        make_split(_Table(t=["2024-02-29", "2024-02-30"]), time="t", valid=1)
+    assert make_split(_Table(t=[1_700_000_060, 1_700_000_000, 10]), time="t", valid=1).valid.tolist() == [0]
+
+
 def test_numbers_of_frames_in_file_names_are_an_order_in_time():
     split = make_split(_Table(frame=["10", "9", "0002", "100"]), time="frame", valid=1)
     assert split.valid.tolist() == [3]

@@ -60,8 +60,8 @@ def evaluate(
 ) -> None:
     """Measure a model on rows whose targets are known.
 
-    Rows that the model was trained on, or that chose its epoch, are recognised and measured apart: metrics on them say
-    nothing about new rows. Its sealed test rows are left out unless --open-vault gives a reason.
+    Rows that the model was trained on, or that chose its epoch, are recognised and measured separately: metrics on them
+    say nothing about new rows. Its sealed test rows are left out unless --open-vault gives a reason.
     """
     if open_vault is not None and not open_vault.strip():
         raise ConfigError("--open-vault: say what the test rows are for, such as --open-vault 'final metrics'.")

@@ -33,7 +33,9 @@ def export(
         ),
     ] = None,
     to: Annotated[str, Opt("--to", metavar="onnx", help="The format.")] = "onnx",
-    out: Annotated[str | None, Opt(metavar="FILE", help="[default: the model's name with .onnx]")] = None,
+    out: Annotated[
+        str | None, Opt(metavar="FILE", help="The file to write.  [default: the model's name with .onnx]")
+    ] = None,
     most: Annotated[int, Opt("--rows", metavar="N", help="Compare on at most this many of ROWS.")] = 500,
     fixed_size: Annotated[
         bool, Opt("--fixed-size", help="Let the graph read images of the model's size only; some runtimes need it.")
@@ -41,10 +43,11 @@ def export(
     as_json: Annotated[bool, Opt("--json", help="Print what was written as a JSON object.")] = False,
     force: flags.Force = False,
 ) -> None:
-    """Write a model as an ONNX file, which `longspan predict` uses with ONNX Runtime alone.
+    """Write a model as an ONNX file, with which `longspan predict` needs no PyTorch.
 
-    Preprocessing and labels are in the file. It is compared with the model before it gets its name: the largest
-    difference of an output, relative to the largest output, and the fraction of rows with the same prediction.
+    The file holds preprocessing and labels, and runs with ONNX Runtime. Before it is kept, its predictions are compared
+    with the model's: the largest difference of an output, relative to the largest output, and the fraction of rows
+    with the same prediction.
     """
     if to not in _FORMATS:
         raise unknown_name("--to called", to, _FORMATS)

@@ -33,7 +33,7 @@ def leaks(
     source: flags.EvaluatedRows,
     against: Annotated[
         str | None,
-        Opt(metavar="SOURCE", help="A second source, read in the same way: the rows of the first train, these test."),
+        Opt(metavar="SOURCE", help="A second source, read like the first, whose rows are the held-out ones."),
     ] = None,
     pattern: flags.Pattern = None,
     image: flags.ImageColumn = None,

@@ -26,17 +26,17 @@ def listen(
     words: Annotated[
         str | None, Opt(metavar="WORD,WORD", help="Listen for these.  [default: all labels without a leading _]")
     ] = None,
-    threshold: Annotated[float, Opt(metavar="P", help="Probability that a call exceeds.")] = 0.9,
-    step: Annotated[float, Opt(metavar="SECONDS", help="From one window to the next.")] = 0.2,
+    threshold: Annotated[float, Opt(metavar="P", help="Probability above which a word counts as heard.")] = 0.9,
+    step: Annotated[float, Opt(metavar="SECONDS", help="Time from one window to the next.")] = 0.2,
     microphone: Annotated[
         str | None, Opt(metavar="NAME", help="Name or number of the device.  [default: that of the system]")
     ] = None,
-    json_lines: Annotated[bool, Opt("--json", help="One JSON object for each call.")] = False,
+    json_lines: Annotated[bool, Opt("--json", help="Print a JSON object for each word that is heard.")] = False,
     device: flags.Device = "auto",
 ) -> None:
-    """Say once for each call that a word was heard, and when.
+    """Listen for words: print each word that is heard, once, with its time.
 
-    MODEL was trained on recordings of one length with a category as its target, such as `longspan run keywords` has it.
+    MODEL was trained on recordings of one length with a category as its target, as `longspan run keywords` trains one.
     """
     if file is not None and microphone is not None:
         raise ConfigError("Name a recording, or --microphone, not both.")

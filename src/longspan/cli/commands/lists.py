@@ -24,14 +24,14 @@ _MEGA = 1_000_000
 
 def models(
     word: Annotated[
-        str | None, typer.Option("--filter", metavar="WORD", help="Only names or papers that contain WORD.")
+        str | None, typer.Option("--filter", metavar="WORD", help="Show only those whose name or paper contains WORD.")
     ] = None,
 ) -> None:
     """List the networks and designs that --model takes.
 
     Parameters and multiply-adds are those of the published network, for one image of the size shown; "imagenet" marks
     those that --weights imagenet has weights for. A design puts layers for masks, boxes or instances on a network: on
-    the one shown, or on another that is named behind a colon, as in unet:squeezenet1_1.
+    the one shown, or on another that is named after a colon, as in unet:squeezenet1_1.
     """
     known, stored = _known_networks(), stored_names()["designs"]
     found, designs = _with_word(known, word), _with_word(stored, word)
@@ -139,8 +139,11 @@ def _source(source: Source) -> str:
     lines = [f"differs: {source.differs}"] if source.differs else ["the published set"]
     for file in source.files:
         about = "" if file.exact else "about "
-        lines.append(f"  {file.path}, {about}{file.size / _MEGA:,.2f} MB, checked by {file.checked_by}")
+        checked = f", checked by {file.checked_by}" if file.checked_by else ""
+        lines.append(f"  {file.path}, {about}{file.size / _MEGA:,.2f} MB{checked}")
         lines += [f"    {url}" for url in file.urls] or ["    only from the folder or address in LONGSPAN_DATA"]
         if file.stated_by:
             lines.append(f"    as stated by: {file.stated_by}")
+    if source.checked_by:
+        lines.append(f"  what it unpacks to is checked by {source.checked_by}")
     return "\n".join(lines)

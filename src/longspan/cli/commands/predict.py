@@ -58,7 +58,7 @@ def predict(
         ),
     ] = None,
     coverage: Annotated[
-        float, Opt(metavar="X", help="With --calibrate: the fraction of rows for which they shall hold.")
+        float, Opt(metavar="X", help="With --calibrate: the fraction of rows for which they are to hold.")
     ] = 0.9,
     out: Annotated[
         str | None,

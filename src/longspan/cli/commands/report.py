@@ -39,8 +39,8 @@ def report(
 
     longspan report sales.csv --target sold --split-by time:date
 
-    With --split-by it also says whether held-out rows look like training rows, and by which columns not. No
-    model is kept, and no row is changed.
+    With --split-by it also says whether held-out rows look like training rows, and in which columns they differ.
+    No model is kept, and no row is changed.
     """
     targets, columns = tuple(target or ()), tuple(column or ())
     with interruptible(lambda: "Nothing was written."):

@@ -72,8 +72,8 @@ def study(
         int | None,
         Opt(
             metavar="N",
-            help="Trials of tuning inside every run, as many for every strategy: the first with its own learning rate, "
-            "the others with a tenth to ten times of it. They share the run's budget.",
+            help="Tuning trials inside every run, equally many for every strategy: the first with the strategy's own "
+            "learning rate, the others with a tenth to ten times that rate. They share the run's budget.",
         ),
     ] = None,
     space: Annotated[

@@ -208,6 +208,12 @@ def train(
 ) -> None:
     r"""Train a network and save it as one file.
 
+    longspan train photos    (one folder per class)
+
+    longspan train prices.csv --target price
+
+    longspan train data.yaml    (boxes or masks, as YOLO and Roboflow write them)
+
     longspan train pets/images --pattern '(?P<breed>.+)_\d+\.jpg' --target breed --out breeds.safetensors
     """
     # `ctx.params` holds every parameter above by its name; forty lines that copy them one by one would hide a slip.

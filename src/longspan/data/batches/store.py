@@ -88,7 +88,7 @@ class Store(RowStore):
 
 @final
 class RaggedStore(RowStore):
-    """Values of several lengths, one behind the other."""
+    """Values of several lengths, one after the other."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class RaggedStore(RowStore):
             offsets: `(S + 1,)` int64: where each entry begins; the last is `total`.
             slots: See `RowStore`.
             faults: See `RowStore`.
-            padding: Stands behind the end of the shorter values of a batch.
+            padding: Stands after the end of the shorter values of a batch.
         """
         super().__init__(slots, faults)
         self.values = values

@@ -41,6 +41,7 @@ _TOOLS = {
     "Label Studio": (b'"from_name"', b'"to_name"'),
     "Supervisely": (b'"objects"', b'"classTitle"'),
 }
+_JPEG = (".jpg", ".jpeg", ".jfif")
 _LOOKED_AT, _HEAD_BYTES = 20, 1 << 16
 _BESIDE = re.compile(r"(?i)_(?:mask|masks|seg)$")
 
@@ -177,6 +178,8 @@ def _layout(folder: Path, instances: bool | None, corners: Corners | None, optio
                 return _Layout(f"masks in {each} ({mask_name}) of the images in {images}", read)
             if any(each.rglob("*.txt")):
                 return _yolo(folder, images, each, instances, options)
+            if written := files_below(each, IMAGE_ENDINGS):
+                raise DataError(_unknown_masks(images, each, written))
     elif files_below(folder, (".txt",)) and _share_stems(folder):
         return _yolo(folder, folder, folder, instances, options)
     if images is None and (mask_name := _masks_beside(folder)) is not None:
@@ -214,6 +217,19 @@ def _mask_name(images: Path, masks: Path) -> str | None:
         if stems and 2 * sum(form.replace("{stem}", stem).lower() in there for stem in stems) >= len(stems):
             return form
     return None
+
+
+def _unknown_masks(images: Path, masks: Path, written: list[str]) -> str:
+    """Why the images in a folder of masks are not read; as classes called "images" and "masks" they would be wrong."""
+    if all(Path(path).suffix.lower() in _JPEG for path in written):
+        return (
+            f"{masks} holds JPEG files, such as {written[0]}. JPEG blurs the numbers of classes at their borders; save "
+            "the masks as PNG where they come from."
+        )
+    return (
+        f"{masks} holds images, such as {written[0]}, that are not named like masks of those in {images}. Say how they "
+        f"are named: --format masks --annotations {masks} --mask-name '{{stem}}_mask.png' (Table.from_masks in Python)."
+    )
 
 
 def _masks_beside(folder: Path) -> str | None:

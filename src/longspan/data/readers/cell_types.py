@@ -10,6 +10,12 @@ import warnings
 import polars as pl
 
 from longspan.columns import Column
+from longspan.data.readers.cell_remarks import (
+    remark_on_labels,
+    remark_on_numbers,
+    remark_on_shortened,
+    remark_on_words,
+)
 
 __all__ = ["typed_cells"]
 
@@ -21,15 +27,11 @@ _LONG = r"^\s*[+-]?[0-9]{19,}\s*$"
 _POWER = r"^[0-9]+[eE][0-9]+$"
 _LARGEST_EXPONENT = 30
 _WHOLE_FLOAT = r"^-?(0|[1-9][0-9]*)\.0$"
-_MISSING_NUMBER = ("nan", "n/a", "na", "none", "null", "#n/a", "#na", "#value!", "-", "--", "?", ".", "")
-_MISSING_LABEL = ("nan", "n/a", "n.a.", "#n/a", "#na", "<na>", "na", "none", "null", "?", "--", "#value!", "#ref!")
-_WRITTEN_NUMBER = r"^\s*\(?[€$£]?\s*[+\-\u2212\u2013]?[0-9][0-9.,' ]*\s*([%€$£]|[A-Za-z°µ]{1,4}\.?)?\)?\s*$"
-_WRITTEN_SIGNS = r"[,%€$£'\u2212\u2013°µ()]|[0-9] [0-9]"
-_DAY_FIRST_OR_MONTH = r"^\s*[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2}([0-9]{2})?(\s.*)?$"
-_ISO_DATE = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
-_UNIT = r"([A-Za-z]{1,4})\.?\s*$"
-_MOSTLY, _FEW_CELLS = 0.8, 10
-_SENTINELS = (-999, -9999, -99999, -999.0, -9999.0, -99999.0)
+_MISSING_NUMBER = (
+    "nan", "n/a", "n.a.", "na", "<na>", "nat", "nil", "none", "null", r"\n", "#n/a", "#na", "#value!", "#ref!",
+    "#div/0!", "#num!", "#name?", "#null!", "-", "--", "?", ".", "",
+)  # fmt: skip
+_DIALLED = r"^\s*\+[0-9]{7,}\s*$"
 _BOOLEAN = ("true", "false")
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
 
@@ -69,9 +71,9 @@ def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Ser
         flag = _spelled_truth(present, column, source)
         if flag is not None:
             return flag
-        _warn_of_words(series.name, small, cells, source)
+        remark_on_words(cells, source)
         if kind is None:
-            _warn_of_number_words(str(series.name), cells, source)
+            remark_on_labels(cells, source)
     return present
 
 
@@ -123,6 +125,7 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
     if not cells.str.contains(_NUMBER).all():
         return known if declared else None  # declared: each cell that is not a number is a fault with its row
     ids = not declared and (cells.str.contains(_PADDED).any() or cells.str.contains(_LONG).any())
+    ids = ids or (not declared and cells.str.contains(_DIALLED).all())  # +4915112345678 is no quantity
     if ids or (not declared and _powers_are_names(str(present.name), cells, source)):
         return None
     spelled = present.filter(words).unique().to_list()
@@ -139,7 +142,7 @@ def _numbers(present: pl.Series, source: str, *, declared: bool) -> pl.Series | 
 def _as_numbers(known: pl.Series, cells: pl.Series, source: str, *, declared: bool) -> pl.Series:
     """Cells that are all numbers or missing, as numbers; `cells` are those that are there."""
     if cells.str.contains(_WHOLE).all():
-        _warn_of_sentinel(whole := known.cast(pl.Int64), source)
+        remark_on_numbers(whole := known.cast(pl.Int64), source)
         return whole
     numbers = known.str.strip_chars().str.strip_prefix("+").cast(pl.Float64)
     if not declared:
@@ -155,7 +158,8 @@ def _as_numbers(known: pl.Series, cells: pl.Series, source: str, *, declared: bo
                 "NAME=text).",
                 stacklevel=6,
             )
-    _warn_of_sentinel(numbers, source)
+    remark_on_numbers(numbers, source)
+    remark_on_shortened(cells, source)
     return numbers
 
 
@@ -180,73 +184,3 @@ def _powers_are_names(name: str, cells: pl.Series, source: str) -> bool:
         stacklevel=6,
     )
     return names
-
-
-def _warn_of_sentinel(numbers: pl.Series, source: str) -> None:
-    """Say that -999 and the like count as quantities, where they probably mean that nothing was measured."""
-    least = numbers.min()
-    if least in _SENTINELS:
-        rest, times = numbers.filter(numbers != least), int((numbers == least).sum())
-        if times > 1 and len(rest) and float(rest.min()) > float(least) / 10:  # type: ignore[arg-type]
-            warnings.warn(
-                f"{source}, column {numbers.name!r}: {least:g} ({times} cells) is read as a quantity, far below all "
-                "others. If it means that the value is missing, leave those cells empty.",
-                stacklevel=6,
-            )
-
-
-def _warn_of_number_words(name: str, cells: pl.Series, source: str) -> None:
-    """Say that cells such as 1,5 or 10 % or 12 kg are read as labels, or that a few texts stand among numbers."""
-    few = cells.head(1000)
-    units = few.str.extract(_UNIT)  # 1st, 2nd, 7a and 7b are labels
-    one_unit = units.n_unique() == 1 and units.null_count() == 0
-    signs = few.str.contains(_WRITTEN_SIGNS) | one_unit
-    lettered = not one_unit and units.null_count() < len(few)
-    if few.str.contains(_WRITTEN_NUMBER).all() and signs.any() and not lettered and len(few) > 1:
-        warnings.warn(
-            f"{source}, column {name!r}: cells such as {few.filter(signs)[0]!r} look like numbers, but commas, signs "
-            "and units make them labels. Write plain numbers with a point; if labels are meant, say Category() "
-            "(--column NAME=category).",
-            stacklevel=5,
-        )
-        return
-    iso = few.str.contains(_ISO_DATE)
-    if iso.any() and not iso.all() and (iso | few.str.contains(_DAY_FIRST_OR_MONTH)).all():
-        warnings.warn(
-            f"{source}, column {name!r}: dates are written in two ways, such as {few.filter(iso)[0]} and "
-            f"{few.filter(~iso)[0]}; they are read as labels. Write all of them as 2026-01-31.",
-            stacklevel=5,
-        )
-        return
-    if few.str.contains(_DAY_FIRST_OR_MONTH).all():
-        warnings.warn(
-            f"{source}, column {name!r}: cells such as {few[0]!r} look like dates, but do not say whether the day or "
-            "the month comes first; they are read as labels. Write dates as 2026-01-31.",
-            stacklevel=5,
-        )
-        return
-    numbers = cells.str.contains(_NUMBER) & ~cells.str.contains(_PADDED)
-    count = int(numbers.sum())
-    mostly = len(cells) >= _FEW_CELLS and _MOSTLY * len(cells) <= count < len(cells)
-    if mostly or (count and name in cells):
-        odd = cells.filter(~numbers).unique(maintain_order=True)
-        heading = f", the heading itself ({name!r} again: were files joined?)" if name in odd else ""
-        warnings.warn(
-            f"{source}, column {name!r}: {count:,} of {len(cells):,} cells are numbers, but others, such as "
-            f"{odd[0]!r}{heading}, make all of them labels. Correct these rows, or say what is meant: --column "
-            f"NAME=category or NAME=number.",
-            stacklevel=5,
-        )
-
-
-def _warn_of_words(name: str, small: pl.Series, cells: pl.Series, source: str) -> None:
-    """Say which labels look like words for a missing value: 'None' may also be a class."""
-    words = small.is_in(_MISSING_LABEL)
-    if words.any() and not words.all():
-        found = cells.filter(words)
-        warnings.warn(
-            f"{source}, column {name!r}: {', '.join(map(repr, sorted(found.unique().to_list())[:5]))} ({len(found)} "
-            f"cell{'s' if len(found) > 1 else ''}) is read as a label. If it means that there is no label, leave those "
-            "cells empty.",
-            stacklevel=5,
-        )

@@ -41,7 +41,7 @@ def find_delimiter(content: Path | bytes) -> str:
 
 
 def looks_like_thousands(series: pl.Series) -> bool:
-    """Whether every number has exactly three digits behind each point, `1.234`, as where points part thousands."""
+    """Whether every number has exactly three digits after each point, `1.234`, as where points part thousands."""
     cells = series.set(series == "", None).drop_nulls()
     dotted = cells.str.contains(r"^\s*[+-]?[0-9]{1,3}(\.[0-9]{3})+\s*$")
     small = cells.str.contains(r"^\s*[+-]?[0-9]{1,3}\s*$")

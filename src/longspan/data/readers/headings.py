@@ -22,6 +22,7 @@ _DATE = re.compile(
 )
 _AGAIN = re.compile(r"_duplicated_\d+$")
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
+_HINT = re.compile(r"(?i)sep=.?")
 _LOOKED_AT = 20  # cells of a column
 _OFTEN = 2  # cells equal to their heading
 
@@ -38,6 +39,10 @@ def check_heading(path: Path, frame: pl.DataFrame) -> None:
         DataError: with the line, and what to do.
     """
     names = [_AGAIN.sub("", name) for name in frame.columns]
+    if _HINT.fullmatch(names[0]) and not any(names[1:]):
+        raise DataError(f"{path}: the first line ({names[0]}) is a hint for Excel, not a heading; delete it.")
+    if names[0].startswith(("[", "{")) and names[0].lstrip("[{ ")[:1] in ('"', ""):
+        raise DataError(f"{path} looks like JSON by its first line. JSON Lines end in .jsonl; else write a table.")
     found = _looks_like_a_row(frame, names)
     first = f"the first line ({', '.join(names[:6])}{', ...' if len(names) > 6 else ''})"
     if found is not None:

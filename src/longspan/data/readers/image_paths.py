@@ -46,7 +46,7 @@ def find_image_paths(
         folder: The folder of the table's file.
         column: The only column to try.
         root: The folder that paths start from.
-        suffix: The ending to put behind each cell.
+        suffix: The ending to put after each cell.
 
     Returns:
         All that fit best, most files first; several if the choice is not clear; none if nothing fits.

@@ -67,8 +67,9 @@ def _parsed(text: str) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
         if not line.strip():
             continue
         try:
-            row = parse_json(line)
+            row = parse_json(line, unique_keys=True)
         except ValueError as error:
-            yield number, None, f"this is not JSON ({error})"
+            twice = "occurs twice" in str(error)
+            yield number, None, str(error) if twice else f"this is not JSON ({error})"
             continue
         yield number, row if isinstance(row, dict) else None, f"{line.strip()[:40]!r} is not an object"

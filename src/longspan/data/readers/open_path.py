@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from longspan.columns import Column, Image, Number
+from longspan.audio.audio_io import AUDIO_ENDINGS
+from longspan.columns import Audio, Column, Image, Number
 from longspan.data.annotations import read_coco
 from longspan.data.annotations.faults import OnError
 from longspan.data.annotations.files import IMAGE_ENDINGS, files_below
@@ -27,11 +28,13 @@ from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.table_parts import TableParts
 from longspan.errors import ConfigError, DataError, Fault, data_error, unknown_name
 from longspan.storage.file_names import FileFinder
+from longspan.storage.file_signatures import other_content
 
 __all__ = ["TABLE_ENDINGS", "open_path"]
 
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", *JSON_LINES)
 _PARQUET = (".parquet", ".pq")
+_TRANSCRIPTS = ("wav.scp", "*.trans.txt", "metadata.csv")
 _MOST_FOLDERS = 1000
 
 
@@ -89,9 +92,12 @@ def open_path(
         if found is not None:
             tell(found[1])
             return found[0]
-        if not files_below(path, IMAGE_ENDINGS) and holds_texts(path):
-            tell("a text in each file")
-            return read_text_folder(path)
+        if not files_below(path, IMAGE_ENDINGS):
+            if files_below(path, AUDIO_ENDINGS):
+                return _recordings(path, image or "audio", tell)
+            if holds_texts(path):
+                tell("a text in each file")
+                return read_text_folder(path)
         tables = sorted(each.name for each in path.iterdir() if _lists_images(each))
         if tables:
             tell(f"labels from the folders alone; to read {tables[0]} instead, name it: {path / tables[0]}")
@@ -117,11 +123,27 @@ def open_path(
         tell(f"COCO's JSON, with the images in {folder}")
         return read_coco(path, folder, image=image or "image", instances=instances, on_error=on_error)
     if ending not in TABLE_ENDINGS:
+        with path.open("rb") as file:
+            what = other_content(file.read(512))
+        if what is not None:
+            raise DataError(f"{path} is {what}.")
         raise DataError(
             f"{path} cannot be read as a table: its name ends in {ending or 'nothing'!r}. Give a folder, or a file "
             "that ends in .csv, .tsv, .jsonl, .parquet, .yaml or .json."
         )
     return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell, images=images, heading=heading)
+
+
+def _recordings(path: Path, audio: str, tell: Callable[[str], None]) -> TableParts:
+    """Recordings in a folder for each class."""
+    listed = next((name for name in _TRANSCRIPTS if next(path.rglob(name), None) is not None), None)
+    if listed is not None:
+        raise DataError(
+            f"{path} holds recordings and, in {listed}, what is said in them. Read both with --transcripts "
+            "(Table.from_transcripts in Python)."
+        )
+    tell("recordings in a folder for each class")
+    return read_folder(path, image=audio, endings=AUDIO_ENDINGS, holding="recording", column=Audio())
 
 
 def _open_table(
@@ -157,7 +179,7 @@ def _open_table(
     elif _ending(path) in JSON_LINES:
         parts = read_json_lines(path, named, root=start)
     else:
-        parts = read_csv(path, named, root=start, heading=heading)
+        parts = read_csv(path, named, root=start, heading=heading, find=True)
     if files is None:
         return parts
     cells = parts.frame[files.column]
@@ -299,7 +321,7 @@ def _images_of(
     if root is not None or suffix is not None:
         raise ConfigError(
             f"No column of {path} names images below {start or path.parent}"
-            + (f" with {suffix!r} behind the name" if suffix else "")
+            + (f" with {suffix!r} after the name" if suffix else "")
             + f". Its columns begin {_begins(head)}. Say which column it is with image= (--image)."
         )
     return None

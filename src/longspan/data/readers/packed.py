@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from longspan.errors import DataError
+from longspan.storage.file_signatures import other_content
 
 __all__ = ["GZIP", "gunzipped", "unpacked"]
 
@@ -20,15 +21,16 @@ def unpacked(path: Path) -> Path | bytes:
     """The file itself, or what is packed in it; polars would unpack without a bound, and knows no line that ends in CR.
 
     Raises:
-        DataError: it is packed in another way than by gzip, damaged, or unpacks to unreasonably much.
+        DataError: it is packed in another way than by gzip, damaged, unpacks to unreasonably much, or is no table.
     """
     with path.open("rb") as file:
-        head = file.read(4)
+        first = file.read(_HEAD)
+    head = first[:4]
+    if (what := other_content(first)) is not None:
+        raise DataError(f"{path} is {what}.")
     if head == b"\x28\xb5\x2f\xfd" or head[:2] in (b"x\x01", b"x\x9c", b"x\xda"):
         raise DataError(f"{path} is packed with {'zlib' if head[:1] == b'x' else 'zstandard'}; unpack it first.")
     if head[:2] != GZIP:
-        with path.open("rb") as file:
-            first = file.read(_HEAD)
         return path.read_bytes().replace(b"\r", b"\n") if b"\r" in first and b"\n" not in first else path
     try:
         return gunzipped(path)

@@ -26,6 +26,7 @@ from longspan.data.readers.delimiters import decimal_commas, find_delimiter, loo
 from longspan.data.readers.headings import check_heading, named_columns, without_blank_lines, without_blanks
 from longspan.data.readers.infer import infer_column
 from longspan.data.readers.json_lines import JSON_LINES, json_lines_frame, json_lines_head
+from longspan.data.readers.odd_rows import check_units, remark_on_short_lines, remark_on_totals
 from longspan.data.readers.packed import GZIP, gunzipped, unpacked
 from longspan.data.readers.series import cells_of, images_in_structs, lists_in_text, missing_nan, series_of
 from longspan.data.scanned_rows import ScannedRows
@@ -53,6 +54,7 @@ _CELLS_FROM, _CELLS_PER_BYTE = 100_000_000, 1000
 _PART = 1 << 20
 _LOOKED_AT = 100_000
 """Rows of a scanned file from which kinds of columns are decided."""
+_UTF16 = (0xFE, 0xFF)  # the first byte of its mark
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _IDX_DTYPES = {0x08: np.uint8, 0x09: np.int8, 0x0B: np.int16, 0x0C: np.int32, 0x0D: np.float32, 0x0E: np.float64}
 
@@ -123,8 +125,9 @@ def read_csv(
     root: str | Path | None,
     delimiter: str | None = None,
     heading: Heading = None,
+    find: bool = False,
 ) -> TableParts:
-    """See `Table.from_csv`."""
+    """See `Table.from_csv`; with `find` the delimiter is what parts the heading."""
     path = _existing(path)
     content: Path | bytes = path
     if delimiter is not None and len(delimiter) != 1:
@@ -133,7 +136,7 @@ def read_csv(
     try:
         content = unpacked(path)
         _check_utf8(path, content)
-        between = delimiter or find_delimiter(content)
+        between = delimiter or (find_delimiter(content) if find else _said_by_name(path, content, heading))
         # All text: what a cell is, its whole column decides.
         frame = _text_cells(path, content, between, heading)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -150,11 +153,34 @@ def read_csv(
         if original != name and original in frame.columns:
             raise DataError(f"{path} has several columns called {original!r}; rename them.")
     frame = without_blanks(without_blank_lines(frame, content, between, heading=_is_there(heading)), str(path))
+    remark_on_short_lines(frame, content, between, str(path))
     named = columns or {}
+    if heading is None:
+        check_units(frame, str(path), named)
+    remark_on_totals(frame, str(path))
     frame = _with_decimal_points(frame, named, str(path), undeclared=between == ";")
     frame = frame.select(typed_cells(series, named.get(series.name), str(path)) for series in frame)
     lines = RowLines(path, between, frame.height, heading=_is_there(heading))
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), lines=lines)
+
+
+def _said_by_name(path: Path, content: Path | bytes, heading: Heading) -> str:
+    """A comma; a tab in files called .tsv and .tab.
+
+    Raises:
+        DataError: something else parts the heading.
+    """
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    expected = "\t" if plain.suffix.lower() in (".tsv", ".tab") else ","
+    found = find_delimiter(content)
+    if found == expected or (found == "," and expected == "\t"):
+        return found
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        first = file.readline().decode("utf-8-sig", errors="replace").strip()
+    raise DataError(
+        f"{path} has {_DELIMITERS[found]} between its cells, not {_DELIMITERS[expected]}: {first[:60]!r}. Say so with "
+        f"delimiter={found!r}, or read it with Table.read, which finds out."
+    )
 
 
 def _is_there(heading: Heading) -> bool:
@@ -308,7 +334,8 @@ def read_frame(frame: Any, columns: Mapping[str, Column] | None, *, root: str | 
         native = nw.from_native(frame, eager_only=True)
     except TypeError as error:
         raise DataError(
-            f"{type(frame).__name__} is not a data frame that narwhals knows: {_first_line(error)}"
+            f"{type(frame).__name__} is not a data frame that narwhals knows: {_first_line(error)}. Convert it to "
+            "pandas or polars first."
         ) from error
     try:
         cells = native.to_polars()
@@ -404,9 +431,14 @@ def _check_utf8(path: Path, content: Path | bytes) -> None:
                 decoder.decode(part, final=not part)
             except UnicodeDecodeError as error:
                 line, byte = lines + error.object.count(b"\n", 0, error.start), error.object[error.start]
+                first = lines == 1 and error.start == 0
+                like = " (the file is UTF-16, as Excel writes 'Unicode text')" if first and byte in _UTF16 else ""
                 raise DataError(
-                    f"{path}, line {line}: byte {byte:#04x} is not UTF-8; save the file as UTF-8."
+                    f"{path}, line {line}: byte {byte:#04x} is not UTF-8{like}; save the file as UTF-8."
                 ) from None
+            if b"\0" in part:
+                line = lines + part.count(b"\n", 0, part.index(b"\0"))
+                raise DataError(f"{path}, line {line}: a NUL byte. Is the file UTF-16, or damaged? Save it as UTF-8.")
             if not part:
                 return
             lines += part.count(b"\n")

@@ -73,8 +73,9 @@ def read_transcripts(
     base = path if path.is_dir() else path.parent
     found = list(_READERS[layout](path, Path(root).expanduser() if root is not None else base))
     rows, faults = [], []
+    said: dict[tuple[Path | None, float | None], str] = {}
     for row in found:
-        fault = _fault(row)
+        fault = _fault(row) or _again(row, said)
         if fault is None:
             rows.append(row)
         else:
@@ -130,6 +131,14 @@ def _fault(row: _Row) -> Fault | None:
     if row.start_s is not None and row.end_s is not None and row.end_s <= row.start_s:
         return Fault(row.where, f"the part from {row.start_s:g} s to {row.end_s:g} s ends before it begins")
     return None
+
+
+def _again(row: _Row, said: dict[tuple[Path | None, float | None], str]) -> Fault | None:
+    """That a recording, or a part of it, comes again with another transcript; `said` holds those before."""
+    assert row.text is not None
+    if said.setdefault((row.audio, row.start_s), row.text) == row.text or row.audio is None:
+        return None
+    return Fault(row.where, f"{row.audio.name} has another transcript above; keep one")
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

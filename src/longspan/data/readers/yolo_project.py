@@ -147,7 +147,7 @@ def _labels_of(path: Path, key: str, images: Path) -> Path:
     if found is None:
         raise DataError(
             f"{path}: there are no text files with the objects of {key!r}; looked in "
-            f"{' and '.join(map(str, candidates))}."
+            f"{' and '.join(dict.fromkeys(map(str, candidates)))}."
         )
     return found
 

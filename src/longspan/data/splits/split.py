@@ -131,7 +131,7 @@ class Split:
         return check_split(self, inputs, targets, group=group, time=time, on_error=on_error)
 
     def drift(self, part: Literal["valid", "test"] = "valid", *, leave_out: Sequence[str] = ()) -> Drift:
-        """Whether held-out rows look like training rows, and by which columns not; see `longspan.data.leakage.drift`.
+        """Whether held-out rows look like training rows, and which columns differ; see `longspan.data.leakage.drift`.
 
         Raises:
             DataError: fewer than 20 rows on either side, or no column that trees can read.

@@ -11,14 +11,18 @@ from typing import IO
 from longspan.datasets.named import RemoteFile, Source
 from longspan.errors import ChecksumError, FetchError
 
-__all__ = ["check_file", "check_layout"]
+__all__ = ["check_file", "check_layout", "contents_digest"]
 
 _MIB = 1024 * 1024
 
 
 def check_file(file: RemoteFile, path: Path, origin: str) -> None:
     """Raise ChecksumError unless the file at `path` is the one on record; `origin` is where it came from."""
-    digests = {"SHA-256": (hashlib.sha256(), file.sha256), "MD5": (_md5(), file.md5)}
+    digests = {
+        "SHA-256": (hashlib.sha256(), file.sha256),
+        "SHA-1": (hashlib.sha1(usedforsecurity=False), file.sha1),
+        "MD5": (_md5(), file.md5),
+    }
     head = _md5()
     try:
         size = path.stat().st_size
@@ -50,7 +54,7 @@ def check_file(file: RemoteFile, path: Path, origin: str) -> None:
 
 
 def check_layout(source: Source, folder: Path, origin: str) -> None:
-    """Raise ChecksumError unless the unpacked folder holds as many files as are on record."""
+    """Raise ChecksumError unless the unpacked folder holds the files on record: their number, and what is in them."""
     wrong = [
         f"{pattern}: {found:,} files, {expected:,} expected"
         for pattern, expected in source.layout
@@ -61,6 +65,28 @@ def check_layout(source: Source, folder: Path, origin: str) -> None:
             f"{origin} does not hold what is on record ({'; '.join(wrong)}). It is another edition or was cut short; "
             "delete it if it lies in LONGSPAN_DATA."
         )
+    for pattern, expected in source.contents:
+        found = contents_digest(folder, pattern)
+        if found != expected:
+            raise ChecksumError(
+                f"{origin}: the files {pattern} have the digest {found}, but {expected} is on record. They are of "
+                "another edition or damaged: download it again, or delete it if it lies in LONGSPAN_DATA."
+            )
+
+
+def contents_digest(folder: Path, pattern: str) -> str:
+    """The SHA-256 of lines "MD5, two blanks, path", sorted by path, of the files that `pattern` matches in `folder`.
+
+    Paths have forward slashes and lack their first folder, which differs between archives of the same files. It is
+    what `md5sum` writes of these files. MD5, because publishers and libraries state it of single files.
+    """
+    paths = {path.relative_to(folder).as_posix().partition("/")[2]: path for path in folder.glob(pattern)}
+    lines = []
+    for name in sorted(paths):
+        if paths[name].is_file():
+            with paths[name].open("rb") as content:
+                lines.append(f"{hashlib.file_digest(content, _md5).hexdigest()}  {name}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _likely(path: Path, size: int, file: RemoteFile) -> str:

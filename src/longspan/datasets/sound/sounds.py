@@ -147,6 +147,7 @@ FSDD = NamedData(
             ),
             load=_load_fsdd,
             layout=(("*/recordings/*.wav", 3000),),
+            contents=(("*/recordings/*.wav", "b970ad27af2ee4e5e7a0d22d362c9c291853ec714a0193b103870a5637de65fe"),),
         ),
         Source(
             files=(
@@ -230,6 +231,10 @@ ARABIC_COMMANDS = NamedData(
             ),
             load=_load_arabic,
             layout=(("*/dataset/*/*.wav", 12_000), ("*/train.csv", 1)),
+            contents=(
+                ("*/dataset/*/*.wav", "f304000812040b12d69677933d1c7a9c59567a1b3f35e4b91731865d264314a6"),
+                ("*/*.csv", "b8aee5a258626476fb12c3c789e8eb8b5a1e31a07106ab630c01ede12c2e42e0"),
+            ),
         ),
     ),
     small="arabic-commands-small",
@@ -278,6 +283,7 @@ ESC10 = NamedData(
             ),
             load=_load_esc10,
             layout=(("*/*/*.ogg", 400),),
+            contents=(("*/*/*.ogg", "cccded282bdd43acd16a00b009e5d48467a967fcfd82de16533d84a95b7a00df"),),
         ),
         Source(
             files=(
@@ -308,17 +314,20 @@ ESC50 = NamedData(
             files=(
                 RemoteFile(
                     path="ESC-50-master.zip",
-                    size=645_695_005,
+                    size=645_832_161,
                     exact=False,
                     urls=(
-                        "https://github.com/karolpiczak/ESC-50/archive/master.zip",
-                        "https://github.com/karoldvl/ESC-50/archive/master.zip",
+                        "https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.zip",
                     ),
-                    stated_by="the data set's page (address)",
+                    stated_by="the data set's page (address); soundata (MD5 of each recording and of the table)",
                 ),
             ),
             load=_load_esc50,
             layout=(("*/audio/*.wav", 2000), ("*/meta/esc50.csv", 1)),
+            contents=(
+                ("*/audio/*.wav", "6a96522abaf1cd3fc0cbbf1791b59d7214cb2895c0195cacb642663458e1d22b"),
+                ("*/meta/esc50.csv", "5ea2d21d7531c40eee35eabe38204d909b803c411ac98b14ef790b801ba01e13"),
+            ),
         ),
     ),
     note="Customary: five-fold cross-validation over the column fold. Published: people 81.3 %.",

@@ -104,7 +104,7 @@ class Trees:
 
     @classmethod
     def joined(cls, trees: Sequence[Mapping[str, Any]], outputs: Sequence[int], baseline: np.ndarray) -> Self:
-        """Trees one behind the other.
+        """Trees one after the other.
 
         Args:
             trees: Of each the arrays of its nodes, by the names above; children count from its own root, node 0.

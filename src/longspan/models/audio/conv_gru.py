@@ -128,7 +128,7 @@ class ConvGRU(Backbone):
         for conv, norm, stride in zip(self.convs, self.norms, self.shrinks, strict=True):
             lengths = shrunk(lengths, (stride,))
             steps = F.relu(norm(conv(steps.transpose(1, 2)).transpose(1, 2)))
-            steps = self.dropout(steps * step_mask(steps, lengths))  # what stands behind the end must not come back in
+            steps = self.dropout(steps * step_mask(steps, lengths))  # what stands after the end must not come back in
         for layer in self.recurrent:
             packed = nn.utils.rnn.pack_padded_sequence(
                 steps, lengths.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False

@@ -87,7 +87,7 @@ class TextCNN(Backbone):
         found = []
         for conv, kernel in zip(self.convs, self.kernels, strict=True):
             maps = F.relu(conv(columns))  # (B, channels, T + kernel - 1)
-            # Windows behind the end of a row see padding alone, which must not give its maximum.
+            # Windows after the end of a row see padding alone, which must not give its maximum.
             last = tokens.lengths + kernel - 1
             there = torch.arange(maps.shape[2], device=maps.device) < last[:, None]
             found.append((maps * there[:, None]).amax(2))

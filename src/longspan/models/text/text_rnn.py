@@ -55,7 +55,7 @@ class TextRNNConfig(TextConfig):
     weight_dropout: float = 0.0
     """Probability that a weight between the hidden states of two words is dropped."""
     output_dropout: float = 0.3
-    """The same as `input_dropout`, behind the last layer."""
+    """The same as `input_dropout`, after the last layer."""
     pool: TextPool = "mean_max"
     """How the states of a text become one vector."""
 

@@ -67,7 +67,7 @@ class TextTransformer(Backbone):
     """Tokens `(B, T)` to `(B, width)`, or `(B, T, width)` for pool "none": embeddings, positions, attention layers.
 
     Source: Vaswani et al. 2017, section 3, the encoder. Differs: smaller; layer normalisation stands before each branch
-    (Xiong et al. 2020), with one more behind the last layer.
+    (Xiong et al. 2020), with one more after the last layer.
     """
 
     def __init__(self, config: TextTransformerConfig | None, spec: TokensSpec) -> None:

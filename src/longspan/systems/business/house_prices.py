@@ -37,7 +37,7 @@ class HousePricesOptions(TableOptions):
     """Options of house-prices."""
 
     data: Literal["ames", "california"] = "ames"
-    """ames: 2,930 sales with 80 features. california: 20,640 blocks of houses with 9."""
+    """ames: 2,930 sales with 80 features. california: 20,640 blocks of houses with 9 features."""
     folds: int = 5
     """Folds; each is held out once."""
     only: int | None = None

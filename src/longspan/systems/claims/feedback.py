@@ -43,9 +43,9 @@ class FeedbackOptions:
     runs: int = 1000
     """Simulated runs of every urn and city."""
     days: int = 20000
-    """Days of an urn; its limits hold for many."""
+    """Simulated days of an urn; the theory holds in the limit of many."""
     city_days: int = 1000
-    """Days of a city."""
+    """Simulated days of a city."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

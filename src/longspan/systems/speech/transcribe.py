@@ -51,7 +51,7 @@ class TranscribeOptions:
     made_up_hours: float = 0.0
     """Hours of made-up speech that one more strategy learns from first; needs eSpeak NG."""
     pocketsphinx: bool = False
-    """Also measure pocketsphinx as it comes, a recogniser that others trained on other speech."""
+    """Also measure pocketsphinx unchanged, a recogniser that others trained on other speech."""
     limit: int | None = None
     """Test on so many recordings only, for a quick look."""
     jobs: int | None = None

@@ -85,7 +85,7 @@ def _levels(samples: np.ndarray) -> np.ndarray:
 
 
 def _cut(levels: np.ndarray) -> list[tuple[int, int]]:
-    """The cheapest pieces, as first frame and the one behind the last, by dynamic programming over the last cut."""
+    """The cheapest pieces, as first frame and the one after the last, by dynamic programming over the last cut."""
     frames = len(levels)
     expected, least = _EXPECTED_S / _FRAME_S, round(_LEAST_S / _FRAME_S)
     piece_cost = (np.log(np.arange(1, frames + 1) / expected) / _LENGTH_SPREAD) ** 2

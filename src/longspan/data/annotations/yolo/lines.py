@@ -46,7 +46,7 @@ def read_line(
         parts: The words of the line.
         size: Height and width of the image.
         name_of: Names by class number; None: the numbers are the labels.
-        keypoints: (number of key points, numbers of each) behind each box; None or (0, 0): there are none.
+        keypoints: (number of key points, numbers of each) after each box; None or (0, 0): there are none.
 
     Raises:
         ValueError: what is wrong with the line.
