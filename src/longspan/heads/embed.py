@@ -180,7 +180,7 @@ class Embed(Head):
         """Error rates over pairs of rows, and the fraction of rows whose nearest other row is of their person."""
         from longspan.metrics.verification import equal_error_rate, roc
 
-        if len(targets) > _MOST_ROWS:  # evenly over people, who often stand one behind the other
+        if len(targets) > _MOST_ROWS:  # evenly over people, who often stand one after the other
             kept = torch.linspace(0, len(targets) - 1, _MOST_ROWS).round().long()
             predictions, targets = predictions[kept], targets[kept]
         vectors = F.normalize(predictions.double(), dim=1)
