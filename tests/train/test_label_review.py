@@ -37,3 +37,18 @@ def test_a_page_is_of_one_target(learner, tmp_path):
     suspects = [SuspectLabel(0, "k", "a", "b", -1.0), SuspectLabel(0, "other", "a", "b", -1.0)]
     with pytest.raises(ConfigError, match="one target"):
         write_relabel_page(tmp_path / "p.html", learner.task, suspects)
+
+
+def test_most_planted_wrong_labels_of_handwritten_digits_are_listed_and_few_others():
+    digits = ls.datasets.load("digits")
+    images = np.repeat(np.repeat(digits.arrays["image"][:600], 2, axis=1), 2, axis=2)
+    labels = np.asarray(digits.column_values("digit")[:600])
+    rng = np.random.default_rng(0)
+    wrong = rng.choice(600, 30, replace=False)
+    labels[wrong] = (labels[wrong] + rng.integers(1, 10, 30)) % 10
+    table = ls.Table.from_arrays({"image": images, "digit": labels}, {"image": ls.Image(), "digit": ls.Category()})
+    recipe = ls.Recipe("lenet5", epochs=10, lr=5e-3, config=ls.TrainConfig(batch_size=20))
+    found = {each.row for each in ls.cross_validate(table, "image", "digit", recipe, folds=2).suspect_labels()}
+    hits = len(found.intersection(wrong.tolist()))
+    assert hits >= 0.7 * len(wrong)
+    assert hits >= 0.7 * len(found)
