@@ -3,6 +3,7 @@ import pytest
 from PIL import Image as PILImage
 
 from longspan import datasets
+from longspan.datasets.fetching.integrity import contents_digest
 from longspan.datasets.people import lfw_pairs
 from longspan.errors import DataError
 
@@ -37,6 +38,16 @@ def test_lfw_faces_half_is_read_with_points_and_pairs(tmp_path):
     assert (first, second) == tuple(table.column_values("image")[:2])
 
 
+def test_lfw_is_read_as_it_is_published(tmp_path):
+    for name in ("Alan/Alan_0001.jpg", "Ada/Ada_0002.jpg", "Ada/Ada_0001.jpg"):
+        photo(tmp_path / "lfw" / name, (250, 250, 3))
+    table = datasets.info("lfw").sources[0].load(tmp_path)
+    assert table.column_values("person") == ["Ada", "Ada", "Alan"]
+    assert [path.rpartition("/")[2] for path in table.column_values("image")[:2]] == ["Ada_0001.jpg", "Ada_0002.jpg"]
+    with pytest.raises(DataError, match="holds no PERSON"):
+        datasets.info("lfw").sources[0].load(tmp_path / "nowhere")
+
+
 def test_att_faces_are_read_in_the_order_of_their_numbers(tmp_path):
     for person in (1, 2, 10):
         for number in (1, 2, 10):
@@ -57,3 +68,5 @@ def test_the_packs_are_whole(data_folder, places, monkeypatch):
     fold_of = dict(zip(faces.column_values("image"), faces.column_values("fold"), strict=True))
     assert all(fold_of[first] == fold_of[second] == fold for fold, _, first, second in pairs)
     assert len(datasets.load("att-faces", tell=lambda line: None)) == 400
+    ((pattern, digest),) = datasets.info("att-faces").sources[0].contents
+    assert contents_digest(datasets.fetch("att-faces"), pattern) == digest, "the pack has the published files"

@@ -20,7 +20,7 @@ from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.datasets.numbers import NumbersConfig, make_numbers
 from longspan.datasets.parallel_texts import MULTI30K, TATOEBA_EN_FR
 from longspan.datasets.penn_fudan import PENN_FUDAN
-from longspan.datasets.people import ATT_FACES, LFW_FACES_HALF
+from longspan.datasets.people import ATT_FACES, LFW, LFW_FACES_HALF
 from longspan.datasets.pets import PETS, PETS_SMALL
 from longspan.datasets.registry import DATASETS, find_dataset, register_dataset
 from longspan.datasets.reviews import IMDB_SAMPLE, RT_POLARITY, SST2
@@ -64,7 +64,7 @@ __all__ = [
 # A new data set is its file, its test, and its name here.
 for _data in (
     DIGITS, MNIST, FASHION_MNIST, KMNIST, CIFAR10, CIFAR100,
-    PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL, LFW_FACES_HALF, ATT_FACES,
+    PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL, LFW, LFW_FACES_HALF, ATT_FACES,
     ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2, MULTI30K, TATOEBA_EN_FR, FLICKR8K, FLICKR8K_SMALL,
     FSDD, SPEECH_COMMANDS_TEST, ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50,
     LIBRISPEECH, LIBRISPEECH_SMALL, YESNO,

@@ -1,4 +1,4 @@
-"""Photos of people with their names: half of Labeled Faces in the Wild, and the faces of AT&T."""
+"""Photos of people with their names: Labeled Faces in the Wild, whole or half, and the faces of AT&T."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from longspan.data.table import Table
 from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.errors import DataError
 
-__all__ = ["ATT_FACES", "LFW_FACES_HALF", "lfw_pairs"]
+__all__ = ["ATT_FACES", "LFW", "LFW_FACES_HALF", "lfw_pairs"]
 
 _POINTS = {
     "left eye": "left_eye", "right eye": "right_eye", "nose": "nose", "left mouth": "mouth_left",
     "right mouth": "mouth_right",
 }  # fmt: skip
+
+
+def _published_lfw(root: Path) -> Table:
+    """Columns `image`, 250 x 250 px, and `person`."""
+    files = sorted((root / "lfw").glob("*/*.jpg"))
+    if not files:
+        raise DataError(f"{root / 'lfw'} holds no PERSON/PERSON_NUMBER.jpg.")
+    return _with_folders_as_people(files)
 
 
 def _lfw(root: Path) -> Table:
@@ -54,6 +62,10 @@ def _att(root: Path) -> Table:
     files = sorted((root / "att_faces").glob("s*/*.pgm"), key=lambda file: (int(file.parent.name[1:]), int(file.stem)))
     if not files:
         raise DataError(f"{root / 'att_faces'} holds no sPERSON/N.pgm.")
+    return _with_folders_as_people(files)
+
+
+def _with_folders_as_people(files: list[Path]) -> Table:
     cells = {"image": [str(file) for file in files], "person": [file.parent.name for file in files]}
     return Table.from_arrays(cells, {"image": Image(), "person": Category()})
 
@@ -62,6 +74,33 @@ def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
+
+LFW = NamedData(
+    name="lfw",
+    title="Labeled Faces in the Wild: 13,233 photos of 5,749 people",
+    rows=13_233,
+    task="image -> person",
+    licence="research use (Huang, Ramesh, Berg, Learned-Miller)",
+    home="http://vis-www.cs.umass.edu/lfw/",
+    sources=(
+        Source(
+            files=(
+                RemoteFile(
+                    path="lfw.tgz",
+                    size=180_566_744,
+                    sha256="055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0",
+                    urls=("https://ndownloader.figshare.com/files/5976018", "http://vis-www.cs.umass.edu/lfw/lfw.tgz"),
+                    stated_by="scikit-learn (address, SHA-256)",
+                ),
+            ),
+            load=_published_lfw,
+            layout=(("lfw/*/*.jpg", 13_233),),
+        ),
+    ),
+    small="lfw-faces-half",
+    note="Faces as a detector found them, with their surroundings. For new people leave people out: "
+    "split(group='person').",
+)
 
 LFW_FACES_HALF = NamedData(
     name="lfw-faces-half",
@@ -94,6 +133,21 @@ ATT_FACES = NamedData(
     licence="research use with credit (AT&T Laboratories Cambridge)",
     home="https://cam-orl.co.uk/facedatabase.html",
     sources=(
+        Source(
+            files=(
+                RemoteFile(
+                    path="att_faces.zip",
+                    size=3_900_000,
+                    exact=False,
+                    urls=("https://www.cl.cam.ac.uk/research/dtg/attarchive/pub/data/att_faces.zip",),
+                    into="att_faces",
+                    stated_by="the data set's page (address)",
+                ),
+            ),
+            load=_att,
+            layout=(("att_faces/s*/*.pgm", 400),),
+            contents=(("att_faces/s*/*.pgm", "c564a0374a50c76506693968ae757c435837414399f8a8688f1f290512344495"),),
+        ),
         Source(
             files=(
                 RemoteFile(
