@@ -12,6 +12,7 @@ FILES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
 ]
 COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+COMMANDS |= {group.name for group in app.registered_groups}
 # In backticks, at the beginning of a line (after a prompt), behind a colon, or before what only a command has.
 NAMED = re.compile(
     r"`longspan ([a-z]\w*)"

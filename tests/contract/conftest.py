@@ -349,7 +349,9 @@ def as_published(data, contents, counts):
         for file in source.files
     )
     layout = tuple((pattern, count) for (pattern, _), count in zip(source.layout, counts, strict=True))
-    return dataclasses.replace(data, sources=(dataclasses.replace(source, files=files, layout=layout),), small=None)
+    return dataclasses.replace(
+        data, sources=(dataclasses.replace(source, files=files, layout=layout, contents=()),), small=None
+    )
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-BAD = {"dark_07.png": "cannot be decoded", "light_20.png": "not an image", "dark_41.png": "claims"}
+BAD = {"dark_07.png": "cannot be decoded", "light_20.png": "a web page", "dark_41.png": "claims"}
 
 
 def task_of(folder, **options):

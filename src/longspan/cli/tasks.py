@@ -94,7 +94,7 @@ def _with_everybody(table: Table, options: TrainOptions) -> Table:
     for name in options.target:
         column = table.columns[name]
         if column.kind in HEADS[design.head].column_kinds:
-            table = table.with_column(name, column.fit_cells(table.frame[name].drop_nulls()))
+            table = table.with_column(name, column.fit_cells([table.frame[name].drop_nulls()]))
     return table
 
 

@@ -12,8 +12,8 @@ import polars as pl
 from longspan.report import Document, add_openings
 from longspan.study.formatting import percent, say_chance, say_error, say_interval, say_probability, say_size
 from longspan.study.reports.difference_figure import caption_of, draw_difference
-from longspan.study.reports.summary import for_rows_like_these, means_by_size
-from longspan.study.reports.tuning_section import add_trials, tuning_by
+from longspan.study.reports.summary import for_rows_like_these, means_by_size, tuning_by
+from longspan.study.reports.tuning_section import add_trials
 from longspan.study.runs.progress import duration
 from longspan.study.statistics.compare import compare_all
 from longspan.study.statistics.crossover import Crossover

@@ -10,7 +10,6 @@ import polars as pl
 
 from longspan.errors import StudyError
 from longspan.study.formatting import say_error, say_interval
-from longspan.study.reports.tuning_section import tuning_by
 from longspan.study.runs.store import FORMAT_VERSION
 from longspan.study.statistics.compare import compare_all
 
@@ -18,10 +17,18 @@ if TYPE_CHECKING:
     from longspan.study.results import StudyResults
     from longspan.study.statistics.curves import Curve
 
-__all__ = ["for_rows_like_these", "means_by_size", "summarise"]
+__all__ = ["for_rows_like_these", "means_by_size", "summarise", "tuning_by"]
 
 _TIMES, _FORECAST_LEVEL = (2.0, 4.0), 0.8
 _KEPT = ("created", "library", "task_words", "measures", "settings", "prices", "vault", "environment")
+
+
+def tuning_by(results: StudyResults, target: str) -> dict[str, Any] | None:
+    """How the runs were tuned, where it was by this target's error."""
+    tuning = results.facts["settings"].get("tuning")
+    if not tuning or (tuning.get("target") or results.targets[0]) != target or results.trials().is_empty():
+        return None
+    return tuning
 
 
 def summarise(results: StudyResults, *, worth: float | None = None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -11,18 +11,7 @@ from longspan.report import Document
 from longspan.study.formatting import say_error
 from longspan.study.statistics.crossover import Crossover, NoCrossover
 
-if TYPE_CHECKING:
-    from longspan.study.results import StudyResults
-
-__all__ = ["add_trials", "tuning_by"]
-
-
-def tuning_by(results: StudyResults, target: str) -> dict[str, Any] | None:
-    """How the runs were tuned, where it was by this target's error."""
-    tuning = results.facts["settings"].get("tuning")
-    if not tuning or (tuning.get("target") or results.targets[0]) != target or results.trials().is_empty():
-        return None
-    return tuning
+__all__ = ["add_trials"]
 
 
 def add_trials(
