@@ -24,6 +24,7 @@ def test_a_quick_look(tmp_path):
     assert model.info["leaks"]["allowed"] is False
 
 
+@pytest.mark.slow
 def test_other_networks_and_fresh_weights(tmp_path):
     options = PetsOptions(model="resnet20", weights="none", limit=20, size_px=32, head_epochs=1, epochs=0)
     find_system("cats-or-dogs").run(options, SystemRun("cats-or-dogs", tmp_path, quiet=True))

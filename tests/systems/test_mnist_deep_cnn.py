@@ -11,7 +11,7 @@ from longspan.systems.mnist_deep_cnn import MnistOptions
 pytestmark = pytest.mark.usefixtures("data_folder")
 
 
-@pytest.mark.parametrize("preset", ["book", "fast"])
+@pytest.mark.parametrize("preset", [pytest.param("book", marks=pytest.mark.slow), "fast"])
 def test_a_quick_look(tmp_path, preset):
     options = MnistOptions(preset=preset, limit=240, epochs=1)
     find_system("mnist-deep-cnn").run(options, SystemRun("mnist-deep-cnn", tmp_path, quiet=True))

@@ -17,6 +17,7 @@ def result_of(name, options, folder):
     return json.loads((folder / "result.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("data_folder")
 def test_digits_by_speakers_left_out(tmp_path):
     options = SoundOptions(
@@ -30,6 +31,7 @@ def test_digits_by_speakers_left_out(tmp_path):
     assert sum(model.info["training"]["rows"].values()) < 80
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("data_folder")
 def test_keywords_from_scratch(tmp_path):
     options = KeywordsOptions(model="bc_resnet1", limit=120, epochs=1)

@@ -88,7 +88,7 @@ def test_three_classes_small_subsets_and_files(method, tmp_path):
 def test_it_stands_in_a_study_beside_a_network(tmp_path):
     strategies = {"words": ls.WordCounts(), "net": ls.Recipe(ls.BagOfEmbeddingsConfig(width=8), epochs=1, lr=1e-2)}
     study = ls.Study(task_of(), strategies, sizes=[20, 60], seeds=1, path=tmp_path / "study.sqlite")
-    results = study.run(progress=False)
+    results = study.run(backend="inline", progress=False)
     assert {row["strategy"] for row in results.frame().to_dicts()} == {"words", "net"}
 
 
