@@ -77,7 +77,7 @@ def _encoded(table: TableView, name: str, column: Column, rows: np.ndarray) -> t
 
     def values() -> Iterable[Any]:
         if name in table.arrays:  # all of one size
-            return list(table.arrays[name][:1])
+            return [table.arrays[name][0]]
         return (table.value(int(row), name) for row in present)
 
     small = column.fit_small(values, _SIDE_PX) if len(present) else column
