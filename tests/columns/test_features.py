@@ -98,8 +98,10 @@ def test_dates_are_parts_and_cycles():
     assert column.decode(column.encode(data[5]))["day"] == str(data[5]["day"])
 
 
-def test_public_holidays_of_a_country_are_features_of_its_dates():
+@pytest.mark.parametrize("language", ["en_US.UTF-8", "de_DE.UTF-8", "C"])
+def test_public_holidays_of_a_country_are_features_of_its_dates(monkeypatch, language):
     pytest.importorskip("holidays")
+    monkeypatch.setenv("LANGUAGE", language)  # gettext would translate to it
     days = [datetime.date(2022, 1, 1) + datetime.timedelta(n) for n in range(1000)]
     column = Features(dates=["day"], holidays="DE-BY", min_count=2).fit([{"day": day} for day in days])
     place = column.names.index("day: holiday")

@@ -167,6 +167,9 @@ def holidays_of(country: str, days: pl.Series) -> pl.Series:
     years = known.dt.year().unique().to_list()
     try:
         calendar = holidays.country_holidays(code, subdiv=part or None, years=years, expand=False)
+        # In one language, or a model would not know its holidays again where the machine speaks another.
+        language = "en_US" if "en_US" in calendar.supported_languages else calendar.default_language
+        calendar = holidays.country_holidays(code, subdiv=part or None, years=years, expand=False, language=language)
     except NotImplementedError as error:
         codes = holidays.list_supported_countries()
         if code not in codes:
