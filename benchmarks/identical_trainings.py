@@ -312,6 +312,7 @@ HEADS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: train_head("classify", "what", options={"hidden": (16,), "dropout": 0.2, "label_smoothing": 0.1}),
     ),
     "head: classify_many": ("multi_label_classify", lambda: train_head("multi_label_classify", "kinds")),
+    "head: embed": ("embed", lambda: train_head("embed", "what", options={"dim": 8}, mixup=0)),
     "head: regress": ("regress", lambda: train_head("regress", "x", options={"criterion": "huber"})),
     "head: segment, U-Net": ("segment", lambda: train_head("segment", "mask", options={"dropout": 0.1})),
     "head: segment, FCN-8s": (
