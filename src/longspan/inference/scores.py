@@ -50,7 +50,8 @@ class Scores:
             counts, meant = self.present[name], head.has_loss(self.targets[name])
             counts = counts if meant is None else counts & meant
             if bool(counts.any()):
-                losses.append(float(self.losses[name][counts].sum() / counts.sum()))
+                kept = self.losses[name] if meant is None else self.losses[name][counts]  # zeros where none is known
+                losses.append(float(kept.sum() / counts.sum()))
         metrics = measure(heads, self.predictions, self.targets, self.present)
         return {"loss": sum(losses), **metrics} if losses else metrics
 
