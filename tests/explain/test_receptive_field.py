@@ -84,6 +84,18 @@ def test_layers_behind_what_moves_values_freely_are_left_out_and_the_network_is_
     assert network.training
 
 
+def test_tokens_of_patches_are_not_said_to_see_the_whole_image():
+    class Patches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patch, self.mix = nn.Conv2d(3, 4, 8, stride=8), nn.Linear(4, 4)
+
+        def forward(self, image):
+            return self.mix(self.patch(image).flatten(2).transpose(1, 2))
+
+    assert receptive_fields(Patches(), torch.zeros(2, 3, 32, 32)).keys() == {"patch"}
+
+
 def test_squeeze_and_excitation_sees_the_whole_image():
     class Squeezed(nn.Module):
         def __init__(self):

@@ -136,7 +136,7 @@ def test_a_gallery_that_is_damaged_meanwhile_keeps_the_door_closed(client, tmp_p
 
 def test_the_page_is_whole_and_loads_nothing_from_elsewhere(client):
     page = client.get("/")
-    assert "no test of life" in page.text
+    assert "no liveness detection" in page.text
     assert "http" not in page.text
     assert "default-src 'self'" in page.headers["content-security-policy"]
     script = client.get("/page.js").text

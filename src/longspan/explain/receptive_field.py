@@ -117,8 +117,10 @@ def _after(node: Any, before: list[_Field]) -> _Field | None:
     name = node.target.__name__.split(".")[0] if hasattr(node.target, "__name__") else ""
     arguments = _named(node)
     first = before[0]
-    if name in _ONE_PLACE and not _is_map(node):
+    if name in _TO_VECTORS and len(_shape(node)) == 2:
         return (_WHOLE, _WHOLE)
+    if name in ("cat", "chunk", "split", "split_with_sizes") and arguments.get("dim", 0) != 1:
+        return None  # not along the channels: places would move
     if name in ("conv2d", "convolution", "max_pool2d", "avg_pool2d", "max_pool2d_with_indices"):
         if arguments.get("transposed"):
             return None
@@ -145,7 +147,7 @@ def _after(node: Any, before: list[_Field]) -> _Field | None:
     return None
 
 
-_ONE_PLACE = ("flatten", "view", "reshape", "linear", "matmul", "addmm", "mm", "squeeze", "select")
+_TO_VECTORS = ("flatten", "view", "reshape", "linear", "matmul", "addmm", "mm", "squeeze", "select")
 _NORMS_OVER_PLACES = ("group_norm", "instance_norm", "scaled_dot_product_attention")
 _PLACE_BY_PLACE = (
     "batch_norm", "_native_batch_norm_legit_no_training", "cat", "dropout", "clone", "contiguous", "detach", "getitem",

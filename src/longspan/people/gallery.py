@@ -101,7 +101,7 @@ class Gallery:
     It is a function, too, for a stage of a pipeline: vector to answer, `Stage("who", gallery, reads="vector",
     adds="person")`.
 
-    There is no test of life: a photo of somebody, held before the camera, has the vector of that person.
+    There is no liveness detection: a photo held up to the camera has the vector of the person it shows.
     """
 
     def __init__(self, file: GalleryFile) -> None:

@@ -89,7 +89,7 @@ def test_what_is_wrong_is_told(run, gallery, words, message):
 def test_help_says_what_a_door_cannot_do(run):
     for answer in (run(), run("--help")):
         assert answer.code == 0
-        assert "no test of life" in " ".join(answer.out.split())
+        assert "no liveness detection" in " ".join(answer.out.split())
     assert "--key-file" in run("enrol", "--help").out
 
 

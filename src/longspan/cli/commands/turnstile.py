@@ -23,7 +23,7 @@ turnstile = typer.Typer(
     rich_markup_mode=None,
     add_help_option=False,
     help="People at a door: enrol them from photos, remove them, watch who comes. Faces are kept as vectors in one "
-    "file, photos are not. There is no test of life: a photo of somebody opens the door for that person.",
+    "file, photos are not. There is no liveness detection: a photo of somebody opens the door for that person.",
 )
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".pgm")

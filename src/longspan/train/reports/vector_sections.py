@@ -48,7 +48,7 @@ def add_vectors(page: Document, task: Task, head: Head, scores: Scores, name: st
     figures = head.measure(scores.predictions[name][known], targets)
     page.table([{"metric": metric, "value": value} for metric, value in figures.items()])
     if not same.any() or same.all():
-        page.text("There are no pairs of one class, or none of two, to compare.")
+        page.text("Nothing to compare: all rows are of one class, or no two rows share a class.")
         return
     _, far, frr = roc(similarities, same)
     page.figure(roc_curves([(name, far, 1 - frr, float(np.trapezoid(1 - frr, far)))]), label="ROC curve of comparisons")
