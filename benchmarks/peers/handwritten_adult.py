@@ -41,9 +41,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
+    torch.manual_seed(options.seed)
     numbers, targets = torch.randn(_ROWS, _NUMBERS), torch.randint(0, 2, (_ROWS,))
     classes = torch.stack([torch.randint(0, count, (_ROWS,)) for count in _CLASSES], dim=1)
     net = _Net()
@@ -57,7 +58,7 @@ def main() -> None:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         rates.append(round(_ROWS / (time.perf_counter() - started)))
-    print(json.dumps({"rows_per_second": max(rates), "by_epoch": rates, "settings": vars(options)}))
+    print(json.dumps({"rows_per_second": max(rates[1:] or rates), "by_epoch": rates, "settings": vars(options)}))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 import csv
 import json
+import warnings
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -28,14 +30,14 @@ def people(tmp_path, monkeypatch):
 
 
 def test_a_csv_and_a_target_are_enough(longspan, people):
-    answer = longspan("train", "people.csv", "--target", "rich", "--epochs", "20", "--batch-size", "32")
+    answer = longspan("train", "people.csv", "--target", "rich", "--epochs", "4", "--batch-size", "64")
     assert (answer.code, answer.err) == (0, "")
     for words in (
         "rich: 2 classes",
         "age: number, 18 to 89",
         "job: category of 3 labels",
         "stratified by 'rich'",
-        "mlp_plr, ",
+        "tabm_light, ",
         "longspan predict model.safetensors NEW.csv --out predictions.csv",
     ):
         assert words in answer.out, words
@@ -157,7 +159,7 @@ def test_a_parquet_file_may_stay_on_the_disk_while_it_trains(longspan, people, m
     people.write_parquet("people.parquet")
     answer = longspan("train", "people.parquet", "--target", "rich", "--epochs", "2", "--stream")
     assert (answer.code, answer.err) == (0, "")
-    for words in ("people.parquet a part at a time", "rich: 2 classes", "job: category of 3 labels", "mlp_plr, "):
+    for words in ("people.parquet a part at a time", "rich: 2 classes", "job: category of 3 labels", "tabm_light, "):
         assert words in answer.out, words
     assert longspan("predict", "model.safetensors", "people.csv").code == 0
     whole = longspan("train", "people.parquet", "--target", "rich", "--epochs", "2", "--out", "whole.safetensors")
@@ -175,3 +177,58 @@ def test_a_parquet_file_may_stay_on_the_disk_while_it_trains(longspan, people, m
     )
     answer = longspan("train", "people.csv", "--target", "pay", "--stream", "--out", "other.safetensors")
     assert (answer.code, "--stream reads a .parquet file in parts" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_rows_are_predicted_and_written_part_by_part(longspan, people, monkeypatch, ending):
+    from longspan.cli import table_inputs
+
+    longspan("train", "people.csv", "--target", "rich", "--model", "mlp", "--epochs", "1")
+    model, seen = ls.load("model.safetensors"), []
+    wanted = [prediction.value for prediction in model.predict(ls.Table.from_csv("people.csv"))]
+    monkeypatch.setattr(table_inputs, "_ROWS", 150)
+    made = table_inputs.new_parts
+    monkeypatch.setattr(
+        "longspan.cli.commands.predict.new_parts",
+        lambda *given, **options: (seen.append(len(part)) or part for part in made(*given, **options)),
+    )
+    new = people.drop("rich").with_columns(job=pl.when(pl.col("age") > 88).then(pl.lit("cook")).otherwise("job"))
+    write = {"csv": pl.DataFrame.write_csv, "parquet": pl.DataFrame.write_parquet}[ending]
+    write(people.drop("rich"), f"new.{ending}")
+    answer = longspan("predict", "model.safetensors", f"new.{ending}", "--out", "answers.csv")
+    assert (answer.code, answer.out) == (0, "400 predictions in answers.csv\n")
+    assert seen == [150, 150, 100]
+    rows = pl.read_csv("answers.csv")
+    assert rows["rich"].to_list() == wanted
+    assert rows.drop("rich", "rich_probability").equals(people.drop("rich"))
+    write(new, f"new.{ending}")
+    with pytest.warns(UserWarning, match="such as 'cook'") as told:
+        longspan("predict", "model.safetensors", f"new.{ending}", "--out", "cooks.csv")
+    assert len(told) == 1
+    spoilt = people.drop("rich").with_columns(height=pl.col("height").cast(pl.String))
+    spoilt[320, "height"] = "tall"
+    write(spoilt, f"new.{ending}")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "new.csv, column 'height': 399 of 400 cells are numbers")
+        answer = longspan("predict", "model.safetensors", f"new.{ending}", "--out", "none.csv")
+    assert answer.code == 2
+    assert ("line 322" if ending == "csv" else "row 320") in answer.err
+    assert "'tall'" in answer.err
+    assert not Path("none.csv").exists()
+
+
+def test_the_network_of_tables_trains_as_its_recipe_says(longspan, people):
+    longspan("train", "people.csv", "--target", "rich", "--model", "tabm_light", "--epochs", "1", "--out", "run")
+    recipe = ls.TableRecipe().recipe(320, classes=True)
+    kept = json.loads(Path("run/run.json").read_text())["options"]
+    assert kept["batch_size"] == recipe.config.batch_size
+    from longspan.cli.tasks import train_config
+    from longspan.cli.train_options import TrainOptions
+
+    def settings(**given):
+        config = train_config(TrainOptions(source="x", batch_size=8, **given))
+        return config.weight_decay, config.beta2
+
+    assert settings(model="tabm_light") == (recipe.config.weight_decay, recipe.config.beta2) == (0.03, 0.95)
+    assert settings(model="tabm_light", weight_decay=0.2) == (0.2, 0.95)
+    assert settings(model="mlp") == (ls.TrainConfig().weight_decay, ls.TrainConfig().beta2)

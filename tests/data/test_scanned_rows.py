@@ -108,6 +108,18 @@ def test_a_network_trains_and_predicts_as_on_a_table_in_memory(path):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("sampling", ["by_class", "balanced"])
+def test_rows_are_drawn_by_class_as_from_a_table_in_memory(path, sampling):
+    found = []
+    for table in (small_windows(ls.Table.scan(path, "shop")), ls.Table.read(path).with_features("shop")):
+        task = ls.Task(table.split(seed=1, stratify="shop"), "features", "shop", allow_leaks=True)
+        config = ls.TrainConfig(batch_size=32, sampling=sampling, precision="float32")
+        learner = ls.Learner(task, "mlp", config=config, progress=False)
+        learner.fit_one_cycle(2, 1e-2)
+        found.append([epoch["train_loss"] for epoch in learner.history])
+    assert found[0] == found[1]
+
+
 def test_copies_across_parts_are_found_in_the_file(frame, tmp_path):
     both = pl.concat([frame, frame[1:2]])
     both.write_parquet(tmp_path / "twice.parquet")

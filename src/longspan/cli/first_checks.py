@@ -107,12 +107,12 @@ def check_types(targets: Sequence[str], columns: Sequence[str]) -> list[str]:
 
 def check_numbers(options: TrainOptions) -> None:
     """Numbers of a training that no network takes."""
-    given = {name: getattr(options, name) for name in ("batch_size",) if getattr(options, name) is not None}
-    for name in (
-        "optimizer", "weight_decay", "clip_norm", "accumulate", "mixup", "precision", "sampling", "rows_per_class"
-    ):  # fmt: skip
-        given[name] = getattr(options, name)
-    check_train_config(given)
+    names = (
+        "batch_size", "optimizer", "weight_decay", "clip_norm", "accumulate", "mixup", "precision", "sampling",
+        "rows_per_class",
+    )  # fmt: skip
+    given = {name: getattr(options, name) for name in names}
+    check_train_config({name: value for name, value in given.items() if value is not None})
     phase = {name: getattr(options, name) for name in ("epochs", "lr", "schedule")}
     check_phase({name: value for name, value in phase.items() if value is not None})
     if options.average is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longspan.columns import Column
     from longspan.portable import Prediction
 
-__all__ = ["FORMATS", "AnswerFiles", "format_of", "write_frame", "write_json"]
+__all__ = ["FORMATS", "AnswerFiles", "format_of", "write_frame", "write_frames", "write_json"]
 
 FORMATS = ("csv", "json", "coco", "voc", "yolo", "masks")
 _TABLES = {".csv": ",", ".tsv": "\t"}
@@ -191,10 +191,28 @@ def write_json(path: Path, predictions: Sequence[Prediction]) -> None:
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
     """A table with commas, or with tabs in a .tsv file."""
+    write_frames(path, [frame])
+
+
+def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> int:
+    """Rows of several frames of the same columns, one below the other, as `write_frame` does; gives their number.
+
+    A frame is written before the next one is asked for. If that fails, no file is left behind.
+    """
     from longspan.storage.files import write_whole
 
+    separator, rows = _TABLES.get(path.suffix.lower(), ","), 0
+
+    def write(part: Path) -> None:
+        nonlocal rows
+        with part.open("wb") as file:
+            for number, frame in enumerate(frames):
+                frame.write_csv(file, separator=separator, include_header=number == 0)
+                rows += frame.height
+
     with writing(path, "--out"):
-        write_whole(path, lambda part: frame.write_csv(part, separator=_TABLES.get(path.suffix.lower(), ",")))
+        write_whole(path, write)
+    return rows
 
 
 def _write_csv(path: Path, predictions: Sequence[Prediction], *, probabilities: bool) -> None:

@@ -299,7 +299,7 @@ def _recipe(model: str, weights: str, options: TrainOptions) -> Strategy:
     kind = "none" if weights == "none" else "weights"
     epochs = _EPOCHS[kind] if options.epochs is None else options.epochs
     lr = _LR[kind] if options.lr is None else options.lr
-    config = train_config(options)
+    config = train_config(replace(options, model=model))
     if kind == "none":
         return Recipe(model, epochs=epochs, lr=lr, config=config)
     assert options.freeze_epochs is not None

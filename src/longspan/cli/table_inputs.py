@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ __all__ = [
     "TABLE_MODEL",
     "calibrated_on",
     "holds_features",
+    "new_parts",
     "new_rows",
     "predicted_frame",
     "range_columns",
@@ -39,6 +40,8 @@ FEATURES = "features"
 PARQUET = (".parquet", ".pq")
 _MOST_MEMORY = 0.25
 """Fraction of the machine's memory from which on a table is read a part at a time: encoding needs as much again."""
+_ROWS = 1 << 16
+"""Rows that are predicted before their predictions are written."""
 _IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -135,8 +138,8 @@ def with_chosen_features(table: Table, options: TrainOptions) -> tuple[Table, st
         table = _as_target(table, name, options.column)
     if FEATURES not in table.arrays:
         table = table.with_features(_not_features(options), FEATURES, **_of_features(options))
-    suited: dict[str, Any] = {"model": "mlp_plr", "weights": "none", "batch_size": 256, "freeze_epochs": 5}
-    if options.model == TABLE_MODEL:
+    suited: dict[str, Any] = {"model": TABLE_MODEL, "weights": "none", "batch_size": 256, "freeze_epochs": 5}
+    if options.model in (None, TABLE_MODEL):
         suited |= _recipe_settings(table, options)
     options = replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
     return table, FEATURES, options
@@ -151,7 +154,7 @@ def _recipe_settings(table: Table, options: TrainOptions) -> dict[str, Any]:
     classes = all(table.columns[name].kind == "category" for name in options.target)
     recipe = TableRecipe().recipe(round(rows * max(1 - sum(held_out), 0)), classes=classes)
     (phase,) = recipe.phases
-    settings: dict[str, Any] = {"model": TABLE_MODEL, "batch_size": recipe.config.batch_size}
+    settings: dict[str, Any] = {"batch_size": recipe.config.batch_size}
     if options.mode in (None, "one-cycle"):
         settings |= {"epochs": phase.epochs, "lr": phase.lr}
     return settings
@@ -186,6 +189,28 @@ def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None, 
     if len(files) != 1:
         raise ConfigError(f"This model reads a table: give one .csv or .parquet file, not {len(files)} files.")
     return Table.of(open_path(Path(files[0]).expanduser(), columns, images=False, heading=heading_of(heading)))
+
+
+def new_parts(files: Sequence[str], *, heading: str | None = None) -> Iterator[Table]:
+    """The rows that `new_rows` gives, some at a time; of a Parquet file no others are in memory.
+
+    Raises:
+        ConfigError: several files.
+        DataError: it is not a table.
+    """
+    import numpy as np
+
+    from longspan.data import Table
+
+    path = Path(files[0]).expanduser()
+    if len(files) == 1 and path.suffix.lower() in PARQUET and path.is_file() and heading is None:
+        from longspan.data.readers.readers import parquet_parts
+
+        yield from map(Table.of, parquet_parts(path, _ROWS))
+        return
+    table = new_rows(files, heading=heading)
+    for first in range(0, len(table), _ROWS):
+        yield table.take(np.arange(first, min(first + _ROWS, len(table))))
 
 
 def predicted_frame(table: Table, predictions: Sequence[Any], *, probabilities: bool = False) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from longspan.cli.parallel import parallel_table, suited_to_writing, typed_texts
 from longspan.cli.sources import image_column, read_source, typed_targets
 from longspan.cli.split_by import split_columns
-from longspan.cli.table_inputs import holds_features, streamed_table, with_chosen_features
+from longspan.cli.table_inputs import TABLE_MODEL, holds_features, streamed_table, with_chosen_features
 from longspan.cli.text_inputs import suited_to_text, text_column, with_text
 from longspan.cli.train_options import TrainOptions
 from longspan.errors import ConfigError, unknown_name
@@ -310,7 +310,7 @@ def train_config(options: TrainOptions) -> TrainConfig:
     """Batch size, optimizer, augmentation and the like."""
     from longspan.audio import AudioAugment
     from longspan.text import TextAugment
-    from longspan.train import TrainConfig
+    from longspan.train import TableRecipe, TrainConfig
     from longspan.vision import Augment
 
     assert options.batch_size is not None
@@ -319,8 +319,10 @@ def train_config(options: TrainOptions) -> TrainConfig:
         "speech": AudioAugment.speech, "sounds": AudioAugment.sounds, "words": TextAugment.mild,
     }  # fmt: skip
     augment = made[options.augment]()
+    suited = TableRecipe().recipe(1).config if options.model == TABLE_MODEL else TrainConfig()
+    weight_decay = suited.weight_decay if options.weight_decay is None else options.weight_decay
     return TrainConfig(
-        batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=options.weight_decay,  # type: ignore[arg-type]
+        batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=weight_decay, beta2=suited.beta2,  # type: ignore[arg-type]
         clip_norm=options.clip_norm, accumulate=options.accumulate, mixup=options.mixup, augment=augment,
         precision=options.precision, sampling=options.sampling, row_weights=options.row_weights,  # type: ignore[arg-type]
         rows_per_class=options.rows_per_class,

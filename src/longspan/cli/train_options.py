@@ -84,7 +84,7 @@ class TrainOptions:
     schedule: str | None = None
     batch_size: int | None = None
     optimizer: str = "adamw"
-    weight_decay: float = 0.01
+    weight_decay: float | None = None
     clip_norm: float | None = None
     accumulate: int = 1
     mixup: float = 0.0

@@ -13,8 +13,8 @@ __all__ = ["warn_of_unfamiliar"]
 _SHOWN = 5
 
 
-def warn_of_unfamiliar(table: Table, inputs: Mapping[str, Column], *, stacklevel: int = 3) -> None:
-    """Warn once of all columns with such cells; the model predicts for them all the same.
+def warn_of_unfamiliar(table: Table, inputs: Mapping[str, Column], *, stacklevel: int = 3) -> bool:
+    """Warn once of all columns with such cells, and say whether; the model predicts for them all the same.
 
     Args:
         table: The new rows.
@@ -32,3 +32,4 @@ def warn_of_unfamiliar(table: Table, inputs: Mapping[str, Column], *, stacklevel
         warnings.warn(
             f"{table.source} is unlike the training rows: {'; '.join(found[:_SHOWN])}{more}.", stacklevel=stacklevel
         )
+    return bool(found)

@@ -117,7 +117,7 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         if run.classes is None:
             order = epoch_order(rows, epoch, run.seed, config.batch_size, lengths, pool, blocks)
         else:
-            order = class_order(rows, run.classes, config.rows_per_class, epoch, run.seed)
+            order = class_order(rows, run.classes, config.rows_per_class, epoch, run.seed, blocks)
         drawn = order if run.weights is None else draw_numbers(order)
         augment_params = epoch_augment_params(config.augment, run.inputs, drawn, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]

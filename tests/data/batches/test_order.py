@@ -57,3 +57,15 @@ def test_groups_are_other_ones_in_every_epoch_and_the_same_for_a_seed():
 def test_pairs_are_never_left_alone():
     classes = torch.zeros(5, dtype=torch.int64)
     assert len(class_order(torch.arange(5), classes, 2, epoch=0, seed=0)) == 5
+
+
+def test_groups_of_a_class_are_made_of_rows_of_eight_blocks():
+    rows, classes = torch.arange(1000).flip(0) + 7, torch.arange(1000).flip(0) % 5
+    order = class_order(rows, classes, 4, epoch=2, seed=3, block_rows=20)
+    assert sorted(order.tolist()) == sorted(rows.tolist())
+    assert torch.equal(order, class_order(rows, classes, 4, epoch=2, seed=3, block_rows=20))
+    assert not torch.equal(order, class_order(rows, classes, 4, epoch=3, seed=3, block_rows=20))
+    for part in order.split(160):
+        assert len({(row - 7) // 20 for row in part.tolist()}) <= 8
+        assert all(count % 4 == 0 for _, count in runs(part - 7, torch.arange(1000) % 5))
+    assert torch.equal(class_order(rows, classes, 4, 2, 3, block_rows=125), class_order(rows, classes, 4, 2, 3))

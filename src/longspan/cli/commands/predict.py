@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,14 +14,16 @@ from longspan.cli.first_checks import check_model
 from longspan.cli.new_inputs import check_inputs, files_of
 from longspan.cli.options import Opt
 from longspan.cli.prediction_format import answer_words, batch_size_for, leave_out_below
-from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_json
+from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_frames, write_json
 from longspan.cli.shell import interruptible, print_table
 from longspan.cli.sources import check_source
-from longspan.cli.table_inputs import calibrated_on, new_rows, predicted_frame, range_columns
+from longspan.cli.table_inputs import calibrated_on, new_parts, new_rows, predicted_frame, range_columns
 from longspan.cli.text_inputs import new_texts
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from longspan.inference import Conformal
     from longspan.portable import Prediction, TrainedModel
 
@@ -183,9 +185,24 @@ def _predict_table(
 
     if places.format not in ("csv", "json"):
         raise ConfigError(f"--format {places.format} is for images; the predictions of a table are csv or json.")
+    columns = {name: column for name, column in model.input_columns.items() if column is not None}
+    batches = {"batch_size": 1024} if "batch_size" in model.abilities else {}
+    if places.out is not None and places.format == "csv" and not as_json:
+
+        def answers() -> Iterator[pl.DataFrame]:
+            told = False
+            for part in new_parts(files, heading=heading):
+                told = told or warn_of_unfamiliar(part, columns)
+                found = model.predict(part, **batches)
+                frame = predicted_frame(part, found, probabilities=places.probabilities)
+                yield frame.with_columns(range_columns(calibrated, found))
+
+        count = write_frames(Path(places.out).expanduser(), answers())
+        print(f"{count:,} predictions in {places.out}")
+        return
     table = new_rows(files, heading=heading)
-    warn_of_unfamiliar(table, {name: column for name, column in model.input_columns.items() if column is not None})
-    predictions = model.predict(table, **({"batch_size": 1024} if "batch_size" in model.abilities else {}))
+    warn_of_unfamiliar(table, columns)
+    predictions = model.predict(table, **batches)
     ranges = range_columns(calibrated, predictions)
     if as_json:
         found = [
@@ -199,14 +216,9 @@ def _predict_table(
         rows = [[str(number), *map(_cell, row)] for number, row in enumerate(found.iter_rows())]
         print_table(["row", *found.columns], rows, right=[0])
         return
-    path = Path(places.out).expanduser()
-    if places.format == "json":
-        if calibrated:
-            raise ConfigError("--calibrate writes CSV; print JSON with --json.")
-        write_json(path, predictions)
-    else:
-        frame = predicted_frame(table, predictions, probabilities=places.probabilities)
-        write_frame(path, frame.with_columns(ranges))
+    if calibrated:
+        raise ConfigError("--calibrate writes CSV; print JSON with --json.")
+    write_json(Path(places.out).expanduser(), predictions)
     print(f"{len(predictions):,} predictions in {places.out}")
 
 

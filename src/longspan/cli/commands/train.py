@@ -131,7 +131,9 @@ def train(
         int, Opt(metavar="N", help="Accumulate gradients over this many batches before each step.")
     ] = _defaults.accumulate,
     optimizer: Annotated[str, Opt(metavar="adamw|sgd", help="Optimizer.")] = _defaults.optimizer,
-    weight_decay: Annotated[float, Opt(metavar="X", help="Weight decay.")] = _defaults.weight_decay,
+    weight_decay: Annotated[
+        float | None, Opt(metavar="X", help="Weight decay.  [default: 0.01; 0.03 for tabm_light]")
+    ] = None,
     clip_norm: Annotated[float | None, Opt(metavar="NORM", help="Clip the gradient norm to this value.")] = None,
     augment: flags.Augmented = _defaults.augment,
     mixup: Annotated[

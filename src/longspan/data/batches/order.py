@@ -129,7 +129,9 @@ def shuffled_rows(
     return order
 
 
-def class_order(rows: torch.Tensor, classes: torch.Tensor, per_class: int, epoch: int, seed: int) -> torch.Tensor:
+def class_order(
+    rows: torch.Tensor, classes: torch.Tensor, per_class: int, epoch: int, seed: int, block_rows: int | None = None
+) -> torch.Tensor:
     """`rows` in an order in which `per_class` rows of a class follow each other: groups drawn anew in every epoch.
 
     Each row comes once. What is left of a class is a smaller group, of two rows at least if the class has two. Batches
@@ -141,7 +143,12 @@ def class_order(rows: torch.Tensor, classes: torch.Tensor, per_class: int, epoch
         per_class: Rows of a group, at least 2.
         epoch: Number of the epoch.
         seed: The seed of the training.
+        block_rows: Rows that are read together (see `shuffled_rows`): groups are made of rows of eight blocks then.
     """
+    if block_rows is not None and len(rows) > _BLOCKS * block_rows:
+        order = shuffled_rows(torch.arange(len(rows)), epoch, seed, "order", block_rows)
+        parts = rows.argsort()[order].split(_BLOCKS * block_rows)
+        return torch.cat([class_order(rows[part], classes[part], per_class, epoch, seed) for part in parts])
     shuffled = permutation(seed, "order", epoch, len(rows))
     by_class = shuffled[classes[shuffled].argsort(stable=True)]
     sizes: list[int] = []

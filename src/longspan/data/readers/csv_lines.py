@@ -38,6 +38,14 @@ class RowLines:
         """
         self._path, self._delimiter, self._total, self._rows = path, delimiter, total, rows
         self._heading = heading
+        self._first: int | None = None
+
+    @classmethod
+    def numbered(cls, path: Path, first: int, rows: int) -> Self:
+        """So many rows of a file without lines: they have numbers, of which this is the first, from 0."""
+        found = cls(path, "", rows)
+        found._lines, found._first = None, first
+        return found
 
     @classmethod
     def known(cls, path: Path, lines: list[int]) -> Self:
@@ -50,6 +58,7 @@ class RowLines:
         """Those of some rows of the table."""
         kept = rows if self._rows is None else self._rows[rows]
         taken = type(self)(self._path, self._delimiter, self._total, kept, heading=self._heading)
+        taken._first = self._first
         if "_lines" in self.__dict__:
             taken._lines = self._lines
         return taken
@@ -57,6 +66,8 @@ class RowLines:
     def name(self, row: int) -> str:
         """`line 7`, counted from 1 as an editor counts; `row 5`, counted from 1, if the file has changed since."""
         place = int(row if self._rows is None else self._rows[row])
+        if self._first is not None:
+            return f"row {self._first + place}"
         return f"row {place + 1}" if self._lines is None else f"line {self._lines[place]}"
 
     @cached_property

@@ -9,7 +9,7 @@ import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from longspan.storage.file_names import check_file_names
 __all__ = [
     "Heading",
     "head_of_table",
+    "parquet_parts",
     "read_arrays",
     "read_csv",
     "read_files",
@@ -274,10 +275,23 @@ def read_parquet(path: str | Path, columns: Mapping[str, Column] | None, *, root
         _check_cells(path)
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:  # the second is no Exception
-        raise DataError(
-            f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
-        ) from error
+        raise _no_parquet(path, error) from error
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path))
+
+
+def parquet_parts(path: str | Path, rows: int) -> Iterator[TableParts]:
+    """What `read_parquet` reads, so many rows at a time."""
+    path = _existing(path)
+    try:
+        _check_cells(path)
+        scanned = ScannedRows(path, pl.scan_parquet(path).collect_schema().names(), rows)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise _no_parquet(path, error) from error
+    if not len(scanned):
+        raise DataError(f"{path} has no rows.")
+    for number, frame in enumerate(scanned.windows()):
+        lines = RowLines.numbered(path, number * rows, frame.height)
+        yield _typed(frame, None, root=path.parent, source=str(path), lines=lines)
 
 
 def scan_parquet(
@@ -301,9 +315,7 @@ def scan_parquet(
         frame = pl.read_parquet(path, columns=list(keep))
         some = ScannedRows(path, names).spread(_LOOKED_AT)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise DataError(
-            f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again."
-        ) from error
+        raise _no_parquet(path, error) from error
     if not len(some):
         raise DataError(f"{path} has no rows.")
     meant = {each: (columns or {}).get(each) or infer_column(some[each]) for each in names}
@@ -442,6 +454,10 @@ def _check_utf8(path: Path, content: Path | bytes) -> None:
             if not part:
                 return
             lines += part.count(b"\n")
+
+
+def _no_parquet(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read as Parquet: {_first_line(error)}. Is it whole? Copy or write it again.")
 
 
 def _check_cells(path: Path) -> None:
