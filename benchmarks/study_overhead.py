@@ -1,11 +1,11 @@
 """What a study costs beside the bare training runs: the same trainings by hand in one process, same threads, jobs=1.
 
 python benchmarks/study_overhead.py --repeats 3 --out benchmarks/results/study_overhead.json
-python benchmarks/study_overhead.py --deciding --out benchmarks/results/study_overhead.json
+python benchmarks/study_overhead.py --deciding --epochs 1 5 --out benchmarks/results/study_overhead.json
 
 The second command measures what choosing each run by the finished ones costs (`until="decided"`): processor seconds of
 all decisions beside the training seconds of the runs, in a study that asks for more certainty than it can have and
-never gives up, so that every run is chosen. `--epochs 1` makes runs of a second or two, where it weighs most.
+never gives up, so that every run is chosen. One epoch makes runs of half a second, where it weighs most.
 `benchmarks/stopping.py` has the time of one decision at 200 finished runs.
 
 Both sides run in programs of their own, one after the other. What is compared is the time from the prepared task to the
@@ -110,12 +110,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--epochs", type=int, default=30, help="of each training, with --deciding")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[30], help="of each training, with --deciding")
     parser.add_argument("--side", choices=("hand", "study"), help=argparse.SUPPRESS)
     parser.add_argument("--deciding", action="store_true", help="what choosing the runs costs, and nothing else")
     options = parser.parse_args()
     if options.deciding:
-        found = deciding(options.threads, options.epochs)
+        found = [deciding(options.threads, epochs) for epochs in options.epochs]
         print(json.dumps(found, indent=2))
         if options.out:
             known = json.loads(options.out.read_text()) if options.out.exists() else {}
