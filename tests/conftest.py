@@ -55,6 +55,18 @@ def _seeded():
     torch.manual_seed(0)
 
 
+UNDRAWN = ("tests/cli", "tests/contract", "tests/systems")
+
+
+@pytest.fixture(autouse=True)
+def _undrawn_figures(request, monkeypatch):
+    """Figures of reports stay empty here: drawing them takes longer than all else, and has tests of its own."""
+    path = request.path.relative_to(request.config.rootpath).as_posix()
+    if path.startswith(UNDRAWN):
+        empty = '<svg role="img" aria-label="left out"></svg>'
+        monkeypatch.setattr("longspan.report.document.inline_svg", lambda *_, **__: empty)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real data packs that LONGSPAN_DATA names; tests that need it skip without it."""

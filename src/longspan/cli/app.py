@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
+import functools
 import io
 import os
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, TyperException
+from typer.main import get_command
+from typer.models import CommandInfo
 
 from longspan.cli.commands.doctor import doctor
 from longspan.cli.commands.evaluate import evaluate
@@ -87,7 +91,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a console without UTF-8 shows \u732b instead of ending the command
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(prog_name="longspan", standalone_mode=False)
+        code = _parser(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="longspan", standalone_mode=False)
         if sys.stdout is not None:  # None: a program without a console
             sys.stdout.flush()
     except LongspanError as error:
@@ -107,6 +111,19 @@ def main() -> None:
     if code == 130:
         fail("interrupted; nothing half-written is left behind.", mark="")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@functools.cache
+def _parser(word: str) -> Any:
+    """Of the command that is called so alone, which is ten times quicker than of all; of all where none is."""
+    alone = copy.copy(app)
+    alone.registered_commands = [each for each in app.registered_commands if _called(each) == word]
+    alone.registered_groups = [each for each in app.registered_groups if each.name == word]
+    return get_command(alone if alone.registered_commands or alone.registered_groups else app)
+
+
+def _called(command: CommandInfo) -> str:
+    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
 
 
 def _drop_output() -> None:
