@@ -323,12 +323,59 @@ def wider_face():
     return contents, (ROWS, 4)
 
 
+def bone_age_100():
+    """Made-up hands at 100 x 100 px, each with its joint boxes and key points."""
+    counts = {"train": 24, "valid": 5, "test": 8}
+    look = datasets.HandsConfig(height_px=100, width_px=100, mm_per_px=2.3, noise=0.02)
+    hands = datasets.make_hands(sum(counts.values()), seed=5, config=look)
+    parts = [part for part, count in counts.items() for _ in range(count)]
+    labels, points = ["id,boneage,male,split,orig_width,orig_height"], ["id,middle_tip_x,middle_tip_y,thumb_tip_x,"]
+    points[0] += "thumb_tip_y,capitate_x,capitate_y"
+    rois, members = ["part,id,name,xmin,ymin,xmax,ymax"], {}
+    for row, part in enumerate(parts):
+        at = hands.value(row, "points")
+        male = hands.value(row, "sex") == "male"
+        labels.append(f"{row},{hands.value(row, 'age_months'):.0f},{male},{part},1000,1000")
+        members[f"bone_age_100/images/{row}.jpg"] = image(hands.value(row, "image"), "JPEG")
+        wrist = at["middle metacarpal base"]
+        tips = [at.get(f"{finger} distal head", [99.0, 60.0]) for finger in ("middle", "thumb")]
+        points.append(",".join(map(str, [row, *(c / 100 for place in (*tips, wrist) for c in place)])))
+        joints = [("Wrist", wrist), ("Radius", [wrist[0] + 4, wrist[1] + 6]), ("Ulna", [wrist[0] - 4, wrist[1] + 6])]
+        for finger in ("thumb", "index", "middle", "ring", "little"):
+            ends = [("MCP", "metacarpal"), ("PIP", "proximal"), *([("DIP", "middle")] if finger != "thumb" else [])]
+            joints += [(name, at.get(f"{finger} {bone} head", [97.0, 60.0])) for name, bone in ends]
+        for name, (x, y) in joints:
+            box = [max(0.0, (x - 4) / 100), (y - 4) / 100, min(1.0, (x + 4) / 100), (y + 4) / 100]
+            rois.append(",".join(map(str, ["eval_expert" if row % 4 == 3 else "train", row, name, *box])))
+    large = ["id,boneage,male,source"]
+    for row in range(6):
+        large.append(f"{900 + row},{hands.value(row, 'age_months'):.0f},True,rsna_test")
+        members[f"bone_age_100/large/{900 + row}.jpg"] = image(hands.value(row, "image"), "JPEG")
+    for name, lines in (("labels", labels), ("keypoints", points), ("rois", rois), ("large", large)):
+        members[f"bone_age_100/{name}.csv"] = "\n".join(lines).encode()
+    return {"bone_age_100.tar.gz": tar_gz(members)}, ()
+
+
+def pneumonia():
+    """The lungs of the ill are lighter."""
+    rng = np.random.default_rng(6)
+    arrays = {}
+    for part, count in (("train", 40), ("val", 24), ("test", 24)):
+        labels = np.arange(count) % 2
+        pixels = rng.integers(60, 110, (count, 28, 28))
+        pixels[:, 6:22, 4:24] += 90 * labels[:, None, None]
+        arrays |= {f"{part}_images": pixels.astype(np.uint8), f"{part}_labels": labels[:, None].astype(np.uint8)}
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return {"medmnist/pneumoniamnist.npz": file.getvalue()}, ()
+
+
 MADE = {
     "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
     "rt-polarity": rt_polarity, "multi30k": multi30k, "flickr8k-small": flickr8k_small,
     "bike-sharing": bike_sharing, "ames-housing": ames_housing,
-    "walmart-weekly": walmart_weekly, "adult": adult,
+    "walmart-weekly": walmart_weekly, "adult": adult, "bone-age-100": bone_age_100, "pneumonia": pneumonia,
 }  # fmt: skip
 
 

@@ -118,6 +118,36 @@ EXAMPLES = {
         },
         {"cider, staged": 0.0},
     ),
+    "bone-age": Example(
+        {
+            "sizes": "24",
+            "seeds": 1,
+            "strategies": "in stages",
+            "backbone": SMALL,
+            "small": "squeezenet1_1",
+            "weights": "none",
+            "joint_epochs": 1,
+            "jobs": 1,
+        },
+        {"months, mean of the training ages": 20.0},
+    ),
+    "radiology": Example(
+        {
+            "sizes": "40",
+            "seeds": 1,
+            "backbone": SMALL,
+            "weights": "none",
+            "epochs": 2,
+            "steps": 30,
+            "source": 20,
+            "source_epochs": 1,
+            "lr": 3e-3,
+            "size_px": 32,
+            "jobs": 1,
+        },
+        {"AUC, from scratch, 40 images": 0.95},
+        ("pneumonia", "finding"),
+    ),
     "translate": Example({"strategy": "staged"}, {"bleu_test2016": 50.0}),
 }
 every = pytest.mark.parametrize("name", list(SYSTEMS))

@@ -15,6 +15,7 @@ from longspan.datasets.digits import DIGITS
 from longspan.datasets.fetching.fetch import fetch_dataset, where
 from longspan.datasets.fetching.progress import megabytes
 from longspan.datasets.fetching.unpack import unpack
+from longspan.datasets.hands import HandsConfig, make_hands
 from longspan.datasets.idx_sets import FASHION_MNIST, KMNIST, MNIST
 from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.datasets.numbers import NumbersConfig, make_numbers
@@ -22,6 +23,12 @@ from longspan.datasets.parallel_texts import MULTI30K, TATOEBA_EN_FR
 from longspan.datasets.penn_fudan import PENN_FUDAN
 from longspan.datasets.people import ATT_FACES, LFW, LFW_FACES_HALF
 from longspan.datasets.pets import PETS, PETS_SMALL
+from longspan.datasets.radiographs import (
+    BONE_AGE,
+    BONE_AGE_100,
+    BREAST,
+    PNEUMONIA,
+)
 from longspan.datasets.registry import DATASETS, find_dataset, register_dataset
 from longspan.datasets.reviews import IMDB_SAMPLE, RT_POLARITY, SST2
 from longspan.datasets.scenes import ScenesConfig, make_scenes
@@ -41,6 +48,7 @@ from longspan.datasets.wider_face import WIDER_FACE, WIDER_FACE_SMALL
 
 __all__ = [
     "DATASETS",
+    "HandsConfig",
     "NamedData",
     "NumbersConfig",
     "RemoteFile",
@@ -51,6 +59,7 @@ __all__ = [
     "fetch",
     "info",
     "load",
+    "make_hands",
     "make_numbers",
     "make_scenes",
     "make_speech",
@@ -65,6 +74,7 @@ __all__ = [
 for _data in (
     DIGITS, MNIST, FASHION_MNIST, KMNIST, CIFAR10, CIFAR100,
     PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL, LFW, LFW_FACES_HALF, ATT_FACES,
+    BONE_AGE, BONE_AGE_100, PNEUMONIA, BREAST,
     ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2, MULTI30K, TATOEBA_EN_FR, FLICKR8K, FLICKR8K_SMALL,
     FSDD, SPEECH_COMMANDS_TEST, ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50,
     LIBRISPEECH, LIBRISPEECH_SMALL, YESNO,

@@ -14,6 +14,7 @@ from longspan.systems.rcnn.stages import decide_boxes, join_regions, scale_featu
 from longspan.systems.speech.stages import find_words, find_words_of_characters, speech_features
 from longspan.systems.spoken.find_spoken_digits import cut_out_at_16_khz, cut_out_digit, find_spoken_digits
 from longspan.systems.spoken.phonemes import digits_of_phonemes
+from longspan.systems.xrays.joints import joint_regions, measure_hand, measure_lengths
 
 if TYPE_CHECKING:
     from longspan.inference import BoostedTrees, Ensemble, LinearText, PhraseTranslator, Predictor
@@ -28,6 +29,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         find_regions, warp_regions, scale_features, join_regions, decide_boxes,
         find_spoken_digits, cut_out_digit, cut_out_at_16_khz, digits_of_phonemes,
         speech_features, find_words, find_words_of_characters,
+        measure_hand, measure_lengths, joint_regions,
     )
 }  # fmt: skip
 """By the name in the file. No name found in a file is imported: it must be one of these."""
@@ -51,6 +53,9 @@ def load_with_functions(
 def _estimators() -> dict[str, Any]:
     """Unfitted estimators by class; their settings and what they learned are in the file."""
     from sklearn.linear_model import Ridge
-    from sklearn.svm import LinearSVC
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVR, LinearSVC
 
-    return {type(estimator).__name__: estimator for estimator in (LinearSVC(), Ridge())}
+    scaled = make_pipeline(StandardScaler(), SVR())
+    return {type(estimator).__name__: estimator for estimator in (LinearSVC(), Ridge(), scaled)}

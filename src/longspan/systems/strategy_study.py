@@ -59,7 +59,7 @@ def run_study(
     *,
     sizes: list[int],
     seeds: int,
-    budget: ls.Budget,
+    budget: ls.Budget | None,
     jobs: int | None,
     cost: Mapping[str, float],
     needs: Mapping[str, Sequence[str]],
@@ -73,7 +73,7 @@ def run_study(
         strategies: By name.
         sizes: Numbers of training rows.
         seeds: Trainings of each strategy at each size.
-        budget: Of each training.
+        budget: Of each training; None: each strategy's own.
         jobs: Trainings at a time; None: one per core.
         cost: Of a label of each kind.
         needs: Kinds of labels that each strategy needs.

@@ -1,0 +1,1 @@
+"""Systems that read X-rays: bone age of hands, illness of chests."""
