@@ -356,6 +356,18 @@ def bone_age_100():
     return {"bone_age_100.tar.gz": tar_gz(members)}, ()
 
 
+def bone_age():
+    """Made-up hands in the published layout."""
+    look = datasets.HandsConfig(height_px=60, width_px=50, mm_per_px=4.0)
+    hands = datasets.make_hands(20, seed=6, config=look)
+    images = {f"boneage-training-dataset/{row}.png": image(hands.value(row, "image")) for row in range(len(hands))}
+    lines = [f"{row},{hands.value(row, 'age_months'):.0f},{hands.value(row, 'sex') == 'male'}" for row in range(20)]
+    return {
+        "Bone+Age+Training+Set.zip": zipped(images),
+        "Bone+Age+Training+Set+Annotations.zip": zipped({"train.csv": "\n".join(["id,boneage,male", *lines]).encode()}),
+    }, ()
+
+
 def pneumonia():
     """The lungs of the ill are lighter."""
     rng = np.random.default_rng(6)
@@ -375,7 +387,7 @@ MADE = {
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
     "rt-polarity": rt_polarity, "multi30k": multi30k, "flickr8k-small": flickr8k_small,
     "bike-sharing": bike_sharing, "ames-housing": ames_housing,
-    "walmart-weekly": walmart_weekly, "adult": adult, "bone-age-100": bone_age_100, "pneumonia": pneumonia,
+    "walmart-weekly": walmart_weekly, "adult": adult, "bone-age-100": bone_age_100, "bone-age": bone_age, "pneumonia": pneumonia,
 }  # fmt: skip
 
 

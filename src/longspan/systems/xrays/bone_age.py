@@ -19,9 +19,11 @@ from longspan.systems.result import SystemRun
 from longspan.systems.strategy_study import largest_pipelines, mean_errors, parse_sizes, parse_strategies, run_study
 from longspan.systems.system import System
 from longspan.systems.xrays.hand_strategies import (
+    END_TO_END,
     NEEDS,
     REGIONS,
     STAGED,
+    TRANSFER,
     age_network,
     find_joints,
     hand_strategies,
@@ -52,8 +54,8 @@ class BoneAgeOptions:
     """Options of bone-age."""
 
     data: str = _SET
-    """bone-age-100; bone-age, the whole set, which has no joints, so only whole networks read it; or made-up: drawn hands
-    whose bones follow published growth."""
+    """bone-age-100; bone-age, the whole set, which has no joints, so only whole networks read it; or made-up: drawn
+    hands whose bones follow published growth."""
     sizes: str = "100,400,1600,5001"
     """Numbers of training radiographs."""
     seeds: int = 3
