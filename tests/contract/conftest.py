@@ -387,7 +387,8 @@ MADE = {
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
     "rt-polarity": rt_polarity, "multi30k": multi30k, "flickr8k-small": flickr8k_small,
     "bike-sharing": bike_sharing, "ames-housing": ames_housing,
-    "walmart-weekly": walmart_weekly, "adult": adult, "bone-age-100": bone_age_100, "bone-age": bone_age, "pneumonia": pneumonia,
+    "walmart-weekly": walmart_weekly, "adult": adult, "bone-age-100": bone_age_100, "bone-age": bone_age,
+    "pneumonia": pneumonia,
 }  # fmt: skip
 
 
