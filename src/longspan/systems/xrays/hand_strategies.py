@@ -96,7 +96,8 @@ def _regression() -> Any:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
-    return make_pipeline(StandardScaler(), SVR(C=60.0, gamma=0.003, epsilon=3.0))
+    radial: Any = SVR(C=60.0, epsilon=3.0)
+    return make_pipeline(StandardScaler(), radial.set_params(gamma=0.003))
 
 
 def hand_strategies(

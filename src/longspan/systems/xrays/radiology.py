@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 import longspan as ls
+from longspan.study import Evaluator
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
@@ -140,7 +141,7 @@ def intervals(
 def _auc_alone(trained: Any, rows: ls.Table) -> list[float]:
     """For the study: one value, of all held-out images together."""
     finding = rows.column_values("finding")
-    ill = next(each for each in _ILL.values() if each in rows.columns["finding"].vocab)
+    ill = next(each for each in _ILL.values() if each in finding)
     return [area_under_curve([each == ill for each in finding], scores_of(trained, rows, ill))]
 
 
@@ -162,7 +163,7 @@ def _run(options: RadiologyOptions, run: SystemRun) -> None:
     strategies = _strategies(options, run)
     sizes = [each for each in parse_sizes(options.sizes) if each <= len(task.train)] or [len(task.train)]
     run.say(f"{len(strategies)} strategies x {len(sizes)} sizes x {options.seeds} seeds.")
-    error = ls.study.Evaluator(of=_auc_alone, name="AUC", direction="higher", best=1.0, episodes=1)
+    error = Evaluator(of=_auc_alone, name="AUC", direction="higher", best=1.0, episodes=1)
     results = run_study(
         run, task, strategies, sizes=sizes, seeds=options.seeds, budget=None, jobs=options.jobs,
         cost={"finding": 1.0}, needs={name: ("finding",) for name in strategies}, error=error,
