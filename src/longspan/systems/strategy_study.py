@@ -11,7 +11,7 @@ from longspan.systems.function_registry import load_with_functions
 from longspan.systems.result import SystemRun
 
 if TYPE_CHECKING:
-    from longspan.study import StudyResults
+    from longspan.study import Evaluator, StudyResults
     from longspan.study.scoring import ErrorFunction
     from longspan.train import Strategy
 
@@ -63,7 +63,7 @@ def run_study(
     jobs: int | None,
     cost: Mapping[str, float],
     needs: Mapping[str, Sequence[str]],
-    error: str | ErrorFunction | None = None,
+    error: str | ErrorFunction | Evaluator | None = None,
 ) -> StudyResults:
     """The study in the folder of the run; trainings that an earlier call finished are not run again.
 

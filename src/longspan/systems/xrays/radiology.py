@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 import longspan as ls
-from longspan.study import Evaluator
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
@@ -151,6 +150,8 @@ def scores_of(trained: Any, rows: ls.Table, ill: str) -> np.ndarray:
 
 
 def _run(options: RadiologyOptions, run: SystemRun) -> None:
+    from longspan.study import Evaluator
+
     table = ls.datasets.load(options.data, tell=run.say)
     if options.limit is not None:
         parts = np.asarray(table.column_values("part"))
