@@ -65,3 +65,13 @@ def test_the_machine_it_compares_with_was_measured():
     result = json.loads((ROOT / "benchmarks/results/doctor_speed.json").read_text())
     (speed,) = speed_test.REFERENCES.values()
     assert speed == round(result["trained_images_per_s"], 1)
+
+
+def test_only_networks_of_imagenet_are_named_where_its_weights_are(longspan, monkeypatch, tmp_path):
+    (tmp_path / "weights").mkdir()
+    for name in ("squeezenet1_1", "mobilefacenet", "mtcnn_pnet"):
+        (tmp_path / "weights" / f"{name}.safetensors").touch()
+    monkeypatch.setenv("LONGSPAN_DATA", str(tmp_path))
+    monkeypatch.setenv("LONGSPAN_CACHE", str(tmp_path / "cache"))
+    facts = json.loads(longspan("doctor", "--no-speed", "--json").out)
+    assert facts["weights"] == ["squeezenet1_1"]

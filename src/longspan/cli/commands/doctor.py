@@ -170,11 +170,11 @@ def _data() -> str:
 
 def _weights() -> list[str]:
     """Networks whose ImageNet weights need no download."""
-    from longspan.models import model_names
     from longspan.models.vision.imagenet import weights_cache
+    from longspan.valid_values import stored_networks
 
     mirror = os.environ.get("LONGSPAN_DATA", "").strip()
     places = [weights_cache(), *([Path(mirror).expanduser() / "weights"] if mirror else [])]
     # In the cache a name ends in the checksum of what was published.
     stems = {path.stem.partition("-")[0] for place in places if place.is_dir() for path in place.glob("*.safetensors")}
-    return sorted(stems & set(model_names()))
+    return sorted(stems & {network["name"] for network in stored_networks() if network["imagenet"]})
