@@ -75,6 +75,8 @@ class StudyOptions:
     worth: float = 0.0
     level: float = 0.95
     budget_seconds: float | None = None
+    forecast: int | None = None
+    beyond: bool = False
 
     def __post_init__(self) -> None:
         """Check what needs no data.
@@ -163,6 +165,7 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
         if count:
             _say(options.quiet, "", f"{count} {what}")
     sizes = _sizes(settings.sizes, len(task.train))
+    _check_forecast(settings.forecast, max(sizes), beyond=settings.beyond)
     spent = "each strategy's own epochs" if budget is None else f"{budget.describe()} a run"
     seeds = f"{settings.seeds} seed{'s' if settings.seeds != 1 else ''}"
     plan = f"{', '.join(named)}\nsizes {', '.join(map(str, sizes))}; {seeds}; {spent}"
@@ -179,16 +182,21 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
         )  # fmt: skip
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # the study has said what is kept
-    _finish(study.results, folder, quiet=options.quiet, worth=settings.worth)
+    _finish(
+        study.results, folder, quiet=options.quiet, worth=settings.worth, forecast=settings.forecast,
+        beyond=settings.beyond,
+    )  # fmt: skip
 
 
-def report_on(out: str, *, quiet: bool, worth: float = 0.0) -> None:
+def report_on(out: str, *, quiet: bool, worth: float = 0.0, forecast: int | None = None, beyond: bool = False) -> None:
     """Print and write down what the study in a folder says, finished or not.
 
     Args:
         out: the folder.
         quiet: print nothing.
         worth: a difference of errors that does not matter; 0: that of the decision, if there is one.
+        forecast: training rows, above the largest size, for which each strategy's error is forecast; None: none.
+        beyond: forecast further than four times the largest size.
     """
     from longspan.study import Study
 
@@ -198,10 +206,54 @@ def report_on(out: str, *, quiet: bool, worth: float = 0.0) -> None:
             f"No training data given. Pass a folder, a CSV file or the name of a data set: longspan study SOURCE. "
             f"(There is no study in {folder} to report on.)"
         )
-    _finish(Study.open(folder / "study.sqlite"), folder, quiet=quiet, worth=worth)
+    results = Study.open(folder / "study.sqlite")
+    _check_forecast(forecast, max(results.plan.sizes), beyond=beyond)
+    _finish(results, folder, quiet=quiet, worth=worth, forecast=forecast, beyond=beyond)
 
 
-def _finish(results: StudyResults, folder: Path, *, quiet: bool, worth: float) -> None:
+def _check_forecast(size: int | None, largest: int, *, beyond: bool) -> None:
+    """Whether errors can be forecast for so many rows from the sizes of a study.
+
+    Raises:
+        ConfigError: they are too few or too many.
+    """
+    from longspan.study.statistics.extrapolation import FARTHEST_FORECAST
+
+    if size is None:
+        return
+    if size <= largest:
+        raise ConfigError(f"--forecast {size}: give more than {largest:,} training rows, the largest size.")
+    if size > FARTHEST_FORECAST * largest and not beyond:
+        raise ConfigError(
+            f"--forecast {size} is {size / largest:.3g} times the largest size, {largest:,} training rows. Forecasts "
+            f"are checked up to {FARTHEST_FORECAST:g} times. Add larger sizes, or give --beyond too."
+        )
+
+
+def _forecasts(results: StudyResults, target: str, size: int, *, beyond: bool) -> list[str]:
+    """A sentence for each strategy: its error with `size` training rows, or why there is no forecast."""
+    from longspan.errors import StudyError
+    from longspan.study.formatting import say_error, say_interval
+
+    unit, sentences = results.unit(target), []
+    for name, curve in results.curves(target).items():
+        where = f"{name} with {size:,} training rows"
+        try:
+            found = results.extrapolate(name, size, target=target, beyond=beyond)
+        except StudyError as error:
+            sentences.append(f"No forecast for {where}: {error}")
+            continue
+        if not curve.points[-1].learned:
+            sentences.append(f"No forecast for {where}: it has not learned.")
+            continue
+        shown = say_interval(*found.interval(), unit)
+        sentences.append(f"Forecast for {where}: {say_error(found.quantile(0.5), unit)} (80 % interval: {shown}).")
+    return sentences
+
+
+def _finish(
+    results: StudyResults, folder: Path, *, quiet: bool, worth: float, forecast: int | None, beyond: bool
+) -> None:
     """The table and the advice, and both files."""
     from longspan.study.reports.summary import means_by_size
 
@@ -219,7 +271,8 @@ def _finish(results: StudyResults, folder: Path, *, quiet: bool, worth: float) -
                  for row in rows]  # fmt: skip
         print_table(list(rows[0]), cells, right=[0])
         print()
-        for sentence in results.advice(target=target, worth=matters):
+        more = [] if forecast is None else _forecasts(results, target, forecast, beyond=beyond)
+        for sentence in (*results.advice(target=target, worth=matters), *more):
             print(sentence)
     for failure in results.failures().head(3).to_dicts():
         lines = failure["message"].splitlines() or [""]

@@ -50,6 +50,28 @@ def test_runs_what_is_missing_and_writes_everything(run, longspan, tmp_path):
     )
 
 
+def test_errors_are_forecast_beyond_the_largest_size(run, longspan, pets, tmp_path):
+    for number in range(3):  # labels that no network can know
+        names = [pets / f"{breed}_{number}.png" for breed in ("pug", "bengal")]
+        one, two = (name.read_bytes() for name in names)
+        names[0].write_bytes(two)
+        names[1].write_bytes(one)
+    assert run("--model", "lenet5", "--strategy", "deep=deep_cnn", "--valid", "8", "--steps", "10").code == 0
+    farther = longspan("study", "--out", "out", "--forecast", "40")
+    results = ls.Study.open(tmp_path / "out" / "study.sqlite")
+    for name, curve in results.curves("breed").items():
+        if curve.points[-1].learned:
+            expected = results.extrapolate(name, 40).quantile(0.5)
+            assert f"Forecast for {name} with 40 training rows: {100 * expected:.3g} % (80 %" in farther.out
+        else:
+            assert f"No forecast for {name} with 40 training rows: it has not learned." in farther.out
+    assert farther.out.count("orecast for") == 2
+    for rows, message in (("16", "more than 16 training rows"), ("80", "is 5 times the largest size")):
+        answer = longspan("study", "--out", "out", "--forecast", rows)
+        assert (answer.code, message in answer.err) == (2, True), answer.err
+    assert "with 80 training rows" in longspan("study", "--out", "out", "--forecast", "80", "--beyond").out
+
+
 def test_the_same_command_goes_on_and_without_source_it_reports(run, longspan, tmp_path):
     run("--model", "lenet5", "--quiet")
     with StudyFile.open_file(tmp_path / "out" / "study.sqlite") as file:

@@ -156,6 +156,17 @@ def study(
             help="Limit for the training time of all runs together, with --until decided.  [default: no limit]",
         ),
     ] = None,
+    forecast: Annotated[
+        int | None,
+        Opt(
+            metavar="N",
+            help="Also forecast each strategy's error with N training rows, up to four times the largest size.",
+        ),
+    ] = None,
+    beyond: Annotated[
+        bool,
+        Opt("--beyond", help="Forecast further than four times the largest size, where no interval was ever checked."),
+    ] = False,
     keep: Annotated[
         str, Opt(metavar="none|largest|all", help="Models to save: none, those of the largest size, or all.")
     ] = "none",
@@ -177,7 +188,7 @@ def study(
             raise ConfigError("Name the data: longspan study SOURCE. Without SOURCE, DIR is only reported on.")
         if not 0 <= worth < math.inf:
             raise ConfigError(f"--worth must be at least 0, got {worth}.")
-        report_on(out, quiet=quiet, worth=worth)
+        report_on(out, quiet=quiet, worth=worth, forecast=forecast, beyond=beyond)
         return
     options = TrainOptions(
         source=source, pattern=pattern, image=image, root=root, suffix=suffix, heading=heading, corners=corners,
@@ -194,6 +205,6 @@ def study(
             models=tuple(model or ()), strategies=tuple(strategy or ()), sizes=sizes, seeds=seeds, steps=steps,
             seconds=seconds, evaluate_on=evaluate_on, jobs=jobs, backend=backend, threads=threads, keep=keep, out=out,
             tune=tune, space=tuple(space or ()), search=search, until=until, decide_at=decide_at, decide_on=decide_on,
-            worth=worth, level=level, budget_seconds=budget_seconds,
+            worth=worth, level=level, budget_seconds=budget_seconds, forecast=forecast, beyond=beyond,
         ),
     )  # fmt: skip
