@@ -36,6 +36,13 @@ def test_piecewise_linear_codes_by_hand():
     assert codes.tolist() == [[-1.0, 0.0], [0.5, 0.0], [1.0, 0.5], [1.0, 2.0]]
 
 
+def test_bounded_codes_stay_within_the_outer_edges():
+    layer = PiecewiseLinearEmbeddings([[0.0, 1.0, 3.0], [0.0, 1.0]], 2, bounded=True)
+    codes = layer.encode(torch.tensor([[-1.0, -9.0], [0.5, 0.5], [5.0, 9.0]]))
+    assert codes[:, 0].tolist() == [[0.0, 0.0], [0.5, 0.0], [1.0, 1.0]]
+    assert codes[:, 1, 0].tolist() == [0.0, 0.5, 1.0]
+
+
 def test_piecewise_linear_starts_as_a_linear_embedding(numbers):
     layer = PiecewiseLinearEmbeddings([[-1.0, 0.0, 1.0]] * 4, 3)
     torch.testing.assert_close(layer(numbers), layer.linear(numbers))

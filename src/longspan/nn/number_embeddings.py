@@ -64,12 +64,14 @@ class PiecewiseLinearEmbeddings(nn.Module):
     in the form of Gorishniy et al. 2024, "TabM", appendix.
     """
 
-    def __init__(self, edges: Sequence[Sequence[float]], width: int) -> None:
+    def __init__(self, edges: Sequence[Sequence[float]], width: int, *, bounded: bool = False) -> None:
         """Build for the bins of each number.
 
         Args:
             edges: For each number, ascending, at least two.
             width: D.
+            bounded: Whether the second part stays what it is at the outer edges, as trees do; else its line goes on
+                with the slope of the outer bin, which few rows have taught.
         """
         super().__init__()
         most = max(len(each) for each in edges) - 1
@@ -79,8 +81,8 @@ class PiecewiseLinearEmbeddings(nn.Module):
             scale[number, :bins] = 1 / np.diff(ends)
             shift[number, :bins] = -ends[:-1] / np.diff(ends)
             high[number, :bins] = 1
-            # Beyond the outer edges the line goes on.
-            low[number, 0], high[number, bins - 1] = -math.inf, math.inf
+            if not bounded:
+                low[number, 0], high[number, bins - 1] = -math.inf, math.inf
         for name, values in (("scale", scale), ("shift", shift), ("low", low), ("high", high)):
             self.register_buffer(name, torch.tensor(values))
         self.scale: Tensor

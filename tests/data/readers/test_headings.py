@@ -44,7 +44,10 @@ def test_blank_lines_are_no_rows_and_messages_count_lines_as_an_editor_does(tmp_
         (["10%", "20%"], "commas, signs and units"),
         (["(200)", "13", "(7)"], r"such as '\(200\)' look like numbers"),
         (["2026-01-31", "2026-02-01", "01.03.2026"], "two ways, such as 2026-01-31 and 01.03.2026"),
-        ([*map(str, range(20)), "none of it"], "20 of 21 cells are numbers, but others, such as 'none of it'"),
+        (
+            [*map(str, range(20)), "none of it"],
+            r"20 of 21 cells are numbers, but others, such as 'none of it' \(line 22\), make",
+        ),
         (["mm", "1.5", "2"], "2 of 3 cells are numbers, but others, such as 'mm'"),
         (["15-", "3", "2"], "commas, signs and units"),
         (["12.5N", "13.5S"], "commas, signs and units"),
@@ -78,6 +81,7 @@ def test_numbers_that_a_few_cells_change_are_said(tmp_path, cells, said):
 def test_labels_and_plain_numbers_are_read_in_silence(tmp_path):
     cells = ["a1", "b2", "3c", "1st", "2nd", *map(str, range(3))]
     ls.Table.from_csv(write(tmp_path, "x,y\n7a,1\n7b,2\n7c,3\n"))
+    ls.Table.from_csv(write(tmp_path, "x,y\n0.0,1\n-0.0,2\n1.5,3\n"))
     ls.Table.from_csv(write(tmp_path, "x,y\n" + "".join(f"{cell},-999\n" for cell in cells)))
     ls.Table.from_csv(write(tmp_path, "x,y\n" + "".join(f"{cell},1\n" for cell in ("-99", "5", "-1000", "3"))))
 

@@ -111,7 +111,8 @@ def test_csv_gz_and_nan(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "cannot be read as CSV: empty CSV"),
+        (b"", "is empty: it has neither a heading nor rows"),
+        (b"\n\n", "is empty: it has neither a heading nor rows"),
         (b"a,b\n", "has no rows"),
         (b"a,b\n1,2,3\n", "line 2 has 3 cells, the heading 2"),
         (b"a,b\n\xff\xfe,1\n", "line 2: byte 0xff is not UTF-8; save"),

@@ -177,6 +177,16 @@ def test_tabm_light_is_tabm_mini_with_one_scale_for_each_feature():
     torch.testing.assert_close(ours(rows)[..., :2], found, rtol=1e-4, atol=1e-5)
 
 
+def test_far_numbers_do_not_run_away_along_the_slope_of_the_last_bin():
+    spec = FeaturesSpec(numbers=1, categories=(), edges=(tuple(float(edge) for edge in range(11)),))
+    torch.manual_seed(0)
+    model = TabMLightConfig(members=4, width=16).build_for(spec).eval()
+    with torch.no_grad():
+        model.numbers.bends.weight.normal_(0, 5)
+        far, farther = model(torch.tensor([[30.0]])), model(torch.tensor([[3000.0]]))
+    assert (farther - far).abs().max() < 0.5 * far.abs().max()
+
+
 def test_bounded_numbers_have_median_0_and_stay_within_3():
     from longspan.nn.number_embeddings import BoundedNumbers
 

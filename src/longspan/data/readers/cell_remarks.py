@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import polars as pl
 
@@ -43,6 +44,7 @@ _MOSTLY, _FEW_CELLS = 0.8, 10
 _SHORTENED = r"^\s*[0-9](\.[0-9]{1,5})?E\+(1[1-9]|20)\s*$"
 _CLOCK = r"^\s*-?[0-9]{1,3}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?\s*([AaPp]\.?[Mm]\.?)?\s*$"
 _FAR = 1000
+_NAMED_ROWS = 5
 _SENTINELS = (-999, -9999, -99999, -999.0, -9999.0, -99999.0)
 
 
@@ -103,9 +105,16 @@ def remark_on_words(cells: pl.Series, source: str) -> None:
         )
 
 
-def remark_on_labels(cells: pl.Series, source: str) -> None:
-    """Warn of labels that look like numbers or dates: 1,5 and 10 % and 12 kg, a few texts among numbers, 2/3/24."""
-    said = _like_numbers(cells) or _like_dates(cells) or _like_others(cells) or _mostly_numbers(cells)
+def remark_on_labels(present: pl.Series, source: str, where: Callable[[int], str]) -> None:
+    """Warn of labels that look like numbers or dates: 1,5 and 10 % and 12 kg, a few texts among numbers, 2/3/24.
+
+    Args:
+        present: The cells of a column; missing ones are None.
+        source: The file.
+        where: What a row is called, by its number.
+    """
+    cells = present.drop_nulls()
+    said = _like_numbers(cells) or _like_dates(cells) or _like_others(cells) or _mostly_numbers(present, where)
     if said:
         _tell(cells, source, said)
 
@@ -173,7 +182,8 @@ def _like_others(cells: pl.Series) -> str:
     return ""
 
 
-def _mostly_numbers(cells: pl.Series) -> str:
+def _mostly_numbers(present: pl.Series, where: Callable[[int], str]) -> str:
+    cells = present.drop_nulls()
     numbers = cells.str.contains(_NUMBER) & ~cells.str.contains(_PADDED)
     count, name = int(numbers.sum()), str(cells.name)
     mostly = len(cells) >= _FEW_CELLS and _MOSTLY * len(cells) <= count < len(cells)
@@ -184,9 +194,13 @@ def _mostly_numbers(cells: pl.Series) -> str:
     if len(odd) == 1 and TOTAL.fullmatch(odd[0]) and not numbers[-1]:
         return ""  # told of the whole row
     heading = f", the heading itself ({name!r} again: were files joined?)" if name in odd else ""
+    words = ~(present.str.contains(_NUMBER) & ~present.str.contains(_PADDED)).fill_null(True)
+    rows = [where(row) for row in words.arg_true().head(_NAMED_ROWS).to_list()]
+    more = ", ..." if len(cells) - count > len(rows) else ""
     return (
-        f"{count:,} of {len(cells):,} cells are numbers, but others, such as {odd[0]!r}{heading}, make all of them "
-        "labels. Correct these rows, or say what is meant: --column NAME=category or NAME=number."
+        f"{count:,} of {len(cells):,} cells are numbers, but others, such as {odd[0]!r}{heading} "
+        f"({', '.join(rows)}{more}), make all of them labels. Correct these rows, or say what is meant: --column "
+        "NAME=category or NAME=number."
     )
 
 

@@ -6,6 +6,7 @@ A column becomes numbers only if nothing that is written is lost: 007 and 20-dig
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from longspan.data.readers.cell_remarks import (
 
 __all__ = ["typed_cells"]
 
+_MINUS_ZERO = r"^\s*-0*\.?0*\s*$"
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$|^\s*[+-]?(?i:inf|infinity)\s*$"
 _PLAIN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
@@ -36,13 +38,16 @@ _BOOLEAN = ("true", "false")
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
 
 
-def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Series:
+def typed_cells(
+    series: pl.Series, column: Column | None, source: str, where: Callable[[int], str] = "row {}".format
+) -> pl.Series:
     """A column of text as what it holds.
 
     Args:
         series: The cells as they are written; empty ones are "" or None.
         column: What a person says the column means, which decides; None: the cells do.
         source: The file, for warnings.
+        where: What a row is called in them, by its number.
 
     Returns:
         Text, whole numbers, numbers or booleans; empty cells are missing. Text that is declared `Text` keeps quoted
@@ -73,7 +78,7 @@ def typed_cells(series: pl.Series, column: Column | None, source: str) -> pl.Ser
             return flag
         remark_on_words(cells, source)
         if kind is None:
-            remark_on_labels(cells, source)
+            remark_on_labels(present, source, where)
     return present
 
 
@@ -147,6 +152,7 @@ def _as_numbers(known: pl.Series, cells: pl.Series, source: str, *, declared: bo
     numbers = known.str.strip_chars().str.strip_prefix("+").cast(pl.Float64)
     if not declared:
         texts = cells.unique(maintain_order=True)
+        texts = texts.filter(~texts.str.contains(_MINUS_ZERO))  # rounded, as -0.0 is, not named
         values = texts.str.strip_chars().str.strip_prefix("+").cast(pl.Float64, strict=False)
         again = texts.filter(values.is_duplicated()).to_list()
         if again:

@@ -141,6 +141,8 @@ def read_csv(
         # All text: what a cell is, its whole column decides.
         frame = _text_cells(path, content, between, heading)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        if isinstance(error, pl.exceptions.NoDataError):
+            raise DataError(f"{path} is empty: it has neither a heading nor rows.") from error
         what = _what_is_wrong(content, between) or _first_line(error)
         raise DataError(
             f"{path} cannot be read as CSV: {what}. Is it UTF-8 with {_DELIMITERS.get(between, repr(between))} between "
@@ -160,8 +162,8 @@ def read_csv(
         check_units(frame, str(path), named)
     remark_on_totals(frame, str(path))
     frame = _with_decimal_points(frame, named, str(path), undeclared=between == ";")
-    frame = frame.select(typed_cells(series, named.get(series.name), str(path)) for series in frame)
     lines = RowLines(path, between, frame.height, heading=_is_there(heading))
+    frame = frame.select(typed_cells(series, named.get(series.name), str(path), lines.name) for series in frame)
     return _typed(frame, columns, root=Path(root) if root else path.parent, source=str(path), lines=lines)
 
 

@@ -28,7 +28,7 @@ class TabMLightConfig(TabularConfig):
 
     family: ClassVar[str] = "tabm_light"
 
-    members: int = 32
+    members: int = 8
     """Perceptrons in the ensemble."""
     blocks: int = 2
     """Layers of each; the first is shared by the features."""
@@ -59,8 +59,9 @@ class TabMLight(Backbone):
     once for each member, which for a table of many labels is most of the work.
 
     Differs from TabM-mini: in it, the scales of a feature start equal but may learn to differ between the values of its
-    embedding. The linear part of a number's embedding reads it bounded (see `BoundedNumbers`), labels are masked at
-    random while training, layers are narrower, and the members of a row share the mask of dropout.
+    embedding. The linear part of a number's embedding reads it bounded (see `BoundedNumbers`), and beyond the outer
+    edges of its bins the piecewise part stays as it is; labels are masked at random while training, layers are narrower
+    and members fewer, and the members of a row share the mask of dropout.
     """
 
     # B rows, K members, N numbers, C categories, F = N + C features, D width
@@ -71,7 +72,8 @@ class TabMLight(Backbone):
         count, width = spec.numbers + len(spec.categories), config.width
         bound = (spec.numbers * config.number_width + len(spec.categories)) ** -0.5
         self.bounded = BoundedNumbers(spec.edges) if spec.numbers else None
-        self.numbers = PiecewiseLinearEmbeddings(spec.edges, config.number_width) if spec.numbers else None
+        width_of_number = config.number_width
+        self.numbers = PiecewiseLinearEmbeddings(spec.edges, width_of_number, bounded=True) if spec.numbers else None
         self.from_numbers = LinearPerFeature(spec.numbers, config.number_width, width, bias=False)
         nn.init.uniform_(self.from_numbers.weight, -bound, bound)
         self.categories = nn.Embedding(sum(spec.categories), width) if spec.categories else None
