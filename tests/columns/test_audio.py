@@ -157,8 +157,29 @@ def test_options_that_cannot_be():
             Audio(**options)
     assert Audio.from_words("1.5s") == Audio(seconds=1.5)
     assert Audio.from_words("sequence") == Audio(layout="sequence")
-    with pytest.raises(ConfigError, match="audio:long: write audio"):
-        Audio.from_words("long")
+    assert Audio.from_words("1.5,channel:1,refuse:none,longest:90") == Audio(
+        seconds=1.5, channel=1, refuse=(), longest_s=90.0
+    )
+    assert Audio.from_words("sequence, refuse:silent+clipped").refuse == ("silent", "clipped")
+    assert Audio.from_words("channel:mean") == Audio()
+    for words in ("long", "channel:left", "chanel:1", "refuse", "longest:", "1.5,"):
+        with pytest.raises(ConfigError, match=r"is not understood\. Write audio"):
+            Audio.from_words(words)
+
+
+def test_clipped_recordings_are_told_and_used(tmp_path):
+    loud = np.clip(20 * LONG.astype(np.int32), -32768, 32767).astype(np.int16)
+    sounds = [(LONG // (row + 2)).astype(np.int16) for row in range(8)]
+    sounds[5] = loud
+    for layout, lengths in (("image", None), ("sequence", 4000)):
+        cells = {"audio": [each[:lengths] if row % 2 else each for row, each in enumerate(sounds)], "n": list(range(8))}
+        column = Audio(rate_hz=RATE, layout=layout)
+        table = ls.Table.from_arrays(
+            {"n": cells["n"], "part": ["train"] * 7 + ["valid"]}, {"n": ls.Number(), "part": ls.Category()}
+        ).with_column("audio", column, cells["audio"])
+        task = ls.Task(table.split(column="part"), "audio", "n", allow_leaks=True)
+        with pytest.warns(UserWarning, match=r"in 1 of the 7 training rows more than 1 % of the samples are clipped"):
+            task.prepare()
 
 
 def test_a_cell_shows_a_spectrogram_and_a_player():

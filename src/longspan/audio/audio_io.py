@@ -133,9 +133,7 @@ def read_samples(value: Any, rate_hz: int, channel: Channel = "mean", *, longest
         first, last = _bounds(file.samplerate, file.frames, start, end)
         _check_length((last - first) / file.samplerate, longest_s)
         if file.channels > _MOST_MEAN_CHANNELS and channel == "mean":
-            raise ValueError(
-                f"it has {file.channels} channels; choose one with Audio(channel=), 0 to {file.channels - 1}"
-            )
+            raise ValueError(_too_many_channels(file.channels))
         try:
             if first:
                 file.seek(first)
@@ -153,7 +151,10 @@ def read_samples(value: Any, rate_hz: int, channel: Channel = "mean", *, longest
     if (peak := float(np.abs(one).max())) > _LOUDEST:
         raise ValueError(f"its samples reach {peak:,.6g}, but floating-point samples lie in -1..1; divide them first")
     if samples.shape[1] > 1 and peak < _CANCELLED * float(np.abs(samples).max()):
-        raise ValueError("its channels cancel each other in their mean; choose one with Audio(channel=0)")
+        raise ValueError(
+            "its channels cancel each other in their mean; choose one with Audio(channel=0) "
+            "(--column NAME=audio:channel:0)"
+        )
     return to_int16(one if found == rate_hz else resample(one, found, rate_hz))
 
 
@@ -236,7 +237,7 @@ def _check_length(seconds: float, longest_s: float | None) -> None:
     if longest_s is not None and seconds > longest_s:
         raise ValueError(
             f"it lasts {seconds:,.1f} s, more than the {longest_s:g} s that one row may have; cut it at pauses "
-            "(longspan.audio.cut_at_pauses) or raise Audio(longest_s=)"
+            "(longspan.audio.cut_at_pauses) or raise Audio(longest_s=) (--column NAME=audio:longest:SECONDS)"
         )
 
 
@@ -254,13 +255,17 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
 
 
+def _too_many_channels(count: int) -> str:
+    return f"it has {count} channels; choose one, 0 to {count - 1}: Audio(channel=0) (--column NAME=audio:channel:0)"
+
+
 def _one_channel(samples: np.ndarray, channel: Channel) -> np.ndarray:
     if samples.ndim == 1:
         return samples
     count = samples.shape[1]
     if channel == "mean":
         if count > _MOST_MEAN_CHANNELS:
-            raise ValueError(f"it has {count} channels; choose one with Audio(channel=), 0 to {count - 1}")
+            raise ValueError(_too_many_channels(count))
         return samples[:, 0] if count == 1 else samples.mean(axis=1).astype(samples.dtype)
     if channel >= count:
         raise ValueError(f"it has {count} channel{'s' if count > 1 else ''}, so there is no channel {channel}")

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-__all__ = ["Quality", "measure_quality", "quality_fault"]
+__all__ = ["Quality", "is_clipped", "measure_quality", "quality_fault"]
 
 _FULL_SCALE = 32767
 _AT_FULL_SCALE = 32700
@@ -49,6 +49,11 @@ def measure_quality(samples: np.ndarray) -> Quality:
     return Quality(_dbfs(float(wide.max())), _dbfs(math.sqrt(power)), _clipped(wide >= _AT_FULL_SCALE))
 
 
+def is_clipped(samples: np.ndarray) -> bool:
+    """Whether more than 1 % of samples `(num_samples,)` int16 stay at full scale."""
+    return _clipped(np.abs(samples.astype(np.int32)) >= _AT_FULL_SCALE) > _CLIPPED
+
+
 def quality_fault(samples: np.ndarray, refuse: tuple[str, ...]) -> str | None:
     """Why samples `(num_samples,)` int16 are of no use, where that is to be refused; None where they are fine.
 
@@ -60,7 +65,7 @@ def quality_fault(samples: np.ndarray, refuse: tuple[str, ...]) -> str | None:
         return None
     quality = measure_quality(samples)
     if "silent" in refuse and quality.silent:
-        return "it is silent; leave it out, or accept silence with Audio(refuse=())"
+        return "it is silent; leave it out, or accept silence with Audio(refuse=()) (--column NAME=audio:refuse:none)"
     if "clipped" in refuse and quality.clipped > _CLIPPED:
         return f"{quality.clipped:.1%} of its samples are clipped; record it at a lower level, or leave it out"
     return None

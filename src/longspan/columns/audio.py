@@ -22,7 +22,7 @@ from longspan.audio.audio_io import AudioHeader, Channel, check_channel
 from longspan.audio.augment_params import augment_waves, mask_features
 from longspan.audio.fingerprint import fingerprints
 from longspan.audio.normalise import normalise_running, normalise_utterance
-from longspan.audio.quality import quality_fault
+from longspan.audio.quality import is_clipped, quality_fault
 from longspan.columns.augmentation import Augmentation
 from longspan.columns.base import Column
 from longspan.columns.ragged import Ragged
@@ -64,9 +64,13 @@ class Audio(Column):
     """
 
     kind: ClassVar[str] = "audio"
-    usage: ClassVar[str] = "audio[:SECONDS|:sequence]"
+    usage: ClassVar[str] = "audio[:SECONDS|:sequence][,channel:N][,refuse:silent+clipped]"
     in_files: ClassVar[bool] = True
     has_fingerprints: ClassVar[bool] = True
+    oddity: ClassVar[str] = (
+        "more than 1 % of the samples are clipped; Audio(refuse=('silent', 'clipped')) refuses such recordings "
+        "(--column NAME=audio:refuse:silent+clipped)"
+    )
     augmentation: ClassVar[type | None] = AudioAugment
 
     rate_hz: int | None = None
@@ -126,15 +130,32 @@ class Audio(Column):
     def from_words(cls, detail: str) -> Self:
         """`audio`, `audio:1.5` for images of 1.5 s, `audio:sequence` for recordings as long as they are.
 
+        Options follow after commas: `audio:1.5,channel:0`, `audio:refuse:silent+clipped` or `refuse:none`, `longest:90`
+        (seconds).
+
         Raises:
-            ConfigError: neither.
+            ConfigError: something else.
         """
-        if detail == "sequence":
-            return cls(layout="sequence")
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)s?", detail)
-        if detail and match is None:
-            raise ConfigError(f"audio:{detail}: write audio, audio:SECONDS such as audio:1.5, or audio:sequence.")
-        return cls(seconds=None if match is None else float(match[1]))
+        options: dict[str, Any] = {}
+        for part in detail.split(",") if detail else ():
+            name, colon, value = (each.strip() for each in part.partition(":"))
+            number = re.fullmatch(r"(\d+(?:\.\d+)?)s?", value if colon else name)
+            if name == "sequence" and not colon:
+                options["layout"] = "sequence"
+            elif number and not colon:
+                options["seconds"] = float(number[1])
+            elif name == "longest" and number:
+                options["longest_s"] = float(number[1])
+            elif name == "channel" and (value.isdecimal() or value == "mean"):
+                options["channel"] = "mean" if value == "mean" else int(value)
+            elif name == "refuse" and value:
+                options["refuse"] = () if value == "none" else tuple(value.split("+"))
+            else:
+                raise ConfigError(
+                    f"audio:{detail}: {part!r} is not understood. Write audio, audio:SECONDS such as audio:1.5, or "
+                    "audio:sequence; after a comma channel:0, refuse:silent+clipped, refuse:none, longest:SECONDS."
+                )
+        return cls(**options)
 
     @classmethod
     def for_speech_embedding(cls, *, seconds: float | None = None, **options: Any) -> Self:
@@ -282,6 +303,11 @@ class Audio(Column):
                 )
             return samples
         return _to_length(samples, self._num_samples)
+
+    def odd(self, batch: Any) -> list[bool]:
+        """Which recordings are clipped."""
+        waves, lengths = (batch.values, batch.lengths.tolist()) if isinstance(batch, Ragged) else (batch, None)
+        return [is_clipped(each.numpy()[: None if lengths is None else lengths[row]]) for row, each in enumerate(waves)]
 
     def encoded_array(self, array: np.ndarray) -> np.ndarray | None:
         """Samples `(N, num_samples)` int16 of the length of this column already, where none is to be refused."""

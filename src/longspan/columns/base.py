@@ -60,6 +60,8 @@ class Column(ABC):
     """Whether an encoded value is an image `(H, W, C)` uint8, which pages show and near duplicates are sought among."""
     has_fingerprints: ClassVar[bool] = False
     """Whether near duplicates are sought by `fingerprints`."""
+    oddity: ClassVar[str] = ""
+    """What `odd` looks for, for a note: "in 3 of the 20 training rows" and this; empty where it looks for nothing."""
     blendable: ClassVar[bool] = False
     """Whether a weighted mean of two prepared values makes sense, as MixUp needs it."""
     context_kind: ClassVar[str | None] = None
@@ -255,6 +257,10 @@ class Column(ABC):
         """How many objects a batch of encoded rows holds; None for kinds that are not lists of objects."""
         del batch
         return None
+
+    def odd(self, batch: Any) -> list[bool]:
+        """Which of a batch of encoded values are odd, though they are used; see `oddity`."""
+        return [False] * len(batch)
 
     def cut_short(self, cells: pl.Series, lengths: Iterable[int]) -> tuple[int, int]:
         """Of how many ragged values the end is not read, and how many steps that are in all; most kinds read all.

@@ -12,6 +12,7 @@ import polars as pl
 
 from longspan.columns import Category, Column
 from longspan.data.batches.samples import Samples
+from longspan.data.batches.store import RowStore
 from longspan.data.batches.truncation import truncation_of
 from longspan.data.table import Table
 from longspan.errors import Fault
@@ -72,6 +73,8 @@ def notes_on_samples(
     rows = np.union1d(train.numpy(), valid.numpy())
     yield from _contradictions(table, inputs, targets, rows)
     yield from _contradicting_copies(table, inputs, targets, rows)
+    for name, column in inputs.items():
+        yield from _odd_values(table, name, column, samples.inputs[name], train)
     parts = {"training rows": train, "validation rows": valid}
     for name, column in inputs.items():
         yield from truncation_of(table, name, column, samples.inputs[name], parts)
@@ -92,6 +95,21 @@ def _lost_objects(table: Table, samples: Samples, targets: Mapping[str, Column],
                 "they are smaller than a pixel in the images that the network sees, or lie where those are cut. "
                 "Larger images (size_px=, --size), resize='pad' or tiles keep more of them."
             )
+
+
+def _odd_values(table: Table, name: str, column: Column, store: RowStore, train: torch.Tensor) -> Iterator[str]:
+    """Values of the training rows that are odd, though they are used."""
+    if not column.oddity:
+        return
+    there = train[store.present(train)]
+    found = [
+        row for rows in there.split(_BATCH) for row, odd in zip(rows, column.odd(store.read(rows)), strict=True) if odd
+    ]
+    if found:
+        yield (
+            f"Column {name!r}: in {len(found):,} of the {len(there):,} training rows {column.oddity}. The first is "
+            f"{table.where(int(found[0]), name)}."
+        )
 
 
 def _contradictions(
