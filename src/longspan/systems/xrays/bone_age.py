@@ -43,7 +43,7 @@ PRICES = {"age_months": 1.0, "joints": 4.0}
 BANDS = ((0, 60), (60, 120), (120, 168), (168, 241))
 """Ages in months, each from the first to below the second."""
 _MADE_UP, _SET, _WHOLE = "made-up", "bone-age-100", "bone-age"
-_POINTED = 700  # radiographs with three key points that the joint finder learns from, beside those with joint boxes
+_POINTED = 300  # radiographs with three key points that the joint finder learns from, beside those with joint boxes
 _FINDER = "joints.safetensors"
 _READINGS = 12
 
@@ -62,7 +62,7 @@ class BoneAgeOptions:
     """Trainings of each strategy at each size."""
     strategies: str = "all"
     """Names of strategies, separated by semicolons."""
-    backbone: str = "mobilenet_v2"
+    backbone: str = "squeezenet1_1"
     """Network that reads the whole hand; see `longspan models`."""
     small: str = "squeezenet1_1"
     """Network that finds joints and reads their regions."""
@@ -70,9 +70,9 @@ class BoneAgeOptions:
     """Weights that all but "end to end" start from: imagenet, none, or a file."""
     epochs: int = 8
     """Passes over the training radiographs; where these are few, as many as take 200 steps."""
-    joint_epochs: int = 16
+    joint_epochs: int = 12
     """Passes of the network that finds joints over their labels."""
-    lr: float = 1.5e-3
+    lr: float = 8e-4
     """Peak learning rate of pretrained networks; fresh ones learn at three times as much."""
     size_px: int = 100
     """Height and width of the radiographs, in pixels; of made-up ones a quarter more than their height."""
@@ -204,14 +204,8 @@ def _run(options: BoneAgeOptions, run: SystemRun) -> None:
     if options.data == _MADE_UP:
         known = made_up_strategies(backbone=options.backbone, weights=weights, epochs=options.epochs, lr=options.lr)
         run.say("Made-up hands, not radiographs of children: their bones follow published growth.")
-    elif options.data == _WHOLE:
-        whole = [(END_TO_END, None), (TRANSFER, weights)]
-        known = {
-            name: age_network(
-                options.backbone, start, epochs=options.epochs, lr=options.lr * (3 if start is None else 1)
-            )
-            for name, start in whole
-        }
+    elif options.data == _WHOLE or not {STAGED, REGIONS} & {*parse_strategies(options.strategies, NEEDS, ";")}:
+        known = _whole_networks(options, weights)
     else:
         finder, details["joints"] = _finder(task.table, options, run)
         known = hand_strategies(
@@ -235,6 +229,14 @@ def _run(options: BoneAgeOptions, run: SystemRun) -> None:
     for sentence in results.advice():
         run.say(sentence)
     _finish(run, results, task, options, details, time.perf_counter() - started)
+
+
+def _whole_networks(options: BoneAgeOptions, weights: str | None) -> dict[str, ls.Strategy]:
+    """The strategies that need no joints."""
+    return {
+        END_TO_END: age_network(options.backbone, None, epochs=options.epochs, lr=3 * options.lr),
+        TRANSFER: age_network(options.backbone, weights, epochs=options.epochs, lr=options.lr),
+    }
 
 
 def _finder(table: ls.Table, options: BoneAgeOptions, run: SystemRun) -> tuple[ls.Predictor, dict[str, float]]:

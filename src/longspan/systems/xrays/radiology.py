@@ -46,7 +46,7 @@ class RadiologyOptions:
     """Numbers of training images."""
     seeds: int = 3
     """Trainings of each strategy at each size."""
-    backbone: str = "mobilenet_v2"
+    backbone: str = "squeezenet1_1"
     """The network; see `longspan models`."""
     weights: str = "imagenet"
     """Weights of the start that is called ImageNet: imagenet, none, or a file."""
@@ -58,7 +58,7 @@ class RadiologyOptions:
     """Images of each source task."""
     source_epochs: int = 4
     """Passes over them."""
-    lr: float = 1e-3
+    lr: float = 8e-4
     """Peak learning rate of pretrained networks; fresh ones learn at three times as much."""
     size_px: int = 64
     """Height and width that the images are enlarged to."""
