@@ -148,6 +148,7 @@ EXAMPLES = {
         {"AUC, from scratch, 40 images": 0.95},
         ("pneumonia", "finding"),
     ),
+    "turnstile": Example({}, {}, long=True),
     "translate": Example({"strategy": "staged"}, {"bleu_test2016": 50.0}),
 }
 every = pytest.mark.parametrize("name", list(SYSTEMS))

@@ -27,6 +27,7 @@ from longspan.systems.spoken.spoken_numbers import SPOKEN_NUMBERS
 from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System
 from longspan.systems.translate import TRANSLATE
+from longspan.systems.turnstile import TURNSTILE
 from longspan.systems.xrays.bone_age import BONE_AGE_SYSTEM
 from longspan.systems.xrays.radiology import RADIOLOGY
 
@@ -40,7 +41,7 @@ for _system in (
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, TRANSCRIBE, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
     ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
-    BONE_AGE_SYSTEM, RADIOLOGY,
+    BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 
