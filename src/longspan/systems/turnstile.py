@@ -104,7 +104,7 @@ def entrance_frame(
         photo: `(H, W, 3)` uint8.
         points: Of the face, pixels of the photo.
         ground: `(H, W, 3)` uint8, brought to 240 x 320 px.
-        random: Draws size, turn and place.
+        random: For size, turn and place.
 
     Returns:
         The frame `(240, 320, 3)` uint8, and where the points are in it.

@@ -13,7 +13,7 @@ import longspan as ls
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
-from longspan.systems.strategy_study import mean_errors, parse_sizes, run_study
+from longspan.systems.strategy_study import mean_errors, parse_sizes, parse_strategies, run_study
 from longspan.systems.system import System
 from longspan.systems.xrays.hand_strategies import LongEnough
 from longspan.systems.xrays.sources import CONDITIONS, SOURCES, source_tasks
@@ -42,6 +42,8 @@ class RadiologyOptions:
     its layers frozen. conditions: sources that each break one condition under which transfer is said to help."""
     data: Literal["pneumonia", "breast-ultrasound"] = "pneumonia"
     """What is to be told ill from healthy."""
+    starts: str = "all"
+    """Which of these to train, by name, separated by semicolons: "from scratch;ImageNet"."""
     sizes: str = "100,400,1600,4708"
     """Numbers of training images."""
     seeds: int = 3
@@ -161,7 +163,8 @@ def _run(options: RadiologyOptions, run: SystemRun) -> None:
     size = (options.size_px, options.size_px)
     task = ls.Task(table.split(column="part"), inputs="image", targets="finding", size_px=size, allow_leaks=True)
     started = time.perf_counter()
-    strategies = _strategies(options, run)
+    known = _strategies(options, run)
+    strategies = {name: known[name] for name in parse_strategies(options.starts, known, ";")}
     sizes = [each for each in parse_sizes(options.sizes) if each <= len(task.train)] or [len(task.train)]
     run.say(f"{len(strategies)} strategies x {len(sizes)} sizes x {options.seeds} seeds.")
     error = Evaluator(of=_auc_alone, name="AUC", direction="higher", best=1.0, episodes=1)
