@@ -18,7 +18,10 @@ class Rows(TrainedModel):
 
     def __init__(self, columns=None):
         features = Features(numbers=["age"], categories=["job"], dates=["since"], min_count=1)
-        rows = [{"age": 20, "job": "baker", "since": "2020-01-01"}, {"age": 40, "job": "smith", "since": "2021-01-01"}]
+        rows = [
+            {"age": 20.00001, "job": "baker", "since": "2020-01-01"},
+            {"age": 40, "job": "smith", "since": "2021-01-01"},
+        ]
         self.columns = columns or {"features": features.fit(rows)}
 
     @property

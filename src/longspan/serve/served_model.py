@@ -112,6 +112,11 @@ def _sources(column: Column | None) -> tuple[str, ...]:
     return () if column is None else column.sources
 
 
+def _shown(value: float) -> float:
+    """As an example to change: four digits say enough."""
+    return float(f"{value:.4g}")
+
+
 def _fields(name: str, column: Column | None) -> list[Field]:
     """What a request has to hold for one input; of a pipeline without columns an image."""
     if column is None:
@@ -124,7 +129,8 @@ def _fields(name: str, column: Column | None) -> list[Field]:
             if part in getattr(column, "numbers", ()):
                 stats = numbers.get(part)
                 usable = stats is not None and part not in getattr(column, "logs", ())
-                found.append(Field(part, "number", example=stats.median if usable and stats is not None else None))
+                example = _shown(stats.median) if usable and stats is not None else None
+                found.append(Field(part, "number", example=example))
             elif part in getattr(column, "categories", ()):
                 labels = getattr(categories.get(part), "labels", ())
                 found.append(Field(part, "category", values=tuple(map(str, labels))))

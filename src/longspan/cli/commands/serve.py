@@ -15,6 +15,8 @@ from longspan.errors import ConfigError
 
 __all__ = ["serve"]
 
+_SHOWN = 8
+
 
 def serve(
     models: Annotated[
@@ -84,7 +86,9 @@ def serve(
     loaded = [load_served(file, name, device=device) for name, file in map(split_name, files)]
     app = make_app(loaded, config, keys=keys)
     for model in loaded:
-        print(label("model", f"{model.name}: {', '.join(f'{f.name} ({f.kind})' for f in model.fields[:8])}"))
+        fields = [f"{field.name} ({field.kind})" for field in model.fields]
+        more = f" and {len(fields) - _SHOWN:,} more" if len(fields) > _SHOWN else ""
+        print(label("model", f"{model.name}: {', '.join(fields[:_SHOWN])}{more}"))
     if check:
         print(label("checked", "everything is in order"))
         return
