@@ -98,3 +98,10 @@ def test_the_page_shows_it_all(tmp_path):
     plain = scorecard(ls.Table.from_frame(frame().select(pl.col("pay").tail(150))))
     ls.explain.write_scorecard(tmp_path / "plain.html", plain)
     assert "Nothing unusual was found." in (tmp_path / "plain.html").read_text("utf-8")
+
+
+def test_minus_999_below_numbers_that_spread_far_is_told():
+    cells = [-999.0, -999.0, *(float(number) ** 3 for number in range(40))]
+    card = ls.explain.scorecard(ls.Table.from_frame(pl.DataFrame({"pay": cells, "y": list(range(42))})), "y")
+    [pay] = [each for each in card.columns if each.name == "pay"]
+    assert "2 values of -999, which may stand for missing ones" in pay.unusual

@@ -22,6 +22,7 @@ _FAR = 5.0
 _FLAGS = (-9999.0, -999.0, -99.0, -1.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 """Numbers that often stand for a missing value."""
 _SHOWN = 3
+_FEW_VALUES = 10
 _RARE = 3
 _FEW = 0.2
 _HISTOGRAM = 20
@@ -193,7 +194,12 @@ def _of_numbers(table: Table, name: str) -> tuple[str, list[str]]:
     for flag in _FLAGS:
         place = np.searchsorted(distinct, flag)
         alone = place < len(distinct) and distinct[place] == flag and place in (0, len(distinct) - 1)
-        if alone and counts[place] > 1 and len(distinct) > 10 and abs(flag - median) > 2 * max(spread, 1e-12):
+        if not alone or counts[place] < 2 or len(distinct) <= _FEW_VALUES:
+            continue
+        below_all = (
+            place == 0 and flag <= -99 and distinct[1] > flag / 10
+        )  # where no other number is negative, or hardly
+        if below_all or abs(flag - median) > 2 * max(spread, 1e-12):
             found.append(f"{counts[place]:,} values of {flag:g}, which may stand for missing ones")
     if (finite.size and np.abs(finite).max() >= 2**53) and table.frame[name].dtype.is_integer():
         found.append("whole numbers beyond 2^53, of which the last digits are lost: identifiers?")

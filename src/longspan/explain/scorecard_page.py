@@ -21,11 +21,13 @@ def write_scorecard(path: str | Path, card: Scorecard) -> Path:
     """
     kinds = [each.kind for each in card.columns]
     page = Document(f"What is in {Path(card.source).name}", subtitle=f"{card.rows:,} rows, {len(kinds)} columns")
-    page.headline("rows", card.rows, f"{card.copies:,} equal an earlier one" if card.copies else "no copies")
+    page.headline("rows", f"{card.rows:,}", f"{card.copies:,} equal an earlier one" if card.copies else "no copies")
     used = sum(kind in ("number", "category", "date") for kind in kinds)
-    page.headline("features", used, f"{kinds.count('left out')} columns left out")
+    left_out = kinds.count("left out")
+    page.headline("features", used, f"{left_out} column{'' if left_out == 1 else 's'} left out")
     missing = sum(each.missing for each in card.columns) / max(len(kinds), 1)
-    page.headline("missing cells", f"{missing:.1%}", f"in {sum(each.missing > 0 for each in card.columns)} columns")
+    lacks = sum(each.missing > 0 for each in card.columns)
+    page.headline("missing cells", f"{missing:.1%}", f"in {lacks} column{'' if lacks == 1 else 's'}")
     page.section("Findings")
     if card.noted:
         page.table({"column": about, "finding": what} for about, what in card.noted)
@@ -36,14 +38,15 @@ def write_scorecard(path: str | Path, card: Scorecard) -> Path:
     page.section("Columns").table(
         {
             "column": each.name, "kind": each.kind, "missing": f"{each.missing:.1%}",
-            "different": each.distinct, "values": each.reason if each.kind == "left out" else each.values,
+            "different": f"{each.distinct:,}", "values": each.reason if each.kind == "left out" else each.values,
         }
         for each in card.columns
     )  # fmt: skip
     lacking = {each.name: each.missing for each in card.columns if each.missing > 0}
     if lacking:
-        shown = dict(sorted(lacking.items(), key=lambda pair: -pair[1])[:_BARS])
-        page.section("Missing values").figure(bars(shown, label="fraction of rows"), label="missing values by column")
+        most = sorted(lacking.items(), key=lambda pair: -pair[1])[:_BARS]
+        shown = {name: round(100 * fraction, 1) for name, fraction in most}
+        page.section("Missing values").figure(bars(shown, label="% of rows"), label="missing values by column")
     if card.drifts:
         page.section("Drift").text("\n\n".join(f"{str(each)[0].upper()}{str(each)[1:]}." for each in card.drifts))
         for each in card.drifts:
