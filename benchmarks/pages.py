@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ROOT / "docs" / "systems"
 _BLOCK = re.compile(r"(<!-- measured: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+_TREES_ON = ("adult", "bike-sharing", "ames-housing", "california-housing")
 
 
 def read(name: str) -> Any:
@@ -154,6 +158,39 @@ def spoken_numbers() -> str:
     return _table(["digit errors by seed", *(f"{size:,} recordings" for size in sizes)], rows)
 
 
+def beside_trees(name: str) -> str:
+    """The recipe of tables beside boosted trees on the same held-out rows of one table."""
+    found = read("table_recipe.json")
+    models = {"default": "light TabM, `TableRecipe`", "boosting": "boosted trees, scikit-learn's defaults"}
+    by_model = {each["model"]: each for each in found["summary"] if each["set"] == name}
+    metrics = [key for key in ("rmse", "accuracy", "auc", "log_loss") if f"{key}_mean" in by_model["default"]]
+    rows = []
+    for model, words in models.items():
+        each, runs = by_model[model], sum((r["set"], r["model"]) == (name, model) for r in found["runs"])
+        cells = [f"{each[f'{key}_mean']:.4g} ± {each[f'{key}_std']:.2g}" for key in metrics]
+        rows.append([f"{words}, {runs} trainings", *cells])
+    [gap] = [each for each in found["beside boosting"] if (each["set"], each["model"]) == (name, "default")]
+    low, high = (f"{end:.4g}" for end in gap["interval"])
+    difference = ["" for _ in metrics]
+    difference[metrics.index(gap["metric"])] = f"{gap['difference']:.4g} (95 %: {low} to {high})"
+    rows.append(["difference, paired", *difference])
+    return _table(["", *(key.replace("_", " ") for key in metrics)], rows)
+
+
+def adult_study() -> str:
+    """Error of network and trees by training rows; empty until it was measured."""
+    path = RESULTS / "adult_study.json"
+    if not path.is_file():
+        return "Not measured in this version: `python benchmarks/adult_study.py`.\n"
+    runs = read(path.name)["runs"]
+    sizes = sorted({run["size"] for run in runs})
+    rows = [
+        [name, *(_interval([r["error"] for r in runs if (r["strategy"], r["size"]) == (name, size)]) for size in sizes)]
+        for name in dict.fromkeys(run["strategy"] for run in runs)
+    ]
+    return _table(["error by training rows", *(f"{size:,}" for size in sizes)], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "mnist presets": mnist_presets,
     "mnist gains": mnist_gains,
@@ -163,6 +200,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "read-numbers on mnist": read_numbers_mnist,
     "spoken-numbers": spoken_numbers,
     "read-numbers, source seeds": read_numbers_sources,
+    "adult study": adult_study,
+    **{f"{name} beside trees": partial(beside_trees, name) for name in _TREES_ON},
 }
 
 

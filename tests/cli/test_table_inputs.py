@@ -186,7 +186,8 @@ def test_rows_are_predicted_and_written_part_by_part(longspan, people, monkeypat
     longspan("train", "people.csv", "--target", "rich", "--model", "mlp", "--epochs", "1")
     model, seen = ls.load("model.safetensors"), []
     wanted = [prediction.value for prediction in model.predict(ls.Table.from_csv("people.csv"))]
-    monkeypatch.setattr(table_inputs, "_ROWS", 150)
+    monkeypatch.setattr(table_inputs, "PART_ROWS", 150)
+    monkeypatch.setattr("longspan.cli.commands.predict.PART_ROWS", 150)
     made = table_inputs.new_parts
     monkeypatch.setattr(
         "longspan.cli.commands.predict.new_parts",
@@ -202,7 +203,7 @@ def test_rows_are_predicted_and_written_part_by_part(longspan, people, monkeypat
     assert rows["rich"].to_list() == wanted
     assert rows.drop("rich", "rich_probability").equals(people.drop("rich"))
     write(new, f"new.{ending}")
-    with pytest.warns(UserWarning, match="such as 'cook'") as told:
+    with pytest.warns(UserWarning, match=r"rows 0 to 149, is unlike .* such as 'cook'") as told:
         longspan("predict", "model.safetensors", f"new.{ending}", "--out", "cooks.csv")
     assert len(told) == 1
     spoilt = people.drop("rich").with_columns(height=pl.col("height").cast(pl.String))

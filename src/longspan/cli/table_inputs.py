@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEATURES",
+    "PART_ROWS",
     "TABLE_MODEL",
     "calibrated_on",
     "holds_features",
@@ -40,7 +41,7 @@ FEATURES = "features"
 PARQUET = (".parquet", ".pq")
 _MOST_MEMORY = 0.25
 """Fraction of the machine's memory from which on a table is read a part at a time: encoding needs as much again."""
-_ROWS = 1 << 16
+PART_ROWS = 1 << 16
 """Rows that are predicted before their predictions are written."""
 _IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".wav", ".flac", ".ogg", ".mp3")
 
@@ -206,11 +207,11 @@ def new_parts(files: Sequence[str], *, heading: str | None = None) -> Iterator[T
     if len(files) == 1 and path.suffix.lower() in PARQUET and path.is_file() and heading is None:
         from longspan.data.readers.readers import parquet_parts
 
-        yield from map(Table.of, parquet_parts(path, _ROWS))
+        yield from map(Table.of, parquet_parts(path, PART_ROWS))
         return
     table = new_rows(files, heading=heading)
-    for first in range(0, len(table), _ROWS):
-        yield table.take(np.arange(first, min(first + _ROWS, len(table))))
+    for first in range(0, len(table), PART_ROWS):
+        yield table.take(np.arange(first, min(first + PART_ROWS, len(table))))
 
 
 def predicted_frame(table: Table, predictions: Sequence[Any], *, probabilities: bool = False) -> pl.DataFrame:

@@ -13,12 +13,13 @@ __all__ = ["warn_of_unfamiliar"]
 _SHOWN = 5
 
 
-def warn_of_unfamiliar(table: Table, inputs: Mapping[str, Column], *, stacklevel: int = 3) -> bool:
+def warn_of_unfamiliar(table: Table, inputs: Mapping[str, Column], *, part: str = "", stacklevel: int = 3) -> bool:
     """Warn once of all columns with such cells, and say whether; the model predicts for them all the same.
 
     Args:
         table: The new rows.
         inputs: Fitted input columns of the model.
+        part: Which rows of a file these are, if not all, such as "rows 0 to 999".
         stacklevel: Of the warning.
     """
     found = [
@@ -30,6 +31,7 @@ def warn_of_unfamiliar(table: Table, inputs: Mapping[str, Column], *, stacklevel
     if found:
         more = f"; and {len(found) - _SHOWN} more columns" if len(found) > _SHOWN else ""
         warnings.warn(
-            f"{table.source} is unlike the training rows: {'; '.join(found[:_SHOWN])}{more}.", stacklevel=stacklevel
+            f"{table.source}{part and f', {part},'} is unlike the training rows: {'; '.join(found[:_SHOWN])}{more}.",
+            stacklevel=stacklevel,
         )
     return bool(found)

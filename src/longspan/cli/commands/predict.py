@@ -17,7 +17,7 @@ from longspan.cli.prediction_format import answer_words, batch_size_for, leave_o
 from longspan.cli.prediction_writer import AnswerFiles, format_of, write_frame, write_frames, write_json
 from longspan.cli.shell import interruptible, print_table
 from longspan.cli.sources import check_source
-from longspan.cli.table_inputs import calibrated_on, new_parts, new_rows, predicted_frame, range_columns
+from longspan.cli.table_inputs import PART_ROWS, calibrated_on, new_parts, new_rows, predicted_frame, range_columns
 from longspan.cli.text_inputs import new_texts
 from longspan.errors import ConfigError, DataError, Fault, data_error
 
@@ -190,9 +190,12 @@ def _predict_table(
     if places.out is not None and places.format == "csv" and not as_json:
 
         def answers() -> Iterator[pl.DataFrame]:
-            told = False
+            told, first = False, 0
             for part in new_parts(files, heading=heading):
-                told = told or warn_of_unfamiliar(part, columns)
+                more = first or len(part) == PART_ROWS
+                named = f"rows {first:,} to {first + len(part) - 1:,}" if more else ""
+                told = told or warn_of_unfamiliar(part, columns, part=named)
+                first += len(part)
                 found = model.predict(part, **batches)
                 frame = predicted_frame(part, found, probabilities=places.probabilities)
                 yield frame.with_columns(range_columns(calibrated, found))
