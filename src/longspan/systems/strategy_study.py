@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from longspan.train import Strategy
 
 __all__ = [
-    "STUDY", "largest_pipelines", "mean_errors", "parse_sizes", "parse_strategies", "run_study",
+    "STUDY", "largest_pipelines", "mean_errors", "parse_sizes", "parse_strategies", "run_study", "train_seconds",
 ]  # fmt: skip
 
 STUDY = "study.sqlite"
@@ -119,6 +119,12 @@ def mean_errors(results: StudyResults) -> dict[tuple[str, int], float]:
         first = f" The first says: {failed['message'][0]}" if len(failed) else ""
         raise ConfigError(f"No training of the study was finished, so there is no result.{first}")
     return errors
+
+
+def train_seconds(results: StudyResults) -> float:
+    """Wall-clock time of all finished trainings, those of earlier calls included."""
+    frame = results.frame()
+    return float(frame.unique(["strategy", "size", "seed"])["seconds"].sum())
 
 
 def largest_pipelines(results: StudyResults, names: Collection[str]) -> Iterator[tuple[str, ls.Pipeline]]:

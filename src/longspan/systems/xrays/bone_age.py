@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,14 @@ from longspan.systems.business.table_training import block_draws
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
-from longspan.systems.strategy_study import largest_pipelines, mean_errors, parse_sizes, parse_strategies, run_study
+from longspan.systems.strategy_study import (
+    largest_pipelines,
+    mean_errors,
+    parse_sizes,
+    parse_strategies,
+    run_study,
+    train_seconds,
+)
 from longspan.systems.system import System
 from longspan.systems.xrays.hand_strategies import (
     END_TO_END,
@@ -197,7 +203,6 @@ def age_errors(
 def _run(options: BoneAgeOptions, run: SystemRun) -> None:
     sizes = parse_sizes(options.sizes)
     task = hands_task(options, run.seed)
-    started = time.perf_counter()
     weights = None if options.weights == "none" else options.weights
     details: dict[str, Any] = {}
     known: dict[str, ls.Strategy]
@@ -228,7 +233,7 @@ def _run(options: BoneAgeOptions, run: SystemRun) -> None:
     )  # fmt: skip
     for sentence in results.advice():
         run.say(sentence)
-    _finish(run, results, task, options, details, time.perf_counter() - started)
+    _finish(run, results, task, options, details)
 
 
 def _whole_networks(options: BoneAgeOptions, weights: str | None) -> dict[str, ls.Strategy]:
@@ -291,7 +296,6 @@ def _finish(
     task: ls.Task,
     options: BoneAgeOptions,
     details: dict[str, Any],
-    seconds: float,
 ) -> None:
     from longspan.study.reports.study_report import compose_report
 
@@ -345,7 +349,7 @@ def _finish(
         )
 
     run.finish(
-        results.best(), metrics, train_seconds=seconds, options=asdict(options),
+        results.best(), metrics, train_seconds=train_seconds(results), options=asdict(options),
         report=lambda: compose_report(results, add_sections), details=details,
     )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, final
@@ -13,7 +12,7 @@ import longspan as ls
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
-from longspan.systems.strategy_study import mean_errors, parse_sizes, parse_strategies, run_study
+from longspan.systems.strategy_study import mean_errors, parse_sizes, parse_strategies, run_study, train_seconds
 from longspan.systems.system import System
 from longspan.systems.xrays.hand_strategies import LongEnough
 from longspan.systems.xrays.sources import CONDITIONS, SOURCES, source_tasks
@@ -162,7 +161,6 @@ def _run(options: RadiologyOptions, run: SystemRun) -> None:
     table = table.with_column("image", ls.Image(channels=1, resize="stretch"))
     size = (options.size_px, options.size_px)
     task = ls.Task(table.split(column="part"), inputs="image", targets="finding", size_px=size, allow_leaks=True)
-    started = time.perf_counter()
     known = _strategies(options, run)
     strategies = {name: known[name] for name in parse_strategies(options.starts, known, ";")}
     sizes = [each for each in parse_sizes(options.sizes) if each <= len(task.train)] or [len(task.train)]
@@ -174,7 +172,7 @@ def _run(options: RadiologyOptions, run: SystemRun) -> None:
     )  # fmt: skip
     for sentence in results.advice():
         run.say(sentence)
-    _finish(run, results, task, options, time.perf_counter() - started)
+    _finish(run, results, task, options)
 
 
 def _strategies(options: RadiologyOptions, run: SystemRun) -> dict[str, ls.Strategy]:
@@ -222,7 +220,7 @@ def _recipe(
     )
 
 
-def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: RadiologyOptions, seconds: float) -> None:
+def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: RadiologyOptions) -> None:
     from longspan.study.reports.study_report import compose_report
 
     errors = mean_errors(results)
@@ -245,6 +243,13 @@ def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: Radio
     means = _means(rows)
     for name, figures in means.items():
         metrics |= {f"{what}, {name}": figures[what] for what in ("accuracy", "sensitivity", "specificity")}
+        own = [row for row in rows if row["strategy"] == name]
+        for row in own:
+            metrics[f"AUC, {name}, seed {row['seed']}"] = row["auc"]
+            metrics |= {f"AUC {end}, {name}, seed {row['seed']}": row[f"auc {end}"] for end in ("low", "high")}
+        every = [row["auc"] for row in own]
+        if len(every) > 1:
+            metrics[f"AUC, {name}: standard deviation over seeds"] = float(np.std(every, ddof=1))
     tests = _conditions(errors, largest) if options.compare == "conditions" else []
     best = load_with_functions(results.best())
 
@@ -265,7 +270,7 @@ def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: Radio
         add_attributions(page, best, test.take(np.arange(min(len(test), _SHOWN))), "finding", seed=run.seed)
 
     run.finish(
-        results.best(), metrics, train_seconds=seconds, options=asdict(options),
+        results.best(), metrics, train_seconds=train_seconds(results), options=asdict(options),
         report=lambda: compose_report(results, add_sections),
         details={"study": results.to_json(), "test": rows, "conditions": tests},
     )  # fmt: skip
