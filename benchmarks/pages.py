@@ -167,7 +167,7 @@ def beside_trees(name: str) -> str:
     rows = []
     for model, words in models.items():
         each, runs = by_model[model], sum((r["set"], r["model"]) == (name, model) for r in found["runs"])
-        cells = [f"{each[f'{key}_mean']:.4g} ± {each[f'{key}_std']:.2g}" for key in metrics]
+        cells = [f"{each[f'{key}_mean']:#.4g} ± {each[f'{key}_std']:.2g}" for key in metrics]
         rows.append([f"{words}, {runs} trainings", *cells])
     [gap] = [each for each in found["beside boosting"] if (each["set"], each["model"]) == (name, "default")]
     low, high = (f"{end:.4g}" for end in gap["interval"])

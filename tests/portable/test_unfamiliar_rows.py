@@ -34,3 +34,10 @@ def test_labels_that_did_not_occur_and_another_unit_are_named(inputs):
     words = said(inputs, kg=[110.0, 132.0, 154.0, 176.0] * 10, sex=["F", "m", "x", "m"] * 10)
     assert "20 of 40 labels in 'sex', such as 'F', did not occur in training" in words
     assert "40 of 40 numbers in 'kg' lie beyond those of the training rows, 50 to 80 (another unit?)" in words
+
+
+def test_zeros_below_a_long_tail_are_not_taken_for_another_unit():
+    gains = [0.0] * 95 + [7688.0, 3103.0, 15024.0, 99999.0, 594.0]
+    table = ls.Table.from_frame(pl.DataFrame({"gain": gains, "y": ["a", "b"] * 50})).with_features("y")
+    column = table.columns["features"].fit(table.column_values("features"))
+    assert column.unfamiliar(table.frame.select("gain")) == []

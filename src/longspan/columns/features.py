@@ -300,7 +300,8 @@ class Features(Column):
         for stats in number_stats:
             there = numbers[stats.name][np.isfinite(numbers[stats.name])]
             low, high = stats.unscale(stats.edges[0]), stats.unscale(stats.edges[-1])
-            beyond = int(((there < low) | (there > high)).sum())
+            slack = 1e-6 * (high - low)  # edges are kept scaled: 0 comes back as 0.0002 where others are 99,999
+            beyond = int(((there < low - slack) | (there > high + slack)).sum())
             if 2 * beyond > len(there) and stats.name in quantities:
                 found.append(
                     f"{beyond:,} of {len(there):,} numbers in {stats.name!r} lie beyond those of the training rows, "
