@@ -251,7 +251,7 @@ def _finder(table: ls.Table, options: BoneAgeOptions, run: SystemRun) -> tuple[l
     """
     parts = np.asarray(table.column_values("part"))
     joints = table.column_values("joints")
-    boxed = np.array([each is not None and "MCP middle" in each for each in joints])
+    boxed = np.array([_is_whole(each, "joints") for each in joints])
     pointed = np.array([each is not None for each in joints]) & ~boxed
     train = np.concatenate(
         [np.flatnonzero((parts == "train") & boxed), np.flatnonzero((parts == "train") & pointed)[:_POINTED]]
@@ -355,7 +355,7 @@ def _finish(
 
 
 def _is_whole(points: Mapping[str, Any] | None, column: str) -> bool:
-    return points is not None and (column == "points" or all(name in points for name in JOINT_POINTS))
+    return points is not None and (column == "points" or all(points.get(name) is not None for name in JOINT_POINTS))
 
 
 def _other(best: Any, task: ls.Task, options: BoneAgeOptions, run: SystemRun) -> tuple[list[dict[str, Any]], list[str]]:
