@@ -22,6 +22,7 @@ import torch
 
 import longspan as ls
 from longspan.models.tabular import TabMLightConfig
+from longspan.report import describe_environment
 
 RESULTS = Path(__file__).parent / "results" / "table_recipe_choices.json"
 
@@ -68,7 +69,7 @@ def main() -> None:
     for words in options.options:
         each = json.loads(words)
         known["runs"].append({"set": options.set, **each, "rmse": round(rmse(options.set, each), 5)})
-        RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(known | {"environment": describe_environment()}, indent=1) + "\n")
         print(known["runs"][-1], flush=True)
 
 

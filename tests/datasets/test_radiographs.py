@@ -56,6 +56,15 @@ def test_other_columns_are_refused(tmp_path):
         read_bone_age(tmp_path, tmp_path / "boneage-training-dataset.csv")
 
 
+def test_bone_age_is_read_from_its_two_archives(tmp_path):
+    write(tmp_path / "images", [], name="unused.txt")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "train.csv").write_text("id,boneage,male\n1,94,True\n2,120,False\n")
+    table = datasets.info("bone-age").sources[0].load(tmp_path)
+    assert table.column_values("age_months") == [94.0, 120.0]
+
+
+@pytest.mark.slow
 def test_the_packs_are_whole(data_folder, places, monkeypatch):
     monkeypatch.setenv("LONGSPAN_DATA", str(data_folder))
     hands = datasets.load("bone-age-100", tell=lambda line: None)

@@ -156,7 +156,12 @@ def test_texts_of_the_packs(name, rows, data_folder, places, monkeypatch):
             {"train": 29_000, "valid": 1014, "test": 1000, "test_2017": 1000},
             {"en": "Two young, White males are outside near many bushes."},
         ),
-        ("tatoeba-en-fr", {"train": 160_468, "valid": 3337, "test": 3325}, {"en": "Go.", "fr": "Va !"}),
+        pytest.param(
+            "tatoeba-en-fr",
+            {"train": 160_468, "valid": 3337, "test": 3325},
+            {"en": "Go.", "fr": "Va !"},
+            marks=pytest.mark.slow,
+        ),
         ("flickr8k-small", {"train": 7000, "valid": 1000, "test": 1500}, {"number": "0"}),
     ],
 )

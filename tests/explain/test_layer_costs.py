@@ -54,7 +54,14 @@ def test_a_larger_convolution_takes_longer():
 
 
 @pytest.mark.parametrize(
-    "name", ["squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5"]
+    "name",
+    [
+        "squeezenet1_1",
+        "resnet18",
+        "shufflenet_v2_x0_5",
+        pytest.param("mobilenet_v2", marks=pytest.mark.slow),
+        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
+    ],
 )
 def test_parameters_and_multiply_adds_are_the_published_ones(name):
     meta = get_model_weights(name)["DEFAULT"].meta

@@ -409,7 +409,8 @@ def test_models_of_a_moved_study_are_found(make, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("backend", "jobs"), [("inline", 1), ("processes", 2), pytest.param("ray", 2, marks=pytest.mark.slow)]
+    ("backend", "jobs"),
+    [("inline", 1), *(pytest.param(name, 2, marks=pytest.mark.slow) for name in ("processes", "ray"))],
 )
 def test_a_study_may_run_until_it_is_decided(task, fakes, tmp_path, backend, jobs):
     if backend == "ray":

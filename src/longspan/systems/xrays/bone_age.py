@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -48,7 +48,7 @@ PRICES = {"age_months": 1.0, "joints": 4.0}
 """Cost of a label: reading an age in an atlas, and marking 17 joints."""
 BANDS = ((0, 60), (60, 120), (120, 168), (168, 241))
 """Ages in months, each from the first to below the second."""
-_MADE_UP, _SET, _WHOLE = "made-up", "bone-age-100", "bone-age"
+_MADE_UP, _SET, _WHOLE, _HERE = "made-up", "bone-age-100", "bone-age", "auto"
 _POINTED = 300  # radiographs with three key points that the joint finder learns from, beside those with joint boxes
 _FINDER = "joints.safetensors"
 _READINGS = 12
@@ -59,9 +59,9 @@ _READINGS = 12
 class BoneAgeOptions:
     """Options of bone-age."""
 
-    data: str = _SET
-    """bone-age-100; bone-age, the whole set, which has no joints, so only whole networks read it; or made-up: drawn
-    hands whose bones follow published growth."""
+    data: str = _HERE
+    """bone-age-100; bone-age, the whole set, which has no joints, so only whole networks read it; made-up: drawn hands
+    whose bones follow published growth; or auto: bone-age-100 if it is at hand, else bone-age, a download of 9.6 GB."""
     sizes: str = "100,400,1600,5001"
     """Numbers of training radiographs."""
     seeds: int = 3
@@ -101,9 +101,10 @@ class BoneAgeOptions:
         check_above_zero(lr=self.lr)
         parse_sizes(self.sizes)
         parse_strategies(self.strategies, NEEDS, ";")
-        if self.data not in (_SET, _WHOLE, _MADE_UP):
+        if self.data not in (_HERE, _SET, _WHOLE, _MADE_UP):
             raise ConfigError(
-                f"--data must be {_SET}, {_WHOLE} or {_MADE_UP}, got {self.data!r}. Other sets: --other FOLDER."
+                f"--data must be {_HERE}, {_SET}, {_WHOLE} or {_MADE_UP}, got {self.data!r}. Other sets: --other "
+                "FOLDER."
             )
         if self.data == _MADE_UP and self.other is not None:
             raise ConfigError("--other compares radiographs with radiographs; --data made-up has none.")
@@ -201,6 +202,9 @@ def age_errors(
 
 
 def _run(options: BoneAgeOptions, run: SystemRun) -> None:
+    if options.data == _HERE:
+        at_hand = ls.datasets.where(ls.datasets.info(_SET)) is not None
+        options = replace(options, data=_SET if at_hand else _WHOLE)
     sizes = parse_sizes(options.sizes)
     task = hands_task(options, run.seed)
     weights = None if options.weights == "none" else options.weights
