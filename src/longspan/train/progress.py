@@ -51,7 +51,8 @@ class ProgressBar(Callback):
         assert self.progress is not None
         record = state.history[-1]
         figures = "  ".join(f"{name} {_short(value)}" for name, value in record.items() if name in self.shown)
-        line = f"epoch {record['epoch']:>3}  {figures}  {record['seconds']:.1f} s"
+        seconds = record["seconds"]
+        line = f"epoch {record['epoch']:>3}  {figures}  {seconds:.{1 if seconds >= 1 else 2}f} s"
         self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def fit_end(self, state: TrainState) -> None:
