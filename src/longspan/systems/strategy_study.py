@@ -75,7 +75,7 @@ def run_study(
         seeds: Trainings of each strategy at each size.
         budget: Of each training; None: each strategy's own.
         jobs: Trainings at a time; None: one per core.
-        cost: Of a label of each kind.
+        cost: Of a label of each kind; kinds that no strategy needs are left out.
         needs: Kinds of labels that each strategy needs.
         error: How a prediction is measured; None: as its column does.
     """
@@ -95,7 +95,7 @@ def run_study(
             path=path,
             evaluate_on="test",
             error=error,
-            cost=cost,
+            cost={kind: price for kind, price in cost.items() if any(kind in needs[name] for name in strategies)},
             needs={name: needs[name] for name in strategies},
             keep_models="largest",
         )
