@@ -49,6 +49,12 @@ def concat_rows(first: TableView, second: TableView) -> TableParts:
         held = [_sort(frame[name].dtype) for frame in frames]
         if held[0] != held[1] and "nothing" not in held:
             raise DataError(f"Column {name!r} holds {held[0]} in one table and {held[1]} in the other.")
+        if first.columns[name].sources and set(first.columns[name].sources) != set(second.columns[name].sources):
+            raise DataError(
+                f"Column {name!r} is made of {', '.join(first.columns[name].sources)} in one table and of "
+                f"{', '.join(second.columns[name].sources)} in the other."
+            )
+        frames = _with_same_fields(frames, name)
     try:
         frame = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
@@ -94,12 +100,28 @@ def _merged(mine: Mapping[str, Column], theirs: Mapping[str, Column]) -> dict[st
     return {**mine, **{name: column for name, column in theirs.items() if name not in mine}}
 
 
+def _with_same_fields(frames: list[pl.DataFrame], name: str) -> list[pl.DataFrame]:
+    """Cells with names in one order; a name that only one table has is missing in the other's cells."""
+    types = [frame.schema[name] for frame in frames]
+    if types[0] == types[1] or not all(isinstance(each, pl.Struct) for each in types):
+        return frames
+    fields = list(dict.fromkeys(field.name for each in types for field in each.fields))  # pyright: ignore
+    cell = pl.col(name)
+    aligned = []
+    for frame, dtype in zip(frames, types, strict=True):
+        there = {field.name for field in dtype.fields}  # pyright: ignore
+        parts = [(cell.struct.field(each) if each in there else pl.lit(None)).alias(each) for each in fields]
+        aligned.append(frame.with_columns(pl.when(cell.is_not_null()).then(pl.struct(parts)).alias(name)))
+    return aligned
+
+
 def _sort(dtype: pl.DataType) -> str:
     if dtype == pl.Null:
         return "nothing"
     if dtype.is_numeric():
         return "numbers"
-    return {pl.String: "text", pl.Boolean: "true or false", pl.List: "lists"}.get(dtype.base_type(), str(dtype))
+    kinds = {pl.String: "text", pl.Boolean: "true or false", pl.List: "lists", pl.Struct: "values by name"}
+    return kinds.get(dtype.base_type(), str(dtype))
 
 
 def _check_same_meaning(name: str, mine: Column, theirs: Column) -> None:
