@@ -54,7 +54,6 @@ def concat_rows(first: TableView, second: TableView) -> TableParts:
                 f"Column {name!r} is made of {', '.join(first.columns[name].sources)} in one table and of "
                 f"{', '.join(second.columns[name].sources)} in the other."
             )
-        frames = _with_same_fields(frames, name)
     try:
         frame = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
@@ -98,21 +97,6 @@ def _absolute(table: TableView) -> pl.DataFrame:
 def _merged(mine: Mapping[str, Column], theirs: Mapping[str, Column]) -> dict[str, Column]:
     """The columns of both in order; where both have one, the first table's meaning holds."""
     return {**mine, **{name: column for name, column in theirs.items() if name not in mine}}
-
-
-def _with_same_fields(frames: list[pl.DataFrame], name: str) -> list[pl.DataFrame]:
-    """Cells with names in one order; a name that only one table has is missing in the other's cells."""
-    types = [frame.schema[name] for frame in frames]
-    if types[0] == types[1] or not all(isinstance(each, pl.Struct) for each in types):
-        return frames
-    fields = list(dict.fromkeys(field.name for each in types for field in each.fields))  # pyright: ignore
-    cell = pl.col(name)
-    aligned = []
-    for frame, dtype in zip(frames, types, strict=True):
-        there = {field.name for field in dtype.fields}  # pyright: ignore
-        parts = [(cell.struct.field(each) if each in there else pl.lit(None)).alias(each) for each in fields]
-        aligned.append(frame.with_columns(pl.when(cell.is_not_null()).then(pl.struct(parts)).alias(name)))
-    return aligned
 
 
 def _sort(dtype: pl.DataType) -> str:
