@@ -3,7 +3,8 @@
     python benchmarks/adult_beside_fastai.py --fastai FASTAI/bin/python --rounds 5
 
 Nine columns, batches of 64, three epochs of one cycle, a fifth of the rows held out at random: seconds are those from
-the table in memory to the trained network. Then the loop alone: how many rows a second the perceptron learns from
+the table in memory to the trained network, after all imports; imports are timed apart, in a process of their own.
+Then the loop alone: how many rows a second the perceptron learns from
 in the quicker of two epochs with ten validation rows, beside fastai's and beside a hand-written loop with the same
 layers. Every round runs each side once, in a process of its own and in another order; ratios are of one round. Writes
 `results/adult_beside_fastai.json` after every round, with the load of the machine when a side began.
@@ -24,13 +25,16 @@ from typing import Any
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "adult_beside_fastai.json"
 _LABELS = ("workclass", "education", "marital-status", "occupation", "relationship", "race")
+_IMPORTS = "import longspan, sklearn.metrics, torch._dynamo; longspan.Learner, longspan.datasets"
 _NUMBERS = ("age", "fnlwgt", "education-num")
 
 
 def ours(seed: int, threads: int) -> dict[str, Any]:
     """Accuracy and seconds of the course's training, and rows a second of an epoch."""
     import numpy as np
+    import sklearn.metrics  # noqa: F401  # what the first training imports; fastai imports it at once
     import torch
+    import torch._dynamo
 
     import longspan as ls
 
@@ -63,6 +67,13 @@ def _learner(ls: Any, split: Any, seed: int) -> Any:
     return ls.Learner(task, "mlp", config=ls.TrainConfig(batch_size=64), seed=seed, progress=False)
 
 
+def import_seconds(python: str, statement: str) -> float:
+    """Seconds in which a new process imports all that a training uses."""
+    started = time.perf_counter()
+    subprocess.run([python, "-c", statement], check=True, capture_output=True)
+    return round(time.perf_counter() - started, 3)
+
+
 def last_line(command: list[str]) -> dict[str, Any]:
     """What a program prints last, as JSON, and the load of the machine when it began."""
     load = round(os.getloadavg()[0], 2)
@@ -85,13 +96,19 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for side in ("longspan", "fastai", "hand-written"):
         runs = [each[side] for each in rounds if side in each]
-        for name in ("accuracy", "seconds", "rows_per_second"):
+        for name in ("accuracy", "seconds", "import_seconds", "rows_per_second"):
             if values := [run[name] for run in runs if name in run]:
                 found[f"{side}: {name}"] = spread(values)
     for other, name in (("fastai", "seconds"), ("fastai", "rows_per_second"), ("hand-written", "rows_per_second")):
         pairs = [each["longspan"][name] / each[other][name] for each in rounds if other in each]
         if pairs:
             found[f"{name}, longspan / {other}"] = spread(pairs)
+    pairs = [
+        (ours["seconds"] + ours["import_seconds"]) / (theirs["seconds"] + theirs["import_seconds"])
+        for ours, theirs in ((each["longspan"], each["fastai"]) for each in rounds if "fastai" in each)
+    ]
+    if pairs:
+        found["seconds with imports, longspan / fastai"] = spread(pairs)
     return found
 
 
@@ -120,6 +137,9 @@ def main() -> None:
         names = list(sides)
         names = names[seed % len(names) :] + names[: seed % len(names)]
         rounds.append({name: last_line(sides[name]) for name in names})
+        rounds[-1]["longspan"]["import_seconds"] = import_seconds(sys.executable, _IMPORTS)
+        if options.fastai:
+            rounds[-1]["fastai"]["import_seconds"] = import_seconds(options.fastai, "from fastai.tabular.all import *")
         found = {"summary": summary(rounds), "rounds": rounds, "threads": options.threads}
         print(json.dumps(rounds[-1]), flush=True)
         if options.fastai:

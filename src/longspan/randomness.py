@@ -11,7 +11,7 @@ stream; the start is keyed with BLAKE2b over seed and purpose, and each counter 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from longspan.lazy_torch import torch
 
@@ -51,6 +51,15 @@ def _mix_int(x: int) -> int:
     return x ^ (x >> _SHIFTS[2])
 
 
+def _hash_int(seed: int, purpose: str, *counters: Any) -> int:
+    """`hash64` of integers alone, in 0..2^64-1: a step of a small network has no time for tensors of one number."""
+    digest = hashlib.blake2b(f"{int(seed)}:{purpose}".encode(), digest_size=8).digest()
+    state = int.from_bytes(digest, "little")
+    for counter in counters:
+        state = _mix_int(((state + _GOLDEN) & _MASK) ^ _mix_int((int(counter) + _GOLDEN) & _MASK))
+    return state
+
+
 def hash64(seed: int, purpose: str, *counters: int | Tensor) -> Tensor:
     """64 well-mixed bits for each combination of counters: int64, of the shape the counters broadcast to.
 
@@ -61,11 +70,8 @@ def hash64(seed: int, purpose: str, *counters: int | Tensor) -> Tensor:
         purpose: what the number is for ("shuffle", "augment"); different purposes are independent.
         counters: integers or integer tensors (epoch, row, number of the draw); order matters, as does their number.
     """
-    digest = hashlib.blake2b(f"{int(seed)}:{purpose}".encode(), digest_size=8).digest()
-    start = int.from_bytes(digest, "little")
     leading = next((place for place, each in enumerate(counters) if isinstance(each, torch.Tensor)), len(counters))
-    for counter in counters[:leading]:
-        start = _mix_int(((start + _GOLDEN) & _MASK) ^ _mix_int((int(counter) + _GOLDEN) & _MASK))
+    start = _hash_int(seed, purpose, *counters[:leading])
     state = torch.tensor(_signed(start), dtype=torch.int64)
     for counter in counters[leading:]:
         if isinstance(counter, torch.Tensor):
@@ -98,7 +104,7 @@ def permutation(seed: int, purpose: str, epoch: int, n: int) -> Tensor:
 
 def step_seed(seed: int, purpose: str, step: int) -> int:
     """A seed in 0..2^63-1 for `torch.manual_seed`, so that dropout at `step` does not depend on the steps before."""
-    return int(hash64(seed, purpose, step)) & ((1 << 63) - 1)
+    return _hash_int(seed, purpose, step) & ((1 << 63) - 1)
 
 
 def seed_generators(seed: int, device: torch.device) -> None:

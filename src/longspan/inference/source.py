@@ -85,15 +85,24 @@ def sum_losses(
         present: Which rows have each target, `(B,)` bool.
         weights: `(B,)` float32: what the losses of rows are multiplied by.
     """
-    total = torch.zeros((), device=next(iter(present.values())).device)
+    total: torch.Tensor | None = None
     for name, head in heads.items():
         known = present[name]
         if head.compares_rows:  # a row without a target would be taken for one of class 0
             losses = torch.zeros(len(known), device=known.device)
             losses[known] = row_losses(head, outputs[name][known], targets[name][known])
         else:
-            losses = torch.where(known, row_losses(head, outputs[name], targets[name]), 0.0)
+            losses = row_losses(head, outputs[name], targets[name])
         if weights is not None:
             losses = losses * weights
-        total = total + losses.sum() / known.sum().clamp_min(1)
+        mean = _mean(losses, known)
+        total = mean if total is None else total + mean
+    assert total is not None
     return total
+
+
+def _mean(losses: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Mean over the rows that have a target; 0 without any."""
+    if known.device.type == "cpu" and bool(known.all()):  # on others, asking would wait
+        return losses.mean()
+    return torch.where(known, losses, 0.0).sum() / known.sum().clamp_min(1)

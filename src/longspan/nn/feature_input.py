@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from longspan.columns.spec import FeaturesSpec
 from longspan.errors import ShapeError
+from longspan.nn.embed_categories import embed_categories
 from longspan.nn.number_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 
 __all__ = ["FeatureInput", "NumberEmbedding", "embedding_width", "mask_labels", "split_features"]
@@ -97,6 +98,6 @@ class FeatureInput(nn.Module):
         if self.one_hot:
             counts = self.spec.categories
             parts += [nn.functional.one_hot(classes[:, i], count).float() for i, count in enumerate(counts)]
-        else:
-            parts += [embedding(classes[:, i]) for i, embedding in enumerate(self.categories)]
+        elif len(self.categories):
+            parts.append(embed_categories(classes, [each.weight for each in self.categories]))
         return torch.cat(parts, dim=1)

@@ -82,7 +82,7 @@ class SupervisedStep:
         else:
             weights = None if self.row_weights is None else self.row_weights[batch.rows].to(self.source.device)
             loss = sum_losses(self.heads, outputs, targets, batch.present, weights)
-        (loss * step.fraction).backward()
+        (loss if step.fraction == 1 else loss * step.fraction).backward()
         if step.ends:
             clip_gradients(self.networks["network"], self.config.clip_norm)
             self.optimizers["optimizer"].step()

@@ -36,6 +36,16 @@ def test_every_parameter_is_there_once_and_only_matrices_decay(optimizer):
         assert groups_of(made)[id(parameter)] == (1.0, 0.3 if parameter.ndim > 1 else 0.0)
 
 
+def test_parameters_that_learn_alike_are_one_group_and_keep_their_places():
+    """An optimizer takes as many steps as it has groups; checkpoints count parameters from the lowest layers up."""
+    net = network()
+    made = make_optimizer(net, TrainConfig(weight_decay=0.3), Phase(epochs=1, lr=0.01))
+    assert [group["weight_decay"] for group in made.param_groups] == [0.3, 0.0]
+    place = {id(p): place for group in made.param_groups for p, place in zip(group["params"], group["places"])}
+    by_layer = [p for group in net.groups() for part in (True, False) for p in group if (p.ndim > 1) is part]
+    assert [place[id(p)] for p in by_layer] == list(range(len(by_layer)))
+
+
 def test_settings_reach_torch():
     adam = make_optimizer(network(), TrainConfig(momentum=0.8, beta2=0.95), Phase(epochs=1, lr=0.01))
     assert isinstance(adam, torch.optim.AdamW)

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, final
 
 import numpy as np
@@ -25,6 +26,7 @@ from longspan.lazy_torch import torch
 __all__ = ["Batch", "Samples", "encode_rows"]
 
 _READERS = 4  # threads that read batches ahead
+_READ_BYTES = 1 << 18  # of several small batches that are read together
 
 
 @final
@@ -127,22 +129,34 @@ class Samples:
         drawn |= {target: drawn[name] for target, name in self.contexts.items() if name in drawn}
         parts = split_evenly(rows, batch_size)
         starts = np.cumsum([0, *map(len, parts)]).tolist()
+        together = self._batches_together(batch_size)
 
-        def read(number: int) -> Batch:
-            part, own = parts[number], slice(starts[number], starts[number + 1])
-            return Batch(
+        def read(number: int) -> list[Batch]:
+            numbers = range(number, min(number + together, len(parts)))
+            begin = starts[number]
+            part = rows[begin : starts[numbers[-1] + 1]]
+            several = Batch(
                 part,
                 {name: store.read(part) for name, store in self.inputs.items()},
                 {name: store.read(part) for name, store in self.targets.items()},
                 {name: store.present(part) for name, store in self.targets.items()},
-                augment_params=_each_once(drawn, lambda params: params.take(own)),
+                augment_params=_each_once(drawn, lambda params: params.take(slice(begin, begin + len(part)))),
             )
+            if together == 1:
+                return [several]
+            return [several.take(slice(starts[each] - begin, starts[each + 1] - begin)) for each in numbers]
 
-        numbers = range(first, len(parts))
+        numbers = range(first, len(parts), together)
         if all(store.in_memory for store in (*self.inputs.values(), *self.targets.values())):
-            return map(read, numbers)
+            return chain.from_iterable(map(read, numbers))
         workers = min(_READERS, os.cpu_count() or 1)
-        return in_order(read, numbers, workers=workers, ahead=workers)
+        return chain.from_iterable(in_order(read, numbers, workers=workers, ahead=workers))
+
+    def _batches_together(self, batch_size: int) -> int:
+        """How many batches are read at once, as few bytes a row cost more to look up than to copy."""
+        sizes = [store.row_bytes for store in (*self.inputs.values(), *self.targets.values())]
+        known = [size for size in sizes if size is not None]
+        return 1 if len(known) < len(sizes) else max(_READ_BYTES // max(sum(known) * batch_size, 1), 1)
 
     @property
     def block_rows(self) -> int | None:

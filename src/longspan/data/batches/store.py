@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -27,6 +28,8 @@ class RowStore(ABC):
 
     in_memory: bool
     """Whether reading is quick; if not, batches are read ahead by threads."""
+    row_bytes: int | None = None
+    """Bytes of a row's value where reading many rows at once costs no more than reading them apart; else None."""
     block_rows: int | None = None
     """How many consecutive rows should train at about the same time, because they are read together; None: any may."""
 
@@ -69,6 +72,7 @@ class Store(RowStore):
         super().__init__(slots, faults)
         self.values = values
         self.in_memory = True
+        self.row_bytes = values.element_size() * math.prod(values.shape[1:])
 
     def read(self, rows: torch.Tensor) -> torch.Tensor:
         """Values of these rows, `(B, *shape)`; zeros where a value is missing."""
@@ -197,6 +201,7 @@ class BlockStore(RowStore):
         super().__init__(slots, faults)
         self.encoder = encoder
         self.in_memory = False
+        self.row_bytes = np.dtype(encoder.column.dtype).itemsize * math.prod(encoder.column.shape)
         self.block_rows = BLOCK_ROWS
         self._blocks: OrderedDict[int, torch.Tensor] = OrderedDict()
         self._lock = threading.Lock()

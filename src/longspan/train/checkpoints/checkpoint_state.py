@@ -79,8 +79,9 @@ def collect(
             if each.grad is not None
         }
     for name, optimizer in state.step.optimizers.items():
+        places = _places(optimizer)
         for index, entry in optimizer.state_dict()["state"].items():
-            tensors |= {f"{name}.{index}.{key}": tensor for key, tensor in entry.items() if tensor is not None}
+            tensors |= {f"{name}.{places[index]}.{key}": tensor for key, tensor in entry.items() if tensor is not None}
     of_callbacks = []
     for index, callback in enumerate(training.callbacks):
         its_tensors, its_values = callback.state_dict()
@@ -169,12 +170,20 @@ def _restore_gradients(network: nn.Module, tensors: Mapping[str, torch.Tensor]) 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
     learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    index_of = {place: index for index, place in enumerate(_places(optimizer))}
     entries: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
-        index, key = name.split(".", 1)
-        entries.setdefault(int(index), {})[key] = _laid_out(tensor, learning[int(index)])
+        place, key = name.split(".", 1)
+        index = index_of[int(place)]
+        entries.setdefault(index, {})[key] = _laid_out(tensor, learning[index])
     _check_optimizer_state(optimizer, entries, learning)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
+
+
+def _places(optimizer: torch.optim.Optimizer) -> list[int]:
+    """By index of a parameter in the optimizer, the number that a checkpoint has it under: its own without `places`."""
+    given = [place for group in optimizer.param_groups for place in group.get("places", ())]
+    return given or list(range(sum(len(group["params"]) for group in optimizer.param_groups)))
 
 
 def _check_optimizer_state(

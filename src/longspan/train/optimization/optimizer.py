@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,20 +15,29 @@ __all__ = ["clip_gradients", "make_optimizer", "set_rates"]
 
 
 def make_optimizer(network: Network, config: TrainConfig, phase: Phase) -> torch.optim.Optimizer:
-    """The optimizer of one phase; each parameter group has a `rate`, its fraction of the heads' learning rate."""
+    """The optimizer of one phase.
+
+    Each parameter group has a `rate`, its fraction of the heads' learning rate, and the `places` of its parameters when
+    all are counted from the lowest layers up, by which checkpoints name them.
+    """
     groups = network.groups()
     steps = max(len(groups) - 1, 1)
-    parameter_groups = []
+    alike: dict[tuple[float, float], dict[str, Any]] = {}
+    place = 0
     for index, group in enumerate(groups):
         rate = phase.backbone_lr_mult ** ((len(groups) - 1 - index) / steps)
         # One-dimensional: biases, scales and shifts, which weight decay only harms (He et al. 2019, section 3.1).
         learning = [p for p in group if p.requires_grad]
-        for weight_decay, members in (
-            (config.weight_decay, [p for p in learning if p.ndim > 1]),
-            (0.0, [p for p in learning if p.ndim <= 1]),
-        ):
-            if members:
-                parameter_groups.append({"params": members, "rate": rate, "weight_decay": weight_decay})
+        for parameter in sorted(learning, key=lambda p: p.ndim <= 1):
+            weight_decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            # One group for all that learn alike: an optimizer takes as many steps as it has groups.
+            made = alike.setdefault(
+                (rate, weight_decay), {"params": [], "places": [], "rate": rate, "weight_decay": weight_decay}
+            )
+            made["params"].append(parameter)
+            made["places"].append(place)
+            place += 1
+    parameter_groups = list(alike.values())
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             parameter_groups, lr=phase.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True

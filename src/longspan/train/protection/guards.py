@@ -7,6 +7,7 @@ learns of it every `CHECK_EVERY` steps and at the end of an epoch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, final
 
@@ -94,7 +95,7 @@ class GuardedStep:
                 self.state.float32_steps += dtype != step.dtype
                 self._begin_attempt(step)
                 losses = dict(self.step.run(batch, replace(step, dtype=dtype)))
-                bad = [loss.item() for loss in losses.values() if not bool(loss.isfinite())]
+                bad = [value for loss in losses.values() if not math.isfinite(value := loss.item())]
                 if not bad and not self._bad:
                     return losses
                 self.snapshot.undo_step()
@@ -150,12 +151,15 @@ class GuardedStep:
         gradients = [each.grad for each in parameters if each.grad is not None]
         if not gradients:
             return
-        finite = torch.nn.utils.get_total_norm(gradients).isfinite()
+        overflow = torch.zeros((), device=gradients[0].device)
+        one = torch.ones((), device=overflow.device)  # what gradients are multiplied by on the way
+        torch._amp_foreach_non_finite_check_and_unscale_(gradients, overflow, one)
         if self.deferred and optimizer.state:
+            finite = overflow == 0
             self._fine = finite if self._fine is None else finite & self._fine
             optimizer.found_inf = (~self._fine).float()  # type: ignore[attr-defined]  # fused optimizers skip the step
             return
-        self._bad = self._bad or not bool(finite)
+        self._bad = self._bad or bool(overflow)
         if self._bad:
             for parameter in parameters:
                 parameter.grad = None  # nothing to step on
