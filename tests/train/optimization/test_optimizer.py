@@ -41,7 +41,9 @@ def test_parameters_that_learn_alike_are_one_group_and_keep_their_places():
     net = network()
     made = make_optimizer(net, TrainConfig(weight_decay=0.3), Phase(epochs=1, lr=0.01))
     assert [group["weight_decay"] for group in made.param_groups] == [0.3, 0.0]
-    place = {id(p): place for group in made.param_groups for p, place in zip(group["params"], group["places"])}
+    place = {
+        id(p): place for group in made.param_groups for p, place in zip(group["params"], group["places"], strict=True)
+    }
     by_layer = [p for group in net.groups() for part in (True, False) for p in group if (p.ndim > 1) is part]
     assert [place[id(p)] for p in by_layer] == list(range(len(by_layer)))
 
