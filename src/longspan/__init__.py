@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan import models as models
     from longspan.audio import *  # noqa: F403
     from longspan.columns import *  # noqa: F403
+    from longspan.control import *  # noqa: F403
     from longspan.data import *  # noqa: F403
     from longspan.deploy import *  # noqa: F403
     from longspan.errors import LongspanError as LongspanError
@@ -57,6 +58,7 @@ _ROOMS = (
     "pipeline",
     "deploy",
     "study",
+    "control",
 )
 _ELSEWHERE = {"LongspanError": "errors", "load": "pipeline"}  # `inference.load` reads no pipelines
 

@@ -45,6 +45,8 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("speech", ("espeakng_loader",), "made-up speech by eSpeak NG"),
         Extra("pocketsphinx", ("pocketsphinx",), "the CMU dictionary and a language model of English"),
         Extra("microphone", ("sounddevice",), "longspan listen from a microphone"),
+        Extra("control", ("gymnasium", "highway_env"), "environments: gymnasium's own and highway-env"),
+        Extra("games", ("gymnasium", "minatar", "ale_py", "cv2"), "games: MinAtar and, by ale-py, those of the Atari"),
         Extra("boosting", ("xgboost", "lightgbm", "catboost"), "Boosting(library=...): XGBoost, LightGBM, CatBoost"),
         Extra("holidays", ("holidays",), "Features(holidays=...): public holidays of a country, as features of dates"),
         Extra("onnx", ("onnxruntime",), "predictions of exported models, without PyTorch"),

@@ -1,0 +1,14 @@
+"""Environments that answer: games and driving, recorded, replayed and measured episode by episode."""
+
+from __future__ import annotations
+
+from longspan.control.environments import Environments, make_environment
+from longspan.control.episode_evaluator import episode_evaluator
+from longspan.control.episodes import Episode, Episodes, run_episodes
+from longspan.control.films import film_strip, save_gif
+from longspan.control.recording import Recording
+
+__all__ = [
+    "Environments", "Episode", "Episodes", "Recording", "episode_evaluator", "film_strip", "make_environment",
+    "run_episodes", "save_gif",
+]  # fmt: skip
