@@ -69,6 +69,9 @@ def check_train_config(values: Mapping[str, Any]) -> None:
     value = values.get("rows_per_class", 4)
     if not isinstance(value, int) or isinstance(value, bool) or value < 2:
         faults.append(f"rows_per_class must be a whole number of at least 2, got {value!r}")
+    value = values.get("virtual_workers")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        faults.append(f"virtual_workers must be a whole number of at least 1, or None, got {value!r}")
     for name in ("weight_decay", "mixup"):
         if not 0 <= values.get(name, 0) < math.inf:  # NaN is in no range
             faults.append(f"{name} must be at least 0, got {values[name]}")

@@ -151,13 +151,19 @@ class OutputPaths:
         )
 
 
-def places_for(options: TrainOptions, resume: Path | None) -> OutputPaths:
+def places_for(options: TrainOptions, resume: Path | None, *, checked: bool = True) -> OutputPaths:
     """Where everything goes, checked before any work is done.
+
+    Args:
+        options: Of the training.
+        resume: The folder of the training that goes on.
+        checked: Whether to check; of several processes the first does.
 
     Raises:
         ConfigError: a file or run is there already and is not to be replaced, or a folder cannot be written to.
     """
-    check_places(options, resume)
+    if checked:
+        check_places(options, resume)
     if not options.is_run:
         found = OutputPaths(
             model=Path(options.out).expanduser(), report=_report_of(options), resumed=resume is not None

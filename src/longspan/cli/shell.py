@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from longspan.cli.launching import first_to_say, is_launched
 from longspan.errors import ConfigError
 
 __all__ = ["fail", "interruptible", "label", "new_file", "new_files", "print_table", "writing"]
 
 
 def fail(message: str, *, mark: str = "error: ") -> int:
-    """Print `message` on standard error and give the exit code of a mistake of the user's."""
-    print(f"longspan: {mark}{message}", file=sys.stderr)
+    """Print `message` on standard error and give the exit code of a mistake of the user's.
+
+    Of several processes that train together and have the same to say, one says it.
+    """
+    if not is_launched() or first_to_say(message):
+        print(f"longspan: {mark}{message}", file=sys.stderr)
     return 2
 
 

@@ -95,6 +95,7 @@ class TrainOptions:
     rows_per_class: int = 4
     row_weights: str | None = None
     augment: str = "none"
+    virtual_workers: int | None = None
     average: float | None = None
     early_stopping: int | None = None
     seed: int = 0

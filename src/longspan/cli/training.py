@@ -7,11 +7,13 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longspan.cli.checking import check_early
 from longspan.cli.cross_validating import train_folds
+from longspan.cli.launching import end_with_launcher, is_launched, launched_rank
 from longspan.cli.learners import (
     count_parameters,
     metrics_words,
@@ -32,11 +34,12 @@ from longspan.cli.tasks import (
     split_table,
 )
 from longspan.cli.train_options import TrainOptions
-from longspan.errors import TrainingError
+from longspan.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
     from longspan.data import Split, Table, Task
     from longspan.train import Learner
+    from longspan.train.distributed.processes import Processes
 
 __all__ = ["train_as_told"]
 
@@ -48,19 +51,37 @@ _COPIES = "the same sample twice: the held-out copy trains and is not measured o
 
 def train_as_told(options: TrainOptions, *, resume: Path | None = None) -> None:
     """Train, measure and save; continue the training in the folder `resume` if it is given."""
+    first = launched_rank() == 0
+    options = options if first else replace(options, quiet=True)
     say = _silent if options.quiet else _aloud
+    if is_launched() and options.folds is not None:
+        raise ConfigError("--folds trains one model after another, in one process: leave out --processes and torchrun.")
+    end_with_launcher()
     if resume is None:
         given = options
-        options = check_early(options, check_paths=lambda: check_places(given, None))
-    places = places_for(options, resume)
-    if places.finished:
-        say(f"The run in {places.home} is finished; {places.result} has its metrics.")
-        return
-    with interruptible(places.interrupted), places.lock() or nullcontext():
-        _train_in(places, options, say)
+        options = check_early(options, check_paths=lambda: check_places(given, None) if first else None)
+    from longspan.train.distributed.processes import join_processes, peers_named  # PyTorch takes seconds
+
+    processes = join_processes()
+    with peers_named(processes):
+        with processes.together():
+            places = places_for(options, resume, checked=first)
+        if places.finished:
+            say(f"The run in {places.home} is finished; {places.result} has its metrics.")
+            return
+        with interruptible(places.interrupted), (places.lock() if first else None) or nullcontext():
+            _train_in(places, options, say, processes)
 
 
-def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
+def _train_in(places: OutputPaths, options: TrainOptions, say: Any, processes: Processes) -> None:
+    with processes.together():
+        made = _made(places, options, say)
+    if made is not None:
+        _train_made(*made, places, say, processes)
+
+
+def _made(places: OutputPaths, options: TrainOptions, say: Any) -> tuple[Learner, TrainOptions, str] | None:
+    """The learner of the training, with all that is said before its first step; None where all is done."""
     clock = [time.perf_counter()]
     table, image, options = read_rows(
         options, lambda line: say(label("left out", line)), lambda line: say(label("reading", line))
@@ -74,7 +95,7 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
         say(label("relabel", f"{options.relabel}: {_corrections(table, split, options)}"))
     if options.folds is not None:
         train_folds(places, split, image, options, say)
-        return
+        return None
     task = make_task(split, image, options)
     say(label("split", describe_split(split)))
     clock.append(time.perf_counter())
@@ -96,17 +117,29 @@ def _train_in(places: OutputPaths, options: TrainOptions, say: Any) -> None:
     clock.append(time.perf_counter())
     if clock[-1] - clock[0] >= _LONG_S:
         say(label("ready", _spent(clock)))
-    places.begin(options)
+    return learner, options, image
+
+
+def _train_made(
+    learner: Learner, options: TrainOptions, image: str, places: OutputPaths, say: Any, processes: Processes
+) -> None:
+    task, split = learner.task, learner.task.split
+    with processes.together():
+        if processes.is_first:
+            places.begin(options)
+    resumed, _ = processes.from_first(places.resumed and places.has_checkpoints)
     started = time.perf_counter()
     try:
-        if places.resumed and places.has_checkpoints:
+        if resumed:
             assert places.checkpoints is not None
             learner.resume(places.checkpoints)
         else:
             train_as_planned(learner, options, places.checkpoints)
     except TrainingError as error:
-        raise places.failed(error, learner) from error
+        raise (places.failed(error, learner) if processes.is_first else error) from error
     seconds = time.perf_counter() - started
+    if not processes.is_first:
+        return
     figures = learner.evaluate()
     rows = f"{len(task.valid):,} validation rows"
     say(label("result", f"{metrics_words(learner, figures)} on {rows}, after {seconds:.0f} s"))

@@ -50,6 +50,10 @@ class TrainConfig:
     row_weights: str | None = None
     """A column of the table: how much each row counts in the training loss, next to their mean. Validation weighs all
     rows the same."""
+    virtual_workers: int | None = None
+    """Into how many equal parts each batch is cut, whose gradients are computed apart and added in a fixed order:
+    weights are then bit-equal for any number of processes that divides this one. Batch normalisation sees a part. None:
+    a batch is computed as a whole, or by DistributedDataParallel."""
     keep: Literal["best", "last"] = "best"
     """Which weights the network has at the end: those of the epoch with the lowest validation loss, or the last ones.
     Without validation rows they are the last; `EarlyStopping` makes its own choice."""
@@ -65,6 +69,8 @@ class TrainConfig:
             del fields_["rows_per_class"]
         if self.row_weights is None:
             del fields_["row_weights"]
+        if self.virtual_workers is None:
+            del fields_["virtual_workers"]
         return fields_
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
@@ -15,7 +16,7 @@ from longspan.data.batches.augmentation import augmentation_by_input
 from longspan.errors import ConfigError, unknown_name
 from longspan.heads import Head, check_extras, head_for
 from longspan.inference.network import Network, eval_view, place
-from longspan.inference.precision import pick_device, pick_dtype
+from longspan.inference.precision import pick_dtype
 from longspan.inference.predictor import Predictor
 from longspan.inference.scores import Scores, score_rows
 from longspan.inference.source import prepare_inputs, whole_source
@@ -26,11 +27,14 @@ from longspan.old_names import accepts_old_keywords
 from longspan.randomness import step_seed
 from longspan.train.backbone_factory import make_backbone, normalised_for
 from longspan.train.callbacks import Callback
-from longspan.train.checkpoints.checkpoint import Checkpoints, name_of, read_latest
+from longspan.train.checkpoints.checkpoint import Checkpoints, latest_steps, name_of, read_latest
 from longspan.train.checkpoints.checkpoint_state import check_same_training, go_back
 from longspan.train.class_balance import count_classes
 from longspan.train.config import Phase, TrainConfig, fine_tune_phases
 from longspan.train.designs import DESIGNS, full_name, resolve_design, with_weights
+from longspan.train.distributed.agreement import check_agreement
+from longspan.train.distributed.processes import Distributed, device_of, join_processes, was_restarted
+from longspan.train.distributed.spread import check_spread
 from longspan.train.label_review import SuspectLabel, suspect_labels, write_relabel_page
 from longspan.train.optimization.lr_find import LRFind, range_test
 from longspan.train.optimization.schedules import Schedule
@@ -66,6 +70,7 @@ class Learner:
         step: MakeStep | None = None,
         seed: int = 0,
         device: str = "auto",
+        distributed: Distributed = "auto",
         progress: bool = True,
     ) -> None:
         """Read the task's rows (see `Task.prepare`) and build the network.
@@ -83,11 +88,14 @@ class Learner:
             step: What is done with a batch, where it is not supervised learning: a function that gets the
                 `SupervisedStep` of a phase and returns your `TrainStep`.
             seed: Of everything random: first weights, order, augmentation, dropout.
-            device: "auto" takes a GPU if there is one.
+            device: "auto" takes a GPU if there is one; of several processes each takes one of its own.
+            distributed: "auto": train together with the other processes where `torchrun` has started several; see
+                `docs/guides/several-processes.md`. "off": in this process alone.
             progress: Show bars and a line per epoch.
         """
         config = config or TrainConfig()
-        picked = pick_device(device)
+        processes = join_processes(distributed)
+        picked = device_of(processes, device)
         # Names and libraries come before the data: reading it may take minutes.
         model, weights = with_weights(model, weights)
         unfitted = {name: task.table.columns[name] for name in task.target_names}
@@ -136,8 +144,12 @@ class Learner:
             weights=None if weights is None else str(weights),
             make_step=step,
             callbacks=list(callbacks),
-            progress=progress,
+            progress=progress and processes.is_first,
+            processes=processes,
         )
+        with processes.together():
+            check_spread(self.training)
+        check_agreement(self.training, processes)
         self.task = task
         self.network = network
         self.inputs = inputs
@@ -194,7 +206,9 @@ class Learner:
             warmup: Fraction of the steps in which it rises first.
             checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
-        train_phases(self.training, [Phase(epochs=epochs, lr=lr, schedule=schedule, warmup=warmup)], checkpoints)
+        phases = [Phase(epochs=epochs, lr=lr, schedule=schedule, warmup=warmup)]
+        if not self._goes_on(checkpoints):
+            train_phases(self.training, phases, checkpoints)
         return self
 
     def fit_one_cycle(
@@ -206,7 +220,9 @@ class Learner:
         checkpoints: str | Path | Checkpoints | None = None,
     ) -> Learner:
         """Train all layers; the rate rises to `lr`, then falls to nothing (Smith 2018)."""
-        train_phases(self.training, [Phase(epochs=epochs, lr=lr, schedule="one_cycle", warmup=warmup)], checkpoints)
+        phases = [Phase(epochs=epochs, lr=lr, schedule="one_cycle", warmup=warmup)]
+        if not self._goes_on(checkpoints):
+            train_phases(self.training, phases, checkpoints)
         return self
 
     @accepts_old_keywords(lower_rate="backbone_lr_mult")
@@ -231,13 +247,28 @@ class Learner:
             checkpoints: A folder, or `Checkpoints` that also say how often; a killed training goes on with `resume`.
         """
         phases = fine_tune_phases(epochs, lr, freeze_epochs=freeze_epochs, backbone_lr_mult=backbone_lr_mult)
-        train_phases(self.training, phases, checkpoints)
+        if not self._goes_on(checkpoints):
+            train_phases(self.training, phases, checkpoints)
         return self
 
     def run(self, phases: Sequence[Phase], *, checkpoints: str | Path | Checkpoints | None = None) -> Learner:
-        """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` do this with phases of their own."""
-        train_phases(self.training, phases, checkpoints)
+        """Train phase after phase; `fit`, `fit_one_cycle` and `fine_tune` do this with phases of their own.
+
+        Where `torchrun` has started all processes again because one died, this goes on from the last checkpoint.
+        """
+        if not self._goes_on(checkpoints):
+            train_phases(self.training, phases, checkpoints)
         return self
+
+    def _goes_on(self, checkpoints: str | Path | Checkpoints | None) -> bool:
+        """Whether the training has gone on from a checkpoint, because all processes were started again."""
+        if checkpoints is None or not was_restarted():
+            return False
+        done, _ = self.training.processes.from_first(latest_steps(Checkpoints.of(checkpoints).path))
+        if done <= self.steps_done:
+            return False
+        self.resume(checkpoints)
+        return True
 
     def resume(self, checkpoints: str | Path | Checkpoints) -> Learner:
         """Resume from the last whole checkpoint in a folder, as if there had never been an interruption.
@@ -247,12 +278,20 @@ class Learner:
         Raises:
             CheckpointError: there is none, it belongs to another training, or another process works in the folder.
         """
-        checkpoints = Checkpoints.of(checkpoints)
-        with checkpoints.locked():
-            tensors, values, damaged = read_latest(checkpoints.path)
-            if damaged:
-                print(f"Damaged checkpoints were skipped: {'; '.join(damaged)} Resuming from {name_of(values)}.")
-            check_same_training(self.training, values, checkpoints.path)
+        checkpoints, processes = Checkpoints.of(checkpoints), self.training.processes
+        with contextlib.ExitStack() as stack:
+            tensors: dict[str, torch.Tensor] = {}
+            values: dict[str, Any] = {}
+            with processes.together():
+                if processes.is_first:
+                    stack.enter_context(checkpoints.locked())
+                    tensors, values, damaged = read_latest(checkpoints.path)
+                    if damaged:
+                        print(
+                            f"Damaged checkpoints were skipped: {'; '.join(damaged)} Resuming from {name_of(values)}."
+                        )
+                    check_same_training(self.training, values, checkpoints.path)
+            values, tensors = processes.from_first(values, tensors)
             phases = go_back(self.training, values, tensors)
             train_phases(self.training, phases, checkpoints, resumed=(values["phase_index"], values, tensors))
         return self

@@ -84,10 +84,14 @@ class SupervisedStep:
             loss = sum_losses(self.heads, outputs, targets, batch.present, weights)
         (loss if step.fraction == 1 else loss * step.fraction).backward()
         if step.ends:
-            clip_gradients(self.networks["network"], self.config.clip_norm)
-            self.optimizers["optimizer"].step()
-            self.optimizers["optimizer"].zero_grad(set_to_none=True)
+            self.update()
         return {"loss": loss.detach()}
+
+    def update(self) -> None:
+        """One step of the optimizer along the gradients, which are gone afterwards."""
+        clip_gradients(self.networks["network"], self.config.clip_norm)
+        self.optimizers["optimizer"].step()
+        self.optimizers["optimizer"].zero_grad(set_to_none=True)
 
 
 def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> None:
@@ -122,7 +126,7 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         augment_params = epoch_augment_params(config.augment, run.inputs, drawn, epoch, run.seed)
         sizes = [len(part) for part in split_evenly(order, config.batch_size)]
         for batch in run.source.samples.batches(
-            order, config.batch_size, augment_params=augment_params, first=state.batch
+            order, config.batch_size, augment_params=augment_params, first=state.batch, own=run.own_rows
         ):
             if state.stop:
                 break
@@ -133,7 +137,8 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
             first = state.batch - state.batch % config.accumulate
             info = StepInfo(
                 number=run.steps_before + done,
-                fraction=len(batch) / sum(sizes[first : first + config.accumulate]),
+                rows=sizes[state.batch],
+                fraction=sizes[state.batch] / sum(sizes[first : first + config.accumulate]),
                 ends=state.batch + 1 in (first + config.accumulate, state.num_batches),
                 dtype=run.source.dtype,
             )

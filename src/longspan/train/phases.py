@@ -22,6 +22,8 @@ from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter,
 from longspan.train.checkpoints.checkpoint_state import collect, restore
 from longspan.train.class_balance import balanced_weights, class_numbers
 from longspan.train.config import Phase
+from longspan.train.distributed.processes import Processes, one_thread, peers_named
+from longspan.train.distributed.spread import own_rows, spread_step
 from longspan.train.feature_cache import FeatureCache
 from longspan.train.loop import SupervisedStep, train_phase
 from longspan.train.optimization.optimizer import make_optimizer
@@ -64,6 +66,7 @@ def train_phases(
     _mark_evaluations(training)
     if training.device.type == "cpu":
         keep_freed_memory()
+    processes = training.processes
     heads, num_batches = training.heads, len(split_evenly(training.task.train, training.config.batch_size))
     metrics = [join_target(name, metric.name, len(heads)) for name, head in heads.items() for metric in head.metrics]
     bars = [ProgressBar(metrics)] if training.progress else []
@@ -72,14 +75,19 @@ def train_phases(
     with contextlib.ExitStack() as whole:
         where = None if checkpoints is None else Checkpoints.of(checkpoints)
         if where is not None and resumed is None:
-            whole.enter_context(where.locked())
-            _check_folder(training, where)
-        best = BestEpoch(training, None if where is None else where.path)
+            with processes.together():
+                if processes.is_first:
+                    whole.enter_context(where.locked())
+                    _check_folder(training, where)
+        best = BestEpoch(training, where.path if where is not None and processes.is_first else None)
         writer = None
-        if where is not None:
+        if where is not None and processes.is_first:
             last = None if values is None else name_of(values)
             writer = CheckpointWriter(where, lambda s: collect(training, s, phases, best), best=best, last=last)
         whole.enter_context(memory_named())
+        whole.enter_context(peers_named(processes))
+        if training.config.virtual_workers is not None:
+            whole.enter_context(one_thread())
         whole.enter_context(own_randomness(training.device))  # every step seeds torch; the caller's state stays
         for index in range(first, len(phases)):
             phase, network = phases[index], training.network
@@ -96,10 +104,16 @@ def train_phases(
             callbacks: list[Callback] = [*training.callbacks, *bars]
             try:
                 with contextlib.ExitStack() as stack:
+                    if where is not None and processes.count > 1:
+                        processes.interrupted = stack.enter_context(interrupts_noted())
+                        stack.callback(processes.forget_interrupts)
                     if writer is not None:
-                        writer.interrupted = stack.enter_context(interrupts_noted())
+                        alone = processes.count == 1
+                        writer.interrupted = stack.enter_context(interrupts_noted()) if alone else processes.is_stopping
                         stack.callback(writer.close)
                         callbacks.append(writer)
+                    elif where is not None:
+                        callbacks.append(_Follower(best, processes))
                     elif training.config.keep == "best":
                         callbacks.append(_Look(best))
                     train_phase(_make_run(training, source), state, callbacks)
@@ -124,6 +138,23 @@ class _Look(Callback):
 
     def __init__(self, best: BestEpoch) -> None:
         self.best = best
+
+    def epoch_end(self, state: TrainState) -> None:
+        self.best.look(state)
+
+
+@final
+class _Follower(Callback):
+    """Where another process writes the checkpoints: keeps the best epoch, and stops after the same step."""
+
+    def __init__(self, best: BestEpoch, processes: Processes) -> None:
+        self.best = best
+        self.processes = processes
+
+    def step_end(self, state: TrainState) -> None:
+        del state
+        if self.processes.stopping:
+            raise KeyboardInterrupt
 
     def epoch_end(self, state: TrainState) -> None:
         self.best.look(state)
@@ -213,8 +244,7 @@ def _state(training: Training, phase: Phase, index: int, source: Source, num_bat
         seed=training.seed,
         row_weights=_row_weights(training),
     )
-    made = step if training.make_step is None else training.make_step(step)
-    return TrainState(made, network, phase, index, num_batches, training.history)
+    return TrainState(spread_step(training, step), network, phase, index, num_batches, training.history)
 
 
 def _make_run(training: Training, source: Source) -> Run:
@@ -224,6 +254,8 @@ def _make_run(training: Training, source: Source) -> Run:
         inputs=training.inputs, targets=training.task.targets, heads=training.heads, config=training.config,
         seed=training.seed,
         epochs_before=training.epochs_done, steps_before=training.steps_done,
+        processes=training.processes,
+        own_rows=own_rows(training),
         files=lambda rows: _files(training, rows.tolist()),
     )  # fmt: skip
 

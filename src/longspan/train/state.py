@@ -14,6 +14,7 @@ from longspan.heads import Head
 from longspan.inference.network import Network
 from longspan.inference.source import Source
 from longspan.train.config import Phase, TrainConfig
+from longspan.train.distributed.processes import ALONE, Processes
 from longspan.train.step import TrainStep
 
 __all__ = ["Run", "TrainState"]
@@ -42,6 +43,10 @@ class Run:
     """Epochs of earlier phases; the random numbers continue from there."""
     steps_before: int
     """Batches of earlier phases."""
+    processes: Processes = ALONE
+    """Those that train together."""
+    own_rows: Callable[[int], slice] | None = None
+    """From the size of a batch to the rows of it that this process reads; None: all."""
     files: Callable[[torch.Tensor], list[str]] = lambda rows: []
     """The image files of some rows, for messages, if there are any."""
 

@@ -21,6 +21,8 @@ class StepInfo:
 
     number: int
     """Of the batch in the whole training, from 0."""
+    rows: int
+    """Of the batch; with several processes each of them gets some of these."""
     fraction: float
     """Fraction of this batch in the loss of its optimizer step; 1 unless gradients are accumulated."""
     ends: bool

@@ -17,6 +17,7 @@ from longspan.inference.network import Network
 from longspan.inference.predictor import Predictor
 from longspan.train.callbacks import Callback
 from longspan.train.config import Phase, TrainConfig
+from longspan.train.distributed.processes import ALONE, Processes
 from longspan.train.loop import SupervisedStep
 from longspan.train.step import TrainStep
 
@@ -47,6 +48,8 @@ class Training:
     callbacks: list[Callback] = field(default_factory=list)
     progress: bool = True
     """Whether to show bars and a line per epoch."""
+    processes: Processes = ALONE
+    """Those that train together."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """One record per finished epoch."""
     phases: list[Phase] = field(default_factory=list)

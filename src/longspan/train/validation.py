@@ -9,6 +9,7 @@ from longspan.errors import TrainingError
 from longspan.inference.network import Network
 from longspan.inference.scores import score_rows
 from longspan.inference.source import Source, precision_fallbacks
+from longspan.train.distributed.scoring import score_together
 from longspan.train.protection.guards import GuardedStep
 from longspan.train.protection.snapshot import Snapshot
 from longspan.train.protection.training_errors import is_out_of_memory, largest_that_fits, out_of_memory
@@ -48,7 +49,8 @@ def validate(run: Run, state: TrainState, step: GuardedStep) -> dict[str, object
 def _metrics(run: Run, source: Source, network: Network) -> dict[str, float]:
     size, message = run.config.batch_size * 2, ""
     try:
-        return score_rows(source, network, run.valid, run.heads, run.targets, size).metrics(run.heads)
+        scores = score_together(run.processes, source, network, run.valid, run.heads, run.targets, size)
+        return scores.metrics(run.heads)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,13 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from longspan.cli import options as flags
+from longspan.cli.launching import check_launch, is_launched, launch, restarts_so_far
 from longspan.cli.options import Opt
+from longspan.cli.sources import check_source
 from longspan.cli.train_options import TrainOptions, read_options
 from longspan.errors import ConfigError
 
 __all__ = ["train"]
 
-_CHANGEABLE = ("checkpoint_every", "device", "force", "out", "quiet", "report", "resume")
+_CHANGEABLE = (
+    "checkpoint_every", "device", "force", "out", "processes", "quiet", "report", "restarts", "resume",
+)  # fmt: skip
 _LISTS = ("target", "column", "ignored")
 _defaults = TrainOptions(source="")
 
@@ -168,6 +173,14 @@ def train(
             help="A column with the weight of each row in the training loss; it is not read as a feature.",
         ),
     ] = None,
+    virtual_workers: Annotated[
+        int | None,
+        Opt(
+            metavar="N",
+            help="Cut every batch into N equal parts, compute the gradient of each apart and add them in a fixed "
+            "order: the same weights, bit for bit, with any number of processes that divides N.",
+        ),
+    ] = None,
     average: Annotated[
         float | None, Opt(metavar="DECAY", help="Keep a running average of the weights, such as 0.99.")
     ] = None,
@@ -205,6 +218,22 @@ def train(
     report: Annotated[
         str | None, Opt(metavar="FILE", help="Where the report goes.  [default: beside the model, as .html]")
     ] = None,
+    processes: Annotated[
+        int | None,
+        Opt(
+            metavar="N",
+            help="Train in N processes on this machine, each with its part of every batch and with a GPU of its own "
+            "where there are GPUs. On several machines: torchrun ... -m longspan train.",
+        ),
+    ] = None,
+    restarts: Annotated[
+        int,
+        Opt(
+            metavar="N",
+            help="With --processes: when a process dies, start all of them again, at most N times; with --out RUN "
+            "from the last checkpoint.",
+        ),
+    ] = 0,
     force: flags.Force = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -219,6 +248,7 @@ def train(
     longspan train pets/images --pattern '(?P<breed>.+)_\d+\.jpg' --target breed --out breeds.safetensors
     """
     # `ctx.params` holds every parameter above by its name; forty lines that copy them one by one would hide a slip.
+    check_launch(processes, restarts)
     given = {name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"}  # type: ignore[union-attr]
     if resume is not None:
         options = _resumed(Path(resume), given, ctx.params)
@@ -229,9 +259,30 @@ def train(
         values.update({name: tuple(values[name] or ()) for name in _LISTS})
         options = TrainOptions(**values)
 
+    folder = None if resume is None else Path(resume).expanduser()
+    if processes is not None and processes > 1 and not is_launched():
+        from longspan.cli.output_paths import check_places
+
+        if resume is None:
+            check_source(options.source)
+            check_places(options, None)
+        if code := launch(processes, restarts, sys.argv[1:]):
+            raise SystemExit(code)
+        return
+    if folder is None and restarts_so_far():
+        folder = _begun(options)
+        options = options if folder is None else read_options(folder, {})
+
     from longspan.cli.training import train_as_told
 
-    train_as_told(options, resume=None if resume is None else Path(resume).expanduser())
+    train_as_told(options, resume=folder)
+
+
+def _begun(options: TrainOptions) -> Path | None:
+    """The folder that these processes were training in when one of them died; None where nothing is kept."""
+    home = options.out if options.is_run else options.checkpoints
+    folder = None if home is None else Path(home).expanduser()
+    return folder if folder is not None and (folder / "run.json").is_file() else None
 
 
 def _resumed(folder: Path, given: set[str], params: dict[str, object]) -> TrainOptions:
@@ -244,7 +295,7 @@ def _resumed(folder: Path, given: set[str], params: dict[str, object]) -> TrainO
             f"--resume continues with the options that the training was started with; leave out {names}. Only "
             f"{', '.join(_flag(name) for name in _CHANGEABLE if name != 'resume')} may change."
         )
-    changed = {name: params[name] for name in given & set(_CHANGEABLE) - {"resume"}}
+    changed = {name: params[name] for name in given & set(_CHANGEABLE) - {"resume", "processes", "restarts"}}
     return read_options(folder, changed)
 
 

@@ -114,6 +114,7 @@ class Samples:
         *,
         augment_params: Mapping[str, DrawnParams] | None = None,
         first: int = 0,
+        own: Callable[[int], slice] | None = None,
     ) -> Iterator[Batch]:
         """`rows` in their order, in batches of equal size, give or take one; from batch number `first` on.
 
@@ -124,23 +125,27 @@ class Samples:
             batch_size: Rows of a batch at most.
             augment_params: By input what was drawn for all `rows`, in the same order; see `epoch_augment_params`.
             first: Number of the batch to begin with.
+            own: From the size of a batch to the rows of it that are read, where other processes read the others.
         """
         drawn = dict(augment_params or {})
         drawn |= {target: drawn[name] for target, name in self.contexts.items() if name in drawn}
         parts = split_evenly(rows, batch_size)
         starts = np.cumsum([0, *map(len, parts)]).tolist()
-        together = self._batches_together(batch_size)
+        together = self._batches_together(batch_size) if own is None else 1
 
         def read(number: int) -> list[Batch]:
             numbers = range(number, min(number + together, len(parts)))
-            begin = starts[number]
-            part = rows[begin : starts[numbers[-1] + 1]]
+            begin, end = starts[number], starts[numbers[-1] + 1]
+            if own is not None:
+                chosen = own(end - begin)
+                begin, end = begin + chosen.start, begin + chosen.stop
+            part = rows[begin:end]
             several = Batch(
                 part,
                 {name: store.read(part) for name, store in self.inputs.items()},
                 {name: store.read(part) for name, store in self.targets.items()},
                 {name: store.present(part) for name, store in self.targets.items()},
-                augment_params=_each_once(drawn, lambda params: params.take(slice(begin, begin + len(part)))),
+                augment_params=_each_once(drawn, lambda params: params.take(slice(begin, end))),
             )
             if together == 1:
                 return [several]

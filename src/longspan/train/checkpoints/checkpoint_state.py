@@ -25,7 +25,7 @@ from longspan.train.state import TrainState
 from longspan.train.training import Training
 from longspan.version import __version__
 
-__all__ = ["check_same_training", "collect", "go_back", "identity", "restore"]
+__all__ = ["changes", "check_same_training", "collect", "go_back", "identity", "restore"]
 
 
 def identity(training: Training) -> dict[str, Any]:
@@ -51,9 +51,9 @@ def check_same_training(training: Training, values: dict[str, Any], folder: str 
         "keep", training.config.keep
     )  # unknown to version 1, like other fields, which are at their defaults
     values["identity"]["config"] = {**TrainConfig().to_json(), **former}
-    changes = list(_changes("", _in_this_version(values["identity"]), identity(training)))
-    if changes:
-        raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(changes[:10])}.")
+    found = list(changes("", _in_this_version(values["identity"]), identity(training)))
+    if found:
+        raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(found[:10])}.")
 
 
 def _in_this_version(identity: dict[str, Any]) -> dict[str, Any]:
@@ -203,10 +203,11 @@ def _check_optimizer_state(
             raise ValueError(f"the optimizer has {found} for parameter {index}")
 
 
-def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
+def changes(name: str, before: Any, now: Any) -> Iterator[str]:
+    """In words every difference between two JSON values, at any depth."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*now, *before]):
-            yield from _changes(f"{name}.{key}" if name else str(key), before.get(key), now.get(key))
+            yield from changes(f"{name}.{key}" if name else str(key), before.get(key), now.get(key))
     elif isinstance(before, dict) or isinstance(now, dict):
         yield f"{name} is {'new' if before is None else 'gone'}"
     elif before != now:

@@ -68,7 +68,7 @@ def range_test(training: Training, start: float, end: float, steps: int) -> LRFi
         lr = start * (end / start) ** (number / (steps - 1))
         set_rates(step.optimizers, lr, None)
         torch.manual_seed(step_seed(training.seed, "lr_find", number))
-        info = StepInfo(number=number, fraction=1.0, ends=True, dtype=training.dtype)
+        info = StepInfo(number=number, rows=len(batch), fraction=1.0, ends=True, dtype=training.dtype)
         loss = step.run(batch.to(training.device), info)["loss"].item()
         smooth = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
         unbiased = smooth / (1 - _SMOOTHING ** (number + 1))
