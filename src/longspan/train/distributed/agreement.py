@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import longspan
 from longspan.data.batches.row_hashes import hash_rows
 from longspan.data.batches.samples import Samples
 from longspan.errors import ConfigError
@@ -69,7 +68,7 @@ def _described(training: Training) -> dict[str, Any]:
 def _code() -> str:
     """Of longspan's own files."""
     digest = hashlib.blake2b(digest_size=8)
-    home = Path(longspan.__file__).parent
+    home = Path(__file__).parents[2]
     for path in sorted(home.rglob("*.py")):
         digest.update(str(path.relative_to(home)).encode())
         digest.update(path.read_bytes())
