@@ -149,6 +149,7 @@ EXAMPLES = {
         ("pneumonia", "finding"),
     ),
     "turnstile": Example({}, {}, long=True),
+    "scale-out": Example({}, {}, long=True, trains=False),
     "translate": Example({"strategy": "staged"}, {"bleu_test2016": 50.0}),
 }
 every = pytest.mark.parametrize("name", list(SYSTEMS))
