@@ -13,7 +13,7 @@ class Walk(gymnasium.Env):
         self.observation_space = gymnasium.spaces.Box(0, 255, (3, 7), np.uint8)
         self.action_space = gymnasium.spaces.Discrete(2)
         self.break_at, self.fault, self.slip = break_at, fault, slip
-        self.steps = 0
+        self.steps, self.render_mode = 0, "rgb_array"
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

@@ -41,16 +41,19 @@ class Recording:
         """Steps."""
         return len(self.steps)
 
+    def check(self, environment: Any) -> None:
+        """Raise DataError, before any step, if frames are wanted of an environment that shows none."""
+        if self.frames and environment.render_mode is None:
+            raise DataError(
+                "The environment shows no image to record: make it with make_environment(name, render=True), or with "
+                "render_mode='rgb_array'; or record without frames."
+            )
+
     def add(self, *, frame: Any, observation: Any, **values: Any) -> None:
         """Keep one step."""
         if len(self.steps) >= self.most_steps:
             return
         if self.frames:
-            if frame is None:
-                raise DataError(
-                    "The environment shows no image to record: make it with make_environment(name, render=True), or "
-                    "with render_mode='rgb_array'; or record without frames."
-                )
             self._images.append(as_image(np.asarray(frame)))
         if self.observations:
             sensors = observation if isinstance(observation, dict) else {"observation": observation}
