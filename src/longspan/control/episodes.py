@@ -119,14 +119,13 @@ def run_episodes(
     if callable(make):
         environment = make()
     try:
-        return Episodes(
-            tuple(
-                _play(
-                    environment, policy, number, episode_seed(seed, purpose, 0, number), max_steps, recording, measure
-                )
-                for number in range(episodes)
-            )
-        )
+        if recording is not None:
+            recording.check(environment)
+        played = []
+        for number in range(episodes):
+            its_seed = episode_seed(seed, purpose, 0, number)
+            played.append(_play(environment, policy, number, its_seed, max_steps, recording, measure))
+        return Episodes(tuple(played))
     finally:
         if ours:
             environment.close()

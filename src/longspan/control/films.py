@@ -1,4 +1,4 @@
-"""Frames of an episode as one strip, and as a moving picture."""
+"""Frames of an episode as one strip, and as an animated GIF."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def film_strip(
 
 
 def save_gif(frames: Sequence[np.ndarray], path: str | Path, *, rate_hz: float = 15.0, scale: int = 1) -> Path:
-    """A moving picture that plays again and again.
+    """An animated GIF that loops.
 
     Args:
         frames: Images, or bool grids as MinAtar shows them.
