@@ -384,13 +384,30 @@ def pneumonia():
     return {"medmnist/pneumoniamnist.npz": file.getvalue()}, ()
 
 
+def drive_rc():
+    """A bright line on the side to which the driver steers, in three runs of a tub."""
+    members, lines = {}, []
+    for row, run in enumerate([0] * 60 + [1] * 48 + [2] * 36):
+        angle = round(float(np.sin(row * 1.7)), 3)
+        pixels = np.full((48, 64, 3), 40, np.uint8)
+        place = 32 + round(20 * angle)
+        pixels[20:, place - 3 : place + 4] = 220
+        members[f"car/data/images/{row}_cam_image_array_.jpg"] = image(pixels, "JPEG")
+        lines.append(
+            f'{{"_timestamp_ms": {1000 * (100 * run + row / 20)}, "cam/image_array": "{row}_cam_image_array_.jpg", '
+            f'"user/angle": {angle}, "user/throttle": 0.5}}'
+        )
+    members["car/data/catalog_0.catalog"] = "\n".join(lines).encode()
+    return {"csc3520-autonomous-rc-car.zip": zipped(members)}, (144, 1)
+
+
 MADE = {
     "mnist": mnist, "pets": pets, "camvid": camvid, "penn-fudan": penn_fudan, "coco128": coco128,
     "wider-face": wider_face, "fsdd": fsdd, "speech-commands-test": speech_commands_test,
     "rt-polarity": rt_polarity, "multi30k": multi30k, "flickr8k-small": flickr8k_small,
     "bike-sharing": bike_sharing, "ames-housing": ames_housing,
     "walmart-weekly": walmart_weekly, "adult": adult, "bone-age-100": bone_age_100, "bone-age": bone_age,
-    "pneumonia": pneumonia,
+    "pneumonia": pneumonia, "drive-rc": drive_rc,
 }  # fmt: skip
 
 

@@ -46,6 +46,9 @@ class Example:
 
 
 EXAMPLES = {
+    "steer": Example(
+        {"epochs": 16, "seeds": 1, "size": "48x64", "batch_size": 8, "lr": 4e-3}, {"R2 on the test run": 0.3}
+    ),
     "quickstart": Example(
         {"sizes": "80", "seeds": 1, "steps": 20, "images": 50, "jobs": 1}, {"right, in stages, 80 images": 0.05}
     ),

@@ -12,6 +12,9 @@ from longspan.datasets.captions import FLICKR8K, FLICKR8K_SMALL
 from longspan.datasets.cifar import CIFAR10, CIFAR100
 from longspan.datasets.coco128 import COCO128
 from longspan.datasets.digits import DIGITS
+from longspan.datasets.driving.kitti import KITTI_3
+from longspan.datasets.driving.recordings import DRIVE_RC
+from longspan.datasets.driving.tusimple import LANES_SAMPLE
 from longspan.datasets.fetching.fetch import fetch_dataset, where
 from longspan.datasets.fetching.progress import megabytes
 from longspan.datasets.fetching.unpack import unpack
@@ -77,7 +80,7 @@ for _data in (
     BONE_AGE, BONE_AGE_100, PNEUMONIA, BREAST,
     ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2, MULTI30K, TATOEBA_EN_FR, FLICKR8K, FLICKR8K_SMALL,
     FSDD, SPEECH_COMMANDS_TEST, ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50,
-    LIBRISPEECH, LIBRISPEECH_SMALL, YESNO,
+    LIBRISPEECH, LIBRISPEECH_SMALL, YESNO, DRIVE_RC, KITTI_3, LANES_SAMPLE,
 ):  # fmt: skip
     register_dataset(_data)
 

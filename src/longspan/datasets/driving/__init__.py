@@ -1,0 +1,1 @@
+"""Recordings of driving: steering logs, camera with lidar, lanes."""

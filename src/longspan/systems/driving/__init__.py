@@ -1,0 +1,1 @@
+"""Driving: steering of a real small car, and the four strategies in a driving world."""
