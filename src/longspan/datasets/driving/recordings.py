@@ -378,6 +378,6 @@ DRIVE_RC = NamedData(
         ),
     ),
     note="Every second frame of 20 a second. Three runs: 0 and 2 train, the first half of run 1 is for validation and "
-    "its second half for testing. 53 % of the angles are exactly 0. Neighbouring frames are nearly alike: never split by "
-    "frame.",
+    "its second half for testing. 53 % of the angles are exactly 0. Neighbouring frames are nearly alike: never split "
+    "by frame.",
 )
