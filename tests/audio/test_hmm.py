@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from longspan.audio.hmm import PhonemeHMM, train_monophones, train_triphones
+from longspan.audio.hmm import PhonemeHMM, tied_alignment, train_monophones, train_triphones
 from longspan.audio.hmm.chains import Chain, forward_backward
 from longspan.errors import ConfigError, DataError
 from longspan.metrics.edit_distance import edit_distance
@@ -184,3 +184,19 @@ def test_states_are_tied_by_neighbours_that_change_the_sound():
     assert means[1] == pytest.approx(-4, abs=0.4)
     with pytest.raises(ConfigError, match="no loop of single phonemes"):
         model.recognise(features[0])
+
+
+def test_tied_states_follow_the_alignment_of_the_monophones(model, data):
+    features, texts = [*data[0][:10], data[0][10][:4]], data[1][:11]  # the last is too short for its phonemes
+    tied, aligned = tied_alignment(features, texts, model, states=model.num_states)
+    assert sorted(aligned) == list(range(10))
+    for place, states in aligned.items():
+        assert tied.tied is not None
+        monophone = model.align(features[place], texts[place])
+        # Without a split every state is its monophone's.
+        assert torch.equal(states, monophone)
+    split, finer = tied_alignment(data[0][:30], data[1][:30], model, states=model.num_states + 3)
+    assert split.num_states >= model.num_states
+    assert {len(states) for states in finer.values()} == {len(each) for each in data[0][:30]}
+    with pytest.raises(ConfigError, match="phonemes have"):
+        tied_alignment(features, texts, model, states=3)

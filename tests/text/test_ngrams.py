@@ -21,6 +21,15 @@ def test_probabilities_behind_every_context_sum_to_one(order):
             assert total == pytest.approx(1), context
 
 
+def test_words_beside_those_of_the_texts_share_what_is_left():
+    model = train_ngrams(TEXTS, 3, vocabulary=["zebra", "quagga", "cat"])
+    words = [*model.words, "</s>", "<unk>"]
+    assert {"zebra", "quagga"} <= {*words}
+    for context in ((), ("the",), ("zebra", "the"), ("<s>", "a")):
+        assert sum(10 ** model.log10_probability(context, word) for word in words) == pytest.approx(1), context
+    assert model.log10_probability(("the",), "zebra") == model.log10_probability(("the",), "quagga")
+
+
 def test_two_texts_worked_by_hand():
     model = train_ngrams(["a b", "a c"], order=2)
     # Bigrams: <s> a twice; a b, a c, b </s>, c </s> once. D2 = n1 / (n1 + 2 n2) = 4 / (4 + 2) = 2/3.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, final
 
 from longspan.errors import ConfigError, DependencyError
+from longspan.text.ngram_table import NGramTable, table_of_file
 from longspan.text.ngrams import BEGIN, END
 
 __all__ = ["InterpolatedModel", "LanguageModel", "SphinxModel"]
@@ -56,6 +57,10 @@ class SphinxModel:
         before = [_spelling(each) for each in reversed(context[-2:])]
         return max(_LEAST, float(logs.log_to_log10(model.prob([_spelling(word), *before]))))
 
+    def table(self, numbers: Mapping[str, int]) -> NGramTable:
+        """The n-grams of these words, with the marks of beginning and end, as arrays."""
+        return table_of_file(_path(), numbers)
+
 
 @lru_cache(maxsize=1)
 def _sphinx() -> tuple[Any, Any]:
@@ -67,8 +72,13 @@ def _sphinx() -> tuple[Any, Any]:
             "own is trained by train_ngrams or read by read_arpa."
         ) from None
     logs = pocketsphinx.LogMath()
-    path = Path(pocketsphinx.get_model_path()) / "en-us" / "en-us.lm.bin"
-    return pocketsphinx.NGramModel(pocketsphinx.Config(), logs, str(path)), logs
+    return pocketsphinx.NGramModel(pocketsphinx.Config(), logs, str(_path())), logs
+
+
+def _path() -> Path:
+    import pocketsphinx
+
+    return Path(pocketsphinx.get_model_path()) / "en-us" / "en-us.lm.bin"
 
 
 def _spelling(word: str) -> str:

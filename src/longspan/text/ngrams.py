@@ -75,7 +75,7 @@ class NGramModel:
         return sorted(gram[0] for gram in self.probabilities if len(gram) == 1 and gram[0] not in (BEGIN, END, UNKNOWN))
 
 
-def train_ngrams(texts: Iterable[str], order: int = 3) -> NGramModel:
+def train_ngrams(texts: Iterable[str], order: int = 3, *, vocabulary: Iterable[str] = ()) -> NGramModel:
     """An interpolated Kneser-Ney model of texts whose words are parted by blanks.
 
     Source: Kneser and Ney 1995, "Improved backing-off for m-gram language modeling"; interpolated as in Chen and
@@ -85,6 +85,8 @@ def train_ngrams(texts: Iterable[str], order: int = 3) -> NGramModel:
     Args:
         texts: One sentence each.
         order: Most words of an n-gram.
+        vocabulary: Words that there may be beside those of the texts. What is left for words that never occurred is
+            shared among them; without, each of them has all of it, which is wrong for words that are named.
 
     Raises:
         ConfigError: `order` below 1.
@@ -105,7 +107,7 @@ def train_ngrams(texts: Iterable[str], order: int = 3) -> NGramModel:
         counts[size - 1] = Counter(
             {gram: count if gram[0] == BEGIN else before[gram] for gram, count in counts[size - 1].items()}
         )
-    vocabulary = sorted({gram[0] for gram in counts[0]} - {BEGIN} | {UNKNOWN})
+    known = sorted({*vocabulary, *(gram[0] for gram in counts[0])} - {BEGIN} | {END, UNKNOWN})
     probabilities: dict[tuple[str, ...], float] = {}
     weights: dict[tuple[str, ...], float] = {}
     for size in range(1, order + 1):
@@ -119,9 +121,9 @@ def train_ngrams(texts: Iterable[str], order: int = 3) -> NGramModel:
         for context, total in totals.items():
             weights[context] = discount * kinds[context] / total
         if size == 1:
-            for word in vocabulary:
+            for word in known:
                 own = max(0.0, grams.get((word,), 0) - discount) / totals[()]
-                probabilities[word,] = own + weights[()] / len(vocabulary)
+                probabilities[word,] = own + weights[()] / len(known)
             continue
         for gram, count in grams.items():
             lower = probabilities[gram[1:]]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from longspan.audio.hmm.model import STATES, PhonemeHMM
-from longspan.audio.hmm.training import train_monophones, train_triphones
+from longspan.audio.hmm.training import tied_alignment, train_monophones, train_triphones
 
-__all__ = ["STATES", "PhonemeHMM", "train_monophones", "train_triphones"]
+__all__ = ["STATES", "PhonemeHMM", "tied_alignment", "train_monophones", "train_triphones"]

@@ -17,7 +17,7 @@ from longspan.lazy_torch import functional, torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Alignment", "train_monophones", "train_triphones"]
+__all__ = ["Alignment", "tied_alignment", "train_monophones", "train_triphones"]
 
 Alignment = Literal["viterbi", "baum-welch"]
 _LEAST_VARIANCE = 0.01  # of that over all frames
@@ -29,6 +29,7 @@ _AT_ONCE = 32  # recordings whose paths are searched together
 class _Recording:
     features: Tensor
     phonemes: str
+    place: int
 
 
 @final
@@ -149,17 +150,50 @@ def train_triphones(
         DataError: no recording that is long enough.
     """
     _check(rounds, gaussians, alignment)
+    model, floor, recordings, _ = _tied(features, phonemes, monophones, states)
+    return _rounds(model, recordings, rounds, gaussians, alignment, _LEAST_VARIANCE * floor, uniform=False)
+
+
+def tied_alignment(
+    features: Sequence[Tensor], phonemes: Sequence[str], monophones: PhonemeHMM, *, states: int = 800
+) -> tuple[PhonemeHMM, dict[int, Tensor]]:
+    """Tied states of one Gaussian each, and the state of each frame where the monophones align it.
+
+    Args:
+        features: As for `train_monophones`.
+        phonemes: As for `train_monophones`.
+        monophones: As for `train_triphones`.
+        states: As for `train_triphones`.
+
+    Returns:
+        The models; and `(T,)` states of each recording that is long enough, by its place.
+
+    Raises:
+        ConfigError: too few states for one of each phoneme.
+        DataError: no recording that is long enough.
+    """
+    model, _, recordings, paths = _tied(features, phonemes, monophones, states)
+    return model, {
+        each.place: model.chain(each.phonemes, len(each.features)).states[path]
+        for each, path in zip(recordings, paths, strict=True)
+    }
+
+
+def _tied(
+    features: Sequence[Tensor], phonemes: Sequence[str], monophones: PhonemeHMM, states: int
+) -> tuple[PhonemeHMM, Tensor, Sequence[_Recording], list[Tensor]]:
+    """Tied states, the variance of all frames, and the places of all frames in the chains of the recordings."""
     if states < monophones.num_states:
         raise ConfigError(f"{len(monophones.phonemes)} phonemes have {monophones.num_states} states, got {states}.")
     recordings = _usable(features, phonemes)
-    aligned = []
+    paths: list[Tensor] = []
     for batch in _batches(recordings):
         chains = [monophones.chain(each.phonemes, len(each.features)) for each in batch]
         likelihoods = [_in_chain(monophones, each, chain) for each, chain in zip(batch, chains, strict=True)]
-        paths = viterbi(likelihoods, chains, monophones.log_stay)
-        aligned += [(each.features, each.phonemes, path) for each, path in zip(batch, paths, strict=True)]
+        paths += viterbi(likelihoods, chains, monophones.log_stay)
+    aligned = [(each.features, each.phonemes, path) for each, path in zip(recordings, paths, strict=True)]
     model, floor = tie_states(monophones, aligned, states)
-    return _rounds(model, recordings, rounds, gaussians, alignment, _LEAST_VARIANCE * floor, uniform=False)
+    return model, floor, recordings, paths
 
 
 def _check(rounds: int, gaussians: int, alignment: str) -> None:
@@ -174,8 +208,8 @@ def _check(rounds: int, gaussians: int, alignment: str) -> None:
 def _usable(features: Sequence[Tensor], phonemes: Sequence[str]) -> list[_Recording]:
     """Recordings that can hold their phonemes, of like length together."""
     usable = [
-        _Recording(each, text)
-        for each, text in zip(features, phonemes, strict=True)
+        _Recording(each, text, place)
+        for place, (each, text) in enumerate(zip(features, phonemes, strict=True))
         if text.strip() and len(each) >= STATES * (len(text.replace(" ", "")) + 2)
     ]
     if not usable:

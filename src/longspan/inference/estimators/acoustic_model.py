@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
 
@@ -37,15 +37,26 @@ class StateScores:
 class FrameNetwork(nn.Module):
     """Dilated convolutions over the features; one step of three frames gives the states of all three.
 
+    With `narrow`, the last layer is a product of two: there are hundreds of states, and few recordings.
+
     Source: Peddinti, Povey, Khudanpur 2015, "A time delay neural network architecture for efficient modeling of long
     temporal contexts"; several frames a step: Vanhoucke, Devin, Heigold 2013, "Multiframe deep neural networks for
     acoustic modeling".
     """
 
-    def __init__(self, num_features: int, num_states: int, width: int) -> None:
-        """Layers of `width` channels."""
+    def __init__(
+        self,
+        num_features: int,
+        num_states: int,
+        width: int,
+        *,
+        dilations: Sequence[int] = (1, 2, 4),
+        narrow: int | None = None,
+    ) -> None:
+        """Layers of `width` channels, `narrow` before the last."""
         super().__init__()
         self.width, self.num_states = width, num_states
+        self.dilations, self.narrow = tuple(dilations), narrow
         self.stem = nn.Sequential(
             nn.Conv1d(num_features, width, 5, padding=2), nn.BatchNorm1d(width), nn.ReLU(),
             nn.Conv1d(width, width, 3, stride=FRAMES_TOGETHER), nn.BatchNorm1d(width), nn.ReLU(),
@@ -55,9 +66,15 @@ class FrameNetwork(nn.Module):
                 nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation), nn.BatchNorm1d(width), nn.ReLU(),
                 nn.Dropout(0.2),
             )
-            for dilation in (1, 2, 4)
+            for dilation in self.dilations
         )  # fmt: skip
-        self.last = nn.Conv1d(width, FRAMES_TOGETHER * num_states, 1)
+        outputs = FRAMES_TOGETHER * num_states
+        if narrow is None:
+            self.last = nn.Conv1d(width, outputs, 1)
+        else:
+            self.last = nn.Sequential(
+                nn.Conv1d(width, narrow, 1, bias=False), nn.BatchNorm1d(narrow), nn.Conv1d(narrow, outputs, 1)
+            )
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits `(B, T, N)` of features `(B, T, D)`; T is a multiple of three."""
@@ -122,7 +139,10 @@ class AcousticModel:
             assert self.log_priors is not None
             weights = self.network.state_dict()
             tensors |= {"log_priors": self.log_priors, **{f"network.{name}": each for name, each in weights.items()}}
-            fields |= {"width": self.network.width, "features": self.network.stem[0].in_channels}
+            fields |= {
+                "width": self.network.width, "features": self.network.stem[0].in_channels,
+                "dilations": list(self.network.dilations), "narrow": self.network.narrow,
+            }  # fmt: skip
         return fields, tensors
 
     @classmethod
@@ -147,7 +167,12 @@ class AcousticModel:
                 assert 0 <= int(hmm.tied.min()) <= int(hmm.tied.max()) < count
             if "width" not in fields:
                 return cls(hmm)
-            network = FrameNetwork(int(fields["features"]), count, int(fields["width"]))
+            narrow = fields.get("narrow")  # files of the first version have neither
+            network = FrameNetwork(
+                int(fields["features"]), count, int(fields["width"]),
+                dilations=[int(each) for each in fields.get("dilations", (1, 2, 4))],
+                narrow=None if narrow is None else int(narrow),
+            )  # fmt: skip
             below = {
                 name.removeprefix("network."): each for name, each in tensors.items() if name.startswith("network.")
             }

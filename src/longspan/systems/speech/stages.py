@@ -20,7 +20,9 @@ from longspan.text.phonemes import ONE_LETTER
 
 if TYPE_CHECKING:
     from longspan.heads import WordSearch
+    from longspan.heads.compiled_search import CompiledSearch
     from longspan.heads.search_graph import SearchGraph
+    from longspan.heads.state_search import StateSearch
     from longspan.inference.estimators.acoustic_model import AcousticModel
 
 __all__ = [
@@ -33,23 +35,27 @@ PHONEMES = tuple(sorted(ONE_LETTER.values()))
 """Classes 1, 2 ... of networks that hear phonemes."""
 CHARACTERS = (" ", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """Of transcripts."""
-_OWN = 0.3  # weight of the model of the training transcripts beside the one trained elsewhere
+_OWN = 0.25  # weight of the model of the training transcripts beside the one trained elsewhere
 _LN10 = math.log(10)
 _SURE = 0.99
+_ENDS = 100  # words that may end at each frame
 
 
-def speech_features(recording: Any, *, mfcc: int = 13, deltas: int = 2) -> np.ndarray:
+def speech_features(recording: Any, *, mfcc: int = 13, deltas: int = 2, spread: bool = True) -> np.ndarray:
     """MFCC of a recording with their changes over time, each of mean 0 and spread 1, `(T, mfcc * (1 + deltas))`.
 
     Args:
         recording: Path of a sound file, or samples at 16 kHz.
         mfcc: Coefficients of each frame of 25 ms; every 10 ms there is one.
         deltas: 1 adds the changes, 2 also the changes of those.
+        spread: Without, features have mean 0 and are tenths of their decibels: the shape of the spectrum is kept.
     """
     samples = read_samples(recording if isinstance(recording, np.ndarray) else str(recording), RATE_HZ)
     wave = torch.as_tensor(np.asarray(samples), dtype=torch.float32)[None] / 32768
     features = AudioFeatures(mels=40, mfcc=mfcc, deltas=deltas).compute(wave, torch.tensor([wave.shape[1]]), RATE_HZ)
     rows = features[0].flatten(0, 1).T[None]
+    if not spread:
+        return ((rows - rows.mean(dim=1, keepdim=True)) / 10)[0].numpy()
     return normalise_utterance(rows, torch.tensor([rows.shape[1]]))[0].numpy()
 
 
@@ -81,24 +87,25 @@ def _language(texts: tuple[str, ...], vocabulary: int) -> tuple[Lexicon, Languag
     if not known:
         raise DataError("A lexicon needs transcripts with at least one word.")
     full, _ = dictionary().completed(known)
-    own = train_ngrams(texts, 3)
     if not vocabulary:
-        return full.restricted(known), own
+        return full.restricted(known), train_ngrams(texts, 3)
     outside = SphinxModel()
-    frequency = {word: outside.log10_probability((), word) for word in full.pronunciations if word.isalpha()}
+    frequency = {word: outside.log10_probability((), word) for word in full.pronunciations if word[:1].isalpha()}
     frequent = sorted(frequency, key=lambda word: (-frequency[word], word))[:vocabulary]
-    return full.restricted([*known, *frequent]), InterpolatedModel((outside, own), (1 - _OWN, _OWN))
+    lexicon = full.restricted([*known, *frequent])
+    own = train_ngrams(texts, 3, vocabulary=lexicon.pronunciations)
+    return lexicon, InterpolatedModel((outside, own), (1 - _OWN, _OWN))
 
 
 def find_words(
     phonemes: Any,
     *,
     texts: list[str],
-    vocabulary: int = 20_000,
+    vocabulary: int = 40_000,
     weight: float = 1.0,
     bonus: float = 0.0,
-    width: int = 1000,
-    beam: float = 15.0,
+    width: int = 3000,
+    beam: float = 12.0,
 ) -> str:
     """The words of a recording, from what was heard of its phonemes.
 
@@ -111,22 +118,34 @@ def find_words(
         width: Partial transcripts that are kept.
         beam: How much worse than the best they may be.
     """
-    from longspan.heads.state_search import StateSearch
     from longspan.inference.estimators.acoustic_model import StateScores
 
     model = phonemes.model if isinstance(phonemes, StateScores) else None
-    graph, words = _graph(tuple(texts), vocabulary, model)
-    search = StateSearch(
-        graph=graph, language_model=words, weight=weight, bonus=bonus, width=width, beam=beam,
-    )  # fmt: skip
+    search = _search(tuple(texts), vocabulary, model, weight, bonus, width, beam)
     if isinstance(phonemes, StateScores):
         return search.best(phonemes.scores)
     steps = _certain(phonemes) if isinstance(phonemes, str) else np.asarray(phonemes)
     return search.best(np.log(np.maximum(steps, 1e-8)))
 
 
+@lru_cache(maxsize=4)
+def _search(
+    texts: tuple[str, ...], vocabulary: int, model: AcousticModel | None, weight: float, bonus: float, width: int,
+    beam: float,
+) -> StateSearch | CompiledSearch:  # fmt: skip
+    from longspan.heads.compiled_search import fast_search
+    from longspan.heads.state_search import StateSearch
+
+    graph, words = _graph(texts, vocabulary, model)
+    return fast_search(
+        StateSearch(
+            graph=graph, language_model=words, weight=weight, bonus=bonus, width=width, beam=beam, ends=_ENDS,
+        )
+    )  # fmt: skip
+
+
 def find_words_of_characters(
-    steps: Any, *, texts: list[str], vocabulary: int = 20_000, weight: float = 0.5, bonus: float = 1.0, width: int = 32
+    steps: Any, *, texts: list[str], vocabulary: int = 40_000, weight: float = 0.5, bonus: float = 1.0, width: int = 32
 ) -> str:
     """The words of a recording, from the probabilities `(T, C)` of the blank and `CHARACTERS`; see `find_words`."""
     if isinstance(steps, str):  # the ground truth, for ceiling analysis

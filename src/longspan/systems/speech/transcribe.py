@@ -46,7 +46,7 @@ class TranscribeOptions:
     """Steps of each training of a network, the same for every strategy."""
     strategies: str = "all"
     """Names of strategies, separated by semicolons, for names have commas."""
-    vocabulary: int = 20_000
+    vocabulary: int = 40_000
     """Words of the lexicon and language model from elsewhere; 0: only what the training transcripts hold."""
     made_up_hours: float = 0.0
     """Hours of made-up speech that one more strategy learns from first; needs eSpeak NG."""

@@ -78,7 +78,7 @@ class Transcriber:
     """Of the CTC network."""
     epochs: int = 40
     """Of the CTC network."""
-    vocabulary: int = 20_000
+    vocabulary: int = 40_000
     """Words beside those of the training transcripts; 0: no lexicon or language model from elsewhere."""
 
     def pipeline(self, texts: list[str]) -> ls.Pipeline:
@@ -102,7 +102,8 @@ class Transcriber:
             )  # fmt: skip
             return ls.Pipeline([hear, ls.Stage("words", words, reads="sounds", adds={"text": ls.Text()})])
         training = replace(self.training, form=self.way)
-        options = {"mfcc": 40, "deltas": 0} if self.way == "network" else {"mfcc": 13, "deltas": 2}
+        network = {"mfcc": 40, "deltas": 0, "spread": False}
+        options = network if self.way == "network" else {"mfcc": 13, "deltas": 2}
         return ls.Pipeline(
             [
                 ls.Stage("features", partial(speech_features, **options), reads="audio", adds="features"),
@@ -185,7 +186,7 @@ def reader(width: int, epochs: int) -> ls.Recipe:
     return ls.Recipe(ls.QuartzNetConfig(width=width, kernels=(11, 13, 15, 17)), epochs=epochs, lr=4e-3, config=config)
 
 
-def transcribers(*, vocabulary: int = 20_000, made_up_hours: float = 0.0, more: tuple[str, ...] = ()) -> dict[str, Any]:
+def transcribers(*, vocabulary: int = 40_000, made_up_hours: float = 0.0, more: tuple[str, ...] = ()) -> dict[str, Any]:
     """The strategies by name; the one from made-up speech only with hours of it."""
     found: dict[str, Any] = {
         MONOPHONES: Transcriber(way="monophone", vocabulary=vocabulary),
