@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, final
 
 import numpy as np
@@ -77,6 +77,7 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
     split = table.with_column("audio", column).split(column="part", seed=run.seed)
     # Clips of silence that hold nothing at all are equal, and some clips are in the published set twice.
     task = ls.Task(split, inputs="audio", targets="word", allow_leaks=True)
+    augment = ls.AudioAugment.speech() if options.augment else ls.AudioAugment()
     started = time.perf_counter()
     learner = ls.Learner(
         task,
@@ -86,19 +87,19 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
         config=ls.TrainConfig(
             batch_size=options.batch_size,
             weight_decay=0.05,
-            augment=ls.AudioAugment.speech() if options.epochs and options.augment else ls.AudioAugment(),
+            augment=ls.AudioAugment() if options.pretrained else augment,
         ),
         seed=run.seed,
         progress=not run.quiet,
     )
     run.say(f"{len(table):,} clips: {len(task.train):,} for training, {len(task.valid):,} for validation.")
-    phases = []
     if options.head_epochs and options.pretrained:
-        phases.append(ls.Phase(epochs=options.head_epochs, lr=options.lr, frozen=1.0))
+        # Recordings as they are: the frozen embedding then gives its features once, not in every epoch.
+        learner.run([ls.Phase(epochs=options.head_epochs, lr=options.lr, frozen=1.0)])
     if options.epochs:
+        learner.config = replace(learner.config, augment=augment)
         lr = options.lr / 2 if options.pretrained else options.lr * 2
-        phases.append(ls.Phase(epochs=options.epochs, lr=lr, frozen=0.0))
-    learner.run(phases)
+        learner.run([ls.Phase(epochs=options.epochs, lr=lr, frozen=0.0)])
     seconds = time.perf_counter() - started
     valid = learner.evaluate()["accuracy"]
     test = learner.evaluate("test", reason="keywords: accuracy on unseen speakers")["accuracy"]
