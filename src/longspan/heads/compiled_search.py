@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 import numpy as np
 
@@ -87,12 +87,12 @@ class CompiledSearch:
 
     def best(self, scores: np.ndarray) -> str:
         """The best words, parted by blanks; see `StateSearch.best`."""
-        from longspan.heads.search_kernels import search_frames
+        from longspan.heads import search_kernels
 
-        search = self.search
+        search, kernel = self.search, cast(Any, search_kernels.search_frames)
         if not len(scores):
             return ""
-        found = search_frames(
+        found = kernel(
             np.ascontiguousarray(scores, dtype=np.float64), *self.graph,
             self.tables[0].arrays(), self.tables[1].arrays(), self.share, search.weight, search.bonus, search.beam,
             search.width, search.ends, len(self.words) - 2, len(self.words) - 1, _TOKENS,

@@ -72,7 +72,7 @@ def _matters(first: int, second: int, table: Any) -> bool:  # pragma: no cover -
 
 
 @njit(cache=True)
-def _slot(keys: Any, stamps: Any, stamp: int, key: int) -> int:  # pragma: no cover - compiled
+def _slot(keys: Any, stamps: Any, stamp: int, key: int) -> Any:  # pragma: no cover - compiled
     """The place of a key in a hash table, or the free one where it belongs."""
     mask = len(keys) - 1
     place = ((key * _MIX) >> 32) & mask

@@ -50,6 +50,8 @@ def read_arpa(path: str | Path) -> NGramModel:
         DataError: the file does not exist, is not an ARPA file, or its header counts other n-grams.
     """
     path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name the ARPA file in it.")
     if not path.is_file():
         raise DataError(f"There is no language model {path}.")
     stated: dict[int, int] = {}

@@ -90,6 +90,19 @@ def test_texts_are_read_from_sequences(longspan, recordings, tmp_path, monkeypat
                     recordings / "words.txt")  # fmt: skip
     assert done.code == 0, done.err
     assert set(json.loads(done.out)["text"].split()) <= {"low", "high"}
+    for lines, fault in (("", "words.txt holds no word"), ("LOW\nHIGH\n", "can write no word of it, such as 'HIGH'")):
+        (recordings / "words.txt").write_text(lines)
+        refused = longspan(
+            "transcribe", "t.safetensors", recordings / "low/00.wav", "--lexicon", recordings / "words.txt"
+        )
+        assert refused.code == 2
+        assert fault in refused.err
+    assert "--weight must be at least 0" in longspan("transcribe", "t.safetensors", "x.wav", "--weight", "-1").err
+    (recordings / "wrong.arpa").write_text("\\data\\\nngram 1=9\n\n\\1-grams:\n-1 low\n\n\\end\\\n")
+    refused = longspan("transcribe", "t.safetensors", recordings / "low/00.wav", "--language-model",
+                       recordings / "wrong.arpa")  # fmt: skip
+    assert refused.code == 2
+    assert "wrong.arpa is cut short or damaged: it has 1 1-grams instead of 9" in refused.err
     done = longspan("transcribe", "t.safetensors", recordings / "low/00.wav", "--format", "srt", "--out", "subtitles")
     assert done.code == 0, done.err
     assert (tmp_path / "subtitles" / "00.srt").is_file()
@@ -114,4 +127,8 @@ def test_transcripts_are_read_by_their_layout(longspan, recordings, tmp_path, mo
     done = longspan(*words, "--on-error", "skip", "--out", "t.safetensors")
     assert done.code == 0, done.err
     assert "1 of 29 recordings" in done.out + done.err
+    (tmp_path / "fewer.tsv").write_text("\n".join(lines[1:]))
+    done = longspan(*["fewer.tsv" if each == "texts.tsv" else each for each in words], "--out", "f.safetensors")
+    assert done.code == 0, done.err
+    assert f"1 recording has no transcript in fewer.tsv, left out: {lines[0].split()[0].rpartition('/')[2]}" in done.out
     assert "--pattern does not go with --transcripts" in longspan(*words, "--pattern", "(?P<w>.*)").err

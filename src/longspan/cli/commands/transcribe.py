@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from longspan.cli.first_checks import check_files, check_model
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, writing
 from longspan.errors import ConfigError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    from longspan.heads import WordSearch
+    from longspan.inference import Predictor
 
 __all__ = ["transcribe"]
 
@@ -52,6 +56,8 @@ def transcribe(
     there = [path for path in written if path is not None and path.exists()]
     if there and not force:
         raise ConfigError(f"{there[0]} exists; replace it with --force.")
+    if weight < 0:
+        raise ConfigError(f"--weight must be at least 0, got {weight:g}.")
     if len(set(written)) < len(written) and out is not None:
         raise ConfigError("Two recordings have one name, so that --out would write one file for both.")
 
@@ -66,7 +72,7 @@ def transcribe(
 
     with interruptible(lambda: "What is complete has been written."):
         predictor = load(model, device=device).single_network("transcribe")
-        search = _search(language_model, lexicon, weight)
+        search = _search(language_model, lexicon, weight, predictor)
         found = {}
         for file, path in zip(files, written, strict=True):
             transcript = transcribe_file(predictor, file, search=search, longest_s=longest)
@@ -88,10 +94,15 @@ def transcribe(
         print(f"{file}  {text}" if format is None and len(found) > 1 else text)
 
 
-def _search(language_model: str | None, lexicon: str | None, weight: float):  # noqa: ANN202 - loaded when it is needed
-    """The search that the options ask for; None for the model's own."""
+def _search(language_model: str | None, lexicon: str | None, weight: float, predictor: Predictor) -> WordSearch | None:
+    """The search that the options ask for; None for the model's own.
+
+    Raises:
+        DataError: a lexicon without a word that the model can write.
+    """
     if language_model is None and lexicon is None:
         return None
+    from longspan.columns import Text
     from longspan.heads import WordSearch
     from longspan.text import read_arpa
 
@@ -102,6 +113,17 @@ def _search(language_model: str | None, lexicon: str | None, weight: float):  # 
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"--lexicon {lexicon} cannot be read: {error}.") from error
         words = frozenset(line.split()[0] for line in lines if line.strip())
+        if not words:
+            raise DataError(f"--lexicon {lexicon} holds no word. Write the words that may occur, one on each line.")
+        signs = {
+            sign for head in predictor.heads.values() if isinstance(head.column, Text) for sign in head.column.vocab
+        }
+        if not any(signs.issuperset(word) for word in words):
+            raise DataError(
+                f"--lexicon {lexicon}: the model can write no word of it, such as {min(words)!r}; its characters are "
+                f"{''.join(sorted(signs))!r}. Write the words as in the transcripts that it learned from, also in "
+                "capitals or small letters."
+            )
     return WordSearch(
         language_model=None if language_model is None else read_arpa(language_model), lexicon=words, weight=weight
     )

@@ -89,6 +89,7 @@ def read_transcripts(
         tell(f"{len(faults)} of {len(found)} recordings in {path} are left out; the first: {faults[0]!r}")
     if not rows:
         raise DataError(f"{path} holds no recording with a transcript.")
+    _tell_of_silent(path, [row.audio for row in found if row.audio is not None], tell)
     cells: dict[str, list[str | None]] = {
         "audio": [segment(row.audio.resolve(), row.start_s, row.end_s) for row in rows if row.audio is not None],
         "text": [row.text for row in rows],
@@ -98,6 +99,17 @@ def read_transcripts(
         cells["speaker"], columns["speaker"] = [row.speaker for row in rows], Category()
     frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
     return TableParts(frame=frame, columns=columns, source=str(path), root=base)
+
+
+def _tell_of_silent(path: Path, named: list[Path], tell: Callable[[str], None]) -> None:
+    """Say which recordings beside those that are named have no transcript: a list may be a part on purpose."""
+    known = {each.resolve() for each in named}
+    beside = (each for folder in sorted({each.parent for each in known}) for each in sorted(folder.glob("*")))
+    silent = [each.name for each in beside if each.suffix.lower() in AUDIO_ENDINGS and each not in known]
+    if silent:
+        some = ", ".join(silent[:3]) + (" and others" if len(silent) > 3 else "")
+        is_or_are = "recording has" if len(silent) == 1 else "recordings have"
+        tell(f"{len(silent):,} {is_or_are} no transcript in {path}, left out: {some}")
 
 
 def _layout_of(path: Path) -> Layout:

@@ -37,7 +37,8 @@ class StateScores:
 class FrameNetwork(nn.Module):
     """Dilated convolutions over the features; one step of three frames gives the states of all three.
 
-    With `narrow`, the last layer is a product of two: there are hundreds of states, and few recordings.
+    With `narrow`, the first layer joins nine frames at once and the last is a product of two: there are hundreds of
+    states, and few recordings. Without, it is the network of models of the first version.
 
     Source: Peddinti, Povey, Khudanpur 2015, "A time delay neural network architecture for efficient modeling of long
     temporal contexts"; several frames a step: Vanhoucke, Devin, Heigold 2013, "Multiframe deep neural networks for
@@ -57,10 +58,15 @@ class FrameNetwork(nn.Module):
         super().__init__()
         self.width, self.num_states = width, num_states
         self.dilations, self.narrow = tuple(dilations), narrow
-        self.stem = nn.Sequential(
-            nn.Conv1d(num_features, width, 5, padding=2), nn.BatchNorm1d(width), nn.ReLU(),
-            nn.Conv1d(width, width, 3, stride=FRAMES_TOGETHER), nn.BatchNorm1d(width), nn.ReLU(),
-        )  # fmt: skip
+        if narrow is None:
+            self.stem = nn.Sequential(
+                nn.Conv1d(num_features, width, 5, padding=2), nn.BatchNorm1d(width), nn.ReLU(),
+                nn.Conv1d(width, width, 3, stride=FRAMES_TOGETHER), nn.BatchNorm1d(width), nn.ReLU(),
+            )  # fmt: skip
+        else:  # nothing is computed for each single frame
+            self.stem = nn.Sequential(
+                nn.Conv1d(num_features, width, 9, stride=FRAMES_TOGETHER, padding=3), nn.BatchNorm1d(width), nn.ReLU()
+            )
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation), nn.BatchNorm1d(width), nn.ReLU(),
