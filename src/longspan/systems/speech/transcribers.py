@@ -42,10 +42,13 @@ NAMES: tuple[str, ...] = (
 _AUGMENT = ls.AudioAugment(time_masks=2, time_mask_s=0.1, mel_masks=2, speed=0.1)
 
 Way = Literal["monophone", "tied", "network", "phonemes", "characters"]
-_WEIGHTS: dict[Way, tuple[float, float]] = {
-    "monophone": (1.0, 0.0), "tied": (1.0, 0.0), "network": (4.0, 0.0), "phonemes": (1.0, 0.5),
-    "characters": (0.7, 1.0),
+_WEIGHTS: dict[Way, dict[str, float]] = {
+    "monophone": {"weight": 1.0, "beam": 12.0}, "tied": {"weight": 1.0, "beam": 12.0},
+    # Probabilities of single frames differ far more than those of words, and the beam is in their units.
+    "network": {"weight": 6.0, "beam": 72.0}, "phonemes": {"weight": 1.0, "bonus": 0.5, "beam": 15.0},
+    "characters": {"weight": 0.7, "bonus": 1.0},
 }  # fmt: skip
+"""Of the language model, and how far behind the best the search looks."""
 
 
 def sound() -> ls.Audio:
@@ -83,8 +86,7 @@ class Transcriber:
 
     def pipeline(self, texts: list[str]) -> ls.Pipeline:
         """The stages, with what the lexicon and the language model learn from training transcripts."""
-        weight, bonus = _WEIGHTS[self.way]
-        known = {"texts": texts, "vocabulary": self.vocabulary, "weight": weight, "bonus": bonus}
+        known: dict[str, Any] = {"texts": texts, "vocabulary": self.vocabulary, **_WEIGHTS[self.way]}
         if self.way == "characters":
             hear = ls.Stage(
                 "hear", reader(self.width, self.epochs), reads="audio", adds={"characters": ls.Text(vocab=CHARACTERS)},
