@@ -19,7 +19,7 @@ from longspan.text.ngrams import BEGIN, END, NGramModel
 __all__ = ["CompiledSearch", "fast_search"]
 
 _LN10 = math.log(10)
-_TOKENS = 1 << 17  # that a frame may have before it is pruned
+_TOKENS = 1 << 14  # at least, that a frame may have before it is pruned; few enough for the cache of a core
 
 
 def fast_search(search: StateSearch) -> StateSearch | CompiledSearch:
@@ -95,7 +95,7 @@ class CompiledSearch:
         found = kernel(
             np.ascontiguousarray(scores, dtype=np.float64), *self.graph,
             self.tables[0].arrays(), self.tables[1].arrays(), self.share, search.weight, search.bonus, search.beam,
-            search.width, search.ends, len(self.words) - 2, len(self.words) - 1, _TOKENS,
+            search.width, search.ends, len(self.words) - 2, len(self.words) - 1, max(_TOKENS, 8 * search.width),
         )  # fmt: skip
         return " ".join(self.words[number] for number in reversed(found))
 

@@ -136,6 +136,15 @@ def search_frames(
                 if kept >= width:
                     least = max(least, best - (number + 1) * beam / 256)
                     break
+        # No wider than what was kept: most of what lies further behind would be dropped at the next frame.
+        near = min(beam, 1.1 * (best - least))
+        leader = np.argmax(score[now, : held[now]])
+        own = state[now, leader]
+        left = score[now, leader] + leave[own] - ahead[own]
+        new_best = score[now, leader] + stay[own] + heard[emits[own]]
+        for number in range(first_target[own], first_target[own + 1]):
+            place = targets[number]
+            new_best = max(new_best, left + ahead[place] + heard[emits[place]])
         for token in range(held[now]):
             value = score[now, token]
             if value < least:
@@ -148,10 +157,10 @@ def search_frames(
                 else:
                     place = targets[number]
                     reached = left + ahead[place]
-                    if reached + loudest < new_best - beam:
+                    if reached + loudest < new_best - near:
                         break
                 reached += heard[emits[place]]
-                if reached < new_best - beam:
+                if reached < new_best - near:
                     continue
                 new_best = max(new_best, reached)
                 key = past * states + place
@@ -167,10 +176,12 @@ def search_frames(
                     state[then, there], history[then, there] = place, past
                     score[then, there], trace[then, there] = reached, trail
             for number in range(first_word[own], first_word[own + 1]):
+                if left + bonus < end_best - near:
+                    break
                 word = word_ids[number]
                 first, second = past // count - 1, past % count - 1
                 reached = left + bonus + weight * _chance(first, second, word, one, other, share)
-                if reached < end_best - beam:
+                if reached < end_best - near:
                     continue
                 end_best = max(end_best, reached)
                 longer = word + 1
@@ -198,10 +209,10 @@ def search_frames(
                 if emits[place] == end_barred[chosen]:
                     continue
                 reached = end_score[chosen] + ahead[place]
-                if number >= 0 and reached + loudest < new_best - beam:
+                if number >= 0 and reached + loudest < new_best - near:
                     break
                 reached += heard[emits[place]]
-                if reached < new_best - beam:
+                if reached < new_best - near:
                     continue
                 new_best = max(new_best, reached)
                 if made < 0:
