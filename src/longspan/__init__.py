@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly 
     from longspan import audio as audio
     from longspan import datasets as datasets
     from longspan import explain as explain
+    from longspan import generative as generative
     from longspan import models as models
     from longspan.audio import *  # noqa: F403
     from longspan.columns import *  # noqa: F403
@@ -92,6 +93,7 @@ if not TYPE_CHECKING:  # a module with `__getattr__` would have every name for a
                 "__version__",
                 "datasets",
                 "explain",
+                "generative",
                 "models",
                 *_ELSEWHERE,
                 *(name for room in rooms for name in room.__all__),

@@ -249,6 +249,17 @@ def flickr8k_small():
     return {"flickr8k_small.tar.gz": tar_gz(members)}, (20,)
 
 
+def paintings():
+    """Stripes for paintings, rectangles for photos."""
+    rng = np.random.default_rng(10)
+    members = {
+        f"style_transfer/styles/{name}.jpg": image(np.tile(rng.integers(0, 255, (1, SIDE, 3)), (SIDE, 1, 1)), "JPEG")
+        for name in ("starry_night", "wave")
+    }
+    members |= {f"style_transfer/content/{name}.jpg": image(scene(rng)[0], "JPEG") for name in ("chicago", "sea")}
+    return {"style_transfer.tar.gz": tar_gz(members)}, (2, 2)
+
+
 def csv(**columns):
     """A file with a header."""
     rows = zip(*columns.values(), strict=True)
@@ -407,7 +418,7 @@ MADE = {
     "rt-polarity": rt_polarity, "multi30k": multi30k, "flickr8k-small": flickr8k_small,
     "bike-sharing": bike_sharing, "ames-housing": ames_housing,
     "walmart-weekly": walmart_weekly, "adult": adult, "bone-age-100": bone_age_100, "bone-age": bone_age,
-    "pneumonia": pneumonia, "drive-rc": drive_rc,
+    "pneumonia": pneumonia, "drive-rc": drive_rc, "paintings": paintings,
 }  # fmt: skip
 
 

@@ -151,6 +151,9 @@ EXAMPLES = {
         {"AUC, from scratch, 40 images": 0.95},
         ("pneumonia", "finding"),
     ),
+    "style": Example(
+        {"size_px": 64, "steps": 8, "weights": "none", "row": False}, {"style loss of the photo": 0.1}, trains=False
+    ),
     "turnstile": Example({}, {}, long=True),
     "scale-out": Example({}, {}, long=True, trains=False),
     "translate": Example({"strategy": "staged"}, {"bleu_test2016": 50.0}),

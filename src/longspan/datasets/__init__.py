@@ -22,6 +22,7 @@ from longspan.datasets.hands import HandsConfig, make_hands
 from longspan.datasets.idx_sets import FASHION_MNIST, KMNIST, MNIST
 from longspan.datasets.named import NamedData, RemoteFile, Source
 from longspan.datasets.numbers import NumbersConfig, make_numbers
+from longspan.datasets.paintings import PAINTINGS
 from longspan.datasets.parallel_texts import MULTI30K, TATOEBA_EN_FR
 from longspan.datasets.penn_fudan import PENN_FUDAN
 from longspan.datasets.people import ATT_FACES, LFW, LFW_FACES_HALF
@@ -79,7 +80,7 @@ for _data in (
     PETS, PETS_SMALL, CAMVID, PENN_FUDAN, COCO128, WIDER_FACE, WIDER_FACE_SMALL, LFW, LFW_FACES_HALF, ATT_FACES,
     BONE_AGE, BONE_AGE_100, PNEUMONIA, BREAST,
     ADULT, ADULT_SMALL, *TABLES, RT_POLARITY, IMDB_SAMPLE, SST2, MULTI30K, TATOEBA_EN_FR, FLICKR8K, FLICKR8K_SMALL,
-    FSDD, SPEECH_COMMANDS_TEST, ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50,
+    PAINTINGS, FSDD, SPEECH_COMMANDS_TEST, ARABIC_COMMANDS, ARABIC_COMMANDS_SMALL, ESC10, ESC50,
     LIBRISPEECH, LIBRISPEECH_SMALL, YESNO, DRIVE_RC, KITTI_3, LANES_SAMPLE,
 ):  # fmt: skip
     register_dataset(_data)
