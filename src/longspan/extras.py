@@ -59,6 +59,11 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("rcnn", ("cv2",), "selective search, for the system rcnn-to-faster"),
         Extra("ray", ("ray",), "studies on a Ray cluster: longspan study --backend ray"),
         Extra("search", ("optuna",), "tuning inside studies by Optuna: longspan study --search optuna"),
+        Extra(
+            "compress",
+            ("torch_pruning", "onnx", "onnxscript", "onnxruntime"),
+            "longspan compress: smaller and quicker models",
+        ),
         Extra("notebook", ("ipywidgets",), "progress bars in notebooks"),
         Extra("test", ("pytest", "hypothesis"), "longspan's own tests"),
     )

@@ -17,6 +17,7 @@ from typer.exceptions import Abort, TyperException
 from typer.main import get_command
 from typer.models import CommandInfo
 
+from longspan.cli.commands.compress import compress
 from longspan.cli.commands.doctor import doctor
 from longspan.cli.commands.evaluate import evaluate
 from longspan.cli.commands.explain import explain
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 
 _COMMANDS = (
-    quickstart, train, evaluate, explain, layers, predict, export, serve, transcribe, listen,
+    quickstart, train, evaluate, explain, layers, predict, export, compress, serve, transcribe, listen,
     study, plan, leaks, report, models, datasets, systems,
 )  # fmt: skip
 for _command in _COMMANDS:

@@ -1,5 +1,8 @@
-"""Trained models made ready for use elsewhere: exported."""
+"""Trained models made ready for use elsewhere: exported, made smaller and quicker."""
 
+from longspan.deploy.compress import compress
+from longspan.deploy.distillation import DistillationStep
 from longspan.deploy.export import Comparison, Exported, export
+from longspan.deploy.frontier import Frontier
 
-__all__ = ["Comparison", "Exported", "export"]
+__all__ = ["Comparison", "DistillationStep", "Exported", "Frontier", "compress", "export"]

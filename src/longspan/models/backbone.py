@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -79,6 +79,8 @@ class Backbone(nn.Module, ABC):
     """Length of the vector that `forward` gives for one image, or for each step across it."""
     spec: FeaturesSpec | TokensSpec | None = None
     """Of a network that reads the features of a table, or texts, what they are; None for networks of images."""
+    narrowed: Mapping[str, list[int]] | None = None
+    """Of a network whose layers were made smaller, their sizes by layer; see `models.narrowed`."""
     members: int = 1
     """Above 1, the network is an ensemble: `forward` gives `(B, members, num_features)`, and heads that read a vector
     have layers for each member. Losses and predictions are means over members."""

@@ -13,6 +13,7 @@ from longspan.errors import ConfigError, ModelFileError
 from longspan.models.backbone import Backbone
 from longspan.models.entries import MODELS, ModelConfig
 from longspan.models.fused import FUSED, SMALL_ENCODERS, FusedBackbone, build_fused
+from longspan.models.narrowed import narrow
 from longspan.models.tabular.tabular_config import TabularConfig
 from longspan.models.text.text_config import TextConfig
 from longspan.nn import PoolName
@@ -150,6 +151,8 @@ def to_json(model: Backbone) -> dict[str, Any]:
     if isinstance(model.config, ModelConfig):
         assert dataclasses.is_dataclass(model.config)
         described = {"name": model.config.family, "options": dataclasses.asdict(model.config)}
+    if model.narrowed:
+        described["narrowed"] = dict(model.narrowed)
     if model.spec is not None:
         return {**described, "reads": model.spec.to_json()}
     return {**described, "in_channels": model.in_channels, "size_px": list(model.size_px), "pool": model.pool}
@@ -172,15 +175,17 @@ def from_json(described: Mapping[str, Any]) -> Backbone:
         else:
             pool = None
         options: dict[str, Any] | None = rest.pop("options", None)
+        narrowed = dict(rest.pop("narrowed", {}))
         name = old_names.MODELS.get(str(name), str(name))
         model = name if options is None else _config_class(name)(**options)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"This description of a network is not complete or not ours: {error}. {described}"
         ) from error
     if rest:
         raise ModelFileError(f"This description of a network has unknown keys {sorted(rest)}. {described}")
-    return _for_input(model, spec, None, pool)
+    built = _for_input(model, spec, None, pool)
+    return narrow(built, narrowed) if narrowed else built
 
 
 def _fused_from_json(described: Mapping[str, Any]) -> Backbone:

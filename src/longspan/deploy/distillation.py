@@ -1,0 +1,115 @@
+"""A smaller network that learns from a larger one: its step of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch.nn import functional as F
+
+from longspan.data.batches.samples import Batch
+from longspan.errors import ConfigError
+from longspan.heads import Classify, Head, MultiLabelClassify, Regress, Segment
+from longspan.inference import Predictor
+from longspan.inference.source import autocast, prepare_inputs, prepare_targets, sum_losses
+from longspan.train.loop import SupervisedStep
+from longspan.train.mixup import draw_mixture
+from longspan.train.optimization.optimizer import clip_gradients
+from longspan.train.step import StepInfo
+
+__all__ = ["DistillationStep", "check_teachable"]
+
+_TEACHABLE = (Classify, MultiLabelClassify, Regress, Segment)
+
+
+@final
+class DistillationStep:
+    """Learns from the targets, and from what a teacher says of the same rows (Hinton et al. 2015, sections 2 and 2.1).
+
+    The loss is `(1 - weight) * supervised + weight * distance`. For classes, of an image or of each pixel, the distance
+    is the Kullback-Leibler divergence at a temperature T, times T squared; for several labels the cross-entropy with
+    the teacher's probabilities; for numbers the squared difference of the outputs. With MixUp the teacher sees the
+    mixed inputs too (Beyer et al. 2022, "A good teacher is patient and consistent").
+
+    Example:
+        learner = ls.Learner(task, "resnet20", step=lambda step: ls.DistillationStep(step, teacher))
+    """
+
+    def __init__(
+        self, supervised: SupervisedStep, teacher: Predictor, *, temperature: float = 4.0, weight: float = 0.9
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            supervised: Of the student, from the learner.
+            teacher: Reads the same inputs and predicts the same targets.
+            temperature: That both divide logits by.
+            weight: Of the teacher's word in the loss, from 0 to 1.
+
+        Raises:
+            ConfigError: numbers out of range, or a head that cannot be distilled.
+        """
+        if not temperature > 0:
+            raise ConfigError(f"DistillationStep.temperature must be above 0, got {temperature}.")
+        if not 0 <= weight <= 1:
+            raise ConfigError(f"DistillationStep.weight must be from 0 to 1, got {weight}.")
+        check_teachable(teacher.heads)
+        if supervised.module is not supervised.networks["network"]:
+            raise ConfigError(
+                "A student learns with all its layers: its teacher needs the rows, and a phase with frozen layers "
+                "keeps their features only. Train it with fit or fit_one_cycle."
+            )
+        self.networks, self.optimizers = supervised.networks, supervised.optimizers
+        self.supervised = supervised
+        self.teacher = teacher
+        self.temperature = temperature
+        self.weight = weight
+
+    def run(self, batch: Batch, step: StepInfo) -> dict[str, torch.Tensor]:
+        """See `TrainStep.run`."""
+        given = self.supervised
+        inputs, targets = given.source.prepare(batch), prepare_targets(batch, given.columns)
+        taught_by = prepare_inputs(batch, self.teacher.inputs)  # its own mean and spread
+        mixture = None
+        if given.config.mixup:
+            mixture = draw_mixture(given.config.mixup, len(batch), given.seed, step.number, given.source.device)
+            inputs, taught_by = mixture.inputs(inputs), mixture.inputs(taught_by)
+        with autocast(given.source.device, step.dtype):
+            outputs = given.module(*inputs, targets=targets)
+            with torch.no_grad():
+                taught = self.teacher.network(*taught_by)
+        if mixture is not None:
+            loss = mixture.loss(given.heads, outputs, targets, batch.present)
+        else:
+            weights = None if given.row_weights is None else given.row_weights[batch.rows].to(given.source.device)
+            loss = sum_losses(given.heads, outputs, targets, batch.present, weights)
+        distance = sum(self._distance(head, outputs[name], taught[name]) for name, head in given.heads.items())
+        assert isinstance(distance, torch.Tensor)
+        whole = (1 - self.weight) * loss + self.weight * distance
+        (whole * step.fraction).backward()
+        if step.ends:
+            clip_gradients(self.networks["network"], given.config.clip_norm)
+            self.optimizers["optimizer"].step()
+            self.optimizers["optimizer"].zero_grad(set_to_none=True)
+        return {"loss": whole.detach(), "distance": distance.detach()}
+
+    def _distance(self, head: Head, outputs: Any, taught: Any) -> torch.Tensor:
+        if isinstance(head, Regress):
+            return F.mse_loss(outputs.float(), taught.float())
+        t = self.temperature
+        if isinstance(head, MultiLabelClassify):
+            return F.binary_cross_entropy_with_logits(outputs.float() / t, (taught.float() / t).sigmoid()) * t**2
+        said, wanted = ((each.float() / t).log_softmax(dim=1) for each in (outputs, taught))
+        divergence = F.kl_div(said, wanted, log_target=True, reduction="none").sum(dim=1)
+        return divergence.mean() * t**2
+
+
+def check_teachable(heads: Mapping[str, Head]) -> None:
+    """ConfigError for a head whose outputs a student cannot be taught by."""
+    for target, head in heads.items():
+        if not isinstance(head, _TEACHABLE):
+            raise ConfigError(
+                f"Target {target!r} has head {type(head).__name__}, which cannot be distilled: a student learns from "
+                f"the outputs of {', '.join(each.__name__ for each in _TEACHABLE[:-1])} and {_TEACHABLE[-1].__name__}."
+            )
