@@ -58,7 +58,7 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("video", ("cv2",), "cameras and videos: longspan turnstile watch --camera"),
         Extra("rcnn", ("cv2",), "selective search, for the system rcnn-to-faster"),
         Extra("ray", ("ray",), "studies on a Ray cluster: longspan study --backend ray"),
-        Extra("search", ("optuna",), "tuning inside studies by Optuna: longspan study --search optuna"),
+        Extra("search", ("optuna",), "settings by Optuna: longspan search, longspan study --search optuna"),
         Extra(
             "compress",
             ("torch_pruning", "onnx", "onnxscript", "onnxruntime"),

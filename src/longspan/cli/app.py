@@ -30,6 +30,7 @@ from longspan.cli.commands.plan import plan
 from longspan.cli.commands.predict import predict
 from longspan.cli.commands.report import report
 from longspan.cli.commands.run import quickstart, run
+from longspan.cli.commands.search import search
 from longspan.cli.commands.serve import serve
 from longspan.cli.commands.study import study
 from longspan.cli.commands.train import train
@@ -53,7 +54,7 @@ app = typer.Typer(
 
 _COMMANDS = (
     quickstart, train, evaluate, explain, layers, predict, export, compress, serve, transcribe, listen,
-    study, plan, leaks, report, models, datasets, systems,
+    study, search, plan, leaks, report, models, datasets, systems,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command()(_command)

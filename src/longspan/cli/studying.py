@@ -12,6 +12,7 @@ from longspan.cli.checking import check_early
 from longspan.cli.first_checks import OTHER_STRATEGIES, check_first
 from longspan.cli.shell import label, new_file, print_table, writing
 from longspan.cli.sources import check_source
+from longspan.cli.spaces import read_space
 from longspan.cli.table_inputs import TABLE_MODEL
 from longspan.cli.tasks import (
     backbone_of,
@@ -35,8 +36,6 @@ __all__ = ["StudyOptions", "report_on", "run_study"]
 
 _LR, _EPOCHS = {"none": 3e-3, "weights": 2e-3}, {"none": 10, "weights": 3}
 _SIZES, _SMALLEST, _TABLE_BATCH = 5, 20, 256
-_DECADE = 10
-"""Ranges of tuning that are wider than this factor are drawn evenly over their logarithm."""
 _WORD_COUNTS = OTHER_STRATEGIES[-2:]
 _BOOSTING = {"boosting": "scikit-learn", **{name: name for name in OTHER_STRATEGIES[1:-2]}}
 """The library of each strategy with boosted trees."""
@@ -117,7 +116,7 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
     _refuse_others(folder)
     _sizes(settings.sizes, _SMALLEST)
     _check_decide_on(settings, options.target)
-    parsed = _space(settings.space)
+    parsed = read_space(settings.space)
     if settings.backend == "ray":
         require_extra("ray", "--backend ray")
     if settings.search == "optuna":
@@ -369,42 +368,6 @@ def _sizes(words: str | None, num_train: int) -> list[int]:
         return [int(word) for word in words.replace(" ", "").split(",")]
     except ValueError:
         raise ConfigError(f"--sizes {words}: write whole numbers with commas between, such as 100,300,1000.") from None
-
-
-def _space(words: tuple[str, ...]) -> dict[str, list[float] | dict[str, Any]]:
-    """Values by the name of an option, from NAME=A,B,...; or the fields of `Between`, from NAME=LOW..HIGH.
-
-    Raises:
-        ConfigError: something else was given.
-    """
-    found: dict[str, list[float] | dict[str, Any]] = {}
-    for each in words:
-        name, equals, values = (part.strip() for part in each.partition("="))
-        low, dots, high = values.partition("..")
-        try:
-            if not name or not equals or name in found:
-                raise ValueError
-            if not dots:
-                found[name] = [_number(value) for value in values.split(",")]
-                continue
-            ends = _number(low), _number(high)
-        except ValueError:
-            raise ConfigError(
-                f"--space {each}: write NAME=LOW..HIGH or NAME=VALUE,VALUE with numbers, such as lr=1e-4..1e-1 or "
-                "config.batch_size=16,64, once for each name."
-            ) from None
-        whole = all(isinstance(end, int) for end in ends)
-        log = 0 < _DECADE * ends[0] <= ends[1]
-        found[name] = {"low": ends[0], "high": ends[1], "log": log, "whole": whole}
-    return found
-
-
-def _number(text: str) -> int | float:
-    """A whole number where it is written as one."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
 
 
 def _refuse_others(folder: Path) -> None:

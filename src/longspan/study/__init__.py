@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from longspan.study.evaluator import Evaluator
 from longspan.study.results import StudyResults
+from longspan.study.searching.search import Search
 from longspan.study.single_task import SingleTask
 from longspan.study.stage_labels import StageLabels, labels_to_buy
 from longspan.study.study import Study
@@ -14,6 +15,7 @@ __all__ = [
     "Between",
     "Conditions",
     "Evaluator",
+    "Search",
     "SingleTask",
     "StageLabels",
     "Study",

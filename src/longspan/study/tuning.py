@@ -20,9 +20,12 @@ from longspan.errors import ConfigError, DependencyError, StudyError, nearest
 from longspan.randomness import step_seed
 from longspan.study.strategy_options import option_names, with_options
 
-__all__ = ["Between", "Tuning", "default_space", "draw_params", "optuna_sampler"]
+__all__ = [
+    "Between", "Tuning", "Values", "default_space", "draw_params", "import_optuna", "optuna_sampler", "plain_space",
+    "space_faults", "suggest",
+]  # fmt: skip
 
-_OPTUNA = "Tuning(search='optuna') needs Optuna: pip install 'longspan[search]'"
+_OPTUNA = "This search needs Optuna: pip install 'longspan[search]'"
 
 
 @final
@@ -107,7 +110,7 @@ class Tuning:
             DependencyError: Optuna is asked for and not installed.
         """
         if self.search == "optuna":
-            _import_optuna()
+            import_optuna()
         by_strategy = self.space is not None and all(isinstance(each, Mapping) for each in self.space.values())
         faults: list[str] = []
         if by_strategy:
@@ -127,7 +130,7 @@ class Tuning:
                     f"strategy {name!r} has nothing to tune, while others do: give it a space, "
                     f"space={{{name!r}: {{...}}}}."
                 )
-            faults += _faults(name, strategy, found[name])
+            faults += space_faults(name, strategy, found[name])
         if faults:
             raise StudyError(" ".join(faults))
         return found
@@ -139,7 +142,7 @@ class Tuning:
             "search": self.search,
             "valid": self.valid,
             "target": self.target,
-            "space": _plain(self.space),
+            "space": plain_space(self.space),
         }
 
 
@@ -170,23 +173,14 @@ def optuna_sampler(space: Mapping[str, Values], seed: int) -> Any:
     Returns:
         `ask()` gives a trial of Optuna's and the options; `tell(trial, score)` takes what it gave.
     """
-    optuna = _import_optuna()
+    optuna = import_optuna()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=step_seed(seed, "tuning", 0) & 0xFFFFFFFF, n_startup_trials=4)
     study = optuna.create_study(sampler=sampler, direction="minimize")
 
     def ask() -> tuple[Any, dict[str, Any]]:
         trial = study.ask()
-        found: dict[str, Any] = {}
-        for name, values in space.items():
-            if not isinstance(values, Between):
-                # Optuna takes plain values alone as categories, so it chooses among their places.
-                found[name] = values[trial.suggest_categorical(name, list(range(len(values))))]
-            elif values.whole:
-                found[name] = trial.suggest_int(name, math.ceil(values.low), math.floor(values.high), log=values.log)
-            else:
-                found[name] = trial.suggest_float(name, values.low, values.high, log=values.log)
-        return trial, found
+        return trial, suggest(trial, space)
 
     def tell(trial: Any, score: float | None) -> None:
         if score is None:
@@ -197,7 +191,22 @@ def optuna_sampler(space: Mapping[str, Values], seed: int) -> Any:
     return ask, tell
 
 
-def _faults(name: str, strategy: Any, space: Mapping[str, Values]) -> list[str]:
+def suggest(trial: Any, space: Mapping[str, Values]) -> dict[str, Any]:
+    """The options that a trial of Optuna's has drawn."""
+    found: dict[str, Any] = {}
+    for name, values in space.items():
+        if not isinstance(values, Between):
+            # Optuna takes plain values alone as categories, so it chooses among their places.
+            found[name] = values[trial.suggest_categorical(name, list(range(len(values))))]
+        elif values.whole:
+            found[name] = trial.suggest_int(name, math.ceil(values.low), math.floor(values.high), log=values.log)
+        else:
+            found[name] = trial.suggest_float(name, values.low, values.high, log=values.log)
+    return found
+
+
+def space_faults(name: str, strategy: Any, space: Mapping[str, Values]) -> list[str]:
+    """What is wrong with a strategy's space: names that are no options, values that it refuses."""
     faults = []
     for option, values in space.items():
         where = f"strategy {name!r}, option {option!r}"
@@ -218,15 +227,17 @@ def _faults(name: str, strategy: Any, space: Mapping[str, Values]) -> list[str]:
     return faults
 
 
-def _plain(space: Any) -> Any:
+def plain_space(space: Any) -> Any:
+    """As JSON values."""
     if isinstance(space, Between):
         return asdict(space)
     if isinstance(space, Mapping):
-        return {name: _plain(values) for name, values in space.items()}
+        return {name: plain_space(values) for name, values in space.items()}
     return None if space is None else [each if isinstance(each, int | float | str) else repr(each) for each in space]
 
 
-def _import_optuna() -> Any:
+def import_optuna() -> Any:
+    """Optuna; DependencyError where it is not installed."""
     import importlib
 
     try:

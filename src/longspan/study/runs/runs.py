@@ -24,7 +24,7 @@ from longspan.study.scoring import ErrorFunction, measure_for
 from longspan.study.tuning import Tuning
 from longspan.train import Budget, Learner
 
-__all__ = ["Context", "Failure", "Run", "RunResult", "TrialResult", "perform", "study_rows"]
+__all__ = ["Context", "Failure", "Run", "RunResult", "TrialResult", "perform", "predictions_for", "study_rows"]
 
 _TRACE_CHARACTERS = 4000
 
@@ -180,7 +180,7 @@ def _measured(trained: Any, context: Context, rows: np.ndarray) -> tuple[dict[st
     if isinstance(error, Evaluator):
         values = error.errors(trained, table)
         return {error.name: float(values.mean())}, {error.name: values}
-    predictions = _predictions(trained, task, rows)
+    predictions = predictions_for(trained, task, rows)
     errors: dict[str, float] = {}
     of_rows: dict[str, np.ndarray] = {}
     for target, column in task.targets.items():
@@ -191,7 +191,7 @@ def _measured(trained: Any, context: Context, rows: np.ndarray) -> tuple[dict[st
     return errors, of_rows
 
 
-def _predictions(trained: Any, task: Task, rows: np.ndarray) -> list[Any]:
+def predictions_for(trained: Any, task: Task, rows: np.ndarray) -> list[Any]:
     """One prediction per row, in order; from the task's inputs alone, so that no target can be looked up."""
     located = any(column.context_kind for column in task.targets.values())
     if isinstance(trained, Learner) and trained.task.samples is task.samples and not located:

@@ -28,6 +28,8 @@ __all__ = ["SCALE_OUT", "ScaleOutOptions", "paired_interval"]
 
 _RUNS = "trainings"
 _DONE = "measured.json"
+_TARGETS = {"pneumonia": "finding"}
+"""Of data sets with several columns that could be one."""
 
 
 @final
@@ -37,6 +39,8 @@ class ScaleOutOptions:
 
     data: str = "pneumonia"
     """What is trained on: anything that `longspan train` takes."""
+    target: str | None = None
+    """What is predicted; None: what the data set is for."""
     model: str = "resnet20"
     """The network that is trained."""
     size: int | None = None
@@ -87,8 +91,9 @@ class ScaleOutOptions:
     def words(self) -> list[str]:
         """SOURCE and options of every training."""
         size = [] if self.size is None else ["--size", str(self.size)]
+        target = self.target or _TARGETS.get(self.data)
         return [
-            self.data, "--model", self.model, "--weights", "none", "--epochs", str(self.epochs), "--batch-size",
+            self.data, *([] if target is None else ["--target", target]), "--model", self.model, "--weights", "none", "--epochs", str(self.epochs), "--batch-size",
             str(self.batch_size), "--precision", "float32", "--device", "cpu", *size,
         ]  # fmt: skip
 
