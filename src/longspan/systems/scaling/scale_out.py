@@ -93,8 +93,9 @@ class ScaleOutOptions:
         size = [] if self.size is None else ["--size", str(self.size)]
         target = self.target or _TARGETS.get(self.data)
         return [
-            self.data, *([] if target is None else ["--target", target]), "--model", self.model, "--weights", "none", "--epochs", str(self.epochs), "--batch-size",
-            str(self.batch_size), "--precision", "float32", "--device", "cpu", *size,
+            self.data, *([] if target is None else ["--target", target]), *size, "--model", self.model, "--weights",
+            "none", "--epochs", str(self.epochs), "--batch-size", str(self.batch_size), "--precision", "float32",
+            "--device", "cpu",
         ]  # fmt: skip
 
 
