@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from longspan.control.dqn import DQN, Agent, DQNConfig, DQNRun, load_agent
 from longspan.control.environments import Environments, make_environment
 from longspan.control.episode_evaluator import episode_evaluator
 from longspan.control.episodes import Episode, Episodes, run_episodes
@@ -9,6 +10,7 @@ from longspan.control.films import film_strip, save_gif
 from longspan.control.recording import Recording
 
 __all__ = [
-    "Environments", "Episode", "Episodes", "Recording", "episode_evaluator", "film_strip", "make_environment",
+    "DQN", "Agent", "DQNConfig", "DQNRun", "Environments", "Episode", "Episodes", "Recording",
+    "episode_evaluator", "film_strip", "load_agent", "make_environment",
     "run_episodes", "save_gif",
 ]  # fmt: skip
