@@ -46,6 +46,7 @@ class Example:
 
 
 EXAMPLES = {
+    "play-games": Example({}, {}, long=True),
     "steer": Example(
         {"epochs": 16, "seeds": 1, "size": "48x64", "batch_size": 8, "lr": 4e-3}, {"R2 on the test run": 0.3}
     ),

@@ -27,6 +27,7 @@ from longspan.cli.commands.leaks import leaks
 from longspan.cli.commands.listen import listen
 from longspan.cli.commands.lists import datasets, models, systems
 from longspan.cli.commands.plan import plan
+from longspan.cli.commands.play import play
 from longspan.cli.commands.predict import predict
 from longspan.cli.commands.report import report
 from longspan.cli.commands.run import quickstart, run
@@ -53,7 +54,7 @@ app = typer.Typer(
 )
 
 _COMMANDS = (
-    quickstart, train, evaluate, explain, layers, predict, export, compress, serve, transcribe, listen,
+    quickstart, train, evaluate, explain, layers, predict, export, compress, serve, transcribe, listen, play,
     study, search, plan, leaks, report, models, datasets, systems,
 )  # fmt: skip
 for _command in _COMMANDS:

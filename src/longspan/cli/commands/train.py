@@ -188,6 +188,16 @@ def train(
         int | None,
         Opt(metavar="EPOCHS", help="Stop when the validation loss has not improved for this many epochs."),
     ] = None,
+    # an environment in place of data
+    env: Annotated[
+        str | None,
+        Opt(metavar="NAME", help="Learn in an environment in place of SOURCE: MinAtar/Breakout-v1, CartPole-v1."),
+    ] = None,
+    algorithm: Annotated[str | None, Opt(metavar="dqn", help="With --env: how it learns.  [default: dqn]")] = None,
+    frames: Annotated[int, Opt(metavar="N", help="With --env: decisions of the agent in training.")] = 1_000_000,
+    setting: Annotated[
+        list[str] | None, Opt("--set", metavar="NAME=VALUE", help="With --env: a setting of DQN; may be repeated.")
+    ] = None,
     # the run
     seed: Annotated[int, Opt(metavar="N", help="Random seed.")] = 0,
     device: flags.Device = "auto",
@@ -245,11 +255,20 @@ def train(
 
     longspan train data.yaml    (boxes or masks, as YOLO and Roboflow write them)
 
+    longspan train --env MinAtar/Breakout-v1 --algorithm dqn --out breakout    (an agent, from what it sees)
+
     longspan train pets/images --pattern '(?P<breed>.+)_\d+\.jpg' --target breed --out breeds.safetensors
     """
     # `ctx.params` holds every parameter above by its name; forty lines that copy them one by one would hide a slip.
     check_launch(processes, restarts)
     given = {name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"}  # type: ignore[union-attr]
+    if env is None and resume is None and given & {"algorithm", "frames", "setting"}:
+        raise ConfigError("--algorithm, --frames and --set need an environment: --env MinAtar/Breakout-v1.")
+    if env is not None or (resume is not None and _is_agent_training(resume)):
+        from longspan.cli.playing import train_agent
+
+        train_agent(ctx.params, given)
+        return
     if resume is not None:
         options = _resumed(Path(resume), given, ctx.params)
     elif source is None:
@@ -283,6 +302,11 @@ def _begun(options: TrainOptions) -> Path | None:
     home = options.out if options.is_run else options.checkpoints
     folder = None if home is None else Path(home).expanduser()
     return folder if folder is not None and (folder / "run.json").is_file() else None
+
+
+def _is_agent_training(folder: str) -> bool:
+    """Whether a folder holds the checkpoint of an agent that learns in an environment."""
+    return (Path(folder).expanduser() / "checkpoint" / "state.safetensors").is_file()
 
 
 def _resumed(folder: Path, given: set[str], params: dict[str, object]) -> TrainOptions:

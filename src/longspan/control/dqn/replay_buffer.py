@@ -140,7 +140,7 @@ class ReplayBuffer:
             terminated: `(N,)` bool.
             truncated: `(N,)` bool.
             ages: `(N,)`: steps since the episode began.
-            last: By environment: the frame behind the last step, of episodes that were truncated.
+            last: By environment: the frame after the last step, of episodes that were truncated.
         """
         row = self.head % self.capacity
         self.frames[row] = frames
@@ -204,7 +204,7 @@ class ReplayBuffer:
         return returns, discounts, steps
 
     def _stacked_after(self, rows: np.ndarray, envs: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """What is seen `steps` after each row; behind the end of an episode that was not truncated it is not used."""
+        """What is seen `steps` after each row; after the end of an episode that was not truncated it is not used."""
         found = self._stacked(rows + steps, envs)
         last = rows + steps - 1
         for place in np.nonzero(self._arrays["ends"][last % self.capacity, envs] == _TRUNCATED)[0].tolist():
