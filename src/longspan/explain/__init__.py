@@ -10,6 +10,7 @@ from longspan.explain.dependence import Dependence, dependence
 from longspan.explain.explain_page import write_explanation
 from longspan.explain.feedback import FeedbackAudit, FeedbackOutcome, feedback_audit
 from longspan.explain.importance import Importance, importance
+from longspan.explain.influence import Influence, influence, self_influence
 from longspan.explain.layer_costs import LayerCost, LayerCosts, layer_costs
 from longspan.explain.layer_costs_page import write_layer_costs
 from longspan.explain.receptive_field import ReceptiveField, receptive_fields
@@ -24,6 +25,7 @@ __all__ = [
     "FeedbackAudit",
     "FeedbackOutcome",
     "Importance",
+    "Influence",
     "LayerCost",
     "LayerCosts",
     "ReceptiveField",
@@ -37,11 +39,13 @@ __all__ = [
     "dependence",
     "feedback_audit",
     "importance",
+    "influence",
     "layer_costs",
     "receptive_fields",
     "region_scores",
     "sanity_check",
     "scorecard",
+    "self_influence",
     "slices",
     "threshold",
     "write_explanation",

@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
 from longspan.data import Table
 from longspan.errors import ConfigError
 from longspan.explain.attribution_page import add_attributions, shows_where_it_looked
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import dependence
 from longspan.explain.importance import Importance, importance
+from longspan.explain.influence import influence
 from longspan.explain.slices import Slice, slices
 from longspan.inference.measured_rows import measured_rows
 from longspan.report import Document, bars, dependence_curves, reliability_diagram
 
 __all__ = ["Explanation", "explain_target", "write_explanation"]
 
-_BARS, _CURVES, _SLICES = 20, 4, 12
+_BARS, _CURVES, _SLICES, _MISTAKES, _HARMFUL = 20, 4, 12, 12, 3
 
 
 @final
@@ -54,7 +57,14 @@ def explain_target(
 
 
 def write_explanation(
-    path: str | Path, model: Any, table: Table, target: str | None = None, *, rows: int = 2000, seed: int = 0
+    path: str | Path,
+    model: Any,
+    table: Table,
+    target: str | None = None,
+    *,
+    rows: int = 2000,
+    seed: int = 0,
+    training: Table | None = None,
 ) -> Explanation:
     """Write one HTML file: importance and dependence, or of images where a network looked; slices and calibration.
 
@@ -65,6 +75,7 @@ def write_explanation(
         target: Of a model with several.
         rows: At most so many rows are measured, drawn at random.
         seed: Random seed of the draw.
+        training: The rows that the model learned from; those behind its mistakes are then shown. Networks only.
     """
     found = explain_target(model, table, target, rows=rows, seed=seed)
     measured = measured_rows(model, table, found.target, rows=1)
@@ -83,6 +94,8 @@ def write_explanation(
     if found.calibration is not None:
         _add_calibration(page, found.calibration)
     _add_slices(page, found.slices, error.mean_name)
+    if training is not None:
+        _add_influence(page, model, training, table, found.target, rows, seed)
     page.save(path)
     return found
 
@@ -153,3 +166,36 @@ def _add_slices(page: Document, found: list[Slice], name: str) -> None:
             }
             for each in (certain if len(certain) <= _SLICES else [*certain[: _SLICES // 2], *certain[-_SLICES // 2 :]])
         )  # fmt: skip
+
+
+def _add_influence(
+    page: Document, model: Any, training: Table, table: Table, target: str, rows: int, seed: int
+) -> None:
+    """The training rows behind the rows with the largest errors."""
+    measured = measured_rows(model, table, target, rows=rows, seed=seed)
+    errors = measured.errors(measured.predictions())
+    worst = np.argsort(-errors, kind="stable")[:_MISTAKES]
+    worst = worst[errors[worst] > 0]
+    page.section("Behind the mistakes")
+    if not len(worst):
+        page.text("There is no mistake in these rows.")
+        return
+    page.text(
+        "The rows with the largest errors, each with the training rows a step on which raised its loss most "
+        "(TracIn on the last layer). Look there for wrong labels, and for kinds of rows that are too rare."
+    )
+    training_values = training.column_values(target)
+    shown = measured.table.take(worst)
+    page.table(
+        {
+            "row": shown.row_name(each.row), "true": _cell(each.value), "predicted": _cell(each.prediction),
+            "training rows that harmed most": "; ".join(
+                f"{training.row_name(row)} ({_cell(training_values[row])})" for row, _ in each.harmed
+            ),
+        }
+        for each in influence(model, training, shown, target, most=_HARMFUL)
+    )  # fmt: skip
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

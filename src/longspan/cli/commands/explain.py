@@ -40,6 +40,14 @@ def explain(
     heading: flags.Heading = None,
     rows: Annotated[int, Opt(metavar="N", help="Measure on at most this many rows, drawn at random.")] = 2000,
     seed: Annotated[int, Opt(metavar="N", help="Random seed of the draw.")] = 0,
+    training: Annotated[
+        str | None,
+        Opt(
+            metavar="SOURCE",
+            help="The rows that trained a network: the page then names those behind its mistakes.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object; write no page.")] = False,
 ) -> None:
@@ -52,6 +60,10 @@ def explain(
         raise ConfigError(f"--rows must be at least 20, got {rows}.")
     check_model(model)
     check_source(source)
+    if training is not None:
+        check_source(training)
+        if as_json:
+            raise ConfigError("--training is for the page; leave it or --json out.")
 
     from longspan.cli.sources import rows_for
     from longspan.explain.explain_page import explain_target, write_explanation
@@ -67,8 +79,9 @@ def explain(
             found = explain_target(predictor, table, target, rows=rows, seed=seed)
             print(json.dumps(_as_json(model, source, found), indent=2, ensure_ascii=False))
             return
+        learned = None if training is None else rows_for(predictor, training, heading=heading)
         with writing(Path(out), "--out"):
-            found = write_explanation(out, predictor, table, target, rows=rows, seed=seed)
+            found = write_explanation(out, predictor, table, target, rows=rows, seed=seed, training=learned)
     if left_out:
         print(label("left out", f"{left_out:,} rows that trained this model or are its sealed test rows"))
     _tell(found, out)
