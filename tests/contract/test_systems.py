@@ -47,6 +47,20 @@ class Example:
 
 EXAMPLES = {
     "play-games": Example({}, {}, long=True),
+    "drive": Example(
+        {
+            "strategies": "in stages",
+            "sizes": "40",
+            "seeds": 1,
+            "episodes": 1,
+            "epochs": 1,
+            "length_m": 100.0,
+            "jobs": 1,
+        },
+        {},
+        needs="gymnasium",
+        long=True,
+    ),
     "steer": Example(
         {"epochs": 16, "seeds": 1, "size": "48x64", "batch_size": 8, "lr": 4e-3}, {"R2 on the test run": 0.3}
     ),

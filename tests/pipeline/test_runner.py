@@ -162,3 +162,22 @@ def test_a_step_costs_little_beside_what_the_stages_do():
         runner.step(frame)
         taken.append(time.perf_counter() - started)
     assert np.median(taken) < 1e-3, "far below the 50 ms of a loop at 20 Hz, on a busy machine too"
+
+
+def test_a_stage_slower_than_the_loop_is_named():
+    import time
+
+    def slow(value):
+        time.sleep(0.02)
+        return value
+
+    stages = [Stage("quick", lambda x: x, reads="x", adds="y"), Stage("think", slow, reads="y", adds="z")]
+    runner = Pipeline(stages).start(deadline_s=0.005)
+    runner.step(1)  # the first may prepare things
+    runner.step(1)
+    runner.step(1)
+    with pytest.raises(PipelineError, match=r"Step 3 took .* the loop allows 5\.0 ms.*slowest stage is 'think'"):
+        runner.step(1)
+    assert runner.stage_seconds["think"] > runner.stage_seconds["quick"]
+    with pytest.raises(PipelineError, match="deadline_s must be above 0"):
+        Pipeline(stages).start(deadline_s=0)

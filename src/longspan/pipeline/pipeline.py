@@ -291,17 +291,21 @@ class Pipeline(TrainedModel):
         ]
         return predictions if isinstance(data, Table | list | tuple) else predictions[0]
 
-    def start(self) -> Runner:
+    def start(self, *, deadline_s: float | None = None) -> Runner:
         """A runner that takes one sample at a time and keeps the state of stages between them, for loops that act.
 
         It works with the components of this moment; several runners share no state.
+
+        Args:
+            deadline_s: How long a step may take; three late steps in a row are an error that names the slowest stage.
 
         Raises:
             PipelineError: a stage is not trained.
         """
         stages = self._needed()
         return Runner(
-            stages, lambda: [self._started(stage) for stage in stages], self.inputs, self.outputs, self.located
+            stages, lambda: [self._started(stage) for stage in stages], self.inputs, self.outputs, self.located,
+            deadline_s=deadline_s,
         )  # fmt: skip
 
     def evaluate(self, table: Table) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
@@ -14,6 +15,8 @@ from longspan.pipeline.execution import run_stage
 from longspan.pipeline.stage import Stage
 
 __all__ = ["Runner"]
+
+_LATE_STEPS = 3
 
 
 @final
@@ -43,6 +46,7 @@ class Runner:
         inputs: Sequence[str],
         outputs: Sequence[str],
         located: Mapping[str, Column],
+        deadline_s: float | None = None,
     ) -> None:
         """Start all stages.
 
@@ -52,7 +56,17 @@ class Runner:
             inputs: Columns of a sample.
             outputs: Columns of a prediction.
             located: Those of them that lie in an image.
+            deadline_s: How long a step may take, as a loop needs it; None: as long as it takes.
+
+        Raises:
+            PipelineError: a deadline that is not above 0.
         """
+        if deadline_s is not None and not deadline_s > 0:
+            raise PipelineError(f"deadline_s must be above 0, got {deadline_s!r}.")
+        self._deadline_s = deadline_s
+        self._late = 0
+        self.stage_seconds: dict[str, float] = {}
+        """Of the last step, by stage."""
         self._stages = tuple(stages)
         self._start = start
         self._inputs = tuple(inputs)
@@ -72,6 +86,7 @@ class Runner:
         self._components = tuple(self._start())
         self.columns = {}
         self.steps = 0
+        self._late = 0
 
     def step(self, sample: Any) -> Prediction:
         """The prediction for the next sample.
@@ -80,17 +95,36 @@ class Runner:
             sample: One value of the input column, or a dict by input where there are several.
 
         Raises:
-            PipelineError: a stage fails, named with the number of the step; its state is as the failure left it.
+            PipelineError: a stage fails, named with the number of the step; its state is as the failure left it. Or
+                three steps in a row take longer than the deadline: the slowest stage is named.
         """
         values = self._values_of(sample)
         found = {name: TargetPrediction(value) for name, value in values.items()}
         for stage, component in zip(self._stages, self._components, strict=True):
             reads = [[found[name].value] for name in stage.reads]
+            begun = time.perf_counter()
             added = run_stage(stage.spec, component, reads, self._where)
+            self.stage_seconds[stage.name] = time.perf_counter() - begun
             found |= {name: predictions[0] for name, predictions in added.items()}
         self.columns = {name: each.value for name, each in found.items()}
+        self._check_deadline()
         self.steps += 1
         return Prediction({name: found[name] for name in self._outputs}, None, self._located)
+
+    def _check_deadline(self) -> None:
+        """One late step may be the machine's doing, and the first also prepares things: three in a row are not."""
+        taken = sum(self.stage_seconds.values())
+        if self._deadline_s is None or self.steps == 0 or taken <= self._deadline_s:
+            self._late = 0
+            return
+        self._late += 1
+        if self._late >= _LATE_STEPS:
+            name = max(self.stage_seconds, key=lambda each: self.stage_seconds[each])
+            raise PipelineError(
+                f"Step {self.steps} took {1000 * taken:.1f} ms and the loop allows {1000 * self._deadline_s:.1f} ms, "
+                f"as did the {_LATE_STEPS - 1} before. The slowest stage is {name!r} with "
+                f"{1000 * self.stage_seconds[name]:.1f} ms: make it smaller, or the loop slower."
+            )
 
     def _values_of(self, sample: Any) -> dict[str, Any]:
         if isinstance(sample, dict):

@@ -11,6 +11,7 @@ from longspan.systems.business.store_sales import STORE_SALES
 from longspan.systems.captions import CAPTIONS
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
 from longspan.systems.claims.feedback import FEEDBACK
+from longspan.systems.driving.drive import DRIVE
 from longspan.systems.driving.steer import STEER
 from longspan.systems.faces import FACES
 from longspan.systems.games.play_games import PLAY_GAMES
@@ -45,7 +46,7 @@ for _system in (
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, TRANSCRIBE, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
     ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
-    BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE, SCALE_OUT, STEER, STYLE, PLAY_GAMES,
+    BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE, SCALE_OUT, STEER, STYLE, PLAY_GAMES, DRIVE,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

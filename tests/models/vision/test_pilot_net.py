@@ -11,14 +11,14 @@ def test_layers_give_what_the_paper_says():
     images = torch.rand(2, 3, 66, 200)
     maps, sizes = images, []
     for conv, stride in zip(model.convs, (2, 2, 2, 1, 1), strict=True):
-        maps = F.conv2d(maps, conv.weight, conv.bias, stride=stride).relu()
+        maps = F.elu(F.conv2d(maps, conv.weight, conv.bias, stride=stride))
         sizes.append(tuple(maps.shape[1:]))
     # Fig. 4 of the paper.
     assert sizes == [(24, 31, 98), (36, 14, 47), (48, 5, 22), (64, 3, 20), (64, 1, 18)]
     units = maps.flatten(1)
     assert units.shape[1] == 1152
     for layer in model.layers:
-        units = F.linear(units, layer.weight, layer.bias).relu()
+        units = F.elu(F.linear(units, layer.weight, layer.bias))
     torch.testing.assert_close(model(images), units)
     assert (model.num_features, [layer.out_features for layer in model.layers]) == (10, [100, 50, 10])
 

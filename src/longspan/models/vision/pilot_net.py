@@ -74,7 +74,7 @@ class PilotNet(Backbone):
 
     Source: Bojarski et al. 2016, "End to End Learning for Self-Driving Cars", fig. 4 and section 4.
     Differs:
-      - The activation is ReLU; the paper names none.
+      - The activation is ELU (Clevert et al. 2015); the paper names none. With ReLU the ten last units can all die.
       - Images are RGB, normalised by the column (mean and spread of the training rows); the paper feeds YUV planes.
       - Batch normalisation, padding, dropout and other sizes are additions, off by default.
 
@@ -122,7 +122,7 @@ class PilotNet(Backbone):
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         for layer in (*self.convs, *self.layers):
             assert isinstance(layer, nn.Conv2d | nn.Linear)
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
@@ -132,12 +132,12 @@ class PilotNet(Backbone):
         return [maps[0], maps[1], maps[4]]
 
     def forward(self, images: Tensor) -> Tensor:
-        """The last fully connected layer, rectified: (B, 10)."""
+        """The last fully connected layer, activated: (B, 10)."""
         check_images(images, self, self.smallest_px)
         check_same_size(images, self)
         units = self.dropout(self._maps(images)[-1].flatten(1))  # (B, 64 * 1 * 18) for 66 x 200
         for layer in self.layers:
-            units = F.relu(layer(units))
+            units = F.elu(layer(units))
         return units
 
     def groups(self) -> list[list[nn.Parameter]]:
@@ -149,7 +149,7 @@ class PilotNet(Backbone):
         check_images(images, self, self.smallest_px)
         maps = [images]
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            maps.append(F.relu(norm(conv(maps[-1])), inplace=True))  # 31x98, 14x47, 5x22, 3x20, 1x18 without padding
+            maps.append(F.elu(norm(conv(maps[-1]))))  # 31x98, 14x47, 5x22, 3x20, 1x18 without padding
         return maps[1:]
 
 
