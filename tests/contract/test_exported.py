@@ -16,10 +16,6 @@ from longspan.models.entries import MODELS
 SEQUENCES = ("line_cnn", "space_displacement_lenet")
 SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 64, "inception_v3": 96, "maxvit_t": 224}
 SIDES |= {"vit_h_14": 56}
-NOT_EXPORTED = dict.fromkeys(
-    ("text_gru", "text_lstm"), "the exporter does not trace a recurrent layer over texts of several lengths"
-)
-"""Networks that cannot be exported, and why."""
 HEADS_NOT_EXPORTED = {
     "detect": "non-maximum suppression keeps another number of boxes of each image",
     "segment_instances": "as detect, and so for its masks",
@@ -52,9 +48,7 @@ def predictor_of(backbone, head, channels, size):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_network_is_exported_or_named_with_the_reason(name, tmp_path):
-    if name in NOT_EXPORTED:
-        pytest.skip(NOT_EXPORTED[name])
+def test_every_network_is_exported(name, tmp_path):
     torch.manual_seed(0)
     if MODELS[name].reads != "image":
         column, head = INPUTS[MODELS[name].reads], Classify(column=TARGETS["category"])

@@ -169,6 +169,19 @@ EXAMPLES = {
     "style": Example(
         {"size_px": 64, "steps": 8, "weights": "none", "row": False}, {"style loss of the photo": 0.1}, trains=False
     ),
+    "smaller": Example(
+        {
+            "model": SMALL,
+            "weights": "none",
+            "pool": None,
+            "size_px": 32,
+            "head_epochs": 20,
+            "lr": 1e-2,
+            "runs": 4,
+            "variants": "onnx",
+        },
+        {"times as quick, onnx": 0.01},
+    ),
     "turnstile": Example({}, {}, long=True),
     "scale-out": Example({}, {}, long=True, trains=False),
     "translate": Example({"strategy": "staged"}, {"bleu_test2016": 50.0}),

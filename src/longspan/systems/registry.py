@@ -26,6 +26,7 @@ from longspan.systems.objects import OBJECTS
 from longspan.systems.pedestrians import PEDESTRIANS
 from longspan.systems.rcnn.rcnn_to_faster import RCNN_TO_FASTER
 from longspan.systems.scaling.scale_out import SCALE_OUT
+from longspan.systems.smaller import SMALLER
 from longspan.systems.sound_as_image import SOUND_AS_IMAGE
 from longspan.systems.speech.transcribe import TRANSCRIBE
 from longspan.systems.spoken.spoken_numbers import SPOKEN_NUMBERS
@@ -46,7 +47,7 @@ for _system in (
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, TRANSCRIBE, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
     ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
-    BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE, SCALE_OUT, STEER, STYLE, PLAY_GAMES, DRIVE,
+    BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE, SCALE_OUT, STEER, STYLE, PLAY_GAMES, DRIVE, SMALLER,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

@@ -15,6 +15,7 @@ from longspan.models.backbone import Backbone
 from longspan.models.entries import ModelConfig, register_model
 from longspan.models.options import check_options
 from longspan.nn import PoolName
+from longspan.nn.recurrent import run_recurrent
 from longspan.nn.steps import check_sequence, pool_steps, shrunk, step_mask
 
 __all__ = ["ConvGRU", "ConvGRUConfig"]
@@ -130,13 +131,9 @@ class ConvGRU(Backbone):
             steps = F.relu(norm(conv(steps.transpose(1, 2)).transpose(1, 2)))
             steps = self.dropout(steps * step_mask(steps, lengths))  # what stands after the end must not come back in
         for layer in self.recurrent:
-            packed = nn.utils.rnn.pack_padded_sequence(
-                steps, lengths.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False
-            )
-            unpacked, _ = nn.utils.rnn.pad_packed_sequence(
-                layer(packed)[0], batch_first=True, total_length=steps.shape[1]
-            )
-            steps = self.dropout(unpacked * step_mask(unpacked, lengths))
+            assert isinstance(layer, nn.RNNBase)
+            states = run_recurrent(layer, steps, lengths.clamp_min(1))
+            steps = self.dropout(states * step_mask(states, lengths))
         if self.pool is None:
             return Ragged(steps, lengths)
         return pool_steps(steps, lengths, self.pool)

@@ -24,6 +24,7 @@ from longspan.models.text.text_config import (
     drop_words,
     pooled,
 )
+from longspan.nn.recurrent import run_recurrent
 
 __all__ = ["TextRNN", "TextRNNConfig"]
 
@@ -107,14 +108,13 @@ class TextRNN(Backbone):
         """One vector for each row, or the states at all tokens for pool "none"."""
         tokens, options = check_tokens(tokens, self), self.options
         steps = drop_words(self.embedding, tokens.values, options.word_dropout, self.training)
-        lengths = tokens.lengths.clamp_min(1).cpu()
+        lengths = tokens.lengths.clamp_min(1)
         if not tokens.values.shape[1]:  # no row has a token
             steps = steps.new_zeros(len(steps), 1, steps.shape[2])
         for layer in self.recurrent:
             steps = self._locked(steps, options.input_dropout)
-            packed = nn.utils.rnn.pack_padded_sequence(steps, lengths, batch_first=True, enforce_sorted=False)
-            read = layer(packed)[0] if not self._drops_weights else self._with_dropped_weights(layer, packed)
-            steps, _ = nn.utils.rnn.pad_packed_sequence(read, batch_first=True, total_length=steps.shape[1])
+            assert isinstance(layer, nn.RNNBase)
+            steps = run_recurrent(layer, steps, lengths, self._dropped_weights(layer) if self._drops_weights else None)
         steps = self._locked(steps, options.output_dropout)
         return pooled(steps[:, : tokens.values.shape[1]], tokens, options.pool)
 
@@ -133,14 +133,11 @@ class TextRNN(Backbone):
         kept = torch.rand(len(steps), 1, steps.shape[2], device=steps.device) >= fraction
         return steps * kept / (1 - fraction)
 
-    def _with_dropped_weights(
-        self, layer: nn.Module, packed: nn.utils.rnn.PackedSequence
-    ) -> nn.utils.rnn.PackedSequence:
-        changed = {
+    def _dropped_weights(self, layer: nn.Module) -> dict[str, Tensor]:
+        return {
             name: nn.functional.dropout(weight, self.options.weight_dropout) if name.startswith("weight_hh") else weight
             for name, weight in layer.named_parameters()
         }
-        return torch.func.functional_call(layer, changed, (packed,))[0]
 
 
 @register_model("text_lstm", source=_SOURCE, config=TextRNNConfig, reads="tokens")

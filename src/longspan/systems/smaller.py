@@ -1,0 +1,212 @@
+"""Smaller and quicker: the frontier of a network that tells pets, and a student that learns from a larger network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, final
+
+import numpy as np
+
+import longspan as ls
+from longspan.errors import ConfigError
+from longspan.systems.options import check_above_zero, check_at_least, check_network
+from longspan.systems.result import SystemRun
+from longspan.systems.system import System
+
+__all__ = ["SMALLER", "SmallerOptions"]
+
+_TEACHER = (2, 16)  # residual blocks in a stage, channels of the first: ResNet-14
+_STUDENT = (1, 8)  # ResNet-8 of half the width
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallerOptions:
+    """Options of smaller."""
+
+    data: Literal["pets", "cifar10"] = "pets"
+    """pets: variants of a network that tells cats from dogs, each measured. cifar10: a small residual network alone,
+    and taught by a larger one."""
+    model: str = "squeezenet1_1"
+    """Network of pets."""
+    weights: str = "imagenet"
+    """Its initial weights: imagenet, none, or a file."""
+    pool: Literal["avg", "avg_max"] | None = "avg_max"
+    """Its global pooling; leave it out for networks without pooling."""
+    size_px: int = 224
+    """Height and width of the photos of pets."""
+    head_epochs: int = 8
+    """Epochs for the new layers of pets."""
+    variants: str = "onnx,bfloat16,int8,prune30,prune50,prune70,prune50+int8"
+    """Variants of pets, as of longspan compress, with commas between."""
+    prune_epochs: int = 5
+    """Epochs of fine-tuning after pruning."""
+    runs: int = 100
+    """Predictions that are timed."""
+    max_drop: float = 0.005
+    """Loss of accuracy that a recommended variant may have."""
+    rows: int = 6000
+    """Training photos of cifar10."""
+    test_rows: int = 4000
+    """Test photos of cifar10."""
+    epochs: int = 12
+    """Epochs of teacher and students."""
+    temperature: float = 4.0
+    """Of distillation."""
+    seeds: int = 3
+    """Teachers and students of cifar10."""
+    lr: float = 2e-3
+    """Peak learning rate of the new layers of pets; of cifar10 five times as much."""
+    limit: int | None = None
+    """Use only this many photos of pets, for a quick look."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_network(self.model, self.weights)
+        check_at_least(
+            size_px=(self.size_px, 1), head_epochs=(self.head_epochs, 1), prune_epochs=(self.prune_epochs, 1),
+            runs=(self.runs, 1), rows=(self.rows, 100), test_rows=(self.test_rows, 100), epochs=(self.epochs, 1),
+            seeds=(self.seeds, 1), limit=(self.limit, 20),
+        )  # fmt: skip
+        check_above_zero(lr=self.lr, temperature=self.temperature)
+        if not 0 <= self.max_drop < 1:
+            raise ConfigError(f"--max-drop must be at least 0 and below 1, got {self.max_drop}.")
+        if not all(self.variant_names):
+            raise ConfigError(f"--variants must be names with commas between, got {self.variants!r}.")
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        """The variants of pets."""
+        return tuple(self.variants.replace(" ", "").split(","))
+
+
+def _run(options: SmallerOptions, run: SystemRun) -> None:
+    if options.data == "pets":
+        _pets(options, run)
+    else:
+        _cifar(options, run)
+
+
+def _pets(options: SmallerOptions, run: SystemRun) -> None:
+    from longspan.deploy.variants import parse_variant
+
+    for name in options.variant_names:
+        parse_variant(name)
+    photos = ls.datasets.load("pets", accept_small=True, tell=run.say)
+    if options.limit is not None:
+        photos = photos.sample(min(options.limit, len(photos)), seed=run.seed)
+    split = photos.split(valid=len(photos) // 5, seed=run.seed, stratify="cat")
+    task = ls.Task(split, inputs="image", targets="cat", size_px=options.size_px, move_leaks=True)
+    learner = ls.Learner(
+        task,
+        options.model,
+        weights=None if options.weights == "none" else options.weights,
+        pool=options.pool,
+        heads={"cat": ls.Classify(hidden=(512,), dropout=0.5, label_smoothing=0.05)},
+        config=ls.TrainConfig(batch_size=32, weight_decay=0.05),
+        seed=run.seed,
+        progress=not run.quiet,
+    )
+    started = time.perf_counter()
+    learner.run([ls.Phase(epochs=options.head_epochs, lr=options.lr, frozen=1.0)])
+    seconds = time.perf_counter() - started
+    accuracy = learner.evaluate()["accuracy"]
+    frontier = ls.compress(
+        learner, out=run.folder / "variants", variants=options.variant_names, max_drop=options.max_drop,
+        epochs=options.prune_epochs, runs=options.runs, seed=run.seed, force=True, tell=run.say,
+    )  # fmt: skip
+    run.say(frontier.recommendation())
+    metrics = {"error": 1 - accuracy, "accuracy": accuracy}
+    first = frontier.original.latencies[0].threads
+    for each in frontier.variants[1:]:
+        metrics[f"accuracy, {each.name}"] = each.metrics["cat"]
+        metrics[f"times as quick, {each.name}"] = frontier.speedup(each, first)
+        metrics[f"megabytes, {each.name}"] = each.megabytes
+    run.finish(
+        learner, metrics, train_seconds=seconds, options=asdict(options), details={"frontier": frontier.to_json()}
+    )
+
+
+def _cifar(options: SmallerOptions, run: SystemRun) -> None:
+    photos = ls.datasets.load("cifar10", tell=run.say)
+    part = np.array(photos["part"])
+    chosen = [
+        _some(np.flatnonzero(part == name), count, run.seed)
+        for name, count in (("train", options.rows), ("test", options.test_rows))
+    ]
+    split = photos.take(np.concatenate(chosen)).split(column="part", valid=0)
+    # Some photos of the test part are in the training part too, as published.
+    task = ls.Task(split, inputs="image", targets="label", allow_leaks=True)
+    run.say(f"{len(task.train):,} photos train, {len(split.vault):,} test.")
+    found: dict[str, list[float]] = {"teacher": [], "student alone": [], "student": []}
+    started = time.perf_counter()
+    student = None
+    for seed in range(run.seed, run.seed + options.seeds):
+        teacher = _learner(task, _TEACHER, options, seed)
+        alone = _learner(task, _STUDENT, options, seed)
+        student = _learner(task, _STUDENT, options, seed, teacher=teacher)
+        for name, learner in (("teacher", teacher), ("student alone", alone), ("student", student)):
+            found[name].append(learner.evaluate("test", reason=f"smaller: {name}, seed {seed}")["accuracy"])
+        run.say(", ".join(f"{name} {each[-1]:.4f}" for name, each in found.items()))
+    seconds = time.perf_counter() - started
+    assert student is not None
+    metrics = closed_gap(found)
+    run.finish(student, metrics, train_seconds=seconds, options=asdict(options), details={"accuracies": found})
+
+
+def closed_gap(accuracies: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Mean accuracies over seeds, and the fraction of the gap between student alone and teacher that is closed.
+
+    Example:
+        >>> closed_gap({"teacher": [0.8], "student alone": [0.6], "student": [0.75]})["gap closed"]
+        0.75
+    """
+    means = {name: float(np.mean(each)) for name, each in accuracies.items()}
+    gap = means["teacher"] - means["student alone"]
+    closed = (means["student"] - means["student alone"]) / gap if gap > 0 else 0.0
+    return {
+        "error": 1 - means["student"],
+        **{f"accuracy, {name}": mean for name, mean in means.items()},
+        "gap closed": round(closed, 6),
+    }
+
+
+def _learner(
+    task: ls.Task, size: tuple[int, int], options: SmallerOptions, seed: int, *, teacher: ls.Learner | None = None
+) -> ls.Learner:
+    """A residual network of this size, trained; by a teacher where there is one."""
+    from longspan.train.loop import SupervisedStep
+
+    def taught(step: SupervisedStep) -> Any:
+        assert teacher is not None
+        return ls.DistillationStep(step, teacher.predictor(), temperature=options.temperature)
+
+    blocks, width = size
+    learner = ls.Learner(
+        task,
+        ls.SmallResNetConfig(blocks=blocks, width=width),
+        config=ls.TrainConfig(batch_size=64, augment=ls.Augment(flip=True, shift=0.1)),
+        step=None if teacher is None else taught,
+        seed=seed,
+        progress=False,
+    )
+    return learner.fit_one_cycle(options.epochs, 5 * options.lr)
+
+
+def _some(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
+
+
+SMALLER = System(
+    name="smaller",
+    summary="Makes a network smaller and quicker, and measures the cost; teaches a small network by a larger one.",
+    needs=(
+        "the data set pets (811 MB) or pets-small (25 MB) and ImageNet weights of the network, or cifar10; and about "
+        "ten minutes, half an hour for cifar10"
+    ),
+    extras=("compress",),
+    options=SmallerOptions,
+    run=_run,
+)
