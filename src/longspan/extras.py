@@ -64,6 +64,8 @@ EXTRAS: Mapping[str, Extra] = {
             ("torch_pruning", "onnx", "onnxscript", "onnxruntime"),
             "longspan compress: smaller and quicker models",
         ),
+        Extra("tensorboard", ("tensorboard",), "longspan train --tensorboard"),
+        Extra("mlflow", ("mlflow",), "longspan train --mlflow: tracking on a server"),
         Extra("notebook", ("ipywidgets",), "progress bars in notebooks"),
         Extra("test", ("pytest", "hypothesis"), "longspan's own tests"),
     )

@@ -107,12 +107,30 @@ def _by_label(weights: Mapping[str, float], column: Column) -> dict[Any, float]:
 
 
 def callbacks_of(options: TrainOptions) -> list[Callback]:
-    """Early stopping and weight averaging, where asked for."""
+    """Early stopping, weight averaging and tracking, where asked for."""
     from longspan.train import EarlyStopping, WeightAverage
 
     # The average goes first, so that early stopping keeps and puts back averages.
     callbacks: list[Callback] = [] if options.average is None else [WeightAverage(options.average)]
-    return callbacks if options.early_stopping is None else [*callbacks, EarlyStopping(patience=options.early_stopping)]
+    if options.early_stopping is not None:
+        callbacks.append(EarlyStopping(patience=options.early_stopping))
+    return [*callbacks, *_tracking(options)]
+
+
+def _tracking(options: TrainOptions) -> list[Callback]:
+    """What tells TensorBoard, MLflow and a file of every step, with the options that were given."""
+    from longspan.train import MLflow, StepLog, TensorBoard, Tracking
+
+    destinations = [
+        *([] if options.step_log is None else [StepLog(options.step_log)]),
+        *([] if options.tensorboard is None else [TensorBoard(options.tensorboard)]),
+        *([] if options.mlflow is None else [MLflow(options.mlflow)]),
+    ]
+    kept = {
+        field.name: getattr(options, field.name) for field in fields(TrainOptions)
+        if getattr(options, field.name) not in (field.default, None)
+    }  # fmt: skip
+    return [Tracking(*destinations, settings=kept)] if destinations else []
 
 
 def planned(options: TrainOptions) -> TrainOptions:

@@ -31,8 +31,16 @@ _PATHS = (
     "out",
     "report",
     "checkpoints",
+    "tensorboard",
+    "step_log",
 )
-_WRITTEN = ("out", "report", "checkpoints")  # these need not be there yet; the others may be no paths at all
+_WRITTEN = (
+    "out",
+    "report",
+    "checkpoints",
+    "tensorboard",
+    "step_log",
+)  # these need not be there yet; the others may be no paths at all
 _LISTS = ("target", "column", "ignored")
 
 
@@ -96,6 +104,9 @@ class TrainOptions:
     row_weights: str | None = None
     augment: str = "none"
     virtual_workers: int | None = None
+    tensorboard: str | None = None
+    step_log: str | None = None
+    mlflow: str | None = None
     average: float | None = None
     early_stopping: int | None = None
     seed: int = 0

@@ -137,6 +137,10 @@ def _train_made(
             train_as_planned(learner, options, places.checkpoints)
     except TrainingError as error:
         raise (places.failed(error, learner) if processes.is_first else error) from error
+    except ConfigError:
+        if processes.is_first:
+            places.undo()
+        raise
     seconds = time.perf_counter() - started
     if not processes.is_first:
         return

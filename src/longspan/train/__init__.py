@@ -21,6 +21,10 @@ from longspan.train.state import TrainState
 from longspan.train.step import StepInfo, TrainStep
 from longspan.train.strategy import Strategy, Trained
 from longspan.train.table_recipe import TableRecipe
+from longspan.train.tracking.mlflow_run import MLflow
+from longspan.train.tracking.step_log import StepLog
+from longspan.train.tracking.tensorboard import TensorBoard
+from longspan.train.tracking.tracking import Tracking
 
 __all__ = [
     "Boosting",
@@ -30,14 +34,18 @@ __all__ = [
     "CrossValidation",
     "EarlyStopping",
     "Learner",
+    "MLflow",
     "Phase",
     "PhraseTranslation",
     "Recipe",
     "StepInfo",
+    "StepLog",
     "Strategy",
     "SupervisedStep",
     "SuspectLabel",
     "TableRecipe",
+    "TensorBoard",
+    "Tracking",
     "TrainConfig",
     "TrainState",
     "TrainStep",

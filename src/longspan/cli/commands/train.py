@@ -228,6 +228,17 @@ def train(
     report: Annotated[
         str | None, Opt(metavar="FILE", help="Where the report goes.  [default: beside the model, as .html]")
     ] = None,
+    tensorboard: Annotated[
+        str | None,
+        Opt(metavar="DIR", help="Write losses, rates and metrics as TensorBoard events: tensorboard --logdir DIR."),
+    ] = None,
+    step_log: Annotated[
+        str | None, Opt(metavar="FILE", help="Write every step as a line of JSON: step, epoch, time, rate, losses.")
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        Opt(metavar="URI", help="Track on an MLflow server, such as http://localhost:5000, as a run of longspan."),
+    ] = None,
     processes: Annotated[
         int | None,
         Opt(

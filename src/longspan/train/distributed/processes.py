@@ -219,6 +219,11 @@ def peers_named(processes: Processes) -> Iterator[None]:
         ) from error
 
 
+def this_rank() -> int:
+    """The number of this process among those that train together; 0 where it is alone."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
 def was_restarted() -> bool:
     """Whether a launcher has started this process again after one of its training died."""
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"

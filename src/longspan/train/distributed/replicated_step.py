@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from dataclasses import replace
-from typing import final
+from typing import Any, final
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
@@ -17,6 +19,14 @@ from longspan.train.protection.guards import CHECK_EVERY
 from longspan.train.step import StepInfo
 
 __all__ = ["ReplicatedStep"]
+
+
+_OWN_BUFFERS: dict[str, Any] = {
+    "forward_sync_buffers"
+    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel.__init__).parameters
+    else "broadcast_buffers": False
+}
+"""PyTorch does not overwrite batch statistics with those of the first process; the name has changed."""
 
 
 @final
@@ -39,11 +49,11 @@ class ReplicatedStep:
         self._moving = [
             each for name, each in network.named_buffers() if each.is_floating_point() and name in network.state_dict()
         ]
-        step.module = DistributedDataParallel(
-            step.module, broadcast_buffers=False,
-            # Networks of others may have layers that a batch does not use.
-            find_unused_parameters=not isinstance(network.backbone, Backbone),
-        )  # fmt: skip
+        # Layouts of gradients are those of the kernels, and a note in every process tells a user nothing.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+        # Networks of others may have layers that a batch does not use.
+        unused = not isinstance(network.backbone, Backbone)
+        step.module = DistributedDataParallel(step.module, find_unused_parameters=unused, **_OWN_BUFFERS)
 
     def run(self, batch: Batch, step: StepInfo) -> dict[str, torch.Tensor]:
         """See `TrainStep.run`; `batch` holds the rows of this process."""

@@ -1,0 +1,1 @@
+"""What a training tells other programs while it runs: TensorBoard, MLflow, a file of every step."""
