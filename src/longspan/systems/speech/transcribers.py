@@ -45,7 +45,7 @@ Way = Literal["monophone", "tied", "network", "phonemes", "characters"]
 _WEIGHTS: dict[Way, dict[str, float]] = {
     "monophone": {"weight": 1.0, "beam": 12.0}, "tied": {"weight": 1.0, "beam": 12.0},
     # Probabilities of single frames differ far more than those of words, and the beam is in their units.
-    "network": {"weight": 6.0, "beam": 72.0}, "phonemes": {"weight": 1.0, "bonus": 0.5, "beam": 15.0},
+    "network": {"weight": 5.0, "beam": 60.0}, "phonemes": {"weight": 1.0, "bonus": 0.5, "beam": 15.0},
     "characters": {"weight": 0.7, "bonus": 1.0},
 }  # fmt: skip
 """Of the language model, and how far behind the best the search looks."""

@@ -54,7 +54,7 @@ class AcousticTraining:
     """Of frames with states; see `longspan.audio.hmm`."""
     width: int = 256
     """Channels of the network."""
-    epochs: int = 10
+    epochs: int = 20
     """Passes of the network over the recordings."""
     lr: float = 2e-3
     """Largest step of AdamW; it falls to zero along half a cosine."""
