@@ -195,7 +195,7 @@ class _Training:
         """The loop: act, store, learn, evaluate."""
         config = self.config
         seen = self._begin(resume)
-        learning_from, learned_s, learned_frames = time.perf_counter(), 0.0, 0
+        learning_from, learned_s = time.perf_counter(), 0.0
         try:
             with interrupts_noted() as interrupted:
                 while self.frames < self.total:
@@ -209,7 +209,6 @@ class _Training:
                         updates = self.frames // config.train_every - before // config.train_every
                         if updates:
                             self._learn(updates)
-                        learned_frames += config.environments
                     if self.frames // config.target_every > before // config.target_every:
                         self.target.load_state_dict(self.online.state_dict())
                     if _passed(before, self.frames, self.evaluate_every) or self.frames >= self.total:
@@ -230,7 +229,7 @@ class _Training:
             self.environments.close()
         learned_s += time.perf_counter() - learning_from
         self.seconds += learned_s
-        return self._end(learned_frames)
+        return self._end()
 
     # --- one step ---------------------------------------------------------------------------------------------------
 
@@ -436,9 +435,9 @@ class _Training:
             return ""
         return f"The training up to its last checkpoint is in {self.folder}; it can be resumed."
 
-    def _end(self, learned_frames: int) -> DQNRun:
+    def _end(self) -> DQNRun:
         agent = self._agent()
-        speed = learned_frames / self.seconds if self.seconds else 0.0
+        speed = max(0, self.frames - self.config.learning_starts) / max(self.seconds, 1e-9)
         if self.folder is not None:
             agent.save(self.folder / "model.safetensors")
             about = {**agent.trained, "environment": self.dqn.name, "options": self.dqn.options,
