@@ -131,7 +131,7 @@ class Planner:
         wide = half_w * turn_l + half_l * turn_w + CAR[1] / 2 + np.where(person, 0.5 + 0.4 * margin, side)
         touch = ((np.abs(ahead) < long) & (np.abs(aside) < wide) & (ahead > -CAR[0] / 2 - 0.5)).any(0)  # (V, T)
         first = touch.argmax(1)
-        return np.where(touch.any(1), TIMES_S[first], math.inf)
+        return np.where(np.any(touch, axis=1), TIMES_S[first], math.inf)
 
 
 def _travelled(speed: float, target: float) -> np.ndarray:

@@ -72,7 +72,7 @@ def read_udacity(
         if len(line) != len(_UDACITY):
             faults.append((number, f"{where} has {len(line)} of {len(_UDACITY)} values"))
             continue
-        values = dict(zip(_UDACITY, line, strict=True))
+        values: dict[str, str] = dict(zip(_UDACITY, line, strict=True))
         try:
             steering, throttle, speed = (_finite(values[each]) for each in ("steering", "throttle", "speed"))
         except ValueError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from longspan.control import Episodes
     from longspan.report import Document
     from longspan.study import StudyResults
+    from longspan.systems.driving.drivers import Replaced
 
 __all__ = ["DRIVE", "DriveOptions"]
 
@@ -241,7 +242,7 @@ def _ceiling(model: Any, config: Any, options: DriveOptions, run: SystemRun) -> 
 
     both = ("lidar", "radar")
     rows = []
-    for says, truth, sensors in (
+    replaced: tuple[tuple[str, tuple[Replaced, ...], tuple[str, ...]], ...] = (
         ("as it is", (), both),
         ("true lane", ("lane",), both),
         ("true objects", ("objects", "prediction"), both),
@@ -249,7 +250,8 @@ def _ceiling(model: Any, config: Any, options: DriveOptions, run: SystemRun) -> 
         ("true lane, objects and prediction", ("lane", "objects", "prediction"), both),
         ("lidar alone", (), ("lidar",)),
         ("radar alone", (), ("radar",)),
-    ):
+    )
+    for says, truth, sensors in replaced:
         environment = make_road(config)
         policy = StagedPolicy(None if "lane" in truth else model, truth=truth, sensors=sensors)
         policy.environment = environment

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import longspan as ls
+from longspan.columns import Raw
 from longspan.control.road import RoadConfig, make_road
 from longspan.control.road.environment import RoadEnvironment
 from longspan.control.road.expert import Expert
@@ -78,9 +79,7 @@ def to_table(arrays: dict[str, np.ndarray]) -> ls.Table:
     numbers = {name: ls.Number() for name in arrays if name not in images}
     rows = len(arrays["steer"])
     cells = {name: value if name in images else value.astype(float).tolist() for name, value in arrays.items()}
-    return ls.Table.from_arrays(
-        {**cells, "source": ["made up"] * rows}, {**images, **numbers, "source": ls.columns.Raw()}
-    )
+    return ls.Table.from_arrays({**cells, "source": ["made up"] * rows}, {**images, **numbers, "source": Raw()})
 
 
 def inputs_of(seen: dict[str, np.ndarray]) -> dict[str, Any]:
