@@ -55,8 +55,8 @@ def compress(
     max_drop: float = 0.005,
     calibration: Table | None = None,
     calibration_rows: int = 256,
-    epochs: int = 5,
-    lr: float = 5e-4,
+    epochs: int = 10,
+    lr: float = 1e-3,
     student_epochs: int = 20,
     student_lr: float = 3e-3,
     batch_size: int = 32,
@@ -84,7 +84,7 @@ def compress(
         max_drop: Of the main metric; for errors, of which lower is better, as a fraction of the original's.
         calibration: Training rows, where the model file does not say which rows of `data` trained it.
         calibration_rows: At most so many calibrate quantization.
-        epochs: Of fine-tuning after pruning.
+        epochs: Of fine-tuning after pruning, on the targets and on what the original says.
         lr: Its peak rate.
         student_epochs: Of teaching.
         student_lr: Its peak rate.
@@ -294,7 +294,7 @@ class _Maker:
                 f"{recipe.network}: {gone:.0%} of the multiply-adds are gone; {self.epochs} epochs of training ..."
             )
             found = fine_tuned(
-                found, self.rows.train, epochs=self.epochs, lr=self.lr, batch_size=self.batch_size, seed=self.seed,
+                found, self.original, self.rows.train, epochs=self.epochs, lr=self.lr, batch_size=self.batch_size, seed=self.seed,
                 progress=self.progress,
             )  # fmt: skip
             notes = {**notes, "multiply_adds_gone": round(gone, 4), "epochs": self.epochs}

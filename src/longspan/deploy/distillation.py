@@ -18,7 +18,7 @@ from longspan.train.mixup import draw_mixture
 from longspan.train.optimization.optimizer import clip_gradients
 from longspan.train.step import StepInfo
 
-__all__ = ["DistillationStep", "check_teachable"]
+__all__ = ["DistillationStep", "check_teachable", "teachable"]
 
 _TEACHABLE = (Classify, MultiLabelClassify, Regress, Segment)
 
@@ -105,10 +105,15 @@ class DistillationStep:
         return divergence.mean() * t**2
 
 
+def teachable(heads: Mapping[str, Head]) -> bool:
+    """Whether a student can be taught by the outputs of all these heads."""
+    return all(isinstance(head, _TEACHABLE) for head in heads.values())
+
+
 def check_teachable(heads: Mapping[str, Head]) -> None:
     """ConfigError for a head whose outputs a student cannot be taught by."""
     for target, head in heads.items():
-        if not isinstance(head, _TEACHABLE):
+        if not teachable({target: head}):
             raise ConfigError(
                 f"Target {target!r} has head {type(head).__name__}, which cannot be distilled: a student learns from "
                 f"the outputs of {', '.join(each.__name__ for each in _TEACHABLE[:-1])} and {_TEACHABLE[-1].__name__}."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from longspan.data import Table, Task
-from longspan.deploy.distillation import DistillationStep
+from longspan.deploy.distillation import DistillationStep, teachable
 from longspan.inference import Predictor
 from longspan.inference.new_inputs import column_of
 from longspan.train import Learner, TrainConfig
@@ -16,12 +16,23 @@ __all__ = ["fine_tuned", "taught"]
 
 
 def fine_tuned(
-    predictor: Predictor, table: Table, *, epochs: int, lr: float, batch_size: int, seed: int, progress: bool
+    predictor: Predictor,
+    teacher: Predictor,
+    table: Table,
+    *,
+    epochs: int,
+    lr: float,
+    batch_size: int,
+    seed: int,
+    progress: bool,
 ) -> Predictor:
     """The model, trained for some more epochs with all its layers; the rates rise and fall once.
 
+    Where its heads can be distilled, it also learns what the model says that it was made of.
+
     Args:
         predictor: Reads the table's inputs and predicts its targets; it stays as it is.
+        teacher: What it was made of.
         table: Training rows, and nothing else.
         epochs: Over them.
         lr: The peak rate.
@@ -32,7 +43,9 @@ def fine_tuned(
     backbone = copy.deepcopy(predictor.network.backbone).requires_grad_(True)
     learner = Learner(
         _task(predictor, table), backbone, heads=predictor.heads,
-        config=_config(predictor, batch_size), seed=seed, device="cpu", progress=progress,
+        config=_config(predictor, batch_size),
+        step=(lambda step: DistillationStep(step, teacher)) if teachable(predictor.heads) else None, seed=seed,
+        device="cpu", progress=progress,
     )  # fmt: skip
     learner.network.load_state_dict(predictor.network.state_dict())
     learner.fit_one_cycle(epochs, lr)

@@ -41,7 +41,7 @@ class SmallerOptions:
     """Epochs for the new layers of pets."""
     variants: str = "onnx,bfloat16,int8,prune30,prune50,prune70,prune50+int8"
     """Variants of pets, as of longspan compress, with commas between."""
-    prune_epochs: int = 5
+    prune_epochs: int = 10
     """Epochs of fine-tuning after pruning."""
     runs: int = 100
     """Predictions that are timed."""
