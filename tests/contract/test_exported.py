@@ -1,24 +1,25 @@
 """Every network and head is exported to ONNX and computes the same there, or is named here with the reason."""
 
+import numpy as np
 import pytest
 import torch
 
-from longspan.columns import Category, Features, Image, Keypoints, Mask, MultiLabel, Number, Text
+from longspan.columns import Boxes, Category, Features, Image, Instances, Keypoints, Mask, MultiLabel, Number, Text
 from longspan.deploy import export
 from longspan.deploy.export import why_not
 from longspan.errors import ConfigError
-from longspan.heads import HEADS, Classify, Transcribe
+from longspan.heads import HEADS, Classify, Head, Transcribe
 from longspan.inference import Predictor
 from longspan.inference.network import Network
 from longspan.models import create, model_names
 from longspan.models.entries import MODELS
+from longspan.portable import OnnxModel
 
 SEQUENCES = ("line_cnn", "space_displacement_lenet")
 SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 64, "inception_v3": 96, "maxvit_t": 224}
 SIDES |= {"vit_h_14": 56}
 HEADS_NOT_EXPORTED = {
-    "detect": "non-maximum suppression keeps another number of boxes of each image",
-    "segment_instances": "as detect, and so for its masks",
+    "segment_instances": "masks are drawn for another number of objects of each image",
     "generate": "how many steps a search takes depends on the input",
 }
 TARGETS = {
@@ -27,6 +28,7 @@ TARGETS = {
     "number": Number(mean=0.0, std=1.0),
     "text": Text(vocab=("a", "b"), max_length=4, min_steps=2),
     "mask": Mask(vocab=("a", "b"), size_px=(64, 64)),
+    "boxes": Boxes(vocab=("a", "b"), size_px=(64, 64), max_boxes=2),
     "keypoints": Keypoints(names=("left", "right"), size_px=(64, 64)),
 }
 
@@ -81,15 +83,34 @@ def test_every_head_is_exported(kind, tmp_path):
 
 
 def test_heads_that_cannot_be_exported_are_named():
-    found = {kind for kind, head in HEADS.items() if head.value_decoder is HEADS["detect"].value_decoder}
+    found = {kind for kind, head in HEADS.items() if head.value_decoder is Head.value_decoder}
     assert found == set(HEADS_NOT_EXPORTED)
 
 
-def test_a_detector_is_refused_by_name(tmp_path):
-    from longspan.columns import Boxes
-
-    head = HEADS["detect"]().with_column(Boxes(vocab=("a",), size_px=(64, 64), max_boxes=2))
+def test_a_detector_of_masks_is_refused_by_name(tmp_path):
+    head = HEADS["segment_instances"]().with_column(Instances(vocab=("a",), size_px=(64, 64), max_instances=2))
     predictor = predictor_of(create("squeezenet1_1", in_channels=3, size_px=(64, 64)), head, 3, (64, 64))
-    assert "Detect" in why_not(predictor)
-    with pytest.raises(ConfigError, match="target 'y' has head Detect, which cannot be exported"):
+    assert "SegmentInstances" in why_not(predictor)
+    with pytest.raises(ConfigError, match="target 'y' has head SegmentInstances, which cannot be exported"):
         export(predictor, tmp_path / "x.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["retinanet", "faster_rcnn"])
+def test_a_detector_finds_the_same_objects(design, tmp_path):
+    torch.manual_seed(0)
+    small = {"box_head_dim": 32, "proposals": 40} if design == "faster_rcnn" else {"score_threshold": 0.01}
+    column = Boxes(vocab=("a", "b"), size_px=(64, 64), max_boxes=5)
+    head = HEADS["detect"](design=design, channels=16, **small).with_column(column)
+    predictor = predictor_of(create("squeezenet1_1", in_channels=3, size_px=(64, 64)), head, 3, (64, 64))
+    with torch.no_grad():
+        for name, weights in predictor.network.named_parameters():
+            if name.startswith("heads") and weights.ndim == 4:
+                weights.mul_(5)  # scores that are far apart
+    images = [np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8) for i in range(4)]
+    found = export(predictor, tmp_path / "x.onnx", images)
+    assert found.comparison.largest_difference <= 1e-4
+    assert found.comparison.agreement == {"y": 1.0}
+    mine, theirs = predictor.predict(images), OnnxModel.load(tmp_path / "x.onnx").predict(images)
+    assert sum(len(each.value) for each in mine) >= 2
+    assert [len(each.value) for each in mine] == [len(each.value) for each in theirs]

@@ -1,7 +1,8 @@
+import pytest
 import torch
 from torchvision.ops import nms
 
-from longspan.nn.detections import class_wise_nms, full_precision, stack_detections
+from longspan.nn.detections import _as_many_as_ever, class_wise_nms, full_precision, stack_detections
 
 
 def candidates(count=60):
@@ -46,3 +47,20 @@ def test_full_precision_within_autocast():
         assert layer(torch.zeros(1, 2)).dtype == torch.bfloat16
         with full_precision(torch.device("cpu")):
             assert layer(torch.zeros(1, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_detections_of_exported_graphs_are_the_same_with_zeros_behind(seed):
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.rand(60, 2, generator=generator) * 70 - 5
+    boxes = torch.cat([corners, corners + torch.rand(60, 2, generator=generator) * 40], 1)
+    boxes[0, 2:] = boxes[0, :2]  # a box without a side
+    given = boxes, torch.rand(60, generator=generator), torch.randint(0, 3, (60,), generator=generator)
+    found = class_wise_nms(*given, (64, 48), overlap=0.4, most=50)
+    fixed = _as_many_as_ever(*given, (64, 48), overlap=0.4, most=50)
+    count = len(found[0])
+    assert count < 50
+    for one, other in zip(found, fixed, strict=True):
+        assert len(other) == 50
+        torch.testing.assert_close(other[:count], one)
+        assert not other[count:].any()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.ops import MultiScaleRoIAlign
 
-from longspan.nn.regions import _pool_by_level, pool_regions, region_levels
+from longspan.nn.regions import _pool_by_level, _pool_everywhere, pool_regions, region_levels
 
 STRIDES = (4, 8, 16)
 SIZE_PX = (96, 128)
@@ -69,3 +69,12 @@ def test_the_level_grows_by_one_for_each_octave_from_224_px_at_stride_16():
     boxes = torch.stack([sides * 0, sides * 0, sides, sides], dim=1)
     assert region_levels(boxes, (4, 8, 16)).tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
     assert region_levels(boxes, (8, 16)).tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+
+
+def test_regions_of_exported_graphs_are_pooled_alike():
+    torch.manual_seed(0)
+    maps = [torch.randn(1, 5, side, side) for side in (16, 8, 4)]
+    corners = torch.rand(9, 2) * 30
+    regions = torch.cat([corners, corners + torch.rand(9, 2) * 200], dim=1)
+    found = _pool_everywhere(maps, (4, 8, 16), regions, 3, 2)
+    torch.testing.assert_close(found, pool_regions(maps, (4, 8, 16), [regions], 3), rtol=1e-4, atol=1e-5)

@@ -6,7 +6,7 @@ from longspan.columns import Category, MultiLabel, Text
 from longspan.errors import UnknownNameError
 from longspan.heads import Classify, MultiLabelClassify, Segment, Transcribe
 from longspan.heads.ctc import beam_search, best_paths, pad_texts, text_losses
-from longspan.portable.decoders import DECODERS, Labels, decoder_from_json
+from longspan.portable.decoders import DECODERS, Labels, Objects, decoder_from_json
 from longspan.portable.mask_decoder import ClassMask
 from longspan.portable.text_decoder import CTCText, best_path, likeliest_text, log_likelihood
 from longspan.vision import ResizeTransform
@@ -82,3 +82,13 @@ def test_decoders_come_back_from_json(head):
 def test_unknown_decoder_is_named():
     with pytest.raises(UnknownNameError, match="'telepathy'"):
         decoder_from_json({"kind": "telepathy"})
+
+
+def test_objects_below_the_answer_score_and_empty_rows_are_left_out():
+    detections = np.zeros((2, 3, 6), np.float32)
+    detections[0, 0] = [1, 2, 3, 4, 0.5, 1]
+    detections[0, 1] = [5, 6, 7, 8, 0.25, 0]
+    first, second = Objects(("a", "b"), 0.3).decode(detections, (None, None))
+    assert first.value == [{"box": [1.0, 2.0, 3.0, 4.0], "label": "b", "score": 0.5}]
+    assert second.value == []
+    assert decoder_from_json(Objects(("a", "b"), 0.3).to_json()) == Objects(("a", "b"), 0.3)

@@ -294,8 +294,8 @@ class _Maker:
                 f"{recipe.network}: {gone:.0%} of the multiply-adds are gone; {self.epochs} epochs of training ..."
             )
             found = fine_tuned(
-                found, self.original, self.rows.train, epochs=self.epochs, lr=self.lr, batch_size=self.batch_size, seed=self.seed,
-                progress=self.progress,
+                found, self.original, self.rows.train, epochs=self.epochs, lr=self.lr, batch_size=self.batch_size,
+                seed=self.seed, progress=self.progress,
             )  # fmt: skip
             notes = {**notes, "multiply_adds_gone": round(gone, 4), "epochs": self.epochs}
         return found, notes

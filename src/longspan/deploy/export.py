@@ -18,7 +18,7 @@ from longspan.columns import Column, Ragged
 from longspan.data import Table
 from longspan.errors import ConfigError, ModelFileError, data_error
 from longspan.extras import require_extra
-from longspan.heads import Head
+from longspan.heads import Detect, Head
 from longspan.heads.members import predictions_of
 from longspan.inference import Predictor
 from longspan.inference.network import Network
@@ -194,11 +194,14 @@ class _Graph(nn.Module):
 
 def _program(predictor: Predictor, read: EncodedValues, *, dynamic_size: bool) -> tuple[Any, bool]:
     """The exported program, and whether its images may have any size."""
-    sized = dynamic_size and any(column.encodes_pixels for column in predictor.inputs.values())
+    # A detector finds another number of objects in each image: its graph reads one.
+    one_row = any(isinstance(head, Detect) for head in predictor.heads.values())
+    sized = dynamic_size and not one_row and any(column.encodes_pixels for column in predictor.inputs.values())
     # Two rows: a batch of one would be taken for a constant.
-    some = EncodedValues({name: (values * 2)[:2] for name, values in read.encoded.items()})
+    rows = 1 if one_row else 2
+    some = EncodedValues({name: (values * 2)[:rows] for name, values in read.encoded.items()})
     graph = _Graph(predictor.network, predictor.inputs, predictor.heads).eval()
-    tensors = _tensors(predictor.inputs, some, slice(0, 2))
+    tensors = _tensors(predictor.inputs, some, slice(0, rows))
     names = [name for number, column in enumerate(predictor.inputs.values()) for name in tensor_names(number, column)]
     outputs = [output_name(number) for number in range(len(predictor.heads))]
     with torch.no_grad():
@@ -206,7 +209,9 @@ def _program(predictor: Predictor, read: EncodedValues, *, dynamic_size: bool) -
     faults: list[Exception] = []
     for sizes in (True, False) if sized else (False,):
         shapes = [
-            _axes(name, column, sizes) for column in predictor.inputs.values() for name in tensor_names(0, column)
+            _axes(name, column, sizes, one_row=one_row)
+            for column in predictor.inputs.values()
+            for name in tensor_names(0, column)
         ]
         try:
             return _traced(graph, tensors, names, outputs, shapes), sizes
@@ -236,9 +241,9 @@ def _traced(
     return program
 
 
-def _axes(name: str, column: Column, sizes: bool) -> dict[int, Any]:
+def _axes(name: str, column: Column, sizes: bool, *, one_row: bool) -> dict[int, Any]:
     """The axes of a tensor of the graph that may have any length."""
-    axes: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
+    axes: dict[int, Any] = {} if one_row else {0: torch.export.Dim.DYNAMIC}
     if column.ragged and not name.endswith("_lengths"):
         axes[1] = torch.export.Dim.DYNAMIC
     if sizes and column.encodes_pixels:
@@ -300,6 +305,11 @@ def _alike(one: Any, other: Any) -> bool:
         return one.shape == other.shape and float((one == other).mean()) >= 0.999
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and one and all(isinstance(each, float) for each in (*one, *other)):
+        largest = max(map(abs, one), default=0.0)  # an edge at 0.00001 px is one at 0
+        return len(one) == len(other) and all(
+            abs(a - b) <= 1e-3 * max(largest, 1e-6) for a, b in zip(one, other, strict=True)
+        )
     if isinstance(one, list):
         return len(one) == len(other) and all(map(_alike, one, other))
     return one == other

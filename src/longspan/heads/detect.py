@@ -17,6 +17,7 @@ from longspan.models import FeatureShapes
 from longspan.nn.detections import DetectorOutputs
 from longspan.nn.retinanet import RetinaNet, RetinaNetConfig
 from longspan.old_names import accepts_old_keywords
+from longspan.portable.decoders import Objects
 
 __all__ = ["Design", "Detect"]
 
@@ -88,9 +89,14 @@ class Detect(Detector):
         """Detections `(B, max_detections, 6)`."""
         return outputs.detections
 
+    @property
+    def value_decoder(self) -> Objects:
+        """Boxes with label and score."""
+        return Objects(self._boxes.vocab, self.answer_score)
+
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """Boxes with label and score, the highest score first, without those below `answer_score`."""
-        return [TargetPrediction(objects) for objects in self.objects(predictions, self._boxes.vocab)]
+        return self.value_decoder.decode(predictions.numpy(force=True), ())
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """COCO's average precision over overlaps of 0.50 to 0.95, at 0.50 and at 0.75."""

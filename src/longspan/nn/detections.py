@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["DetectorOutputs", "class_wise_nms", "full_precision", "stack_detections"]
+__all__ = ["DetectorOutputs", "class_wise_nms", "clip", "full_precision", "stack_detections", "survivors"]
 
 
 class DetectorOutputs(NamedTuple):
@@ -43,6 +43,8 @@ def class_wise_nms(
     """
     from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
+    if torch.compiler.is_exporting():
+        return _as_many_as_ever(boxes, scores, classes, size_px, overlap=overlap, most=most)
     boxes = clip_boxes_to_image(boxes, (size_px[0], size_px[1]))
     large = remove_small_boxes(boxes, 1e-2)
     boxes, scores, classes = boxes[large], scores[large], classes[large]
@@ -50,8 +52,47 @@ def class_wise_nms(
     return boxes[kept], scores[kept], classes[kept]
 
 
+def _as_many_as_ever(
+    boxes: Tensor, scores: Tensor, classes: Tensor, size_px: Sequence[int], *, overlap: float, most: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`class_wise_nms` with `min(N, most)` results whatever the boxes are, zeros behind the last that stays.
+
+    Exported graphs have tensors of known sizes; a candidate with score 0 counts as none.
+    """
+    height, width = size_px[0], size_px[1]
+    boxes = clip(boxes, height, width)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    scores = torch.where((sides >= 1e-2).all(dim=1), scores, 0.0)
+    stays = survivors(boxes, scores, classes, overlap)
+    best, chosen = torch.where(stays, scores, 0.0).topk(min(len(scores), most))
+    there = best > 0
+    return boxes[chosen] * there[:, None], best, classes[chosen] * there
+
+
+def clip(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes `(N, 4)` cut off at the borders of the image."""
+    return torch.minimum(boxes.clamp_min(0), boxes.new_tensor([width, height, width, height], dtype=boxes.dtype))
+
+
+def survivors(boxes: Tensor, scores: Tensor, kinds: Tensor, overlap: float) -> Tensor:
+    """`(N,)` bool: which boxes non-maximum suppression within each kind leaves.
+
+    Boxes of different kinds are moved apart, as torchvision's `batched_nms` does.
+    """
+    from torchvision.ops import nms
+
+    apart = kinds.to(boxes.dtype) * (boxes.max() + 1)
+    kept = nms(boxes + apart[:, None], scores, overlap)
+    return torch.zeros_like(scores).index_fill(0, kept, 1.0) > 0
+
+
 def stack_detections(found: Sequence[tuple[Tensor, Tensor, Tensor]], most: int) -> Tensor:
     """Boxes, scores and classes of each image as one tensor `(B, most, 6)`."""
+    if torch.compiler.is_exporting():
+        rows = [
+            torch.cat([boxes, scores[:, None], kinds[:, None].to(boxes.dtype)], 1) for boxes, scores, kinds in found
+        ]
+        return torch.stack([torch.nn.functional.pad(row, (0, 0, 0, most - len(row))) for row in rows])
     stacked = found[0][0].new_zeros(len(found), most, 6)
     for row, (boxes, scores, classes) in zip(stacked, found, strict=True):
         count = len(boxes)

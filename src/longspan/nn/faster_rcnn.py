@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from longspan.nn.anchors import Anchors, anchor_side_px
 from longspan.nn.detection_targets import NEGATIVE, NEITHER, DetectionTargets, draw_samples, match, split_targets
-from longspan.nn.detections import DetectorOutputs, class_wise_nms, full_precision, stack_detections
+from longspan.nn.detections import DetectorOutputs, class_wise_nms, clip, full_precision, stack_detections, survivors
 from longspan.nn.mask_branch import MaskBranch
 from longspan.nn.pyramid import ImageMaps, Pyramid
 from longspan.nn.regions import pool_regions
@@ -171,6 +171,9 @@ class FasterRCNN(nn.Module):
                 start = stop
             found = []
             for each, score, level in zip(*(torch.cat(part, 1) for part in (boxes, scores, levels)), strict=True):
+                if torch.compiler.is_exporting():  # as many as ever; those that are suppressed have no side
+                    found.append(_likeliest(each, score, level, first.size_px, self.config.proposals))
+                    continue
                 clipped = clip_boxes_to_image(each, first.size_px)
                 large = remove_small_boxes(clipped, 1e-3)
                 clipped, score, level = clipped[large], score[large], level[large]
@@ -194,8 +197,13 @@ class FasterRCNN(nn.Module):
         with full_precision(logits.device):
             boxes = self.region_coder.decode(offsets.flatten(1), list(proposals)).view(len(offsets), -1, 4)
             for each, scores in zip(boxes.split(counts), logits.softmax(dim=1).split(counts), strict=True):
-                region, kind = torch.where(scores[:, 1:] > config.score_threshold)
-                candidates = each[region, kind + 1], scores[region, kind + 1], kind
+                if torch.compiler.is_exporting():  # of as many as ever, those that are not likely have score 0
+                    likely = torch.where(scores[:, 1:] > config.score_threshold, scores[:, 1:], 0.0)
+                    kind = torch.arange(likely.shape[1], device=likely.device).expand_as(likely)
+                    candidates = each[:, 1:].reshape(-1, 4), likely.flatten(), kind.flatten()
+                else:
+                    region, kind = torch.where(scores[:, 1:] > config.score_threshold)
+                    candidates = each[region, kind + 1], scores[region, kind + 1], kind
                 found.append(
                     class_wise_nms(*candidates, first.size_px, overlap=config.overlap, most=config.max_detections)
                 )
@@ -275,6 +283,15 @@ class FasterRCNN(nn.Module):
         pooled = pool_regions(first.maps, self.pyramid.backbone_strides, regions, _BINS)
         logits, offsets = self.box_predictor(self.box_head(pooled))
         return logits.float(), offsets.float().view(len(offsets), -1, 4)
+
+
+def _likeliest(boxes: Tensor, scores: Tensor, levels: Tensor, size_px: tuple[int, int], most: int) -> Tensor:
+    """`min(N, most)` proposals of one image, the likeliest first; zeros behind the last that suppression leaves."""
+    clipped = clip(boxes, *size_px)
+    large = (clipped[:, 2:] - clipped[:, :2] >= 1e-3).all(dim=1)
+    scores = torch.where(large, scores, 0.0)
+    best, chosen = torch.where(survivors(clipped, scores, levels, 0.7), scores, 0.0).topk(min(len(scores), most))
+    return clipped[chosen] * (best > 0)[:, None]
 
 
 def _labels(matches: Tensor, targets: DetectionTargets) -> Tensor:

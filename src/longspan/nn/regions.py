@@ -44,6 +44,8 @@ def pool_regions(
         samples: bilinear samples of a bin across and down.
     """
     flat = torch.cat(list(regions))
+    if torch.compiler.is_exporting():
+        return _pool_everywhere(maps, strides, flat, side, samples)
     rows = torch.repeat_interleave(
         torch.arange(len(regions), device=flat.device),
         torch.tensor([len(each) for each in regions], device=flat.device),
@@ -51,6 +53,21 @@ def pool_regions(
     levels = region_levels(flat, strides)
     pool = _sum_vectors if flat.device.type == "cpu" else _pool_by_level
     return pool(maps, strides, flat, rows, levels, side, samples)
+
+
+def _pool_everywhere(
+    maps: Sequence[Tensor], strides: Sequence[int], regions: Tensor, side: int, samples: int
+) -> Tensor:
+    """The regions of one image, cut out of every map, of which the one that fits is kept: sizes are then known."""
+    from torchvision.ops import roi_align
+
+    levels = region_levels(regions, strides)
+    boxes = torch.cat([regions.new_zeros(len(regions), 1), regions], dim=1)
+    parts = [
+        roi_align(each.float(), boxes, side, 1 / stride, samples) * (levels == level)[:, None, None, None]
+        for level, (each, stride) in enumerate(zip(maps, strides, strict=True))
+    ]
+    return torch.stack(parts).sum(dim=0)
 
 
 def _pool_by_level(

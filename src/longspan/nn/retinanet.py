@@ -125,6 +125,12 @@ class RetinaNet(nn.Module):
     def _candidates(self, logits: Tensor, offsets: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes, scores and classes of one image on one map, those with the highest scores."""
         config, scores = self.config, logits.sigmoid().flatten()
+        if torch.compiler.is_exporting():  # of as many as ever, those that are not likely have score 0
+            best, chosen = torch.where(scores > config.score_threshold, scores, 0.0).topk(
+                min(len(scores), config.candidates)
+            )
+            anchor, kind = chosen // logits.shape[1], chosen % logits.shape[1]
+            return self.coder.decode_single(offsets[anchor], anchors[anchor]), best, kind
         likely = torch.where(scores > config.score_threshold)[0]
         best, chosen = scores[likely].topk(min(len(likely), config.candidates))
         anchor, kind = likely[chosen] // logits.shape[1], likely[chosen] % logits.shape[1]

@@ -14,7 +14,7 @@ from longspan.portable.target_prediction import TargetPrediction
 from longspan.registry import Registry
 from longspan.vision import ResizeTransform
 
-__all__ = ["DECODERS", "Classes", "Decoder", "Labels", "Points", "Quantity", "Vector", "decoder_from_json"]
+__all__ = ["DECODERS", "Classes", "Decoder", "Labels", "Objects", "Points", "Quantity", "Vector", "decoder_from_json"]
 
 Transforms = Sequence[ResizeTransform | None]
 """How the image of each row was resized for the network; None where no target lies in an image."""
@@ -141,3 +141,30 @@ class Vector(Decoder):
         del transforms
         lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
         return [TargetPrediction(row) for row in (values / np.maximum(lengths, 1e-12)).tolist()]
+
+
+@DECODERS.register()
+@final
+@dataclass(frozen=True)
+class Objects(Decoder):
+    """Boxes with labels, from detections `(B, D, 6)`: x0, y0, x1, y1 in pixels of the frame, score, class number."""
+
+    kind: ClassVar[str] = "objects"
+    vocab: tuple[Any, ...]
+    """The K labels."""
+    answer_score: float
+    """The least score of a box that is given."""
+
+    def decode(self, values: np.ndarray, transforms: Transforms) -> list[TargetPrediction]:
+        """Dicts with `box`, `label` and `score`, in the order of the detections."""
+        del transforms
+        return [
+            TargetPrediction(
+                [
+                    {"box": line[:4], "label": self.vocab[int(line[5])], "score": line[4]}
+                    for line in row
+                    if line[4] > 0 and line[4] >= self.answer_score
+                ]
+            )
+            for row in values.tolist()
+        ]

@@ -78,6 +78,9 @@ class OnnxModel(TrainedModel):
         self.heads = {}  # decoders do their work
         self.columns = dict(columns)
         self.info = dict(info)
+        self._one_row = any(
+            each.shape[:1] == [1] for each in session.get_inputs()
+        )  # detectors read one image at a time
 
     def __repr__(self) -> str:
         return f"OnnxModel({self.info.get('model')}: {', '.join(self.inputs)} -> {', '.join(self.decoders)})"
@@ -186,6 +189,10 @@ class OnnxModel(TrainedModel):
 
     def run(self, read: EncodedValues, rows: slice) -> dict[str, np.ndarray]:
         """What the graph gives for some encoded rows, `(B, ...)` by target: probabilities, quantities, maps."""
+        if self._one_row and len(next(iter(read.encoded.values()))[rows]) > 1:
+            first = range(len(next(iter(read.encoded.values()))))[rows]
+            each = [self.run(read, slice(row, row + 1)) for row in first]
+            return {name: np.concatenate([one[name] for one in each]) for name in self.decoders}
         feeds: dict[str, np.ndarray] = {}
         for number, (name, column) in enumerate(self.inputs.items()):
             tensors = batch_of(column, read.encoded[name][rows])
