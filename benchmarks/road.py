@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--roads", type=int, default=100)
     roads = parser.parse_args().roads
     result = {
-        "what": "made up: a road, an expert that knows the truth",
+        "what": "made up: a road, an expert that knows the ground truth",
         "command": f"python benchmarks/road.py --roads {roads}",
         "expert": expert_drives(roads),
         "steps per second of processor time": {

@@ -55,7 +55,7 @@ def test_damage_is_named(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_lidar(tmp_path / "b.bin")
     (tmp_path / "calib.txt").write_text("P2: 1 2 3\n")
-    with pytest.raises(DataError, match="no calibration of KITTI"):
+    with pytest.raises(DataError, match="not a calibration of KITTI"):
         read_calibration(tmp_path / "calib.txt")
     with pytest.raises(DataError, match="no image_2"):
         read_kitti(tmp_path)

@@ -47,7 +47,7 @@ def test_affordances_are_those_of_the_world():
         setattr(world, name, np.zeros(2))
     world.along[0] = 3.0
     world.crossing, world.here, world.size = np.zeros(2, bool), np.ones(2, bool), np.array([[4.4, 1.8, 1.5]] * 2)
-    found = affordances(world.truth(), environment)
+    found = affordances(world.ground_truth(), environment)
     assert found["gap"] == pytest.approx(20 - 4.4)
     assert found["gap_pace"] == 3.0
     assert found["intrusion"] == pytest.approx(-3.4 + 0.9 + 3.5 - 0.5)
@@ -84,7 +84,7 @@ def test_a_recording_holds_what_the_expert_would_do_where_another_drives():
 
 def test_stages_replaced_by_the_truth_drive_as_the_expert():
     environment = make_road(SHORT, sensors=("lidar", "radar"))
-    policy = StagedPolicy(None, truth=("lane", "objects", "prediction"))
+    policy = StagedPolicy(None, ground_truth=("lane", "objects", "prediction"))
     policy.environment = environment
     seen, info = environment.reset(seed=2)
     expert = Expert()

@@ -21,7 +21,7 @@ class RoadEnvironment(gymnasium.Env):
     """A made-up road; observations are a dict of the chosen sensors, `speed`, `limit` (m/s) and `yaw_rate` (rad/s).
 
     Actions are `(2,)`: steering and acceleration, each -1..1; see `RoadWorld.step`. The reward is the metres driven,
-    less 10 for a fault. `info` holds `fault` (a word or None), `truth`, `driven_m`, `off_lane_m`, `jerk` and
+    less 10 for a fault. `info` holds `fault` (a word or None), `ground_truth`, `driven_m`, `off_lane_m`, `jerk` and
     `made_up`, which is always True. An episode terminates at the end of the road; it has no time limit of its own.
     """
 
@@ -100,10 +100,10 @@ class RoadEnvironment(gymnasium.Env):
         return seen
 
     def _info(self, fault: str | None, jerk: float) -> dict[str, Any]:
-        truth = self.world.truth()
+        ground_truth = self.world.ground_truth()
         return {
-            "fault": fault, "truth": truth, "driven_m": self.world.driven_m, "off_lane_m": truth["off_lane_m"],
-            "jerk": jerk, "made_up": True,
+            "fault": fault, "truth": ground_truth, "driven_m": self.world.driven_m,
+            "off_lane_m": ground_truth["off_lane_m"], "jerk": jerk, "made_up": True,
         }  # fmt: skip
 
 

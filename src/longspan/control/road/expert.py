@@ -11,17 +11,17 @@ from longspan.control.road.plan import TIMES_S, Planner, control, predict
 __all__ = ["Expert", "true_future", "true_objects"]
 
 
-def true_objects(truth: dict[str, Any]) -> list[dict[str, Any]]:
+def true_objects(ground_truth: dict[str, Any]) -> list[dict[str, Any]]:
     """All others as the tracker would give them, without errors, and with their angles."""
-    others = truth["others"]
+    others = ground_truth["others"]
     names = ("x", "y", "vx", "vy", "length", "width", "angle")
     return [{name: float(others[name][i]) for name in names} for i in range(len(others["kind"]))]
 
 
-def true_future(truth: dict[str, Any]) -> np.ndarray:
+def true_future(ground_truth: dict[str, Any]) -> np.ndarray:
     """Where others will be: as `predict`, but along the road, which bends, instead of straight on."""
-    others, lane = truth["others"], truth["lane"]
-    future = predict(true_objects(truth))
+    others, lane = ground_truth["others"], ground_truth["lane"]
+    future = predict(true_objects(ground_truth))
     step = np.hypot(*np.diff(lane, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(step)])
     tangent = np.gradient(lane, axis=0)
@@ -57,7 +57,9 @@ class Expert:
         """A new drive."""
         self.planner.reset()
 
-    def __call__(self, truth: dict[str, Any]) -> np.ndarray:
+    def __call__(self, ground_truth: dict[str, Any]) -> np.ndarray:
         """Steering and acceleration, each -1..1."""
-        plan = self.planner(truth["lane"], true_future(truth), truth["speed"], truth["limit"])
-        return np.array(control(plan, truth["speed"]), np.float32)
+        plan = self.planner(
+            ground_truth["lane"], true_future(ground_truth), ground_truth["speed"], ground_truth["limit"]
+        )
+        return np.array(control(plan, ground_truth["speed"]), np.float32)

@@ -19,7 +19,7 @@ _CONFIRM, _FORGET = 2, 8
 
 
 def lidar_clusters(ranges: np.ndarray) -> np.ndarray:
-    """`(N, 4)`: middle x, y of each thing that the beams hit, and its extent along and across, m.
+    """`(N, 4)`: middle x, y of each object that the beams hit, and its extent along and across, m.
 
     Neighbouring beams belong together where their ends lie within 1.2 m, or within three spacings of beams far away.
     """

@@ -139,7 +139,7 @@ def lidar(world: RoadWorld) -> np.ndarray:
 def radar(world: RoadWorld) -> np.ndarray:
     """`(12, 4)` float32: range, bearing, radial speed against the car, and 1; empty rows are 0.
 
-    One in ten is missed, and false targets come every other scan. A target is the nearest face of a thing, not its
+    One in ten is missed, and false targets come every other scan. A target is the nearest face of an object, not its
     middle; others do not hide it.
     """
     random = np.random.default_rng(step_seed(world.seed, "radar", world.steps))

@@ -13,7 +13,7 @@ __all__ = ["LANE_M", "Track"]
 LANE_M = 3.5
 """Width of each of the two lanes; people drive on the right."""
 _KNOT_M = 45.0
-_BEYOND_M = 120.0  # road behind the end, so that the sensors see some
+_BEYOND_M = 120.0  # road past the end, so that the sensors see some
 
 
 @final

@@ -231,7 +231,7 @@ class RoadWorld:
                 )
         return None
 
-    def truth(self) -> dict[str, Any]:
+    def ground_truth(self) -> dict[str, Any]:
         """What the sensors do not say: the lane ahead, all others, the place on the road."""
         return {
             "lane": self.lane(np.arange(0.0, 62.0, 2.0)),

@@ -90,7 +90,8 @@ def read_lidar(path: str | Path) -> np.ndarray:
     """Points of a scan: `(N, 4)` float32 of x (ahead), y (left), z (up) in metres, and reflectance.
 
     Raises:
-        DataError: there is no such file, its length is no multiple of 16 bytes, or it holds values that are no places.
+        DataError: there is no such file, its length is not a multiple of 16 bytes, or it holds values that are no
+            places.
     """
     path = Path(path)
     try:
@@ -119,7 +120,7 @@ def read_calibration(path: str | Path) -> dict[str, np.ndarray]:
         lines = dict(line.split(":", 1) for line in path.read_text("ascii").splitlines() if ":" in line)
         return {name: np.array(lines[name].split(), float).reshape(shape) for name, shape in shapes.items()}
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is no calibration of KITTI with {', '.join(shapes)}: {error}.") from error
+        raise DataError(f"{path} is not a calibration of KITTI with {', '.join(shapes)}: {error}.") from error
 
 
 def lidar_in_image(points: np.ndarray, calibration: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -151,5 +152,5 @@ KITTI_3 = NamedData(
             differs="Images are JPEG of quality 88; only lidar points inside the image are kept.",
         ),
     ),
-    note="For loaders and pictures: three frames train nothing.",
+    note="For trying loaders: three frames train nothing.",
 )

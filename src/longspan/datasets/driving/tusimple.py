@@ -114,5 +114,5 @@ LANES_SAMPLE = NamedData(
             differs="Half the published size; masks instead of points.",
         ),
     ),
-    note="For loaders and pictures: six frames train nothing.",
+    note="For trying loaders: six frames train nothing.",
 )

@@ -179,7 +179,7 @@ def _expert_drives(make: Any, options: DriveOptions, run: SystemRun) -> Episodes
 
 @final
 class _ByTruth:
-    """The expert as a policy of an environment whose truth it may see."""
+    """The expert as a policy of an environment whose ground truth it may see."""
 
     def __init__(self, environment: Any, expert: Any) -> None:
         self.environment, self.expert = environment, expert
@@ -189,7 +189,7 @@ class _ByTruth:
 
     def __call__(self, seen: Any) -> np.ndarray:
         del seen
-        return self.expert(self.environment.world.truth())
+        return self.expert(self.environment.world.ground_truth())
 
 
 def _summary(episodes: Episodes) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _offline(name: str, path: Path, frames: ls.Table) -> float:
 
 
 def _ceiling(model: Any, config: Any, options: DriveOptions, run: SystemRun) -> list[dict[str, Any]]:
-    """The staged driver with stages replaced by the truth, and with fewer sensors."""
+    """The staged driver with stages replaced by the ground truth, and with fewer sensors."""
     from longspan.control import run_episodes
     from longspan.control.road import make_road
     from longspan.systems.driving.drivers import StagedPolicy
@@ -251,9 +251,9 @@ def _ceiling(model: Any, config: Any, options: DriveOptions, run: SystemRun) -> 
         ("lidar alone", (), ("lidar",)),
         ("radar alone", (), ("radar",)),
     )
-    for says, truth, sensors in replaced:
+    for says, ground_truth, sensors in replaced:
         environment = make_road(config)
-        policy = StagedPolicy(None if "lane" in truth else model, truth=truth, sensors=sensors)
+        policy = StagedPolicy(None if "lane" in ground_truth else model, ground_truth=ground_truth, sensors=sensors)
         policy.environment = environment
         episodes = run_episodes(
             environment, policy, episodes=options.episodes, seed=run.seed, max_steps=_MOST_STEPS, measure=measure_drive

@@ -192,38 +192,38 @@ Replaced = Literal["lane", "objects", "prediction"]
 class StagedPolicy:
     """See, track, predict, plan, control: a `Pipeline` stepped through at the rate of the sensors.
 
-    `truth` replaces stages by the ground truth, for ceiling analysis: "lane" what the camera's network says, "objects"
-    what lidar and radar find, "prediction" where others will be. `sensors` says which of lidar and radar are used.
+    `ground_truth` replaces stages by the ground truth, for ceiling analysis: "lane" what the camera's network says,
+    "objects" what lidar and radar find, "prediction" where others will be. `sensors`: of the tracker.
     """
 
     def __init__(
-        self, model: Any, *, truth: tuple[Replaced, ...] = (), sensors: tuple[str, ...] = ("lidar", "radar"),
+        self, model: Any, *, ground_truth: tuple[Replaced, ...] = (), sensors: tuple[str, ...] = ("lidar", "radar"),
         deadline_s: float | None = None,
     ) -> None:  # fmt: skip
         """Build the pipeline.
 
         Args:
-            model: A Predictor of `LANE` from the camera; None where `truth` has "lane".
-            truth: Stages replaced.
+            model: A Predictor of `LANE` from the camera; None where `ground_truth` has "lane".
+            ground_truth: Stages replaced.
             sensors: Of the tracker.
             deadline_s: A step may take so long; see `Pipeline.start`.
         """
-        self.truth = truth
+        self.ground_truth = ground_truth
         stages: list[ls.Stage] = []
-        if "lane" not in truth:
+        if "lane" not in ground_truth:
             stages.append(ls.Stage("see", model, reads="camera", adds=LANE))
             stages.append(ls.Stage("lane", lane_path, reads=LANE, adds="lane"))
-        if "objects" not in truth:
+        if "objects" not in ground_truth:
             tracker = Tracker(use_lidar="lidar" in sensors, use_radar="radar" in sensors)
             stages.append(ls.Stage("track", tracker, reads=["lidar", "radar", "speed", "yaw_rate"], adds="objects"))
-        if "prediction" not in truth:
+        if "prediction" not in ground_truth:
             stages.append(ls.Stage("predict", predict, reads="objects", adds="future"))
         stages.append(ls.Stage("plan", Planner(), reads=["lane", "future", "speed", "limit"], adds="plan"))
         stages.append(ls.Stage("control", control, reads=["plan", "speed"], adds="action"))
         self.pipeline = ls.Pipeline(stages, outputs=["action"])
         self.runner = self.pipeline.start() if deadline_s is None else self.pipeline.start(deadline_s=deadline_s)
         self.environment: Any = None
-        """Where the truth comes from, when stages are replaced."""
+        """Where the ground truth comes from, when stages are replaced."""
 
     def reset(self) -> None:
         """A new drive: fresh state in every stage."""
@@ -235,7 +235,11 @@ class StagedPolicy:
             "speed": float(seen["speed"][0]), "limit": float(seen["limit"][0]), "yaw_rate": float(seen["yaw_rate"][0]),
             **{name: seen[name] for name in ("camera", "lidar", "radar") if name in seen},
         }  # fmt: skip
-        if self.truth:
-            truth = self.environment.world.truth()
-            sample |= {"lane": truth["lane"], "objects": true_objects(truth), "future": true_future(truth)}
+        if self.ground_truth:
+            ground_truth = self.environment.world.ground_truth()
+            sample |= {
+                "lane": ground_truth["lane"],
+                "objects": true_objects(ground_truth),
+                "future": true_future(ground_truth),
+            }
         return np.array(self.runner.step({name: sample[name] for name in self.pipeline.inputs})["action"], np.float32)

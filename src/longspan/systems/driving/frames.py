@@ -1,4 +1,4 @@
-"""Frames of an expert on made-up roads: what the sensors saw, what the expert did, and what the truth was."""
+"""Frames of an expert on made-up roads: what the sensors saw, what the expert did, and what the ground truth was."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ def birds_eye(ranges: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return image
 
 
-def affordances(truth: dict[str, Any], environment: RoadEnvironment) -> dict[str, float]:
+def affordances(ground_truth: dict[str, Any], environment: RoadEnvironment) -> dict[str, float]:
     """The true `AFFORDANCES` of a moment."""
     world = environment.world
-    lane = truth["lane"]
+    lane = ground_truth["lane"]
     found: dict[str, float] = {name: float(lane[at // 2, 1]) for name, at in zip(LANE, LANE_AT_M, strict=True)}
-    gap, pace, intrusion = GAP_M, truth["limit"], 0.0
-    numbers = truth["others"]["number"]
+    gap, pace, intrusion = GAP_M, ground_truth["limit"], 0.0
+    numbers = ground_truth["others"]["number"]
     for number in numbers:
         ahead = float(world.s[number] - world.own_s)
         if not -4 < ahead < GAP_M:
@@ -142,6 +142,6 @@ def lane_path(*beside: float) -> np.ndarray:
     return np.stack([x, y], 1)
 
 
-def lane_error_m(lane: np.ndarray, truth: np.ndarray) -> float:
+def lane_error_m(lane: np.ndarray, ground_truth: np.ndarray) -> float:
     """Mean distance sideways between two lanes over the first 30 m."""
-    return float(np.abs(lane[:16, 1] - truth[:16, 1]).mean()) if len(lane) else math.nan
+    return float(np.abs(lane[:16, 1] - ground_truth[:16, 1]).mean()) if len(lane) else math.nan
