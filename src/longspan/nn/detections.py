@@ -55,7 +55,7 @@ def class_wise_nms(
 def _as_many_as_ever(
     boxes: Tensor, scores: Tensor, classes: Tensor, size_px: Sequence[int], *, overlap: float, most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`class_wise_nms` with `min(N, most)` results whatever the boxes are, zeros behind the last that stays.
+    """`class_wise_nms` with `min(N, most)` results whatever the boxes are, zeros after the last that stays.
 
     Exported graphs have tensors of known sizes; a candidate with score 0 counts as none.
     """

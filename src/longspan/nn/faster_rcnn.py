@@ -286,7 +286,7 @@ class FasterRCNN(nn.Module):
 
 
 def _likeliest(boxes: Tensor, scores: Tensor, levels: Tensor, size_px: tuple[int, int], most: int) -> Tensor:
-    """`min(N, most)` proposals of one image, the likeliest first; zeros behind the last that suppression leaves."""
+    """`min(N, most)` proposals of one image, the likeliest first; zeros after the last that suppression leaves."""
     clipped = clip(boxes, *size_px)
     large = (clipped[:, 2:] - clipped[:, :2] >= 1e-3).all(dim=1)
     scores = torch.where(large, scores, 0.0)

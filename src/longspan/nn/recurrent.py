@@ -13,11 +13,11 @@ __all__ = ["run_recurrent"]
 def run_recurrent(
     layer: nn.RNNBase, steps: Tensor, lengths: Tensor, weights: dict[str, Tensor] | None = None
 ) -> Tensor:
-    """The states of a recurrent layer at all steps, `(B, T, directions * hidden)`; zeros behind the end of a sequence.
+    """The states of a recurrent layer at all steps, `(B, T, directions * hidden)`; zeros after its last step.
 
     Args:
         layer: An LSTM or GRU of one layer, `batch_first`, in one direction or two.
-        steps: `(B, T, F)`; what stands behind the end of a sequence is not read.
+        steps: `(B, T, F)`; what stands after the last step of a sequence is not read.
         lengths: `(B,)`, at least 1.
         weights: Of the layer by name, in place of its own.
     """
