@@ -171,7 +171,12 @@ def join_processes(distributed: Distributed = "auto") -> Processes:
     try:
         rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-        dist.init_process_group(backend, timeout=datetime.timedelta(minutes=_MINUTES))
+        limit = datetime.timedelta(minutes=_MINUTES)
+        store, _, _ = next(dist.rendezvous("env://", rank, count, timeout=limit))
+        # A launcher may keep its store when it starts all again: addresses of processes that are gone would be read.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"longspan/{attempt}", store)  # pyright: ignore[reportPrivateImportUsage]
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=limit)
     except (RuntimeError, ValueError) as error:
         address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise ConfigError(
