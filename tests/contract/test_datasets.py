@@ -11,7 +11,7 @@ from longspan.datasets.fetching.fetch import fetch_dataset
 from longspan.datasets.fetching.integrity import check_layout
 
 every = pytest.mark.parametrize("name", datasets.names())
-READERS = {path.name: path.read_text("utf-8") for path in (Path(__file__).parents[1] / "datasets").glob("test_*.py")}
+READERS = {path.name: path.read_text("utf-8") for path in (Path(__file__).parents[1] / "datasets").rglob("test_*.py")}
 MADE_UP = ["mnist", "pets", "camvid", "penn-fudan", "coco128", "wider-face", "fsdd", "speech-commands-test"]
 """Sets that conftest.py makes up, in the published layout."""
 

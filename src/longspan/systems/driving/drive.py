@@ -299,7 +299,7 @@ def _row(name: str, each: Mapping[str, Any]) -> dict[str, object]:
 DRIVE = System(
     name="drive",
     summary="Drives on a made-up road: in stages, end to end, DAgger, direct perception, in closed loop.",
-    needs="hours on two cores for all sizes and seeds; minutes for a few",
+    needs="no download, and hours on two cores for all sizes and seeds; minutes for a few",
     extras=("control",),
     options=DriveOptions,
     run=_run,
