@@ -172,7 +172,7 @@ def join_processes(distributed: Distributed = "auto") -> Processes:
         rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
         limit = datetime.timedelta(minutes=_MINUTES)
-        store, _, _ = next(dist.rendezvous("env://", rank, count, timeout=limit))
+        store, _, _ = next(dist.rendezvous("env://", rank, count, timeout=limit))  # pyright: ignore[reportPrivateImportUsage]
         # A launcher may keep its store when it starts all again: addresses of processes that are gone would be read.
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = dist.PrefixStore(f"longspan/{attempt}", store)  # pyright: ignore[reportPrivateImportUsage]
