@@ -57,6 +57,8 @@ class StyleLosses(nn.Module):
                 else f"{network} has no feature maps, by which styles are compared. Take squeezenet1_1 or vgg19."
             )
         self.content_map = content_map
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
         self.content: Tensor | None = None

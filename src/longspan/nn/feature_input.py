@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Literal, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -99,5 +99,6 @@ class FeatureInput(nn.Module):
             counts = self.spec.categories
             parts += [nn.functional.one_hot(classes[:, i], count).float() for i, count in enumerate(counts)]
         elif len(self.categories):
-            parts.append(embed_categories(classes, [each.weight for each in self.categories]))
+            weights = [cast(nn.Embedding, each).weight for each in self.categories]
+            parts.append(embed_categories(classes, weights))
         return torch.cat(parts, dim=1)

@@ -153,7 +153,8 @@ class GuardedStep:
             return
         overflow = torch.zeros((), device=gradients[0].device)
         one = torch.ones((), device=overflow.device)  # what gradients are multiplied by on the way
-        torch._amp_foreach_non_finite_check_and_unscale_(gradients, overflow, one)
+        check = torch._amp_foreach_non_finite_check_and_unscale_  # pyright: ignore[reportPrivateImportUsage]
+        check(gradients, overflow, one)
         if self.deferred and optimizer.state:
             finite = overflow == 0
             self._fine = finite if self._fine is None else finite & self._fine
