@@ -253,11 +253,11 @@ def paintings():
     """Stripes for paintings, rectangles for photos."""
     rng = np.random.default_rng(10)
     members = {
-        f"style_transfer/styles/{name}.jpg": image(np.tile(rng.integers(0, 255, (1, SIDE, 3)), (SIDE, 1, 1)), "JPEG")
+        f"repository/images/styles/{name}.jpg": image(np.tile(rng.integers(0, 255, (1, SIDE, 3)), (SIDE, 1, 1)), "JPEG")
         for name in ("starry_night", "wave")
     }
-    members |= {f"style_transfer/content/{name}.jpg": image(scene(rng)[0], "JPEG") for name in ("chicago", "sea")}
-    return {"style_transfer.tar.gz": tar_gz(members)}, (2, 2)
+    members |= {f"repository/images/content/{name}.jpg": image(scene(rng)[0], "JPEG") for name in ("chicago", "sea")}
+    return {"fast-neural-style.zip": zipped(members)}, (2, 2)
 
 
 def csv(**columns):

@@ -77,7 +77,15 @@ def test_every_system_describes_every_option(system):
         told.strip(" ").startswith(told[0]) and told[0].isalpha() for _, told in describe_options(system.options)
     )
     assert parse_options(system.options, []) == system.options()
-    assert {"limit", "sizes", "runs", "people"} & system.options.__dataclass_fields__.keys()  # for a quick look
+    assert {
+        "limit",
+        "sizes",
+        "runs",
+        "people",
+        "steps",
+        "frames",
+        "exact_runs",
+    } & system.options.__dataclass_fields__.keys()  # for a quick look
 
 
 def test_options_of_a_base_keep_their_words_unless_they_are_said_anew():

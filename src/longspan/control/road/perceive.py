@@ -47,6 +47,7 @@ def lidar_clusters(ranges: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
+@final
 @dataclass(slots=True)
 class _Track:
     """State x, y, vx, vy in the frame of the car at this moment; velocities are over ground."""

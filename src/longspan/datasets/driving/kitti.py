@@ -132,6 +132,11 @@ def lidar_in_image(points: np.ndarray, calibration: dict[str, np.ndarray]) -> tu
     return projected[:, :2] / projected[:, 2:], camera[:, 2]
 
 
+def _three_frames(root: Path) -> Table:
+    """As they lie in the archive of a repository."""
+    return read_kitti(next(root.glob("*/data/object")))
+
+
 KITTI_3 = NamedData(
     name="kitti-3",
     title="Three frames of KITTI's object benchmark",
@@ -140,6 +145,31 @@ KITTI_3 = NamedData(
     licence="CC BY-NC-SA 3.0",
     home="https://www.cvlibs.net/datasets/kitti/",
     sources=(
+        Source(
+            files=(
+                RemoteFile(
+                    path="kitti_object_vis.zip",
+                    size=14_800_000,
+                    exact=False,
+                    urls=(
+                        "https://github.com/kuixu/kitti_object_vis/archive/"
+                        "12ce0a2348f6e1405c502bf32e51d76d3a970396.zip",
+                    ),
+                    stated_by="a visualiser of the benchmark that brings three of its frames (address)",
+                ),
+            ),
+            load=_three_frames,
+            layout=(("*/data/object/training/image_2/*.png", 3), ("*/data/object/training/velodyne/*.bin", 3)),
+            contents=tuple(
+                (f"*/data/object/training/{pattern}", digest)
+                for pattern, digest in (
+                    ("image_2/*.png", "1ecaee864d045bda621cf0866fe5c1f913ced81e4724a4f128b7dd462ae8fe1f"),
+                    ("velodyne/*.bin", "067de6dd1e0cc3f65788501ed9525bdf58d4bc7047a07ad49e949ba4b6e13d4a"),
+                    ("label_2/*.txt", "988960ac0b7fb04f3e74388ace2af9ce0dae5bcbefde11589d56135873697075"),
+                    ("calib/*.txt", "ad4353824eb95cf382fc282741d8ba71c12fde40ca510c5a36106cdd71604c5e"),
+                )
+            ),
+        ),
         Source(
             files=(
                 RemoteFile(

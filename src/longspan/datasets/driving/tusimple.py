@@ -81,22 +81,29 @@ def lane_mask(lanes: list[list[list[float]]], size_px: tuple[int, int], width_px
     return np.asarray(image)
 
 
-def _sample(root: Path) -> Table:
-    """Columns `image`, `lane` (0 or 1 at each pixel) and `line` (number of the line)."""
-    folder = root / "lanes_sample"
-    names = sorted(path.stem for path in (folder / "image").glob("*.jpg"))
-    cells = {
-        "image": [str(folder / "image" / f"{name}.jpg") for name in names],
-        "lane": [str(folder / "binary" / f"{name}.png") for name in names],
-        "line": [str(folder / "instance" / f"{name}.png") for name in names],
-    }
-    columns = {"image": Image(channels=3), "lane": Mask(vocab=("elsewhere", "lane line")), "line": Mask()}
-    return Table.from_arrays(cells, columns)
+def _published(root: Path) -> Table:
+    """As the frames lie in the archive of a repository; masks are 0 and 255."""
+    folder = next(root.glob("*/data/training_data_example"))
+    return _frames(folder, "image/*.png", ("gt_binary_image", "gt_instance_image"), (0, 255))
+
+
+def _copy(root: Path) -> Table:
+    return _frames(root / "lanes_sample", "image/*.jpg", ("binary", "instance"), (0, 1))
+
+
+def _frames(folder: Path, images: str, masks: tuple[str, str], values: tuple[int, int]) -> Table:
+    """Columns `image`, `lane` (a lane line or not, at each pixel) and `line` (a value for each line)."""
+    found = sorted(folder.glob(images))
+    cells = {"image": [str(path) for path in found]}
+    for name, below in zip(("lane", "line"), masks, strict=True):
+        cells[name] = [str(folder / below / f"{path.stem}.png") for path in found]
+    lane = Mask(vocab=("elsewhere", "lane line"), values=values, ignored=())
+    return Table.from_arrays(cells, {"image": Image(channels=3), "lane": lane, "line": Mask()})
 
 
 LANES_SAMPLE = NamedData(
     name="lanes-sample",
-    title="Six labelled frames of TuSimple's lane benchmark, 640 x 360 px",
+    title="Six labelled frames of TuSimple's lane benchmark",
     rows=6,
     task="image -> lane",
     licence="research use (TuSimple)",
@@ -105,13 +112,39 @@ LANES_SAMPLE = NamedData(
         Source(
             files=(
                 RemoteFile(
+                    path="lanenet-lane-detection.zip",
+                    size=14_000_000,
+                    exact=False,
+                    urls=(
+                        "https://github.com/MaybeShewill-CV/lanenet-lane-detection/archive/"
+                        "fb31c8e4877d08c548af6f93687727a687f8cd9b.zip",
+                    ),
+                    stated_by="a network for the benchmark that brings six of its frames (address)",
+                ),
+            ),
+            load=_published,
+            layout=(("*/data/training_data_example/image/*.png", 6),),
+            contents=(
+                (
+                    "*/data/training_data_example/image/*.png",
+                    "8fb1b505738ed4b24a4cb8cd3f071f512b95a3c12b978e47ef22f57c0f934aad",
+                ),
+                (
+                    "*/data/training_data_example/gt_*_image/*.png",
+                    "32027f677b8381e47ae82ae950a7948ccc886b534aa034b562cb5307b37f2cc1",
+                ),
+            ),
+        ),
+        Source(
+            files=(
+                RemoteFile(
                     path="lanes_sample.tar.gz",
                     size=460_701,
                     sha256="28f1384a2db9fc05fb9d9720553b176a901c4c27098a220ca044d6f5fd4906c1",
                 ),
             ),
-            load=_sample,
-            differs="Half the published size; masks instead of points.",
+            load=_copy,
+            differs="Half the published size, as JPEG.",
         ),
     ),
     note="For trying loaders: six frames train nothing.",
