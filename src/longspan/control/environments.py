@@ -94,7 +94,7 @@ class Steps(NamedTuple):
     rewards: np.ndarray
     """`(N,)` float32."""
     terminated: np.ndarray
-    """`(N,)` bool: the episode came to an end of its own: there is no future to value."""
+    """`(N,)` bool: the episode ended by itself, so nothing after it has a value."""
     truncated: np.ndarray
     """`(N,)` bool: the episode was cut by a time limit: the future is worth what `last_observations` promise."""
     last_observations: dict[int, np.ndarray]

@@ -17,7 +17,7 @@ from longspan.errors import ConfigError, DataError, TrainingError
 from longspan.generative.style_losses import StyleLosses
 from longspan.vision.image_io import read_pixels
 
-__all__ = ["StyleConfig", "StyledPhoto", "as_pixels", "read_photo", "transfer_style"]
+__all__ = ["StyleConfig", "StyledPhoto", "as_pixels", "read_photo", "roughness", "transfer_style"]
 
 _LEAST_PX = 64
 _HISTORY = 10
@@ -159,7 +159,8 @@ def transfer_style(
         TrainingError: a loss is not finite any more.
     """
     config = config or StyleConfig()
-    target, style = (read_photo(each, config.size_px, what).to(device) for each, what in _named(photo, painting))
+    target = read_photo(photo, config.size_px, "photo").to(device)
+    style = read_photo(painting, config.size_px, "painting").to(device)
     losses = losses or StyleLosses(config.network, config.weights, config.content_map)
     losses.to(device).look_at_style(style)
     losses.look_at_content(target)
@@ -178,7 +179,7 @@ def transfer_style(
         optimizer.zero_grad()
         image = torch.sigmoid(unbounded)
         content, styles = losses(image)
-        total = content.sum() + config.style_weight * styles.sum() + config.smoothness * _roughness(image)
+        total = content.sum() + config.style_weight * styles.sum() + config.smoothness * roughness(image)
         total.backward()
         evaluated.append((content.item(), styles.item()))
         return total.item()
@@ -206,16 +207,12 @@ def transfer_style(
     )
 
 
-def _named(photo: Any, painting: Any) -> tuple[tuple[Any, str], tuple[Any, str]]:
-    return (photo, "photo"), (painting, "painting")
-
-
 def _optimizer(config: StyleConfig, image: Tensor) -> torch.optim.Optimizer:
     if config.optimizer == "adam":
         return torch.optim.Adam([image], lr=config.lr)
     return torch.optim.LBFGS([image], lr=1.0, max_iter=1, history_size=_HISTORY, line_search_fn="strong_wolfe")
 
 
-def _roughness(image: Tensor) -> Tensor:
+def roughness(image: Tensor) -> Tensor:
     """Mean absolute difference between neighbouring pixels."""
     return (image[..., 1:, :] - image[..., :-1, :]).abs().mean() + (image[..., 1:] - image[..., :-1]).abs().mean()

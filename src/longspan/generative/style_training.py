@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from longspan.errors import ConfigError, DataError, ModelFileError, TrainingError
-from longspan.generative.style import StyleConfig, as_pixels, read_photo
+from longspan.generative.style import StyleConfig, as_pixels, read_photo, roughness
 from longspan.generative.style_losses import StyleLosses
 from longspan.models.generative.style_network import StyleNetwork
 from longspan.randomness import permutation, step_seed
@@ -112,9 +112,7 @@ def train_style(
         painted = network(batch)
         losses.look_at_content(batch)
         content, style = (each.mean() for each in losses(painted))
-        rough = (painted[..., 1:, :] - painted[..., :-1, :]).abs().mean()
-        rough = rough + (painted[..., 1:] - painted[..., :-1]).abs().mean()
-        total = content + config.style_weight * style + config.smoothness * rough
+        total = content + config.style_weight * style + config.smoothness * roughness(painted)
         if not math.isfinite(total.item()):
             raise TrainingError(f"The loss became {total.item()} in step {step + 1}. Take a smaller lr.")
         optimizer.zero_grad()
