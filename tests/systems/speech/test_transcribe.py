@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from longspan.inference.estimators.acoustic_model import AcousticModel
 from longspan.pipeline import load
 from longspan.systems import SystemRun, find_system
 from longspan.systems.function_registry import load_with_functions
+from longspan.systems.speech.made_up_speech import TEST_VOICES, made_up_recordings, made_up_texts
 from longspan.systems.speech.stages import find_words, language, speech_features, spell
 from longspan.systems.speech.transcribe import TranscribeOptions, transcription_task, word_errors
 from longspan.systems.speech.transcribers import FromSource, Transcriber
@@ -115,11 +118,53 @@ def test_an_acoustic_stage_says_what_it_cannot_learn_from():
         ({"strategies": "end too end"}, "Did you mean 'end to end'"),
         ({"strategies": "end to end, from made-up speech"}, "needs --made-up-hours"),
         ({"made_up_hours": -1}, "at least 0"),
+        ({"data": "made-up", "made_up_hours": 1}, "leave it out"),
     ],
 )
 def test_options_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(LongspanError, match=words):
         TranscribeOptions(**wrong)
+
+
+def test_made_up_recordings_grow_keep_what_was_spoken_and_test_other_voices_and_texts(tmp_path):
+    texts = [f"THE {number} RED HOUSE" for number in ["BIG", "OLD", "NEW", "SMALL"] * 100]
+    few = made_up_recordings(tmp_path, 0.001, texts, seed=1)
+    samples = (tmp_path / "000240.flac").read_bytes()
+    parts = np.asarray(few["part"])
+    assert sum(parts == "test") == 240
+    assert {*np.asarray(few["speaker"])[parts == "test"]} == {*TEST_VOICES}
+    assert not {*np.asarray(few["speaker"])[parts == "train"]} & {*TEST_VOICES}
+    train = few.take(np.flatnonzero(parts == "train"))
+    seconds = sum(ls.audio.read_header(row["audio"]).seconds for row in train)
+    assert 3.6 <= seconds < 3.6 + 5
+    more = made_up_recordings(tmp_path, 0.002, texts, seed=1)
+    assert len(more) > len(few)
+    assert [*more["audio"]][: len(few)] == [*few["audio"]]
+    assert (tmp_path / "000240.flac").read_bytes() == samples
+    with pytest.raises(DataError, match=r"400 texts are .* hours of speech; 5 were asked for"):
+        made_up_recordings(tmp_path, 5, texts, seed=1)
+    with pytest.raises(DataError, match="another seed"):
+        made_up_recordings(tmp_path, 0.001, texts, seed=2)
+
+
+@pytest.mark.usefixtures("data_folder")
+def test_made_up_texts_join_sentences_in_capitals():
+    texts = made_up_texts(0)
+    assert all(len(text.split()) >= 12 for text in texts)
+    assert all(text == text.upper() and set(text) <= {*"ABCDEFGHIJKLMNOPQRSTUVWXYZ' "} for text in texts[:500])
+    assert texts != made_up_texts(1)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("data_folder")
+def test_the_system_runs_on_made_up_speech_and_marks_it(tmp_path):
+    options = TranscribeOptions(
+        data="made-up", hours="0.01,0.02", steps=4, limit=4, vocabulary=100, jobs=1, strategies="by phonemes;end to end"
+    )
+    find_system("transcribe").run(options, SystemRun("transcribe", tmp_path, quiet=True))
+    metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
+    assert all("made-up speech" in name for name in metrics if name.startswith("word errors"))
+    assert "spoken by eSpeak NG" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.slow

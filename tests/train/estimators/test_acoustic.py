@@ -33,3 +33,17 @@ def test_models_of_the_first_form_are_still_read():
     plain = {name: each for name, each in tensors.items() if not name.startswith("network.")}
     read = AcousticModel.from_parts(first, {**plain, **weights})
     assert read.hear(features[0]).scores.shape == (60, model.hmm.num_states)
+
+
+def test_monophones_of_a_network_learn_from_some_recordings_and_know_every_phoneme():
+    generator = torch.Generator().manual_seed(0)
+    features = [torch.randn(60, 40, generator=generator).numpy() for _ in range(9)]
+    phonemes = ["ab", "ba", "aab", "b", "ab", "c", "ba", "ab", "ba"]
+    options = {"form": "network", "gaussians": 1, "rounds": 2, "width": 8, "epochs": 1, "states": 12}
+    few = AcousticTraining(**options, monophone_rows=3).learn(features, phonemes)
+    every = AcousticTraining(**options, monophone_rows=9).learn(features, phonemes)
+    assert few.hmm.phonemes == every.hmm.phonemes
+    assert few.steps_done == every.steps_done  # the network learns from all of them
+    assert not torch.equal(few.hmm.means, every.hmm.means)
+    same = AcousticTraining(**options, monophone_rows=100).learn(features, phonemes)
+    torch.testing.assert_close(same.hmm.means, every.hmm.means)

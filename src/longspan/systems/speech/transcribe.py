@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
@@ -16,9 +15,10 @@ from longspan.metrics.word_errors import TranscriptErrors, transcript_errors
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.options import check_at_least
 from longspan.systems.result import SystemRun
+from longspan.systems.speech.made_up_speech import made_up_recordings, made_up_texts
 from longspan.systems.speech.stages import RATE_HZ, dictionary, spell
 from longspan.systems.speech.transcribers import FROM_MADE_UP, NAMES, sound, transcribers
-from longspan.systems.strategy_study import mean_errors, parse_strategies, run_study
+from longspan.systems.strategy_study import mean_errors, parse_strategies, run_study, train_seconds
 from longspan.systems.system import System
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = ["TRANSCRIBE", "TranscribeOptions", "transcription_task"]
 
 _NEEDS = dict.fromkeys(NAMES, ("text",))
 _SECONDS = 5.0  # of a recording of the data set, on average
+_FOLDER = "made-up-speech"
 _READINGS = 20
 _CEILING_ROWS = 60
 
@@ -38,6 +39,8 @@ _CEILING_ROWS = 60
 class TranscribeOptions:
     """Options of transcribe."""
 
+    data: Literal["read", "made-up"] = "read"
+    """read: people who read books. made-up: speech of eSpeak NG, for as many hours as wanted; kept in the folder."""
     hours: str = "0.25,0.5,1,2.25"
     """Hours of training recordings."""
     seeds: int = 1
@@ -67,6 +70,8 @@ class TranscribeOptions:
         if self.made_up_hours < 0:
             raise ConfigError(f"--made-up-hours must be at least 0, got {self.made_up_hours:g}.")
         names = parse_strategies(self.strategies, NAMES, ";")
+        if self.data == "made-up" and self.made_up_hours:
+            raise ConfigError("--made-up-hours is a source beside people's speech: leave it out with --data made-up.")
         if FROM_MADE_UP in names and self.strategies != "all" and not self.made_up_hours:
             raise ConfigError(f"Strategy {FROM_MADE_UP!r} needs --made-up-hours, such as --made-up-hours 2.")
 
@@ -104,9 +109,15 @@ def word_errors(targets: Sequence[str], predictions: Sequence[str | None]) -> fl
 
 
 def _run(options: TranscribeOptions, run: SystemRun) -> None:
-    table = ls.datasets.load("librispeech-100", accept_small=True)
-    parts = np.asarray(table["part"])
-    table = table.take(np.flatnonzero(parts != "valid"))
+    hours = _parse_hours(options.hours)
+    if options.data == "made-up":
+        run.say("Made-up speech, not people's: figures say how the curves go on, and nothing about people.")
+        table = made_up_recordings(run.folder / _FOLDER, hours[-1], made_up_texts(run.seed), seed=run.seed)
+        per_hour = float(np.sum(np.asarray(table["part"]) == "train")) / hours[-1]
+    else:
+        table = ls.datasets.load("librispeech-100", accept_small=True)
+        table = table.take(np.flatnonzero(np.asarray(table["part"]) != "valid"))
+        per_hour = 3600 / _SECONDS
     if options.limit is not None:
         parts = np.asarray(table["part"])
         test = np.flatnonzero(parts == "test")
@@ -114,8 +125,7 @@ def _run(options: TranscribeOptions, run: SystemRun) -> None:
         table = table.take(np.sort(np.concatenate([np.flatnonzero(parts == "train"), kept])))
     task = transcription_task(table)
     rows = len(task.train)
-    hours = _parse_hours(options.hours)
-    sizes = sorted({max(20, min(rows, round(3600 * each / _SECONDS))) for each in hours})
+    sizes = sorted({max(20, min(rows, round(each * per_hour))) for each in hours})
     more = _spoken_texts() if options.made_up_hours else ()
     known = transcribers(vocabulary=options.vocabulary, made_up_hours=options.made_up_hours, more=more)
     names = [name for name in parse_strategies(options.strategies, NAMES, ";") if name in known]
@@ -123,7 +133,6 @@ def _run(options: TranscribeOptions, run: SystemRun) -> None:
         f"{rows:,} training recordings, {len(table) - rows:,} test recordings by other voices, sealed;\n"
         f"{len(names)} strategies x {len(sizes)} sizes x {options.seeds} seeds."
     )
-    started = time.perf_counter()
     results = run_study(
         run, task, {name: known[name] for name in names}, sizes=sizes, seeds=options.seeds,
         budget=ls.Budget(steps=options.steps), jobs=options.jobs, cost={"text": 1.0}, needs=_NEEDS, error=word_errors,
@@ -131,7 +140,7 @@ def _run(options: TranscribeOptions, run: SystemRun) -> None:
     for sentence in results.advice():
         run.say(sentence)
     test = task.table.take(task.open_vault("word errors by speaker, ceiling analysis and readings").numpy())
-    _finish(run, results, test, options, time.perf_counter() - started)
+    _finish(run, results, test, options)
 
 
 def _spoken_texts() -> tuple[str, ...]:
@@ -142,24 +151,30 @@ def _spoken_texts() -> tuple[str, ...]:
     return tuple(" ".join(text.split()) for text in plain if len(text.split()) > 4 and text.isascii())
 
 
-def _finish(run: SystemRun, results: StudyResults, test: ls.Table, options: TranscribeOptions, seconds: float) -> None:
+def _finish(run: SystemRun, results: StudyResults, test: ls.Table, options: TranscribeOptions) -> None:
     """Write the report with errors by kind, ceiling analysis and readings; the result; and the best model."""
     from longspan.study.reports.study_report import compose_report
 
-    errors = {f"word errors, {name}, {size} recordings": error for (name, size), error in mean_errors(results).items()}
+    measure = "word errors" if options.data == "read" else "word errors, made-up speech"
+    errors = {f"{measure}, {name}, {size} recordings": error for (name, size), error in mean_errors(results).items()}
     found = _transcripts(results, test)
     kinds = {name: _errors(test, texts) for name, texts in found.items()}
     if options.pocketsphinx:
         given = _pocketsphinx(test)
         kinds["pocketsphinx, as it comes"] = _errors(test, given)
-        errors["word errors, pocketsphinx"] = kinds["pocketsphinx, as it comes"].rate
-    for name, kind in kinds.items():
-        run.say(f"{name}: {kind}")
+        errors[f"{measure}, pocketsphinx"] = kinds["pocketsphinx, as it comes"].rate
+    for name, found_errors in kinds.items():
+        run.say(f"{name}: {found_errors}")
     ceilings = _ceilings(results, test)
 
     def add_sections(page: Document) -> None:
+        if options.data == "made-up":
+            page.section("Made up").text(
+                "All recordings are spoken by eSpeak NG, which is cleaner and more even than people. The curves show "
+                "how the strategies compare as speech grows; the errors say nothing about people's speech."
+            )
         page.section("Word errors at the largest size").table(
-            [{"strategy": name, **_percent(kind)} for name, kind in kinds.items()]
+            [{"strategy": name, **_percent(each)} for name, each in kinds.items()]
         )
         for name, ceiling in ceilings.items():
             page.section(f"Ceiling analysis: {name}").text(
@@ -179,11 +194,11 @@ def _finish(run: SystemRun, results: StudyResults, test: ls.Table, options: Tran
         )
 
     run.finish(
-        results.best(), errors, train_seconds=seconds, options=asdict(options),
+        results.best(), errors, train_seconds=train_seconds(results), options=asdict(options),
         report=lambda: compose_report(results, add_sections),
         details={
             "study": results.to_json(), "ceiling": ceilings,
-            "kinds": {name: kind.to_json() for name, kind in kinds.items()},
+            "kinds": {name: each.to_json() for name, each in kinds.items()},
         },
     )  # fmt: skip
 

@@ -50,6 +50,8 @@ class AcousticTraining:
     """Of alignment and estimation."""
     states: int = 800
     """Most tied states."""
+    monophone_rows: int = 2000
+    """Recordings that the monophones of a network's alignment learn from, at most; they align all of them."""
     alignment: Literal["viterbi", "baum-welch"] = "viterbi"
     """Of frames with states; see `longspan.audio.hmm`."""
     width: int = 256
@@ -63,7 +65,7 @@ class AcousticTraining:
         """Check the options."""
         if self.form not in ("monophone", "tied", "network"):
             raise ConfigError(f"AcousticTraining.form must be monophone, tied or network, got {self.form!r}.")
-        for name in ("gaussians", "rounds", "states", "width", "epochs"):
+        for name in ("gaussians", "rounds", "states", "monophone_rows", "width", "epochs"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ConfigError(
                     f"AcousticTraining.{name} must be a whole number of at least 1, got {getattr(self, name)!r}."
@@ -87,7 +89,11 @@ class AcousticTraining:
         if any(each.ndim != 2 for each in frames):
             raise DataError("An acoustic model reads features of each frame, a matrix for each recording.")
         read = [_with_changes(each) for each in frames] if self.form == "network" else frames
-        hmm = train_monophones(read, phonemes, rounds=self.rounds, gaussians=self.gaussians, alignment=self.alignment)
+        some = _spread(phonemes, self.monophone_rows) if self.form == "network" else range(len(read))
+        hmm = train_monophones(
+            [read[row] for row in some], [phonemes[row] for row in some], rounds=self.rounds, gaussians=self.gaussians,
+            alignment=self.alignment,
+        )  # fmt: skip
         if self.form == "tied":
             hmm = train_triphones(
                 read, phonemes, hmm, states=max(self.states, hmm.num_states), rounds=max(1, self.rounds // 2),
@@ -137,6 +143,19 @@ class AcousticTraining:
                 optimiser.step()
                 schedule.step()
         return AcousticModel(hmm, network.eval(), (counts / counts.sum()).log(), steps)
+
+
+def _spread(phonemes: Sequence[str], most: int) -> Sequence[int]:
+    """Places of about `most` recordings, evenly over all of them, with every phoneme that there is."""
+    if len(phonemes) <= most:
+        return range(len(phonemes))
+    places = dict.fromkeys(np.linspace(0, len(phonemes) - 1, most).astype(int).tolist())
+    seen = {each for place in places for each in phonemes[place]}
+    for place, text in enumerate(phonemes):
+        if not seen.issuperset(text):
+            seen.update(text)
+            places[place] = None
+    return sorted(places)
 
 
 def voice_warp(coefficients: int, rate: float) -> Tensor:
