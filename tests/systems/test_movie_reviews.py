@@ -42,7 +42,32 @@ def test_test_rows_are_measured_once_the_vault_is_open(tmp_path, monkeypatch):
     assert run(options, tmp_path)["metrics"]["accuracy"] > 0.9
 
 
+@pytest.mark.parametrize(
+    ("data", "names", "sizes"), [("rt-polarity", "tfidf;nbsvm", "20,30"), ("sst2", "text_cnn", "20")]
+)
+def test_a_study_compares_strategies_on_the_same_rows(data, names, sizes, tmp_path, monkeypatch):
+    parts = () if data == "rt-polarity" else ("train", "train", "train", "valid", "test")
+    monkeypatch.setattr(ls.datasets, "load", lambda name: reviews(parts))
+    options = MovieReviewsOptions(data=data, sizes=sizes, seeds=1, strategies=names, epochs=1, jobs=1)
+    found = run(options, tmp_path)["metrics"]
+    assert {*found} == {f"error, {name}, {n} texts" for name in names.split(";") for n in sizes.split(",")}
+    assert min(found.values()) < 0.2
+    results = ls.Study.open(tmp_path / "study.sqlite")
+    if names == "text_cnn":
+        assert results.frame()["steps"].to_list() == [120]  # more epochs, where rows are few
+    assert ls.load(tmp_path / "model.safetensors").predict("a good film")["label"] == "positive"
+
+
 def test_options_that_cannot_be_are_refused():
-    for options in ({"folds": 1}, {"only": 11}, {"strategy": "text_cnn", "epochs": 0}, {"limit": 5}):
+    for options in (
+        {"sizes": "5"},
+        {"sizes": "50", "train_rows": 20},
+        {"strategies": "tfidf"},
+        {"sizes": "50", "seeds": 0},
+        {"folds": 1},
+        {"only": 11},
+        {"strategy": "text_cnn", "epochs": 0},
+        {"limit": 5},
+    ):
         with pytest.raises(ConfigError, match="--"):
             MovieReviewsOptions(**options)

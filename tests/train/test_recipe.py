@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import longspan as ls
-from longspan.errors import ConfigError
+from longspan.errors import ConfigError, UnknownNameError
 from longspan.train.budget import fit_phases
 
 
@@ -48,6 +50,28 @@ def test_the_same_seed_gives_the_same_weights_also_of_a_module_of_yours(task):
 @pytest.mark.parametrize(("steps", "taken"), [(4, 4), (16, 16), (19, 20), (1, 4)])
 def test_a_budget_of_steps_is_met_to_half_an_epoch(task, steps, taken):
     assert RECIPE.train(task, budget=ls.Budget(steps=steps)).steps_done == taken
+
+
+@pytest.mark.parametrize(("least", "taken"), [(0, 8), (8, 8), (14, 16), (40, 40)])
+def test_few_rows_get_more_epochs_until_the_steps_are_enough_and_a_budget_replaces_that(task, least, taken):
+    recipe = replace(RECIPE, min_steps=least)
+    assert recipe.train(task).steps_done == taken
+    assert recipe.train(task, budget=ls.Budget(steps=4)).steps_done == 4
+
+
+def test_inputs_are_read_as_the_recipe_says_and_learned_from_the_rows_of_the_subset():
+    texts = [f"a {word} film number {n}" for n in range(20) for word in ("good", "bad")]
+    table = ls.Table.from_arrays({"text": texts, "label": ["p", "n"] * 20}, {"text": ls.Text(), "label": ls.Category()})
+    task = ls.Task(table.split(valid=0, seed=0), "text", "label", allow_leaks=True)
+    recipe = ls.Recipe("text_cnn", epochs=4, lr=1e-2, columns={"text": ls.Text(tokenizer=ls.CharacterTokens())})
+    learner = recipe.train(task.subset(task.train[:12]), seed=1)
+    assert isinstance(learner.inputs["text"].tokenizer, ls.CharacterTokens)
+    assert learner.predict(table.select("text"))[0]["label"] in ("p", "n")
+    assert not isinstance(task.inputs["text"].tokenizer, ls.CharacterTokens)
+    assert len(learner.task.train) == 12
+    assert recipe.to_json() != replace(recipe, columns={}).to_json()
+    with pytest.raises(UnknownNameError, match="texts"):
+        replace(recipe, columns={"texts": ls.Text()}).train(task)
 
 
 def test_phases_keep_their_proportions():

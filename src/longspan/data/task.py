@@ -245,6 +245,31 @@ class Task:
         part.split = replace(self.split, train=part.train.numpy(), valid=nothing, vault=Vault(nothing), how=how)
         return part
 
+    def reading(self, columns: Mapping[str, Column]) -> Task:
+        """A task of the same rows, targets and parts, whose inputs are read as other columns.
+
+        What these columns learn, such as a vocabulary, they learn from this task's training rows; from those of a
+        subset alone.
+
+        Args:
+            columns: By input.
+
+        Raises:
+            UnknownNameError: an entry is no input of the task.
+        """
+        self.prepare()
+        table = self.table
+        for name, column in columns.items():
+            if name not in self.input_names:
+                raise unknown_name("input", name, self.input_names)
+            table = table.with_column(name, column)
+        split = replace(self.split, table=table, train=self.train.numpy(), valid=self.valid.numpy())
+        return Task(
+            split, self.input_names, self.target_names, size_px=self.size_px, on_error=self.on_error,
+            allow_leaks=self.allow_leaks, group=self.group, time=self.time, cache_gb=self.cache_gb,
+            disk_cache_gb=self.disk_cache_gb,
+        )  # fmt: skip
+
     def open_vault(self, reason: str) -> torch.Tensor:
         """Row numbers of the test rows; the opening is counted and dated (see `Vault`).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, final
 
 import longspan as ls
@@ -13,12 +13,18 @@ from longspan.errors import ConfigError
 from longspan.report import Document
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
+from longspan.systems.strategy_study import mean_errors, parse_sizes, parse_strategies, run_study, train_seconds
 from longspan.systems.system import System
 
 __all__ = ["MOVIE_REVIEWS", "MovieReviewsOptions"]
 
 _COUNTED = ("tfidf", "nbsvm")
 _PRETRAINED = "minilm"
+_STRATEGIES = (*_COUNTED, "text_cnn", "text_lstm", "minilm, frozen", _PRETRAINED)
+_HELD_OUT = 0.1
+_LEAST_STEPS = 120
+_CONFIG = ls.TrainConfig(batch_size=32, keep="last", weight_decay=0.01)
+"""The rows held out must not choose the epoch that is measured on them."""
 
 
 @final
@@ -43,7 +49,15 @@ class MovieReviewsOptions:
     max_tokens: int = 256
     """Most tokens of a text that a network reads."""
     train_rows: int | None = None
-    """Train on only N rows, for a learning curve."""
+    """Train on only N rows."""
+    sizes: str | None = None
+    """Compare strategies in a study over these numbers of training rows, such as 50,200,1000,3000,9000."""
+    seeds: int = 3
+    """Trainings of each strategy at each size of the study."""
+    strategies: str = "all"
+    """Names of the study's strategies, separated by semicolons, for names have commas."""
+    jobs: int | None = None
+    """Trainings of the study at a time; default: one per core."""
     limit: int | None = None
     """Use only this many rows in all, for a quick look."""
 
@@ -57,15 +71,26 @@ class MovieReviewsOptions:
             raise ConfigError("Nothing would be trained: --epochs at least 1, or --head-epochs for minilm.")
         check_network(self.strategy, others=_COUNTED)
         check_at_least(train_rows=(self.train_rows, 20), limit=(self.limit, 20), max_tokens=(self.max_tokens, 1))
+        check_at_least(seeds=(self.seeds, 1), jobs=(self.jobs, 1))
         check_above_zero(lr=self.lr)
+        parse_strategies(self.strategies, _STRATEGIES, ";")
+        if self.sizes is not None:
+            parse_sizes(self.sizes)
+            if self.train_rows is not None:
+                raise ConfigError("--sizes are the numbers of training rows: leave out --train-rows.")
+        elif self.strategies != "all":
+            raise ConfigError("--strategies are those of a study: give --sizes too, or --strategy for one training.")
 
 
 def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
     table = ls.datasets.load(options.data)
     if options.limit is not None:
         table = table.sample(min(options.limit, len(table)), seed=run.seed)
+    if options.sizes is not None:
+        _study(table, options, run)
+        return
     if options.strategy not in _COUNTED:
-        table = table.with_column("text", _column(options))
+        table = table.with_column("text", _column(options.strategy, options))
     splits = _splits(table, options, run.seed)
     plural = "s" if len(splits) > 1 else ""
     run.say(f"{len(table):,} texts; {options.strategy}, {len(splits)} training{plural}.")
@@ -87,9 +112,55 @@ def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
     run.finish(model, metrics, train_seconds=seconds, options=asdict(options), details=details, report=report)
 
 
-def _column(options: MovieReviewsOptions) -> ls.Text:
+def _study(table: ls.Table, options: MovieReviewsOptions, run: SystemRun) -> None:
+    """Strategies over growing numbers of rows, measured on the same rows held out."""
+    from longspan.study.reports.study_report import compose_report
+
+    if options.data == "rt-polarity":
+        split = table.split(valid=0, test=_HELD_OUT, seed=run.seed)
+    else:
+        split = table.split(column="part", valid=0, seed=run.seed)
+    task = ls.Task(split, "text", "label", allow_leaks=True)
+    rows = len(task.train)
+    sizes = sorted({min(each, rows) for each in parse_sizes(options.sizes or "")})
+    names = parse_strategies(options.strategies, _STRATEGIES, ";")
+    strategies = {name: _strategy(name, options) for name in names}
+    run.say(
+        f"{rows:,} training texts, {len(split.vault):,} held out, sealed;\n"
+        f"{len(names)} strategies x {len(sizes)} sizes x {options.seeds} seeds."
+    )
+    results = run_study(
+        run, task, strategies, sizes=sizes, seeds=options.seeds, budget=None, jobs=options.jobs, cost={"label": 1.0},
+        needs=dict.fromkeys(names, ("label",)),
+    )  # fmt: skip
+    for sentence in results.advice():
+        run.say(sentence)
+    metrics = {f"error, {name}, {size} texts": error for (name, size), error in mean_errors(results).items()}
+    run.finish(
+        results.best(), metrics, train_seconds=train_seconds(results), options=asdict(options),
+        report=lambda: compose_report(results), details={"study": results.to_json()},
+    )  # fmt: skip
+
+
+def _strategy(name: str, options: MovieReviewsOptions) -> ls.Strategy:
+    """Counted words, or a network with phases as in a single training; a network takes some steps with few rows."""
+    if name in _COUNTED:
+        return ls.WordCounts(method=name)  # type: ignore[arg-type]
+    model = name.split(",")[0]
+    return ls.Recipe(
+        model,
+        weights=_PRETRAINED if model == _PRETRAINED else None,
+        phases=tuple(_phases(model, replace(options, epochs=0) if name != model else options)),
+        heads={"label": _head(model)},
+        config=_CONFIG,
+        columns={"text": _column(model, options)},
+        min_steps=_LEAST_STEPS,
+    )
+
+
+def _column(model: str, options: MovieReviewsOptions) -> ls.Text:
     """Texts as the network reads them."""
-    if options.strategy == _PRETRAINED:
+    if model == _PRETRAINED:
         return ls.Text.for_encoder(_PRETRAINED, max_tokens=options.max_tokens)
     return ls.Text(max_tokens=options.max_tokens)
 
@@ -119,24 +190,28 @@ def _counted(task: ls.Task, options: MovieReviewsOptions, seed: int) -> ls.Linea
 
 
 def _network(task: ls.Task, options: MovieReviewsOptions, seed: int) -> ls.Learner:
-    pretrained = options.strategy == _PRETRAINED
+    model = options.strategy
+    weights = _PRETRAINED if model == _PRETRAINED else None
     learner = ls.Learner(
-        task,
-        options.strategy,
-        weights=_PRETRAINED if pretrained else None,
-        heads={"label": ls.Classify(dropout=0.1 if pretrained else 0.0)},
-        # The rows held out must not choose the epoch that is measured on them.
-        config=ls.TrainConfig(batch_size=32, keep="last", weight_decay=0.01),
-        seed=seed,
-        progress=False,
+        task, model, weights=weights, heads={"label": _head(model)}, config=_CONFIG, seed=seed, progress=False
     )
+    return learner.run(_phases(model, options))
+
+
+def _head(model: str) -> ls.Classify:
+    return ls.Classify(dropout=0.1 if model == _PRETRAINED else 0.0)
+
+
+def _phases(model: str, options: MovieReviewsOptions) -> list[ls.Phase]:
+    """New layers alone first, where the rest is pretrained."""
+    pretrained = model == _PRETRAINED
     phases = []
     if pretrained and options.head_epochs:
         phases.append(ls.Phase(epochs=options.head_epochs, lr=2e-3, frozen=1.0))
     if options.epochs:
         lr = options.lr or (1e-4 if pretrained else 2e-3)
         phases.append(ls.Phase(epochs=options.epochs, lr=lr, backbone_lr_mult=0.3 if pretrained else 1.0))
-    return learner.run(phases)
+    return phases
 
 
 def _fewer(task: ls.Task, rows: int, seed: int) -> ls.Task:

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, final
 import torch
 from torch import nn
 
+from longspan.columns import Column
 from longspan.data import Task
 from longspan.data.batches.order import split_evenly
 from longspan.errors import ConfigError
@@ -63,6 +64,11 @@ class Recipe:
     """Batch size, optimizer, augmentation and the like."""
     average: float | None = field(default=None, kw_only=True)
     """Decay of a running average of the weights, which is kept in their place; see `WeightAverage`."""
+    min_steps: int = field(default=0, kw_only=True)
+    """Steps that the phases take together at least, with more epochs where rows are few; a budget replaces it."""
+    columns: Mapping[str, Column] = field(default_factory=dict, kw_only=True)
+    """Inputs that the network reads otherwise than the task says, such as `{"text": Text.for_encoder("minilm")}`; see
+    `Task.reading`."""
 
     def __post_init__(self) -> None:
         """Make the one phase where none are given."""
@@ -109,6 +115,8 @@ class Recipe:
 
     def learner(self, task: Task, *, seed: int = 0) -> Learner:
         """A fresh learner of this network on a task, not yet trained."""
+        if self.columns:
+            task = task.reading(self.columns)
         model = self.model
         if callable(model):
             with torch.random.fork_rng(devices=[]):
@@ -148,9 +156,10 @@ class Recipe:
 
     def phases_for(self, learner: Learner, budget: Budget | None) -> list[Phase]:
         """This recipe's phases with as many epochs as the budget pays for with this learner's rows."""
-        if budget is None:
-            return list(self.phases)
         num_batches = len(split_evenly(learner.task.train, self.config.batch_size))
+        if budget is None:
+            enough = num_batches * sum(phase.epochs for phase in self.phases) >= self.min_steps
+            return list(self.phases) if enough else fit_phases(self.phases, self.min_steps, num_batches)
         steps = budget.steps
         if steps is None:
             assert budget.seconds is not None
@@ -170,6 +179,8 @@ class Recipe:
             "heads": {name: repr(head) for name, head in sorted(self.heads.items())},
             "config": self.config.to_json(),
             "average": self.average,
+            "min_steps": self.min_steps,
+            "columns": {name: column.to_json() for name, column in sorted(self.columns.items())},
         }
 
 

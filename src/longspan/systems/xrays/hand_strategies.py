@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, final
+from dataclasses import replace
+from typing import Any
 
 import longspan as ls
 from longspan.systems.xrays.joints import joint_regions, measure_hand, measure_lengths
 
-if TYPE_CHECKING:
-    from longspan.train import Trained
-
 __all__ = [
-    "END_TO_END", "LONG_ENOUGH", "NEEDS", "REGIONS", "STAGED", "TRANSFER", "LongEnough", "age_network", "find_joints",
+    "END_TO_END", "LONG_ENOUGH", "NEEDS", "REGIONS", "STAGED", "TRANSFER", "age_network", "find_joints",
     "hand_strategies", "made_up_strategies",
 ]  # fmt: skip
 
@@ -26,28 +22,9 @@ NEEDS = {
 }
 """The labels that each strategy learns from; joints are named points."""
 LONG_ENOUGH = 200
+"""Steps of a training with few rows."""
 _WHOLE_HAND = ls.Augment(rotate_deg=12, scale=0.12, shift=0.06, flip=True, brightness=0.1, contrast=0.3, fill=0.0)
 _TILES = ls.Augment(brightness=0.1, contrast=0.3)
-
-
-@final
-@dataclass(frozen=True)
-class LongEnough:
-    """A strategy: another one with its own epochs, or as many as take `steps` steps where there are few rows."""
-
-    strategy: ls.Recipe | ls.Transfer
-    steps: int = LONG_ENOUGH
-
-    def train(self, task: ls.Task, *, seed: int = 0, budget: ls.Budget | None = None) -> Trained:
-        """Train on the training rows of the task."""
-        recipe = self.strategy if isinstance(self.strategy, ls.Recipe) else self.strategy.recipe
-        epochs = sum(phase.epochs for phase in recipe.phases)
-        batches = max(1, -(-len(task.train) // recipe.config.batch_size))
-        return self.strategy.train(task, seed=seed, budget=budget or ls.Budget(steps=max(self.steps, epochs * batches)))
-
-    def to_json(self) -> Mapping[str, Any]:
-        """JSON values by which a study recognises the strategy."""
-        return {"strategy": "long enough", "steps": self.steps, "of": self.strategy.to_json()}
 
 
 def age_network(
@@ -58,21 +35,18 @@ def age_network(
     lr: float,
     augment: ls.Augment = _WHOLE_HAND,
     batch_size: int = 32,
-) -> LongEnough:
+) -> ls.Recipe:
     """An image and the sex to the age: absolute error, for the error is measured so."""
     phase = ls.Phase(epochs=epochs, lr=lr, backbone_lr_mult=1.0 if weights is None else 0.3)
     head = ls.Regress(criterion="absolute", hidden=(64,), dropout=0.1)
-    return LongEnough(
-        ls.Recipe(
-            backbone,
-            weights=weights,
-            phases=(phase,),
-            heads={"age_months": head},
-            config=ls.TrainConfig(
-                batch_size=batch_size, weight_decay=0.02, clip_norm=5.0, augment=augment, keep="last"
-            ),
-            average=0.99,
-        )
+    return ls.Recipe(
+        backbone,
+        weights=weights,
+        phases=(phase,),
+        heads={"age_months": head},
+        config=ls.TrainConfig(batch_size=batch_size, weight_decay=0.02, clip_norm=5.0, augment=augment, keep="last"),
+        average=0.99,
+        min_steps=LONG_ENOUGH,
     )
 
 
@@ -146,7 +120,7 @@ def made_up_strategies(*, backbone: str, weights: str | None, epochs: int, lr: f
     return {
         STAGED: ls.Pipeline(
             [
-                ls.Stage("find", LongEnough(finder), reads="image", adds="points"),
+                ls.Stage("find", replace(finder, min_steps=LONG_ENOUGH), reads="image", adds="points"),
                 ls.Stage("measure", measure_lengths, reads=["points", "sex"], adds="lengths"),
                 ls.Stage(
                     "look up", _regression(), reads="lengths", adds={"age_months": ls.Number(unit="months")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
@@ -14,7 +14,6 @@ from longspan.systems.options import check_above_zero, check_at_least, check_net
 from longspan.systems.result import SystemRun
 from longspan.systems.strategy_study import mean_errors, parse_sizes, parse_strategies, run_study, train_seconds
 from longspan.systems.system import System
-from longspan.systems.xrays.hand_strategies import LongEnough
 from longspan.systems.xrays.sources import CONDITIONS, SOURCES, source_tasks
 
 if TYPE_CHECKING:
@@ -179,21 +178,18 @@ def _strategies(options: RadiologyOptions, run: SystemRun) -> dict[str, ls.Strat
     weights = None if options.weights == "none" else options.weights
     scratch, pretrained = _recipe(options, None, 0.0), _recipe(options, weights, 0.0)
     if options.compare == "depth":
-        return {
-            f"{_IMAGENET}, {frozen:.0%} frozen": LongEnough(_recipe(options, weights, frozen), options.steps)
-            for frozen in _DEPTHS
-        }
-    found: dict[str, ls.Strategy] = {_SCRATCH: LongEnough(scratch, options.steps)}
+        return {f"{_IMAGENET}, {frozen:.0%} frozen": _recipe(options, weights, frozen) for frozen in _DEPTHS}
+    found: dict[str, ls.Strategy] = {_SCRATCH: scratch}
     if weights is not None:
-        found[_IMAGENET] = LongEnough(pretrained, options.steps)
+        found[_IMAGENET] = pretrained
     tasks = source_tasks(options.source, options.size_px, seed=run.seed)
-    first = _recipe(options, None, 0.0, epochs=options.source_epochs)
+    first = replace(_recipe(options, None, 0.0, epochs=options.source_epochs), min_steps=0)
     tuned = _recipe(options, None, 0.0, backbone_lr_mult=0.3, lr=options.lr)
     for name in SOURCES if options.compare == "conditions" else SOURCES[:1]:
         transfer = ls.Transfer(
             tuned, tasks[name], source_recipe=first, source_seed=run.seed, keep_in=run.folder / "sources"
         )
-        found[f"from {name}"] = LongEnough(transfer, options.steps)
+        found[f"from {name}"] = transfer
     return found
 
 
@@ -217,6 +213,7 @@ def _recipe(
         heads={"finding": ls.Classify(dropout=0.2)},
         config=ls.TrainConfig(batch_size=32, weight_decay=0.02, clip_norm=5.0, augment=augment, keep="last"),
         average=0.98,
+        min_steps=options.steps,
     )
 
 
