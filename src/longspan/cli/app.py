@@ -22,6 +22,7 @@ from longspan.cli.commands.doctor import doctor
 from longspan.cli.commands.evaluate import evaluate
 from longspan.cli.commands.explain import explain
 from longspan.cli.commands.export import export
+from longspan.cli.commands.generate import generate
 from longspan.cli.commands.layers import layers
 from longspan.cli.commands.leaks import leaks
 from longspan.cli.commands.listen import listen
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 
 _COMMANDS = (
-    quickstart, train, evaluate, explain, layers, predict, export, compress, serve, transcribe, listen, play,
+    quickstart, train, evaluate, explain, layers, predict, export, compress, serve, transcribe, listen, play, generate,
     study, search, plan, leaks, report, models, datasets, systems,
 )  # fmt: skip
 for _command in _COMMANDS:

@@ -41,6 +41,11 @@ def from_file(
 ) -> Predictor | Ensemble:
     """`load`, from what `read_tensors` found in the file."""
     version, kind = described.get("format_version"), described.get("format")
+    if kind == "longspan-image-generator":
+        raise ModelFileError(
+            f"{path} holds a network that makes images, not one that predicts: longspan generate {path} --out DIR, or "
+            "ls.generative.load_generator."
+        )
     if kind not in (MODEL_FORMAT["format"], ENSEMBLE_FORMAT["format"]):
         raise ModelFileError(f"{path} is a longspan file of kind {kind!r}, not a model.")
     if not isinstance(version, int):

@@ -15,6 +15,7 @@ from longspan.systems.driving.drive import DRIVE
 from longspan.systems.driving.steer import STEER
 from longspan.systems.faces import FACES
 from longspan.systems.games.play_games import PLAY_GAMES
+from longspan.systems.generative.generate_images import GENERATE_IMAGES
 from longspan.systems.generative.style import STYLE
 from longspan.systems.keywords import KEYWORDS
 from longspan.systems.lanes import LANES_SYSTEM
@@ -47,7 +48,7 @@ for _system in (
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, TRANSCRIBE, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
     ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
-    BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE, SCALE_OUT, STEER, STYLE, PLAY_GAMES, DRIVE, SMALLER,
+    BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE, SCALE_OUT, STEER, STYLE, GENERATE_IMAGES, PLAY_GAMES, DRIVE, SMALLER,
 ):  # fmt: skip
     SYSTEMS.register()(_system)
 

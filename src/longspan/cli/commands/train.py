@@ -196,7 +196,17 @@ def train(
     algorithm: Annotated[str | None, Opt(metavar="dqn", help="With --env: how it learns.  [default: dqn]")] = None,
     frames: Annotated[int, Opt(metavar="N", help="With --env: decisions of the agent in training.")] = 1_000_000,
     setting: Annotated[
-        list[str] | None, Opt("--set", metavar="NAME=VALUE", help="With --env: a setting of DQN; may be repeated.")
+        list[str] | None,
+        Opt(
+            "--set",
+            metavar="NAME=VALUE",
+            help="With --env a setting of DQN, with --task generate one of the training; may be repeated.",
+        ),
+    ] = None,
+    # images that never were, in place of predictions
+    task: Annotated[
+        str | None,
+        Opt(metavar="generate", help="Learn to make images like those of SOURCE, in place of predicting a target."),
     ] = None,
     # the run
     seed: Annotated[int, Opt(metavar="N", help="Random seed.")] = 0,
@@ -266,6 +276,8 @@ def train(
 
     longspan train data.yaml    (boxes or masks, as YOLO and Roboflow write them)
 
+    longspan train photos --task generate --out faces.safetensors    (a network that makes images)
+
     longspan train --env MinAtar/Breakout-v1 --algorithm dqn --out breakout    (an agent, from what it sees)
 
     longspan train pets/images --pattern '(?P<breed>.+)_\d+\.jpg' --target breed --out breeds.safetensors
@@ -273,6 +285,11 @@ def train(
     # `ctx.params` holds every parameter above by its name; forty lines that copy them one by one would hide a slip.
     check_launch(processes, restarts)
     given = {name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"}  # type: ignore[union-attr]
+    if task is not None:
+        from longspan.cli.generating import train_generator
+
+        train_generator(ctx.params, given)
+        return
     if env is None and resume is None and given & {"algorithm", "frames", "setting"}:
         raise ConfigError("--algorithm, --frames and --set need an environment: --env MinAtar/Breakout-v1.")
     if env is not None or (resume is not None and _is_agent_training(resume)):
