@@ -69,6 +69,11 @@ def check_train_config(values: Mapping[str, Any]) -> None:
     value = values.get("rows_per_class", 4)
     if not isinstance(value, int) or isinstance(value, bool) or value < 2:
         faults.append(f"rows_per_class must be a whole number of at least 2, got {value!r}")
+    value = values.get("short_first", 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        faults.append(f"short_first must be a whole number of at least 0, got {value!r}")
+    elif value and values.get("sampling") == "by_class":
+        faults.append("short_first orders rows by length, and sampling='by_class' by class: leave one of them out")
     value = values.get("virtual_workers")
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         faults.append(f"virtual_workers must be a whole number of at least 1, or None, got {value!r}")

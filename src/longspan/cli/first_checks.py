@@ -109,7 +109,7 @@ def check_numbers(options: TrainOptions) -> None:
     """Numbers of a training that no network takes."""
     names = (
         "batch_size", "optimizer", "weight_decay", "clip_norm", "accumulate", "mixup", "precision", "sampling",
-        "rows_per_class",
+        "rows_per_class", "short_first",
     )  # fmt: skip
     given = {name: getattr(options, name) for name in names}
     check_train_config({name: value for name, value in given.items() if value is not None})

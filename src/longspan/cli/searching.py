@@ -27,6 +27,7 @@ __all__ = ["SEARCHED", "SearchOptions", "run_search"]
 SEARCHED = (
     "lr", "weight_decay", "augment", "model", "weights", "batch_size", "epochs", "mode", "schedule", "optimizer",
     "clip_norm", "accumulate", "mixup", "label_smoothing", "dropout", "average", "sampling", "freeze_epochs",
+    "short_first",
 )  # fmt: skip
 """Options of `longspan train` that trials may change."""
 

@@ -325,7 +325,7 @@ def train_config(options: TrainOptions) -> TrainConfig:
         batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=weight_decay, beta2=suited.beta2,  # type: ignore[arg-type]
         clip_norm=options.clip_norm, accumulate=options.accumulate, mixup=options.mixup, augment=augment,
         precision=options.precision, sampling=options.sampling, row_weights=options.row_weights,  # type: ignore[arg-type]
-        rows_per_class=options.rows_per_class, virtual_workers=options.virtual_workers,
+        rows_per_class=options.rows_per_class, short_first=options.short_first, virtual_workers=options.virtual_workers,
     )  # fmt: skip
 
 

@@ -101,6 +101,7 @@ class TrainOptions:
     class_weights: str | None = None
     sampling: str = "shuffled"
     rows_per_class: int = 4
+    short_first: int = 0
     row_weights: str | None = None
     augment: str = "none"
     virtual_workers: int | None = None

@@ -47,6 +47,9 @@ class TrainConfig:
     `rows_per_class` of a class together in a batch, as losses that compare rows need it (Hermans et al. 2017)."""
     rows_per_class: int = 4
     """With sampling "by_class": how many rows of a class come together; fewer where a class has no more."""
+    short_first: int = 0
+    """First epochs whose batches come in the order of their rows' lengths, the shortest first, where rows have several
+    (Amodei et al. 2016, "Deep Speech 2", section 3.2)."""
     row_weights: str | None = None
     """A column of the table: how much each row counts in the training loss, next to their mean. Validation weighs all
     rows the same."""
@@ -67,6 +70,8 @@ class TrainConfig:
         fields_ = asdict(self)
         if self.sampling != "by_class":
             del fields_["rows_per_class"]
+        if not self.short_first:
+            del fields_["short_first"]
         if self.row_weights is None:
             del fields_["row_weights"]
         if self.virtual_workers is None:

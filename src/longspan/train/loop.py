@@ -119,7 +119,8 @@ def train_phase(run: Run, state: TrainState, callbacks: Sequence[Callback]) -> N
         lengths, pool = row_lengths(run.source.samples, rows, run.heads)
         blocks = run.source.samples.block_rows
         if run.classes is None:
-            order = epoch_order(rows, epoch, run.seed, config.batch_size, lengths, pool, blocks)
+            ascending = epoch < config.short_first
+            order = epoch_order(rows, epoch, run.seed, config.batch_size, lengths, pool, blocks, ascending=ascending)
         else:
             order = class_order(rows, run.classes, config.rows_per_class, epoch, run.seed, blocks)
         drawn = order if run.weights is None else draw_numbers(order)

@@ -1,6 +1,8 @@
+import pytest
 import torch
 
 from longspan.data.batches.order import class_order, epoch_order, shuffled_rows
+from longspan.errors import ConfigError
 
 
 def test_rows_in_blocks_are_shuffled_among_a_few_blocks_at_a_time():
@@ -69,3 +71,14 @@ def test_groups_of_a_class_are_made_of_rows_of_eight_blocks():
         assert len({(row - 7) // 20 for row in part.tolist()}) <= 8
         assert all(count % 4 == 0 for _, count in runs(part - 7, torch.arange(1000) % 5))
     assert torch.equal(class_order(rows, classes, 4, 2, 3, block_rows=125), class_order(rows, classes, 4, 2, 3))
+
+
+def test_short_rows_come_first_where_that_is_asked():
+    rows, lengths = torch.arange(100, 130), torch.arange(30) % 5
+    order = epoch_order(rows, 0, 3, 4, lengths, ascending=True)
+    assert order.sort().values.tolist() == rows.tolist()
+    found = lengths[order - 100].tolist()
+    assert found == sorted(found)
+    assert order.tolist() != epoch_order(rows, 1, 3, 4, lengths, ascending=True).tolist()
+    with pytest.raises(ConfigError, match="several lengths"):
+        epoch_order(rows, 0, 3, 4, ascending=True)

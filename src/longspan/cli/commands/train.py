@@ -166,6 +166,13 @@ def train(
     rows_per_class: Annotated[
         int, Opt(metavar="N", help="With --sampling by_class: rows of a class that come together.")
     ] = _defaults.rows_per_class,
+    short_first: Annotated[
+        int,
+        Opt(
+            metavar="N",
+            help="In the first N epochs texts or recordings come in the order of their lengths, the shortest first.",
+        ),
+    ] = _defaults.short_first,
     row_weights: Annotated[
         str | None,
         Opt(

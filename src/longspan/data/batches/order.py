@@ -73,6 +73,8 @@ def epoch_order(
     lengths: torch.Tensor | None = None,
     pool_batches: int = POOL_BATCHES,
     block_rows: int | None = None,
+    *,
+    ascending: bool = False,
 ) -> torch.Tensor:
     """`rows` in the order of an epoch, to be cut by `split_evenly`.
 
@@ -88,10 +90,18 @@ def epoch_order(
         lengths: `(N,)` steps of each of `rows`; None shuffles alone.
         pool_batches: Batches among which rows are sorted.
         block_rows: Rows that are read together (see `shuffled_rows`), where they have no lengths.
+        ascending: The shortest rows of all come first, and rows of one length are shuffled.
+
+    Raises:
+        ConfigError: rows are to ascend, and have no lengths.
     """
+    if ascending and lengths is None:
+        raise ConfigError("short_first is for rows of several lengths, such as texts or recordings; these have one.")
     if lengths is None:
         return shuffled_rows(rows, epoch, seed, "order", block_rows)
     shuffled = permutation(seed, "order", epoch, len(rows))
+    if ascending:
+        return rows[shuffled[lengths[shuffled].argsort(stable=True)]]
     pools = shuffled.split(batch_size * pool_batches)
     sizes = torch.tensor([len(part) for part in split_evenly(rows, batch_size)])
     spread = sizes[permutation(seed, "batch sizes", epoch, len(sizes))]
