@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from longspan.text.arpa import read_arpa, write_arpa
 from longspan.text.augment import TextAugment, TextParams
-from longspan.text.back_translation import back_translate
 from longspan.text.lexicon import Lexicon, cmudict, grapheme_lexicon, read_lexicon
 from longspan.text.ngrams import NGramModel, train_ngrams
 from longspan.text.normalise import comparable, normalise
@@ -27,7 +26,6 @@ __all__ = [
     "Tokenizer",
     "WordTokens",
     "WordWriter",
-    "back_translate",
     "cmudict",
     "comparable",
     "grapheme_lexicon",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from longspan.columns import Category, Number
+from longspan.data.table import Table
 from longspan.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from longspan.data import Table
 
 __all__ = ["back_translate"]
 
@@ -43,8 +42,6 @@ def back_translate(
         ConfigError: no model is given, or one does not write exactly one text.
         DataError: a row has no text.
     """
-    from longspan.columns import Category, Number
-
     if not models:
         raise ConfigError("back_translate needs at least one model, such as [to_french, to_english].")
     texts = table.column_values(source or column)
