@@ -3,9 +3,9 @@
 import pytest
 
 import longspan as ls
+from longspan.data import back_translate
 from longspan.errors import ConfigError, DataError
 from longspan.portable.prediction import Prediction, TargetPrediction
-from longspan.data import back_translate
 
 TO_FRENCH = {"one": "un", "two": "deux", "couple": "deux"}
 TO_ENGLISH = {"un": "one", "deux": "two"}
