@@ -8,7 +8,7 @@ from longspan.columns import Boxes, Category, Features, Image, Instances, Keypoi
 from longspan.deploy import export
 from longspan.deploy.export import why_not
 from longspan.errors import ConfigError
-from longspan.heads import HEADS, Classify, Head, Transcribe
+from longspan.heads import HEADS, Classify, Generate, Head, Transcribe
 from longspan.inference import Predictor
 from longspan.inference.network import Network
 from longspan.models import create, model_names
@@ -18,10 +18,6 @@ from longspan.portable import OnnxModel
 SEQUENCES = ("line_cnn", "space_displacement_lenet")
 SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 64, "inception_v3": 96, "maxvit_t": 224}
 SIDES |= {"vit_h_14": 56}
-HEADS_NOT_EXPORTED = {
-    "segment_instances": "masks are drawn for another number of objects of each image",
-    "generate": "how many steps a search takes depends on the input",
-}
 TARGETS = {
     "category": Category(vocab=("a", "b")),
     "multi_label": MultiLabel(vocab=("a", "b")),
@@ -71,8 +67,8 @@ def test_every_network_is_exported(name, tmp_path):
 
 
 @pytest.mark.slow
-# Fresh detectors have scores that tie, and another order of equals; they have a test of their own.
-@pytest.mark.parametrize("kind", sorted(set(HEADS) - set(HEADS_NOT_EXPORTED) - {"detect"}))
+# Detectors and decoders of texts have tests of their own.
+@pytest.mark.parametrize("kind", sorted(set(HEADS) - {"detect", "segment_instances", "generate"}))
 def test_every_head_is_exported(kind, tmp_path):
     head = HEADS[kind]().with_column(TARGETS[HEADS[kind].column_kinds[0]])
     line = head.reads == "sequence"
@@ -83,37 +79,91 @@ def test_every_head_is_exported(kind, tmp_path):
     assert found.comparison.agreement == {"y": 1.0}
 
 
-def test_heads_that_cannot_be_exported_are_named():
-    found = {kind for kind, head in HEADS.items() if head.value_decoder is Head.value_decoder}
-    assert found == set(HEADS_NOT_EXPORTED)
+def test_every_head_says_how_its_predictions_become_values():
+    assert [kind for kind, head in HEADS.items() if head.value_decoder is Head.value_decoder] == []
 
 
-def test_a_detector_of_masks_is_refused_by_name(tmp_path):
-    head = HEADS["segment_instances"]().with_column(Instances(vocab=("a",), size_px=(64, 64), max_instances=2))
-    predictor = predictor_of(create("squeezenet1_1", in_channels=3, size_px=(64, 64)), head, 3, (64, 64))
-    assert "SegmentInstances" in why_not(predictor)
-    with pytest.raises(ConfigError, match="target 'y' has head SegmentInstances, which cannot be exported"):
+def test_texts_that_are_drawn_are_refused_by_name(tmp_path):
+    predictor = writer_of("squeezenet1_1", decoder="gru", top_p=0.9)
+    assert "top_p=0.9" in why_not(predictor)
+    with pytest.raises(ConfigError, match="target 'y' has head Generate, which draws its tokens"):
         export(predictor, tmp_path / "x.onnx")
+    assert why_not(predictor.with_options("y", top_p=None)) is None
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("design", ["retinanet", "faster_rcnn"])
-def test_a_detector_finds_the_same_objects(design, tmp_path):
+def detector_of(design):
+    """With weights that give scores far apart, unlike those of a fresh detector."""
     torch.manual_seed(0)
-    small = {"box_head_dim": 32, "proposals": 40} if design == "faster_rcnn" else {"score_threshold": 0.01}
-    column = Boxes(vocab=("a", "b"), size_px=(64, 64), max_boxes=5)
-    head = HEADS["detect"](design=design, channels=16, **small).with_column(column)
+    small = {"score_threshold": 0.01} if design == "retinanet" else {"box_head_dim": 32, "proposals": 40}
+    if design == "mask_rcnn":
+        column = Instances(vocab=("a", "b"), size_px=(64, 64), max_instances=2)
+        head = HEADS["segment_instances"](channels=16, mask_width=8, mask_depth=1, **small).with_column(column)
+    else:
+        column = Boxes(vocab=("a", "b"), size_px=(64, 64), max_boxes=5)
+        head = HEADS["detect"](design=design, channels=16, **small).with_column(column)
     predictor = predictor_of(create("squeezenet1_1", in_channels=3, size_px=(64, 64)), head, 3, (64, 64))
     with torch.no_grad():
         for name, weights in predictor.network.named_parameters():
-            if name.startswith("heads") and weights.ndim == 4:
-                weights.mul_(5)  # scores that are far apart
+            if name.startswith("heads") and weights.ndim == 4 and ".masks." not in name:
+                weights.mul_(5)
             if name.endswith("cls_logits.bias"):
                 weights.fill_(-1.0)  # RetinaNet begins with scores of 0.01
+    return predictor
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["retinanet", "faster_rcnn", "mask_rcnn"])
+def test_a_detector_finds_the_same_objects(design, tmp_path):
+    predictor = detector_of(design)
     images = [np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8) for i in range(4)]
     found = export(predictor, tmp_path / "x.onnx", images)
     assert found.comparison.largest_difference <= 1e-4
     assert found.comparison.agreement == {"y": 1.0}
+    assert found.comparison.alone == 0
     mine, theirs = predictor.predict(images), OnnxModel.load(tmp_path / "x.onnx").predict(images)
     assert sum(len(each.value) for each in mine) >= 1
     assert [len(each.value) for each in mine] == [len(each.value) for each in theirs]
+    assert [set(one) for each in mine for one in each.value] == [set(one) for each in theirs for one in each.value]
+
+
+def writer_of(backbone, **options):
+    torch.manual_seed(0)
+    column = Text(vocab=tuple("abcdefgh"), max_length=9, min_steps=2)
+    head = Generate(width=32, depth=2, heads=2, inner=64, **options).with_column(column)
+    if MODELS[backbone].reads == "image":
+        return predictor_of(create(backbone, in_channels=3, size_px=(64, 64)), head, 3, (64, 64))
+    given = INPUTS["tokens"]
+    network = Network(create(backbone, inputs={"x": given.spec()}), {"y": head}).eval()
+    return Predictor(network, {"x": given}, {"y": head}, device="cpu", precision="float32")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [
+        ("squeezenet1_1", {"decoder": "transformer", "visual_attention": True}),
+        ("text_transformer", {"decoder": "transformer", "beam": 3, "n_best": 2}),
+        ("text_gru", {"decoder": "gru", "beam": 2}),
+        ("squeezenet1_1", {"decoder": "lstm"}),
+    ],
+)
+def test_a_decoder_writes_the_same_texts(backbone, options, tmp_path):
+    predictor = writer_of(backbone, **options)
+    with torch.no_grad():
+        for name, weights in predictor.network.heads.named_parameters():
+            if "embedding" in name or "cell" in name:
+                weights.mul_(5)  # fresh ones write the same token for ever
+    if MODELS[backbone].reads == "image":
+        values = [np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8) for i in range(4)]
+    else:
+        values = ["abc", "a", "ccccb", "bb"]
+    found = export(predictor, tmp_path / "x.onnx", values)
+    assert found.comparison.largest_difference <= 1e-4
+    assert found.comparison.agreement == {"y": 1.0}
+    assert found.comparison.alone == 0
+    mine, theirs = predictor.predict(values), OnnxModel.load(tmp_path / "x.onnx").predict(values)
+    assert any(each.value for each in mine)
+    for one, other in zip(mine, theirs, strict=True):
+        assert one.value == other.value
+        assert one.probability == pytest.approx(other.probability, rel=1e-3)
+        assert [token for token, _ in one.by_target["y"].tokens] == [token for token, _ in other.by_target["y"].tokens]

@@ -156,7 +156,7 @@ def certain_outputs(kind, targets, size_px):
     there = (boxes[..., 2:3] > boxes[..., 0:1]).float()
     detections = torch.cat([boxes[..., :4], there, boxes[..., 4:5]], dim=2)
     masks = masks_in(targets, size_px) if kind == "segment_instances" else torch.zeros(len(boxes), 0, 0, 0)
-    return DetectorOutputs(torch.zeros(0), detections, masks)
+    return DetectorOutputs(torch.zeros(0), detections, masks, torch.zeros(len(boxes), 0, 0, 0))
 
 
 @every

@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from longspan.deploy import export
-from longspan.deploy.export import _alike, compare
+from longspan.deploy.comparison import _alike, compare
 from longspan.errors import ConfigError, DataError, ModelFileError
 from longspan.heads import Classify
 from longspan.inference import Ensemble

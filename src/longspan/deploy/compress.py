@@ -379,7 +379,7 @@ def _predictions(path: Path, rows: _Rows, heads: Mapping[str, Head]) -> dict[str
     found = {}
     for name, head in heads.items():
         each = [torch.from_numpy(np.array(part[name])) for part in parts]
-        found[name] = head.join([head.reduce(part) if head.decodes_in_source else part for part in each])
+        found[name] = head.join([head.from_exported(part) for part in each])
     return found
 
 

@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import torch
-from torch import nn
 
-from longspan.columns import Column, Ragged
+from longspan.columns import Column
 from longspan.data import Table
+from longspan.deploy.comparison import Comparison, compare
+from longspan.deploy.graphs import traced_programs
 from longspan.errors import ConfigError, ModelFileError, data_error
 from longspan.extras import require_extra
-from longspan.heads import Detect, Head
-from longspan.heads.members import predictions_of
+from longspan.heads import Generate
 from longspan.inference import Predictor
-from longspan.inference.network import Network
 from longspan.inference.new_inputs import column_of
 from longspan.models import Backbone
 from longspan.portable import OnnxModel
 from longspan.portable.new_values import EncodedValues, encode_table, encode_values, with_inputs
-from longspan.portable.onnx_model import ONNX_FORMAT, ONNX_KEY, batch_of, output_name, tensor_names
+from longspan.portable.onnx_model import ONNX_FORMAT, ONNX_KEY, step_key
 from longspan.storage.files import plain, write_whole
 from longspan.version import __version__
 
-__all__ = ["Comparison", "Exported", "compare", "export", "why_not"]
+__all__ = ["Exported", "export", "why_not"]
 
 _SAMPLE_STEPS = 24  # of a ragged input that the graph is traced with
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """How far the predictions of an exported model are from those of the model it was made of."""
-
-    rows: int
-    """Rows that both predicted."""
-    largest_difference: float
-    """Of any output, relative to the largest value of that output."""
-    agreement: dict[str, float]
-    """By target the fraction of rows with the same decoded value; of quantities and points, to 0.1 %."""
+_ALONE = 0.02
+"""Of objects and texts that only one of the two finds, the largest fraction that is accepted: where a score lies at a
+threshold, rounding decides."""
 
 
 @final
@@ -70,6 +57,11 @@ class Exported:
 def why_not(predictor: Predictor) -> str | None:
     """Why a model cannot be exported, by the name of its head; None if nothing known is in the way."""
     for target, head in predictor.heads.items():
+        if isinstance(head, Generate) and head.top_p is not None:
+            return (
+                f"target {target!r} has head Generate, which draws its tokens (top_p={head.top_p}), and exported "
+                f"models do not draw: export predictor.with_options({target!r}, top_p=None)"
+            )
         if head.value_decoder is None:
             return (
                 f"target {target!r} has head {type(head).__name__}, which cannot be exported: its predictions cannot "
@@ -115,10 +107,16 @@ def export(
         predictor.network, predictor.inputs, predictor.heads, info=predictor.info, device="cpu", precision="float32"
     )
     read = _made_up(predictor.inputs) if data is None else _read(data, predictor.inputs)
-    program, dynamic = _program(predictor, read, dynamic_size=dynamic_size)
-    proto = program.model_proto
-    entry = proto.metadata_props.add()
-    entry.key, entry.value = ONNX_KEY, json.dumps(plain(_described(predictor)), ensure_ascii=False, allow_nan=False)
+    programs = traced_programs(predictor, read, dynamic_size=dynamic_size)
+    proto = programs.whole.model_proto
+    described = json.dumps(plain(_described(predictor)), ensure_ascii=False, allow_nan=False)
+    steps = {
+        step_key(number): base64.b64encode(step.model_proto.SerializeToString()).decode("ascii")
+        for number, step in programs.steps.items()
+    }
+    for key, value in {ONNX_KEY: described, **steps}.items():
+        entry = proto.metadata_props.add()
+        entry.key, entry.value = key, value
 
     compared: list[Comparison] = []
 
@@ -130,132 +128,22 @@ def export(
                 f"The exported model differs from {predictor!r} by {compared[0].largest_difference:.2g} of the largest "
                 f"output, more than {limit:g}, so {path} was not written."
             )
+        if compared[0].alone > _ALONE:
+            raise ModelFileError(
+                f"{compared[0].alone:.1%} of all objects and texts were found by only one of {predictor!r} and its "
+                f"exported model, so {path} was not written."
+            )
 
     write_whole(path, write)
     opset = max(each.version for each in proto.opset_import if each.domain in ("", "ai.onnx"))
     return Exported(
-        path, path.stat().st_size / 1e6, opset, len(proto.graph.node), dynamic, compared[0], made_up=data is None
-    )
-
-
-def compare(predictor: Predictor, exported: OnnxModel, read: EncodedValues, *, batch_size: int = 32) -> Comparison:
-    """Outputs of both for the same encoded rows.
-
-    Args:
-        predictor: On the CPU, in float32.
-        exported: The model that was made of it.
-        read: Rows, all of which can be read.
-        batch_size: Rows at a time.
-    """
-    graph = _Graph(predictor.network, predictor.inputs, predictor.heads).eval()
-    rows = len(next(iter(read.encoded.values())))
-    apart, largest = dict.fromkeys(predictor.heads, 0.0), dict.fromkeys(predictor.heads, 0.0)
-    same = dict.fromkeys(predictor.heads, 0)
-    for start in range(0, rows, batch_size):
-        some = slice(start, start + batch_size)
-        with torch.no_grad():
-            expected = graph(*_tensors(predictor.inputs, read, some))
-        found = exported.run(read, some)
-        for (name, decoder), values in zip(exported.decoders.items(), expected, strict=True):
-            one, other = values.numpy(), found[name]
-            # NumPy's maximum keeps NaN, which `max` would drop: outputs that are not numbers must not pass as equal.
-            apart[name] = float(np.maximum(apart[name], np.abs(one.astype(np.float64) - other).max(initial=0)))
-            largest[name] = max(largest[name], float(np.abs(one).max(initial=0)))
-            nothing = [None] * len(one)
-            pairs = zip(decoder.decode(one, nothing), decoder.decode(other, nothing), strict=True)
-            same[name] += sum(_alike(a.value, b.value) for a, b in pairs)
-    worst = float(np.max([apart[name] / max(largest[name], 1e-30) for name in apart]))
-    return Comparison(rows, worst, {name: count / max(rows, 1) for name, count in same.items()})
-
-
-@final
-class _Graph(nn.Module):
-    """What is exported: from encoded inputs to the predictions that decoders read, in the order of the targets."""
-
-    def __init__(self, network: Network, inputs: Mapping[str, Column], heads: Mapping[str, Head]) -> None:
-        super().__init__()
-        self.network = network
-        self._columns = tuple(inputs.values())
-        self._head_by_target = dict(heads)
-
-    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        given = iter(tensors)
-        prepared = []
-        for column in self._columns:
-            batch = Ragged(next(given), next(given)) if column.ragged else next(given)
-            prepared.append(column.prepare(batch))
-        outputs = self.network(*prepared)
-        found = []
-        for name, head in self._head_by_target.items():
-            predictions = predictions_of(head, outputs[name])
-            found.append(predictions if head.decodes_in_source else head.reduce(predictions))
-        return tuple(found)
-
-
-def _program(predictor: Predictor, read: EncodedValues, *, dynamic_size: bool) -> tuple[Any, bool]:
-    """The exported program, and whether its images may have any size."""
-    # A detector finds another number of objects in each image: its graph reads one.
-    one_row = any(isinstance(head, Detect) for head in predictor.heads.values())
-    sized = dynamic_size and not one_row and any(column.encodes_pixels for column in predictor.inputs.values())
-    # Two rows: a batch of one would be taken for a constant.
-    rows = 1 if one_row else 2
-    some = EncodedValues({name: (values * 2)[:rows] for name, values in read.encoded.items()})
-    graph = _Graph(predictor.network, predictor.inputs, predictor.heads).eval()
-    tensors = _tensors(predictor.inputs, some, slice(0, rows))
-    names = [name for number, column in enumerate(predictor.inputs.values()) for name in tensor_names(number, column)]
-    outputs = [output_name(number) for number in range(len(predictor.heads))]
-    with torch.no_grad():
-        graph(*tensors)  # filters and windows that are computed once must not be computed while the graph is traced
-    faults: list[Exception] = []
-    for sizes in (True, False) if sized else (False,):
-        shapes = [
-            _axes(name, column, sizes, one_row=one_row)
-            for column in predictor.inputs.values()
-            for name in tensor_names(0, column)
-        ]
-        try:
-            return _traced(graph, tensors, names, outputs, shapes), sizes
-        except Exception as error:  # the exporter raises whatever the traced code raises
-            faults.append(error)
-    backbone = predictor.network.backbone
-    name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
-    heads = ", ".join(type(head).__name__ for head in predictor.heads.values())
-    cause = faults[-1].__cause__ or faults[-1]  # the exporter wraps what the traced code raised in advice
-    reason = " ".join(str(cause).split())
-    raise ConfigError(f"Network {name} with head {heads} cannot be exported to ONNX: {reason:.300}") from faults[-1]
-
-
-def _traced(
-    graph: nn.Module, tensors: Sequence[torch.Tensor], names: list[str], outputs: list[str], shapes: list[Any]
-) -> Any:
-    for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            graph, tuple(tensors), dynamo=True, verbose=False, optimize=True,
-            input_names=names, output_names=outputs, dynamic_shapes=(tuple(shapes),),
-        )  # fmt: skip
-    if program is None:
-        raise ConfigError("the exporter gave no program")
-    return program
-
-
-def _axes(name: str, column: Column, sizes: bool, *, one_row: bool) -> dict[int, Any]:
-    """The axes of a tensor of the graph that may have any length."""
-    axes: dict[int, Any] = {} if one_row else {0: torch.export.Dim.DYNAMIC}
-    if column.ragged and not name.endswith("_lengths"):
-        axes[1] = torch.export.Dim.DYNAMIC
-    if sizes and column.encodes_pixels:
-        axes |= {1: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC}
-    return axes
-
-
-def _tensors(inputs: Mapping[str, Column], read: EncodedValues, rows: slice) -> tuple[torch.Tensor, ...]:
-    return tuple(
-        torch.from_numpy(array)
-        for name, column in inputs.items()
-        for array in batch_of(column, read.encoded[name][rows])
+        path,
+        path.stat().st_size / 1e6,
+        opset,
+        len(proto.graph.node),
+        programs.dynamic_size,
+        compared[0],
+        made_up=data is None,
     )
 
 
@@ -295,24 +183,6 @@ def _described(predictor: Predictor) -> dict[str, Any]:
         "targets": targets,
         "info": {"model": backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__},
     }
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two decoded values are the same; numbers to 0.1 %."""
-    if isinstance(one, float):
-        return abs(one - other) <= 1e-3 * max(abs(one), abs(other), 1e-6)
-    if isinstance(one, np.ndarray):
-        return one.shape == other.shape and float((one == other).mean()) >= 0.999
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
-    if isinstance(one, list) and one and all(isinstance(each, float) for each in (*one, *other)):
-        largest = max(map(abs, one), default=0.0)  # an edge at 0.00001 px is one at 0
-        return len(one) == len(other) and all(
-            abs(a - b) <= 1e-3 * max(largest, 1e-6) for a, b in zip(one, other, strict=True)
-        )
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    return one == other
 
 
 def _predictor_of(model: Any) -> Predictor:

@@ -136,6 +136,15 @@ class Head(ABC):
         """How predictions become values without PyTorch; None: a model with this head cannot be exported."""
         return None
 
+    def exported(self, outputs: Any) -> torch.Tensor:
+        """What an exported graph gives and `value_decoder` reads, `(B, ...)`; by default the predictions themselves."""
+        predictions = self.postprocess(outputs)
+        return predictions if self.decodes_in_source else self.reduce(predictions)
+
+    def from_exported(self, values: torch.Tensor) -> torch.Tensor:
+        """Reduced predictions, as `measure` takes them, from what `exported` gives."""
+        return self.reduce(values) if self.decodes_in_source else values
+
     @abstractmethod
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """One prediction per row of reduced predictions; positions are in pixels of the image that the network saw."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from longspan.nn.recurrent_decoder import AttentionGRU, ShownLSTM
 from longspan.nn.text_decoder import TextDecoder
 from longspan.nn.text_search import TextSearch
 from longspan.nn.transformer_decoder import TransformerDecoder
+from longspan.portable.written_text import WrittenText, decode_texts
 from longspan.text.tokenizer import BEGIN, END, PADDING, UNKNOWN
 from longspan.valid_values import check_probability
 from longspan.vision import AugmentParams
@@ -237,9 +238,32 @@ class Generate(Head):
             padded.append(torch.cat([part, behind], dim=2))
         return torch.cat(padded)
 
+    def exported(self, outputs: GenerateOutputs) -> torch.Tensor:
+        """Only the texts: `(B, N, 1 + L, 2)`."""
+        return self.postprocess(outputs)[:, 1:]
+
+    def from_exported(self, values: torch.Tensor) -> torch.Tensor:
+        """With a place for the target, which nothing is known of."""
+        target = torch.zeros_like(values[:, :1])
+        target[..., 0] = -1.0
+        target[:, 0, 0, 0] = 0.0
+        return torch.cat([target, values], dim=1)
+
+    @property
+    def value_decoder(self) -> WrittenText | None:
+        """Texts of the same search; None where tokens are drawn."""
+        if self.top_p is not None:
+            return None
+        search = self.search
+        first = 0 if self._text.tokenizer is not None else _FIRST_CHARACTER
+        return WrittenText(
+            self._text.to_json(), search.begin, search.end, first, search.max_length, self.beam, self.n_best,
+            self.length_penalty, search.never,
+        )  # fmt: skip
+
     def decode(self, predictions: torch.Tensor) -> list[TargetPrediction]:
         """The best text, the probability of it as a whole, and that of each of its tokens."""
-        return [self._decoded(row[1:]) for row in predictions]
+        return decode_texts(self._text, predictions[:, 1:].numpy(force=True))
 
     def measure(self, predictions: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
         """BLEU and chrF of the texts that were found; how many are right as a whole; perplexity of the targets.
@@ -264,28 +288,6 @@ class Generate(Head):
             return TransformerDecoder(self.width, self.depth, self.heads, self.inner, self.dropout)
         return AttentionGRU(self.width, self.dropout) if self.decoder == "gru" else ShownLSTM(self.width, self.dropout)
 
-    def _decoded(self, texts: torch.Tensor) -> TargetPrediction:
-        """From `(N, 1 + L, 2)`."""
-        numbers = [_tokens(text[:, 0]) for text in texts]
-        values = [self._text.decode(each) for each in numbers]
-        sure = [min(1.0, math.exp(log_prob)) for log_prob in texts[..., 1].double().sum(dim=1).tolist()]
-        pieces = [self._text.decode([token]) for token in numbers[0]]
-        scores = texts[0, : len(pieces), 1].double().exp().clamp_max(1.0).tolist()
-        return TargetPrediction(
-            values[0],
-            sure[0],
-            _first_of_each(values, sure) if len(values) > 1 else None,
-            list(zip(pieces, scores, strict=True)),
-        )
-
 
 def _tokens(row: torch.Tensor) -> list[int]:
     return [int(token) for token in row.tolist() if token >= 0]
-
-
-def _first_of_each(values: list[str], probabilities: list[float]) -> dict[Any, float]:
-    """Probabilities by text; two token sequences may be one text, of which the better stays."""
-    found: dict[Any, float] = {}
-    for value, probability in zip(values, probabilities, strict=True):
-        found.setdefault(value, probability)
-    return found

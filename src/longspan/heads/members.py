@@ -12,7 +12,7 @@ from torch import Tensor
 from longspan.heads.base import Head, shape_of
 from longspan.nn.member_linear import MemberOutputs
 
-__all__ = ["measured_losses", "outputs_fault", "predictions_of", "row_losses"]
+__all__ = ["exported_of", "measured_losses", "outputs_fault", "predictions_of", "row_losses"]
 
 
 def row_losses(head: Head, outputs: Any, targets: Any) -> Tensor:
@@ -26,6 +26,11 @@ def row_losses(head: Head, outputs: Any, targets: Any) -> Tensor:
 def predictions_of(head: Head, outputs: Any) -> Tensor:
     """Predictions `(B, ...)`, of an ensemble those of the whole (see `Head.merge`)."""
     return head.postprocess(_whole(head, outputs))
+
+
+def exported_of(head: Head, outputs: Any) -> Tensor:
+    """What a head's `value_decoder` reads, `(B, ...)`, of an ensemble that of the whole."""
+    return head.exported(_whole(head, outputs))
 
 
 def measured_losses(head: Head, outputs: Any, targets: Any) -> Tensor:

@@ -19,6 +19,7 @@ from longspan.models import FeatureShapes
 from longspan.nn.detections import DetectorOutputs
 from longspan.nn.mask_branch import MaskBranch
 from longspan.old_names import accepts_old_keywords
+from longspan.portable.mask_decoder import ObjectMasks, paste_masks
 from longspan.vision.instance_encoding import boxes_in, masks_in, packed
 from longspan.vision.rle import encode_runs
 
@@ -90,6 +91,20 @@ class SegmentInstances(Detector):
     def postprocess(self, outputs: DetectorOutputs) -> torch.Tensor:
         """Detections with their masks, packed: `(B, max_detections, bytes)` uint8."""
         return packed(outputs.detections[:, :, _SCORE_LAST], outputs.masks)
+
+    def exported(self, outputs: DetectorOutputs) -> torch.Tensor:
+        """Detections, each with the probabilities of its small mask: `(B, max_detections, 6 + M * M)` float32."""
+        return torch.cat([outputs.detections, outputs.small_masks.flatten(2)], dim=2)
+
+    def from_exported(self, values: torch.Tensor) -> torch.Tensor:
+        """With masks in the image, packed."""
+        masks = np.stack([paste_masks(row[:, 6:], row[:, :4], self._size_px) for row in values.numpy(force=True)])
+        return packed(values[:, :, _SCORE_LAST], torch.from_numpy(masks))
+
+    @property
+    def value_decoder(self) -> ObjectMasks:
+        """Boxes with label, score and mask."""
+        return ObjectMasks(self._instances.vocab, self.answer_score, self._size_px)
 
     def reduce(self, predictions: torch.Tensor) -> torch.Tensor:
         """As bytes again: the mean over one view is a float."""

@@ -126,12 +126,12 @@ class TextWriter(nn.Module):
         nats = F.cross_entropy(logits.detach(), wanted, reduction="none")
         return losses, torch.stack([-each.new_zeros(rows).index_add(0, owner, nats), counts], dim=1)
 
-    def next_token(self, newest: Tensor, state: DecoderState, number: int) -> tuple[Tensor, DecoderState]:
+    def next_token(self, newest: Tensor, state: DecoderState, number: int | Tensor) -> tuple[Tensor, DecoderState]:
         """Log-probabilities `(R, V)` of the token behind the newest one, which stands at place `number`."""
         hidden, state = self.decoder.step(self._embedded(newest[:, None], number)[:, 0], state)
         return F.linear(hidden, self.embedding.weight, self.bias).float().log_softmax(dim=1), state
 
-    def _embedded(self, tokens: Tensor, first: int) -> Tensor:
+    def _embedded(self, tokens: Tensor, first: int | Tensor) -> Tensor:
         width = self.embedding.embedding_dim
         embedded = self.embedding(tokens) * math.sqrt(width)
         if self.decoder.positions:

@@ -91,10 +91,16 @@ class Network(nn.Module):
             outputs = features.vector
             return outputs if isinstance(outputs, dict) else {self.target_names[0]: outputs}
         outputs = {}
-        for name, head, reads, sees in zip(self.target_names, self.heads, self._reads, self._sees_targets, strict=True):
-            read = features.maps if reads == "maps" else features.vector
+        for (name, (head, read)), sees in zip(self.read_by_heads(features).items(), self._sees_targets, strict=True):
             outputs[name] = head(read, targets=None if targets is None else targets[name]) if sees else head(read)
         return outputs
+
+    def read_by_heads(self, features: Features) -> dict[str, tuple[nn.Module, Any]]:
+        """By target the layers of its head, and what they read; nothing of a whole network."""
+        return {
+            name: (head, features.maps if reads == "maps" else features.vector)
+            for name, head, reads in zip(self.target_names, self.heads, self._reads, strict=bool(self.heads))
+        }
 
     def groups(self) -> list[list[nn.Parameter]]:
         """Parameters from the lowest layers to the heads, with layers of the backbone that learn like a head."""

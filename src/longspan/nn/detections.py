@@ -21,6 +21,9 @@ class DetectorOutputs(NamedTuple):
     `(B, 0, 6)` in a training step, which does not need them."""
     masks: Tensor
     """`(B, D, H, W)` bool, the mask of each detection, from detectors with a mask branch; else `(B, 0, 0, 0)`."""
+    small_masks: Tensor
+    """`(B, D, M, M)` float32, how probable it is in M x M parts of the box that they belong to the object; zeros where
+    there is no detection. `(B, 0, 0, 0)` without a mask branch."""
 
 
 def full_precision(device: torch.device) -> torch.autocast:

@@ -142,14 +142,15 @@ class FasterRCNN(nn.Module):
         )
         proposals = self._proposals(first)
         losses, detections = first.offsets.new_zeros(0), first.offsets.new_zeros(len(first.offsets), 0, 6)
-        masks = detections.new_zeros((len(detections), 0, 0, 0), dtype=torch.bool)
+        small_masks = detections.new_zeros(len(detections), 0, 0, 0)
+        masks = small_masks.bool()
         if targets is not None:
             losses = self._losses(first, proposals, targets)
         if targets is None or not self.training:
             detections = self._detections(first, proposals)
             if self.masks is not None:
-                masks = self._mask_detections(self.masks, first, detections)
-        return DetectorOutputs(losses, detections, masks)
+                masks, small_masks = self._mask_detections(self.masks, first, detections)
+        return DetectorOutputs(losses, detections, masks, small_masks)
 
     @torch.no_grad()
     def _proposals(self, first: _FirstStage) -> list[Tensor]:
@@ -210,18 +211,23 @@ class FasterRCNN(nn.Module):
         return stack_detections(found, config.max_detections)
 
     @torch.no_grad()
-    def _mask_detections(self, branch: MaskBranch, first: _FirstStage, detections: Tensor) -> Tensor:
-        """The masks of detections `(B, D, 6)`: `(B, D, H, W)` bool."""
+    def _mask_detections(self, branch: MaskBranch, first: _FirstStage, detections: Tensor) -> tuple[Tensor, Tensor]:
+        """The masks of detections `(B, D, 6)`: `(B, D, H, W)` bool, and `(B, D, M, M)` float32 of their boxes."""
         filled = detections[:, :, 4] > 0
+        if torch.compiler.is_exporting():  # the boxes of one image, also those that are none; pasted by the decoder
+            logits = branch(first.maps, self.pyramid.backbone_strides, [detections[0, :, :4]]).float()
+            small = branch.of_kinds(logits, detections[0, :, 5].long() + 1) * filled[0, :, None, None]
+            return detections.new_zeros((1, 0, 0, 0), dtype=torch.bool), small[None]
         masks = torch.zeros((*filled.shape, *first.size_px), dtype=torch.bool, device=detections.device)
         regions = [each[used] for each, used in zip(detections, filled, strict=True)]
         logits = branch(first.maps, self.pyramid.backbone_strides, [each[:, :4] for each in regions])
         parts = logits.float().split([len(each) for each in regions])
+        small = detections.new_zeros(*filled.shape, *logits.shape[2:])
         with full_precision(detections.device):
             for image, (each, part) in enumerate(zip(regions, parts, strict=True)):
-                kinds = each[:, 5].long() + 1
-                masks[image, filled[image]] = branch.paste(part, kinds, each[:, :4], first.size_px)
-        return masks
+                small[image, filled[image]] = found = branch.of_kinds(part, each[:, 5].long() + 1)
+                masks[image, filled[image]] = branch.paste(found, each[:, :4], first.size_px)
+        return masks, small
 
     def _first_losses(self, first: _FirstStage, targets: Sequence[DetectionTargets]) -> Tensor:
         """Cross-entropy of the sampled anchors, and smooth L1 of the positive ones."""

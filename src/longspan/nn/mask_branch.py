@@ -72,17 +72,19 @@ class MaskBranch(nn.Module):
             losses.append(F.binary_cross_entropy_with_logits(own, wanted))
         return torch.stack(losses)
 
-    def paste(self, logits: Tensor, kinds: Tensor, boxes: Tensor, size_px: tuple[int, int]) -> Tensor:
-        """Masks in the image, `(N, H, W)` bool: where the probability of the detection's class is at least one half.
+    def of_kinds(self, logits: Tensor, kinds: Tensor) -> Tensor:
+        """How probable the mask of a class is, `(N, 28, 28)`, from logits `(N, 1 + K, 28, 28)` and classes from 1."""
+        return logits[torch.arange(len(logits), device=logits.device), kinds].sigmoid()
+
+    def paste(self, small: Tensor, boxes: Tensor, size_px: tuple[int, int]) -> Tensor:
+        """Masks in the image, `(N, H, W)` bool: where the probability is at least one half.
 
         Args:
-            logits: `(N, 1 + K, 28, 28)`.
-            kinds: `(N,)` classes from 1.
+            small: `(N, 28, 28)` probabilities.
             boxes: `(N, 4)` in pixels.
             size_px: Height and width of the image.
         """
-        small = logits[torch.arange(len(logits), device=logits.device), kinds].sigmoid()
-        masks = torch.empty((len(small), *size_px), dtype=torch.bool, device=logits.device)
+        masks = torch.empty((len(small), *size_px), dtype=torch.bool, device=small.device)
         for start in range(0, len(small), _PASTED_AT_ONCE):
             part = slice(start, start + _PASTED_AT_ONCE)
             down = _blend(boxes[part, 1], boxes[part, 3], size_px[0], small.shape[1])

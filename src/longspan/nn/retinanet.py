@@ -91,7 +91,8 @@ class RetinaNet(nn.Module):
                 losses = self.losses(torch.cat(anchors), logits, offsets, targets)
             if targets is None or not self.training:
                 detections = self.detections(anchors, logits, offsets, size_px)
-        return DetectorOutputs(losses, detections, logits.new_zeros((len(logits), 0, 0, 0), dtype=torch.bool))
+        none = logits.new_zeros(len(logits), 0, 0, 0)
+        return DetectorOutputs(losses, detections, none.bool(), none)
 
     def losses(self, anchors: Tensor, logits: Tensor, offsets: Tensor, targets: Tensor) -> Tensor:
         """Focal loss over the anchors and L1 of the positive ones, both divided by the number of positive ones, `(B,)`.

@@ -2,6 +2,7 @@
 
 from longspan.portable import mask_decoder as _masks  # noqa: F401 - registers
 from longspan.portable import text_decoder as _texts  # noqa: F401 - registers
+from longspan.portable import written_text as _written  # noqa: F401 - registers
 from longspan.portable.decoders import DECODERS, Decoder
 from longspan.portable.onnx_model import OnnxModel
 from longspan.portable.prediction import Prediction, predictions_to_frame

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class Decoder(ABC):
     """Name in files."""
     in_source: ClassVar[bool] = False
     """Whether `decode` gives positions in the original image; if not, in the frame that the network saw."""
+
+    finds: ClassVar[Literal["values", "objects", "texts"]] = "values"
+    """What an array holds for a row: values in a known order; detections `(D, 6 + ...)`, the highest score first; or
+    texts `(N, T, 2)`, which a search found."""
 
     @abstractmethod
     def decode(self, values: np.ndarray, transforms: Transforms) -> list[TargetPrediction]:
@@ -150,6 +154,7 @@ class Objects(Decoder):
     """Boxes with labels, from detections `(B, D, 6)`: x0, y0, x1, y1 in pixels of the frame, score, class number."""
 
     kind: ClassVar[str] = "objects"
+    finds: ClassVar[Literal["values", "objects", "texts"]] = "objects"
     vocab: tuple[Any, ...]
     """The K labels."""
     answer_score: float

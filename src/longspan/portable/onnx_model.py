@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -17,11 +18,12 @@ from longspan.portable.new_values import EncodedValues, encode_table, encode_val
 from longspan.portable.prediction import Prediction
 from longspan.portable.target_prediction import TargetPrediction
 from longspan.portable.trained_model import Ability, TrainedModel
+from longspan.portable.written_text import Arrays, WrittenText, search_texts
 from longspan.storage.plain_json import parse_json
 from longspan.version import __version__
 from longspan.vision import ResizeTransform
 
-__all__ = ["ONNX_FORMAT", "ONNX_KEY", "OnnxModel", "output_name", "tensor_names"]
+__all__ = ["ONNX_FORMAT", "ONNX_KEY", "OnnxModel", "output_name", "state_names", "step_key", "tensor_names"]
 
 ONNX_KEY = "longspan"
 """The entry of the file's metadata that holds our JSON."""
@@ -39,6 +41,17 @@ def tensor_names(number: int, column: Column) -> tuple[str, ...]:
 def output_name(number: int) -> str:
     """Name in the graph of the predictions of the target at this position."""
     return f"output_{number}"
+
+
+def state_names(number: int, memories: int, caches: int) -> tuple[str, ...]:
+    """Names of what the decoder of a target's texts remembers: of the input, and what changes with each token."""
+    name = output_name(number)
+    return (*(f"{name}_memory_{i}" for i in range(memories)), *(f"{name}_cache_{i}" for i in range(caches)))
+
+
+def step_key(number: int) -> str:
+    """The entry of the file's metadata that holds, in base64, the graph of one step of a target's texts."""
+    return f"{ONNX_KEY}_step_{number}"
 
 
 @final
@@ -62,6 +75,7 @@ class OnnxModel(TrainedModel):
         decoders: Mapping[str, Decoder],
         columns: Mapping[str, Column],
         info: Mapping[str, Any],
+        steps: Mapping[str, Any] | None = None,
     ) -> None:
         """Put the parts together; `load` does.
 
@@ -71,6 +85,7 @@ class OnnxModel(TrainedModel):
             decoders: By target, in the graph's order.
             columns: The fitted columns of the targets.
             info: The other JSON values in the file.
+            steps: By target the session of one step, of texts that are written token by token.
         """
         self.session = session
         self.inputs = dict(inputs)
@@ -78,6 +93,7 @@ class OnnxModel(TrainedModel):
         self.heads = {}  # decoders do their work
         self.columns = dict(columns)
         self.info = dict(info)
+        self.steps = dict(steps or {})
         self._one_row = any(
             each.shape[:1] == [1] for each in session.get_inputs()
         )  # detectors read one image at a time
@@ -107,25 +123,36 @@ class OnnxModel(TrainedModel):
         options.log_severity_level = 3
         if threads is not None:
             options.intra_op_num_threads = threads
+
+        def opened(model: str | bytes) -> Any:
+            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = opened(str(path))
         except Exception as error:  # ONNX Runtime's errors have no common class
             raise ModelFileError(
                 f"{path} is damaged, not an ONNX file, or needs a newer ONNX Runtime than {onnxruntime.__version__}: "
                 f"{error!s:.300}"
             ) from error
-        text = session.get_modelmeta().custom_metadata_map.get(ONNX_KEY)
+        entries = session.get_modelmeta().custom_metadata_map
+        text = entries.get(ONNX_KEY)
         if text is None:
             raise ModelFileError(
                 f"{path} is an ONNX file, but not one that `longspan export` wrote: nothing in it says how its inputs "
                 "are read."
             )
         try:
-            return cls._from_json(session, parse_json(text))
+            model = cls._from_json(session, parse_json(text))
+            for number, (name, decoder) in enumerate(model.decoders.items()):
+                if isinstance(decoder, WrittenText):
+                    model.steps[name] = opened(base64.b64decode(entries[step_key(number)], validate=True))
+            return model
         except LongspanError as error:
             raise ModelFileError(f"{path}: {error}") from error
         except _MISFIT as error:
             raise ModelFileError(f"{path}: the description in its metadata is damaged: {error!r:.300}") from error
+        except Exception as error:  # ONNX Runtime's, of the graph of a step
+            raise ModelFileError(f"{path}: the step of its decoder is damaged: {error!s:.300}") from error
 
     @classmethod
     def _from_json(cls, session: Any, described: Any) -> OnnxModel:
@@ -198,12 +225,34 @@ class OnnxModel(TrainedModel):
             tensors = batch_of(column, read.encoded[name][rows])
             feeds |= dict(zip(tensor_names(number, column), tensors, strict=True))
         known = {each.name for each in self.session.get_inputs()}  # an input that no layer reads is not in the graph
-        names = [output_name(number) for number in range(len(self.decoders))]
+        names = [each.name for each in self.session.get_outputs()]
         try:
-            values = self.session.run(names, {name: each for name, each in feeds.items() if name in known})
+            found = self.session.run(names, {name: each for name, each in feeds.items() if name in known})
+            values = dict(zip(names, found, strict=True))
+            return {
+                name: self._written(name, number, values) if name in self.steps else values[output_name(number)]
+                for number, name in enumerate(self.decoders)
+            }
         except Exception as error:  # ONNX Runtime's errors have no common class
             raise DataError(f"The exported model cannot compute these inputs: {error!s:.300}") from error
-        return dict(zip(self.decoders, values, strict=True))
+
+    def _written(self, target: str, number: int, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Texts `(B, N, T, 2)` that the target's decoder writes, one token after another."""
+        decoder, session = self.decoders[target], self.steps[target]
+        assert isinstance(decoder, WrittenText)
+        start = output_name(number)
+        memories = [name for name in values if name.startswith(f"{start}_memory_")]
+        caches = [name for name in values if name.startswith(f"{start}_cache_")]
+        known = {each.name for each in session.get_inputs()}
+
+        def step(newest: np.ndarray, place: int, memory: Arrays, cache: Arrays) -> tuple[np.ndarray, Arrays]:
+            feeds = {"newest": newest, "place": np.array(place), **dict(zip(memories, memory, strict=True))}
+            feeds |= dict(zip(caches, cache, strict=True))
+            log_probs, *after = session.run(None, {name: each for name, each in feeds.items() if name in known})
+            return log_probs, tuple(after)
+
+        memory, cache = (tuple(values[name] for name in names) for names in (memories, caches))
+        return search_texts(step, memory, cache, len(cache[0]), decoder)
 
     def _image(self) -> str | None:
         """The input that targets lie in."""
