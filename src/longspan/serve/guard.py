@@ -28,6 +28,9 @@ _HEADERS = [
 ]
 
 
+_LAST = [(b"connection", b"close")]
+
+
 @final
 class Guard:
     """An ASGI application around another one."""
@@ -49,6 +52,8 @@ class Guard:
         self._measurements = measurements
         self._keys = tuple(keys)
         self._paths = frozenset(paths)
+        self.closing = False
+        """Whether each response says that its connection closes: the server is stopping."""
         self._clients: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +68,10 @@ class Guard:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
-                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+                message = {
+                    **message,
+                    "headers": [*message.get("headers", []), *_HEADERS, *(_LAST if self.closing else [])],
+                }
             await send(message)
 
         try:

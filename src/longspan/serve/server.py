@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,8 +62,15 @@ def run_server(
         "host": host, "port": port, "log_level": "warning", "access_log": False, "server_header": False,
         "timeout_graceful_shutdown": _DRAIN_S, "timeout_keep_alive": 20, "h11_max_incomplete_event_size": 1 << 16,
     }  # fmt: skip
+    from longspan.serve.draining import DrainingServer
+    from longspan.serve.processes import serve_in_processes
+
     if processes == 1:
-        uvicorn.run(app, **options)
+        server = DrainingServer(uvicorn.Config(app, **options))
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+        if not server.started:
+            sys.exit(1)
         return
     settings = {
         "models": list(models), "config": dataclasses.asdict(config), "keys": [key.decode() for key in keys],
@@ -69,7 +78,8 @@ def run_server(
     }  # fmt: skip
     # The processes read this; as an argument it would show in the list of processes.
     os.environ[_VARIABLE] = json.dumps(settings)
-    uvicorn.run("longspan.serve.server:app_from_environment", factory=True, workers=processes, **options)
+    sock = uvicorn.Config(app, **options).bind_socket()
+    serve_in_processes(options, sock, processes, drain_s=_DRAIN_S + 5)
 
 
 def app_from_environment() -> Any:
