@@ -1,3 +1,4 @@
+import asyncio
 import random
 
 import pytest
@@ -44,3 +45,23 @@ def test_mutated_requests_get_problems_and_no_errors(photos, png_of):
             if answer.status_code != 200:
                 assert answer.json()["detail"]
         assert client.post("/predict/photos", content=png_of(0)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["image/png", f"{FORM}; boundary=x", "application/json"])
+def test_a_client_that_goes_away_is_no_error(photos, kind):
+    app, sent = make_app([photos]), []
+    messages = [{"type": "http.request", "body": b"--x\r\n", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return messages.pop(0) if len(messages) > 1 else messages[0]
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/predict/photos", "raw_path": b"/predict/photos", "root_path": "",
+        "query_string": b"", "headers": [(b"content-type", kind.encode())], "http_version": "1.1", "scheme": "http",
+        "client": ("127.0.0.1", 9), "server": ("127.0.0.1", 8000),
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 400

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,7 @@ def run_server(
     from longspan.serve.processes import serve_in_processes
 
     if processes == 1:
+        _keep_quiet()
         server = DrainingServer(uvicorn.Config(app, **options))
         with contextlib.suppress(KeyboardInterrupt):
             server.run()
@@ -82,6 +84,11 @@ def run_server(
     serve_in_processes(options, sock, processes, drain_s=_DRAIN_S + 5)
 
 
+def _keep_quiet() -> None:
+    """No notes about what clients send, such as images of several pages: they would fill the log."""
+    warnings.simplefilter("ignore", UserWarning)
+
+
 def app_from_environment() -> Any:
     """The application that `run_server` describes, in a process that it started."""
     from longspan.serve.app import make_app
@@ -93,6 +100,7 @@ def app_from_environment() -> Any:
     for each in settings["models"]:
         name, file = split_name(each)
         models.append(load_served(file, name, device=settings["device"]))
+    _keep_quiet()
     keys = [key.encode() for key in settings["keys"]]
     return make_app(models, ServeConfig(**settings["config"]), keys=keys)
 
