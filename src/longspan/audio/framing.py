@@ -58,8 +58,8 @@ def stft(waves: Tensor, n_fft: int, hop: int, window: int | None = None, *, cent
 
 def power_spectrum(waves: Tensor, n_fft: int, hop: int, window: int | None = None, *, centred: bool = True) -> Tensor:
     """Squared magnitudes of `stft`, `(B, F, T)`."""
-    spectrum = torch.view_as_real(stft(waves, n_fft, hop, window, centred=centred))
-    return spectrum.square().sum(dim=-1)
+    spectrum = stft(waves, n_fft, hop, window, centred=centred)
+    return spectrum.real.square() + spectrum.imag.square()
 
 
 @functools.lru_cache(maxsize=32)

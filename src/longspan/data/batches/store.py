@@ -121,11 +121,13 @@ class RaggedStore(RowStore):
     def read(self, rows: torch.Tensor) -> Ragged:
         """Values of these rows, padded to the longest of them."""
         lengths, starts = self.lengths(rows), self.offsets[self.slots[rows].clamp_min(0)]
-        steps = torch.arange(int(lengths.max()) if len(lengths) else 0)
-        inside = steps[None] < lengths[:, None]
-        batch = self.values.new_full((*inside.shape, *self.values.shape[1:]), self.padding)
-        batch[inside] = self.values[(starts[:, None] + steps[None])[inside]]
-        return Ragged(batch, lengths)
+        if not len(rows):
+            return Ragged(self.values.new_empty(0, 0, *self.values.shape[1:]), lengths)
+        # Slices, not places: a recording has many thousands of steps that lie together.
+        parts = [
+            self.values[start : start + length] for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
+        ]
+        return Ragged(torch.nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=self.padding), lengths)
 
     def lengths(self, rows: torch.Tensor) -> torch.Tensor:
         """`(B,)` int64; 0 where a value is missing."""
