@@ -67,6 +67,7 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("tensorboard", ("tensorboard",), "longspan train --tensorboard"),
         Extra("mlflow", ("mlflow",), "longspan train --mlflow: tracking on a server"),
         Extra("notebook", ("ipywidgets",), "progress bars in notebooks"),
+        Extra("docs", ("sphinx", "furo", "myst_nb"), "the documentation site"),
         Extra("test", ("pytest", "hypothesis"), "longspan's own tests"),
     )
 }

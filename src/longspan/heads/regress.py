@@ -29,7 +29,7 @@ class Regress(Head):
 
     Outputs are `(B, 1)` in units of the training rows' standard deviation, so that losses of several targets can be
     summed; targets are `(B,)` float32 in the column's unit. With `scale="log"` that unit is one of sign(x) log(1 +
-    |x|), for targets with a long tail: errors then count in proportion. With `criterion="poisson"` the output is the
+    `|x|`), for targets with a long tail: errors then count in proportion. With `criterion="poisson"` the output is the
     logarithm of a rate, in units of the training rows' mean.
 
     Example:

@@ -235,8 +235,9 @@ def test_the_command_goes_on_after_a_process_was_killed(tmp_path):
         time.sleep(0.05)
     below = processes_below(killed.pid)
     os.kill(below[-1], signal.SIGKILL)
-    assert killed.wait(timeout=200) == 0, killed.stderr.read()
-    assert whole.wait(timeout=200) == 0, whole.stderr.read()
+    for each in (killed, whole):
+        said = each.communicate(timeout=200)[1]  # which closes the pipe
+        assert each.returncode == 0, said
     assert not any(Path(f"/proc/{pid}").exists() for pid in below)
     models = [ls.load(tmp_path / name / "model.safetensors").network.state_dict() for name in ("whole", "killed")]
     assert all(torch.equal(one, models[1][name]) for name, one in models[0].items())

@@ -165,7 +165,7 @@ class Samples:
 
     @property
     def block_rows(self) -> int | None:
-        """Of inputs and targets that are read in blocks of rows, how many a block has; None: there are none."""
+        """How many rows a block has, of inputs and targets that are read in blocks; None where there are none."""
         found = [each.block_rows for each in (*self.inputs.values(), *self.targets.values())]
         return min((each for each in found if each is not None), default=None)
 
