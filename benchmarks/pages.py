@@ -191,6 +191,15 @@ def adult_study() -> str:
     return _table(["error by training rows", *(f"{size:,}" for size in sizes)], rows)
 
 
+def exact() -> str:
+    """How many trainings with virtual workers had the bits of one process."""
+    found = read("exact.json")
+    count = found["trainings"]
+    words = {"2": "2 processes", "4": "4 processes", "killed": f"2 processes, one killed in {found['killed']} trainings"}
+    rows = [[what, f"{found['same'][part]} of {count}"] for part, what in words.items()]
+    return _table([f"`{found['command']}`, against one process", "the same bits"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "mnist presets": mnist_presets,
     "mnist gains": mnist_gains,
@@ -201,6 +210,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "spoken-numbers": spoken_numbers,
     "read-numbers, source seeds": read_numbers_sources,
     "adult study": adult_study,
+    "exact": exact,
     **{f"{name} beside trees": partial(beside_trees, name) for name in _TREES_ON},
 }
 
