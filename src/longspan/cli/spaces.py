@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from longspan.errors import ConfigError
@@ -20,7 +21,7 @@ def read_space(words: tuple[str, ...], *, names: bool = False) -> dict[str, list
         names: Whether values in a list may be names, such as those of networks.
 
     Raises:
-        ConfigError: something else was given.
+        ConfigError: something else was given, or a range of no width.
     """
     found: dict[str, list[Any] | dict[str, Any]] = {}
     for each in words:
@@ -38,6 +39,8 @@ def read_space(words: tuple[str, ...], *, names: bool = False) -> dict[str, list
                 f"--space {each}: write NAME=LOW..HIGH or NAME=VALUE,VALUE with numbers, such as lr=1e-4..1e-1 or "
                 "config.batch_size=16,64, once for each name."
             ) from None
+        if not -math.inf < ends[0] < ends[1] < math.inf:
+            raise ConfigError(f"--space {each}: LOW must be below HIGH, and both finite.")
         whole = all(isinstance(end, int) for end in ends)
         log = 0 < _DECADE * ends[0] <= ends[1]
         found[name] = {"low": ends[0], "high": ends[1], "log": log, "whole": whole}

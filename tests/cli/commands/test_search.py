@@ -61,6 +61,7 @@ def test_searches_keeps_the_best_and_goes_on(run, longspan, tmp_path):
         (["--minutes", "-1"], "--minutes must be above 0"),
         (["--trials", "2", "--space", "lrr=1..2"], "Did you mean 'lr'"),
         (["--trials", "2", "--space", "lr"], "write NAME=LOW..HIGH"),
+        (["--trials", "2", "--space", "lr=5..1"], "LOW must be below HIGH"),
         (["--trials", "2", "--space", "augment=fotos"], "Did you mean 'photos'"),
         (["--trials", "2", "--space", "augment=1..2"], "write names with commas between"),
         (["--trials", "2", "--space", "lr=fast"], "write numbers"),
