@@ -75,5 +75,5 @@ def setup(app: Any) -> None:
 def _no_type_before_colon(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Napoleon takes what stands before a colon in the docstring of a field for its type; ours are sentences."""
     del app, name, obj, options
-    if what in ("attribute", "property", "data") and lines and lines[0]:
-        lines.insert(0, "")
+    if what in ("attribute", "property", "data") and lines and ":" in lines[0]:
+        lines[0] = f": {lines[0]}"
