@@ -195,7 +195,8 @@ def exact() -> str:
     """How many trainings with virtual workers had the bits of one process."""
     found = read("exact.json")
     count = found["trainings"]
-    words = {"2": "2 processes", "4": "4 processes", "killed": f"2 processes, one killed in {found['killed']} trainings"}
+    killed = f"2 processes, one killed in {found['killed']} trainings"
+    words = {"2": "2 processes", "4": "4 processes", "killed": killed}
     rows = [[what, f"{found['same'][part]} of {count}"] for part, what in words.items()]
     return _table([f"`{found['command']}`, against one process", "the same bits"], rows)
 
