@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from longspan.study.statistics.t_distribution import t_quantile
+from longspan.systems.claims.claim import Claim, Quantity
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ROOT / "docs" / "systems"
+CLAIMS = ROOT / "docs" / "claims.md"
 _BLOCK = re.compile(r"(<!-- measured: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -201,7 +203,111 @@ def exact() -> str:
     return _table([f"`{found['command']}`, against one process", "the same bits"], rows)
 
 
+def lectures() -> str:
+    """Every claim of the lectures that was measured, with its verdict by the rule of `Claim`."""
+    rows = [*_own_claims(), *_stages(), *_multitask(), *_mnist(), *_splits(), *_policing()]
+    return _table(["claim", "measured (95 %)", "the claim says", "verdict", "measured by"], rows)
+
+
+def _judged(claim: Claim, command: str) -> list[str]:
+    quantity = claim.quantity.to_json()
+    return _row(claim.says, quantity, f"{claim.side} {_number(claim.bound)}", claim.verdict, command)
+
+
+def _row(says: str, quantity: dict[str, Any], rule: str, verdict: str, command: str) -> list[str]:
+    return [says, f"{quantity['name']}: {_mean(quantity)}", rule, f"**{verdict}**", command]
+
+
+def _own_claims() -> list[list[str]]:
+    """Those of the systems `claim-NAME`; of several runs of a system each stands here."""
+    rows = []
+    for path in sorted((RESULTS / "systems").glob("claim-*.json")):
+        for run in json.loads(path.read_text(encoding="utf-8"))["runs"]:
+            command = f"[`{run['command'].partition(' --out')[0]}`](systems/{path.stem}.md)"
+            for each in run.get("claims", ()):
+                rule = f"{each['side']} {_number(each['bound'])}"
+                rows.append(_row(each["claim"], each["quantity"], rule, each["verdict"], command))
+    return rows
+
+
+def _paired(says: str, name: str, runs: Sequence[dict[str, Any]], worse: str, better: str, size: int) -> Claim:
+    """The error of one strategy less that of another at a size, by seed."""
+    errors = {(run["strategy"], run["seed"]): run["error"] for run in runs if run["size"] == size}
+    seeds = sorted({seed for strategy, seed in errors if strategy == worse})
+    gaps = tuple(errors[worse, seed] - errors[better, seed] for seed in seeds)
+    return Claim(says=says, quantity=Quantity(name, gaps), side="above", bound=0.0)
+
+
+def _stages() -> list[list[str]]:
+    runs = read("read_numbers.json")["runs"]
+    sizes = sorted({run["size"] for run in runs})
+    whole, staged, moved = "end to end", "in stages", "from single digits"
+    claims = (
+        _paired("With little data a pipeline of stages beats one network",
+                f"error end to end - in stages, {sizes[0]} images", runs, whole, staged, sizes[0]),
+        _paired("With much data one network end to end beats the stages",
+                f"error in stages - end to end, {sizes[-1]} images", runs, staged, whole, sizes[-1]),
+        _paired("Transfer helps where data are few", f"error end to end - from single digits, {sizes[0]} images", runs,
+                whole, moved, sizes[0]),
+    )  # fmt: skip
+    return [_judged(claim, "[`longspan run read-numbers`](systems/read-numbers.md)") for claim in claims]
+
+
+def _multitask() -> list[list[str]]:
+    """The differences were paired by seed when they were measured; here they are only read."""
+    rows = []
+    for size in ("small", "large"):
+        for each in read("multitask.json")["together errs less"][f"digit, {size}"]:
+            gap = {"name": "error apart - together", "mean": -each["difference"], "low": -each["high"],
+                   "high": -each["low"]}  # fmt: skip
+            verdict = "reproduced" if gap["low"] > 0 else "refuted" if gap["high"] < 0 else "open"
+            says = f"Multi-task learning helps the task with few labels ({size} network, {each['size']:,} rows)"
+            rows.append(_row(says, gap, "above 0.000", verdict, "[`benchmarks/multitask.py`](guides/studies.md)"))
+    return rows
+
+
+def _mnist() -> list[list[str]]:
+    runs = read("mnist_gains.json")["runs"]
+    rows = []
+    plain = next(iter(dict.fromkeys(run["variant"] for run in runs if run["variant"].startswith("plain"))))
+    for images in sorted({run["images"] for run in runs}):
+        of = {(run["variant"], run["seed"]): run["accuracy"] for run in runs if run["images"] == images}
+        for variant, says, sign in (
+            ("+ rotation, shift and scale", "Augmentation lowers the error on digits", 1),
+            ("- learning-rate decay (constant rate)", "Decay of the learning rate lowers the error on digits", -1),
+            ("- dropout", "Dropout lowers the error on digits", -1),
+            ("- He initialisation (normal, 0.01)", "Initialisation by the number of inputs lowers the error", -1),
+        ):
+            gains = tuple(sign * (of[variant, seed] - of[plain, seed]) for name, seed in of if name == variant)
+            quantity = Quantity(f"gain in accuracy, {images:,} images", gains)
+            claim = Claim(says=says, quantity=quantity, side="above", bound=0.0)
+            rows.append(_judged(claim, "[`benchmarks/mnist_gains.py`](systems/mnist-deep-cnn.md)"))
+    return rows
+
+
+def _splits() -> list[list[str]]:
+    [run] = read("systems/claim-random-splits.json")["runs"]
+    rows = []
+    for name in dict.fromkeys(key.partition(",")[0] for key in run["metrics"] if ", ratio" in key):
+        mean, low, high = (run["metrics"][f"{name}, {what}"] for what in ("ratio", "low", "high"))
+        ratio = {"name": "error on rows to come / at random", "mean": mean, "low": low, "high": high}
+        verdict = "reproduced" if low > 1 else "refuted" if high < 1 else "open"
+        command = f"[`{run['command']}`](systems/claim-random-splits.md)"
+        rows.append(_row(f"A random split flatters a model: {name}", ratio, "above 1.000", verdict, command))
+    return rows
+
+
+def _policing() -> list[list[str]]:
+    [run] = read("systems/claim-feedback.json")["runs"]
+    held = run["metrics"]["theorems reproduced"]
+    says = "Where arrests are the label, a model predicts arrests (five theorems)"
+    verdict = "reproduced" if held == 5 else "refuted"
+    command = "[`longspan run claim-feedback`](systems/claim-feedback.md)"
+    return [[says, f"theorems inside the intervals of 1,000 runs: {held:.0f} of 5", "all", f"**{verdict}**", command]]
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "claims of the lectures": lectures,
     "mnist presets": mnist_presets,
     "mnist gains": mnist_gains,
     "pets": pets,
@@ -225,6 +331,8 @@ def system_runs(name: str) -> str:
             "`python benchmarks/pages.py --record DIR COMMAND` puts the metrics here.\n"
         )
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    if all("claims" in run for run in runs):
+        return "\n".join(map(claim_run, runs))
     rows = [
         [metric, *(f"{run['metrics'][metric]:.3f}" if metric in run["metrics"] else "" for run in runs)]
         for metric in dict.fromkeys(metric for run in runs for metric in run["metrics"])
@@ -233,6 +341,25 @@ def system_runs(name: str) -> str:
     for what, key in (("processor", "processor"), ("threads", "threads"), ("device", "device")):
         rows.append([what, *(str(run["environment"][key]) for run in runs)])
     return _table(["", *(f"`{run['command']}`, seed {run['seed']}" for run in runs)], rows)
+
+
+def claim_run(run: dict[str, Any]) -> str:
+    """A recorded run of a system of claims: the verdicts with what decided them, then everything measured."""
+    environment, minutes = run["environment"], run["seconds"]["train"] / 60
+    head = f"`{run['command']}`, seed {run['seed']}"
+    verdicts = [
+        [each["claim"], f"{each['quantity']['name']}: {_mean(each['quantity'])}",
+         f"{each['side']} {_number(each['bound'])}", f"**{each['verdict']}**"]
+        for each in run["claims"]
+    ]  # fmt: skip
+    measured = [[each["name"], _number(each["mean"]), _ends(each)] for each in run["quantities"]]
+    count = len(run["claims"][0]["quantity"]["values"])
+    return (
+        _table([head, f"mean over {count} seeds (95 %)", "the claim says", "verdict"], verdicts)
+        + f"\n{minutes:.1f} minutes with {environment['threads']} thread(s) of {environment['processor']} "
+        + f"({environment['device']}).\n\n"
+        + _table(["measured", "mean", "95 %"], measured)
+    )
 
 
 def rendered(text: str) -> str:
@@ -255,6 +382,7 @@ def record(folder: Path, command: str) -> Path:
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     kept = ("seed", "metrics", "seconds", "options", "environment")
+    kept += tuple(key for key in ("claims", "quantities") if key in result)
     new = {"command": command, "commit": commit.stdout.strip(), **{key: result[key] for key in kept}}
     runs = [run for run in runs if (run["command"], run["seed"]) != (command, result["seed"])]
     path.write_text(json.dumps({"system": result["system"], "runs": [*runs, new]}, indent=1) + "\n", encoding="utf-8")
@@ -269,7 +397,7 @@ def main() -> None:
     if options.record:
         print(record(Path(options.record[0]), options.record[1]))
     stale = []
-    for path in sorted(PAGES.glob("*.md")):
+    for path in (*sorted(PAGES.glob("*.md")), CLAIMS):
         text = path.read_text(encoding="utf-8")
         if rendered(text) != text:
             stale.append(path.name)
@@ -282,6 +410,18 @@ def main() -> None:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def _ends(quantity: dict[str, Any]) -> str:
+    return f"{_number(quantity['low'])} to {_number(quantity['high'])}"
+
+
+def _mean(quantity: dict[str, Any]) -> str:
+    return f"{_number(quantity['mean'])} ({_ends(quantity)})"
 
 
 def _spread(sd: float | None) -> str:

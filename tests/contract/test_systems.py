@@ -123,6 +123,21 @@ EXAMPLES = {
     "claim-feedback": Example(
         {"runs": 50, "days": 400, "city_days": 50}, {"corrected: share, simulated": 0.5}, trains=False
     ),
+    "claim-two-layers": Example(
+        {"functions": "parity", "bits": 4, "steps": 400, "tries": 3},
+        {"parity: units grow as n to the power": 0.5},
+        trains=False,
+    ),
+    "claim-shift": Example(
+        {"limit": 60, "tested": 20, "shown": 20, "planes": "4,8,16", "epochs": 1},
+        {"perceptron, change of response at 8 px": 0.1},
+        trains=False,
+    ),
+    # On photos and faces, of which there are no made-up ones here; tests/systems/claims runs them on a dozen.
+    "claim-features": Example({}, {}, long=True, trains=False),
+    "claim-manifold": Example({}, {}, long=True, trains=False),
+    "claim-depth": Example({}, {}, long=True, trains=False),
+    "claim-photos": Example({}, {}, long=True, trains=False),
     "adult": Example({"folds": 2}, {"accuracy": 0.9}),
     "movie-reviews": Example({"strategy": "text_cnn", "epochs": 12, "folds": 3, "only": 1}, {"accuracy": 0.9}),
     "captions": Example(

@@ -5,7 +5,7 @@ import pytest
 import longspan as ls
 from longspan.systems import SYSTEMS, SystemRun
 
-MADE_HERE = ("quickstart", "read-numbers", "claim-feedback", "drive", "play-games")
+MADE_HERE = ("quickstart", "read-numbers", "claim-feedback", "claim-two-layers", "drive", "play-games")
 
 
 class LoadedError(Exception):

@@ -10,7 +10,13 @@ from longspan.systems.business.random_splits import RANDOM_SPLITS
 from longspan.systems.business.store_sales import STORE_SALES
 from longspan.systems.captions import CAPTIONS
 from longspan.systems.cats_or_dogs import CATS_OR_DOGS
+from longspan.systems.claims.depth import DEPTH
+from longspan.systems.claims.features import FEATURES
 from longspan.systems.claims.feedback import FEEDBACK
+from longspan.systems.claims.manifold import MANIFOLD
+from longspan.systems.claims.photos import PHOTOS
+from longspan.systems.claims.shift import SHIFT
+from longspan.systems.claims.two_layers import TWO_LAYERS
 from longspan.systems.driving.drive import DRIVE
 from longspan.systems.driving.steer import STEER
 from longspan.systems.faces import FACES
@@ -47,7 +53,8 @@ for _system in (
     QUICKSTART, READ_NUMBERS, MNIST_DEEP_CNN, CATS_OR_DOGS,
     STREET_SCENES, LANES_SYSTEM, PEDESTRIANS, FACES, OBJECTS, RCNN_TO_FASTER,
     SOUND_AS_IMAGE, KEYWORDS, SPOKEN_NUMBERS, TRANSCRIBE, MOVIE_REVIEWS, TRANSLATE, CAPTIONS,
-    ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS, FEEDBACK,
+    ADULT, BIKE_DEMAND, HOUSE_PRICES, STORE_SALES, RANDOM_SPLITS,
+    FEEDBACK, TWO_LAYERS, SHIFT, FEATURES, MANIFOLD, DEPTH, PHOTOS,
     BONE_AGE_SYSTEM, RADIOLOGY, TURNSTILE, SCALE_OUT, STEER, STYLE, GENERATE_IMAGES, PLAY_GAMES, DRIVE, SMALLER,
 ):  # fmt: skip
     SYSTEMS.register()(_system)

@@ -7,6 +7,7 @@ from longspan.models.vision.fcn_vgg import FCNVGGConfig
 from longspan.models.vision.lenet import LeNet5
 from longspan.models.vision.line_cnn import LineCNNConfig
 from longspan.models.vision.mobilefacenet import MobileFaceNet
+from longspan.models.vision.neocognitron import Neocognitron, NeocognitronConfig
 from longspan.models.vision.pilot_net import PilotNetConfig
 from longspan.models.vision.segnet import SegNetConfig
 from longspan.models.vision.small_resnet import SmallResNetConfig
@@ -20,6 +21,8 @@ __all__ = [
     "LeNet5",
     "LineCNNConfig",
     "MobileFaceNet",
+    "Neocognitron",
+    "NeocognitronConfig",
     "PilotNetConfig",
     "SegNetConfig",
     "SmallResNetConfig",

@@ -31,6 +31,8 @@ class SmallResNetConfig(ModelConfig):
     """n of the paper: residual blocks in each of the three stages. The network has 6 n + 2 layers with its head."""
     width: int = 16
     """Channels of the first stage; the second and third have twice and four times as many."""
+    shortcuts: bool = True
+    """Whether blocks add what they read to what they give; without, it is the plain network of the paper."""
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -45,21 +47,25 @@ class SmallResNetConfig(ModelConfig):
 class _Block(nn.Module):
     """Two 3 x 3 convolutions with a shortcut that has no parameters (option A of the paper)."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
         self.stride = stride
+        self.shortcut = shortcut
         self.added_channels = channels - in_channels
 
     def forward(self, maps: Tensor) -> Tensor:
+        inner = F.relu(self.norm1(self.conv1(maps)), inplace=True)
+        inner = self.norm2(self.conv2(inner))
+        if not self.shortcut:
+            return F.relu(inner, inplace=True)
         shortcut = maps if self.stride == 1 else maps[:, :, :: self.stride, :: self.stride]
         if self.added_channels:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.added_channels))  # new channels start at zero
-        inner = F.relu(self.norm1(self.conv1(maps)), inplace=True)
-        return F.relu(self.norm2(self.conv2(inner)) + shortcut, inplace=True)
+        return F.relu(inner + shortcut, inplace=True)
 
 
 @final
@@ -84,7 +90,7 @@ class SmallResNet(Backbone):
         """Build for images with `in_channels` channels; `pool` "avg_max" doubles what the head reads."""
         super().__init__()
         config = config or SmallResNetConfig()
-        self.name = f"resnet{6 * config.blocks + 2}"
+        self.name = f"{'resnet' if config.shortcuts else 'plain'}{6 * config.blocks + 2}"
         self.config = config
         check_size(self.name, size_px, 1)
         self.in_channels = in_channels
@@ -100,8 +106,12 @@ class SmallResNet(Backbone):
         stages: list[nn.Module] = []
         reads = config.width
         for channels, stride in zip(self.channels, (1, 2, 2), strict=True):
-            first = _Block(reads, channels, stride)
-            stages.append(nn.Sequential(first, *(_Block(channels, channels, 1) for _ in range(config.blocks - 1))))
+            first = _Block(reads, channels, stride, config.shortcuts)
+            stages.append(
+                nn.Sequential(
+                    first, *(_Block(channels, channels, 1, config.shortcuts) for _ in range(config.blocks - 1))
+                )
+            )
             reads = channels
         self.stages = nn.ModuleList(stages)
         self.global_pool = GlobalPool(pool or "avg")
