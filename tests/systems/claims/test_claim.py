@@ -75,6 +75,8 @@ def pages():
     if not script.is_file():
         pytest.skip("the benchmarks are not here")
     spec = importlib.util.spec_from_file_location("pages", script)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

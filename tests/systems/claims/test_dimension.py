@@ -5,7 +5,11 @@ import torch
 
 from longspan.errors import ConfigError
 from longspan.systems.claims.dimension import (
-    FREEDOMS, maximum_likelihood, principal_components_for, rendered_faces, two_nn,
+    FREEDOMS,
+    maximum_likelihood,
+    principal_components_for,
+    rendered_faces,
+    two_nn,
 )  # fmt: skip
 
 both = pytest.mark.parametrize("estimate", [two_nn, maximum_likelihood])

@@ -35,11 +35,12 @@ def test_a_network_that_sums_all_pixels_sees_no_shift():
 
 
 def test_a_network_that_looks_at_a_place_does():
-    place = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36 * 36, 2, bias=False))
+    layer = torch.nn.Linear(36 * 36, 2, bias=False)
     with torch.no_grad():
-        place[1].weight.zero_()
-        place[1].weight.view(2, 36, 36)[0, :, :18] = 1
-        place[1].weight.view(2, 36, 36)[1, :, 18:] = 1
+        layer.weight.zero_()
+        layer.weight.view(2, 36, 36)[0, :, :18] = 1
+        layer.weight.view(2, 36, 36)[1, :, 18:] = 1
+    place = torch.nn.Sequential(torch.nn.Flatten(), layer)
     errors, changes = _measured(place.eval(), _data())
     assert errors[0] == errors[3] == 0
     assert errors[5] == 0.25  # one of four directions carries one of two points over the middle, and one the other

@@ -59,7 +59,7 @@ class Claim:
     """A sentence that a measured quantity can support or contradict.
 
     The rule: the claim says on which side of a bound, fixed before measuring, the quantity lies. If its whole 95 %
-    interval lies on that side, the claim is reproduced; if it lies on the other side, refuted; else the question is open.
+    interval lies on that side, the claim is reproduced; if on the other side, refuted; else the question is open.
 
     Example:
         >>> gap = Quantity("error of A less error of B", (0.02, 0.03, 0.025))

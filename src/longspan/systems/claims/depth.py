@@ -37,9 +37,9 @@ class DepthOptions:
 
     size: int = 16
     """Height and width that the photos of CIFAR-10 are brought to, in pixels."""
-    limit: int = 1000
+    limit: int = 800
     """Training photos."""
-    tested: int = 1000
+    tested: int = 500
     """Test photos."""
     depths: str = "8,14,20,32,44"
     """Layers with weights, each 6 n + 2, separated by commas."""
@@ -146,7 +146,8 @@ def _run(options: DepthOptions, run: SystemRun) -> None:
                 run.say(f"seed {seed}, {name}, {len(data)} photos: error {error:.3f}")
     claims = Claims()
     _judge_depth(claims, held_out, training, norms, shallowest, deepest)
-    _judge_width(claims, few, *shapes, options.limit)
+    wide_shape, deep_shape = shapes
+    _judge_width(claims, few, wide_shape, deep_shape, options.limit)
     curves = {
         kind: {n: claims.measured(f"{kind}, {n} layers: error", held_out[kind, n]) for n in options.layers}
         for kind in norms

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, final
 import longspan as ls
 from longspan.errors import ConfigError, check_names
 from longspan.lazy_torch import torch
-from longspan.systems.claims.claim import Claims, Quantity, check_seeds, curves_figure, finish_claims, seeds_of
+from longspan.systems.claims.claim import Claims, check_seeds, curves_figure, finish_claims, seeds_of
 from longspan.systems.claims.dimension import (
-    maximum_likelihood, principal_components_for, rendered_faces, two_nn,
+    maximum_likelihood,
+    principal_components_for,
+    rendered_faces,
+    two_nn,
 )  # fmt: skip
 from longspan.systems.claims.images import load_parts, pixels_of
 from longspan.systems.options import check_above_zero, check_at_least
@@ -43,9 +46,9 @@ class ManifoldOptions:
     """What is squeezed, separated by commas."""
     dimensions: str = "2,8,32"
     """Numbers that an image is squeezed to, separated by commas."""
-    limit: int = 1200
+    limit: int = 1000
     """Training images; as many are rendered."""
-    tested: int = 500
+    tested: int = 300
     """Test images."""
     epochs: int = 12
     """Passes of the autoencoder over the training images."""
@@ -188,7 +191,7 @@ def _run(options: ManifoldOptions, run: SystemRun) -> None:
                     errors.setdefault(name, {}).setdefault(dimensions, []).append(error)
                 run.say(f"seed {seed}, {data} in {dimensions} numbers: " + ", ".join(
                     f"{name} {by_size[dimensions][-1]:.3f}" for name, by_size in errors.items()))  # fmt: skip
-        _judge(claims, data, errors, counted, train[0].numel())
+        _judge(claims, data, errors, counted, _SIDE_PX**2)
         curves[data] = {
             name: {d: claims.measured(f"{data}, {name}, {d} numbers: error", by_size[d]) for d in options.numbers}
             for name, by_size in errors.items()

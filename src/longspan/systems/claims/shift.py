@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, final
 
 from longspan.lazy_torch import torch
 from longspan.systems.claims.claim import (
-    Claims, Quantity, check_seeds, curves_figure, finish_claims, seeds_of,
+    Claims,
+    Quantity,
+    check_seeds,
+    curves_figure,
+    finish_claims,
+    seeds_of,
 )  # fmt: skip
 from longspan.systems.claims.images import ImageSet, images_of, load_parts
 from longspan.systems.claims.training import outputs_of, train_classifier
@@ -37,11 +42,11 @@ _UNAFFECTED = 0.01
 class ShiftOptions:
     """Options of claim-shift."""
 
-    limit: int = 3000
+    limit: int = 1500
     """Training digits, all of them centred."""
-    tested: int = 500
+    tested: int = 300
     """Test digits; each is shifted in four directions."""
-    shown: int = 600
+    shown: int = 500
     """Training digits that the Neocognitron learns its features from, one by one and without labels."""
     planes: str = "16,64,300"
     """Cell planes of the Neocognitron's three stages."""
@@ -201,8 +206,8 @@ def _judged(errors: dict[str, list[list[float]]]) -> Claims:
     for name in ("Neocognitron", "LeNet"):
         rises = [after - before for after, before in zip(at(name), at(name, 0), strict=True)]
         claims.below(
-            f"{name} is unaffected by a shift of {_JUDGED_PX} px", f"{name}, rise of the error at {_JUDGED_PX} px", rises,
-            _UNAFFECTED,
+            f"{name} is unaffected by a shift of {_JUDGED_PX} px", f"{name}, rise of the error at {_JUDGED_PX} px",
+            rises, _UNAFFECTED,
         )  # fmt: skip
     for name, other, says in (
         ("perceptron", "Neocognitron", "A shifted digit misleads the Neocognitron less than a perceptron"),

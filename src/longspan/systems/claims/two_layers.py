@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -116,7 +117,7 @@ def learns(
     wide = torch.tensor(widths, dtype=torch.float32)[:, None, None]
     exists = (torch.arange(widest) < wide).float()  # (networks, 1, widest): units beyond a network's width are silent
     weights, biases = [], []
-    for place, (reads, gives) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for place, (reads, gives) in enumerate(pairwise(sizes)):
         fan_in = wide if place else torch.tensor(float(reads))
         drawn = torch.randn(count, reads, gives, generator=generator) * (2 / fan_in).sqrt()
         weights.append(drawn.requires_grad_())
