@@ -200,10 +200,10 @@ def _judge_depth(
     claims: Claims, held_out: dict[tuple[str, int], list[float]], training: dict[tuple[str, int], list[float]],
     norms: dict[str, list[list[float]]], shallowest: int, deepest: int,
 ) -> None:  # fmt: skip
-    """Plain against residual, paired by seed."""
+    """Without shortcuts against with, paired by seed."""
     span = f"{deepest} less {shallowest} layers"
     claims.above(
-        "Plain networks get worse with depth", f"plain, error of {span}",
+        "Without shortcuts networks get worse with depth", f"plain, error of {span}",
         _differences(held_out["plain", deepest], held_out["plain", shallowest]),
     )  # fmt: skip
     claims.above(

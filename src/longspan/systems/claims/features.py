@@ -194,7 +194,7 @@ def _run(options: FeaturesOptions, run: SystemRun) -> None:
 
     finish_claims(
         run, claims, started=started, options=asdict(options), figures=figures, details={"crossovers": crossings},
-        subtitle="Are learned features better than fixed ones, and from how much data on?",
+        subtitle="Are learned features better than fixed ones, and how much data does it take?",
     )  # fmt: skip
 
 

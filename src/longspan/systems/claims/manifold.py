@@ -32,7 +32,7 @@ _NEIGHBOURS = 10
 _KNOWN = (2, 4, 8)
 """Degrees of freedom of the rendered faces."""
 _NEAR = 0.25
-"""An estimate passes where it is off by less than this fraction of the truth."""
+"""An estimate passes where it is off by less than this fraction of what is known."""
 _DATA = ("faces", "digits")
 _ESTIMATORS: dict[str, Callable[[Tensor], float]] = {"TwoNN": two_nn, "maximum likelihood": maximum_likelihood}
 

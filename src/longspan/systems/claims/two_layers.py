@@ -49,7 +49,7 @@ class TwoLayersOptions:
     bits: int = 8
     """Most input bits; a function is measured at every number of bits it is defined for, up to this."""
     steps: int = 1500
-    """Training steps of a network, each over the whole truth table."""
+    """Training steps of a network, each over the whole table of values."""
     tries: int = 6
     """Networks of a width that start from different weights; a width suffices if one of them learns the function."""
     lr: float = 0.02
@@ -211,7 +211,7 @@ def _figures(curves: dict[str, dict[int, Quantity]]) -> dict[str, Figure]:
     shown = {name: points for name, points in curves.items() if points}
     figure = curves_figure(shown, label="hidden units", size_label="input bits n", log=False)  # type: ignore[arg-type]
     figure.axes[0].set_yscale("log")
-    return {"Smallest number of hidden units that learned the whole truth table": figure}
+    return {"Smallest number of hidden units that learned the whole table of values": figure}
 
 
 TWO_LAYERS = System(
