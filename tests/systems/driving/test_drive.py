@@ -13,7 +13,7 @@ from longspan.control.road.expert import Expert
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.systems import SystemRun, find_system
 from longspan.systems.driving.drive import DriveOptions, measure_drive
-from longspan.systems.driving.drivers import LearnToDrive, StagedPolicy
+from longspan.systems.driving.drivers import LearnToDrive
 from longspan.systems.driving.frames import (
     ACTIONS,
     AFFORDANCES,
@@ -24,6 +24,8 @@ from longspan.systems.driving.frames import (
     record_frames,
     to_table,
 )
+from longspan.systems.driving.racetrack_world import Racetrack
+from longspan.systems.driving.road_world import MadeUpRoad, StagedPolicy
 
 SHORT = RoadConfig(length_m=150)
 
@@ -106,29 +108,34 @@ def test_measures_of_a_drive():
     assert found["jerk"] == pytest.approx(np.sqrt(8.0))
 
 
-def test_dagger_learns_from_as_many_frames_as_it_is_given(monkeypatch):
+@pytest.mark.parametrize("world", [MadeUpRoad(config=SHORT), Racetrack()])
+def test_dagger_learns_from_as_many_frames_as_it_is_given(world, monkeypatch):
     counts = []
-    import longspan.systems.driving.drivers as drivers
+    real = type(world).record
 
-    real = drivers.record_frames
+    def counted(self, count, **options):
+        counts.append((count, options.get("driver") is not None))
+        return real(self, count, **options)
 
-    def counted(count, **options):
-        counts.append((count, options["driver"] is not None))
-        return real(count, **options)
-
-    monkeypatch.setattr(drivers, "record_frames", counted)
-    rows = to_table(real(40, seed=0, config=SHORT))
-    task = ls.Task(rows.split(valid=0), inputs=("camera", "above", "speed", "limit"), targets=ACTIONS,
-                   allow_leaks=True, size_px=(48, 96))  # fmt: skip
-    driver = LearnToDrive(kind="DAgger", epochs=1, config=SHORT).train(task)
+    monkeypatch.setattr(type(world), "record", counted)
+    rows = real(world, 40, seed=0)
+    inputs = tuple(dict.fromkeys(name for columns in world.reads.values() for name in columns))
+    task = ls.Task(rows.split(valid=0), inputs=inputs, targets=world.says["DAgger"],
+                   allow_leaks=True, size_px=world.size_px)  # fmt: skip
+    driver = LearnToDrive(kind="DAgger", epochs=1, world=world).train(task)
     assert counts == [(10, True), (10, True)]
     assert driver.steps_done == 1  # the last training: one batch of all 40 frames
+    environment = world.make()
+    seen, _ = environment.reset(seed=0)
+    assert np.asarray(driver.policy()(seen)).shape == environment.action_space.shape
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [({"strategies": "in stagess"}, UnknownNameError), ({"sizes": "5"}, ConfigError), ({"length_m": 5.0}, ConfigError),
-     ({"traffic": 9.0}, ConfigError), ({"episodes": 0}, ConfigError)],
+     ({"traffic": 9.0}, ConfigError), ({"episodes": 0}, ConfigError),
+     ({"world": "racetrack", "traffic": 0.5}, ConfigError),
+     ({"world": "racetrack", "strategies": "three sensors"}, UnknownNameError)],
 )  # fmt: skip
 def test_options_that_cannot_be(options, error):
     with pytest.raises(error):
@@ -147,3 +154,14 @@ def test_a_short_run(tmp_path):
     assert result["metrics"]["faults per km, expert"] == 0
     assert len(result["ceiling"]) == 7
     assert "Film strip: DAgger" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_short_run_on_the_racetrack(tmp_path):
+    options = DriveOptions(world="racetrack", strategies="all", sizes="60", seeds=1, episodes=1, epochs=1, jobs=1)
+    find_system("drive").run(options, SystemRun("drive", tmp_path, quiet=True))
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert set(result["closed loop"]) == {"expert", "in stages", "end to end", "DAgger", "recovery"}
+    assert result["metrics"]["faults per km, expert"] == 0
+    assert [row["driver"] for row in result["ceiling"]] == ["as it is", "true lane"]
+    assert result["ceiling"][1]["faults"] == 0

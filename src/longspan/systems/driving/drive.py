@@ -1,4 +1,4 @@
-"""Strategies to drive on a made-up road, measured in closed loop over frames of an expert."""
+"""Strategies to drive on a made-up road or a racetrack, measured in closed loop over frames of an expert."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from longspan.control import Episodes
     from longspan.report import Document
     from longspan.study import StudyResults
-    from longspan.systems.driving.drivers import Replaced
+    from longspan.systems.driving.world import DrivingWorld
 
 __all__ = ["DRIVE", "DriveOptions"]
 
-_KINDS = ("in stages", "end to end", "DAgger", "direct perception", "recovery", "three sensors")
+_KINDS = {
+    "road": ("in stages", "end to end", "DAgger", "direct perception", "recovery", "three sensors"),
+    "racetrack": ("in stages", "end to end", "DAgger", "recovery"),
+}
+_MAIN = ("in stages", "end to end", "DAgger", "direct perception")
 _OFFLINE_ROWS = 400
-_MOST_STEPS = 1500
 _MEASURE = "faults per km"
 
 
@@ -36,8 +39,11 @@ _MEASURE = "faults per km"
 class DriveOptions:
     """Options of drive."""
 
-    strategies: str = "in stages,end to end,DAgger,direct perception"
-    """Those, recovery (the expert is pushed aside) and three sensors (in one network), or all; separated by commas."""
+    world: Literal["road", "racetrack"] = "road"
+    """road: made up here, with traffic and three sensors. racetrack: highway-env's, a car alone, seen from above."""
+    strategies: str = "main"
+    """main: in stages, end to end, DAgger and, on the road, direct perception. There are recovery (the expert is pushed
+    aside) and, on the road, three sensors (in one network) too: all, or names separated by commas."""
     sizes: str = "1000,3000,10000,30000"
     """Frames of the expert, five a second."""
     seeds: int = 5
@@ -57,7 +63,7 @@ class DriveOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        parse_strategies(self.strategies, _KINDS)
+        _kinds(self)
         parse_sizes(self.sizes)
         check_at_least(seeds=(self.seeds, 1), episodes=(self.episodes, 1), epochs=(self.epochs, 1), jobs=(self.jobs, 1))
         check_above_zero(length_m=self.length_m)
@@ -65,6 +71,29 @@ class DriveOptions:
             raise ConfigError(
                 f"--length-m must be in 100..100000 and --traffic in 0..3, got {self.length_m:g} and {self.traffic:g}."
             )
+        if self.world == "racetrack" and (self.length_m, self.traffic) != (600.0, 1.0):
+            raise ConfigError(
+                "--length-m and --traffic are of the made-up road: leave them out with --world racetrack."
+            )
+
+
+def _kinds(options: DriveOptions) -> list[str]:
+    """The strategies of a run, which its world has."""
+    known = _KINDS[options.world]
+    if options.strategies == "main":
+        return [name for name in _MAIN if name in known]
+    return parse_strategies(options.strategies, known)
+
+
+def _world(options: DriveOptions) -> DrivingWorld:
+    if options.world == "racetrack":
+        from longspan.systems.driving.racetrack_world import Racetrack
+
+        return Racetrack()
+    from longspan.control.road import RoadConfig
+    from longspan.systems.driving.road_world import MadeUpRoad
+
+    return MadeUpRoad(config=RoadConfig(length_m=options.length_m, traffic=options.traffic))
 
 
 def measure_drive(infos: list[dict[str, Any]]) -> dict[str, float]:
@@ -91,28 +120,27 @@ def _run(options: DriveOptions, run: SystemRun) -> None:
 
     require_extra("control", "The system drive")
     from longspan.control import episode_evaluator
-    from longspan.control.road import RoadConfig, make_road
     from longspan.systems.driving.drivers import LearnToDrive
-    from longspan.systems.driving.frames import ACTIONS, AFFORDANCES, record_frames, to_table
 
-    config = RoadConfig(length_m=options.length_m, traffic=options.traffic)
-    names, sizes = parse_strategies(options.strategies, _KINDS), parse_sizes(options.sizes)
-    run.say(f"The expert drives {sizes[-1]:,} frames on made-up roads.")
-    recorded = to_table(record_frames(sizes[-1], seed=run.seed, config=config))
-    other = to_table(record_frames(_OFFLINE_ROWS, seed=run.seed + 10_000, config=config))
+    world, names, sizes = _world(options), _kinds(options), parse_sizes(options.sizes)
+    run.say(
+        f"The expert drives {sizes[-1]:,} frames on {'made-up roads' if options.world == 'road' else 'two tracks'}."
+    )
+    recorded = world.record(sizes[-1], seed=run.seed)
+    other = world.record(_OFFLINE_ROWS, seed=run.seed + 10_000)
     table = recorded.concat(other)
     part = ["train"] * len(recorded) + ["test"] * len(other)
+    inputs = tuple(dict.fromkeys(name for columns in world.reads.values() for name in columns))
+    targets = tuple(dict.fromkeys(name for columns in world.says.values() for name in columns))
     task = ls.Task(
-        table.with_column("part", ls.Category(), part).split(column="part", valid=0),
-        inputs=("camera", "above", "speed", "limit"), targets=(*ACTIONS, *AFFORDANCES), size_px=(48, 96),
-        allow_leaks=True,
+        table.with_column("part", ls.Category(), part).split(column="part", valid=0), inputs=inputs, targets=targets,
+        size_px=world.size_px, allow_leaks=True,
     )  # fmt: skip
-    make = functools.partial(make_road, config)
     evaluator = episode_evaluator(
-        make, policy_of, episodes=options.episodes, seed=run.seed, measure=_MEASURE, unit="1/km",
-        max_steps=_MOST_STEPS, measures=measure_drive,
+        world.make, policy_of, episodes=options.episodes, seed=run.seed, measure=_MEASURE, unit="1/km",
+        max_steps=world.most_steps, measures=measure_drive,
     )  # fmt: skip
-    strategies = {name: LearnToDrive(kind=name, epochs=options.epochs, config=config) for name in names}
+    strategies = {name: LearnToDrive(kind=name, epochs=options.epochs, world=world) for name in names}
     results = run_study(
         run, task, strategies, sizes=sizes, seeds=options.seeds, budget=None, jobs=options.jobs, cost={"steer": 1.0},
         needs={name: ("steer",) for name in names}, error=evaluator,
@@ -120,23 +148,23 @@ def _run(options: DriveOptions, run: SystemRun) -> None:
     errors = mean_errors(results)
     metrics = {f"faults per km, {name}, {size} frames": error for (name, size), error in errors.items()}
     details: dict[str, Any] = {"made_up": True}
-    driven = {"expert": _expert_drives(make, options, run)}
+    driven = {"expert": _expert_drives(world, options, run)}
     films = {}
     for name in names:
         model = _kept(results, name)
         if model is None:
             continue
-        policy = _policy_from(name, model)
-        driven[name], films[name] = _drives(make, policy, options, run)
-        metrics[f"offline steering error, {name}"] = _offline(name, model, other)
+        network = ls.load(model)
+        driven[name], films[name] = _drives(world, world.policy(name, network), options, run)
+        metrics[f"offline steering error, {name}"] = _offline(world, name, network, other)
     details["closed loop"] = {name: _summary(episodes) for name, episodes in driven.items()}
     metrics["faults per km, expert"] = details["closed loop"]["expert"]["faults per km"]
     if options.ceiling and "in stages" in names and (model := _kept(results, "in stages")) is not None:
-        details["ceiling"] = _ceiling(ls.load(model), config, options, run)
+        details["ceiling"] = _ceiling(world, ls.load(model), options, run)
     best = min((name for name in names if _kept(results, name)), key=lambda name: errors.get((name, sizes[-1]), 1e9))
     run.finish(
         _kept(results, best), metrics, train_seconds=train_seconds(results), options=asdict(options), details=details,
-        report=lambda: _report(results, details, films),
+        report=lambda: _report(world, results, details, films),
     )  # fmt: skip
 
 
@@ -148,48 +176,28 @@ def _kept(results: StudyResults, name: str) -> Path | None:
     return results.model(name, size, seed)
 
 
-def _policy_from(name: str, path: Path) -> Any:
-    from longspan.systems.driving.drivers import driver_policy
-
-    return driver_policy(name, ls.load(path))
-
-
-def _drives(make: Any, policy: Any, options: DriveOptions, run: SystemRun) -> tuple[Episodes, Any]:
+def _drives(world: DrivingWorld, policy: Any, options: DriveOptions, run: SystemRun) -> tuple[Episodes, Any]:
     """Episodes, and a strip of frames of the first."""
     from longspan.control import Recording, film_strip, run_episodes
 
     episodes = run_episodes(
-        make, policy, episodes=options.episodes, seed=run.seed, max_steps=_MOST_STEPS, measure=measure_drive
+        world.make, policy, episodes=options.episodes, seed=run.seed, max_steps=world.most_steps, measure=measure_drive
     )
     film = Recording(frames=True, observations=False)
-    run_episodes(functools.partial(make, render=True), policy, episodes=1, seed=run.seed, max_steps=300, recording=film)
+    run_episodes(
+        functools.partial(world.make, render=True), policy, episodes=1, seed=run.seed, max_steps=300, recording=film
+    )
     return episodes, film_strip(film.images(), count=8, columns=4)
 
 
-def _expert_drives(make: Any, options: DriveOptions, run: SystemRun) -> Episodes:
+def _expert_drives(world: DrivingWorld, options: DriveOptions, run: SystemRun) -> Episodes:
     from longspan.control import run_episodes
-    from longspan.control.road.expert import Expert
 
-    environment, expert = make(sensors=()), Expert()
+    environment = world.make()
     return run_episodes(
-        environment, _ByTruth(environment, expert), episodes=options.episodes, seed=run.seed, max_steps=_MOST_STEPS,
+        environment, world.expert(environment), episodes=options.episodes, seed=run.seed, max_steps=world.most_steps,
         measure=measure_drive,
     )  # fmt: skip
-
-
-@final
-class _ByTruth:
-    """The expert as a policy of an environment whose ground truth it may see."""
-
-    def __init__(self, environment: Any, expert: Any) -> None:
-        self.environment, self.expert = environment, expert
-
-    def reset(self) -> None:
-        self.expert.reset()
-
-    def __call__(self, seen: Any) -> np.ndarray:
-        del seen
-        return self.expert(self.environment.world.ground_truth())
 
 
 def _summary(episodes: Episodes) -> dict[str, Any]:
@@ -215,63 +223,36 @@ def _summary(episodes: Episodes) -> dict[str, Any]:
     }
 
 
-def _offline(name: str, path: Path, frames: ls.Table) -> float:
+def _offline(world: DrivingWorld, name: str, model: Any, frames: ls.Table) -> float:
     """Mean absolute steering error on frames of the expert: the network's, or its controller's from what it says."""
-    from longspan.control.road.plan import Planner, control
-    from longspan.systems.driving.frames import LANE, lane_path
-
-    model = ls.load(path)
-    names = list(model.inputs)
-    said = model.predict(frames.select(*names))
-    wanted = frames.column_values("steer")
-    if name not in ("in stages", "direct perception"):
-        found = [each["steer"] for each in said]
-    else:  # what it would steer on an empty road
-        found = []
-        for each, speed, limit in zip(said, frames.column_values("speed"), frames.column_values("limit"), strict=True):
-            plan = Planner()(lane_path(*(each[lane] for lane in LANE)), np.zeros((0, 17, 5)), speed, limit)
-            found.append(control(plan, speed)[0])
-    return float(np.abs(np.array(found, float) - np.array(wanted, float)).mean())
+    found = world.steering(name, model.predict(frames.select(*model.inputs)), frames)
+    return float(np.abs(np.array(found) - np.array(frames.column_values("steer"), float)).mean())
 
 
-def _ceiling(model: Any, config: Any, options: DriveOptions, run: SystemRun) -> list[dict[str, Any]]:
+def _ceiling(world: DrivingWorld, model: Any, options: DriveOptions, run: SystemRun) -> list[dict[str, Any]]:
     """The staged driver with stages replaced by the ground truth, and with fewer sensors."""
     from longspan.control import run_episodes
-    from longspan.control.road import make_road
-    from longspan.systems.driving.drivers import StagedPolicy
 
-    both = ("lidar", "radar")
     rows = []
-    replaced: tuple[tuple[str, tuple[Replaced, ...], tuple[str, ...]], ...] = (
-        ("as it is", (), both),
-        ("true lane", ("lane",), both),
-        ("true objects", ("objects", "prediction"), both),
-        ("true lane and objects", ("lane", "objects"), both),
-        ("true lane, objects and prediction", ("lane", "objects", "prediction"), both),
-        ("lidar alone", (), ("lidar",)),
-        ("radar alone", (), ("radar",)),
-    )
-    for says, ground_truth, sensors in replaced:
-        environment = make_road(config)
-        policy = StagedPolicy(None if "lane" in ground_truth else model, ground_truth=ground_truth, sensors=sensors)
-        policy.environment = environment
+    for says, policy_for in world.replaced(model):
+        environment = world.make()
         episodes = run_episodes(
-            environment, policy, episodes=options.episodes, seed=run.seed, max_steps=_MOST_STEPS, measure=measure_drive
-        )
+            environment, policy_for(environment), episodes=options.episodes, seed=run.seed, max_steps=world.most_steps,
+            measure=measure_drive,
+        )  # fmt: skip
         rows.append({"driver": says, **_summary(episodes)})
         run.say(f"{says}: {rows[-1]['faults']} faults in {rows[-1]['km']:.1f} km")
     return rows
 
 
-def _report(results: StudyResults, details: Mapping[str, Any], films: Mapping[str, Any]) -> Document:
+def _report(
+    world: DrivingWorld, results: StudyResults, details: Mapping[str, Any], films: Mapping[str, Any]
+) -> Document:
     from longspan.report import CaptionedImage
     from longspan.report.document import Document
 
-    page = Document("Drive: strategies on a made-up road")
-    page.section("What this is").text(
-        "A made-up road with made-up cars and people: nothing here says how a driver would do on a real one. Faults "
-        "are collisions, leaving the road, and standing still for 40 seconds."
-    )
+    page = Document("Drive: strategies in closed loop, in a made-up world")
+    page.section("What this is").text(world.about)
     page.section("Faults per kilometre over frames of the expert")
     page.figure(results.figure(), label="Learning curves in closed loop")
     for line in results.advice():
@@ -282,7 +263,7 @@ def _report(results: StudyResults, details: Mapping[str, Any], films: Mapping[st
         page.section("Ceiling: stages replaced by the ground truth, and fewer sensors")
         page.table([_row(each["driver"], each) for each in details["ceiling"]])
     for name, film in films.items():
-        page.section(f"Film strip: {name}").images([CaptionedImage(np.asarray(film), caption="the first road")])
+        page.section(f"Film strip: {name}").images([CaptionedImage(np.asarray(film), caption="the first drive")])
     return page
 
 
@@ -298,7 +279,7 @@ def _row(name: str, each: Mapping[str, Any]) -> dict[str, object]:
 
 DRIVE = System(
     name="drive",
-    summary="Drives on a made-up road: in stages, end to end, DAgger, direct perception, in closed loop.",
+    summary="Drives on a made-up road or racetrack: in stages, end to end, DAgger, direct perception, in closed loop.",
     needs="no download, and hours on two cores for all sizes and seeds; minutes for a few",
     extras=("control",),
     options=DriveOptions,
