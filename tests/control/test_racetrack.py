@@ -46,7 +46,7 @@ def test_the_lane_lies_ahead_and_to_the_right_of_the_car_and_the_image_is_turned
     seen, info = environment.reset(seed=3)
     np.testing.assert_allclose(info["truth"]["lane"], [[at, 0.0] for at in LANE_AT_M], atol=1e-3)
     assert seen["camera"].shape == (64, 64)
-    car = environment.unwrapped._vehicle
+    car = environment._vehicle
     before = seen["camera"].copy()
     car.heading += 0.3  # the car turns right, so the road ahead goes to the left
     lane = environment.ground_truth()["lane"]

@@ -46,8 +46,8 @@ class RacetrackEnvironment(gymnasium.Env):
     Observations are a dict of `camera`, `(64, 64)` uint8: 32 m around the car from above, turned so that the car looks
     to the right. Actions are `(1,)`: the steering, -1 (left, 45 degrees) to 1. The reward is highway-env's. `info`
     holds `fault` ("off the road" or None), `truth` (`lane`: `(4, 2)`, the middle of the lane at `LANE_AT_M` in metres
-    ahead and to the right), `driven_m`, `off_lane_m`, `jerk` (0, for the pace is constant) and `made_up` (True). Leaving
-    the road terminates an episode; it has no time limit of its own.
+    ahead and to the right), `driven_m`, `off_lane_m`, `jerk` (0, for the pace is constant) and `made_up` (True).
+    Leaving the road terminates an episode; it has no time limit of its own.
 
     Needs the extra control: highway-env (Leurent 2018, "An environment for autonomous driving decision-making").
     """
