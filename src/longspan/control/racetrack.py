@@ -120,10 +120,10 @@ class RacetrackEnvironment(gymnasium.Env):
         return {"camera": self._seen}
 
     def _info(self, fault: str | None) -> dict[str, Any]:
-        truth = self.ground_truth()
+        ground_truth = self.ground_truth()
         return {
-            "fault": fault, "truth": truth, "driven_m": self._vehicle.speed / 5,
-            "off_lane_m": -float(truth["lane"][0, 1]), "jerk": 0.0, "made_up": True,
+            "fault": fault, "truth": ground_truth, "driven_m": self._vehicle.speed / 5,
+            "off_lane_m": -float(ground_truth["lane"][0, 1]), "jerk": 0.0, "made_up": True,
         }  # fmt: skip
 
     def _lane(self) -> np.ndarray:

@@ -255,7 +255,7 @@ class Task:
             columns: By input.
 
         Raises:
-            UnknownNameError: an entry is no input of the task.
+            UnknownNameError: an entry is not an input of the task.
         """
         self.prepare()
         table = self.table

@@ -110,7 +110,7 @@ def _same_order(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _padded_texts(texts: np.ndarray, longest: int) -> np.ndarray:
-    """Texts `(B, N, T, 2)` with so many tokens: -1 and 0 behind the last."""
+    """Texts `(B, N, T, 2)` with so many tokens: -1 and 0 after the last."""
     padded = np.zeros((*texts.shape[:2], longest, 2), texts.dtype)
     padded[..., 0] = -1
     padded[:, :, : texts.shape[2]] = texts

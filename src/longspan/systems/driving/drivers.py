@@ -81,11 +81,9 @@ class LearnToDrive:
         return Driver(self.world, END_TO_END, self._network(_joined(tables), seed))
 
     def _network(self, rows: ls.Table, seed: int) -> ls.Learner:
-        inputs: tuple[str, ...] = self.world.reads[self.kind]
-        targets = self.world.says[self.kind]
+        inputs, targets = self.world.reads[self.kind], self.world.says[self.kind]
         split = rows.select(*inputs, *targets).split(valid=0)
-        task = ls.Task(split, inputs=inputs if len(inputs) > 1 else inputs[0], targets=targets, allow_leaks=True,
-                       size_px=self.world.size_px)  # fmt: skip
+        task = ls.Task(split, inputs=inputs, targets=targets, allow_leaks=True, size_px=self.world.size_px)
         learner = ls.Learner(
             task,
             _NETWORK,
