@@ -213,5 +213,5 @@ def _example_file(task: Task, image: str) -> str:
     if task.table.columns[image].sources:
         return "NEW.csv --out predictions.csv"
     if not isinstance(value, str):
-        return "PICTURE"
+        return "IMAGE"
     return shlex.quote(value if task.table.columns[image].in_files else value[:_SHOWN_CHARACTERS])

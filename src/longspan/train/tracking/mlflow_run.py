@@ -67,7 +67,7 @@ class MLflow:
         except MlflowException as error:
             raise ConfigError(
                 f"MLflow at {self.uri or 'MLFLOW_TRACKING_URI'}: {str(error).splitlines()[0]} Start a server (mlflow "
-                "server) and name its address."
+                "server) and name its address, or a file: sqlite:///mlflow.db."
             ) from error
 
     def steps(self, steps: Sequence[Step]) -> None:
