@@ -26,6 +26,20 @@ def test_block_that_adds_nothing_passes_its_input_on():
     assert out[:, 16:].count_nonzero() == 0
 
 
+def test_a_plain_network_is_the_same_without_what_shortcuts_add():
+    torch.manual_seed(0)
+    plain = SmallResNet(SmallResNetConfig(blocks=1, width=4, shortcuts=False)).eval()
+    residual = SmallResNet(SmallResNetConfig(blocks=1, width=4)).eval()
+    residual.load_state_dict(plain.state_dict())
+    assert (plain.name, residual.name) == ("plain8", "resnet8")
+    (block,), (other,) = plain.stages[1], residual.stages[1]
+    for each in (block, other):
+        nn.init.zeros_(each.conv2.weight)
+    maps = torch.rand(1, 4, 8, 8)
+    assert block(maps).count_nonzero() == 0  # nothing passes a block that adds nothing
+    assert other(maps).count_nonzero() > 0
+
+
 @pytest.mark.parametrize("side", [28, 32, 33, 64])
 def test_maps_at_strides_for_any_size(side):
     model = SmallResNet().eval()
