@@ -41,7 +41,7 @@ class FeaturesOptions:
     """Test images."""
     model: str = "space_to_depth_cnn"
     """The network that learns its features; see `longspan models`."""
-    steps: int = 300
+    steps: int = 200
     """Training steps of the network, at every size."""
     lr: float = 5e-3
     """Its peak learning rate."""

@@ -46,7 +46,7 @@ class ManifoldOptions:
     """What is squeezed, separated by commas."""
     dimensions: str = "2,8,32"
     """Numbers that an image is squeezed to, separated by commas."""
-    limit: int = 1000
+    limit: int = 800
     """Training images; as many are rendered."""
     tested: int = 300
     """Test images."""

@@ -44,7 +44,7 @@ class ShiftOptions:
 
     limit: int = 1500
     """Training digits, all of them centred."""
-    tested: int = 300
+    tested: int = 200
     """Test digits; each is shifted in four directions."""
     shown: int = 500
     """Training digits that the Neocognitron learns its features from, one by one and without labels."""
