@@ -184,6 +184,11 @@ EXAMPLES = {
     "style": Example(
         {"size_px": 64, "steps": 8, "weights": "none", "row": False}, {"style loss of the photo": 0.1}, trains=False
     ),
+    "generate-images": Example(
+        {"steps": 4, "width": 4, "batch_size": 16, "compared": 50},
+        {"real images: precision": 0.5, "relativistic: variety": 0.0},
+        trains=False,
+    ),
     "smaller": Example(
         {
             "model": SMALL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from longspan.data.scorecard import Scorecard, scorecard
 from longspan.explain.attribution import Attribution, attribute
 from longspan.explain.attribution_checks import RegionScore, SanityCheck, region_scores, sanity_check
+from longspan.explain.attribution_scores import AttributionScores, ScorePair, attribution_scores, regions_of
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import Dependence, dependence
 from longspan.explain.explain_page import write_explanation
@@ -20,6 +21,7 @@ from longspan.explain.threshold import Threshold, threshold
 
 __all__ = [
     "Attribution",
+    "AttributionScores",
     "Calibration",
     "Dependence",
     "FeedbackAudit",
@@ -31,10 +33,12 @@ __all__ = [
     "ReceptiveField",
     "RegionScore",
     "SanityCheck",
+    "ScorePair",
     "Scorecard",
     "Slice",
     "Threshold",
     "attribute",
+    "attribution_scores",
     "calibration",
     "dependence",
     "feedback_audit",
@@ -43,6 +47,7 @@ __all__ = [
     "layer_costs",
     "receptive_fields",
     "region_scores",
+    "regions_of",
     "sanity_check",
     "scorecard",
     "self_influence",

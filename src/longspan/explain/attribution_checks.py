@@ -15,7 +15,7 @@ from longspan.errors import ConfigError, ShapeError
 from longspan.explain.attribution import AttributionModel, Method, attribution_batch, attribution_model, maps_of
 from longspan.study.statistics.t_distribution import t_quantile
 
-__all__ = ["RegionScore", "SanityCheck", "region_scores", "sanity_check"]
+__all__ = ["RegionScore", "SanityCheck", "make_random", "region_scores", "sanity_check"]
 
 
 @final
@@ -88,7 +88,7 @@ def sanity_check(
         for group in groups:
             modules = list(dict.fromkeys(owners[id(parameter)] for parameter in group))
             for key in modules:
-                _make_random(network.get_submodule(key))
+                make_random(network.get_submodule(key))
             if not modules:
                 continue
             layers.append(modules[0])
@@ -139,7 +139,7 @@ def _owners(network: nn.Module) -> dict[int, str]:
     }
 
 
-def _make_random(module: nn.Module) -> None:
+def make_random(module: nn.Module) -> None:
     """Fresh weights, as the module is made with; of one that has no such method, of the same spread as its own."""
     reset = getattr(module, "reset_parameters", None)
     if callable(reset):
