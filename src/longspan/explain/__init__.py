@@ -14,6 +14,7 @@ from longspan.explain.importance import Importance, importance
 from longspan.explain.influence import Influence, influence, self_influence
 from longspan.explain.layer_costs import LayerCost, LayerCosts, layer_costs
 from longspan.explain.layer_costs_page import write_layer_costs
+from longspan.explain.learned_layers import ChannelPatches, LayerPatches, Purity, learned_layers
 from longspan.explain.receptive_field import ReceptiveField, receptive_fields
 from longspan.explain.scorecard_page import write_scorecard
 from longspan.explain.slices import Slice, slices
@@ -23,6 +24,7 @@ __all__ = [
     "Attribution",
     "AttributionScores",
     "Calibration",
+    "ChannelPatches",
     "Dependence",
     "FeedbackAudit",
     "FeedbackOutcome",
@@ -30,6 +32,8 @@ __all__ = [
     "Influence",
     "LayerCost",
     "LayerCosts",
+    "LayerPatches",
+    "Purity",
     "ReceptiveField",
     "RegionScore",
     "SanityCheck",
@@ -45,6 +49,7 @@ __all__ = [
     "importance",
     "influence",
     "layer_costs",
+    "learned_layers",
     "receptive_fields",
     "region_scores",
     "regions_of",

@@ -27,6 +27,7 @@ __all__ = [
     "attribution_batch",
     "attribution_model",
     "maps_of",
+    "network_of",
 ]
 
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
@@ -146,7 +147,7 @@ def attribution_batch(
     model: Any, images: Any, *, target: str | None = None, outcome: Any = None, layer: str | None = None
 ) -> AttributionBatch:
     """Check what `attribute` is given, and read the images."""
-    predictor = _network_of(model)
+    predictor = network_of(model)
     chosen = _target_of(predictor, target)
     read = read_inputs(images, predictor.inputs, predictor.heads)
     if not read.sources:
@@ -261,7 +262,7 @@ def _occlusion(model: AttributionModel, images: Tensor, classes: Tensor, scores:
     return falls / counts
 
 
-def _network_of(model: Any) -> Predictor:
+def network_of(model: Any) -> Predictor:
     """The predictor of a model that reads exactly one image."""
     model = model.predictor() if hasattr(model, "predictor") else model
     if not hasattr(model, "single_network"):

@@ -52,8 +52,9 @@ class RegionScore:
 
 
 def sanity_check(
-    model: Any, images: Any, *, method: Method = "grad_cam", target: str | None = None, seed: int = 0, **options: Any
-) -> SanityCheck:
+    model: Any, images: Any, *, method: Method = "grad_cam", target: str | None = None, seed: int = 0,
+    stages: int | None = None, **options: Any,
+) -> SanityCheck:  # fmt: skip
     """Compare maps of the trained network with those of networks whose upper layers are random.
 
     Args:
@@ -62,6 +63,8 @@ def sanity_check(
         method: See `attribute`.
         target: See `attribute`.
         seed: Of the random weights.
+        stages: Maps are compared after so many groups of layers, the heads first and all of them last; None: after
+            every group, which takes as many times as long as there are groups.
         options: `steps` and `patch_px` of `attribute`.
 
     The model itself is not changed.
@@ -82,14 +85,19 @@ def sanity_check(
     )
     groups = [list(network.heads.parameters()), *reversed(network.groups()[:-1])]
     owners = _owners(network)
+    if stages is not None and stages < 2:
+        raise ConfigError(f"stages must be at least 2, the heads and everything; got {stages}.")
+    compared = range(len(groups))
+    if stages is not None and stages < len(groups):
+        compared = np.linspace(0, len(groups) - 1, stages).round().astype(int).tolist()
     layers, similar = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for group in groups:
+        for number, group in enumerate(groups):
             modules = list(dict.fromkeys(owners[id(parameter)] for parameter in group))
             for key in modules:
                 make_random(network.get_submodule(key))
-            if not modules:
+            if not modules or number not in compared:
                 continue
             layers.append(modules[0])
             maps, _ = maps_of(again, batch.prepared, batch.classes, method, **options)

@@ -155,7 +155,7 @@ def regions_of(model: Any, table: Table, column: str, label: Any = None) -> tupl
     """
     predictor = model.predictor() if hasattr(model, "predictor") else model
     ((name, image),) = predictor.inputs.items()
-    objects = table.column(column)
+    objects: Any = table.column(column)
     if objects.kind not in ("boxes", "mask") or (objects.kind == "mask" and label is None):
         raise ConfigError(
             f"Column {column!r} is of kind {objects.kind}: regions come from boxes, or from a mask and a label= of it."

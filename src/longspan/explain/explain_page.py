@@ -15,6 +15,8 @@ from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import dependence
 from longspan.explain.importance import Importance, importance
 from longspan.explain.influence import influence
+from longspan.explain.learned_layers import learned_layers
+from longspan.explain.learned_layers_page import add_learned_layers
 from longspan.explain.slices import Slice, slices
 from longspan.inference.measured_rows import measured_rows
 from longspan.report import Document, bars, dependence_curves, reliability_diagram
@@ -65,6 +67,7 @@ def write_explanation(
     rows: int = 2000,
     seed: int = 0,
     training: Table | None = None,
+    layers: bool = False,
 ) -> Explanation:
     """Write one HTML file: importance and dependence, or of images where a network looked; slices and calibration.
 
@@ -76,7 +79,9 @@ def write_explanation(
         rows: At most so many rows are measured, drawn at random.
         seed: Random seed of the draw.
         training: The rows that the model learned from; those behind its mistakes are then shown. Networks only.
+        layers: Also show what each layer learned. Convolutional networks that read one image only.
     """
+    learned = learned_layers(model, table, target=target, seed=seed) if layers else None
     found = explain_target(model, table, target, rows=rows, seed=seed)
     measured = measured_rows(model, table, found.target, rows=1)
     error = measured.error
@@ -91,6 +96,8 @@ def write_explanation(
     else:
         _add_importance(page, found, error.mean_name)
         _add_dependence(page, model, table, found, seed)
+    if learned is not None:
+        add_learned_layers(page, learned)
     if found.calibration is not None:
         _add_calibration(page, found.calibration)
     _add_slices(page, found.slices, error.mean_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
@@ -24,6 +24,9 @@ class ReceptiveField:
     width_px: float
     stride_px: float = 1
     """How far apart in the image neighbouring places of the map look; 0 where the map is one place."""
+    top_px: float = field(default=0, compare=False)
+    """Where the field of the first place begins; below 0 in the padding, `-math.inf` where it is all of the image."""
+    left_px: float = field(default=0, compare=False)
 
     @property
     def whole(self) -> bool:
@@ -97,14 +100,14 @@ def receptive_fields(network: nn.Module, example: Tensor) -> dict[str, Receptive
         for name in _modules(node.meta):
             # The last operation inside a module is its output.
             found.pop(name, None)
-            if (field := fields[node]) is not None:
-                found[name] = _as_px(field)
+            if (seen := fields[node]) is not None:
+                found[name] = _as_px(seen)
     return found
 
 
-def _as_px(field: _Field) -> ReceptiveField:
-    (height, width) = (axis.end - axis.start + 1 for axis in field)
-    return ReceptiveField(height, width, max(axis.jump for axis in field))
+def _as_px(seen: _Field) -> ReceptiveField:
+    (height, width) = (axis.end - axis.start + 1 for axis in seen)
+    return ReceptiveField(height, width, max(axis.jump for axis in seen), *(axis.start for axis in seen))
 
 
 def _modules(meta: Mapping[str, Any]) -> list[str]:

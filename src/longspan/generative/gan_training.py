@@ -130,7 +130,7 @@ def train_gan(
 
     Source: Radford et al. 2015 (loss "classic") and Huang et al. 2024 (R3GAN, loss "relativistic"). Differs: see
     `Generator`, `Discriminator` and `AdversarialStep`; both keep a running average of the generator, and the rate falls
-    along a half cosine.
+    along a half cosine; the generator is normalised with either loss, which learned faster in a few thousand steps.
 
     Args:
         images: A table with a column of images, or a folder of images, with or without folders for classes.
@@ -154,7 +154,7 @@ def train_gan(
     assert column.channels is not None
     size_px, channels, normalise = column.size_px[0], column.channels, config.loss == "classic"
     seed_generators(step_seed(seed, "gan networks", 0), place)
-    generator = Generator(size_px, channels, width=config.width, latent=config.latent, normalise=normalise).to(place)
+    generator = Generator(size_px, channels, width=config.width, latent=config.latent).to(place)
     discriminator = Discriminator(size_px, channels, width=config.width, normalise=normalise).to(place)
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # how images are kept: faster

@@ -48,6 +48,9 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    layers: Annotated[
+        bool, Opt("--layers", help="Also show what each layer learned: patches of images that excite its channels.")
+    ] = False,
     out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object; write no page.")] = False,
 ) -> None:
@@ -58,6 +61,8 @@ def explain(
     """
     if rows < 20:
         raise ConfigError(f"--rows must be at least 20, got {rows}.")
+    if layers and as_json:
+        raise ConfigError("--layers is for the page; leave it or --json out.")
     check_model(model)
     check_source(source)
     if training is not None:
@@ -81,7 +86,9 @@ def explain(
             return
         learned = None if training is None else rows_for(predictor, training, heading=heading)
         with writing(Path(out), "--out"):
-            found = write_explanation(out, predictor, table, target, rows=rows, seed=seed, training=learned)
+            found = write_explanation(
+                out, predictor, table, target, rows=rows, seed=seed, training=learned, layers=layers
+            )
     if left_out:
         print(label("left out", f"{left_out:,} rows that trained this model or are its sealed test rows"))
     _tell(found, out)
