@@ -77,7 +77,7 @@ def main() -> None:
     RESULTS.write_text(
         json.dumps(
             {
-                "command": "OMP_NUM_THREADS=1 python benchmarks/where_it_looked.py",
+                "command": f"OMP_NUM_THREADS=1 python benchmarks/where_it_looked.py --images {options.images}",
                 "environment": describe_environment(device="cpu", precision="float32"), "results": results,
             },
             indent=1,

@@ -95,8 +95,8 @@ def learned_layers(
     A deconvolution network with switches is the backward pass with another rule for rectifiers (Springenberg et al.
     2014, section 3.4): convolutions go back through the same filters, maximum pooling through the places of the maxima,
     and every rectifier lets through what is positive on the way back. Differs: of an image each channel gets its
-    strongest place only, so that nine patches are of nine images; batch normalisation scales the signal back, and
-    activations that are no rectifiers count as such.
+    strongest place only, so that nine patches are of nine images; batch normalisation scales the signal back;
+    smooth and leaky rectifiers count as such, and saturating ones go back by their derivative.
 
     Args:
         model: A trained network that reads one image, or a Learner.
@@ -151,8 +151,11 @@ def map_layers(backbone: nn.Module, fields: Mapping[str, ReceptiveField]) -> lis
     kinds = {name: module for name, module in backbone.named_modules() if name in fields}
     normed = [name for name, module in kinds.items() if isinstance(module, nn.BatchNorm2d)]
     convolutions = [name for name, module in kinds.items() if isinstance(module, nn.Conv2d)]
-    # In the order of the computation, not of the constructor: by what they see, then by name.
-    found = normed if len(normed) > 1 else convolutions
+    # LeNet-5 of 1998, for one, has layers of its own kind: all that give a map of more than one place.
+    others = [
+        name for name, module in kinds.items() if not fields[name].whole and not any(True for _ in module.children())
+    ]
+    found = normed if len(normed) > 1 else convolutions or others
     return [name for name in fields if name in found]
 
 

@@ -52,12 +52,12 @@ class GanConfig:
     batch_size: int = 64
     """Real images a step, and as many made ones."""
     lr: float | None = None
-    """Peak rate of Adam; it falls along a half cosine. None: 0.0005 for the relativistic loss, 0.0002 for the other."""
+    """Peak rate of Adam; it falls along a half cosine. None: 0.002 for the relativistic loss, 0.0002 for the other."""
     width: int = 32
     """Channels of the largest map; each smaller map has twice as many."""
     latent: int = 64
     """Length of the vectors of random numbers that become images."""
-    penalty: float = 1.0
+    penalty: float = 3.0
     """Weight of the penalties of the relativistic loss."""
     average: float = 0.995
     """The generator that is kept is a running average of the weights with this decay; 0: the weights themselves."""
@@ -85,7 +85,7 @@ class GanConfig:
     @property
     def peak_lr(self) -> float:
         """`lr`, or what suits the loss."""
-        return self.lr if self.lr is not None else {"classic": 2e-4, "relativistic": 5e-4}[self.loss]
+        return self.lr if self.lr is not None else {"classic": 2e-4, "relativistic": 2e-3}[self.loss]
 
 
 @final
