@@ -76,7 +76,7 @@ def save_models(folder):
     rows = [{"age": float(i), "job": "ab"[i % 2]} for i in range(4)]
     inputs = {
         "photos": (Image(size_px=(32, 32), channels=3, mean=(0.5,) * 3, std=(0.2,) * 3), "resnet20"),
-        "sounds": (Audio(rate_hz=8000, layout="sequence", normalise="utterance"), "quartznet"),
+        "sounds": (Audio(rate_hz=16000, seconds=1.0, normalise="utterance"), "bc_resnet1"),
         "texts": (Text(vocab=tuple("abc "), max_length=50, min_steps=1).as_input(), "text_cnn"),
         "rows": (Features(numbers=["age"], categories=["job"], min_count=1).fit(rows), "mlp"),
     }

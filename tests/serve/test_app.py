@@ -140,6 +140,8 @@ def test_error_inside_a_model_tells_nothing(echo, caplog, capfd):
     with TestClient(make_app([echo()]), raise_server_exceptions=False) as client:
         answer = client.post("/predict/echo", content="bad")
     assert answer.status_code == 500
+    assert answer.json()["detail"] == "The server failed at this request; its log says where."
+    assert "ValueError while answering" in caplog.text
     assert "secret" not in answer.text + caplog.text + "".join(capfd.readouterr())
 
 

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from longspan.errors import ConfigError, DataError, LongspanError
 from longspan.serve.batcher import Batcher
 from longspan.serve.config import ServeConfig
-from longspan.serve.guard import Guard
+from longspan.serve.guard import FAILED, Guard
 from longspan.serve.measurements import Measurements
 from longspan.serve.page import PAGE_SCRIPT, PAGE_SHEET, page_of
 from longspan.serve.problem import Problem
@@ -238,6 +238,11 @@ def add_problems(app: FastAPI) -> None:
     async def gone(request: Request, error: ClientDisconnect) -> JSONResponse:
         del request, error
         return answer(Problem(400, "The connection was closed before the end of the body."))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        del request, error  # which the guard writes to the log
+        return answer(Problem(500, FAILED))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

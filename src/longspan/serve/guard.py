@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, final
@@ -13,7 +15,7 @@ from longspan.serve.keys import is_known
 from longspan.serve.measurements import Measurements
 from longspan.serve.problem import Problem
 
-__all__ = ["Guard"]
+__all__ = ["FAILED", "Guard"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,6 +30,8 @@ _HEADERS = [
 ]
 
 
+FAILED = "The server failed at this request; its log says where."
+_LOGGER = logging.getLogger("uvicorn.error")  # which the server shows
 _LAST = [(b"connection", b"close")]
 
 
@@ -81,6 +85,12 @@ class Guard:
         except Problem as problem:
             if not answered:
                 await send_problem(counted, problem)
+        except Exception as error:  # the message may hold what a client sent: only where it happened is written
+            frames = traceback.extract_tb(error.__traceback__)
+            where = "\n".join(f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
+            _LOGGER.error("%s while answering a request, in\n%s", type(error).__name__, where)
+            if not answered:
+                await send_problem(counted, Problem(500, FAILED))
         finally:
             self._measurements.add(path if path in self._paths else "other", status, time.perf_counter() - started)
 

@@ -117,8 +117,8 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const answer = await send("/predict/" + encodeURIComponent(model.name), body());
-    const found = await answer.json();
-    if (!answer.ok) throw new Error(found.detail || found.title);
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(found.detail || found.title || "The server answered with status " + answer.status + ".");
     show(found);
     if (model.drawn) await draw();
   } catch (error) {
