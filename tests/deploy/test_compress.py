@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import longspan as ls
-from longspan.deploy.compress import _Rows
+from longspan.deploy.compress_rows import Rows
 from longspan.errors import ConfigError, ModelFileError, UnknownNameError
 
 MODULE = sys.modules["longspan.deploy.compress"]  # of that name the package has the function
@@ -75,7 +75,7 @@ def test_the_page_and_the_json_say_the_same(made):
 
 def test_only_training_rows_calibrate_and_sealed_rows_measure_nothing(trained):
     predictor, table = trained.predictor(), trained.task.table
-    rows = _Rows.of(predictor, table, None, 1000, needed=["int8"])
+    rows = Rows.of(predictor, table, None, 1000, needed=["int8"])
     train, valid = trained.task.train.numpy(), trained.task.valid.numpy()
     assert len(rows.calibration.encoded["image"]) == len(train)
     assert len(rows.held_out) == len(valid)

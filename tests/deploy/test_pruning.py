@@ -1,6 +1,8 @@
 import numpy as np
+import polars as pl
 import pytest
 import torch
+from PIL import Image as PILImage
 from torch.utils.flop_counter import FlopCounterMode
 
 import longspan as ls
@@ -10,6 +12,8 @@ from longspan.errors import ConfigError, DependencyError
 from longspan.heads import Classify, Segment
 from longspan.inference import Predictor
 from longspan.inference.network import Network, _maps
+from longspan.inference.new_inputs import encode_targets
+from longspan.inference.source import prepare_inputs
 from longspan.models import create
 
 
@@ -88,3 +92,34 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DependencyError, match=r"longspan\[compress\]"):
         prune(predictor_of("resnet20"), 0.5, batch())
+
+
+def rows_of(predictor, folder, count=24, size=64):
+    """Made-up training rows, dark ones of one class and bright ones of the other."""
+    random = np.random.default_rng(0)
+    paths = [str(folder / f"{i}.png") for i in range(count)]
+    for i, path in enumerate(paths):
+        pixels = random.integers(100 * (i % 2), 120 + 100 * (i % 2), (size, size, 3), np.uint8)
+        PILImage.fromarray(pixels).save(path)
+    frame = pl.DataFrame({"x": paths, "y": ["ab"[i % 2] for i in range(count)]})
+    table = ls.Table(frame, {**predictor.inputs, "y": Category(vocab=("a", "b"))})
+    samples = encode_targets(table, predictor.inputs, predictor.heads)
+    return [*samples.batches(torch.arange(count), 8)]
+
+
+def test_with_training_rows_less_is_lost(tmp_path):
+    torch.manual_seed(0)
+    predictor = predictor_of("squeezenet1_1", size=64)
+    rows = rows_of(predictor, tmp_path)
+    inputs = [prepare_inputs(each, predictor.inputs) for each in rows]
+    before = {name: each.clone() for name, each in predictor.network.state_dict().items()}
+    apart = []
+    for given in ((), rows):
+        pruned, gone = prune(predictor, 0.5, tuple(each[:2] for each in inputs[0]), calibration=given)
+        assert 0.5 <= gone < 0.6
+        with torch.no_grad():
+            pairs = [(predictor.network.backbone(*each), pruned.network.backbone(*each)) for each in inputs]
+            apart.append(float(sum((one - other).square().mean() for one, other in pairs)))
+    assert apart[1] < apart[0] / 2
+    after = predictor.network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
