@@ -1,5 +1,8 @@
 """Costs of layers: arithmetic by hand and as published, times that add up, and a network that stays as it was."""
 
+import importlib
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -106,3 +109,53 @@ def test_the_page_names_every_layer(tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert all(f"<td>{each.name}</td>" in page for each in costs.layers)
     assert "Layers of a small network" in page
+
+
+def test_why_receptive_fields_are_not_known_is_said():
+    class Moody(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(1, 1, 3)
+
+        def forward(self, images):
+            found = self.layer(images)
+            return found if found.sum().item() > 0 else -found
+
+    costs = layer_costs(Moody(), [torch.zeros(1, 1, 8, 8)], repeats=1)
+    assert costs.layers[0].receptive_field is None
+    assert "torch.export cannot trace this network" in costs.fields_unknown
+    told = layer_costs(nn.Linear(3, 2), [torch.zeros(1, 3)], repeats=1).fields_unknown
+    assert told == "only networks that read one image have receptive fields"
+    assert layer_costs(nn.Conv2d(1, 1, 3), [torch.zeros(1, 1, 8, 8)], repeats=1).fields_unknown is None
+
+
+TEN = (
+    "alexnet", "vgg11", "resnet18", "googlenet", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5", "mnasnet0_5",
+    "densenet121", "efficientnet_b0",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def references():
+    """fvcore and torchinfo, imported when they are used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("fvcore.nn"), importlib.import_module("torchinfo")
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_multiply_adds_are_fvcores_and_parameters_torchinfos(name, references):
+    fvcore, torchinfo = references
+    network = get_model(name, weights=None, **({"init_weights": False} if name == "googlenet" else {})).eval()
+    if name == "googlenet":
+        network.aux1 = network.aux2 = None
+    images = torch.zeros(1, 3, 64, 64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fvcore traces with torch.jit
+        counted = fvcore.FlopCountAnalysis(network, images)
+        operators = counted.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
+        parameters = torchinfo.summary(network, input_data=images, verbose=0).total_params
+    costs = layer_costs(network, [images], repeats=1)
+    # fvcore counts normalisation and pooling too; multiply-adds are those of products.
+    assert costs.multiply_adds == operators["conv"] + operators["linear"]
+    assert costs.parameters == parameters

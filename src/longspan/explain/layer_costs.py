@@ -62,6 +62,8 @@ class LayerCosts:
 
     multiply_adds: int
     """Of the whole network, for the batch."""
+    fields_unknown: str | None = None
+    """Why no receptive field is known, where none is: in words."""
 
     def by_kind(self) -> dict[str, tuple[float, float]]:
         """By class of layer, the longest first: shares of the layers' forward and backward seconds, 0 to 1."""
@@ -105,12 +107,13 @@ def layer_costs(network: nn.Module, inputs: Sequence[Any], *, repeats: int = 5) 
         layers = [_layer(name, each, repeats) for name, each in calls.items()]
     finally:
         network.train(was_training)
-    fields = _fields(network, inputs)
+    fields, unknown = _fields(network, inputs)
     first = next(iter(_tensors(inputs[0])))
     return LayerCosts(
         tuple(LayerCost(**each, receptive_field=fields.get(each["name"])) for each in layers),
         len(first), str(first.device), torch.get_num_threads(), *whole,
         sum(parameter.numel() for parameter in network.parameters()), multiply_adds,
+        fields_unknown=unknown,
     )  # fmt: skip
 
 
@@ -262,11 +265,12 @@ def _differentiable(value: Any) -> Any:
     )
 
 
-def _fields(network: nn.Module, inputs: Sequence[Any]) -> dict[str, ReceptiveField]:
-    """Receptive fields where the network reads one image and can be traced."""
+def _fields(network: nn.Module, inputs: Sequence[Any]) -> tuple[dict[str, ReceptiveField], str | None]:
+    """Receptive fields where the network reads one image and can be traced; else why there are none."""
     if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or inputs[0].ndim != 4:
-        return {}
+        return {}, "only networks that read one image have receptive fields"
     try:
-        return receptive_fields(network, inputs[0][:2])
-    except Exception:  # torch.export raises whatever the network's own code does
-        return {}
+        return receptive_fields(network, inputs[0][:2]), None
+    except Exception as error:  # torch.export raises whatever the network's own code does
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        return {}, f"torch.export cannot trace this network: {said:.200}"

@@ -161,6 +161,8 @@ def _tell(model: str, costs: LayerCosts) -> None:
         [[kind, f"{100 * one:.1f} %", f"{100 * two:.1f} %"] for kind, (one, two) in costs.by_kind().items()],
         right=(1, 2),
     )
+    if costs.fields_unknown is not None:
+        print("\n" + label("note", f"receptive fields are not known: {costs.fields_unknown}"))
     longest = sorted(costs.layers, key=lambda each: -each.seconds)[:_SHOWN]
     shown = [each for each in costs.layers if each in longest]
     print(f"\nThe {len(shown)} layers that take longest, in the order in which they run:\n")
