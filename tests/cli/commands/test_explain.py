@@ -83,3 +83,9 @@ def test_of_images_the_page_shows_where_the_network_looked(longspan, tmp_path):
     assert "Importance" not in text
     assert text.count("data:image/png") == 24
     assert "left out" in ended.out
+    ended = longspan("explain", model, tmp_path / "photos", "--rows", 20, "--layers", "--out", page)
+    assert ended.code == 0, ended.err
+    assert "What each layer learned" in page.read_text()
+    ended = longspan("explain", model, tmp_path / "photos", "--layers", "--json")
+    assert ended.code == 2
+    assert "--layers is for the page" in ended.err
