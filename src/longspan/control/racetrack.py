@@ -81,11 +81,22 @@ class RacetrackEnvironment(gymnasium.Env):
         self._seen = np.zeros((_SEEN_PX, _SEEN_PX), np.uint8)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """A track and a place on it; without a seed gymnasium draws one."""
+        """A track and a place on it; without a seed gymnasium draws one.
+
+        Args:
+            seed: Of both.
+            options: `aside_m` and `turned_rad`: how far to the right of the middle of its lane the car starts, and how
+                far it is turned to the right.
+        """
         super().reset(seed=seed)
         drawn = int(self.np_random.integers(1 << 31)) if seed is None else seed
         self._track = self._tracks[drawn % len(self._tracks)]
-        image, _ = self._track.reset(seed=drawn % (1 << 31), options=options)
+        image, _ = self._track.reset(seed=drawn % (1 << 31))
+        if options:
+            car, heading = self._vehicle, self._vehicle.heading
+            car.position += options.get("aside_m", 0.0) * np.array([-math.sin(heading), math.cos(heading)])
+            car.heading += options.get("turned_rad", 0.0)
+            image = self._track.unwrapped.observation_type.observe()  # type: ignore[attr-defined]
         return self._see(image), self._info(None)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -146,11 +157,11 @@ class RacetrackEnvironment(gymnasium.Env):
 
 
 def curve_to_steer(lane: np.ndarray) -> float:
-    """Pure pursuit of the lane's point ten metres ahead: the steering, -1..1, of a car of highway-env.
+    """Pure pursuit of the lane's point five metres ahead: the steering, -1..1, of a car of highway-env.
 
     Source: Coulter 1992, "Implementation of the pure pursuit path tracking algorithm".
     """
-    ahead, right = (float(each) for each in np.asarray(lane)[LANE_AT_M.index(10.0)])
+    ahead, right = (float(each) for each in np.asarray(lane)[LANE_AT_M.index(5.0)])
     curvature = 2 * right / max(1.0, ahead**2 + right**2)
     slip = math.asin(max(-0.99, min(0.99, curvature * _LENGTH_M / 2)))
     return max(-1.0, min(1.0, math.atan(2 * math.tan(slip)) / _STEER_RAD))
