@@ -116,7 +116,7 @@ class Task:
             raise ConfigError(f"{sorted(both)} are inputs and targets at once: the network would copy the answer.")
         self._check_kinds()
         self.size_px = (size_px, size_px) if isinstance(size_px, int) else size_px
-        self.on_error = on_error
+        self.on_error: Literal["raise", "skip"] = on_error
         if allow_leaks and move_leaks:
             raise ConfigError("allow_leaks and move_leaks exclude each other: leaks are either allowed or moved.")
         self.allow_leaks = allow_leaks

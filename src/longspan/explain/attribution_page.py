@@ -65,7 +65,7 @@ def add_attributions(page: Document, model: Any, table: Table, target: str, *, s
     checks = []
     for method, name in _METHODS.items():
         # Coarser patches than by default: a fine map of occlusion takes a hundred and seventy passes for each image.
-        options = {"patch_px": max(1, min(size_px) // _PATCHES)} if method == "occlusion" else {}
+        options: dict[str, Any] = {"patch_px": max(1, min(size_px) // _PATCHES)} if method == "occlusion" else {}
         found = attribute(model, rows, method=method, target=target, **options)
         page.images(_captioned(found, values), caption=name)
         checks.append(

@@ -119,7 +119,7 @@ class AdversarialStep:
         if not penalised:
             return loss, real.new_zeros(())
         gradients = torch.autograd.grad((on_real.sum() + on_made.sum()), (real, made), create_graph=True)
-        squared = sum(each.float().square().sum(dim=(1, 2, 3)).mean() for each in gradients)
+        squared = torch.stack([each.float().square().sum(dim=(1, 2, 3)).mean() for each in gradients]).sum()
         return loss, self.penalty / 2 * squared
 
     def _deceive(self, real: Tensor, made: Tensor) -> Tensor:
