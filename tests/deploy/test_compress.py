@@ -148,7 +148,7 @@ def test_of_all_variants_those_that_cannot_be_made_are_left_out_and_of_named_one
     def refuse(*_, **__):
         raise ConfigError("this network cannot be pruned")
 
-    monkeypatch.setattr(MODULE, "prune", refuse)
+    monkeypatch.setattr("longspan.deploy.variant_maker.prune", refuse)
     monkeypatch.setattr(MODULE, "default_variants", lambda student: ("bfloat16", "prune30"))
     found = ls.compress(trained, out=tmp_path / "out", runs=4, threads=[1])
     assert found.left_out == {"prune30": "this network cannot be pruned"}

@@ -362,6 +362,7 @@ def _reconstruct(backbone: nn.Module, name: str, channel: int, images: Tensor, s
     return signal
 
 
+@final
 class _Rectified(torch.autograd.Function):
     """A rectifier on the way there, and one on the way back, whatever was positive before."""
 

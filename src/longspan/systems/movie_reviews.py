@@ -23,8 +23,6 @@ _PRETRAINED = "minilm"
 _STRATEGIES = (*_COUNTED, "text_cnn", "text_lstm", "minilm, frozen", _PRETRAINED)
 _HELD_OUT = 0.1
 _LEAST_STEPS = 120
-_CONFIG = ls.TrainConfig(batch_size=32, keep="last", weight_decay=0.01)
-"""The rows held out must not choose the epoch that is measured on them."""
 
 
 @final
@@ -152,7 +150,7 @@ def _strategy(name: str, options: MovieReviewsOptions) -> ls.Strategy:
         weights=_PRETRAINED if model == _PRETRAINED else None,
         phases=tuple(_phases(model, replace(options, epochs=0) if name != model else options)),
         heads={"label": _head(model)},
-        config=_CONFIG,
+        config=_config(),
         columns={"text": _column(model, options)},
         min_steps=_LEAST_STEPS,
     )
@@ -193,9 +191,14 @@ def _network(task: ls.Task, options: MovieReviewsOptions, seed: int) -> ls.Learn
     model = options.strategy
     weights = _PRETRAINED if model == _PRETRAINED else None
     learner = ls.Learner(
-        task, model, weights=weights, heads={"label": _head(model)}, config=_CONFIG, seed=seed, progress=False
+        task, model, weights=weights, heads={"label": _head(model)}, config=_config(), seed=seed, progress=False
     )
     return learner.run(_phases(model, options))
+
+
+def _config() -> ls.TrainConfig:
+    """The rows held out must not choose the epoch that is measured on them."""
+    return ls.TrainConfig(batch_size=32, keep="last", weight_decay=0.01)
 
 
 def _head(model: str) -> ls.Classify:

@@ -115,7 +115,7 @@ def test_weights_are_fine_tuned(run, tmp_path, pets):
         (("--model", "lenet5", "--worth", "-1"), "--worth must be at least 0"),
         (("--model", "lenet5", "--space", "lr=1,2"), "--space belongs to --tune N"),
         (("--model", "lenet5", "--tune", "2", "--space", "lr"), "--space lr: write NAME=LOW..HIGH or NAME=VALUE,VALUE"),
-        (("--model", "lenet5", "--tune", "2", "--space", "lr=2..1"), "two numbers, low below high"),
+        (("--model", "lenet5", "--tune", "2", "--space", "lr=2..1"), "LOW must be below HIGH"),
         (("--model", "lenet5", "--tune", "2", "--space", "rate=1,2"), "has no option 'rate'"),
         (
             ("--model", "lenet5", "--until", "decided", "--target", "breed", "--target", "cat"),
