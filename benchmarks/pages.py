@@ -408,7 +408,12 @@ def main() -> None:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    columns = zip(*(row[1:] for row in rows), strict=True)
+    # Figures to the right, words to the left.
+    sides = ["---:" if any(cell.lstrip("-")[:1].isdigit() for cell in cells) else "---" for cells in columns] or [
+        "---"
+    ] * (len(head) - 1)
+    lines = [head, ["---", *sides], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
