@@ -70,6 +70,7 @@ def test_inputs_are_read_as_the_recipe_says_and_learned_from_the_rows_of_the_sub
     assert not isinstance(task.inputs["text"].tokenizer, ls.CharacterTokens)
     assert len(learner.task.train) == 12
     assert recipe.to_json() != replace(recipe, columns={}).to_json()
+    assert not {"columns", "min_steps"} & {*replace(recipe, columns={}).to_json()}  # older studies go on
     with pytest.raises(UnknownNameError, match="texts"):
         replace(recipe, columns={"texts": ls.Text()}).train(task)
 

@@ -168,8 +168,14 @@ class Recipe:
         return fit_phases(self.phases, steps, num_batches)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values: what a study compares to know whether a strategy is still the same."""
+        """As JSON values: what a study compares to know whether a strategy is still the same.
+
+        Without later options that are not used, so that older studies can go on.
+        """
         model = self.model
+        later: dict[str, Any] = {"min_steps": self.min_steps} if self.min_steps else {}
+        if self.columns:
+            later["columns"] = {name: column.to_json() for name, column in sorted(self.columns.items())}
         return {
             "strategy": "recipe",
             "model": asdict(model) if is_dataclass(model) and not isinstance(model, type) else _name_of(model),
@@ -179,8 +185,7 @@ class Recipe:
             "heads": {name: repr(head) for name, head in sorted(self.heads.items())},
             "config": self.config.to_json(),
             "average": self.average,
-            "min_steps": self.min_steps,
-            "columns": {name: column.to_json() for name, column in sorted(self.columns.items())},
+            **later,
         }
 
 
