@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longspan.cli.setting_words import parse_settings
 from longspan.cli.shell import interruptible, label, new_file
 from longspan.cli.sources import check_source
 from longspan.errors import ConfigError, unknown_name
@@ -47,7 +48,7 @@ def train_generator(params: Mapping[str, Any], given: Collection[str]) -> None:
     if source is None:
         raise ConfigError("Name the images: longspan train SOURCE --task generate, a folder or the name of a data set.")
     check_source(source)
-    words = _settings(params["setting"] or ())
+    words = parse_settings(params["setting"] or (), "steps=5000")
     out = new_file(_ending(params["out"], ".safetensors", "--out"), "--out", force=params["force"])
     page = new_file(params["report"] or out.with_suffix(".html"), "--report", force=params["force"])
 
@@ -85,16 +86,6 @@ def _ending(path: str, ending: str, option: str) -> Path:
     if Path(path).suffix != ending:
         raise ConfigError(f"{option} {path} must end in {ending}: the network is one file.")
     return Path(path)
-
-
-def _settings(words: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not value:
-            raise ConfigError(f"--set {word}: write NAME=VALUE, as in --set steps=5000.")
-        found[name.strip()] = value
-    return found
 
 
 def _config(words: Mapping[str, str], params: Mapping[str, Any], given: Collection[str]) -> GanConfig:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from longspan.cli.setting_words import parse_settings
 from longspan.cli.shell import interruptible
 from longspan.errors import ConfigError, unknown_name
 
@@ -60,7 +61,7 @@ def train_agent(params: Mapping[str, Any], given: Collection[str]) -> None:
         folder = Path(params["out"]).expanduser()
         if folder.suffix == ".safetensors":
             raise ConfigError(f"--out {folder} must be a folder: it holds the agent, its curve and checkpoints.")
-        config = DQNConfig.from_words(_settings(params["setting"] or ()))
+        config = DQNConfig.from_words(parse_settings(params["setting"] or (), "n_step=3"))
         dqn = DQN(params["env"], config, seed=params["seed"], device=params["device"])
         frames, fit = params["frames"], {}
     with interruptible(lambda: f"Stopped. Continue with: longspan train --resume {folder}"):
@@ -75,13 +76,3 @@ def train_agent(params: Mapping[str, Any], given: Collection[str]) -> None:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _settings(words: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not value:
-            raise ConfigError(f"--set {word}: write NAME=VALUE, as in --set n_step=3.")
-        found[name.strip()] = value
-    return found

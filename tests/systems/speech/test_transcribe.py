@@ -127,7 +127,7 @@ def test_options_that_cannot_be_are_refused(wrong, words):
 
 
 def test_made_up_recordings_grow_keep_what_was_spoken_and_test_other_voices_and_texts(tmp_path):
-    texts = [f"THE {number} RED HOUSE" for number in ["BIG", "OLD", "NEW", "SMALL"] * 100]
+    texts = [f"THE {number}, RED HOUSE" for number in ["BIG", "OLD", "NEW", "SMALL"] * 100]
     few = made_up_recordings(tmp_path, 0.001, texts, seed=1)
     samples = (tmp_path / "000240.flac").read_bytes()
     parts = np.asarray(few["part"])
@@ -143,8 +143,10 @@ def test_made_up_recordings_grow_keep_what_was_spoken_and_test_other_voices_and_
     assert (tmp_path / "000240.flac").read_bytes() == samples
     with pytest.raises(DataError, match=r"400 texts are .* hours of speech; 5 were asked for"):
         made_up_recordings(tmp_path, 5, texts, seed=1)
-    with pytest.raises(DataError, match="another seed"):
-        made_up_recordings(tmp_path, 0.001, texts, seed=2)
+    assert [*more["text"]] == texts[: len(more)]
+    for other, seed in ((texts, 2), ([*texts[:-1], "ANOTHER"], 1)):
+        with pytest.raises(DataError, match="another seed or of other texts"):
+            made_up_recordings(tmp_path, 0.001, other, seed=seed)
 
 
 @pytest.mark.usefixtures("data_folder")

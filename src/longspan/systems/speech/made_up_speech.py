@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +65,8 @@ def made_up_recordings(folder: Path, hours: float, texts: Sequence[str], *, seed
         DependencyError: eSpeak NG or soundfile is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    settings = json.dumps({"seed": seed, "texts": len(texts), "first": texts[:1]})
+    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    settings = json.dumps({"seed": seed, "texts": len(texts), "sha256": digest})
     described = folder / "settings.json"
     if described.exists() and described.read_text(encoding="utf-8") != settings:
         raise DataError(f"{folder} holds made-up speech of another seed or of other texts: choose another --out.")
@@ -126,8 +129,11 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def _write(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    lines = [",".join(_FIELDS), *(",".join(row[name] for name in _FIELDS) for row in rows)]
-    write_whole(path, lambda new: _text(new, "\n".join(lines) + "\n"))
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, _FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, lambda new: _text(new, lines.getvalue()))
 
 
 def _text(path: Path, text: str) -> None:
