@@ -26,7 +26,7 @@ _WORDS = 12  # of a recording, at least: sentences are joined
 _TOGETHER = 64
 _TEST_ROWS = 240
 _LIST = "recordings.csv"
-_FIELDS = ("audio", "text", "speaker", "part", "seconds")
+_FIELDS: tuple[str, ...] = ("audio", "text", "speaker", "part", "seconds")
 
 
 def made_up_texts(seed: int) -> list[str]:
