@@ -1,11 +1,13 @@
 """`longspan serve` under load, told to stop, and sent nonsense, from another process on the same machine.
 
-Run: python benchmarks/serving.py MODEL IMAGES... [--requests N] [--hostile N]
+Run: python benchmarks/serving.py MODEL IMAGES... [--processes N] [--requests N] [--hostile N]
 
-Measured: seconds until ready; images/s of the model in its own process, from bytes in memory, and of the server with 64
-clients; latency at 70 % of that rate; what the server adds to one request at a time; memory before and after; whether
-every client got the prediction of its own image, also while the server is told to stop; and what mutated bodies and
-headers get.
+Measured: seconds until ready; images/s of the model in a process of its own with as many threads as there are cores,
+from bytes in memory, and of the server with 64 clients on the same cores; latency at 70 % of that rate; what the server
+adds to one request at a time, with as many threads as it has; memory before and after; whether every client got the
+prediction of its own image, also while the server is told to stop; and what mutated bodies and headers get.
+
+Predictions are equal if they are but for rounding: sums over a batch of another size differ in their last digits.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from collections import Counter
 from pathlib import Path
 
 import httpx2 as httpx
+import torch
 
 from longspan.cli.commands.predict import files_of
 from longspan.report import describe_environment
@@ -33,6 +36,7 @@ from longspan.serve.served_model import load_served
 
 CLIENTS = 64
 SECONDS = 20
+ROUNDING = 2e-4
 TYPES = (
     "image/jpeg",
     "application/json",
@@ -47,13 +51,15 @@ TYPES = (
 class Server:
     """The server in a process of its own."""
 
-    def __init__(self, model):
+    def __init__(self, model, processes):
         """Start it, and wait until it is ready."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url, start = f"http://127.0.0.1:{port}", time.perf_counter()
+        self.port = port
         command = [sys.executable, "-m", "longspan", "serve", f"m={model}", "--port", str(port), "--max-queue", "1000"]
+        command += ["--processes", str(processes)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         while True:
             with contextlib.suppress(httpx.HTTPError):
@@ -63,9 +69,10 @@ class Server:
         self.ready_s = time.perf_counter() - start
 
     def memory_mb(self):
-        """Resident memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        """Resident memory of all its processes."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = [Path(f"/proc/{each}/status").read_text() for each in [self.process.pid, *children]]
+        return sum(int(each.split("VmRSS:")[1].split()[0]) for each in found) / 1024
 
     def stop(self):
         """Tell it to stop; gives what it wrote to standard error."""
@@ -93,35 +100,73 @@ def one_at_a_time(served, bodies):
     return statistics.median(times)
 
 
-async def load(url, bodies, expected, requests, clients, rate=None):
+class Client:
+    """A connection that is kept. It costs the cores that the server needs a tenth of what a library's client does."""
+
+    def __init__(self, port):
+        """Connect when it is first needed."""
+        self.port, self.streams = port, None
+
+    async def post(self, path, body):
+        """Status and body of the response; OSError or EOFError if there is none."""
+        if self.streams is None:
+            self.streams = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = self.streams
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ncontent-length: {len(body)}\r\n\r\n"
+        try:
+            writer.write(head.encode() + body)
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
+            length = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:"))
+            found = await reader.readexactly(length)
+        except (OSError, EOFError):
+            writer.close()
+            self.streams = None
+            raise
+        if "connection: close" in lines:
+            writer.close()
+            self.streams = None
+        return int(lines[0].split()[1]), found
+
+
+def same_prediction(one, other):
+    """Whether two predictions, as JSON values, are equal but for rounding."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_prediction(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same_prediction, one, other))
+    if isinstance(one, float):
+        return abs(one - other) <= ROUNDING
+    return one == other
+
+
+async def load(port, bodies, expected, requests, clients, rate=None):
     """Send requests; gives milliseconds of each, statuses, wrong answers and the seconds in all."""
     times, statuses, wrong, sent = [], Counter(), 0, iter(range(requests))
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
     start = time.perf_counter()
 
-    async def client_of(client):
+    async def client_of():
         nonlocal wrong
+        client = Client(port)
         for number in sent:
             if rate is not None:
                 await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
             place, began = number % len(bodies), time.perf_counter()
             try:
-                answer = await client.post(url, content=bodies[place], headers={"content-type": "image/jpeg"})
-            except httpx.HTTPError as error:
+                status, answer = await client.post("/predict/m", bodies[place])
+            except (OSError, EOFError) as error:
                 statuses[type(error).__name__] += 1
                 continue
             times.append((time.perf_counter() - began) * 1000)
-            statuses[answer.status_code] += 1
-            wrong += answer.status_code == 200 and answer.json()["prediction"] != expected[place]
+            statuses[status] += 1
+            wrong += status == 200 and not same_prediction(json.loads(answer)["prediction"], expected[place])
 
-    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
-        await asyncio.gather(*(client_of(client) for _ in range(clients)))
+    await asyncio.gather(*(client_of() for _ in range(clients)))
     return times, statuses, wrong, time.perf_counter() - start
 
 
 async def stopped_under_load(server, bodies, expected):
     """64 clients while the server is told to stop: statuses, and wrong answers."""
-    task = asyncio.create_task(load(server.url + "/predict/m", bodies, expected, 3000, CLIENTS))
+    task = asyncio.create_task(load(server.port, bodies, expected, 3000, CLIENTS))
     await asyncio.sleep(2)
     server.process.send_signal(signal.SIGTERM)
     _, statuses, wrong, _ = await task
@@ -165,6 +210,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("images", nargs="+")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="of the server")
     parser.add_argument("--requests", type=int, default=30_000)
     parser.add_argument("--hostile", type=int, default=2000)
     given = parser.parse_args()
@@ -173,32 +219,37 @@ def main():
     served, config = load_served(given.model), ServeConfig()
     found = [served.predict([served.value(values_of_body(served, each, "image/jpeg", config))])[0] for each in bodies]
 
-    server = Server(given.model)
+    server = Server(given.model, given.processes)
     url = server.url + "/predict/m"
     expected = [
         httpx.post(url, content=each, headers={"content-type": "image/jpeg"}).json()["prediction"] for each in bodies
     ]
     target = next(iter(expected[0]))
     same = sum(one[target] == other[target] for one, other in zip(expected, found, strict=True))
+    torch.set_num_threads(os.cpu_count())
     rate = in_process(served, bodies)
+    torch.set_num_threads(1 if given.processes > 1 else os.cpu_count())
     alone = one_at_a_time(served, bodies)
-    times, _, _, _ = asyncio.run(load(url, bodies, expected, 300, 1))
-    _, _, wrong, seconds = asyncio.run(load(url, bodies, expected, min(2000, given.requests), CLIENTS))
+    times, _, _, _ = asyncio.run(load(server.port, bodies, expected, 300, 1))
+    _, _, wrong, seconds = asyncio.run(load(server.port, bodies, expected, min(2000, given.requests), CLIENTS))
     full = min(2000, given.requests) / seconds
-    steady, _, _, _ = asyncio.run(load(url, bodies, expected, int(full * 0.7 * SECONDS), CLIENTS, rate=0.7 * full))
+    steady, _, _, _ = asyncio.run(
+        load(server.port, bodies, expected, int(full * 0.7 * SECONDS), CLIENTS, rate=0.7 * full)
+    )
     before = server.memory_mb()
-    _, statuses, many_wrong, _ = asyncio.run(load(url, bodies, expected, given.requests, CLIENTS))
+    _, statuses, many_wrong, _ = asyncio.run(load(server.port, bodies, expected, given.requests, CLIENTS))
     after = server.memory_mb()
     nonsense = asyncio.run(hostile(server, bodies, given.hostile))
     alive = httpx.get(server.url + "/readyz").status_code == 200
     errors = server.stop()
-    second = Server(given.model)
+    second = Server(given.model, given.processes)
     stopped, stopped_wrong, more_errors = asyncio.run(stopped_under_load(second, bodies, expected))
     result = {
-        "command": "python benchmarks/serving.py MODEL IMAGES",
+        "command": f"python benchmarks/serving.py MODEL IMAGES --processes {given.processes}",
         "environment": describe_environment(device="cpu"),
         "load_average": round(os.getloadavg()[0], 1),
         "model": repr(served.model),
+        "processes": given.processes,
         "ready_s": round(server.ready_s, 2),
         "images": len(bodies),
         "same_as_in_process": same,

@@ -38,6 +38,31 @@ def test_a_value_that_cannot_be_read_fails_alone():
     batcher.close()
 
 
+def test_one_by_one_nobody_waits_and_after_several_a_batch_waits_for_more():
+    sizes, gate, begun = [], threading.Event(), threading.Event()
+
+    def predict(values):
+        begun.set()
+        gate.wait(5)
+        sizes.append(len(values))
+        return values
+
+    batcher = Batcher(predict, max_batch=2, wait_ms=60_000)
+    first = batcher.submit(0)
+    assert begun.wait(5)
+    several = [batcher.submit(number) for number in (1, 2)]
+    gate.set()
+    assert first.result(5) == 0  # at once, not after a minute
+    assert [future.result(5) for future in several] == [1, 2]
+    late = batcher.submit(3)
+    with pytest.raises(TimeoutError):
+        late.result(0.1)
+    assert batcher.submit(4).result(5) == 4
+    assert late.result(5) == 3
+    assert sizes == [1, 2, 2]
+    batcher.close()
+
+
 def test_wrong_number_of_predictions_reaches_every_caller():
     batcher = Batcher(lambda values: values[1:], wait_ms=20)
     with pytest.raises(ValueError, match="shorter"):

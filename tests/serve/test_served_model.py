@@ -5,9 +5,9 @@ from longspan.columns import Boxes, Features
 from longspan.errors import ConfigError
 from longspan.pipeline import Pipeline, Stage
 from longspan.portable import TrainedModel
+from longspan.serve.processes import split_name
 from longspan.serve.results import result_of
 from longspan.serve.served_model import Field, ServedModel
-from longspan.serve.server import split_name
 
 
 class Rows(TrainedModel):

@@ -19,9 +19,10 @@ __all__ = ["Batcher"]
 class Batcher:
     """Puts single values together into batches, and hands each caller the prediction of its own value.
 
-    A batch is computed as soon as it is full, or as the first of its values has waited for `wait_ms`. While one batch
-    is computed others wait, so under load batches grow by themselves. If a batch fails, its values are computed one by
-    one: a value that cannot be read is the error of one caller only.
+    While one batch is computed others wait, so under load batches grow by themselves. Then a batch is computed as soon
+    as it is full, or as the first of its values has waited for `wait_ms`; after a batch of one value nobody waits, as
+    requests come one by one. If a batch fails, its values are computed one by one: a value that cannot be read is the
+    error of one caller only.
 
     Example:
         >>> batcher = Batcher(lambda values: [value + 1 for value in values])
@@ -43,7 +44,7 @@ class Batcher:
             predict: From values to as many predictions, in order; called from one thread.
             max_batch: Most values of a batch.
             max_queue: Most values that wait.
-            wait_ms: How long the first value of a batch waits for others.
+            wait_ms: How long the first value of a batch waits for others, where the batch before had several.
         """
         self._predict = predict
         self._max_batch = max_batch
@@ -83,18 +84,21 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
+        several = False
         while (first := self._queue.get()) is not None:
-            batch, ends = [first], time.monotonic() + self._wait_s
+            batch, ends = [first], time.monotonic() + (self._wait_s if several else 0)
             last = False
             while len(batch) < self._max_batch and not last:
                 try:
-                    more = self._queue.get(timeout=max(0.0, ends - time.monotonic()))
+                    left_s = ends - time.monotonic()
+                    more = self._queue.get(timeout=left_s) if left_s > 0 else self._queue.get_nowait()
                 except queue.Empty:
                     break
                 if more is None:
                     last = True
                 else:
                     batch.append(more)
+            several = len(batch) > 1
             self._compute([(v, f) for v, f in batch if f.set_running_or_notify_cancel()])
             if last:
                 break

@@ -28,7 +28,7 @@ class ServeConfig:
     max_batch: int = 32
     """Requests that are computed together."""
     wait_ms: float = 2
-    """How long the first request of a batch waits for others while the model is idle."""
+    """How long the first request of a batch waits for others, where the batch before had several."""
     timeout_s: float = 30
     """Longest time from request to answer."""
     per_minute: int = 0

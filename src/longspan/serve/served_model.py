@@ -14,6 +14,8 @@ from longspan.portable.trained_model import TrainedModel
 
 __all__ = ["Field", "ServedModel", "load_served"]
 
+_SHOWN = 8
+
 Kind = Literal["image", "audio", "text", "number", "category", "date"]
 
 
@@ -85,6 +87,12 @@ class ServedModel:
         """Predictions, as many as values."""
         with self._lock:
             return self._predict(values)
+
+    def line(self) -> str:
+        """Name and fields, in a line."""
+        fields = [f"{field.name} ({field.kind})" for field in self.fields]
+        more = f" and {len(fields) - _SHOWN:,} more" if len(fields) > _SHOWN else ""
+        return f"{self.name}: {', '.join(fields[:_SHOWN])}{more}"
 
     def describe(self) -> dict[str, Any]:
         """For `/models` and the page."""

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
-import os
 import socket
 import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from longspan.errors import ConfigError
-from longspan.serve.config import ServeConfig
+from longspan.serve.processes import ServedFiles, keep_quiet, serve_in_processes
 
-__all__ = ["app_from_environment", "check_port", "run_server", "split_name"]
+__all__ = ["check_port", "run_server", "run_servers"]
 
-_VARIABLE = "LONGSPAN_SERVE"
 _DRAIN_S = 30
 
 
@@ -34,78 +29,47 @@ def check_port(host: str, port: int) -> None:
         ) from error
 
 
-def run_server(
-    app: Any,
-    models: Sequence[str],
-    config: ServeConfig,
-    *,
-    host: str,
-    port: int,
-    processes: int,
-    keys: Sequence[bytes],
-    device: str,
-) -> None:
-    """Serve until stopped; requests in progress are finished first.
-
-    Args:
-        app: Serves the models, for one process.
-        models: Files, or NAME=FILE.
-        config: Limits.
-        host: Where it listens.
-        port: Where it listens.
-        processes: Each has all models; if there are several, PyTorch uses one thread in each.
-        keys: See `make_app`.
-        device: Where the models run.
-    """
+def run_server(app: Any, *, host: str, port: int) -> None:
+    """Serve from this process until stopped; requests in progress are finished first."""
     import uvicorn
 
-    options: dict[str, Any] = {
+    from longspan.serve.draining import DrainingServer
+
+    keep_quiet()
+    server = DrainingServer(uvicorn.Config(app, **_options(host, port)))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+def run_servers(
+    files: ServedFiles, *, host: str, port: int, processes: int, started: Callable[[list[str]], None]
+) -> None:
+    """Serve from several processes until stopped, each with one thread for PyTorch.
+
+    Args:
+        files: What they serve.
+        host: Where they listen.
+        port: Where they listen.
+        processes: How many.
+        started: Called with a line for each model once all listen.
+
+    Raises:
+        ConfigError: a model cannot be loaded.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    sock = socket.socket(found[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Responses are written in two pieces; without this the second waits for the receipt of the first, 40 ms.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.bind(found[4])
+    serve_in_processes(files, _options(host, port), sock, processes, drain_s=_DRAIN_S + 5, started=started)
+
+
+def _options(host: str, port: int) -> dict[str, Any]:
+    """Of `uvicorn.Config`."""
+    return {
         "host": host, "port": port, "log_level": "warning", "access_log": False, "server_header": False,
         "timeout_graceful_shutdown": _DRAIN_S, "timeout_keep_alive": 20, "h11_max_incomplete_event_size": 1 << 16,
     }  # fmt: skip
-    from longspan.serve.draining import DrainingServer
-    from longspan.serve.processes import serve_in_processes
-
-    if processes == 1:
-        _keep_quiet()
-        server = DrainingServer(uvicorn.Config(app, **options))
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run()
-        if not server.started:
-            sys.exit(1)
-        return
-    settings = {
-        "models": list(models), "config": dataclasses.asdict(config), "keys": [key.decode() for key in keys],
-        "device": device,
-    }  # fmt: skip
-    # The processes read this; as an argument it would show in the list of processes.
-    os.environ[_VARIABLE] = json.dumps(settings)
-    sock = uvicorn.Config(app, **options).bind_socket()
-    serve_in_processes(options, sock, processes, drain_s=_DRAIN_S + 5)
-
-
-def _keep_quiet() -> None:
-    """No notes about what clients send, such as images of several pages: they would fill the log."""
-    warnings.simplefilter("ignore", UserWarning)
-
-
-def app_from_environment() -> Any:
-    """The application that `run_server` describes, in a process that it started."""
-    from longspan.serve.app import make_app
-    from longspan.serve.served_model import load_served
-
-    settings = json.loads(os.environ[_VARIABLE])
-    os.environ["OMP_NUM_THREADS"] = "1"  # before PyTorch is imported
-    models = []
-    for each in settings["models"]:
-        name, file = split_name(each)
-        models.append(load_served(file, name, device=settings["device"]))
-    _keep_quiet()
-    keys = [key.encode() for key in settings["keys"]]
-    return make_app(models, ServeConfig(**settings["config"]), keys=keys)
-
-
-def split_name(given: str) -> tuple[str | None, str]:
-    """`pets=models/a.onnx` as name and file; no name where none is given."""
-    name, equals, file = given.partition("=")
-    return (name, file) if equals and name.replace("-", "").replace("_", "").isalnum() else (None, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -14,8 +15,6 @@ from longspan.cli.shell import label
 from longspan.errors import ConfigError
 
 __all__ = ["serve"]
-
-_SHOWN = 8
 
 
 def serve(
@@ -42,7 +41,7 @@ def serve(
     max_seconds: Annotated[float, Opt(metavar="X", help="Longest recording, in seconds.")] = 60,
     max_queue: Annotated[int, Opt(metavar="N", help="Requests that wait for one model.")] = 256,
     max_batch: Annotated[int, Opt(metavar="N", help="Requests that are computed together.")] = 32,
-    wait_ms: Annotated[float, Opt(metavar="X", help="How long the first request of a batch waits for others.")] = 2,
+    wait_ms: Annotated[float, Opt(metavar="X", help="How long a batch waits for more requests under load, in ms.")] = 2,
     timeout_s: Annotated[float, Opt("--timeout", metavar="SECONDS", help="Longest time to a response.")] = 30,
     per_minute: Annotated[int, Opt(metavar="N", help="Requests of one client in a minute; 0: any number.")] = 0,
     memory_mb: Annotated[float, Opt(metavar="X", help="Most megabytes that all model files may take; 0: any.")] = 0,
@@ -57,7 +56,8 @@ def serve(
     from longspan.extras import require_extra
     from longspan.serve.config import ServeConfig
     from longspan.serve.keys import read_keys
-    from longspan.serve.server import check_port, run_server, split_name
+    from longspan.serve.processes import ServedFiles, split_name
+    from longspan.serve.server import check_port, run_server, run_servers
 
     require_extra("serve", "longspan serve")
     if demo == bool(models):
@@ -77,23 +77,37 @@ def serve(
             check_model(file, device)
     check_port(host, port)
 
-    from longspan.serve.app import make_app
     from longspan.serve.demo import demo_model
-    from longspan.serve.served_model import load_served
 
     files = [demo_model()] if demo else list(models or ())
-    # Loaded once here, so that errors are reported before anything listens.
+    if processes > 1 and not check:
+        served = ServedFiles(models=tuple(files), config=config, keys=tuple(keys), device=device)
+        run_servers(
+            served, host=host, port=port, processes=processes, started=lambda lines: _started(lines, host, port, keys)
+        )
+        return
+
+    from longspan.serve.app import make_app
+    from longspan.serve.served_model import load_served
+
+    # Loaded here, so that errors are reported before anything listens.
     loaded = [load_served(file, name, device=device) for name, file in map(split_name, files)]
     app = make_app(loaded, config, keys=keys)
-    for model in loaded:
-        fields = [f"{field.name} ({field.kind})" for field in model.fields]
-        more = f" and {len(fields) - _SHOWN:,} more" if len(fields) > _SHOWN else ""
-        print(label("model", f"{model.name}: {', '.join(fields[:_SHOWN])}{more}"))
+    lines = [model.line() for model in loaded]
     if check:
+        for line in lines:
+            print(label("model", line))
         print(label("checked", "everything is in order"))
         return
+    _started(lines, host, port, keys)
+    run_server(app, host=host, port=port)
+
+
+def _started(lines: Sequence[str], host: str, port: int, keys: Sequence[bytes]) -> None:
+    """Say what is served, and where."""
+    for line in lines:
+        print(label("model", line))
     if host not in ("127.0.0.1", "localhost", "::1") and not keys:
         print(label("note", "anybody who reaches this machine can use these models; --key-file asks for a key"))
     shown = "localhost" if host in ("0.0.0.0", "::") else host
     print(label("serving", f"http://{shown}:{port}  (Ctrl+C stops)"), flush=True)
-    run_server(app, files, config, host=host, port=port, processes=processes, keys=keys, device=device)
