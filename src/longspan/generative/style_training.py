@@ -72,8 +72,8 @@ def train_style(
 ) -> StyleNetwork:
     """A network that paints any photo in the style of one painting.
 
-    Source: Johnson et al. 2016. Differs: see `StyleNetwork` and `StyleLosses`; one photo a step, some thousand steps on any photos
-    instead of two epochs on COCO.
+    Source: Johnson et al. 2016. Differs: see `StyleNetwork` and `StyleLosses`; one photo a step for
+    some thousand steps, any photos, instead of four for two epochs of COCO.
 
     Args:
         photos: What it learns from: paths, arrays or Pillow images; a few dozen will do.
