@@ -355,8 +355,8 @@ STYLE = System(
     name="style",
     summary="Paints a photo in the style of a painting, and trains a network that does so in one pass.",
     needs=(
-        "the data set paintings or two files of yours, ImageNet weights of the network, and about a minute, a quarter of "
-        "an hour with --train"
+        "the data set paintings or two files of yours, ImageNet weights of the network, and about a minute, a quarter "
+        "of an hour with --train"
     ),
     options=StyleOptions,
     run=_run,
