@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, final, get_args
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longspan.errors import ConfigError, unknown_name
+from longspan.explain.expected_cost import HOUR, check_cost
 from longspan.inference.measured_rows import only_target
 from longspan.inference.network import eval_view
 from longspan.inference.new_inputs import read_inputs
 from longspan.inference.predictor import Predictor
 
 __all__ = [
+    "METHODS",
     "Attribution",
     "AttributionBatch",
     "AttributionModel",
@@ -26,13 +28,18 @@ __all__ = [
     "attribute",
     "attribution_batch",
     "attribution_model",
+    "check_maps",
     "maps_of",
     "network_of",
 ]
 
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
-_METHODS = get_args(Method)
+METHODS: dict[Method, str] = {
+    "grad_cam": "Grad-CAM", "occlusion": "Occlusion", "integrated_gradients": "Integrated gradients",
+}  # fmt: skip
+"""Each by its name for people."""
 _OCCLUDED_AT_A_TIME = 32
+_AT_A_TIME = 16
 _PATCHES = 7  # across the shorter side
 
 
@@ -98,6 +105,7 @@ def attribute(
     layer: str | None = None,
     steps: int = 32,
     patch_px: int | None = None,
+    max_seconds: float | None = HOUR,
 ) -> list[Attribution]:
     """How much each pixel of some images counted for what a network predicts.
 
@@ -112,6 +120,7 @@ def attribute(
         layer: For Grad-CAM, the name of a module in the backbone; None: the last one whose output is a map.
         steps: Of integrated gradients.
         patch_px: Side of the patches of occlusion; None: a seventh of the shorter side. They move by half of it.
+        max_seconds: Refused if it would take longer; None: never.
 
     Returns:
         As many as images, in order.
@@ -127,11 +136,12 @@ def attribute(
     with guided backpropagation; occlusion and integrated gradients start from the training rows' mean colour, and are
     summed over channels; the integral is a Gauss-Legendre quadrature.
     """
-    if method not in _METHODS:
-        raise unknown_name("method", str(method), _METHODS)
+    if method not in METHODS:
+        raise unknown_name("method", str(method), METHODS)
     if steps < 1:
         raise ConfigError(f"steps must be at least 1, got {steps}.")
     batch = attribution_batch(model, images, target=target, outcome=outcome, layer=layer)
+    check_maps(METHODS[method], batch, 1, max_seconds, method=method, steps=steps, patch_px=patch_px)
     maps, scores = maps_of(batch.model, batch.prepared, batch.classes, method, steps=steps, patch_px=patch_px)
     labels = batch.labels
     return [
@@ -196,6 +206,12 @@ def maps_of(
     patch_px: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The maps `(B, H, W)` of prepared images `(B, C, H, W)` for classes `(B,)`, and the scores `(B,)`."""
+    if len(images) > _AT_A_TIME:
+        parts = [
+            maps_of(model, some, numbers, method, steps=steps, patch_px=patch_px)
+            for some, numbers in zip(images.split(_AT_A_TIME), classes.split(_AT_A_TIME), strict=True)
+        ]
+        return torch.cat([maps for maps, _ in parts]), torch.cat([scores for _, scores in parts])
     if method == "grad_cam":
         return _grad_cam(model, images, classes)
     with torch.no_grad():
@@ -206,6 +222,17 @@ def maps_of(
     if not 1 <= side <= min(images.shape[2:]):
         raise ConfigError(f"patch_px must be at least 1 and at most {min(images.shape[2:])}, got {side}.")
     return _occlusion(model, images, classes, scores, side), scores
+
+
+def check_maps(what: str, batch: AttributionBatch, passes: float, max_seconds: float | None, **options: Any) -> None:
+    """Refuse maps of all images, so many times each, if they take too long; see `check_cost`."""
+    count = min(2, len(batch.prepared))
+
+    def probe() -> int:
+        maps_of(batch.model, batch.prepared[:count], batch.classes[:count], **options)
+        return count
+
+    check_cost(what, passes * len(batch.prepared), probe, each=2, max_seconds=max_seconds)
 
 
 def _grad_cam(model: AttributionModel, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

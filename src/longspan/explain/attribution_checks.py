@@ -12,7 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from longspan.errors import ConfigError, ShapeError
-from longspan.explain.attribution import AttributionModel, Method, attribution_batch, attribution_model, maps_of
+from longspan.explain.attribution import (
+    METHODS,
+    AttributionModel,
+    Method,
+    attribution_batch,
+    attribution_model,
+    check_maps,
+    maps_of,
+)
+from longspan.explain.expected_cost import HOUR
 from longspan.study.statistics.t_distribution import t_quantile
 
 __all__ = ["RegionScore", "SanityCheck", "make_random", "region_scores", "sanity_check"]
@@ -53,7 +62,7 @@ class RegionScore:
 
 def sanity_check(
     model: Any, images: Any, *, method: Method = "grad_cam", target: str | None = None, seed: int = 0,
-    stages: int | None = None, **options: Any,
+    stages: int | None = None, max_seconds: float | None = HOUR, **options: Any,
 ) -> SanityCheck:  # fmt: skip
     """Compare maps of the trained network with those of networks whose upper layers are random.
 
@@ -65,6 +74,7 @@ def sanity_check(
         seed: Of the random weights.
         stages: Maps are compared after so many groups of layers, the heads first and all of them last; None: after
             every group, which takes as many times as long as there are groups.
+        max_seconds: Refused if it would take longer; None: never.
         options: `steps` and `patch_px` of `attribute`.
 
     The model itself is not changed.
@@ -72,7 +82,12 @@ def sanity_check(
     Source: Adebayo et al. 2018, "Sanity checks for saliency maps", section 3.1 (cascading randomisation). Differs:
     layers are the backbone's groups of parameters; ranks of the maps, not of their absolute values, are correlated.
     """
+    if stages is not None and stages < 2:
+        raise ConfigError(f"stages must be at least 2, the heads and everything; got {stages}.")
     batch = attribution_batch(model, images, target=target)
+    known = len(batch.predictor.network.groups())
+    times = 1 + (known if stages is None else min(stages, known))
+    check_maps(f"The check of {METHODS[method]}", batch, times, max_seconds, method=method, **options)
     trained, _ = maps_of(batch.model, batch.prepared, batch.classes, method, **options)
     names = {id(module): name for name, module in batch.model.network.named_modules()}
     network = copy.deepcopy(batch.predictor.network)
@@ -85,8 +100,6 @@ def sanity_check(
     )
     groups = [list(network.heads.parameters()), *reversed(network.groups()[:-1])]
     owners = _owners(network)
-    if stages is not None and stages < 2:
-        raise ConfigError(f"stages must be at least 2, the heads and everything; got {stages}.")
     compared = range(len(groups))
     if stages is not None and stages < len(groups):
         compared = np.linspace(0, len(groups) - 1, stages).round().astype(int).tolist()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from longspan.data import Table
-from longspan.explain.attribution import Attribution, Method, attribute
+from longspan.explain.attribution import METHODS, Attribution, Method, attribute
 from longspan.explain.attribution_checks import SanityCheck, sanity_check
 from longspan.report import CaptionedImage, Document
 
@@ -17,7 +17,7 @@ __all__ = ["add_attributions", "overlay", "shows_where_it_looked"]
 _HOT = np.array([230.0, 30.0, 20.0])
 _SHOWN, _CHECKED = 12, 4
 _PATCHES = 4  # across the shorter side
-_METHODS: dict[Method, str] = {"grad_cam": "Grad-CAM", "occlusion": "Occlusion"}
+_METHODS: tuple[Method, ...] = ("grad_cam", "occlusion")
 
 
 def shows_where_it_looked(model: Any, target: str) -> bool:
@@ -63,7 +63,8 @@ def add_attributions(page: Document, model: Any, table: Table, target: str, *, s
     (column,) = model.input_columns.values()
     size_px = column.size_px
     checks = []
-    for method, name in _METHODS.items():
+    for method in _METHODS:
+        name = METHODS[method]
         # Coarser patches than by default: a fine map of occlusion takes a hundred and seventy passes for each image.
         options: dict[str, Any] = {"patch_px": max(1, min(size_px) // _PATCHES)} if method == "occlusion" else {}
         found = attribute(model, rows, method=method, target=target, **options)

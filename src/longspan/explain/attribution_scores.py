@@ -21,6 +21,7 @@ from longspan.explain.attribution import (
     maps_of,
 )
 from longspan.explain.attribution_checks import make_random
+from longspan.explain.expected_cost import HOUR, check_cost
 from longspan.inference.predictor import Predictor
 from longspan.study.statistics.t_distribution import t_quantile
 
@@ -80,6 +81,7 @@ def attribution_scores(
     outcome: Any = None,
     steps: int = 10,
     seed: int = 0,
+    max_seconds: float | None = HOUR,
     **options: Any,
 ) -> AttributionScores:
     """Score the maps of a trained network, and those of a copy with random weights on the same images.
@@ -94,6 +96,7 @@ def attribution_scores(
         outcome: See `attribute`.
         steps: Of deletion and insertion.
         seed: Of the random weights.
+        max_seconds: Refused if it would take longer; None: never.
         options: `patch_px` of `attribute`.
 
     Raises:
@@ -116,6 +119,15 @@ def attribution_scores(
     if regions is not None and len(regions) != count:
         raise ConfigError(f"Give as many regions as images; got {len(regions)} and {count}.")
     inside = None if regions is None else _checked(regions, tuple(batch.prepared.shape[2:]))
+
+    def probe() -> int:
+        some, numbers = batch.prepared[:2], batch.classes[:2]
+        maps = maps_of(batch.model, some, numbers, method, **options)[0].cpu()
+        _curves(batch.model, some, numbers, maps, steps)
+        return len(some)
+
+    # Each image is looked at twice: by the trained network, and by one with random weights.
+    check_cost("Scores of the maps", 2 * count, probe, each=2, max_seconds=max_seconds)
     random = _random_model(batch.predictor, batch.target, batch.prepared[:1], seed)
     found: dict[str, dict[str, np.ndarray]] = {}
     curves: dict[str, dict[str, np.ndarray]] = {}

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from longspan.data import Table
+from longspan.explain.expected_cost import HOUR, check_predictions
 from longspan.inference.measured_rows import measured_rows
 
 __all__ = ["Calibration", "CalibrationBin", "calibration"]
@@ -50,7 +51,14 @@ class Calibration:
 
 
 def calibration(
-    model: Any, table: Table, target: str | None = None, *, bins: int = 15, rows: int = 10_000, seed: int = 0
+    model: Any,
+    table: Table,
+    target: str | None = None,
+    *,
+    bins: int = 15,
+    rows: int = 10_000,
+    seed: int = 0,
+    max_seconds: float | None = HOUR,
 ) -> Calibration:
     """Compare probabilities with outcomes on held-out rows, and fit a temperature.
 
@@ -61,6 +69,7 @@ def calibration(
         bins: Of equal numbers of rows; fewer where there are few rows.
         rows: At most so many rows, drawn at random.
         seed: Of draws and folds.
+        max_seconds: Refused if it would take longer; None: never.
 
     Raises:
         ConfigError: the target is not one of several classes.
@@ -69,6 +78,7 @@ def calibration(
     numbers of rows instead of equal widths.
     """
     measured = measured_rows(model, table, target, rows=rows, seed=seed)
+    check_predictions("Calibration", measured, 1, max_seconds)
     probabilities, labels = measured.probabilities(measured.predictions())
     targets = np.array([labels.index(value) if value in labels else -1 for value in measured.values])
     known = targets >= 0

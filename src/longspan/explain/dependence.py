@@ -10,6 +10,7 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.errors import ConfigError, unknown_name
+from longspan.explain.expected_cost import HOUR, check_predictions
 from longspan.explain.importance import columns_read
 from longspan.inference.measured_rows import MeasuredRows, measured_rows
 
@@ -54,6 +55,7 @@ def dependence(
     points: int = 12,
     rows: int = 300,
     seed: int = 0,
+    max_seconds: float | None = HOUR,
 ) -> Dependence:
     """Partial dependence of a model's predictions on one column, with a curve for each row.
 
@@ -70,6 +72,7 @@ def dependence(
             different values too. For labels: the most frequent ones.
         rows: At most so many rows, drawn at random.
         seed: Of the draw.
+        max_seconds: Refused if it would take longer; None: never.
 
     Raises:
         ConfigError: a column of neither numbers nor labels.
@@ -83,6 +86,7 @@ def dependence(
         raise unknown_name("column that the model reads", column, read)
     grid = _points(measured.table, column, points)
     outcome = _outcome(measured, outcome)
+    check_predictions("Dependence", measured, len(grid), max_seconds)
     curves = np.empty((len(measured.table), len(grid)))
     for place, value in enumerate(grid):
         kind = measured.table.columns[column]

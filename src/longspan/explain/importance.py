@@ -10,6 +10,7 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.errors import unknown_name
+from longspan.explain.expected_cost import HOUR, check_predictions
 from longspan.inference.measured_rows import measured_rows
 from longspan.randomness import permutation
 from longspan.study.statistics.t_distribution import t_quantile
@@ -45,6 +46,7 @@ def importance(
     repeats: int = 3,
     rows: int = 2000,
     seed: int = 0,
+    max_seconds: float | None = HOUR,
 ) -> list[Importance]:
     """Permutation importance of the columns that a model reads, on rows it was not trained on.
 
@@ -59,6 +61,7 @@ def importance(
         repeats: Shuffles of each column; their errors are averaged for each row.
         rows: At most so many rows, drawn at random.
         seed: Random seed of the draw.
+        max_seconds: Refused if it would take longer; None: never.
 
     Returns:
         From the most to the least important.
@@ -71,6 +74,7 @@ def importance(
     for name in columns or ():
         if name not in read:
             raise unknown_name("column that the model reads", name, read)
+    check_predictions("Importance", measured, 1 + repeats * len(columns or read), max_seconds)
     plain = measured.errors(measured.predictions())
     found = []
     for name in columns or read:

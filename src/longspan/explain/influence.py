@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from longspan.data import Table, encode_rows
 from longspan.errors import ConfigError
+from longspan.explain.expected_cost import HOUR, check_cost
 from longspan.heads.members import row_losses
 from longspan.inference.measured_rows import MeasuredRows, measured_rows
 from longspan.inference.network import eval_view
@@ -19,6 +20,8 @@ from longspan.inference.source import autocast, prepare_inputs, prepare_targets
 from longspan.portable.new_values import with_inputs
 
 __all__ = ["Influence", "influence", "self_influence"]
+
+_PROBED_ROWS = 16
 
 
 @final
@@ -39,7 +42,14 @@ class Influence:
 
 
 def influence(
-    model: Any, training: Table, table: Table, target: str | None = None, *, most: int = 5, batch_size: int = 64
+    model: Any,
+    training: Table,
+    table: Table,
+    target: str | None = None,
+    *,
+    most: int = 5,
+    batch_size: int = 64,
+    max_seconds: float | None = HOUR,
 ) -> list[Influence]:
     """For each row of `table` the training rows that count most for its loss.
 
@@ -53,6 +63,7 @@ def influence(
         target: Of a model with several.
         most: Rows of each kind.
         batch_size: Rows at a time.
+        max_seconds: Refused if it would take longer; None: never.
 
     Raises:
         ConfigError: a model that is not one network, or a head that does not end in a linear layer on one vector.
@@ -65,7 +76,9 @@ def influence(
     if most < 1:
         raise ConfigError(f"most must be at least 1, got {most}.")
     explained = measured_rows(model, table, target)
-    features, gradients, numbers = _gradients(measured_rows(model, training, target), training, batch_size)
+    learned = measured_rows(model, training, target)
+    _check("Influence", learned, training, len(learned.values) + 2 * len(explained.values), max_seconds)
+    features, gradients, numbers = _gradients(learned, training, batch_size)
     own_features, own_gradients, rows = _gradients(explained, table, batch_size)
     effects = ((own_features @ features.T + 1) * (own_gradients @ gradients.T)).numpy()
     predictions = explained.predictions()
@@ -80,7 +93,12 @@ def influence(
 
 
 def self_influence(
-    model: Any, training: Table, target: str | None = None, *, batch_size: int = 64
+    model: Any,
+    training: Table,
+    target: str | None = None,
+    *,
+    batch_size: int = 64,
+    max_seconds: float | None = HOUR,
 ) -> list[tuple[int, float]]:
     """Training rows by how far a step on one lowers its own loss, the most first: wrong labels and rare cases.
 
@@ -88,9 +106,21 @@ def self_influence(
 
     Source: Pruthi et al. 2020, section 4.1.
     """
-    features, gradients, rows = _gradients(measured_rows(model, training, target), training, batch_size)
+    learned = measured_rows(model, training, target)
+    _check("Self-influence", learned, training, len(learned.values), max_seconds)
+    features, gradients, rows = _gradients(learned, training, batch_size)
     effects = ((features.square().sum(1) + 1) * gradients.square().sum(1)).numpy()
     return [(int(rows[k]), float(effects[k])) for k in np.argsort(-effects, kind="stable")]
+
+
+def _check(what: str, learned: MeasuredRows, training: Table, rows: int, max_seconds: float | None) -> None:
+    few = replace(learned, table=learned.table.take(np.arange(min(_PROBED_ROWS, len(learned.table)))))
+
+    def probe() -> int:
+        _gradients(few, training, _PROBED_ROWS)
+        return len(few.table)
+
+    check_cost(what, rows, probe, each=_PROBED_ROWS, max_seconds=max_seconds)
 
 
 def _gradients(measured: MeasuredRows, table: Table, batch_size: int) -> tuple[Tensor, Tensor, np.ndarray]:

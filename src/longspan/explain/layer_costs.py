@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from longspan.errors import ConfigError
+from longspan.explain.expected_cost import HOUR, check_cost
 from longspan.explain.receptive_field import ReceptiveField, receptive_fields
 
 __all__ = ["LayerCost", "LayerCosts", "layer_costs"]
@@ -77,7 +78,9 @@ class LayerCosts:
         return {kind: (sums[0] / forward, sums[1] / backward) for kind, sums in longest}
 
 
-def layer_costs(network: nn.Module, inputs: Sequence[Any], *, repeats: int = 5) -> LayerCosts:
+def layer_costs(
+    network: nn.Module, inputs: Sequence[Any], *, repeats: int = 5, max_seconds: float | None = HOUR
+) -> LayerCosts:
     """Measure what every layer of a network costs.
 
     A layer is a module that calls no other. Each is measured by itself, in evaluation mode, on the input that it gets
@@ -87,6 +90,7 @@ def layer_costs(network: nn.Module, inputs: Sequence[Any], *, repeats: int = 5) 
         network: Any module; it is left as it was.
         inputs: What it reads: prepared batches of B rows, tensors or `Ragged`, on its device.
         repeats: Of each measurement; their median counts.
+        max_seconds: Refused if it would take longer; None: never.
 
     Returns:
         A layer that runs several times (shared weights) has one entry, with the sums of all.
@@ -101,6 +105,13 @@ def layer_costs(network: nn.Module, inputs: Sequence[Any], *, repeats: int = 5) 
     was_training = network.training
     network.eval()
     try:
+
+        def probe() -> int:
+            _run(network, inputs, [])
+            return 1
+
+        # A pass back takes about two passes forward; the whole is measured, and its layers one by one.
+        check_cost("Layer costs", 2 * 3 * (repeats + 1) + 3, probe, each=1, max_seconds=max_seconds)
         calls = _calls(network, inputs)
         multiply_adds = _multiply_adds(network, tuple(inputs), {})
         whole = _seconds(network, tuple(inputs), repeats)

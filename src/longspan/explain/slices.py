@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from longspan.data import Table
+from longspan.explain.expected_cost import HOUR, check_predictions
 from longspan.inference.measured_rows import measured_rows
 
 __all__ = ["Slice", "slices"]
@@ -51,6 +52,7 @@ def slices(
     by: Sequence[str] | None = None,
     rows: int = 20_000,
     seed: int = 0,
+    max_seconds: float | None = HOUR,
 ) -> list[Slice]:
     """Compare the error within groups of rows with that of all others, on rows the model was not trained on.
 
@@ -61,6 +63,7 @@ def slices(
         by: Columns that define groups; all labels and numbers of the table if None, and the target's classes.
         rows: At most so many rows, drawn at random.
         seed: Of the draw.
+        max_seconds: Refused if it would take longer; None: never.
 
     Returns:
         From the highest to the lowest difference. Groups of fewer than 20 rows are left out, and so are columns of
@@ -69,6 +72,7 @@ def slices(
     from scipy import stats
 
     measured = measured_rows(model, table, target, rows=rows, seed=seed)
+    check_predictions("Slices", measured, 1, max_seconds)
     errors = measured.errors(measured.predictions())
     found: list[tuple[str, str, np.ndarray]] = []
     for name in by if by is not None else _columns(measured.table):

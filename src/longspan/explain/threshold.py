@@ -9,6 +9,7 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.errors import ConfigError, unknown_name
+from longspan.explain.expected_cost import HOUR, check_predictions
 from longspan.inference.measured_rows import measured_rows
 
 __all__ = ["Threshold", "threshold"]
@@ -44,6 +45,7 @@ def threshold(
     false_negative: float = 1.0,
     rows: int = 10_000,
     seed: int = 0,
+    max_seconds: float | None = HOUR,
 ) -> Threshold:
     """Choose the threshold of one class by what mistakes cost, on rows the model was not trained on.
 
@@ -58,6 +60,7 @@ def threshold(
         false_negative: Cost of a positive row that is missed.
         rows: At most so many rows, drawn at random.
         seed: Of draws and folds.
+        max_seconds: Refused if it would take longer; None: never.
 
     Raises:
         ConfigError: costs that are negative, or all rows of one kind.
@@ -68,6 +71,7 @@ def threshold(
     if min(false_positive, false_negative) < 0 or false_positive + false_negative == 0:
         raise ConfigError(f"Costs must be at least 0 and not both 0, got {false_positive} and {false_negative}.")
     measured = measured_rows(model, table, target, rows=rows, seed=seed)
+    check_predictions("The threshold", measured, 1, max_seconds)
     probabilities, labels = measured.probabilities(measured.predictions())
     if positive not in labels:
         raise unknown_name("class", str(positive), list(map(str, labels)))
