@@ -1,14 +1,12 @@
-"""Strongest patches, reconstructions against a deconvolution network written by hand, and purity on a planted case."""
+"""Strongest patches of images and sounds, and purity on a planted case."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 import longspan as ls
 from longspan.errors import ConfigError, UnknownNameError
-from longspan.explain.learned_layers import _Deconvolution, _reconstruct, _same_class
+from longspan.explain.learned_layers import sound_place
 from longspan.report import Document
 
 
@@ -63,50 +61,6 @@ def test_a_patch_is_where_its_channel_is_strongest(squares, layers):
         )
 
 
-def test_the_projection_back_is_a_deconvolution_network_with_switches():
-    torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(3, 2, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(2, 2, 3, padding=1),
-    )  # fmt: skip
-    images = torch.randn(2, 1, 8, 8)
-    with torch.no_grad():
-        first = network[0](images)
-        pooled, switches = F.max_pool2d(first.relu(), 2, return_indices=True)
-        last = network[5](network[3](pooled).relu())
-        spots = last[:, 1].flatten(1).argmax(dim=1)
-        # Up again by hand: transposed filters, rectify, put each value back to its switch.
-        signal = torch.zeros_like(last)
-        for row, spot in enumerate(spots.tolist()):
-            signal[row, 1, spot // 4, spot % 4] = last[row, 1, spot // 4, spot % 4]
-        signal = F.conv_transpose2d(signal, network[5].weight, padding=1).relu()
-        signal = F.conv_transpose2d(signal, network[3].weight, padding=1)
-        signal = F.max_unpool2d(signal, switches, 2).relu()
-        expected = F.conv_transpose2d(signal, network[0].weight, padding=1)
-    torch.testing.assert_close(_reconstruct(network, "5", 1, images, spots), expected, rtol=1e-4, atol=1e-6)
-    gradient = images.clone().requires_grad_(True)
-    chosen = network(gradient)[:, 1].flatten(1).gather(1, spots[:, None])
-    (plain,) = torch.autograd.grad(chosen.square().sum() / 2, gradient)
-    assert not torch.allclose(plain, expected)  # the plain gradient is another picture
-
-
-@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(), nn.SiLU(), nn.GELU(), nn.ReLU6(), nn.Hardswish()])
-def test_every_activation_gives_what_it_gives_and_rectifies_on_the_way_back(activation):
-    values = torch.linspace(-2, 2, 9, requires_grad=True)
-    with _Deconvolution():
-        found = activation(values)
-    torch.testing.assert_close(found, activation(values))
-    found.backward(torch.linspace(1, -1, 9))
-    torch.testing.assert_close(values.grad, torch.linspace(1, -1, 9).clamp_min(0))
-
-
-def test_purity_counts_pairs_of_one_class():
-    values = torch.tensor([[9.0, 1], [8, 2], [7, 3], [1, 9], [2, 8], [3, 7.5]])
-    labels = ["a", "a", "a", "b", "a", "b"]
-    # Channel 0: a a a. Channel 1: b a b, one of three pairs.
-    np.testing.assert_allclose(_same_class(values, labels, 3), [1, 1 / 3])
-
-
 def test_deep_channels_are_purer_than_random_ones_and_chance(layers):
     assert [layer.name for layer in layers] == ["s2", "c3", "s4"]  # from the image upwards
     assert all(layer.purity.chance == pytest.approx((30 * 29 * 2) / (60 * 59)) for layer in layers)
@@ -144,3 +98,72 @@ def test_what_cannot_be_shown_is_told(squares):
         ls.explain.learned_layers(model, table, patches=1)
     with pytest.raises(ConfigError, match="There are 2 rows, but 9 patches"):
         ls.explain.learned_layers(model, table.take(np.arange(2)))
+
+
+@pytest.fixture(scope="module")
+def tones():
+    """A network that tells a high tone from a low one, each somewhere in noise, and the moments where they begin."""
+    rng = np.random.default_rng(0)
+    rate_hz, length, classes = 8000, 4000, np.arange(48) % 2
+    begins = rng.integers(200, 2600, 48)
+    waves = rng.normal(0, 200, (48, length))
+    for wave, high, begin in zip(waves, classes, begins, strict=True):
+        wave[begin : begin + 1000] += 8000 * np.sin(np.arange(1000) * 2 * np.pi * (2400 if high else 500) / rate_hz)
+    column = ls.Audio(rate_hz=rate_hz, seconds=0.5, features=ls.AudioFeatures(mels=24, hop_ms=20, window_ms=40))
+    table = ls.Table.from_arrays(
+        {"sound": waves.astype(np.int16), "high": classes.tolist()}, {"sound": column, "high": ls.Category()}
+    )
+    task = ls.Task(table.split(valid=0.25, seed=0), "sound", "high", allow_leaks=True)
+    learner = ls.Learner(task, "lenet5", seed=0, config=ls.TrainConfig(batch_size=16), device="cpu", progress=False)
+    return learner.fit_one_cycle(6, lr=3e-3).predictor(), table, begins
+
+
+def test_of_sounds_the_patches_are_stretches_of_time_and_bands_of_frequency(tones):
+    model, table, begins = tones
+    layers = ls.explain.learned_layers(model, table, channels=4, patches=4)
+    last = layers[-1]
+    assert last.purity.trained > last.purity.chance
+    # A place that lies inside the image sees a stretch that overlaps the tone, which alone stands out.
+    hits = []
+    for channel in layers[0].channels:
+        for row, place, patch in zip(channel.rows, channel.places, channel.patches, strict=True):
+            begin, end = (float(each) for each in place.split(" s, ")[0].split(" to "))
+            tone = begins[row] / 8000
+            hits.append(begin < tone + 0.125 + 0.04 and end > tone - 0.04)
+            assert place.endswith("Hz")
+            assert patch.dtype == np.uint8
+            assert patch.shape[:2] == (layers[0].field.height_px, layers[0].field.width_px)
+    assert np.mean(hits) > 0.7
+
+
+def test_of_sounds_low_frequencies_are_at_the_bottom_and_bands_have_their_edges(tones):
+    model, table, _ = tones
+    ((_, column),) = model.inputs.items()
+    low = sound_place(column, (0, 0, 1, 5))
+    assert low == "0.00 to 0.10 s, 20 to " + low.rsplit(" ", 2)[1] + " Hz"
+    assert sound_place(column, (-4, -3, 30, 200)) == "0.00 to 0.52 s, 20 to 4,000 Hz"
+    import librosa
+
+    edges = librosa.mel_frequencies(n_mels=26, fmin=20, fmax=4000)
+    found = np.array(column.features.band_edges_hz(8000))
+    np.testing.assert_allclose(found, np.stack([edges[:-2], edges[2:]], axis=1), rtol=1e-6)
+    # A high tone lights the upper half of its spectrogram, as drawn.
+    layer = ls.explain.learned_layers(model, table, layers=["s4"], channels=8, patches=3, rows=48)[0]
+    for channel in layer.channels:
+        for patch, place in zip(channel.patches, channel.places, strict=True):
+            assert patch.shape[0] <= 24
+            assert " s, " in place
+
+
+def test_sheets_of_sounds_say_when_and_at_which_frequencies(tones, tmp_path):
+    model, table, _ = tones
+    found = ls.explain.write_explanation(tmp_path / "page.html", model, table, layers=True)
+    text = (tmp_path / "page.html").read_text()
+    assert "stretches of spectrograms" in text
+    assert "bands x" in text
+    assert found.layers[0].channels[0].places[0] in text
+
+
+def test_a_network_of_texts_is_sent_to_its_phrases(loans):
+    with pytest.raises(ConfigError, match="Only trained networks"):
+        ls.explain.learned_layers(loans[0], loans[1])

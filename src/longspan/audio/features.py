@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, final
 
 from longspan.audio.framing import frame_count, frame_counts
-from longspan.audio.mel import mel_filters, mel_spectrogram, power_to_db
+from longspan.audio.mel import mel_edges, mel_filters, mel_spectrogram, power_to_db
 from longspan.audio.mfcc import cepstrum, deltas
 from longspan.errors import ConfigError, check_names
 from longspan.lazy_torch import torch
@@ -92,6 +92,11 @@ class AudioFeatures:
     def check(self, rate_hz: int) -> None:
         """ConfigError if sounds at this sample rate have no such bands."""
         mel_filters(rate_hz, self._n_fft(rate_hz), self.mels, self.f_min_hz, self.f_max_hz)
+
+    def band_edges_hz(self, rate_hz: int) -> list[tuple[float, float]]:
+        """Of each mel band of sounds at this sample rate, where it begins and ends."""
+        edges = mel_edges(self.mels, self.f_min_hz, self.f_max_hz or rate_hz / 2).tolist()
+        return list(zip(edges[:-2], edges[2:], strict=True))
 
     def num_frames(self, num_samples: int, rate_hz: int) -> int:
         """Frames of so many samples."""

@@ -15,7 +15,7 @@ from longspan.lazy_torch import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["mel_filters", "mel_spectrogram", "power_to_db"]
+__all__ = ["mel_edges", "mel_filters", "mel_spectrogram", "power_to_db"]
 
 _BREAK_HZ, _HZ_PER_MEL = 1000.0, 200.0 / 3  # Slaney's scale: linear below, logarithmic above
 _LOG_STEP = math.log(6.4) / 27
@@ -43,7 +43,7 @@ def mel_filters(rate_hz: int, n_fft: int, mels: int, f_min_hz: float = 0.0, f_ma
             f"Mel filters need 0 <= f_min_hz < f_max_hz <= {rate_hz / 2:g} (half the rate) and at least one band, got "
             f"{f_min_hz:g}, {highest:g} and {mels}."
         )
-    edges = _to_hz(torch.linspace(_to_mel(f_min_hz), _to_mel(highest), mels + 2, dtype=torch.float64))
+    edges = mel_edges(mels, f_min_hz, highest)
     bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * rate_hz / n_fft
     widths = edges.diff()
     ramps = edges[:, None] - bins
@@ -55,6 +55,11 @@ def mel_filters(rate_hz: int, n_fft: int, mels: int, f_min_hz: float = 0.0, f_ma
             "longer window (window_ms=)."
         )
     return filters.float()
+
+
+def mel_edges(mels: int, f_min_hz: float, f_max_hz: float) -> Tensor:
+    """In Hz, `(M + 2,)`: filter m rises from edge m on, is highest at m + 1, and ends at m + 2."""
+    return _to_hz(torch.linspace(_to_mel(f_min_hz), _to_mel(f_max_hz), mels + 2, dtype=torch.float64))
 
 
 def mel_spectrogram(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,7 @@ def _train_made(
     elif len(split.vault):
         command = f"longspan evaluate {shlex.quote(str(places.model))} {source_words(options)} --open-vault REASON"
         say(label("vault", f"{len(split.vault):,} test rows, still sealed; to measure on them once:\n{command}"))
-    for path, write in ((places.model, learner.save), (places.report, learner.report)):
+    for path, write in ((places.model, learner.save), (places.report, partial(_write_report, learner))):
         with writing(path, "--out"):
             write(path)
         say(label("saved" if path == places.model else "report", str(path)))
@@ -161,6 +162,16 @@ def _train_made(
     places.write_result(learner, seconds)
     drawn = " --draw drawn" if any(column.context_kind for column in task.targets.values()) else ""
     say(label("try", f"longspan predict {shlex.quote(str(places.model))} {_example_file(task, image)}{drawn}"))
+
+
+def _write_report(learner: Learner, path: Path) -> None:
+    """The report of a learner, with what is cheap to explain at its end."""
+    from longspan.explain.report_sections import add_explanation
+    from longspan.train.reports.learner_report import compose_report
+
+    page = compose_report(learner)
+    add_explanation(page, learner, learner.task.table.take(learner.task.valid.numpy()))
+    page.save(path)
 
 
 def _spent(clock: Sequence[float]) -> str:

@@ -8,13 +8,16 @@ from longspan.explain.attribution_checks import RegionScore, SanityCheck, region
 from longspan.explain.attribution_scores import AttributionScores, ScorePair, attribution_scores, regions_of
 from longspan.explain.calibration import Calibration, calibration
 from longspan.explain.dependence import Dependence, dependence
+from longspan.explain.expected_cost import ExpectedCost, expected_cost
 from longspan.explain.explain_page import write_explanation
 from longspan.explain.feedback import FeedbackAudit, FeedbackOutcome, feedback_audit
 from longspan.explain.importance import Importance, importance
 from longspan.explain.influence import Influence, influence, self_influence
 from longspan.explain.layer_costs import LayerCost, LayerCosts, layer_costs
 from longspan.explain.layer_costs_page import write_layer_costs
-from longspan.explain.learned_layers import ChannelPatches, LayerPatches, Purity, learned_layers
+from longspan.explain.learned_layers import ChannelPatches, LayerPatches, learned_layers
+from longspan.explain.learned_phrases import ChannelPhrases, LayerPhrases, learned_phrases
+from longspan.explain.purity import Purity
 from longspan.explain.receptive_field import ReceptiveField, receptive_fields
 from longspan.explain.scorecard_page import write_scorecard
 from longspan.explain.slices import Slice, slices
@@ -25,7 +28,9 @@ __all__ = [
     "AttributionScores",
     "Calibration",
     "ChannelPatches",
+    "ChannelPhrases",
     "Dependence",
+    "ExpectedCost",
     "FeedbackAudit",
     "FeedbackOutcome",
     "Importance",
@@ -33,6 +38,7 @@ __all__ = [
     "LayerCost",
     "LayerCosts",
     "LayerPatches",
+    "LayerPhrases",
     "Purity",
     "ReceptiveField",
     "RegionScore",
@@ -45,11 +51,13 @@ __all__ = [
     "attribution_scores",
     "calibration",
     "dependence",
+    "expected_cost",
     "feedback_audit",
     "importance",
     "influence",
     "layer_costs",
     "learned_layers",
+    "learned_phrases",
     "receptive_fields",
     "region_scores",
     "regions_of",

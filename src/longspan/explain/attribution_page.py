@@ -10,14 +10,19 @@ import numpy as np
 from longspan.data import Table
 from longspan.explain.attribution import METHODS, Attribution, Method, attribute
 from longspan.explain.attribution_checks import SanityCheck, sanity_check
+from longspan.explain.expected_cost import ExpectedCost, expected_cost
 from longspan.report import CaptionedImage, Document
 
-__all__ = ["add_attributions", "overlay", "shows_where_it_looked"]
+__all__ = ["add_attributions", "attribution_costs", "overlay", "shows_where_it_looked"]
 
 _HOT = np.array([230.0, 30.0, 20.0])
-_SHOWN, _CHECKED = 12, 4
+_SHOWN, _CHECKED, _STAGES = 12, 4, 2
 _PATCHES = 4  # across the shorter side
-_METHODS: tuple[Method, ...] = ("grad_cam", "occlusion")
+_MEANS: dict[Method, str] = {
+    "grad_cam": "of Grad-CAM the activations of the last map of features, weighted by their gradients",
+    "occlusion": "of occlusion the patches that lower the score when they are covered",
+}
+_METHODS: tuple[Method, ...] = tuple(_MEANS)
 
 
 def shows_where_it_looked(model: Any, target: str) -> bool:
@@ -41,7 +46,35 @@ def overlay(found: Attribution) -> np.ndarray:
     return mixed.round().clip(0, 255).astype(np.uint8)
 
 
-def add_attributions(page: Document, model: Any, table: Table, target: str, *, seed: int = 0) -> list[SanityCheck]:
+def attribution_costs(model: Any, table: Table, target: str) -> list[ExpectedCost]:
+    """What `add_attributions` will take."""
+    rows = _shown_rows(table)
+    found = []
+    for method in _METHODS:
+        options = _options(model, method)
+        found.append(expected_cost(attribute, model, rows, method=method, target=target, **options))
+        found.append(
+            expected_cost(
+                sanity_check, model, rows.take(np.arange(min(_CHECKED, len(rows)))), method=method, target=target,
+                stages=_STAGES, **options,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _shown_rows(table: Table) -> Table:
+    return table.take(np.unique(np.linspace(0, len(table) - 1, _SHOWN).astype(np.int64)))
+
+
+def _options(model: Any, method: Method) -> dict[str, Any]:
+    """Coarser patches than by default: a fine map of occlusion takes a hundred and seventy passes for each image."""
+    (column,) = model.input_columns.values()
+    return {"patch_px": max(1, min(column.size_px) // _PATCHES)} if method == "occlusion" else {}
+
+
+def add_attributions(
+    page: Document, model: Any, table: Table, target: str, *, seed: int = 0, methods: Sequence[Method] = _METHODS
+) -> list[SanityCheck]:
     """Add the section: some images, where two methods say that the network looked, and whether they can be trusted.
 
     Args:
@@ -50,24 +83,20 @@ def add_attributions(page: Document, model: Any, table: Table, target: str, *, s
         table: Rows of which twelve, evenly picked, are shown.
         target: What is predicted.
         seed: Of the random weights of the check.
+        methods: Those of the maps.
 
     Returns:
         The check of each method.
     """
-    rows = table.take(np.unique(np.linspace(0, len(table) - 1, _SHOWN).astype(np.int64)))
+    rows = _shown_rows(table)
     values = rows.column_values(target)
     page.section("Where it looked").text(
-        "Red is what counted for the prediction: of Grad-CAM the activations of the last map of features, weighted by "
-        "their gradients; of occlusion the patches that lower the score when they are covered."
+        "Red is what counted for the prediction: " + "; ".join(_MEANS[method] for method in methods) + "."
     )
-    (column,) = model.input_columns.values()
-    size_px = column.size_px
     checks = []
-    for method in _METHODS:
-        name = METHODS[method]
-        # Coarser patches than by default: a fine map of occlusion takes a hundred and seventy passes for each image.
-        options: dict[str, Any] = {"patch_px": max(1, min(size_px) // _PATCHES)} if method == "occlusion" else {}
-        found = attribute(model, rows, method=method, target=target, **options)
+    for method in methods:
+        name, options = METHODS[method], _options(model, method)
+        found = attribute(model, rows, method=method, target=target, max_seconds=None, **options)
         page.images(_captioned(found, values), caption=name)
         checks.append(
             sanity_check(
@@ -76,7 +105,8 @@ def add_attributions(page: Document, model: Any, table: Table, target: str, *, s
                 method=method,
                 target=target,
                 seed=seed,
-                stages=2,
+                stages=_STAGES,
+                max_seconds=None,
                 **options,
             )
         )

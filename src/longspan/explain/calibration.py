@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.explain.expected_cost import HOUR, check_predictions
-from longspan.inference.measured_rows import measured_rows
+from longspan.heads import TargetPrediction
+from longspan.inference.measured_rows import MeasuredRows, measured_rows
 
 __all__ = ["Calibration", "CalibrationBin", "calibration"]
 
@@ -79,7 +81,14 @@ def calibration(
     """
     measured = measured_rows(model, table, target, rows=rows, seed=seed)
     check_predictions("Calibration", measured, 1, max_seconds)
-    probabilities, labels = measured.probabilities(measured.predictions())
+    return calibration_of(measured, measured.predictions(), bins=bins, seed=seed)
+
+
+def calibration_of(
+    measured: MeasuredRows, predictions: Sequence[TargetPrediction], *, bins: int = 15, seed: int = 0
+) -> Calibration:
+    """The same from rows and their predictions."""
+    probabilities, labels = measured.probabilities(predictions)
     targets = np.array([labels.index(value) if value in labels else -1 for value in measured.values])
     known = targets >= 0
     return calibrate(probabilities[known], targets[known], bins=bins, seed=seed)

@@ -14,7 +14,7 @@ from longspan.errors import ConfigError
 from longspan.inference.measured_rows import MeasuredRows
 from longspan.study.runs.progress import duration
 
-__all__ = ["HOUR", "ExpectedCost", "check_cost", "check_predictions", "expected_cost"]
+__all__ = ["HOUR", "ExpectedCost", "check_cost", "check_predictions", "expected_cost", "refuse"]
 
 HOUR = 3600.0
 """Seconds that an explanation may take unless its caller says otherwise."""
@@ -37,7 +37,7 @@ class ExpectedCost:
 
 
 @final
-class _Planned(Exception):
+class _Planned(Exception):  # noqa: N818 -- nothing went wrong
     """The cost of an explanation that is only planned."""
 
     def __init__(self, cost: ExpectedCost) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -10,18 +11,20 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.errors import ConfigError
-from longspan.explain.attribution_page import add_attributions, shows_where_it_looked
-from longspan.explain.calibration import Calibration, calibration
+from longspan.explain.attribution_page import add_attributions, attribution_costs, shows_where_it_looked
+from longspan.explain.calibration import Calibration, calibration_of
 from longspan.explain.dependence import dependence
+from longspan.explain.expected_cost import HOUR, ExpectedCost, expected_cost, refuse
 from longspan.explain.importance import Importance, importance
 from longspan.explain.influence import influence
-from longspan.explain.learned_layers import learned_layers
+from longspan.explain.learned_layers import LayerPatches, learned_layers, reads_texts
 from longspan.explain.learned_layers_page import add_learned_layers
-from longspan.explain.slices import Slice, slices
+from longspan.explain.learned_phrases import LayerPhrases, learned_phrases
+from longspan.explain.slices import Slice, slices, slices_of
 from longspan.inference.measured_rows import measured_rows
 from longspan.report import Document, bars, dependence_curves, reliability_diagram
 
-__all__ = ["Explanation", "explain_target", "write_explanation"]
+__all__ = ["Explanation", "add_calibration", "add_slices", "explain_target", "write_explanation"]
 
 _BARS, _CURVES, _SLICES, _MISTAKES, _HARMFUL = 20, 4, 12, 12, 3
 
@@ -34,28 +37,70 @@ class Explanation:
     target: str
     rows: int
     """Held-out rows that were measured."""
+    error: float
+    """Mean error over these rows."""
     importances: list[Importance]
-    """From the most to the least important column."""
+    """From the most to the least important column; none where an image is all that the network reads."""
     slices: list[Slice]
     """From the highest to the lowest error."""
     calibration: Calibration | None
     """None for a target that has no probabilities."""
+    layers: tuple[LayerPatches | LayerPhrases, ...] = ()
+    """What each layer learned, where it was asked for."""
 
 
 def explain_target(
-    model: Any, table: Table, target: str | None = None, *, rows: int = 2000, seed: int = 0
+    model: Any,
+    table: Table,
+    target: str | None = None,
+    *,
+    rows: int = 2000,
+    seed: int = 0,
+    max_seconds: float | None = HOUR,
+    tell: Callable[[Sequence[ExpectedCost]], None] | None = None,
 ) -> Explanation:
-    """Importance, slices and, for classes, calibration, on rows the model was not trained on."""
+    """Slices and, for classes, calibration, on rows the model was not trained on; of columns their importance.
+
+    Args as of `write_explanation`.
+    """
+    _announce(_costs(model, table, target, rows, seed), max_seconds, tell)
+    return _explain(model, table, target, rows, seed)
+
+
+def _explain(model: Any, table: Table, target: str | None, rows: int, seed: int) -> Explanation:
     measured = measured_rows(model, table, target, rows=rows, seed=seed)
     chosen = measured.target
+    predictions = measured.predictions()
+    errors = measured.errors(predictions)
     has_classes = measured.model.heads[chosen].kind == "classify"
+    # An image is the only column that its network reads: without it nothing is left to predict from.
+    columns = not shows_where_it_looked(measured.model, chosen)
     return Explanation(
         chosen,
         len(measured.values),
-        importance(model, table, chosen, rows=rows, seed=seed),
-        slices(model, table, chosen, rows=rows, seed=seed),
-        calibration(model, table, chosen, rows=rows, seed=seed) if has_classes else None,
+        float(errors.mean()),
+        importance(model, table, chosen, rows=rows, seed=seed, max_seconds=None) if columns else [],
+        slices_of(measured, errors),
+        calibration_of(measured, predictions, seed=seed) if has_classes else None,
     )
+
+
+def _costs(model: Any, table: Table, target: str | None, rows: int, seed: int) -> list[ExpectedCost]:
+    measured = measured_rows(model, table, target, rows=1)
+    found = [expected_cost(slices, model, table, target, rows=rows, seed=seed)]  # calibration reads the same
+    if not shows_where_it_looked(measured.model, measured.target):
+        found.append(expected_cost(importance, model, table, target, rows=rows, seed=seed))
+    return found
+
+
+def _announce(
+    costs: Sequence[ExpectedCost],
+    max_seconds: float | None,
+    tell: Callable[[Sequence[ExpectedCost]], None] | None,
+) -> None:
+    if tell is not None:
+        tell(costs)
+    refuse(ExpectedCost(f"This explanation ({'; '.join(map(str, costs))})", sum(c.seconds for c in costs)), max_seconds)
 
 
 def write_explanation(
@@ -68,6 +113,8 @@ def write_explanation(
     seed: int = 0,
     training: Table | None = None,
     layers: bool = False,
+    max_seconds: float | None = HOUR,
+    tell: Callable[[Sequence[ExpectedCost]], None] | None = None,
 ) -> Explanation:
     """Write one HTML file: importance and dependence, or of images where a network looked; slices and calibration.
 
@@ -79,19 +126,32 @@ def write_explanation(
         rows: At most so many rows are measured, drawn at random.
         seed: Random seed of the draw.
         training: The rows that the model learned from; those behind its mistakes are then shown. Networks only.
-        layers: Also show what each layer learned. Convolutional networks that read one image only.
+        layers: Also show what each layer learned. Convolutional networks that read one image, one sound as an image,
+            or one text only.
+        max_seconds: Refused, before it begins, if all of it would take longer; None: never.
+        tell: Called before it begins, with what each part will take.
     """
-    learned = learned_layers(model, table, target=target, seed=seed) if layers else None
-    found = explain_target(model, table, target, rows=rows, seed=seed)
-    measured = measured_rows(model, table, found.target, rows=1)
-    error = measured.error
+    measured = measured_rows(model, table, target, rows=1)
+    chosen, error = measured.target, measured.error
+    looked = shows_where_it_looked(measured.model, chosen)
+    learn = learned_phrases if layers and reads_texts(measured.model) else learned_layers
+    costs = _costs(model, table, chosen, rows, seed)
+    if looked:
+        costs += attribution_costs(measured.model, table, chosen)
+    if layers:
+        costs.append(expected_cost(learn, model, table, target=chosen, seed=seed))
+    if training is not None:
+        few = table.take(np.arange(min(_MISTAKES, len(table))))
+        costs.append(expected_cost(influence, model, training, few, chosen))
+    _announce(costs, max_seconds, tell)
+    learned = learn(model, table, target=chosen, seed=seed, max_seconds=None) if layers else None
+    found = _explain(model, table, chosen, rows, seed)
     page = Document(f"What predicts {found.target}", subtitle=f"{found.rows:,} held-out rows of {table.source}")
-    mean = found.importances[0].error if found.importances else 0.0
-    page.headline(error.mean_name, mean)
+    page.headline(error.mean_name, found.error)
     if found.calibration is not None:
         low, high = found.calibration.interval
         page.headline("expected calibration error", found.calibration.error, f"95 %: {low:.3f} to {high:.3f}")
-    if shows_where_it_looked(measured.model, found.target):
+    if looked:
         add_attributions(page, measured.model, table, found.target, seed=seed)
     else:
         _add_importance(page, found, error.mean_name)
@@ -99,12 +159,12 @@ def write_explanation(
     if learned is not None:
         add_learned_layers(page, learned)
     if found.calibration is not None:
-        _add_calibration(page, found.calibration)
-    _add_slices(page, found.slices, error.mean_name)
+        add_calibration(page, found.calibration)
+    add_slices(page, found.slices, error.mean_name)
     if training is not None:
         _add_influence(page, model, training, table, found.target, rows, seed)
     page.save(path)
-    return found
+    return replace(found, layers=tuple(learned or ()))
 
 
 def _add_importance(page: Document, found: Explanation, error_name: str) -> None:
@@ -131,7 +191,7 @@ def _add_dependence(page: Document, model: Any, table: Table, found: Explanation
         if not each.certain or drawn == _CURVES:
             break
         try:
-            curve = dependence(model, table, each.column, found.target, seed=seed)
+            curve = dependence(model, table, each.column, found.target, seed=seed, max_seconds=None)
         except ConfigError:  # neither numbers nor labels
             continue
         label = curve.target if curve.outcome is None else f"probability of {curve.outcome}"
@@ -144,7 +204,8 @@ def _add_dependence(page: Document, model: Any, table: Table, found: Explanation
         page.text("No column is certain to matter on these rows.")
 
 
-def _add_calibration(page: Document, fit: Calibration) -> None:
+def add_calibration(page: Document, fit: Calibration) -> None:
+    """Add the section: the reliability diagram, and what a temperature mends."""
     page.section("Calibration").figure(
         reliability_diagram([each.confidence for each in fit.bins], [each.accuracy for each in fit.bins]),
         label="fraction right over predicted probability",
@@ -159,7 +220,8 @@ def _add_calibration(page: Document, fit: Calibration) -> None:
     )
 
 
-def _add_slices(page: Document, found: list[Slice], name: str) -> None:
+def add_slices(page: Document, found: list[Slice], name: str) -> None:
+    """Add the section: the groups of rows whose error certainly differs; `name` is that of the error."""
     certain = [each for each in found if each.certain]
     page.section("Slices").text(
         f"{len(found)} groups of rows were compared with all others; {len(certain)} differ at a false discovery rate "
@@ -200,7 +262,7 @@ def _add_influence(
                 f"{training.row_name(row)} ({_cell(training_values[row])})" for row, _ in each.harmed
             ),
         }
-        for each in influence(model, training, shown, target, most=_HARMFUL)
+        for each in influence(model, training, shown, target, most=_HARMFUL, max_seconds=None)
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from longspan.errors import ConfigError
 from longspan.explain.expected_cost import HOUR, check_cost
-from longspan.explain.receptive_field import ReceptiveField, receptive_fields
+from longspan.explain.receptive_field import ReceptiveField, trace_fields
 
 __all__ = ["LayerCost", "LayerCosts", "layer_costs"]
 
@@ -79,7 +79,12 @@ class LayerCosts:
 
 
 def layer_costs(
-    network: nn.Module, inputs: Sequence[Any], *, repeats: int = 5, max_seconds: float | None = HOUR
+    network: nn.Module,
+    inputs: Sequence[Any],
+    *,
+    repeats: int = 5,
+    fields: bool = True,
+    max_seconds: float | None = HOUR,
 ) -> LayerCosts:
     """Measure what every layer of a network costs.
 
@@ -90,6 +95,7 @@ def layer_costs(
         network: Any module; it is left as it was.
         inputs: What it reads: prepared batches of B rows, tensors or `Ragged`, on its device.
         repeats: Of each measurement; their median counts.
+        fields: Also compute receptive fields, for which the network is traced.
         max_seconds: Refused if it would take longer; None: never.
 
     Returns:
@@ -102,7 +108,8 @@ def layer_costs(
         raise ConfigError(f"repeats must be at least 1, got {repeats}.")
     if not inputs:
         raise ConfigError("inputs must hold what the network reads: one batch for each of its inputs.")
-    was_training = network.training
+    # Module by module: frozen layers may be in evaluation mode while the others train.
+    was_training = {module: module.training for module in network.modules()}
     network.eval()
     try:
 
@@ -117,11 +124,12 @@ def layer_costs(
         whole = _seconds(network, tuple(inputs), repeats)
         layers = [_layer(name, each, repeats) for name, each in calls.items()]
     finally:
-        network.train(was_training)
-    fields, unknown = _fields(network, inputs)
+        for module, mode in was_training.items():
+            module.training = mode
+    seen, unknown = _fields(network, inputs) if fields else ({}, "they were not asked for")
     first = next(iter(_tensors(inputs[0])))
     return LayerCosts(
-        tuple(LayerCost(**each, receptive_field=fields.get(each["name"])) for each in layers),
+        tuple(LayerCost(**each, receptive_field=seen.get(each["name"])) for each in layers),
         len(first), str(first.device), torch.get_num_threads(), *whole,
         sum(parameter.numel() for parameter in network.parameters()), multiply_adds,
         fields_unknown=unknown,
@@ -281,7 +289,7 @@ def _fields(network: nn.Module, inputs: Sequence[Any]) -> tuple[dict[str, Recept
     if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or inputs[0].ndim != 4:
         return {}, "only networks that read one image have receptive fields"
     try:
-        return receptive_fields(network, inputs[0][:2]), None
+        return trace_fields(network, inputs[0][:2]), None
     except Exception as error:  # torch.export raises whatever the network's own code does
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         return {}, f"torch.export cannot trace this network: {said:.200}"

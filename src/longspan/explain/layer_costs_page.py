@@ -8,7 +8,7 @@ from longspan.explain.layer_costs import LayerCost, LayerCosts
 from longspan.report import Document
 from longspan.report.explanation_figures import stacked_bars
 
-__all__ = ["pixels_seen", "write_layer_costs"]
+__all__ = ["add_layer_times", "pixels_seen", "write_layer_costs"]
 
 _BARS = 24
 
@@ -28,21 +28,8 @@ def write_layer_costs(path: str | Path, costs: LayerCosts, *, title: str) -> Non
     page.headline("backward", f"{1000 * costs.backward_seconds:.4g} ms")
     page.headline("parameters", costs.parameters)
     page.headline("multiply-adds", costs.multiply_adds // costs.batch, "one row, forward")
-    page.section("By kind of layer").table(
-        {"layer": kind, "forward": f"{100 * forward:.1f} %", "backward": f"{100 * backward:.1f} %"}
-        for kind, (forward, backward) in costs.by_kind().items()
-    )
-    longest = sorted(costs.layers, key=lambda each: -each.seconds)[:_BARS]
-    page.section("Longest layers").figure(
-        stacked_bars(
-            [each.name for each in longest],
-            {
-                "forward": [1000 * each.forward_seconds for each in longest],
-                "backward": [1000 * each.backward_seconds for each in longest],
-            },
-            label="milliseconds a batch",
-        )
-    )
+    page.section("By kind of layer")
+    add_layer_times(page, costs, figure_in="Longest layers")
     page.section("All layers").text(
         "Each layer was measured by itself, on the input that it gets inside the network. What runs between layers, "
         "such as additions, counts for the whole only. The receptive field is what one place of the output sees."
@@ -59,6 +46,27 @@ def write_layer_costs(path: str | Path, costs: LayerCosts, *, title: str) -> Non
     )  # fmt: skip
     page.section("Environment").environment()
     page.save(path)
+
+
+def add_layer_times(page: Document, costs: LayerCosts, *, figure_in: str | None = None) -> None:
+    """Add a table of seconds by kind of layer, and the longest layers as a figure, in a section of its own if named."""
+    page.table(
+        {"layer": kind, "forward": f"{100 * forward:.1f} %", "backward": f"{100 * backward:.1f} %"}
+        for kind, (forward, backward) in costs.by_kind().items()
+    )
+    longest = sorted(costs.layers, key=lambda each: -each.seconds)[:_BARS]
+    if figure_in is not None:
+        page.section(figure_in)
+    page.figure(
+        stacked_bars(
+            [each.name for each in longest],
+            {
+                "forward": [1000 * each.forward_seconds for each in longest],
+                "backward": [1000 * each.backward_seconds for each in longest],
+            },
+            label="milliseconds a batch",
+        )
+    )
 
 
 def pixels_seen(layer: LayerCost) -> str:

@@ -1,36 +1,42 @@
-"""What each layer of a convolutional network learned: the patches that excite its channels most, and why they do."""
+"""What each layer of a network of images or sounds learned: the patches that excite its channels, and why."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
+from longspan.audio import AudioFeatures
+from longspan.columns.spec import ImageSpec, TokensSpec
 from longspan.data import Table, encode_rows
-from longspan.errors import ConfigError, unknown_name
-from longspan.explain.attribution import network_of
-from longspan.explain.attribution_checks import make_random
-from longspan.explain.receptive_field import ReceptiveField, receptive_fields
+from longspan.errors import ConfigError, data_error
+from longspan.explain.deconvolution import reconstruct
+from longspan.explain.expected_cost import HOUR, check_cost
+from longspan.explain.layer_maps import chosen_layers, fields_of, strongest, with_random_weights
+from longspan.explain.purity import Purity, classes_of, purity_of
+from longspan.explain.receptive_field import ReceptiveField
 from longspan.inference.network import eval_view
 from longspan.inference.predictor import Predictor
 from longspan.portable.new_values import with_inputs
 from longspan.randomness import permutation
-from longspan.study.statistics.t_distribution import t_quantile
 
-__all__ = ["ChannelPatches", "LayerPatches", "Purity", "learned_layers", "map_layers"]
+__all__ = [
+    "ChannelPatches",
+    "LayerPatches",
+    "learned_layers",
+    "loudest_channels",
+    "network_with_maps",
+    "reads_maps",
+    "reads_texts",
+]
 
-_DEPTHS = 5
 _BATCH = 16
-_MOST_CHANNELS = 64
-_LEAST_PX = 3
+_PROBED_ROWS = 8
 _CONTRAST = 0.999
 
 
@@ -41,7 +47,8 @@ class ChannelPatches:
 
     channel: int
     patches: tuple[np.ndarray, ...]
-    """The pieces of images that excite it most, `(h, w, C)` uint8, the strongest first; grey outside the image."""
+    """The pieces of images, or spectrograms, that excite it most, `(h, w, C)` uint8, the strongest first; grey outside
+    the image. Of spectrograms low frequencies are at the bottom."""
     reconstructions: tuple[np.ndarray, ...]
     """What in each of them does: projected back by a deconvolution network, `(h, w, C)` uint8, grey for nothing."""
     rows: tuple[int, ...]
@@ -49,21 +56,8 @@ class ChannelPatches:
     activations: tuple[float, ...]
     labels: tuple[Any, ...]
     """Of these rows; empty without classes."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Purity:
-    """How often two of the strongest patches of a channel are of one class."""
-
-    trained: float
-    interval: tuple[float, float]
-    """95 %, over channels."""
-    random: float
-    """Of the same network with random weights."""
-    random_interval: tuple[float, float]
-    chance: float
-    """Of patches drawn at random."""
+    places: tuple[str, ...] = ()
+    """Of sounds: when each patch is, and at which frequencies."""
 
 
 @final
@@ -88,6 +82,7 @@ def learned_layers(
     rows: int = 400,
     target: str | None = None,
     seed: int = 0,
+    max_seconds: float | None = HOUR,
 ) -> list[LayerPatches]:
     """The strongest patches of a few channels of some layers, their reconstructions, and how alike they are in meaning.
 
@@ -96,196 +91,113 @@ def learned_layers(
     2014, section 3.4): convolutions go back through the same filters, maximum pooling through the places of the maxima,
     and every rectifier lets through what is positive on the way back. Differs: of an image each channel gets its
     strongest place only, so that nine patches are of nine images; batch normalisation scales the signal back;
-    smooth and leaky rectifiers count as such, and saturating ones go back by their derivative.
+    smooth and leaky rectifiers count as such, and saturating ones go back by their derivative. Sounds are read as
+    images of their spectrograms: patches are stretches of time and bands of frequency.
 
     Args:
-        model: A trained network that reads one image, or a Learner.
-        table: Rows with images, best ones that it was not trained on; with the target, purity is measured.
+        model: A trained network that reads one image, or one sound as an image, or a Learner.
+        table: Rows with images or sounds, best ones that it was not trained on; with the target, purity is measured.
         layers: Names of modules in the backbone that give maps; None: five depths.
         channels: Shown of each layer: those whose strongest patch stands out most.
         patches: Of each channel.
         rows: At most so many are looked at, drawn at random.
         target: Whose classes are counted, of a model with several; it must predict classes for a purity.
         seed: Of the draw, and of the random weights.
+        max_seconds: Refused if it would take longer; None: never.
 
     Raises:
-        ConfigError: a model that does not read exactly one image, has no convolutions, or options out of range.
+        ConfigError: a model that does not read exactly one image or sound (of texts see `learned_phrases`), has no
+            convolutions, or options out of range.
         UnknownNameError: there is no such layer; with the nearest name.
         DataError: images that cannot be read.
     """
     if channels < 1 or patches < 2:
         raise ConfigError(f"channels must be at least 1 and patches at least 2, got {channels} and {patches}.")
-    predictor = network_of(model)
+    predictor = network_with_maps(model)
     taken = np.sort(permutation(seed, "learned layers", 0, len(table)).numpy()[:rows])
     if len(taken) < patches:
         raise ConfigError(f"There are {len(taken)} rows, but {patches} patches of each channel are of as many images.")
-    prepared, pixels = _read(predictor, table, taken)
     backbone = eval_view(predictor.network).get_submodule("backbone")
-    fields = _fields(backbone, prepared[:1])
-    chosen = _chosen(backbone, fields, layers)
-    labels = _labels(predictor, table, taken, target)
-    strongest = _strongest(backbone, prepared, chosen)
-    again = _strongest(_with_random_weights(predictor, seed), prepared, chosen) if labels is not None else {}
+    prepared, _ = _read(predictor, table, taken[:1])
+    fields = fields_of(backbone, prepared)
+    chosen = chosen_layers(backbone, fields, layers)
+    labels = classes_of(predictor, table, taken, target)
+
+    def probe() -> int:
+        strongest(backbone, _read(predictor, table, taken[:_PROBED_ROWS])[0], chosen)
+        return min(_PROBED_ROWS, len(taken))
+
+    # Read once, looked at twice, and a pass back of each patch takes about as long as reading and two passes.
+    units = 2 * len(taken) + 2 * len(chosen) * channels * patches
+    check_cost("What each layer learned", units, probe, each=_PROBED_ROWS, max_seconds=max_seconds)
+    prepared, pixels = _read(predictor, table, taken)
+    found_by_layer = strongest(backbone, prepared, chosen)
+    again = strongest(with_random_weights(predictor, seed), prepared, chosen) if labels is not None else {}
     found = []
     for name in chosen:
-        values, places, widths = strongest[name]
+        values, places, widths = found_by_layer[name]
         purity = None
         if labels is not None:
-            purity = _purity(values, again[name][0], labels, patches)
-        # A channel that is silent, or equally loud everywhere, shows nothing.
-        order = torch.topk(values, patches, dim=0).values
-        spread = (order.mean(dim=0) - values.mean(dim=0)) / values.std(dim=0).clamp_min(1e-9)
-        loudest = [int(each) for each in torch.argsort(spread, descending=True) if order[0, each] > 0][:channels]
+            purity = purity_of(values, again[name][0], labels, patches)
         shown = tuple(
             _channel(
-                backbone, name, channel, values, places, widths, fields[name], prepared, pixels, taken, labels, patches
+                predictor, backbone, name, channel, values, places, widths, fields[name], prepared, pixels, taken,
+                labels, patches,
             )
-            for channel in loudest
-        )
+            for channel in loudest_channels(values, patches, channels)
+        )  # fmt: skip
         found.append(LayerPatches(name, fields[name], shown, purity))
     return found
 
 
-def map_layers(backbone: nn.Module, fields: Mapping[str, ReceptiveField]) -> list[str]:
-    """Names of layers whose channels can be shown, from the first to the last: normalised ones where there are any."""
-    kinds = {name: module for name, module in backbone.named_modules() if name in fields}
-    normed = [name for name, module in kinds.items() if isinstance(module, nn.BatchNorm2d)]
-    convolutions = [name for name, module in kinds.items() if isinstance(module, nn.Conv2d)]
-    # LeNet-5 of 1998, for one, has layers of its own kind: all that give a map of more than one place.
-    others = [
-        name for name, module in kinds.items() if not fields[name].whole and not any(True for _ in module.children())
-    ]
-    found = normed if len(normed) > 1 else convolutions or others
-    return [name for name in fields if name in found]
-
-
-def _fields(backbone: nn.Module, example: Tensor) -> dict[str, ReceptiveField]:
-    try:
-        return receptive_fields(backbone, example)
-    except Exception as error:
+def network_with_maps(model: Any) -> Predictor:
+    """The predictor of a model that reads exactly one image, or one sound as an image."""
+    model = model.predictor() if hasattr(model, "predictor") else model
+    if not hasattr(model, "single_network"):
+        raise ConfigError(f"Only trained networks have layers that learned something, not {type(model).__name__}.")
+    predictor = model.single_network("show what each layer learned")
+    columns = [*predictor.inputs.values()]
+    if len(columns) != 1 or not reads_maps(columns[0]):
+        kinds = ", ".join(f"{name} ({column.kind})" for name, column in predictor.inputs.items())
+        hint = (
+            " Of a network of texts, learned_phrases shows it." if len(columns) == 1 and reads_texts(predictor) else ""
+        )
         raise ConfigError(
-            f"The receptive fields of this network are not known, so patches cannot be cut: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
+            "What each layer learned is shown for networks that read one image, or one sound as an image; this one "
+            f"reads {kinds}.{hint}"
+        )
+    return predictor
 
 
-def _chosen(backbone: nn.Module, fields: Mapping[str, ReceptiveField], layers: Sequence[str] | None) -> list[str]:
-    known = map_layers(backbone, fields)
-    if layers is not None:
-        modules = dict(backbone.named_modules())
-        for name in layers:
-            if name not in modules:
-                raise unknown_name("layer", name, known)
-            if name not in fields:
-                raise ConfigError(
-                    f"Layer {name!r} gives no map whose receptive field is known; take {', '.join(known[-6:])}."
-                )
-        return list(layers)
-    wide = [name for name in known if min(fields[name].height_px, fields[name].width_px) >= _LEAST_PX]
-    if not wide:
-        raise ConfigError("This network has no convolutions, so its layers have no patches that excite them.")
-    places = np.linspace(0, len(wide) - 1, min(_DEPTHS, len(wide))).round().astype(int)
-    return [wide[place] for place in places]
+def reads_maps(column: Any) -> bool:
+    """Whether a network sees the values of a column as images: photos, or spectrograms."""
+    return isinstance(column.spec(), ImageSpec)
+
+
+def reads_texts(predictor: Any) -> bool:
+    """Whether a network reads one text as tokens."""
+    columns = [*predictor.inputs.values()]
+    return len(columns) == 1 and isinstance(columns[0].spec(), TokensSpec)
 
 
 def _read(predictor: Predictor, table: Table, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Prepared images `(N, C, H, W)`, and their pixels `(N, H, W, C)` uint8."""
+    """Prepared images `(N, C, H, W)`, and their pixels `(N, H, W, C)` uint8; of sounds their spectrograms."""
     ((name, column),) = predictor.inputs.items()
     samples = encode_rows(with_inputs(table, predictor.inputs), rows, {name: column}, {})
     if samples.faults():
-        from longspan.errors import data_error
-
-        raise data_error("Images that cannot be read:", list(samples.faults().values()))
-    pixels = samples.inputs[name].read(torch.from_numpy(rows))
-    parts = [column.prepare(part.to(predictor.device), None).float() for part in pixels.split(_BATCH)]
-    return torch.cat(parts), pixels
-
-
-def _labels(predictor: Predictor, table: Table, rows: np.ndarray, target: str | None) -> list[Any] | None:
-    """The classes of the rows; None where they are not known, or the target has none."""
-    names = [name for name, head in predictor.heads.items() if head.kind == "classify"]
-    if target is not None and target not in predictor.heads:
-        raise unknown_name("target", target, list(predictor.heads))
-    name = target if target is not None else names[0] if len(names) == 1 else None
-    if name is None or name not in names or name not in table.columns:
-        return None
-    values = list(table.take(rows).column_values(name))
-    return None if any(value is None for value in values) or len(set(values)) < 2 else values
-
-
-def _with_random_weights(predictor: Predictor, seed: int) -> nn.Module:
-    backbone = copy.deepcopy(predictor.network.get_submodule("backbone"))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for module in backbone.modules():
-            if any(True for _ in module.parameters(recurse=False)):
-                make_random(module)
-    return backbone.eval()
-
-
-@torch.no_grad()
-def _strongest(backbone: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, tuple[Tensor, Tensor, int]]:
-    """By layer: of each image and channel the highest activation `(N, K)`, its place `(N, K)`, and the map's width."""
-    kept: dict[str, Any] = {}
-    hooks = [backbone.get_submodule(name).register_forward_hook(_keeper(kept, name)) for name in names]
-    parts: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in names}
-    widths: dict[str, int] = {}
-    try:
-        for part in images.split(_BATCH):
-            backbone(part)
-            for name in names:
-                if kept[name].ndim != 4:
-                    raise ConfigError(f"Layer {name!r} gives no map.")
-                widths[name] = kept[name].shape[3]
-                highest = kept[name].flatten(2).max(dim=2)
-                parts[name].append((highest.values.cpu(), highest.indices.cpu()))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {
-        name: (torch.cat([each for each, _ in found]), torch.cat([each for _, each in found]), widths[name])
-        for name, found in parts.items()
-    }
-
-
-def _keeper(kept: dict[str, Any], name: str) -> Any:
-    """A hook that copies what a layer gives: a rectifier behind it may work in place."""
-
-    def keep(_: nn.Module, __: Any, output: Any) -> None:
-        kept[name] = output.clone()
-
-    return keep
-
-
-def _purity(trained: Tensor, random: Tensor, labels: Sequence[Any], patches: int) -> Purity:
-    counts = Counter(labels)
-    total = len(labels)
-    chance = sum(count * (count - 1) for count in counts.values()) / (total * (total - 1))
-    (one, one_interval), (other, other_interval) = (
-        _mean_interval(_same_class(values, labels, patches)) for values in (trained, random)
-    )
-    return Purity(one, one_interval, other, other_interval, chance)
-
-
-def _same_class(values: Tensor, labels: Sequence[Any], patches: int) -> np.ndarray:
-    """Of each channel the fraction of pairs among its strongest images that are of one class."""
-    rows = torch.topk(values, patches, dim=0).indices.numpy()
-    pairs = patches * (patches - 1)
-    found = []
-    for channel in range(values.shape[1]):
-        counts = Counter(labels[row] for row in rows[:, channel])
-        found.append(sum(count * (count - 1) for count in counts.values()) / pairs)
-    return np.array(found)
-
-
-def _mean_interval(values: np.ndarray) -> tuple[float, tuple[float, float]]:
-    mean, margin = float(values.mean()), 0.0
-    if len(values) > 1:
-        margin = t_quantile(0.975, len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
-    return mean, (mean - margin, mean + margin)
+        raise data_error("Rows that cannot be read:", list(samples.faults().values()))
+    encoded = samples.inputs[name].read(torch.from_numpy(rows))
+    prepared = torch.cat([column.prepare(part.to(predictor.device), None).float() for part in encoded.split(_BATCH)])
+    if column.encodes_pixels:
+        return prepared, encoded
+    # Of a spectrogram the first channel: the bands themselves, without their changes over time.
+    bands = prepared[:, :1].permute(0, 2, 3, 1).cpu()
+    low, high = (float(np.quantile(bands.numpy(), each)) for each in (1 - _CONTRAST, _CONTRAST))
+    return prepared, ((bands - low) / max(high - low, 1e-9) * 255).round().clamp(0, 255).byte()
 
 
 def _channel(
+    predictor: Predictor,
     backbone: nn.Module,
     name: str,
     channel: int,
@@ -302,16 +214,44 @@ def _channel(
     top = torch.topk(values[:, channel], patches)
     chosen = top.indices
     spots = places[chosen, channel]
-    signals = _reconstruct(backbone, name, channel, prepared[chosen], spots)
-    cuts, drawn = [], []
+    signals = reconstruct(backbone, name, channel, prepared[chosen], spots)
+    ((_, column),) = predictor.inputs.items()
+    cuts, drawn, where = [], [], []
     for number, spot in enumerate(spots.tolist()):
         box = _box(field, spot // width, spot % width, tuple(prepared.shape[2:]))
         cuts.append(_cut(pixels[chosen[number]].numpy(), box))
-        drawn.append(_cut(_as_image(signals[number]), box))
+        signal = signals[number]
+        drawn.append(_cut(_as_image(signal if column.encodes_pixels else signal[:1]), box))
+        if not column.encodes_pixels:
+            cuts[-1], drawn[-1] = cuts[-1][::-1], drawn[-1][::-1]  # low frequencies at the bottom
+            where.append(sound_place(column, box))
     return ChannelPatches(
         channel, tuple(cuts), tuple(drawn), tuple(int(rows[k]) for k in chosen), tuple(top.values.tolist()),
-        () if labels is None else tuple(labels[k] for k in chosen.tolist()),
+        () if labels is None else tuple(labels[k] for k in chosen.tolist()), tuple(where),
     )  # fmt: skip
+
+
+def loudest_channels(values: Tensor, patches: int, channels: int) -> list[int]:
+    """Of activations `(N, K)` the channels whose strongest rows stand out most.
+
+    A channel that is silent, or equally loud everywhere, shows nothing.
+    """
+    order = torch.topk(values, patches, dim=0).values
+    spread = (order.mean(dim=0) - values.mean(dim=0)) / values.std(dim=0).clamp_min(1e-9)
+    return [int(each) for each in torch.argsort(spread, descending=True) if order[0, each] > 0][:channels]
+
+
+def sound_place(column: Any, box: tuple[int, int, int, int]) -> str:
+    """When a piece of a spectrogram is, and at which frequencies: "0.31 to 0.42 s, 300 to 1,200 Hz"."""
+    top, left, bottom, right = box
+    features: AudioFeatures = column.features
+    rows, frames = column.spec().size_px
+    begin, end = (min(max(each, 0), frames) / features.rate_hz for each in (left, right))
+    low, high = max(top, 0), min(bottom, rows)
+    if features.mfcc is not None:
+        return f"{begin:.2f} to {end:.2f} s, coefficients {low + 1} to {high}"
+    edges = features.band_edges_hz(column.rate_hz)
+    return f"{begin:.2f} to {end:.2f} s, {edges[low][0]:,.0f} to {edges[high - 1][1]:,.0f} Hz"
 
 
 def _box(field: ReceptiveField, row: int, column: int, size_px: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -344,59 +284,3 @@ def _as_image(signal: Tensor) -> np.ndarray:
     """`(C, H, W)` as `(H, W, C)` uint8, grey for 0, with as much contrast as there is room for."""
     scale = float(torch.quantile(signal.abs().flatten(), _CONTRAST)) or float(signal.abs().max()) or 1.0
     return (128 + 127 * signal / scale).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-
-
-def _reconstruct(backbone: nn.Module, name: str, channel: int, images: Tensor, spots: Tensor) -> Tensor:
-    """Project one activation of each image back to the pixels: `(N, C, H, W)`."""
-    kept: list[Any] = []
-    hook = backbone.get_submodule(name).register_forward_hook(lambda _, __, output: kept.append(output.clone()))
-    try:
-        with torch.enable_grad(), _Deconvolution():
-            given = images.detach().clone().requires_grad_(True)
-            backbone(given)
-            chosen = kept[0][:, channel].flatten(1).gather(1, spots[:, None].to(images.device))
-            # The signal that goes back is the activation itself, as in the paper, not 1.
-            (signal,) = torch.autograd.grad(chosen.square().sum() / 2, given)
-    finally:
-        hook.remove()
-    return signal
-
-
-@final
-class _Rectified(torch.autograd.Function):
-    """A rectifier on the way there, and one on the way back, whatever was positive before."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, result: Tensor) -> Tensor:
-        del ctx, values
-        return result.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        del ctx
-        return gradients[0].clamp_min(0), None
-
-
-_RECTIFIERS = {
-    getattr(home, name)
-    for home in (torch, torch.nn.functional)
-    for name in (
-        "relu", "relu_", "relu6", "leaky_relu", "elu", "gelu", "silu", "hardswish", "hardtanh", "selu", "mish", "prelu",
-    )
-    if hasattr(home, name)
-}  # fmt: skip
-
-
-@final
-class _Deconvolution(TorchFunctionMode):
-    """Inside, every activation function goes back as in a deconvolution network."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
-        kwargs = dict(kwargs or {})
-        if func not in _RECTIFIERS:
-            return func(*args, **kwargs)
-        values = kwargs.pop("input", args[0] if args else None)
-        with torch.no_grad(), torch._C.DisableTorchFunction():
-            result = func(values.detach().clone(), *args[1:], **kwargs)
-        return _Rectified.apply(values, result)

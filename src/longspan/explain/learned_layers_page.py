@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from longspan.explain.learned_layers import ChannelPatches, LayerPatches
+from longspan.explain.learned_phrases import ChannelPhrases, LayerPhrases
 from longspan.report import CaptionedImage, Document
 
-__all__ = ["add_learned_layers", "channel_sheet"]
+__all__ = ["add_learned_layers", "channel_sheet", "sees"]
 
 _TILE_PX = 64
 _ACROSS = 3
 _GAP_PX = 2
 
 
-def add_learned_layers(page: Document, layers: Sequence[LayerPatches]) -> None:
-    """Add a section with a sheet of every layer, and a table of how alike the patches are in meaning."""
-    page.section("What each layer learned").text(
-        "For each channel the pieces of images that excite it most, cut by its receptive field, and beside them what "
-        "in each does so, projected back through the network (a deconvolution network with switches, Zeiler and Fergus "
-        "2013). Layers from the image upwards."
-    )
+def add_learned_layers(page: Document, layers: Sequence[LayerPatches] | Sequence[LayerPhrases]) -> None:
+    """Add a section with a sheet of every layer, and a table of how alike the patches, or phrases, are in meaning."""
+    page.section("What each layer learned").text(_explained(layers))
     known = [layer for layer in layers if layer.purity is not None]
     if known:
         page.table(
             {
-                "layer": layer.name, "sees, px": _seen(layer), "purity": layer.purity.trained,
+                "layer": layer.name, "sees": sees(layer), "purity": layer.purity.trained,
                 "from": layer.purity.interval[0], "to": layer.purity.interval[1], "random weights": layer.purity.random,
                 "random, from": layer.purity.random_interval[0], "random, to": layer.purity.random_interval[1],
                 "by chance": layer.purity.chance,
@@ -38,10 +36,46 @@ def add_learned_layers(page: Document, layers: Sequence[LayerPatches]) -> None:
         )  # fmt: skip
         page.text(_verdict(known))
     for layer in layers:
+        caption = f"{layer.name or 'backbone'}: a place sees {sees(layer)}"
+        if isinstance(layer, LayerPhrases):
+            page.table(
+                [
+                    {"channel": str(each.channel), "strongest, from the first": _phrases(each), "rows": _of(each)}
+                    for each in layer.channels
+                ],
+                caption=caption,
+            )
+            continue
         page.images(
-            [CaptionedImage(channel_sheet(each), f"channel {each.channel}", note=_of(each)) for each in layer.channels],
-            caption=f"{layer.name or 'backbone'}: a place sees {_seen(layer)} px",
+            [
+                CaptionedImage(
+                    channel_sheet(each), f"channel {each.channel}",
+                    note="; ".join(note for note in (_of(each), *each.places[:1]) if note),
+                )
+                for each in layer.channels
+            ],
+            caption=caption,
+        )  # fmt: skip
+
+
+def _explained(layers: Sequence[LayerPatches] | Sequence[LayerPhrases]) -> str:
+    if any(isinstance(layer, LayerPhrases) for layer in layers):
+        return (
+            "For each channel the words and phrases that excite it most, cut by its receptive field, each once. There "
+            "are no reconstructions: a word is there or not, it has no pixels. Layers from the text upwards."
         )
+    what = "pieces of images"
+    if any(each.places for layer in layers if isinstance(layer, LayerPatches) for each in layer.channels):
+        what = "stretches of spectrograms (time to the right, frequency upwards; the place is that of the strongest)"
+    return (
+        f"For each channel the {what} that excite it most, cut by its receptive field, and beside them what "
+        "in each does so, projected back through the network (a deconvolution network with switches, Zeiler and Fergus "
+        "2013). Layers from the input upwards."
+    )
+
+
+def _phrases(channel: ChannelPhrases) -> str:
+    return " | ".join(each.strip() or repr(each) for each in channel.phrases)
 
 
 def channel_sheet(channel: ChannelPatches) -> np.ndarray:
@@ -68,13 +102,20 @@ def _tile(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).convert("RGB").resize((_TILE_PX, _TILE_PX), how))
 
 
-def _seen(layer: LayerPatches) -> str:
+def sees(layer: LayerPatches | LayerPhrases) -> str:
+    """The receptive field in words."""
+    if isinstance(layer, LayerPhrases):
+        return "1 token" if layer.tokens == 1 else f"{layer.tokens} tokens"
     seen = layer.field
-    return "all" if seen.whole else f"{seen.height_px:g} x {seen.width_px:g}"
+    if seen.whole:
+        return "all"
+    height, width = ("all" if math.isinf(side) else f"{side:g}" for side in (seen.height_px, seen.width_px))
+    sounds = any(each.places for each in layer.channels)
+    return f"{height} bands x {width} frames" if sounds else f"{height} x {width} px"
 
 
-def _of(channel: ChannelPatches) -> str:
-    """How many of the patches are of which class."""
+def _of(channel: ChannelPatches | ChannelPhrases) -> str:
+    """How many of the rows are of which class."""
     if not channel.labels:
         return ""
     counts = {label: channel.labels.count(label) for label in dict.fromkeys(channel.labels)}
@@ -82,7 +123,7 @@ def _of(channel: ChannelPatches) -> str:
     return ", ".join(f"{count} {label}" for label, count in most)
 
 
-def _verdict(layers: Sequence[LayerPatches]) -> str:
+def _verdict(layers: Sequence[LayerPatches | LayerPhrases]) -> str:
     first, last = layers[0].purity, layers[-1].purity
     assert first is not None
     assert last is not None
@@ -97,7 +138,8 @@ def _verdict(layers: Sequence[LayerPatches]) -> str:
         else "Meaning does not certainly grow with depth"
     )
     return (
-        "Purity is how often two of a channel's strongest patches are of one class; intervals are 95 %, over channels. "
-        f"In the deepest layer patches are {alike}. {deeper}: {first.trained:.2f} in the first of these layers, "
+        "Purity is how often two of a channel's strongest patches or phrases are of one class; intervals are 95 %, "
+        "over channels. "
+        f"In the deepest layer they are {alike}. {deeper}: {first.trained:.2f} in the first of these layers, "
         f"{last.trained:.2f} in the last."
     )

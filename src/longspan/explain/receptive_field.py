@@ -11,7 +11,9 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ReceptiveField", "receptive_fields"]
+from longspan.explain.expected_cost import HOUR, check_cost
+
+__all__ = ["ReceptiveField", "receptive_fields", "trace_fields"]
 
 
 @final
@@ -53,16 +55,21 @@ class _Axis:
         return _Axis(max(self.jump, other.jump), min(self.start, other.start), max(self.end, other.end))
 
 
+_TRACED_MODULES = 3
+"""Of the network that is traced to know how long a module takes."""
 _WHOLE = _Axis(0, -math.inf, math.inf)
 _Field = tuple[_Axis, _Axis]
 
 
-def receptive_fields(network: nn.Module, example: Tensor) -> dict[str, ReceptiveField]:
+def receptive_fields(
+    network: nn.Module, example: Tensor, *, max_seconds: float | None = HOUR
+) -> dict[str, ReceptiveField]:
     """The receptive field of every module of a network whose output depends on the image.
 
     Args:
         network: Any module that reads one batch of images and that `torch.export` can trace.
         example: `(B, C, H, W)`.
+        max_seconds: Refused if tracing would take longer; None: never.
 
     Returns:
         By the module's name; the network itself is "". Layers after an operation that is not known to move values only
@@ -75,14 +82,27 @@ def receptive_fields(network: nn.Module, example: Tensor) -> dict[str, Receptive
     Differs: read off the graph of operations, so that it holds for any network; where branches meet, it is the union
     of what each sees.
     """
-    was_training = network.training
+    modules = sum(1 for _ in network.modules())
+
+    def probe() -> int:
+        torch.export.export(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU()), (torch.zeros(1, 1, 8, 8),), strict=False)
+        return _TRACED_MODULES
+
+    check_cost("Receptive fields", modules, probe, each=modules, max_seconds=max_seconds)
+    return trace_fields(network, example)
+
+
+def trace_fields(network: nn.Module, example: Tensor) -> dict[str, ReceptiveField]:
+    """See `receptive_fields`, for explanations that need them on the way."""
+    was_training = {module: module.training for module in network.modules()}
     network.eval()
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             program = torch.export.export(network, (example,), strict=False)
     finally:
-        network.train(was_training)
+        for module, mode in was_training.items():
+            module.training = mode
     image = next(name for name in program.graph_signature.user_inputs)
     fields: dict[Any, _Field | None] = {}
     """Of nodes that depend on the image; None where it is not known."""
@@ -124,6 +144,21 @@ def _after(node: Any, before: list[_Field]) -> _Field | None:
         return (_WHOLE, _WHOLE)
     if name in ("cat", "chunk", "split", "split_with_sizes") and arguments.get("dim", 0) != 1:
         return None  # not along the channels: places would move
+    if name == "flatten" and len(_shape(node)) == 3 and arguments.get("start_dim") == 1:
+        return (_WHOLE, first[1])  # channels and rows become channels; columns stay
+    if name == "conv1d":
+        kernel, stride, padding, dilation = (
+            _pair(value)[0]
+            for value in (
+                arguments["weight"].meta["val"].shape[2], arguments.get("stride") or 1,
+                arguments.get("padding", 0), arguments.get("dilation", 1),
+            )
+        )  # fmt: skip
+        return (first[0], first[1].windowed(kernel, stride, padding, dilation))
+    if name == "unsqueeze" and len(_shape(node)) == 4 and arguments.get("dim") == 2:
+        return first
+    if name == "slice" and all(_shape(each) == _shape(node) for each in node.all_input_nodes):
+        return first
     if name in ("conv2d", "convolution", "max_pool2d", "avg_pool2d", "max_pool2d_with_indices"):
         if arguments.get("transposed"):
             return None

@@ -11,9 +11,9 @@ import numpy as np
 
 from longspan.data import Table
 from longspan.explain.expected_cost import HOUR, check_predictions
-from longspan.inference.measured_rows import measured_rows
+from longspan.inference.measured_rows import MeasuredRows, measured_rows
 
-__all__ = ["Slice", "slices"]
+__all__ = ["Slice", "slices", "slices_of"]
 
 _MIN_ROWS = 20
 _MOST_LABELS = 50
@@ -69,11 +69,15 @@ def slices(
         From the highest to the lowest difference. Groups of fewer than 20 rows are left out, and so are columns of
         more than 50 labels.
     """
-    from scipy import stats
-
     measured = measured_rows(model, table, target, rows=rows, seed=seed)
     check_predictions("Slices", measured, 1, max_seconds)
-    errors = measured.errors(measured.predictions())
+    return slices_of(measured, measured.errors(measured.predictions()), by)
+
+
+def slices_of(measured: MeasuredRows, errors: np.ndarray, by: Sequence[str] | None = None) -> list[Slice]:
+    """The same from rows and their errors `(N,)`."""
+    from scipy import stats
+
     found: list[tuple[str, str, np.ndarray]] = []
     for name in by if by is not None else _columns(measured.table):
         measured.table.column(name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, final
 from longspan.errors import ConfigError
 
 if TYPE_CHECKING:
+    from longspan.data import Table
     from longspan.inference.estimators.boosted import BoostedTrees
     from longspan.inference.estimators.linear_text import LinearText
     from longspan.report import Document
@@ -53,6 +54,8 @@ class SystemRun:
         self.seed = seed
         self.quiet = quiet
         self.force = force
+        self.held_out: Table | None = None
+        """Rows on which the report explains a saved model; a Learner brings its own."""
         self.when_stopped = f"Nothing new was written to {self.folder}."
         """Message after Ctrl-C; a system that keeps finished parts names them here."""
         earlier = _system_of(self.folder / RESULT)
@@ -132,11 +135,7 @@ class SystemRun:
                 (part / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
                 self.when_stopped = f"Model and result are in {self.folder}; only the report is missing."
                 try:
-                    if report is not None:
-                        report().save(part / REPORT)
-                    else:
-                        assert learner is not None
-                        learner.report(part / REPORT)
+                    self._compose(learner, model, report).save(part / REPORT)
                 finally:
                     (self.folder / REPORT).unlink(missing_ok=True)  # that of an earlier model
                     for name in (MODEL, REPORT, RESULT):  # the result last: a reader of it finds the others
@@ -152,6 +151,25 @@ class SystemRun:
         self.say(f"{'training':<{width}}{train_seconds:.1f} s")
         for what, name in (("result", RESULT), ("report", REPORT), *([] if model is None else [("model", MODEL)])):
             self.say(f"{what:<{width}}{self.folder / name}")
+
+    def _compose(self, learner: Learner | None, model: object, report: Callable[[], Document] | None) -> Document:
+        """The report, with what is cheap to explain at its end."""
+        from longspan.explain.report_sections import add_explanation
+        from longspan.train.reports.learner_report import compose_report
+
+        if report is not None:
+            page = report()
+        else:
+            assert learner is not None
+            page = compose_report(learner)
+        if learner is not None:
+            held_out = learner.task.table.take(learner.task.valid.numpy())
+            add_explanation(page, learner, held_out, seed=self.seed)
+        elif isinstance(model, Path) and self.held_out is not None:
+            from longspan.inference import load
+
+            add_explanation(page, load(model), self.held_out, seed=self.seed)
+        return page
 
 
 def _system_of(path: Path) -> str | None:

@@ -81,6 +81,7 @@ def run_study(
     """
     from joblib import cpu_count
 
+    run.held_out = task.table.take(task.valid.numpy()) if len(task.valid) else None
     path = run.folder / STUDY
     if run.force:
         for old in (path, *run.folder.glob(f"{STUDY}-*")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ from longspan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from longspan.data import Table
+    from longspan.explain.expected_cost import ExpectedCost
     from longspan.explain.explain_page import Explanation
     from longspan.portable import TrainedModel
 
@@ -49,8 +51,16 @@ def explain(
         ),
     ] = None,
     layers: Annotated[
-        bool, Opt("--layers", help="Also show what each layer learned: patches of images that excite its channels.")
+        bool,
+        Opt(
+            "--layers",
+            help="Also show what each layer learned: patches of images, stretches of sounds, or phrases that excite "
+            "its channels.",
+        ),
     ] = False,
+    max_minutes: Annotated[
+        float, Opt(metavar="N", help="Go on if it is expected to take at most this long; say more to go on anyway.")
+    ] = 60,
     out: Annotated[str, Opt(metavar="FILE", help="The page to write.")] = "explanation.html",
     as_json: Annotated[bool, Opt("--json", help="Print everything as one JSON object; write no page.")] = False,
 ) -> None:
@@ -61,6 +71,8 @@ def explain(
     """
     if rows < 20:
         raise ConfigError(f"--rows must be at least 20, got {rows}.")
+    if not max_minutes > 0:
+        raise ConfigError(f"--max-minutes must be above 0, got {max_minutes:g}.")
     if layers and as_json:
         raise ConfigError("--layers is for the page; leave it or --json out.")
     check_model(model)
@@ -81,14 +93,15 @@ def explain(
         table = rows_for(predictor, source, heading=heading)
         table, left_out = _unseen(predictor, table, source)
         if as_json:
-            found = explain_target(predictor, table, target, rows=rows, seed=seed)
+            found = explain_target(predictor, table, target, rows=rows, seed=seed, max_seconds=60 * max_minutes)
             print(json.dumps(_as_json(model, source, found), indent=2, ensure_ascii=False))
             return
         learned = None if training is None else rows_for(predictor, training, heading=heading)
         with writing(Path(out), "--out"):
             found = write_explanation(
-                out, predictor, table, target, rows=rows, seed=seed, training=learned, layers=layers
-            )
+                out, predictor, table, target, rows=rows, seed=seed, training=learned, layers=layers,
+                max_seconds=60 * max_minutes, tell=_tell_costs,
+            )  # fmt: skip
     if left_out:
         print(label("left out", f"{left_out:,} rows that trained this model or are its sealed test rows"))
     _tell(found, out)
@@ -109,17 +122,26 @@ def _unseen(predictor: TrainedModel, table: Table, source: str) -> tuple[Table, 
     return table.take(kept), len(table) - len(kept)
 
 
+def _tell_costs(costs: Sequence[ExpectedCost]) -> None:
+    """Before it begins: what each part will take, the longest first."""
+    from longspan.study.runs.progress import duration
+
+    longest = sorted(costs, key=lambda each: -each.seconds)
+    print(label("expected", f"about {duration(sum(each.seconds for each in costs))}: {'; '.join(map(str, longest))}"))
+
+
 def _tell(found: Explanation, out: str) -> None:
-    error = found.importances[0].error if found.importances else 0.0
-    print(label("rows", f"{found.rows:,}, mean error {error:.4g}"))
-    print_table(
-        ["column", "increase", "from", "to"],
-        [
-            [each.column, f"{each.increase:.4g}", f"{each.interval[0]:.4g}", f"{each.interval[1]:.4g}"]
-            for each in found.importances[:_SHOWN]
-        ],
-        right=(1, 2, 3),
-    )
+    print(label("rows", f"{found.rows:,}, mean error {found.error:.4g}"))
+    if found.importances:
+        print_table(
+            ["column", "increase", "from", "to"],
+            [
+                [each.column, f"{each.increase:.4g}", f"{each.interval[0]:.4g}", f"{each.interval[1]:.4g}"]
+                for each in found.importances[:_SHOWN]
+            ],
+            right=(1, 2, 3),
+        )
+    _tell_layers(found)
     if found.calibration is not None:
         fit = found.calibration
         print(label("trust", f"expected calibration error {fit.error:.3f}, temperature {fit.temperature:.2f}"))
@@ -129,9 +151,26 @@ def _tell(found: Explanation, out: str) -> None:
     print(label("page", out))
 
 
+def _tell_layers(found: Explanation) -> None:
+    """How alike in meaning the strongest patches or phrases of each layer are."""
+    from longspan.explain.learned_layers_page import sees
+
+    rows = [
+        [
+            each.name or "backbone", sees(each), f"{each.purity.trained:.2f}",
+            f"{each.purity.interval[0]:.2f} to {each.purity.interval[1]:.2f}", f"{each.purity.random:.2f}",
+            f"{each.purity.chance:.2f}",
+        ]
+        for each in found.layers
+        if each.purity is not None
+    ]  # fmt: skip
+    if rows:
+        print_table(["layer", "sees", "purity", "95 %", "random weights", "by chance"], rows, right=(2, 4, 5))
+
+
 def _as_json(model: str, source: str, found: Explanation) -> dict[str, object]:
     return {
-        "model": model, "source": source, "target": found.target, "rows": found.rows,
+        "model": model, "source": source, "target": found.target, "rows": found.rows, "error": found.error,
         "importance": [asdict(each) for each in found.importances],
         "slices": [asdict(each) for each in found.slices],
         "calibration": None if found.calibration is None else asdict(found.calibration),
