@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ RESULTS = Path(__file__).parent / "results" / "explain_kinds.json"
 PHOTOS, CHECKED, MISTAKES = 12, 4, 12
 
 
-def calls(model: Any, held_out: ls.Table, training: ls.Table) -> dict[str, list[Callable[[], Any]]]:
+def calls(model: Any, held_out: ls.Table, training: ls.Table) -> dict[str, list[partial[Any]]]:
     """Of each kind what is run."""
     explain = ls.explain
     shown, checked = held_out.take(np.arange(PHOTOS)), held_out.take(np.arange(CHECKED))

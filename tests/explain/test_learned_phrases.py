@@ -8,7 +8,7 @@ from torch import nn
 
 import longspan as ls
 from longspan.errors import ConfigError, UnknownNameError
-from longspan.explain.learned_phrases import _windows
+from longspan.explain.learned_phrases import LayerPhrases, _windows
 
 GOOD, BAD = ("good", "great", "fine"), ("bad", "awful", "poor")
 OTHERS = ("the", "film", "was", "a", "story", "with", "music", "actor")
@@ -48,9 +48,11 @@ def test_the_strongest_phrases_hold_the_words_that_decide_and_are_as_long_as_the
                 assert 1 <= len(phrase.split()) <= layer.tokens
     deciding = [set(p.split()) & {*GOOD, *BAD} for c in found[1].channels for p in c.phrases]
     assert np.mean([bool(each) for each in deciding]) > 0.7
-    last = found[-1].purity
+    last, first = found[-1].purity, found[0].purity
+    assert last is not None
+    assert first is not None
     assert last.interval[0] > last.random_interval[1]  # this planted case is clear
-    assert found[0].purity.chance == pytest.approx(60 * 59 * 2 / (120 * 119))
+    assert first.chance == pytest.approx(60 * 59 * 2 / (120 * 119))
 
 
 def test_an_activation_is_that_of_the_layer(reviews):
@@ -90,6 +92,7 @@ def test_ties_do_not_fall_to_the_class_that_comes_first(reviews):
     same = pl.DataFrame({"text": ["the film was a story"] * 100, "liked": ["yes"] * 50 + ["no"] * 50})
     table = ls.Table.from_frame(same, {"text": ls.Text(), "liked": ls.Category()})
     for layer in ls.explain.learned_phrases(model, table, phrases=9):
+        assert layer.purity is not None
         assert layer.purity.trained < 0.9  # sorted by class, all nine would be of one
 
 
@@ -108,7 +111,9 @@ def test_they_stand_in_the_page(reviews, tmp_path):
     text = (tmp_path / "page.html").read_text()
     assert "no reconstructions" in text
     assert "convs.2: a place sees 5 tokens" in text
-    assert found.layers[1].channels[0].phrases[0] in text
+    second = found.layers[1]
+    assert isinstance(second, LayerPhrases)
+    assert second.channels[0].phrases[0] in text
 
 
 def test_what_cannot_be_shown_is_told(reviews, loans):
@@ -117,7 +122,7 @@ def test_what_cannot_be_shown_is_told(reviews, loans):
         ls.explain.learned_phrases(model, table, layers=["conv.0"])
     with pytest.raises(ConfigError, match="There are 3 rows, but 9 phrases"):
         ls.explain.learned_phrases(model, table.take(np.arange(3)))
-    with pytest.raises(ConfigError, match="Only trained networks"):
+    with pytest.raises(ConfigError, match="only single networks can"):
         ls.explain.learned_phrases(loans[0], loans[1])
     with pytest.raises(ConfigError, match="learned_phrases shows it"):
         ls.explain.learned_layers(model, table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -29,6 +30,8 @@ from longspan.extras import require_extra
 from longspan.option_words import flag_of
 
 if TYPE_CHECKING:
+    from longspan.data import Table
+    from longspan.report import Document
     from longspan.study import StudyResults
     from longspan.train import Strategy
 
@@ -183,7 +186,7 @@ def run_study(options: TrainOptions, settings: StudyOptions) -> None:
         raise SystemExit(130) from None  # the study has said what is kept
     _finish(
         study.results, folder, quiet=options.quiet, worth=settings.worth, forecast=settings.forecast,
-        beyond=settings.beyond,
+        beyond=settings.beyond, held_out=task.table.take(task.valid.numpy()),
     )  # fmt: skip
 
 
@@ -251,14 +254,21 @@ def _forecasts(results: StudyResults, target: str, size: int, *, beyond: bool) -
 
 
 def _finish(
-    results: StudyResults, folder: Path, *, quiet: bool, worth: float, forecast: int | None, beyond: bool
+    results: StudyResults,
+    folder: Path,
+    *,
+    quiet: bool,
+    worth: float,
+    forecast: int | None,
+    beyond: bool,
+    held_out: Table | None = None,
 ) -> None:
-    """The table and the advice, and both files."""
+    """The table and the advice, and both files; the report explains the best kept model on the rows held out."""
     from longspan.study.reports.summary import means_by_size
 
     report, values, matters = folder / "report.html", folder / "study.json", worth or None
     with writing(report, "--out"):
-        results.report(report, worth=matters)
+        results.report(report, worth=matters, more=partial(_explain_best, results, held_out))
     with writing(values, "--out"):
         values.write_text(json.dumps(results.to_json(worth=matters), indent=2) + "\n", encoding="utf-8")
     if quiet:
@@ -278,6 +288,21 @@ def _finish(
         where = f"{failure['strategy']}, {failure['size']} rows, seed {failure['seed']}"
         print(label("failed", f"{where}: {failure['error']}: {lines[0]}"))
     print("\n" + label("report", str(report)))
+
+
+def _explain_best(results: StudyResults, held_out: Table | None, page: Document) -> None:
+    """Add what is cheap to explain about the kept model with the lowest error, where one was kept."""
+    from longspan.errors import StudyError
+    from longspan.explain.report_sections import add_explanation
+    from longspan.inference import load
+
+    if held_out is None or not len(held_out):
+        return
+    try:
+        path = results.best(results.targets[0])
+    except StudyError:  # no model was kept
+        return
+    add_explanation(page, load(path), held_out)
 
 
 def _check_decide_on(settings: StudyOptions, targets: tuple[str, ...]) -> None:

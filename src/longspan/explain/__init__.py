@@ -19,6 +19,7 @@ from longspan.explain.learned_layers import ChannelPatches, LayerPatches, learne
 from longspan.explain.learned_phrases import ChannelPhrases, LayerPhrases, learned_phrases
 from longspan.explain.purity import Purity
 from longspan.explain.receptive_field import ReceptiveField, receptive_fields
+from longspan.explain.report_sections import add_explanation
 from longspan.explain.scorecard_page import write_scorecard
 from longspan.explain.slices import Slice, slices
 from longspan.explain.threshold import Threshold, threshold
@@ -47,6 +48,7 @@ __all__ = [
     "Scorecard",
     "Slice",
     "Threshold",
+    "add_explanation",
     "attribute",
     "attribution_scores",
     "calibration",

@@ -15,7 +15,7 @@ from longspan.explain.attribution_page import add_attributions, attribution_cost
 from longspan.explain.calibration import Calibration, calibration_of
 from longspan.explain.dependence import dependence
 from longspan.explain.expected_cost import HOUR, ExpectedCost, expected_cost, refuse
-from longspan.explain.importance import Importance, importance
+from longspan.explain.importance import Importance, columns_read, importance
 from longspan.explain.influence import influence
 from longspan.explain.learned_layers import LayerPatches, learned_layers, reads_texts
 from longspan.explain.learned_layers_page import add_learned_layers
@@ -40,7 +40,7 @@ class Explanation:
     error: float
     """Mean error over these rows."""
     importances: list[Importance]
-    """From the most to the least important column; none where an image is all that the network reads."""
+    """From the most to the least important column; none where the model reads only one."""
     slices: list[Slice]
     """From the highest to the lowest error."""
     calibration: Calibration | None
@@ -73,24 +73,26 @@ def _explain(model: Any, table: Table, target: str | None, rows: int, seed: int)
     predictions = measured.predictions()
     errors = measured.errors(predictions)
     has_classes = measured.model.heads[chosen].kind == "classify"
-    # An image is the only column that its network reads: without it nothing is left to predict from.
-    columns = not shows_where_it_looked(measured.model, chosen)
     return Explanation(
         chosen,
         len(measured.values),
         float(errors.mean()),
-        importance(model, table, chosen, rows=rows, seed=seed, max_seconds=None) if columns else [],
+        importance(model, table, chosen, rows=rows, seed=seed, max_seconds=None) if _compares_columns(model) else [],
         slices_of(measured, errors),
         calibration_of(measured, predictions, seed=seed) if has_classes else None,
     )
 
 
 def _costs(model: Any, table: Table, target: str | None, rows: int, seed: int) -> list[ExpectedCost]:
-    measured = measured_rows(model, table, target, rows=1)
     found = [expected_cost(slices, model, table, target, rows=rows, seed=seed)]  # calibration reads the same
-    if not shows_where_it_looked(measured.model, measured.target):
+    if _compares_columns(model):
         found.append(expected_cost(importance, model, table, target, rows=rows, seed=seed))
     return found
+
+
+def _compares_columns(model: Any) -> bool:
+    """Whether a model reads several columns: without an only one nothing is left to predict from."""
+    return len(columns_read(model.predictor() if hasattr(model, "predictor") else model)) > 1
 
 
 def _announce(
@@ -153,7 +155,7 @@ def write_explanation(
         page.headline("expected calibration error", found.calibration.error, f"95 %: {low:.3f} to {high:.3f}")
     if looked:
         add_attributions(page, measured.model, table, found.target, seed=seed)
-    else:
+    elif found.importances:
         _add_importance(page, found, error.mean_name)
         _add_dependence(page, model, table, found, seed)
     if learned is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, final
 
@@ -30,6 +31,8 @@ from longspan.study.statistics.preference import Preference, preference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from longspan.report import Document
 
 __all__ = ["StudyResults"]
 
@@ -316,16 +319,19 @@ class StudyResults:
         """All results of the study, as JSON values; `worth` as in `advice`."""
         return summarise(self, worth=worth)
 
-    def report(self, path: str | Path, *, worth: float | None = None) -> Path:
+    def report(
+        self, path: str | Path, *, worth: float | None = None, more: Callable[[Document], None] | None = None
+    ) -> Path:
         """One self-contained HTML file: curves, crossovers, probabilities, costs, failures, and how it was measured.
 
         Args:
             path: The file.
             worth: As in `advice`.
+            more: Adds sections of its own, before those that say how it was measured.
         """
         from longspan.study.reports.study_report import compose_report
 
-        return compose_report(self, worth=worth).save(path)
+        return compose_report(self, more, worth=worth).save(path)
 
     # --- kept models ---------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ def test_runs_what_is_missing_and_writes_everything(run, longspan, tmp_path):
     ):
         assert words in answer.out, words
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"study.sqlite", "report.html", "study.json"}
+    assert "Where the time goes" in (tmp_path / "out" / "report.html").read_text()  # of the best kept model
     said = json.loads((tmp_path / "out" / "study.json").read_text())
     assert len(said["runs"]) == 8
     assert said["targets"]["breed"]["advice"][-1] in answer.out
