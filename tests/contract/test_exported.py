@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from longspan.columns import Boxes, Category, Features, Image, Instances, Keypoints, Mask, MultiLabel, Number, Text
+from longspan.audio import AudioFeatures
+from longspan.columns import (
+    Audio,
+    Boxes,
+    Category,
+    Features,
+    Image,
+    Instances,
+    Keypoints,
+    Mask,
+    MultiLabel,
+    Number,
+    Text,
+)
 from longspan.deploy import export
 from longspan.deploy.export import why_not
 from longspan.errors import ConfigError
@@ -12,12 +25,19 @@ from longspan.heads import HEADS, Classify, Generate, Head, Transcribe
 from longspan.inference import Predictor
 from longspan.inference.network import Network
 from longspan.models import create, model_names
+from longspan.models.audio import ConformerConfig, ConvGRUConfig, QuartzNetConfig
 from longspan.models.entries import MODELS
 from longspan.portable import OnnxModel
 
 SEQUENCES = ("line_cnn", "space_displacement_lenet")
 SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 64, "inception_v3": 96, "maxvit_t": 224}
 SIDES |= {"vit_h_14": 56}
+SIZES = {"speech_embedding": (32, 84)}  # 32 bands, of at least 76 frames
+RECORDINGS = {
+    "quartznet": QuartzNetConfig(width=16, kernels=(5, 7)),
+    "conformer": ConformerConfig(width=16, layers=2, heads=2, kernel=5, stride=2),
+    "conv_gru": ConvGRUConfig(width=16),
+}
 TARGETS = {
     "category": Category(vocab=("a", "b")),
     "multi_label": MultiLabel(vocab=("a", "b")),
@@ -34,7 +54,7 @@ INPUTS = {
     "features": Features(numbers=["size"], categories=["kind"], min_count=1).fit(ROWS),
     "tokens": Text(vocab=("a", "b", "c"), max_length=8, min_steps=1).as_input(),
 }
-"""Of networks that read no images; those of whole recordings are tried by hand (benchmarks/exported.py)."""
+"""Of networks that read no images; those that read whole recordings have a test of their own."""
 NAMES = [name for name in model_names() if MODELS[name].reads in ("image", *INPUTS)]
 
 
@@ -58,12 +78,36 @@ def test_every_network_is_exported(name, tmp_path):
         return
     side = SIDES.get(name, 64)
     channels = 1 if side == 28 or name in SEQUENCES else 3
-    size = (32, 64) if name in SEQUENCES else (side, side)
+    channels = MODELS[name].channels_in if name in SIZES else channels
+    size = SIZES.get(name, (32, 64) if name in SEQUENCES else (side, side))
     head = Transcribe(column=TARGETS["text"]) if name in SEQUENCES else Classify(column=TARGETS["category"])
     backbone = create(name, in_channels=channels, size_px=size)
     found = export(predictor_of(backbone, head, channels, size), tmp_path / "x.onnx")
     assert found.comparison.largest_difference <= 1e-4
     assert found.comparison.agreement == {"y": 1.0}
+
+
+def test_every_network_of_whole_recordings_is_tried():
+    assert set(RECORDINGS) == set(model_names()) - set(NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize("kind", ["text", "category"])
+def test_a_network_of_whole_recordings_is_exported(name, kind, tmp_path):
+    torch.manual_seed(0)
+    column = Audio(rate_hz=8000, layout="sequence", features=AudioFeatures(mels=20))
+    head = Transcribe(column=TARGETS[kind]) if kind == "text" else Classify(column=TARGETS[kind])
+    backbone = create(RECORDINGS[name], inputs={"x": column.spec()}, pool=None if kind == "text" else "avg")
+    predictor = Predictor(
+        Network(backbone, {"y": head}).eval(), {"x": column}, {"y": head}, device="cpu", precision="float32"
+    )
+    values = [np.random.default_rng(i).normal(0, 0.1, 4000 + 700 * i).astype(np.float32) for i in range(3)]
+    found = export(predictor, tmp_path / "x.onnx", values)
+    assert found.comparison.largest_difference <= 1e-4
+    assert found.comparison.agreement == {"y": 1.0}
+    mine, theirs = predictor.predict(values), OnnxModel.load(tmp_path / "x.onnx").predict(values)
+    assert [each.value for each in mine] == [each.value for each in theirs]
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import longspan as ls
-from longspan.deploy.distillation import check_teachable
+from longspan.deploy.distillation import _features_distance, check_teachable
 from longspan.errors import ConfigError
 
 
@@ -48,7 +48,36 @@ def test_mixup_and_distillation_together(trained):
     assert np.isfinite(learner.history[-1]["train_loss"])
 
 
-@pytest.mark.parametrize(("option", "value"), [("temperature", 0.0), ("weight", 1.5)])
+def test_features_come_closer_to_those_of_the_teacher(trained):
+    rows = torch.from_numpy(np.stack([trained.task.table.value(row, "image") for row in range(24)]))
+    images = rows[:, None].float() / 255
+    teacher = trained.predictor().network.backbone
+    apart = {}
+    for features in (0.0, 4.0):
+        step = student(trained, weight=0.0 if features else 0.9, features=features).fit(2, 2e-3)
+        backbone = step.predictor().network.backbone
+        with torch.no_grad():
+            apart[features] = float((backbone(images) - teacher(images)).square().mean())
+    assert apart[4.0] < 0.85 * apart[0.0]
+
+
+def test_the_distance_of_features_is_relative_to_their_spread_and_leaves_other_shapes_out():
+    mine, theirs = torch.zeros(2, 1), torch.tensor([[1.0], [3.0]])  # squares 1 and 9, variance 1
+    assert float(_features_distance([mine], [theirs])) == pytest.approx(5.0)
+    maps = torch.ones(2, 3, 4, 4), torch.ones(2, 5, 4, 4)
+    assert float(_features_distance([mine, maps[0]], [theirs, maps[1]])) == pytest.approx(5.0)
+
+
+def test_features_of_another_width_are_refused(trained):
+    learner = ls.Learner(
+        trained.task, "lenet5", device="cpu", progress=False,
+        step=lambda step: ls.DistillationStep(step, trained.predictor(), features=1.0),
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="student and teacher need features of the same width"):
+        learner.fit(1, 1e-3)
+
+
+@pytest.mark.parametrize(("option", "value"), [("temperature", 0.0), ("weight", 1.5), ("features", -1.0)])
 def test_numbers_out_of_range_are_refused(trained, option, value):
     with pytest.raises(ConfigError, match=f"DistillationStep.{option}"):
         student(trained, **{option: value}).fit(1, 1e-3)

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import onnx
@@ -74,6 +75,29 @@ def test_head_without_decoder_is_named(exported, tmp_path, monkeypatch):
 def test_ensembles_are_refused(exported, tmp_path):
     with pytest.raises(ConfigError, match="Ensemble cannot be exported"):
         export(Ensemble([exported[0], exported[0]]), tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("opset", [17, 99])
+def test_an_opset_that_is_not_there_is_refused(exported, tmp_path, opset):
+    with pytest.raises(ConfigError, match=rf"Opset {opset} is not there: the exporter writes from 18, .*up to \d+"):
+        export(exported[0], tmp_path / "x.onnx", opset=opset)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_has_the_opset_that_was_asked_for(exported, tmp_path):
+    assert export(exported[0], tmp_path / "x.onnx", dynamic_size=False, opset=18).opset == 18
+    (found,) = [each.version for each in onnx.load(tmp_path / "x.onnx").opset_import if each.domain == ""]
+    assert found == 18
+
+
+def test_an_opset_that_the_exporter_leaves_out_is_refused(exported, tmp_path, monkeypatch):
+    newest = onnx.defs.onnx_opset_version()
+    monkeypatch.setattr(
+        sys.modules["longspan.deploy.export"], "_opset", lambda proto: 18
+    )  # it warns, and writes another
+    with pytest.raises(ConfigError, match=f"cannot be written in opset {newest}: .* gives opset 18"):
+        export(exported[0], tmp_path / "x.onnx", dynamic_size=False, opset=newest)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_name_must_end_in_onnx(exported, tmp_path):

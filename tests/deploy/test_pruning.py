@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import longspan as ls
 from longspan.columns import Category, Image
 from longspan.deploy.pruning import multiply_adds, prune
+from longspan.deploy.retraining import fine_tuned
 from longspan.errors import ConfigError, DependencyError
 from longspan.heads import Classify, Segment
 from longspan.inference import Predictor
@@ -105,6 +106,43 @@ def rows_of(predictor, folder, count=24, size=64):
     table = ls.Table(frame, {**predictor.inputs, "y": Category(vocab=("a", "b"))})
     samples = encode_targets(table, predictor.inputs, predictor.heads)
     return [*samples.batches(torch.arange(count), 8)]
+
+
+def test_with_training_rows_layers_lose_different_fractions_but_never_all(tmp_path):
+    torch.manual_seed(0)
+    predictor = predictor_of("squeezenet1_1", size=64)
+    pruned, gone = prune(predictor, 0.5, batch(64), calibration=rows_of(predictor, tmp_path, count=16))
+    assert 0.5 <= gone < 0.6
+    before, after = (
+        {
+            n: each.out_channels
+            for n, each in model.network.backbone.named_modules()
+            if isinstance(each, torch.nn.Conv2d)
+        }
+        for model in (predictor, pruned)
+    )
+    left = [after[name] / width for name, width in before.items()]
+    assert min(left) >= 0.1
+    assert max(left) - min(left) > 0.5
+
+
+def test_a_pruned_network_is_fine_tuned_to_the_features_of_the_original(trained):
+    predictor = trained.predictor()
+    table = trained.task.table.take(trained.task.train.numpy())
+    samples = encode_targets(table, predictor.inputs, predictor.heads)
+    rows = [*samples.batches(torch.arange(32), 16)]
+    inputs = [prepare_inputs(each, predictor.inputs) for each in rows]
+    pruned, _ = prune(predictor, 0.5, (inputs[0][0][:2],))
+    tuned = fine_tuned(
+        pruned, predictor, table, epochs=3, lr=1e-3, batch_size=16, augment=ls.Augment(), seed=0, progress=False
+    )
+
+    def apart(model):
+        pairs = [(model.network.backbone(*each), predictor.network.backbone(*each)) for each in inputs]
+        return sum(float((one - other).square().mean()) for one, other in pairs)
+
+    with torch.no_grad():
+        assert apart(tuned) < apart(pruned)
 
 
 def test_with_training_rows_less_is_lost(tmp_path):

@@ -103,6 +103,14 @@ def test_file_of_another_program_is_refused(tmp_path):
         OnnxModel.load(path)
 
 
+def test_an_opset_that_is_not_there_is_named(exported, tmp_path):
+    def newer(model):
+        model.opset_import[0].version = 99
+
+    with pytest.raises(ModelFileError, match=r"needs opset 99 .*knows up to (\d+).*--opset \1"):
+        OnnxModel.load(altered(exported[1], tmp_path, newer))
+
+
 def test_damaged_and_missing_files_are_refused(exported, tmp_path):
     cut = tmp_path / "cut.onnx"
     cut.write_bytes(exported[1].path.read_bytes()[:5000])

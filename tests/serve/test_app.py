@@ -1,16 +1,24 @@
 import asyncio
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2 as httpx
 import numpy as np
 import pytest
+import soundfile as sf
 from PIL import Image
 from starlette.testclient import TestClient
 
+import longspan as ls
+from longspan.audio import read_samples
 from longspan.errors import ConfigError
+from longspan.explain import attribute
+from longspan.explain.attribution_page import overlay
 from longspan.serve.app import make_app
 from longspan.serve.config import ServeConfig
+from longspan.serve.served_model import ServedModel
 
 KEY = b"0123456789abcdef0123"
 
@@ -39,6 +47,46 @@ def test_a_photo_as_body_or_form_gets_the_prediction_of_the_model(client, export
         assert found["animal"] == expected.value
         assert found["probability"] == pytest.approx(expected.probability, abs=1e-5)
         assert "file" not in found
+
+
+def test_a_network_shows_where_it_looked(exported, png_of):
+    model = ServedModel("photos", exported[0])
+    assert model.describe()["explained"]
+    with TestClient(make_app([model])) as client:
+        answer = client.post("/predict/photos?why=1", content=png_of(1), headers={"content-type": "image/png"})
+        damaged = client.post("/predict/photos?why=1", content=png_of(1)[:90], headers={"content-type": "image/png"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+    (found,) = attribute(exported[0], [png_of.array(1)])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), overlay(found))
+    problem(damaged, 422, "cannot be")
+
+
+def test_exported_models_do_not_show_where_they_looked(client, png_of):
+    answer = client.post("/predict/photos?why=1", content=png_of(1), headers={"content-type": "image/png"})
+    problem(answer, 422, "leave why out")
+    assert not client.get("/models").json()[0]["explained"]
+
+
+def test_a_pipeline_that_reads_sound_gets_a_file_which_is_then_gone():
+    seen = []
+
+    def seconds(path):
+        seen.append(str(path))  # the path itself keeps the file
+        return len(read_samples(path, 8000)) / 8000
+
+    pipeline = ls.Pipeline([ls.Stage("length", seconds, reads="audio", adds="seconds")])
+    file = io.BytesIO()
+    sf.write(file, np.zeros(4000, np.float32), 16000, format="WAV")
+    with TestClient(make_app([ServedModel("length", pipeline)])) as client:
+        assert 'data-kind="audio"' in client.get("/").text
+        answer = client.post("/predict/length", content=file.getvalue(), headers={"content-type": "audio/wav"})
+        damaged = client.post("/predict/length", content=b"RIFF", headers={"content-type": "audio/wav"})
+    assert answer.json()["prediction"] == {"seconds": 0.25}
+    assert answer.json()["stages"] == [{"stage": "length", "adds": {"seconds": 0.25}}]
+    problem(damaged, 422, "The recording cannot be read")
+    assert len(seen) == 1
+    assert not Path(seen[0]).exists()
 
 
 def test_a_large_jpeg_is_read_as_from_a_file(client, photos, tmp_path):

@@ -21,10 +21,20 @@ if TYPE_CHECKING:
     import polars as pl
 
     from longspan.columns import Column
+    from longspan.columns.augmentation import Augmentation
     from longspan.data import Split, Table, Task
     from longspan.train import TrainConfig
 
-__all__ = ["backbone_of", "describe_split", "describe_targets", "make_task", "read_rows", "split_table", "train_config"]
+__all__ = [
+    "augmentation",
+    "backbone_of",
+    "describe_split",
+    "describe_targets",
+    "make_task",
+    "read_rows",
+    "split_table",
+    "train_config",
+]
 
 _SMALL_PX = 64
 _FEW_VALUES = 20
@@ -306,19 +316,25 @@ def make_task(split: Split, image: str, options: TrainOptions) -> Task:
     )  # fmt: skip
 
 
-def train_config(options: TrainOptions) -> TrainConfig:
-    """Batch size, optimizer, augmentation and the like."""
+def augmentation(name: str) -> Augmentation:
+    """What --augment names."""
     from longspan.audio import AudioAugment
     from longspan.text import TextAugment
-    from longspan.train import TableRecipe, TrainConfig
     from longspan.vision import Augment
 
-    assert options.batch_size is not None
     made: dict[str, Callable[[], Any]] = {
         "none": Augment, "photos": Augment.photos, "digits": Augment.digits,
         "speech": AudioAugment.speech, "sounds": AudioAugment.sounds, "words": TextAugment.mild,
     }  # fmt: skip
-    augment = made[options.augment]()
+    return made[name]()
+
+
+def train_config(options: TrainOptions) -> TrainConfig:
+    """Batch size, optimizer, augmentation and the like."""
+    from longspan.train import TableRecipe, TrainConfig
+
+    assert options.batch_size is not None
+    augment = augmentation(options.augment)
     suited = TableRecipe().recipe(1).config if options.model == TABLE_MODEL else TrainConfig()
     weight_decay = suited.weight_decay if options.weight_decay is None else options.weight_decay
     return TrainConfig(

@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from longspan.columns.augmentation import Augmentation
 from longspan.data import Table
 from longspan.deploy.compress_page import write_frontier
 from longspan.deploy.compress_rows import Rows
@@ -47,6 +48,7 @@ def compress(
     student_epochs: int = 20,
     student_lr: float = 3e-3,
     batch_size: int = 32,
+    augment: Augmentation | Mapping[str, Augmentation] | None = None,
     threads: Sequence[int] | None = None,
     runs: int = 60,
     seed: int = 0,
@@ -76,6 +78,8 @@ def compress(
         student_epochs: Of teaching.
         student_lr: Its peak rate.
         batch_size: Of fine-tuning and teaching.
+        augment: Of fine-tuning and teaching; None: as in the training of the model. What the model says of augmented
+            rows teaches too, so this helps where the model itself was trained without.
         threads: Numbers of threads to measure with; None: 1 and 2, or 1 on a machine with one core.
         runs: Predictions of batch 1 that are timed, for each number of threads.
         seed: Of fine-tuning and teaching.
@@ -110,6 +114,7 @@ def compress(
         maker = VariantMaker(
             predictor, rows, work, student=student, epochs=epochs, lr=lr, student_epochs=student_epochs,
             student_lr=student_lr, batch_size=batch_size, seed=seed, progress=progress, tell=tell,
+            augment=predictor.augment if augment is None else augment,
         )  # fmt: skip
         predictor.save(work / f"{ORIGINAL}.safetensors")
         made: dict[str, Path] = {ORIGINAL: work / f"{ORIGINAL}.safetensors"}

@@ -29,6 +29,7 @@ from longspan.version import __version__
 
 __all__ = ["Exported", "export", "why_not"]
 
+_OLDEST_OPSET = 18  # that the exporter writes
 _SAMPLE_STEPS = 24  # of a ragged input that the graph is traced with
 _ALONE = 0.02
 """Of objects and texts that only one of the two finds, the largest fraction that is accepted: where a score lies at a
@@ -76,6 +77,7 @@ def export(
     data: Any = None,
     *,
     dynamic_size: bool = True,
+    opset: int | None = None,
     limit: float = 1e-4,
 ) -> Exported:
     """Write a trained model as one ONNX file, with preprocessing and labels in its metadata.
@@ -89,6 +91,7 @@ def export(
         path: Of the file; it ends in .onnx.
         data: Values or a table to compare on, as `Predictor.predict` takes them; None: 8 made-up rows.
         dynamic_size: Let the graph read images of any size, where the network does.
+        opset: Version of ONNX's operators, for a runtime that knows no later one; None: what the exporter prefers.
         limit: The largest relative difference of an output that is accepted.
 
     Raises:
@@ -103,12 +106,21 @@ def export(
     if (reason := why_not(predictor)) is not None:
         raise ConfigError(f"This model cannot be exported: {reason}.")
     require_extra("export", "longspan export")
+    if opset is not None:
+        _check_opset(opset)
     predictor = Predictor(
         predictor.network, predictor.inputs, predictor.heads, info=predictor.info, device="cpu", precision="float32"
     )
     read = _made_up(predictor.inputs) if data is None else _read(data, predictor.inputs)
-    programs = traced_programs(predictor, read, dynamic_size=dynamic_size)
+    programs = traced_programs(predictor, read, dynamic_size=dynamic_size, opset=opset)
     proto = programs.whole.model_proto
+    for each in (programs.whole, *programs.steps.values()):
+        # The exporter warns of a version that it cannot write, and writes another.
+        if opset is not None and _opset(each.model_proto) != opset:
+            raise ConfigError(
+                f"This model cannot be written in opset {opset}: the exporter of PyTorch gives opset "
+                f"{_opset(each.model_proto)}. Take that one, or leave the opset out."
+            )
     described = json.dumps(plain(_described(predictor)), ensure_ascii=False, allow_nan=False)
     steps = {
         step_key(number): base64.b64encode(step.model_proto.SerializeToString()).decode("ascii")
@@ -135,16 +147,31 @@ def export(
             )
 
     write_whole(path, write)
-    opset = max(each.version for each in proto.opset_import if each.domain in ("", "ai.onnx"))
     return Exported(
         path,
         path.stat().st_size / 1e6,
-        opset,
+        _opset(proto),
         len(proto.graph.node),
         programs.dynamic_size,
         compared[0],
         made_up=data is None,
     )
+
+
+def _opset(proto: Any) -> int:
+    return max(each.version for each in proto.opset_import if each.domain in ("", "ai.onnx"))
+
+
+def _check_opset(opset: int) -> None:
+    """ConfigError for a version of ONNX's operators that is not there."""
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    if not _OLDEST_OPSET <= opset <= newest:
+        raise ConfigError(
+            f"Opset {opset} is not there: the exporter writes from {_OLDEST_OPSET}, and onnx {onnx.__version__} knows "
+            f"up to {newest}."
+        )
 
 
 def _read(data: Any, inputs: Mapping[str, Column]) -> EncodedValues:

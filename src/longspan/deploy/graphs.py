@@ -106,21 +106,24 @@ class _Step(nn.Module):
         return log_probs, *after.cache
 
 
-def traced_programs(predictor: Predictor, read: EncodedValues, *, dynamic_size: bool) -> Programs:
+def traced_programs(
+    predictor: Predictor, read: EncodedValues, *, dynamic_size: bool, opset: int | None = None
+) -> Programs:
     """The exported graphs of a model.
 
     Args:
         predictor: On the CPU, in float32.
         read: Rows to trace with, at least one.
         dynamic_size: Let the graph read images of any size, where the network does.
+        opset: Version of ONNX's operators; None: what the exporter prefers.
 
     Raises:
         ConfigError: the network, or a head, cannot be exported; the message names it.
     """
     writers = _writers(predictor)
     try:
-        steps = {number: _traced_step(number, writer) for number, writer in writers.items()}
-        whole, sized = _traced_whole(predictor, read, writers, dynamic_size=dynamic_size)
+        steps = {number: _traced_step(number, writer, opset) for number, writer in writers.items()}
+        whole, sized = _traced_whole(predictor, read, writers, dynamic_size=dynamic_size, opset=opset)
     except Exception as error:  # the exporter raises whatever the traced code raises
         backbone = predictor.network.backbone
         name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
@@ -145,7 +148,12 @@ def _writers(predictor: Predictor) -> dict[int, TextWriter]:
 
 
 def _traced_whole(
-    predictor: Predictor, read: EncodedValues, writers: Mapping[int, TextWriter], *, dynamic_size: bool
+    predictor: Predictor,
+    read: EncodedValues,
+    writers: Mapping[int, TextWriter],
+    *,
+    dynamic_size: bool,
+    opset: int | None,
 ) -> tuple[Any, bool]:
     # A detector finds another number of objects in each image: its graph reads one.
     one_row = any(isinstance(head, Detector) for head in predictor.heads.values())
@@ -170,13 +178,13 @@ def _traced_whole(
             for name in tensor_names(0, column)
         ]
         try:
-            return _traced(graph, tensors, names, outputs, (tuple(shapes),)), sizes
+            return _traced(graph, tensors, names, outputs, (tuple(shapes),), opset), sizes
         except Exception as error:  # as above
             faults.append(error)
     raise faults[-1]
 
 
-def _traced_step(number: int, writer: TextWriter) -> Any:
+def _traced_step(number: int, writer: TextWriter, opset: int | None) -> Any:
     rows, steps = 3, 5
     with torch.no_grad():
         states = [_started(writer, *sizes) for sizes in ((rows, steps), (rows + 1, steps + 2))]
@@ -195,7 +203,7 @@ def _traced_step(number: int, writer: TextWriter) -> Any:
     after = [f"next_{name}" for name in names[memory:]]
     return _traced(
         _Step(writer, memory).eval(), first, ["newest", "place", *names], ["log_probs", *after],
-        (shapes[0], shapes[1], shapes[2:]),
+        (shapes[0], shapes[1], shapes[2:]), opset,
     )  # fmt: skip
 
 
@@ -212,7 +220,12 @@ def _state_sizes(writer: TextWriter) -> tuple[int, int]:
 
 
 def _traced(
-    graph: nn.Module, tensors: Sequence[torch.Tensor], names: list[str], outputs: list[str], shapes: tuple[Any, ...]
+    graph: nn.Module,
+    tensors: Sequence[torch.Tensor],
+    names: list[str],
+    outputs: list[str],
+    shapes: tuple[Any, ...],
+    opset: int | None,
 ) -> Any:
     for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -220,7 +233,7 @@ def _traced(
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             graph, tuple(tensors), dynamo=True, verbose=False, optimize=True,
-            input_names=names, output_names=outputs, dynamic_shapes=shapes,
+            input_names=names, output_names=outputs, dynamic_shapes=shapes, opset_version=opset,
         )  # fmt: skip
     if program is None:
         raise ConfigError("the exporter gave no program")

@@ -30,6 +30,8 @@ _TRIES = 7
 _MOST = 0.95  # of the channels of a layer
 _ROUND_TO = (8, 4)
 """Channels are left in multiples of one of these where layers are wide: processors multiply as many at a time."""
+_LEFT_OF_A_LAYER = 0.1
+"""At least this fraction of the channels of a layer stays, where layers give different fractions."""
 _TOO_MUCH = 0.03
 """How much more than the asked fraction of multiply-adds may go."""
 
@@ -39,12 +41,14 @@ def prune(
 ) -> tuple[Predictor, float]:
     """The same model without the channels that matter least, not yet fine-tuned.
 
-    Groups of channels that depend on each other go together (Fang et al. 2023, "DepGraph"), the same fraction of every
-    group, as many as it takes to be rid of `fraction` of the multiply-adds. What the heads read keeps its width.
+    Channels that depend on each other go together (Fang et al. 2023, "DepGraph"), as many as it takes to be rid of
+    `fraction` of the multiply-adds. What the heads read keeps its width.
 
     With training rows, a channel matters as much as the loss would change without it, to first order (Molchanov et al.
-    2019, "Importance estimation for neural network pruning"); and the layers that are left are fitted anew to what they
-    computed (see `refit`). Without, the channels with the smallest weights go.
+    2019, "Importance estimation for neural network pruning"); those of all layers are compared with each other, so
+    that a layer may lose nine tenths or nothing; and the layers that are left are fitted anew to what they computed
+    (see `refit`). Without, the channels with the smallest weights go, the same fraction of every layer, because
+    weights of different layers cannot be compared.
 
     Args:
         predictor: On the CPU; it stays as it is.
@@ -186,6 +190,8 @@ def _without(
                 importance=judge,
                 pruning_ratio=ratio,
                 ignored_layers=_fixed(kept, inputs),
+                global_pruning=gradients is not None,
+                max_pruning_ratio=1.0 if gradients is None else 1 - _LEFT_OF_A_LAYER,
                 round_to=round_to,
             )
             for weight_name, weight in smaller.named_parameters():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from longspan.columns.augmentation import Augmentation
 from longspan.data import Table, Task
 from longspan.deploy.distillation import DistillationStep, teachable
 from longspan.inference import Predictor
@@ -13,6 +15,9 @@ from longspan.inference.new_inputs import column_of
 from longspan.train import Learner, TrainConfig
 
 __all__ = ["fine_tuned", "taught"]
+
+_TEACHER = 0.9  # of the loss of a pruned network: what the original says
+_FEATURES = 4.0  # how often the distance to the original's features counts beside it
 
 
 def fine_tuned(
@@ -23,12 +28,14 @@ def fine_tuned(
     epochs: int,
     lr: float,
     batch_size: int,
+    augment: Augmentation | Mapping[str, Augmentation],
     seed: int,
     progress: bool,
 ) -> Predictor:
     """The model, trained for some more epochs with all its layers; the rates rise and fall once.
 
-    Where its heads can be distilled, it also learns what the model says that it was made of.
+    It also learns the features of the model that it was made of, which it still has in the same width, and what that
+    model says where its heads can be distilled.
 
     Args:
         predictor: Reads the table's inputs and predicts its targets; it stays as it is.
@@ -37,14 +44,16 @@ def fine_tuned(
         epochs: Over them.
         lr: The peak rate.
         batch_size: Rows per step.
+        augment: Of the rows; the teacher sees the same.
         seed: Of order and augmentation.
         progress: Show bars.
     """
     backbone = copy.deepcopy(predictor.network.backbone).requires_grad_(True)
+    weight = _TEACHER if teachable(predictor.heads) else 0.0
     learner = Learner(
         _task(predictor, table), backbone, heads=predictor.heads,
-        config=_config(predictor, batch_size),
-        step=(lambda step: DistillationStep(step, teacher)) if teachable(predictor.heads) else None, seed=seed,
+        config=_config(predictor, batch_size, augment),
+        step=lambda step: DistillationStep(step, teacher, weight=weight, features=_FEATURES), seed=seed,
         device="cpu", progress=progress,
     )  # fmt: skip
     learner.network.load_state_dict(predictor.network.state_dict())
@@ -61,6 +70,7 @@ def taught(
     epochs: int,
     lr: float,
     batch_size: int,
+    augment: Augmentation | Mapping[str, Augmentation],
     seed: int,
     progress: bool,
 ) -> Predictor:
@@ -74,6 +84,7 @@ def taught(
         epochs: Over them.
         lr: The peak rate.
         batch_size: Rows per step.
+        augment: Of the rows; the teacher sees the same.
         seed: Of first weights, order and augmentation.
         progress: Show bars.
     """
@@ -82,8 +93,8 @@ def taught(
         return DistillationStep(supervised, teacher)
 
     learner = Learner(
-        _task(teacher, table), student, weights=weights, heads=teacher.heads, config=_config(teacher, batch_size),
-        step=make, seed=seed, device="cpu", progress=progress,
+        _task(teacher, table), student, weights=weights, heads=teacher.heads,
+        config=_config(teacher, batch_size, augment), step=make, seed=seed, device="cpu", progress=progress,
     )  # fmt: skip
     learner.fit_one_cycle(epochs, lr)
     return _with_info(learner, teacher)
@@ -97,9 +108,9 @@ def _task(predictor: Predictor, table: Table) -> Task:
     return Task(split, inputs=list(predictor.inputs), targets=list(predictor.heads), allow_leaks=True)
 
 
-def _config(predictor: Predictor, batch_size: int) -> TrainConfig:
+def _config(predictor: Predictor, batch_size: int, augment: Augmentation | Mapping[str, Augmentation]) -> TrainConfig:
     return TrainConfig(
-        batch_size=batch_size, augment=predictor.augment, precision=predictor.precision, clip_norm=5.0, keep="last"
+        batch_size=batch_size, augment=augment, precision=predictor.precision, clip_norm=5.0, keep="last"
     )
 
 

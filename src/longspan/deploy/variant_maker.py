@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from longspan.columns.augmentation import Augmentation
 from longspan.deploy.compress_rows import Rows
 from longspan.deploy.export import export
 from longspan.deploy.pruning import prune
@@ -43,6 +44,7 @@ class VariantMaker:
     student_epochs: int
     student_lr: float
     batch_size: int
+    augment: Augmentation | Mapping[str, Augmentation]
     seed: int
     progress: bool
     tell: Callable[[str], None]
@@ -108,7 +110,7 @@ class VariantMaker:
                 self.tell(f"student: {self.student} learns from the original for {self.student_epochs} epochs ...")
                 found = taught(
                     self.original, self.student, self.rows.train, epochs=self.student_epochs, lr=self.student_lr,
-                    batch_size=self.batch_size, seed=self.seed, progress=self.progress,
+                    batch_size=self.batch_size, augment=self.augment, seed=self.seed, progress=self.progress,
                 )  # fmt: skip
                 notes = {"student": self.student, "student_epochs": self.student_epochs}
                 self.networks["student"] = (found, notes)
@@ -127,7 +129,7 @@ class VariantMaker:
             )
             found = fine_tuned(
                 found, self.original, self.rows.train, epochs=self.epochs, lr=self.lr, batch_size=self.batch_size,
-                seed=self.seed, progress=self.progress,
+                augment=self.augment, seed=self.seed, progress=self.progress,
             )  # fmt: skip
             notes = {**notes, "multiply_adds_gone": round(gone, 4), "epochs": self.epochs}
         return found, notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -130,10 +131,7 @@ class OnnxModel(TrainedModel):
         try:
             session = opened(str(path))
         except Exception as error:  # ONNX Runtime's errors have no common class
-            raise ModelFileError(
-                f"{path} is damaged, not an ONNX file, or needs a newer ONNX Runtime than {onnxruntime.__version__}: "
-                f"{error!s:.300}"
-            ) from error
+            raise ModelFileError(f"{path} {_fault(str(error), onnxruntime.__version__)}") from error
         entries = session.get_modelmeta().custom_metadata_map
         text = entries.get(ONNX_KEY)
         if text is None:
@@ -275,6 +273,18 @@ class OnnxModel(TrainedModel):
                 answers[name] = one
             predictions.append(Prediction(answers, path_of(value), self.located))
         return predictions
+
+
+def _fault(message: str, version: str) -> str:
+    """Why ONNX Runtime does not open a file, from what it says."""
+    # "... Opset 99 is under development ... Current official support for domain ai.onnx is till opset 25."
+    if found := re.search(r"Opset (\d+) is under development.*till opset (\d+)", message, re.DOTALL):
+        needed, known = found.groups()
+        return (
+            f"needs opset {needed} of ONNX's operators, and ONNX Runtime {version} knows up to {known}: update "
+            f"onnxruntime, or export the model again with --opset {known}."
+        )
+    return f"is damaged, not an ONNX file, or needs a newer ONNX Runtime than {version}: {message:.300}"
 
 
 def batch_of(column: Column, encoded: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

@@ -22,7 +22,7 @@ from longspan.serve.measurements import Measurements
 from longspan.serve.page import PAGE_SCRIPT, PAGE_SHEET, page_of
 from longspan.serve.problem import Problem
 from longspan.serve.requests import check_value, values_of_body
-from longspan.serve.results import drawn_png, result_of
+from longspan.serve.results import drawn_png, png_of, result_of
 from longspan.serve.served_model import ServedModel
 from longspan.version import __version__
 
@@ -47,6 +47,12 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
         name: Batcher(model.predict, max_batch=config.max_batch, max_queue=config.max_queue, wait_ms=config.wait_ms)
         for name, model in by_name.items()
     }
+    # One image at a time: a heat map takes a pass forward and one backward.
+    explainers = {
+        name: Batcher(model.explain, max_batch=1, max_queue=config.max_queue, wait_ms=0)
+        for name, model in by_name.items()
+        if model.explained is not None
+    }
     measurements = Measurements()
     ready = {"ready": True}
 
@@ -55,7 +61,7 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
         del app
         yield
         ready["ready"] = False
-        for batcher in batchers.values():
+        for batcher in (*batchers.values(), *explainers.values()):
             await asyncio.to_thread(batcher.close)
 
     app = FastAPI(
@@ -65,7 +71,7 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
     _add_pages(app, by_name)
     _add_state(app, by_name, batchers, measurements, ready)
     for name, model in by_name.items():
-        _add_model(app, model, batchers[name], config)
+        _add_model(app, model, batchers[name], explainers.get(name), config)
     add_problems(app)
     paths = [str(getattr(route, "path", "")) for route in app.routes]
     return Guard(app, config, measurements, keys, paths)
@@ -140,12 +146,21 @@ def _add_state(
         return [model.describe() for model in models.values()]
 
 
-def _add_model(app: FastAPI, model: ServedModel, batcher: Batcher, config: ServeConfig) -> None:
+def _add_model(
+    app: FastAPI, model: ServedModel, batcher: Batcher, explainer: Batcher | None, config: ServeConfig
+) -> None:
     async def predict(request: Request) -> Response:
+        why = request.query_params.get("why") in ("1", "true")
+        if why and explainer is None:
+            raise Problem(
+                422, "Only networks that predict classes or quantities of one image, and are no exported models, show "
+                "where they looked; leave why out.",
+            )  # fmt: skip
         values = await _values(request, model, config)
+        used = explainer if why and explainer is not None else batcher
         try:
             found = await asyncio.wait_for(
-                asyncio.wrap_future(batcher.submit(model.value(values))), timeout=config.timeout_s
+                asyncio.wrap_future(used.submit(model.value(values))), timeout=config.timeout_s
             )
         except TimeoutError:
             raise Problem(503, f"No prediction within {config.timeout_s:g} s. Try again.", retry_after_s=2) from None
@@ -154,6 +169,8 @@ def _add_model(app: FastAPI, model: ServedModel, batcher: Batcher, config: Serve
             raise Problem(422, f"This cannot be predicted: {reason:.500}") from None
         except LongspanError as error:
             raise Problem(422, f"This cannot be predicted: {error!s:.500}") from None
+        if why:
+            return Response(await asyncio.to_thread(png_of, found), media_type="image/png")
         if request.query_params.get("draw") in ("1", "true"):
             return Response(await asyncio.to_thread(drawn_png, found, values), media_type="image/png")
         return JSONResponse(await asyncio.to_thread(result_of, model, found))

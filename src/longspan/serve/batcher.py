@@ -100,6 +100,7 @@ class Batcher:
                     batch.append(more)
             several = len(batch) > 1
             self._compute([(v, f) for v, f in batch if f.set_running_or_notify_cancel()])
+            del first, batch  # what a client sent is not kept until the next one sends something
             if last:
                 break
         # What came between the last look and the mark is refused, not lost.

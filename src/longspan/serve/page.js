@@ -71,6 +71,7 @@ function shown(value) {
 }
 
 function short(value) {
+  if (typeof value === "boolean") return value ? "True" : "False"; // as the labels of its probabilities
   if (typeof value === "number") return String(Number(value.toPrecision(5)));
   if (Array.isArray(value)) {
     if (value.every((part) => typeof part !== "object")) return value.join(", ") || "none";
@@ -103,13 +104,30 @@ function show(found) {
   }
 }
 
-async function draw() {
-  const answer = await send("/predict/" + encodeURIComponent(model.name) + "?draw=1", body());
-  if (!answer.ok) return;
+async function picture(option, words) {
+  const answer = await send("/predict/" + encodeURIComponent(model.name) + "?" + option + "=1", body());
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail || "The server drew nothing.");
   const image = element("img");
-  image.alt = "What was found, drawn into the photo";
+  image.alt = words;
   image.src = URL.createObjectURL(await answer.blob());
-  result.prepend(image);
+  return image;
+}
+
+function offerWhy() {
+  const box = element("div", undefined, "why");
+  const ask = element("button", "Show where it looked", "plain");
+  ask.type = "button";
+  ask.addEventListener("click", async () => {
+    ask.disabled = true;
+    try {
+      const words = "Red is what counted for the prediction.";
+      box.replaceChildren(await picture("why", words), element("small", words));
+    } catch (error) {
+      box.replaceChildren(element("p", error.message, "error"));
+    }
+  });
+  box.append(ask);
+  result.append(box);
 }
 
 form.addEventListener("submit", async (event) => {
@@ -120,7 +138,8 @@ form.addEventListener("submit", async (event) => {
     const found = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(found.detail || found.title || "The server answered with status " + answer.status + ".");
     show(found);
-    if (model.drawn) await draw();
+    if (model.drawn) result.prepend(await picture("draw", "What was found, drawn into the photo"));
+    if (model.explained) offerWhy();
   } catch (error) {
     result.replaceChildren(element("p", error.message, "error"));
   } finally {

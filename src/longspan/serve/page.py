@@ -80,6 +80,6 @@ def _field(field: Mapping[str, Any]) -> str:
         options = "".join(f"<option>{html.escape(str(value))}</option>" for value in field["values"])
         return f'<label>{name}<select name="{name}"><option value="">unknown</option>{options}</select></label>'
     if kind == "number":
-        example = "" if field["example"] is None else f' value="{html.escape(str(field["example"]))}"'
+        example = "" if field["example"] is None else f' value="{html.escape(format(field["example"], "g"))}"'
         return f'<label>{name}<input name="{name}" inputmode="decimal" data-kind="number"{example}></label>'
     return f'<label>{name}<input name="{name}"></label>'

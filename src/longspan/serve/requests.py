@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tempfile
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 from longspan.serve.config import ServeConfig
 from longspan.serve.problem import Problem
@@ -118,7 +119,9 @@ def _audio(field: Field, body: bytes, config: ServeConfig) -> Any:
     """Samples of a recording, once its header is within the limits. libsndfile needs a file to know what is lost."""
     from longspan.audio.audio_io import read_header, read_samples
 
-    with tempfile.NamedTemporaryFile(prefix="longspan-", suffix=".sound") as file:
+    file = tempfile.NamedTemporaryFile(prefix="longspan-", suffix=".sound")  # noqa: SIM115 - or closed by its owner
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(file)
         file.write(body)
         file.flush()
         try:
@@ -127,9 +130,25 @@ def _audio(field: Field, body: bytes, config: ServeConfig) -> Any:
                 raise Problem(
                     413, f"The recording lasts {header.seconds:,.1f} s; at most {config.max_seconds:g} s are read."
                 )
-            return read_samples(file.name, field.rate_hz or header.rate_hz, field.channel)
+            samples = read_samples(file.name, field.rate_hz or header.rate_hz, field.channel)
+            if not field.as_file:
+                return samples
+            stack.pop_all()
+            return _OwnedFile(file)
         except ValueError as error:
             raise Problem(422, f"The recording cannot be read: {error_words(error)}.") from None
+
+
+@final
+class _OwnedFile(str):
+    """The path of a temporary file, which goes when this does."""
+
+    def __new__(cls, file: Any) -> _OwnedFile:
+        path = super().__new__(cls, file.name)
+        path.file = file
+        return path
+
+    file: Any
 
 
 def error_words(error: BaseException) -> str:

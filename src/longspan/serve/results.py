@@ -13,7 +13,7 @@ from longspan.errors import LongspanError
 from longspan.serve.problem import Problem
 from longspan.serve.served_model import ServedModel
 
-__all__ = ["drawn_png", "result_of"]
+__all__ = ["drawn_png", "png_of", "result_of"]
 
 _THUMBNAIL_PX = 160
 _MOST_CLASSES = 25
@@ -49,7 +49,7 @@ def drawn_png(prediction: Any, values: Mapping[str, Any]) -> bytes:
     if image is None or not prediction.located:
         raise Problem(422, "Nothing of this prediction lies in an image; leave draw out.")
     try:
-        return _png(prediction.draw(image))
+        return png_of(prediction.draw(image))
     except LongspanError as error:
         raise Problem(422, f"This cannot be drawn: {error!s:.300}") from None
 
@@ -75,12 +75,13 @@ def _plain(value: Any) -> Any:
         ):
             few = int(value.max())  # class numbers of a mask would all look black
             value = value * (255 // few) if 0 < few <= _MOST_CLASSES else value
-            return {"image": f"data:image/png;base64,{base64.b64encode(_png(value, _THUMBNAIL_PX)).decode()}"}
+            return {"image": f"data:image/png;base64,{base64.b64encode(png_of(value, _THUMBNAIL_PX)).decode()}"}
         return {"array": list(value.shape)}
     return str(type(value).__name__)
 
 
-def _png(pixels: np.ndarray, side_px: int | None = None) -> bytes:
+def png_of(pixels: np.ndarray, side_px: int | None = None) -> bytes:
+    """An image as a PNG file; with `side_px` its longer side has at most so many pixels."""
     from PIL import Image as PILImage
 
     image = PILImage.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
+import numpy as np
+
 from longspan.columns import Column
 from longspan.errors import ConfigError
 from longspan.portable.trained_model import TrainedModel
@@ -15,7 +17,8 @@ from longspan.portable.trained_model import TrainedModel
 __all__ = ["Field", "ServedModel", "load_served"]
 
 _SHOWN = 8
-
+_OF_WHOLE_IMAGES = ("classify", "multi_label_classify", "regress")
+_SOUNDS = ("audio", "sound", "recording")
 Kind = Literal["image", "audio", "text", "number", "category", "date"]
 
 
@@ -34,6 +37,8 @@ class Field:
     """Of sound."""
     channel: Any = "mean"
     """Of sound."""
+    as_file: bool = False
+    """Whether the model takes the file of a sound instead of samples, and reads it at a rate of its own."""
 
     def to_json(self) -> dict[str, Any]:
         """For the page and the list of models."""
@@ -65,6 +70,8 @@ class ServedModel:
         self.file_mb = file_mb
         self.inputs = model.input_columns
         self.fields = tuple(field for each, column in self.inputs.items() for field in _fields(each, column))
+        self.explained = _explained(model)
+        """A target of which it can say where it looked, of a network that reads one image; otherwise None."""
         self._lock = threading.Lock()
         self._predict = _with_all_stages(model).predict
 
@@ -94,6 +101,14 @@ class ServedModel:
         more = f" and {len(fields) - _SHOWN:,} more" if len(fields) > _SHOWN else ""
         return f"{self.name}: {', '.join(fields[:_SHOWN])}{more}"
 
+    def explain(self, values: list[Any]) -> list[np.ndarray]:
+        """Images `(H, W, 3)` uint8: in grey, with what counted for the prediction in red (Grad-CAM)."""
+        from longspan.explain import attribute
+        from longspan.explain.attribution_page import overlay
+
+        with self._lock:
+            return [overlay(each) for each in attribute(self.model, values, target=self.explained)]
+
     def describe(self) -> dict[str, Any]:
         """For `/models` and the page."""
         return {
@@ -103,7 +118,16 @@ class ServedModel:
             "megabytes": round(self.file_mb, 2),
             "stages": [stage.name for stage in getattr(self.model, "stages", ())],
             "drawn": bool(self.model.located),
+            "explained": self.explained is not None,
         }
+
+
+def _explained(model: TrainedModel) -> str | None:
+    network, columns = getattr(model, "network", None), [*model.input_columns.values()]
+    if network is None or len(columns) != 1 or columns[0] is None or not columns[0].encodes_pixels:
+        return None
+    kinds = {name: head.kind for name, head in model.heads.items()}
+    return next((name for name, kind in kinds.items() if kind in _OF_WHOLE_IMAGES), None)
 
 
 def _with_all_stages(model: Any) -> Any:
@@ -126,9 +150,9 @@ def _shown(value: float) -> float:
 
 
 def _fields(name: str, column: Column | None) -> list[Field]:
-    """What a request has to hold for one input; of a pipeline without columns an image."""
+    """What a request has to hold for one input; of a pipeline without columns a recording or an image, by its name."""
     if column is None:
-        return [Field(name, "image")]
+        return [Field(name, "audio", as_file=True) if name in _SOUNDS else Field(name, "image")]
     if column.sources:
         numbers = {stats.name: stats for stats in getattr(column, "number_stats", None) or ()}
         categories = {stats.name: stats for stats in getattr(column, "category_stats", None) or ()}

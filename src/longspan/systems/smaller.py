@@ -115,7 +115,8 @@ def _pets(options: SmallerOptions, run: SystemRun) -> None:
     accuracy = learner.evaluate()["accuracy"]
     frontier = ls.compress(
         learner, out=run.folder / "variants", variants=options.variant_names, max_drop=options.max_drop,
-        epochs=options.prune_epochs, runs=options.runs, seed=run.seed, force=True, tell=run.say,
+        epochs=options.prune_epochs, augment=ls.Augment(flip=True, shift=0.1, scale=0.2), runs=options.runs,
+        seed=run.seed, force=True, tell=run.say,
     )  # fmt: skip
     run.say(frontier.recommendation())
     metrics = {"error": 1 - accuracy, "accuracy": accuracy}

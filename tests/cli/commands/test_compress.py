@@ -61,6 +61,7 @@ def test_compress_writes_variants_that_predict_takes(saved, tmp_path, monkeypatc
         (("--variant", "int9"), "Did you mean 'int8'?"),
         (("--variant", "student"), "--variant student needs --student NETWORK"),
         (("--variant", "student", "--student", "resnett20"), "Did you mean 'resnet20'?"),
+        (("--variant", "prune50", "--augment", "photo"), "Did you mean 'photos'?"),
         (("--variant", "int8", "--max-drop", "2"), "max_drop must be at least 0 and below 1"),
         (("--variant", "int8", "--calibration", "nowhere.csv"), "There is no file or folder nowhere.csv"),
     ],

@@ -43,6 +43,7 @@ def test_export_compares_on_real_rows_and_predicts_the_same(model, monkeypatch, 
     [
         (["--to", "onx"], "Did you mean 'onnx'"),
         (["--rows", "0"], "--rows must be at least 1"),
+        (["--opset", "99"], "Opset 99 is not there"),
         (["--out", "model.pt"], "ends in .onnx"),
     ],
 )

@@ -47,3 +47,9 @@ def test_port_in_use_is_told(exported, monkeypatch, capsys):
         code, _, told = run(monkeypatch, capsys, exported[1].path, "--port", taken.getsockname()[1], "--check")
     assert code == 2
     assert "Choose another --port" in told
+
+
+def test_a_gpu_is_not_asked_for_where_only_exported_models_are_served(exported, monkeypatch, capsys):
+    code, _, told = run(monkeypatch, capsys, exported[1].path, "--device", "cuda", "--check")
+    assert code == 2
+    assert "--device cuda: exported models run on the processor" in told

@@ -16,6 +16,7 @@ from longspan.cli.known_names import names_are_known
 from longspan.cli.options import Opt
 from longspan.cli.shell import interruptible, label, print_table, writing
 from longspan.cli.sources import check_source
+from longspan.cli.train_options import AUGMENTS
 from longspan.errors import ConfigError, unknown_name
 from longspan.extras import require_extra
 from longspan.valid_values import stored_networks
@@ -64,6 +65,14 @@ def compress(
     student_epochs: Annotated[int, Opt(metavar="N", help="Of teaching the student.")] = 20,
     student_lr: Annotated[float, Opt(metavar="RATE", help="Peak learning rate of teaching.")] = 3e-3,
     batch_size: Annotated[int, Opt(metavar="N", help="Rows per step of fine-tuning and teaching.")] = 32,
+    augment: Annotated[
+        str | None,
+        Opt(
+            metavar="|".join(AUGMENTS),
+            help="Augmentation of rows that fine-tune and teach; what MODEL says of augmented rows teaches too.  "
+            "[default: as in training]",
+        ),
+    ] = None,
     threads: Annotated[
         list[int] | None, Opt(metavar="N", help="Threads to measure with. Repeatable.  [default: 1 and 2]")
     ] = None,
@@ -93,6 +102,8 @@ def compress(
     are model files and ONNX files that longspan predict and longspan serve take.
     """
     _check_names(variant or (), student)
+    if augment is not None and augment not in AUGMENTS:
+        raise unknown_name("--augment called", augment, AUGMENTS)
     annotated = annotation_format(format, annotations, classes, mask_name, tuple(ignored or ()))
     check_model(model)
     check_source(source)
@@ -103,6 +114,7 @@ def compress(
         require_extra("compress", "longspan compress")
 
     from longspan.cli.sources import rows_for
+    from longspan.cli.tasks import augmentation
     from longspan.deploy import compress as make_variants
     from longspan.systems.function_registry import load_with_functions
 
@@ -122,7 +134,8 @@ def compress(
                 predictor, table, out=out, variants=variant, student=student, max_drop=max_drop,
                 calibration=None if calibration is None else rows_for(predictor, calibration, **read), epochs=epochs,
                 lr=lr, student_epochs=student_epochs, student_lr=student_lr, batch_size=batch_size, threads=threads,
-                runs=runs, seed=seed, force=force, tell=tell,
+                augment=None if augment is None else augmentation(augment), runs=runs, seed=seed, force=force,
+                tell=tell,
             )  # fmt: skip
     if as_json:
         print(json.dumps(json.loads((frontier.folder / "frontier.json").read_text(encoding="utf-8")), indent=2))

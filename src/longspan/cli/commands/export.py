@@ -40,6 +40,10 @@ def export(
     fixed_size: Annotated[
         bool, Opt("--fixed-size", help="Let the graph read images of the model's size only; some runtimes need it.")
     ] = False,
+    opset: Annotated[
+        int | None,
+        Opt(metavar="N", help="Version of ONNX's operators, for a runtime that knows no later one.  [default: 20]"),
+    ] = None,
     as_json: Annotated[bool, Opt("--json", help="Print what was written as a JSON object.")] = False,
     force: flags.Force = False,
 ) -> None:
@@ -64,7 +68,7 @@ def export(
         predictor = load_with_functions(model, device="cpu").single_network("be exported")
         data = None if not rows else _rows(predictor, rows, most)
         with writing(path, "--out"):
-            found = write_exported(predictor, path, data, dynamic_size=not fixed_size)
+            found = write_exported(predictor, path, data, dynamic_size=not fixed_size, opset=opset)
     if as_json:
         print(json.dumps({**asdict(found), "path": str(found.path)}, indent=2))
         return

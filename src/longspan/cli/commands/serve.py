@@ -73,8 +73,12 @@ def serve(
     )  # fmt: skip
     keys = () if key_file is None else read_keys(key_file)
     for _, file in map(split_name, models or ()):
-        if not file.lower().endswith(".onnx"):  # what ONNX Runtime reads is loaded without PyTorch
+        if not _is_onnx(file):  # what ONNX Runtime reads is loaded without PyTorch
             check_model(file, device)
+    if models and device not in ("auto", "cpu") and all(_is_onnx(file) for _, file in map(split_name, models)):
+        raise ConfigError(
+            f"--device {device}: exported models run on the processor. Leave it out, or serve .safetensors files."
+        )
     check_port(host, port)
 
     from longspan.serve.demo import demo_model
@@ -111,3 +115,7 @@ def _started(lines: Sequence[str], host: str, port: int, keys: Sequence[bytes]) 
         print(label("note", "anybody who reaches this machine can use these models; --key-file asks for a key"))
     shown = "localhost" if host in ("0.0.0.0", "::") else host
     print(label("serving", f"http://{shown}:{port}  (Ctrl+C stops)"), flush=True)
+
+
+def _is_onnx(file: str) -> bool:
+    return file.lower().endswith(".onnx")
