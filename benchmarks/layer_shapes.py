@@ -141,7 +141,8 @@ def main() -> None:
     RESULTS.write_text(
         json.dumps(
             {
-                "command": "OMP_NUM_THREADS=2 python benchmarks/layer_shapes.py",
+                "command": f"OMP_NUM_THREADS=2 python benchmarks/layer_shapes.py --batch {options.batch} --repeats "
+                    f"{options.repeats}",
                 "environment": describe_environment(device="cpu", precision="float32"), **results,
             },
             indent=1,

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -41,6 +42,7 @@ def test_what_matters_is_told_and_a_page_is_written(longspan, shop, tmp_path):
     [
         (("new.csv",), "predicts sold, money; name one"),
         (("new.csv", "--target", "sald"), "sold"),
+        (("new.csv", "--target", "sold", "--layers"), "boosted trees, which cannot show what each layer learned"),
         (("new.csv", "--target", "sold", "--rows", "5"), "at least 20"),
         (("missing.csv", "--target", "sold"), "missing.csv"),
     ],
@@ -50,6 +52,7 @@ def test_slips_are_told(longspan, shop, words, message):
     assert answer.code == 2
     assert message in answer.err
     assert "Traceback" not in answer.err
+    assert not Path("explanation.html").exists()
 
 
 def test_rows_that_trained_the_network_are_left_out(longspan, shop):

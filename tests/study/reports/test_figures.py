@@ -80,6 +80,11 @@ def test_errors_close_together_stand_on_a_plain_axis():
     assert axes.get_ylabel() == "error of age (years)"
 
 
+def test_a_unit_that_the_measure_names_is_written_once():
+    (axes,) = learning_curves(curves(runs()), unit="1/km", label="collisions (1/km)").axes
+    assert axes.get_ylabel() == "collisions (1/km)"
+
+
 def test_over_cost_sizes_are_multiplied():
     found = curves(runs())
     figure = learning_curves(found, cost_per_row={"whole $": 1.0, "staged": 7.0})

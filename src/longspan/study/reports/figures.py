@@ -67,7 +67,9 @@ def learning_curves(
     if beyond > 1 and lasts == {largest}:  # else each curve ends elsewhere, and its dashes say enough
         _mark_beyond(axes, largest)
     axes.set_xlabel("labelling cost" if cost_per_row is not None else "training rows")
-    axes.set_ylabel(plain(f"{label} ({unit})" if unit not in ("", "%") else label))
+    # The measure of an evaluator may hold its unit already.
+    known = unit in ("", "%") or label.endswith(f"({unit})")
+    axes.set_ylabel(plain(label if known else f"{label} ({unit})"))
     marked = [_mark_crossing(axes, each, found, scales) for each in sorted(crossings, key=lambda each: each.size)]
     _name_curves(axes, ends)
     _separate(axes, [label for label in marked if label is not None])
