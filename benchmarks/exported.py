@@ -3,7 +3,7 @@
 Run: OMP_NUM_THREADS=1 python benchmarks/exported.py MODEL.safetensors IMAGES... [--environment]
 
 With --environment a virtual environment is made in a temporary folder, with longspan but without PyTorch, as the guide
-says; its size is measured, and the time from the command to the first prediction in it and in this one.
+says; its size is measured, by package, and the time from the command to the first prediction in it and in this one.
 """
 
 import argparse
@@ -29,6 +29,7 @@ NEEDS = ("onnxruntime", "numpy", "pillow", "polars", "narwhals", "typer")
 ROOT = Path(__file__).parent.parent
 CALLS = 200
 STARTS = 5
+_LARGEST = 8  # packages that are listed
 
 
 def percentiles(predict, files):
@@ -55,6 +56,16 @@ def start_s(python, model, file, **environment):
 
 def folder_mb(folder):
     return round(sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6)
+
+
+def package_mb(folder):
+    """Megabytes of the largest packages of an environment, with the libraries beside them (`NAME.libs`)."""
+    found = {}
+    for each in next(Path(folder).glob("lib/python3*/site-packages")).iterdir():
+        if each.is_dir() and not each.name.endswith(".dist-info"):
+            name = {"PIL": "pillow", "_polars_runtime_32": "polars"}.get(each.name, each.name.removesuffix(".libs"))
+            found[name] = found.get(name, 0) + folder_mb(each)
+    return dict(sorted(found.items(), key=lambda item: -item[1])[:_LARGEST])
 
 
 def main():
@@ -91,6 +102,7 @@ def main():
             subprocess.run([*pip, "--no-deps", str(ROOT)], check=True)
             result["without_pytorch"] = {
                 "packages_mb": folder_mb(small) - without,
+                "largest_mb": package_mb(small),
                 "start_s": start_s(small / "bin" / "python", path, files[0], PYTHONPATH=""),
             }
             result["with_pytorch"] = {"start_s": start_s(sys.executable, given.model, files[0])}

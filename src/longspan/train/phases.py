@@ -22,6 +22,7 @@ from longspan.train.checkpoints.checkpoint import Checkpoints, CheckpointWriter,
 from longspan.train.checkpoints.checkpoint_state import collect, restore
 from longspan.train.class_balance import balanced_weights, class_numbers
 from longspan.train.config import Phase
+from longspan.train.distributed.agreement import check_phases
 from longspan.train.distributed.processes import Processes, one_thread, peers_named
 from longspan.train.distributed.spread import own_rows, spread_step
 from longspan.train.feature_cache import FeatureCache
@@ -62,6 +63,7 @@ def train_phases(
         KeyboardInterrupt: Ctrl-C; with checkpoints, one of the step before is written.
     """
     _check_trainable(training, phases)
+    check_phases(phases, training.processes)
     training.task.split.vault.note_training()
     _mark_evaluations(training)
     if training.device.type == "cpu":

@@ -68,7 +68,8 @@ def work(folder, resumes):
     if count == 2:
         for name, make in {
             "other data": lambda: learner(shift=rank), "other settings": lambda: learner(weight_decay=0.1 * rank),
-            "odd": lambda: learner(3), "few rows": lambda: learner(12),
+            "other rates": lambda: learner().fit(1, 1e-3 * (1 + rank)), "odd": lambda: learner(3),
+            "few rows": lambda: learner(12),
         }.items():  # fmt: skip
             try:
                 make()
@@ -152,14 +153,14 @@ def test_averaged_gradients_give_all_processes_the_same_weights(found):
     assert found[2][0]["plain"]["train"] == pytest.approx(one["train"], rel=0.2)
 
 
-@pytest.mark.parametrize("name", ["other data", "other settings", "odd", "few rows"])
+@pytest.mark.parametrize("name", ["other data", "other settings", "other rates", "odd", "few rows"])
 def test_processes_that_do_not_fit_all_say_so(name, found):
     said = {each[name] for each in found[2]}
     assert len(said) == 1
     words = {
         "other data": "process 1: data.train was", "other settings": "weight_decay was 0.0, is 0.1",
+        "other rates": "process 1: phases.0.lr was 0.001, is 0.002", "few rows": "must be at least two rows in each",
         "odd": "virtual_workers=3 cannot be shared evenly by 2 processes: start 1 or 3",
-        "few rows": "must be at least two rows in each",
     }  # fmt: skip
     assert words[name] in said.pop()
 

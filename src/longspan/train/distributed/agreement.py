@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from longspan.data.batches.row_hashes import hash_rows
 from longspan.data.batches.samples import Samples
 from longspan.errors import ConfigError
 from longspan.train.checkpoints.checkpoint_state import changes, identity
+from longspan.train.config import Phase
 from longspan.train.distributed.processes import Processes
 from longspan.train.training import Training
 from longspan.version import __version__
 
-__all__ = ["check_agreement"]
+__all__ = ["check_agreement", "check_phases"]
 
 _SHOWN = 6
 
@@ -31,9 +32,22 @@ def check_agreement(training: Training, processes: Processes) -> None:
     Raises:
         ConfigError: in all of them, where one differs from the first; names what.
     """
-    if processes.count == 1:
-        return
-    all_of_them = [each for each, _ in processes.gather(_described(training))]
+    if processes.count > 1:
+        _compare(_described(training), processes)
+
+
+def check_phases(phases: Sequence[Phase], processes: Processes) -> None:
+    """Compare epochs and rates, which come later than all the rest: with others, weights would drift apart.
+
+    Raises:
+        ConfigError: as `check_agreement`.
+    """
+    if processes.count > 1:
+        _compare({"phases": {str(number): phase.to_json() for number, phase in enumerate(phases)}}, processes)
+
+
+def _compare(described: Mapping[str, Any], processes: Processes) -> None:
+    all_of_them = [each for each, _ in processes.gather(described)]
     faults = []
     for rank, other in enumerate(all_of_them[1:], 1):
         found = list(changes("", all_of_them[0], other))
