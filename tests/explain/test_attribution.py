@@ -145,3 +145,13 @@ def test_models_that_read_no_image_are_refused(loans, squares):
         ls.explain.attribute(trees, [{}])
     with pytest.raises(ConfigError, match="no image to look at"):
         ls.explain.attribute(squares[0], [])
+
+
+def test_images_of_another_size_are_looked_at_in_the_frame_of_the_network(squares):
+    model, images = squares
+    ((_, column),) = model.predictor().inputs.items() if hasattr(model, "predictor") else model.inputs.items()
+    image = np.asarray(images[0])
+    larger = np.kron(image, np.ones((3, 3) if image.ndim == 2 else (3, 3, 1), np.uint8))[:, :-5]
+    found = ls.explain.attribute(model, [larger, image])
+    assert {each.map.shape for each in found} == {tuple(column.size_px)}
+    assert {each.image.shape[:2] for each in found} == {tuple(column.size_px)}
