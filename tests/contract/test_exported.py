@@ -96,7 +96,9 @@ def test_every_network_of_whole_recordings_is_tried():
 @pytest.mark.parametrize("kind", ["text", "category"])
 def test_a_network_of_whole_recordings_is_exported(name, kind, tmp_path):
     torch.manual_seed(0)
-    column = Audio(rate_hz=8000, layout="sequence", features=AudioFeatures(mels=20))
+    column = Audio(
+        rate_hz=8000, layout="sequence", features=AudioFeatures(mels=20), mean=(-20.0,) * 20, std=(10.0,) * 20
+    )
     head = Transcribe(column=TARGETS[kind]) if kind == "text" else Classify(column=TARGETS[kind])
     backbone = create(RECORDINGS[name], inputs={"x": column.spec()}, pool=None if kind == "text" else "avg")
     predictor = Predictor(

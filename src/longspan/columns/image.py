@@ -24,6 +24,7 @@ from longspan.old_names import current_value
 from longspan.vision.augment import Augment
 from longspan.vision.augment_params import AugmentParams, warp_images
 from longspan.vision.image_io import Resize, look, read_pixels, resize
+from longspan.vision.imagenet_colours import IMAGENET_MEAN, IMAGENET_STD
 from longspan.vision.resize_transform import ResizeTransform
 
 __all__ = ["Image"]
@@ -31,7 +32,6 @@ __all__ = ["Image"]
 _WHOLE_PX = 1 << 20  # a JPEG is not read at one of its smaller scales
 _CACHED = 1 << 18  # floats
 _PEEKED = 64  # images looked at to learn the number of channels and the common size
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MOST_PIXELS = 1 << 24  # of one sample
 _STATISTICS_SIDE_PX = 64  # mean and spread are taken from about so many pixels a side
 
@@ -179,8 +179,8 @@ class Image(Column):
         if weights not in ("imagenet", "faces"):
             return self
         grey = self.channels == 1
-        mean = (sum(_IMAGENET_MEAN) / 3,) if grey else _IMAGENET_MEAN
-        std = (sum(_IMAGENET_STD) / 3,) if grey else _IMAGENET_STD
+        mean = (sum(IMAGENET_MEAN) / 3,) if grey else IMAGENET_MEAN
+        std = (sum(IMAGENET_STD) / 3,) if grey else IMAGENET_STD
         return replace(self, mean=mean, std=std)
 
     def with_statistics_of(self, other: Column) -> Self:

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from longspan.errors import ConfigError
 from longspan.models import Backbone, create
+from longspan.vision.imagenet_colours import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["StyleLosses", "gram"]
-
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def gram(maps: Tensor) -> Tensor:
@@ -59,8 +58,8 @@ class StyleLosses(nn.Module):
         self.content_map = content_map
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.content: Tensor | None = None
         self.styles: list[Tensor] = []
 

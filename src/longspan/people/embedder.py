@@ -13,10 +13,10 @@ from torch import nn
 
 from longspan.models import create
 from longspan.pipeline.identity import weights_digest
+from longspan.vision.imagenet_colours import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["FaceEmbedder", "face_embedder"]
 
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BATCH = 64
 
 
@@ -39,7 +39,7 @@ class FaceEmbedder:
         self.size_px = size_px
         self.model = f"{name} {weights_digest(network.state_dict())}"
         """What a gallery records, so that vectors of another network are refused."""
-        self._mean, self._std = (torch.tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _STD))
+        self._mean, self._std = (torch.tensor(each).view(1, 3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
         with torch.inference_mode():
             self.dim = int(network(torch.zeros(1, 3, *size_px)).shape[1])
 

@@ -19,11 +19,11 @@ from longspan.models.backbone import Backbone, Map, check_images, check_same_siz
 from longspan.models.entries import MODELS, ModelEntry
 from longspan.models.vision.families import FAMILIES, HALF_NORMALISED, Family, family_of
 from longspan.nn import GlobalPool, PoolName
+from longspan.vision.imagenet_colours import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ["Layout", "TorchvisionNet", "build_published", "layout_of", "register_published", "without_memory"]
 
 # What longspan normalises images with before any network trained on ImageNet, and what HALF_NORMALISED ones expect.
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = 0.5
 
 
@@ -107,7 +107,7 @@ class TorchvisionNet(Backbone):
         """Convert images to mean 0.5 and deviation 0.5, which the published weights of `HALF_NORMALISED` expect."""
         if self.input_scale is None or self.input_offset is None:
             return
-        mean, std = torch.tensor(_MEAN), torch.tensor(_STD)
+        mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
         if self.in_channels != 3:  # there is no red, green and blue to tell apart
             mean, std = mean.mean(), std.mean()
         with torch.no_grad():
