@@ -156,11 +156,12 @@ class Conformer(Backbone):
         """`(B, 1, S, S)` bool: which steps a step attends to; itself always, or a row of padding would be NaN."""
         assert isinstance(self.config, ConformerConfig)
         places = torch.arange(steps.shape[1], device=steps.device)
-        visible = (places < lengths[:, None])[:, None, None, :].expand(-1, 1, len(places), -1)
+        # Not len(places), and no torch.eye of it: the exporter would write the number down.
+        visible = (places < lengths[:, None])[:, None, None, :].expand(-1, 1, steps.shape[1], -1)
         if self.config.history is not None:
             back = places[:, None] - places
             visible = visible & (back >= 0) & (back <= self.config.history)
-        return visible | torch.eye(len(places), dtype=torch.bool, device=steps.device)
+        return visible | (places[:, None] == places)
 
 
 @final
