@@ -8,6 +8,7 @@ from torch import nn
 from torchvision.models import get_model
 
 from longspan.explain import receptive_fields
+from longspan.models.vision.small_resnet import SmallResNet, SmallResNetConfig
 
 
 def by_gradients(network, name, size=65):
@@ -190,6 +191,17 @@ def test_convolutions_along_time_see_all_bands_and_a_window_of_frames():
     (gradient,) = torch.autograd.grad(kept[0][0, :, 10].sum(), image)
     rows, columns = torch.nonzero(gradient[0, 0], as_tuple=True)
     assert (len(rows.unique()), int(columns.max() - columns.min()) + 1) == (8, 13)
+
+
+def test_shortcuts_that_take_every_second_place_are_followed():
+    network = SmallResNet(SmallResNetConfig(blocks=1, width=4), in_channels=3, size_px=(65, 65)).eval()
+    fields = receptive_fields(network, torch.zeros(2, 3, 65, 65))
+    names = [f"stages.{stage}.0" for stage in (1, 2)]
+    chain = [(3, 1), (3, 1), (3, 1), (3, 2), (3, 1), (3, 2), (3, 1)]
+    assert [(fields[name].height_px, fields[name].stride_px) for name in names] == [
+        by_formula(chain[:5]), by_formula(chain),
+    ]  # fmt: skip
+    assert [(fields[name].height_px,) * 2 for name in names] == [by_gradients(network, name) for name in names]
 
 
 def test_layers_behind_what_moves_values_freely_are_left_out_and_the_network_is_as_before():

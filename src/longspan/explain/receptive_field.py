@@ -159,6 +159,17 @@ def _after(node: Any, before: list[_Field]) -> _Field | None:
         return (first[0], first[1].windowed(kernel, stride, padding, dilation))
     if name == "unsqueeze" and len(_shape(node)) == 4 and arguments.get("dim") == 2:
         return first
+    if name == "slice" and len(_shape(node)) == 4 and arguments.get("dim") in (2, 3):
+        # Every so many places: the shortcut of a residual network, for one.
+        begin = arguments.get("start") or 0
+        if begin < 0:
+            return None
+        moved = list(first)
+        place = arguments["dim"] - 2
+        moved[place] = moved[place].windowed(1, arguments.get("step", 1), -begin, 1)
+        return (moved[0], moved[1])
+    if name in ("constant_pad_nd", "pad") and not any(arguments["pad"][:4]):
+        return first  # more channels
     if name == "slice" and all(_shape(each) == _shape(node) for each in node.all_input_nodes):
         return first
     if name in ("conv2d", "convolution", "max_pool2d", "avg_pool2d", "max_pool2d_with_indices"):
