@@ -27,6 +27,8 @@ class Served:
         self.process = subprocess.Popen(
             [*command, "--processes", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        assert self.process.stdout is not None
+        self.printed = self.process.stdout
 
     def workers(self):
         """Processes that have the listening socket, but for the first."""
@@ -57,8 +59,8 @@ def gone(pids):
 def test_a_process_that_dies_is_started_again_and_all_end_with_the_first(exported, png_of):
     served = Served(f"pets={exported[1].path}")
     try:
-        assert "pets: photo (image)" in served.process.stdout.readline()
-        assert f"http://127.0.0.1:{served.port}" in served.process.stdout.readline()
+        assert "pets: photo (image)" in served.printed.readline()
+        assert f"http://127.0.0.1:{served.port}" in served.printed.readline()
         workers = until(lambda: len(found := served.workers()) == 2 and found)
         os.kill(min(workers), signal.SIGKILL)
         later = until(lambda: len(found := served.workers()) == 2 and found != workers and found)
@@ -78,7 +80,7 @@ def test_a_process_that_dies_is_started_again_and_all_end_with_the_first(exporte
 @pytest.mark.skipif(sys.platform != "linux" or (os.cpu_count() or 1) < 2, reason="reads /proc, needs two cores")
 def test_none_is_left_behind_when_the_first_is_killed(exported):
     served = Served(f"pets={exported[1].path}")
-    served.process.stdout.readline()
+    served.printed.readline()
     workers = until(lambda: len(found := served.workers()) == 2 and found)
     served.process.kill()
     until(lambda: gone(workers))
