@@ -55,6 +55,18 @@ def test_the_same_seed_gives_the_same_network_and_a_file_the_same_images(table, 
     assert [record["step"] for record in loaded.info["curve"]] == list(range(1, 31))
 
 
+def test_truncation_shortens_the_latent_vectors(table):
+    generator = train_gan(table, config=GanConfig(**TINY)).generator
+    drawn = []
+    generator.network.register_forward_pre_hook(lambda _, args: drawn.append(args[0]))
+    generator.sample(5, seed=3)
+    generator.sample(5, seed=3, truncation=0.5)
+    assert torch.equal(drawn[1], drawn[0] / 2)
+    for wrong in (0, 1.1, float("nan")):
+        with pytest.raises(ConfigError, match="truncation must be above 0 and at most 1"):
+            generator.sample(5, truncation=wrong)
+
+
 def test_the_ends_of_an_interpolation_are_images_of_their_own(table):
     generator = train_gan(table, config=GanConfig(**TINY)).generator
     strip = generator.interpolate(5, seed=4)

@@ -56,7 +56,7 @@ class GanConfig:
     width: int = 32
     """Channels of the largest map; each smaller map has twice as many."""
     latent: int = 64
-    """Length of the vectors of random numbers that become images."""
+    """Length of the vectors of random numbers that become images; fewer suit images that differ in few ways."""
     penalty: float = 3.0
     """Weight of the penalties of the relativistic loss."""
     average: float = 0.995

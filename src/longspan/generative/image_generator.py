@@ -40,15 +40,24 @@ class ImageGenerator:
     def __repr__(self) -> str:
         return f"ImageGenerator({self.network.size_px} px, {self.network.channels} channels)"
 
-    def sample(self, n: int = 64, *, seed: int = 0) -> np.ndarray:
+    def sample(self, n: int = 64, *, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
         """`n` images `(n, H, W, C)` uint8; the same seed gives the same images.
 
+        Args:
+            n: How many.
+            seed: Of the latent vectors.
+            truncation: What the latent vectors are multiplied by: below 1 images are more typical and less varied
+                (Brock et al. 2019, "Large scale GAN training", section 3.1; differs: they draw from a truncated
+                normal distribution).
+
         Raises:
-            ConfigError: `n` is below 1.
+            ConfigError: `n` is below 1, or the truncation is not above 0 and at most 1.
         """
         if n < 1:
             raise ConfigError(f"n must be at least 1, got {n}.")
-        return self.render(draw_latents(n, self.network.latent, seed, "generated images"))
+        if not 0 < truncation <= 1:
+            raise ConfigError(f"truncation must be above 0 and at most 1, got {truncation}.")
+        return self.render(truncation * draw_latents(n, self.network.latent, seed, "generated images"))
 
     def interpolate(self, steps: int = 9, *, seed: int = 0) -> np.ndarray:
         """Images on the way from one latent vector to another, `(steps, H, W, C)` uint8.

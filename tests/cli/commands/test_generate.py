@@ -37,9 +37,13 @@ def test_a_network_is_trained_and_makes_the_same_images_for_the_same_seed(longsp
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     with Image.open(tmp_path / "one" / "0000.png") as image:
         assert (image.size, image.mode) == ((8, 8), "L")
+    longspan("generate", generator, "--n", 5, "--out", tmp_path / "typical", "--seed", 3, "--truncation", 0.1)
+    assert (tmp_path / "typical" / "grid.png").read_bytes() != (tmp_path / "one" / "grid.png").read_bytes()
     ended = longspan("generate", generator, "--n", 5, "--out", tmp_path / "one")
     assert ended.code == 2
     assert "add --force" in ended.err
+    ended = longspan("generate", generator, "--out", tmp_path / "none", "--truncation", 0)
+    assert (ended.code, "--truncation must be above 0 and at most 1" in ended.err) == (2, True)
 
 
 def test_images_are_compared_by_a_classifier(longspan, generator, photos, trained, tmp_path):

@@ -32,6 +32,9 @@ def generate(
     n: Annotated[int, Opt("--n", metavar="N", help="How many images.")] = 64,
     out: Annotated[str, Opt(metavar="DIR", help="Folder for the images.")] = "generated",
     seed: Annotated[int, Opt(metavar="N", help="Random seed: the same one gives the same images.")] = 0,
+    truncation: Annotated[
+        float, Opt(metavar="X", help="Scale of the latent vectors: below 1 images are more typical and less varied.")
+    ] = 1.0,
     compare: Annotated[
         str | None,
         Opt(
@@ -54,6 +57,8 @@ def generate(
     """
     if n < 1:
         raise ConfigError(f"--n must be at least 1, got {n}.")
+    if not 0 < truncation <= 1:
+        raise ConfigError(f"--truncation must be above 0 and at most 1, got {truncation}.")
     if (compare is None) != (features is None):
         raise ConfigError("--compare SOURCE and --features MODEL go together: images are compared by a classifier.")
     check_model(model)
@@ -74,7 +79,7 @@ def generate(
     with interruptible(lambda: "Stopped; images that were written are whole."):
         generator = load_generator(model)
         started = time.perf_counter()
-        images = generator.sample(n, seed=seed)
+        images = generator.sample(n, seed=seed, truncation=truncation)
         seconds = time.perf_counter() - started
         strips = np.concatenate([generator.interpolate(9, seed=seed + row) for row in range(_ROWS)])
         Path(out).expanduser().mkdir(parents=True, exist_ok=True)
@@ -86,10 +91,10 @@ def generate(
         if generator.info.get("collapsed_at") is not None:
             print(label("warning", "mode collapse was noticed in its training: see its report"))
         if compare is not None and features is not None:
-            _compare(generator, compare, features, seed)
+            _compare(generator, compare, features, seed, truncation)
 
 
-def _compare(generator: ImageGenerator, source: str, features: str, seed: int) -> None:
+def _compare(generator: ImageGenerator, source: str, features: str, seed: int, truncation: float) -> None:
     """Print how the images compare with those of a source."""
     from longspan.cli.sources import read_source
     from longspan.errors import ModelFileError
@@ -113,7 +118,7 @@ def _compare(generator: ImageGenerator, source: str, features: str, seed: int) -
     pixels: np.ndarray = samples.inputs[name].read(rows[permutation(seed, "compared images", 0, len(rows))]).numpy()
     half = min(len(pixels) // 2, 2000)
     real, further = pixels[:half], pixels[half : 2 * half]
-    made = generator.sample(half, seed=seed)
+    made = generator.sample(half, seed=seed, truncation=truncation)
     found = measure_images(made, real, further, classifier)
     near = nearest_images(made, real, further)
     print(label("compared", f"{half:,} made images with {half:,} real ones, by {found.classifier}"))

@@ -31,6 +31,7 @@ _SMALL_SET = 10_000
 _NEAREST = 12
 _READ_PX = 28
 _SPEED = 512
+_SAID = ("precision", "recall", "precision, truncated", "recall, truncated", "kernel distance", "copies")
 
 
 @final
@@ -48,6 +49,10 @@ class GenerateImagesOptions:
     """Real images a step."""
     width: int = 32
     """Channels of the largest map of both networks."""
+    latent: int = 16
+    """Length of the vectors of random numbers that become images; few suit digits."""
+    truncation: float = 0.65
+    """Scale of these vectors in a second look: images are more typical and less varied. 1: no second look."""
     loss: str = "both"
     """classic (DCGAN, 2015), relativistic (R3GAN, 2024), or both."""
     runs: int = 1
@@ -64,8 +69,10 @@ class GenerateImagesOptions:
         """Check the ranges."""
         check_at_least(
             steps=(self.steps, 1), batch_size=(self.batch_size, 2), width=(self.width, 1), runs=(self.runs, 1),
-            limit=(self.limit, 100), compared=(self.compared, 50),
+            limit=(self.limit, 100), compared=(self.compared, 50), latent=(self.latent, 1),
         )  # fmt: skip
+        if not 0 < self.truncation <= 1:
+            raise ConfigError(f"--truncation must be above 0 and at most 1, got {self.truncation}.")
         if self.loss not in (*_LOSSES, "both"):
             raise ConfigError(f"--loss must be classic, relativistic or both, got {self.loss!r}.")
 
@@ -79,6 +86,7 @@ class _Trained:
     seed: int
     training: GanTraining
     measures: ImageMeasures
+    truncated: ImageMeasures | None
     nearest: Nearest
     made: np.ndarray
     images_per_s: float
@@ -89,6 +97,11 @@ class _Trained:
             "precision": self.measures.precision,
             "recall": self.measures.recall,
             "kernel distance": self.measures.kernel_distance,
+            **(
+                {}
+                if self.truncated is None
+                else {"precision, truncated": self.truncated.precision, "recall, truncated": self.truncated.recall}
+            ),
             "copies": self.nearest.copies,
             "variety": self.training.curve[-1]["variety"],
             "generator's loss": self.training.curve[-1]["generator"],
@@ -112,9 +125,9 @@ def _run(options: GenerateImagesOptions, run: SystemRun) -> None:
             run.say(f"\n{loss}, seed {seed}:")
             config = GanConfig(
                 loss=loss, size_px=options.size_px, steps=options.steps, batch_size=options.batch_size,  # type: ignore[arg-type]
-                width=options.width,
+                width=options.width, latent=options.latent,
             )  # fmt: skip
-            trained.append(_train(config, seed, learned, further, classifier, run))
+            trained.append(_train(config, seed, learned, further, classifier, options.truncation, run))
     seconds = time.perf_counter() - started
     metrics = _means(trained)
     folder = run.folder
@@ -224,6 +237,7 @@ def _train(
     learned: ls.Table,
     further: ls.Table,
     classifier: Predictor,
+    truncation: float,
     run: SystemRun,
 ) -> _Trained:
     import torch
@@ -246,9 +260,13 @@ def _train(
     training.generator.sample(_SPEED, seed=seed)
     speed = _SPEED / (time.perf_counter() - begun)
     measures = measure_images(made, known[: len(others)], others, classifier)
-    found = _Trained(config.loss, seed, training, measures, nearest_images(made, known, others), made, speed)
-    figures = found.figures()
-    run.say(", ".join(f"{each} {figures[each]:.3f}" for each in ("precision", "recall", "kernel distance", "copies")))
+    truncated = None
+    if truncation < 1:
+        less_varied = training.generator.sample(len(others), seed=seed, truncation=truncation)
+        truncated = measure_images(less_varied, known[: len(others)], others, classifier)
+    near = nearest_images(made, known, others)
+    found = _Trained(config.loss, seed, training, measures, truncated, near, made, speed)
+    run.say(", ".join(f"{name} {found.figures()[name]:.3f}" for name in _SAID if name in found.figures()))
     run.say(f"compared by {measures.classifier}")
     return found
 
@@ -261,7 +279,7 @@ def _means(trained: Sequence[_Trained]) -> dict[str, float]:
         for name in figures[0]:
             values = [each[name] for each in figures]
             metrics[f"{loss}: {name}"] = float(np.mean(values))
-            if len(values) > 1 and name in ("precision", "recall"):
+            if len(values) > 1 and name.startswith(("precision", "recall")):
                 metrics[f"{loss}: {name}, lowest of {len(values)}"] = min(values)
     reachable = trained[0].measures.reachable
     return metrics | {f"real images: {name}": value for name, value in reachable.items()}
