@@ -2,18 +2,24 @@ import json
 from typing import Any
 
 import pytest
+from scipy import stats
 
 import longspan as ls
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.smaller import SmallerOptions, closed_gap
+from longspan.systems.smaller import SmallerOptions, closed_gaps
 
 
-def test_the_gap_is_that_of_the_means():
-    found = closed_gap({"teacher": [0.8, 0.9], "student alone": [0.6, 0.7], "student": [0.7, 0.8]})
-    assert found["gap closed"] == pytest.approx(0.5)
-    assert found["error"] == pytest.approx(0.25)
-    assert closed_gap({"teacher": [0.5], "student alone": [0.6], "student": [0.7]})["gap closed"] == 0.0
+def test_the_gap_is_that_of_the_means_and_its_interval_that_of_the_seeds():
+    found = closed_gaps({"teacher": [0.8, 0.9], "student alone": [0.6, 0.7], "student, same photos": [0.7, 0.82]})
+    assert found["accuracy, teacher"] == pytest.approx(0.85)
+    assert found["gap closed, same photos"] == pytest.approx(0.55)
+    assert found["error"] == pytest.approx(0.24)
+    low, high = stats.t.interval(0.95, 1, 0.55, 0.05)  # of 0.5 and 0.6
+    assert found["gap closed, same photos, low"] == pytest.approx(low)
+    assert found["gap closed, same photos, high"] == pytest.approx(high)
+    worse = closed_gaps({"teacher": [0.5], "student alone": [0.6], "student, same photos": [0.7]})
+    assert worse["gap closed, same photos"] == 0.0
 
 
 def test_ranges_are_checked():
@@ -39,8 +45,10 @@ def test_a_variant_that_does_not_exist_is_refused_before_anything_is_trained(tmp
 
 @pytest.mark.slow
 def test_a_student_of_cifar(tmp_path, data_folder):
-    options = SmallerOptions(data="cifar10", rows=200, test_rows=100, epochs=1, seeds=1)
+    options = SmallerOptions(data="cifar10", rows=200, unlabelled=200, test_rows=100, epochs=2, seeds=1)
     find_system("smaller").run(options, SystemRun("smaller", tmp_path, quiet=True))
     result = json.loads((tmp_path / "result.json").read_text())
-    assert set(result["accuracies"]) == {"teacher", "student alone", "student"}
+    assert set(result["accuracies"]) == {
+        "teacher", "student alone", "student, same photos", "student, more photos"
+    }  # fmt: skip
     assert ls.load(tmp_path / "model.safetensors").heads["label"].num_outputs == 10

@@ -14,7 +14,7 @@ from torch import Tensor
 from longspan.data import Table
 from longspan.errors import unknown_name
 from longspan.inference.predictor import Predictor
-from longspan.study.statistics.t_distribution import t_quantile
+from longspan.study.statistics.t_distribution import mean_interval
 
 __all__ = ["Purity", "classes_of", "purity_of", "same_class"]
 
@@ -69,7 +69,5 @@ def same_class(values: Tensor, labels: Sequence[Any], patches: int) -> np.ndarra
 
 
 def _mean_interval(values: np.ndarray) -> tuple[float, tuple[float, float]]:
-    mean, margin = float(values.mean()), 0.0
-    if len(values) > 1:
-        margin = t_quantile(0.975, len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
-    return mean, (max(0.0, mean - margin), min(1.0, mean + margin))
+    mean, low, high = mean_interval(values)
+    return mean, (max(0.0, low), min(1.0, high))

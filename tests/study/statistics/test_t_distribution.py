@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from longspan.errors import ConfigError
-from longspan.study.statistics.t_distribution import t_cdf, t_quantile
+from longspan.study.statistics.t_distribution import mean_interval, t_cdf, t_quantile
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,11 @@ def test_ends_and_slips():
         t_cdf(1.0, 0)
     with pytest.raises(ConfigError, match=r"between 0 and 1, got 95"):
         t_quantile(95, 3)
+
+
+def test_the_interval_is_that_of_a_paired_t_test():
+    one, other = np.random.default_rng(0).normal(size=(2, 5))
+    mean, low, high = mean_interval((other - one).tolist())
+    found = stats.ttest_rel(other, one).confidence_interval(0.95)
+    assert (mean, low, high) == pytest.approx((np.mean(other - one), found.low, found.high))
+    assert mean_interval([0.25]) == (0.25, 0.25, 0.25)

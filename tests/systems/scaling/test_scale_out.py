@@ -4,15 +4,13 @@ import json
 import os
 import sys
 
-import numpy as np
 import pytest
-from scipy import stats
 
 from longspan import LongspanError
 from longspan.systems import SystemRun, find_system
 from longspan.systems.scaling import scale_out, trainings
 from longspan.systems.scaling.curve import Cluster, speedup
-from longspan.systems.scaling.scale_out import ScaleOutOptions, paired_interval
+from longspan.systems.scaling.scale_out import ScaleOutOptions
 from longspan.systems.scaling.trainings import Trained
 
 CLUSTER = Cluster(tflops=3.0, link_gbit=8.0, latency_us=100.0)
@@ -34,14 +32,6 @@ def test_the_speedup_is_bounded_by_the_gpus_and_by_the_link():
     compute, exchange = CLUSTER.compute_seconds(1e9, 10), CLUSTER.exchange_seconds(20_000_000, 10)
     assert after[2] == pytest.approx(10 * compute / (compute + exchange))
     assert during[2] == pytest.approx(10 * compute / (compute / 3 + exchange))  # it hides all of the backward pass
-
-
-def test_the_interval_is_that_of_a_paired_t_test():
-    one, other = np.random.default_rng(0).normal(size=(2, 5))
-    mean, low, high = paired_interval((other - one).tolist())
-    found = stats.ttest_rel(other, one).confidence_interval(0.95)
-    assert (mean, low, high) == pytest.approx((np.mean(other - one), found.low, found.high))
-    assert paired_interval([0.25]) == (0.25, 0.25, 0.25)
 
 
 def test_what_cannot_be_is_refused():

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections.abc import Iterable
+
 from longspan.errors import ConfigError
 
-__all__ = ["t_cdf", "t_quantile"]
+__all__ = ["mean_interval", "t_cdf", "t_quantile"]
+
+
+def mean_interval(values: Iterable[float]) -> tuple[float, float, float]:
+    """Mean of values, one per seed, and the ends of its 95 % interval; both ends the mean for fewer than two.
+
+    For pairs give their differences.
+
+    Example:
+        >>> [round(value, 3) for value in mean_interval([1.0, 2.0, 3.0])]
+        [2.0, -0.484, 4.484]
+    """
+    known = [float(value) for value in values]
+    mean = statistics.fmean(known)
+    if len(known) < 2:
+        return mean, mean, mean
+    half = t_quantile(0.975, len(known) - 1) * statistics.stdev(known) / math.sqrt(len(known))
+    return mean, mean - half, mean + half
 
 
 def t_cdf(t: float, df: float) -> float:

@@ -41,11 +41,9 @@ class Quantity:
     @property
     def interval(self) -> tuple[float, float]:
         """Low and high end."""
-        from longspan.study.statistics.t_distribution import t_quantile
+        from longspan.study.statistics.t_distribution import mean_interval
 
-        count = len(self.values)
-        half = t_quantile(0.975, count - 1) * float(np.std(self.values, ddof=1)) / count**0.5
-        return self.mean - half, self.mean + half
+        return mean_interval(self.values)[1:]
 
     def to_json(self) -> dict[str, Any]:
         """Name, mean, ends and the values by seed."""

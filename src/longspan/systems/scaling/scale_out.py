@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 import shutil
 import statistics
@@ -24,7 +23,7 @@ from longspan.valid_values import stored_networks
 if TYPE_CHECKING:
     from longspan.report import Document
 
-__all__ = ["SCALE_OUT", "ScaleOutOptions", "paired_interval"]
+__all__ = ["SCALE_OUT", "ScaleOutOptions"]
 
 _RUNS = "trainings"
 _DONE = "measured.json"
@@ -211,22 +210,13 @@ def _exact(options: ScaleOutOptions, run: SystemRun, folder: Path, measured: _Me
     return found
 
 
-def paired_interval(differences: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of the differences of pairs and its 95 % interval by Student's t; both ends the mean for fewer than two."""
-    from longspan.study.statistics.t_distribution import t_quantile
-
-    mean = statistics.fmean(differences)
-    if len(differences) < 2:
-        return mean, mean, mean
-    half = t_quantile(0.975, len(differences) - 1) * statistics.stdev(differences) / math.sqrt(len(differences))
-    return mean, mean - half, mean + half
-
-
 def _speed(options: ScaleOutOptions, pairs: Sequence[dict[str, Any]]) -> dict[str, float]:
     if not pairs:
         return {}
+    from longspan.study.statistics.t_distribution import mean_interval
+
     ratios = [each["one"]["epoch_seconds"] / each["several"]["epoch_seconds"] for each in pairs]
-    mean, low, high = paired_interval([each["several"]["loss"] - each["one"]["loss"] for each in pairs])
+    mean, low, high = mean_interval([each["several"]["loss"] - each["one"]["loss"] for each in pairs])
     return {
         f"speed-up, {options.processes} processes": statistics.median(ratios),
         "loss, several minus one": mean,
