@@ -102,7 +102,7 @@ def dependence(
 
 def _points(table: Table, column: str, count: int) -> list[Any]:
     known = (value for value in table.column_values(column) if value is not None)
-    values = [value for value in known if not isinstance(value, str | int | float) or value == value]
+    values: list[Any] = [value for value in known if not isinstance(value, float) or value == value]
     if values and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         whole = all(isinstance(value, int) for value in values)
         levels, method = np.linspace(0.02, 0.98, count), "nearest" if whole else "linear"
