@@ -294,7 +294,7 @@ def _explain_best(results: StudyResults, held_out: Table | None, page: Document)
     """Add what is cheap to explain about the kept model with the lowest error, where one was kept."""
     from longspan.errors import StudyError
     from longspan.explain.report_sections import add_explanation
-    from longspan.inference import load
+    from longspan.systems.function_registry import load_with_functions
 
     if held_out is None or not len(held_out):
         return
@@ -302,7 +302,7 @@ def _explain_best(results: StudyResults, held_out: Table | None, page: Document)
         path = results.best(results.targets[0])
     except StudyError:  # no model was kept
         return
-    add_explanation(page, load(path), held_out)
+    add_explanation(page, load_with_functions(path), held_out)
 
 
 def _check_decide_on(settings: StudyOptions, targets: tuple[str, ...]) -> None:

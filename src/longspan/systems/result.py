@@ -166,9 +166,9 @@ class SystemRun:
             held_out = learner.task.table.take(learner.task.valid.numpy())
             add_explanation(page, learner, held_out, seed=self.seed)
         elif isinstance(model, Path) and self.held_out is not None:
-            from longspan.inference import load
+            from longspan.systems.function_registry import load_with_functions
 
-            add_explanation(page, load(model), self.held_out, seed=self.seed)
+            add_explanation(page, load_with_functions(model), self.held_out, seed=self.seed)
         return page
 
 

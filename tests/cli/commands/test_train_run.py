@@ -132,7 +132,7 @@ def test_stopped_before_the_first_checkpoint_it_begins_again_by_its_folder_alone
 
 def test_stopped_between_the_model_and_the_end_it_writes_the_rest(longspan, told, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(ls.Learner, "report", lambda *_: interrupt())
+        patch.setattr("longspan.train.reports.learner_report.compose_report", lambda *_, **__: interrupt())
         assert longspan(*told, "--out", "run").code == 130
     run = tmp_path / "work" / "run"
     assert (run / "model.safetensors").exists()
