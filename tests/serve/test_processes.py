@@ -31,13 +31,13 @@ class Served:
         self.printed = self.process.stdout
 
     def workers(self):
-        """Processes that have the listening socket, but for the first."""
-        with_socket = re.compile(rf"0100007F:{self.port:04X} 00000000:0000 0A .* (\d+) 1 ")
-        inode = with_socket.search(Path("/proc/net/tcp").read_text())
+        """Processes that listen on the port, but for the first."""
+        listens = re.compile(rf"0100007F:{self.port:04X} 00000000:0000 0A .* (\d+) 1 ")
+        sockets = {f"socket:[{inode}]" for inode in listens.findall(Path("/proc/net/tcp").read_text())}
         found = set()
         for place in Path("/proc").glob("[0-9]*/fd/*"):
             with contextlib.suppress(OSError):
-                if inode and place.readlink().name == f"socket:[{inode[1]}]":
+                if place.readlink().name in sockets:
                     found.add(int(place.parent.parent.name))
         return found - {self.process.pid}
 
@@ -83,6 +83,7 @@ def test_none_is_left_behind_when_the_first_is_killed(exported):
     served.printed.readline()
     workers = until(lambda: len(found := served.workers()) == 2 and found)
     served.process.kill()
+    served.process.communicate(timeout=60)
     until(lambda: gone(workers))
 
 

@@ -1,4 +1,4 @@
-"""Several server processes that listen on one socket."""
+"""Several server processes that listen on one port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from typing import Any, final
 from longspan.errors import ConfigError
 from longspan.serve.config import ServeConfig
 
-__all__ = ["ServedFiles", "keep_quiet", "serve_in_processes", "split_name"]
+__all__ = ["SHARES_PORTS", "ServedFiles", "keep_quiet", "serve_in_processes", "split_name"]
+
+SHARES_PORTS = sys.platform == "linux"
+"""Whether several sockets may listen on one port, and the system shares connections out among them."""
 
 _LOOK_S = 0.5
 _PRELOADED = ("uvicorn", "longspan.serve.app", "longspan.serve.draining", "longspan.serve.served_model")
@@ -43,7 +46,7 @@ class ServedFiles:
 def serve_in_processes(
     files: ServedFiles,
     options: dict[str, Any],
-    sock: socket.socket,
+    bind: Callable[[], socket.socket],
     count: int,
     *,
     drain_s: float,
@@ -56,7 +59,8 @@ def serve_in_processes(
     Args:
         files: What they serve.
         options: Of `uvicorn.Config`.
-        sock: Bound; all of them listen on it.
+        bind: Makes a socket that is bound to the port. Each process listens on one of its own where the system shares
+            connections out among them: of one that all listen on, the first to wake takes all that wait.
         count: How many.
         drain_s: How long they may take to stop.
         started: Called with a line for each model once all listen.
@@ -75,11 +79,16 @@ def serve_in_processes(
         needs_torch = not all(file.lower().endswith(".onnx") for file in files.models)
         context.set_forkserver_preload([*_PRELOADED, *(["torch"] if needs_torch else [])])
 
+    reserved = bind()  # the port is ours also while no process listens
+
     def start() -> _Running:
         here, there = context.Pipe(duplex=False)
+        sock = bind() if SHARES_PORTS else reserved
         process = context.Process(target=_serve, args=(files, options, sock, there), name="longspan serve")
         process.start()
         there.close()
+        if sock is not reserved:
+            sock.close()
         return _Running(process, here)
 
     running = [start() for _ in range(count)]
@@ -95,7 +104,7 @@ def serve_in_processes(
             told = True
             started(running[0].lines or [])
         running = [each if each.process.is_alive() else start() for each in running]
-    sock.close()
+    reserved.close()
     for each in running:
         if each.process.is_alive():
             each.process.terminate()

@@ -6,10 +6,11 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from longspan.errors import ConfigError
-from longspan.serve.processes import ServedFiles, keep_quiet, serve_in_processes
+from longspan.serve.processes import SHARES_PORTS, ServedFiles, keep_quiet, serve_in_processes
 
 __all__ = ["check_port", "run_server", "run_servers"]
 
@@ -58,13 +59,22 @@ def run_servers(
     Raises:
         ConfigError: a model cannot be loaded.
     """
+    serve_in_processes(
+        files, _options(host, port), partial(_bound, host, port), processes, drain_s=_DRAIN_S + 5, started=started
+    )
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that is bound, and does not listen yet."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     sock = socket.socket(found[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if SHARES_PORTS:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     # Responses are written in two pieces; without this the second waits for the receipt of the first, 40 ms.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.bind(found[4])
-    serve_in_processes(files, _options(host, port), sock, processes, drain_s=_DRAIN_S + 5, started=started)
+    return sock
 
 
 def _options(host: str, port: int) -> dict[str, Any]:
