@@ -101,8 +101,9 @@ def speak(text: str, voice: str, *, words_per_minute: int = 170, pitch: int = 50
             encoded = text.encode() + b"\0"
             library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
             library.espeak_Synchronize()
-            library.espeak_Terminate()
         finally:
+            # Also after an error: its threads must not run on in a library that is gone, which ends the process.
+            library.espeak_Terminate()
             if sys.platform != "win32":
                 _ctypes.dlclose(library._handle)
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
