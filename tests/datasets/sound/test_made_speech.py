@@ -1,4 +1,6 @@
 import builtins
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -55,6 +57,21 @@ def test_what_cannot_be_spoken():
         make_speech(["yes"], pitch=(70, 30))
     with pytest.raises(ConfigError, match="at least one voice"):
         make_speech(["yes"], [])
+
+
+def test_unknown_voices_leave_nothing_running_that_ends_the_process():
+    program = """
+from longspan.datasets.sound.espeak import speak
+from longspan.errors import ConfigError
+for _ in range(10):
+    try:
+        speak("yes", "xx-nobody")
+    except ConfigError:
+        pass
+print(len(speak("yes", "en-us").samples) > 1000)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 def test_without_the_synthesiser_the_install_line_is_named(monkeypatch):
