@@ -95,6 +95,7 @@ def serve_in_processes(
     failure: str | None = None
     told = False
     while not stop.wait(0.02 if not told else _LOOK_S):
+        alive = [each.process.is_alive() for each in running]  # first: what a dead one said is all there to hear
         for each in running:
             each.listen()
         failure = next((each.failure for each in running if each.failure is not None), None)
@@ -103,7 +104,7 @@ def serve_in_processes(
         if not told and all(each.lines is not None for each in running):
             told = True
             started(running[0].lines or [])
-        running = [each if each.process.is_alive() else start() for each in running]
+        running = [each if lives else start() for each, lives in zip(running, alive, strict=True)]
     reserved.close()
     for each in running:
         if each.process.is_alive():
