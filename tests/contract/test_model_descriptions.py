@@ -8,7 +8,7 @@ import pytest
 from longspan.columns import Features, SequenceSpec, Text
 from longspan.models import create, from_json, model_names, to_json
 from longspan.models.entries import MODELS
-from longspan.models.vision.torchvision_nets import without_memory
+from longspan.nn.without_memory import without_memory
 
 ROWS = [{"size": 1.0, "kind": "a"}, {"size": 2.0, "kind": "b"}, {"size": 3.0, "kind": "a"}]
 SPECS = {

@@ -14,7 +14,7 @@ from torchvision.ops import StochasticDepth
 
 from longspan.errors import ShapeError
 from longspan.models import Backbone, create
-from longspan.models.vision.torchvision_nets import without_memory
+from longspan.nn.without_memory import without_memory
 
 # (name, channels the network is usually given, smallest comfortable size)
 SMALL = [

@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from longspan.models import create
-from longspan.models.vision.torchvision_nets import without_memory
 from longspan.nn.unet import UNetDecoder
+from longspan.nn.without_memory import without_memory
 
 EVERY_KIND = [
     "squeezenet1_1",

@@ -91,13 +91,12 @@ def _check_weights(model: str | None, weights: str | None) -> None:
     if weights is not None:
         check_weights(weights)
     if model is not None and weights == "imagenet":
-        import torch
-
         from longspan.models import create
         from longspan.models.vision.imagenet import imagenet_file
+        from longspan.nn.without_memory import on_meta
 
         name, _, backbone = model.partition(":")
-        with torch.device("meta"):  # the layers' names alone
+        with on_meta():  # the layers' names alone
             network = create(backbone or (DESIGNS[name].backbone if name in DESIGNS else name))
         imagenet_file(network)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from longspan.explain.expected_cost import HOUR, check_cost
+from longspan.nn.without_memory import on_meta
 
 __all__ = ["ReceptiveField", "receptive_fields", "trace_fields"]
 
@@ -85,7 +86,7 @@ def receptive_fields(
     modules = sum(1 for _ in network.modules())
 
     def probe() -> int:
-        with torch.device("meta"):  # on which fresh weights draw no random numbers
+        with on_meta():
             small, image = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU()), torch.zeros(1, 1, 8, 8)
         torch.export.export(small, (image,), strict=False)
         return _TRACED_MODULES

@@ -19,6 +19,7 @@ from longspan.columns import Column, ImageSpec, SequenceSpec
 from longspan.columns.spec import spec_from_json
 from longspan.errors import ModelFileError
 from longspan.models.fused import FUSED
+from longspan.nn.without_memory import on_meta
 
 __all__ = ["check_fitted", "check_model_inputs", "check_tensors_match"]
 
@@ -32,7 +33,7 @@ def check_tensors_match(build: Callable[[], nn.Module], tensors: Mapping[str, to
     """ModelFileError unless the network that `build` makes has exactly these tensors, by name and shape."""
     with _no_more_than(tensors):
         try:
-            with torch.device("meta"):
+            with on_meta():
                 own = build().state_dict()
         except (
             NotImplementedError

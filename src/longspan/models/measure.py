@@ -18,11 +18,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from longspan.columns.ragged import pad
 from longspan.columns.spec import FeaturesSpec, TokensSpec
+from longspan.light_torchvision import import_torchvision
 from longspan.models.entries import MODELS
 from longspan.models.model_info import TABLE_NAME, ModelInfo
 from longspan.models.registry import create
-from longspan.models.vision.torchvision_nets import build_published, without_memory
+from longspan.models.vision.torchvision_nets import build_published
 from longspan.models.vision.vgg16 import FromPublished
+from longspan.nn.without_memory import without_memory
 
 __all__ = ["measure_own", "measure_published", "write_table"]
 
@@ -67,7 +69,7 @@ def measure_own(name: str) -> ModelInfo:
 
 def measure_published(name: str, source: str) -> ModelInfo:
     """Measure a whole torchvision network at the size its `DEFAULT` weights were evaluated at."""
-    from torchvision.models import get_model_weights
+    get_model_weights = import_torchvision().models.get_model_weights
 
     transforms = get_model_weights(name)["DEFAULT"].value.transforms()
     size_px = (transforms.crop_size[0], transforms.crop_size[0])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -44,12 +45,14 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log bytes of damaged bodies
     by_name = _checked(models, config)
     batchers = {
-        name: Batcher(model.predict, max_batch=config.max_batch, max_queue=config.max_queue, wait_ms=config.wait_ms)
+        name: Batcher(
+            partial(_predicted, model), max_batch=config.max_batch, max_queue=config.max_queue, wait_ms=config.wait_ms
+        )
         for name, model in by_name.items()
     }
     # One image at a time: a heat map takes a pass forward and one backward.
     explainers = {
-        name: Batcher(model.explain, max_batch=1, max_queue=config.max_queue, wait_ms=0)
+        name: Batcher(partial(_explained, model), max_batch=1, max_queue=config.max_queue, wait_ms=0)
         for name, model in by_name.items()
         if model.explained is not None
     }
@@ -75,6 +78,14 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
     add_problems(app)
     paths = [str(getattr(route, "path", "")) for route in app.routes]
     return Guard(app, config, measurements, keys, paths)
+
+
+def _predicted(model: ServedModel, values: list[dict[str, Any]]) -> Sequence[Any]:
+    return model.predict([model.value(each) for each in values])
+
+
+def _explained(model: ServedModel, values: list[dict[str, Any]]) -> Sequence[Any]:
+    return model.explain([model.value(each) for each in values])
 
 
 def _checked(models: Sequence[ServedModel], config: ServeConfig) -> dict[str, ServedModel]:
@@ -156,11 +167,16 @@ def _add_model(
                 422, "Only networks that predict classes or quantities of one image, and are no exported models, show "
                 "where they looked; leave why out.",
             )  # fmt: skip
-        values = await _values(request, model, config)
-        used = explainer if why and explainer is not None else batcher
+        draw = request.query_params.get("draw") in ("1", "true")
+        body, read = await _body(request, model, config)
+        used, write = batcher, partial(_written, model)
+        if why and explainer is not None:
+            used, write = explainer, _picture
+        elif draw:
+            write = _both
         try:
             found = await asyncio.wait_for(
-                asyncio.wrap_future(used.submit(model.value(values))), timeout=config.timeout_s
+                asyncio.wrap_future(used.submit(body, read=read, write=write)), timeout=config.timeout_s
             )
         except TimeoutError:
             raise Problem(503, f"No prediction within {config.timeout_s:g} s. Try again.", retry_after_s=2) from None
@@ -170,10 +186,11 @@ def _add_model(
         except LongspanError as error:
             raise Problem(422, f"This cannot be predicted: {error!s:.500}") from None
         if why:
-            return Response(await asyncio.to_thread(png_of, found), media_type="image/png")
-        if request.query_params.get("draw") in ("1", "true"):
-            return Response(await asyncio.to_thread(drawn_png, found, values), media_type="image/png")
-        return JSONResponse(await asyncio.to_thread(result_of, model, found))
+            return Response(found, media_type="image/png")
+        if draw:  # which takes long: others are predicted meanwhile
+            values, prediction = found
+            return Response(await asyncio.to_thread(drawn_png, prediction, values), media_type="image/png")
+        return JSONResponse(found)
 
     app.add_api_route(
         f"/predict/{model.name}", predict, methods=["POST"], summary=f"A prediction of {model.name}",
@@ -183,6 +200,20 @@ def _add_model(
             for status, words in _REFUSALS.items()
         },
     )  # fmt: skip
+
+
+def _written(model: ServedModel, values: Any, prediction: Any) -> dict[str, Any]:
+    del values
+    return result_of(model, prediction)
+
+
+def _picture(values: Any, pixels: Any) -> bytes:
+    del values
+    return png_of(pixels)
+
+
+def _both(values: Any, prediction: Any) -> tuple[Any, Any]:
+    return values, prediction
 
 
 _REFUSALS: dict[int | str, str] = {
@@ -213,12 +244,13 @@ def _body_schema(model: ServedModel) -> dict[str, Any]:
     return {"required": True, "content": content}
 
 
-async def _values(request: Request, model: ServedModel, config: ServeConfig) -> dict[str, Any]:
-    """Values by field of a request, within the limits."""
+async def _body(
+    request: Request, model: ServedModel, config: ServeConfig
+) -> tuple[Any, Callable[[Any], dict[str, Any]]]:
+    """What a request holds, and what makes values by field of it, within the limits."""
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
-        body = await request.body()
-        return await asyncio.to_thread(values_of_body, model, body, kind, config)
+        return await request.body(), lambda body: values_of_body(model, body, kind, config)
     known = {field.name: field for field in model.fields}
     async with request.form(max_files=len(known) + 1, max_fields=len(known) + 1) as form:
         unknown = sorted(set(form) - set(known))
@@ -228,9 +260,7 @@ async def _values(request: Request, model: ServedModel, config: ServeConfig) -> 
         given: dict[str, Any] = {}
         for name, value in form.items():
             given[name] = value if isinstance(value, str) else await value.read()
-    return await asyncio.to_thread(
-        lambda: {name: check_value(known[name], each, config) for name, each in given.items()}
-    )
+    return given, lambda form: {name: check_value(known[name], each, config) for name, each in form.items()}
 
 
 def add_problems(app: FastAPI) -> None:

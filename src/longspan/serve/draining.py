@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # modules and models stay: looking through them again and again would hold requests up
         if self.started:
             self._tell_started()
 

@@ -7,7 +7,7 @@ from torchvision import models as published
 from longspan.errors import ConfigError, ShapeError, WeightsError
 from longspan.models import FCNVGGConfig, create, from_json, to_json
 from longspan.models.vision.fcn_vgg import FCNVGG
-from longspan.models.vision.torchvision_nets import without_memory
+from longspan.nn.without_memory import without_memory
 
 SMALL = FCNVGGConfig(width=4, fc_channels=16)
 

@@ -7,7 +7,7 @@ from torchvision import models as published
 from longspan.errors import ConfigError
 from longspan.models import SegNetConfig, create, from_json, to_json
 from longspan.models.vision.segnet import SegNet
-from longspan.models.vision.torchvision_nets import without_memory
+from longspan.nn.without_memory import without_memory
 
 SMALL = SegNetConfig(width=4)
 

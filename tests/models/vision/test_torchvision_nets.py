@@ -9,7 +9,8 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from longspan.errors import ConfigError, ShapeError
 from longspan.models import create
 from longspan.models.vision.families import FAMILIES, HALF_NORMALISED, family_of
-from longspan.models.vision.torchvision_nets import TorchvisionNet, build_published, layout_of, without_memory
+from longspan.models.vision.torchvision_nets import TorchvisionNet, build_published, layout_of
+from longspan.nn.without_memory import without_memory
 
 ALL_NAMES = [name for family in FAMILIES for name in family.names]
 

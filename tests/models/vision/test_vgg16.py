@@ -2,8 +2,8 @@ import pytest
 from torch import nn
 from torchvision import models as published
 
-from longspan.models.vision.torchvision_nets import without_memory
 from longspan.models.vision.vgg16 import FIRST_CONV, stage_channels, vgg_convolutions, vgg_stage
+from longspan.nn.without_memory import without_memory
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

@@ -15,6 +15,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from longspan.errors import ChecksumError, FetchError, WeightsError
+from longspan.light_torchvision import import_torchvision
 from longspan.models.backbone import Backbone
 from longspan.models.pth import read_pth
 from longspan.models.vision.torchvision_nets import TorchvisionNet
@@ -77,7 +78,7 @@ def imagenet_file(model: Backbone) -> Path:
 
 
 def _address(name: str) -> str:
-    from torchvision.models import get_model_weights
+    get_model_weights = import_torchvision().models.get_model_weights
 
     # The enum's class, whose alias DEFAULT every network has; typed as the bare base class by torchvision.
     return str(get_model_weights(name)["DEFAULT"].value.url)

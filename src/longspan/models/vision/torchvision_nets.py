@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from longspan.errors import ConfigError, DependencyError, ShapeError
+from longspan.light_torchvision import import_torchvision
 from longspan.models.backbone import Backbone, Map, check_images, check_same_size, check_size, no_global_pool
 from longspan.models.entries import MODELS, ModelEntry
 from longspan.models.vision.families import FAMILIES, HALF_NORMALISED, Family, family_of
 from longspan.nn import GlobalPool, PoolName
+from longspan.nn.without_memory import on_meta, without_memory
 from longspan.vision.imagenet_colours import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["Layout", "TorchvisionNet", "build_published", "layout_of", "register_published", "without_memory"]
+__all__ = ["Layout", "TorchvisionNet", "build_published", "layout_of", "register_published"]
 
 # What longspan normalises images with before any network trained on ImageNet, and what HALF_NORMALISED ones expect.
 _HALF = 0.5
@@ -208,8 +208,7 @@ def build_published(name: str, size_px: tuple[int, int]) -> nn.Module:
 
     Raises: DependencyError if the installed torchvision does not have it.
     """
-    import torchvision
-
+    torchvision = import_torchvision()
     family = family_of(name)
     options: dict[str, Any] = dict(family.options)
     if family.size_option:
@@ -255,27 +254,6 @@ def layout_of(name: str) -> Layout:
     )
 
 
-@contextlib.contextmanager
-def without_memory() -> Iterator[None]:
-    """Networks built in here take no memory for their weights and no random numbers; move them `.to("meta")` after."""
-    with torch.random.fork_rng(devices=[]), _EmptyOnMeta():
-        yield
-
-
-@final
-class _EmptyOnMeta(TorchFunctionMode):
-    """Makes `torch.empty`, in which layers hold their weights, give tensors without memory.
-
-    Not `torch.device("meta")`: RegNet computes its widths with tensors, which must have numbers.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is torch.empty:
-            kwargs["device"] = "meta"
-        return func(*args, **kwargs)
-
-
 def _expand(net: nn.Module, pattern: str) -> list[str]:
     if pattern != "*" and not pattern.endswith(".*"):
         return [pattern]
@@ -291,12 +269,13 @@ def _expand(net: nn.Module, pattern: str) -> list[str]:
 @torch.no_grad()
 def _map_shapes(modules: list[nn.Module], family: Family, side_px: int) -> list[tuple[int, int]]:
     """(channels, stride) of what each module of a trunk gives."""
-    values = torch.empty(1, 3, side_px, side_px, device="meta")
     shapes: list[tuple[int, int]] = []
-    for module in modules:
-        values = module(values)
-        channels, side = values.shape[3 if family.channels_last else 1], values.shape[2]
-        shapes.append((channels, 2 ** round(math.log2(side_px / side))))
+    with on_meta():
+        values = torch.empty(1, 3, side_px, side_px)
+        for module in modules:
+            values = module(values)
+            channels, side = values.shape[3 if family.channels_last else 1], values.shape[2]
+            shapes.append((channels, 2 ** round(math.log2(side_px / side))))
     return shapes
 
 
