@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -104,3 +105,52 @@ def test_cancelled_values_are_left_out():
     first.result(5)
     batcher.close()
     assert seen == ["first"]
+
+
+def test_several_threads_compute_at_once_and_share_what_waits():
+    sizes, barrier = [], threading.Barrier(2)
+
+    def predict(values):
+        barrier.wait(5)  # broken, and an error of every caller, unless two threads compute at once
+        sizes.append(len(values))
+        return values
+
+    batcher = Batcher(predict, threads=2)
+    futures = [batcher.submit(number) for number in range(2)]
+    assert [future.result(5) for future in futures] == [0, 1]
+    assert sizes == [1, 1]
+    batcher.close()
+
+
+@pytest.mark.parametrize(("one_s", "more_s", "most"), [(0.01, 0.01, 2), (0.01, 0.0001, 8)])
+def test_batches_grow_only_where_that_pays(one_s, more_s, most):
+    sizes = []
+
+    def predict(values):
+        sizes.append(len(values))
+        time.sleep(one_s + more_s * (len(values) - 1))
+        return values
+
+    batcher = Batcher(predict, max_batch=8, wait_ms=0)
+    batcher.submit(0).result(5)
+    for future in [batcher.submit(number) for number in range(40)]:
+        future.result(5)
+    batcher.close()
+    assert max(sizes[len(sizes) // 2 :]) == most
+
+
+def test_values_are_read_and_results_written_in_its_thread():
+    def read(value):
+        if value == 2:
+            raise Problem(422, "two")
+        return -value
+
+    def write(value, prediction):
+        return value, prediction, threading.current_thread().name
+
+    batcher = Batcher(lambda values: [10 * value for value in values])
+    futures = [batcher.submit(number, read=read, write=write) for number in range(4)]
+    assert [futures[number].result(5) for number in (0, 1, 3)] == [(-n, -10 * n, "longspan batches") for n in (0, 1, 3)]
+    with pytest.raises(Problem, match="two"):
+        futures[2].result(5)
+    batcher.close()

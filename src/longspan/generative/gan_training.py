@@ -57,6 +57,8 @@ class GanConfig:
     """Channels of the largest map; each smaller map has twice as many."""
     latent: int = 64
     """Length of the vectors of random numbers that become images; fewer suit images that differ in few ways."""
+    residual: int | None = None
+    """Residual blocks of the discriminator at each size of map. None: 1 for the relativistic loss, 0 for the other."""
     penalty: float = 3.0
     """Weight of the penalties of the relativistic loss."""
     average: float = 0.995
@@ -71,6 +73,8 @@ class GanConfig:
         ]
         if self.loss not in ("classic", "relativistic"):
             faults.append(f"loss must be classic or relativistic, got {self.loss!r}")
+        if self.residual is not None and self.residual < 0:
+            faults.append(f"residual must be at least 0, got {self.residual}")
         if self.lr is not None and not 0 < self.lr < math.inf:
             faults.append(f"lr must be above 0 and finite, got {self.lr}")
         if not 0 <= self.penalty < math.inf:
@@ -86,6 +90,11 @@ class GanConfig:
     def peak_lr(self) -> float:
         """`lr`, or what suits the loss."""
         return self.lr if self.lr is not None else {"classic": 2e-4, "relativistic": 2e-3}[self.loss]
+
+    @property
+    def blocks(self) -> int:
+        """`residual`, or what suits the loss."""
+        return self.residual if self.residual is not None else {"classic": 0, "relativistic": 1}[self.loss]
 
 
 @final
@@ -155,7 +164,9 @@ def train_gan(
     size_px, channels, normalise = column.size_px[0], column.channels, config.loss == "classic"
     seed_generators(step_seed(seed, "gan networks", 0), place)
     generator = Generator(size_px, channels, width=config.width, latent=config.latent).to(place)
-    discriminator = Discriminator(size_px, channels, width=config.width, normalise=normalise).to(place)
+    discriminator = Discriminator(
+        size_px, channels, width=config.width, normalise=normalise, residual=config.blocks
+    ).to(place)
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # how images are kept: faster
     kept = copy.deepcopy(generator).eval()

@@ -46,7 +46,11 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
     by_name = _checked(models, config)
     batchers = {
         name: Batcher(
-            partial(_predicted, model), max_batch=config.max_batch, max_queue=config.max_queue, wait_ms=config.wait_ms
+            partial(_predicted, model),
+            max_batch=config.max_batch,
+            max_queue=config.max_queue,
+            wait_ms=config.wait_ms,
+            threads=config.threads if model.parallel else 1,
         )
         for name, model in by_name.items()
     }

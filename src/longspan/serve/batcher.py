@@ -1,8 +1,10 @@
-"""Requests that come at the same time are computed together: a queue and a thread for each model."""
+"""Requests that come at the same time are computed together: a queue and a few threads for each model."""
 
 from __future__ import annotations
 
+import math
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,16 +17,19 @@ from longspan.serve.problem import Problem
 
 __all__ = ["Batcher"]
 
+_NEW = 0.1  # how much a new time counts in a running mean
+
 
 @final
 class Batcher:
     """Puts single values together into batches, and hands each caller the prediction of its own value.
 
-    While one batch is computed others wait, so under load batches grow by themselves. Then a batch is computed as soon
-    as it is full, or as the first of its values has waited for `wait_ms`; after a batch of one value nobody waits, as
-    requests come one by one. If a batch fails, its values are computed one by one: a value that cannot be read is the
-    error of one caller only. Values are read and results are written in the same thread: each time that a request
-    changes threads costs it a fifth of a millisecond.
+    While one batch is computed others wait, so under load batches grow by themselves, but only while this pays: where a
+    further value of a batch takes as long as one alone, the first values of a large batch would but wait for the last.
+    With one thread a batch is then computed as soon as it is full, or as the first of its values has waited for
+    `wait_ms`; after a batch of one value nobody waits, as requests come one by one. If a batch fails, its values are
+    computed one by one: a value that cannot be read is the error of one caller only. Values are read and results are
+    written in the same thread, because each time that a request changes threads costs it a fifth of a millisecond.
 
     Example:
         >>> batcher = Batcher(lambda values: [value + 1 for value in values])
@@ -39,14 +44,17 @@ class Batcher:
         max_batch: int = 32,
         max_queue: int = 256,
         wait_ms: float = 2,
+        threads: int = 1,
     ) -> None:
-        """Start the thread.
+        """Start the threads.
 
         Args:
-            predict: From values to as many predictions, in order; called from one thread.
+            predict: From values to as many predictions, in order.
             max_batch: Most values of a batch.
             max_queue: Most values that wait.
-            wait_ms: How long the first value of a batch waits for others, where the batch before had several.
+            wait_ms: How long the first value of a batch waits for others, where the batch before had several; with
+                several threads it does not wait.
+            threads: That take values from the queue; `predict` is called from as many at once.
         """
         self._predict = predict
         self._max_batch = max_batch
@@ -55,8 +63,12 @@ class Batcher:
         self._closed = False
         self.batches = 0
         """Computed so far."""
-        self._thread = threading.Thread(target=self._run, name="longspan batches", daemon=True)
-        self._thread.start()
+        self._gain = _Gain()
+        self._threads = [
+            threading.Thread(target=self._run, name="longspan batches", daemon=True) for _ in range(threads)
+        ]
+        for each in self._threads:
+            each.start()
 
     @property
     def waiting(self) -> int:
@@ -90,18 +102,30 @@ class Batcher:
         return future
 
     def close(self) -> None:
-        """Take no more values, compute those that wait, and end the thread."""
+        """Take no more values, compute those that wait, and end the threads."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
-        self._thread.join()
+            for _ in self._threads:
+                self._queue.put(None)
+        for each in self._threads:
+            each.join()
+        # What came between the last look and the marks is refused, not lost.
+        while not self._queue.empty():
+            left = self._queue.get()
+            if left is not None and left.future.set_running_or_notify_cancel():
+                left.future.set_exception(_stopping())
+
+    def _most(self, waiting: int) -> int:
+        """Values of a batch that has or could have `waiting`: no thread takes what another one is free to compute."""
+        most, threads = min(self._max_batch, self._gain.worth), len(self._threads)
+        return most if threads == 1 else min(most, math.ceil(waiting / threads))
 
     def _run(self) -> None:
         several = False
         while (first := self._queue.get()) is not None:
             batch, ends = [first], time.monotonic() + (self._wait_s if several else 0)
             last = False
-            while len(batch) < self._max_batch and not last:
+            while len(batch) < self._most(len(batch) + self._queue.qsize()) and not last:
                 try:
                     left_s = ends - time.monotonic()
                     more = self._queue.get(timeout=left_s) if left_s > 0 else self._queue.get_nowait()
@@ -116,20 +140,15 @@ class Batcher:
             del first, batch  # what a client sent is not kept until the next one sends something
             if last:
                 break
-        # What came between the last look and the mark is refused, not lost.
-        while not self._queue.empty():
-            left = self._queue.get()
-            if left is not None and left.future.set_running_or_notify_cancel():
-                left.future.set_exception(
-                    Problem(503, "The server is stopping. Send the request again.", retry_after_s=5)
-                )
 
     def _compute(self, jobs: list[_Job]) -> None:
         if not jobs:
             return
         self.batches += 1
+        started = time.perf_counter()
         try:
             predictions = self._predict([job.value for job in jobs])
+            self._gain.add(len(jobs), time.perf_counter() - started)
             for job, prediction in zip(jobs, predictions, strict=True):
                 job.end(prediction)
         except LongspanError as error:
@@ -142,6 +161,35 @@ class Batcher:
             for job in jobs:
                 if not job.future.done():
                     job.future.set_exception(error)
+
+
+@final
+class _Gain:
+    """How many values are worth computing together: n take the seconds of one, and n - 1 times those of one more."""
+
+    def __init__(self) -> None:
+        self._one_s: float | None = None
+        self._more_s: float | None = None
+        """Of each further value."""
+
+    def add(self, count: int, seconds: float) -> None:
+        """Learn from a batch."""
+        if count == 1:
+            self._one_s = _blend(self._one_s, seconds)
+        elif self._one_s is not None:
+            self._more_s = _blend(self._more_s, max(0.0, seconds - self._one_s) / (count - 1))
+
+    @property
+    def worth(self) -> int:
+        """A batch of so many takes a quarter longer per value than an endless one; two always, to learn from."""
+        if self._one_s is None or self._more_s is None:
+            return sys.maxsize
+        fixed_s = max(0.0, self._one_s - self._more_s)
+        return max(2, int(4 * fixed_s / self._more_s)) if self._more_s > 0 else sys.maxsize
+
+
+def _blend(mean: float | None, value: float) -> float:
+    return value if mean is None else mean + (value - mean) * _NEW
 
 
 def _stopping() -> Problem:

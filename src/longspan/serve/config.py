@@ -27,6 +27,8 @@ class ServeConfig:
     """Requests that wait for one model; more are refused with 503."""
     max_batch: int = 32
     """Requests that are computed together."""
+    threads: int = 1
+    """Threads that compute, for each model that can be used by several at once; each computes requests of its own."""
     wait_ms: float = 2
     """How long the first request of a batch waits for others, where the batch before had several."""
     timeout_s: float = 30

@@ -41,6 +41,8 @@ class ServedFiles:
     """See `make_app`."""
     device: str = "auto"
     """Where the models run."""
+    cores: int = 1
+    """Of each process."""
 
 
 def serve_in_processes(
@@ -148,7 +150,7 @@ def _serve(files: ServedFiles, options: dict[str, Any], sock: socket.socket, con
     from longspan.errors import LongspanError
     from longspan.serve.app import make_app
     from longspan.serve.draining import DrainingServer
-    from longspan.serve.served_model import load_served
+    from longspan.serve.served_model import load_all
 
     def say(**words: Any) -> None:
         connection.send_bytes(json.dumps(words).encode())
@@ -159,7 +161,7 @@ def _serve(files: ServedFiles, options: dict[str, Any], sock: socket.socket, con
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_quiet()
     try:
-        models = [load_served(file, name, device=files.device) for name, file in map(split_name, files.models)]
+        models = load_all(files.models, device=files.device, threads=files.config.threads, cores=files.cores)
         app = make_app(models, files.config, keys=files.keys)
     except LongspanError as error:
         say(failure=str(error))

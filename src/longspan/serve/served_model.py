@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -13,8 +15,9 @@ import numpy as np
 from longspan.columns import Column
 from longspan.errors import ConfigError
 from longspan.portable.trained_model import TrainedModel
+from longspan.serve.processes import split_name
 
-__all__ = ["Field", "ServedModel", "load_served"]
+__all__ = ["Field", "ServedModel", "load_all", "load_served"]
 
 _SHOWN = 8
 _OF_WHOLE_IMAGES = ("classify", "multi_label_classify", "regress")
@@ -57,7 +60,7 @@ class Field:
 
 @final
 class ServedModel:
-    """A loaded model with a name. Its predictions come from one thread at a time."""
+    """A loaded model with a name, to be used from several threads; of a pipeline one at a time computes."""
 
     def __init__(self, name: str, model: TrainedModel, *, file_mb: float = 0.0) -> None:
         """Find out what the model reads.
@@ -72,6 +75,9 @@ class ServedModel:
         self.fields = tuple(field for each, column in self.inputs.items() for field in _fields(each, column))
         self.explained = _explained(model)
         """A target of which it can say where it looked, of a network that reads one image; otherwise None."""
+        on_processor = getattr(getattr(model, "device", None), "type", "cpu") == "cpu"
+        self.parallel = on_processor and not hasattr(model, "stages")  # a stage may remember the samples before
+        """Whether several threads predict at once."""
         self._lock = threading.Lock()
         self._predict = _with_all_stages(model).predict
 
@@ -92,7 +98,7 @@ class ServedModel:
 
     def predict(self, values: list[Any]) -> list[Any]:
         """Predictions, as many as values."""
-        with self._lock:
+        with contextlib.nullcontext() if self.parallel else self._lock:
             return self._predict(values)
 
     def line(self) -> str:
@@ -184,20 +190,39 @@ def _fields(name: str, column: Column | None) -> list[Field]:
     ]
 
 
-def load_served(path: str | Path, name: str | None = None, *, device: str = "auto") -> ServedModel:
+def load_all(files: Sequence[str], *, device: str, threads: int, cores: int) -> list[ServedModel]:
+    """Models of `FILE` or `NAME=FILE`, which share the cores of this process out among the threads that compute.
+
+    Args:
+        files: What to load.
+        device: Where they run.
+        threads: That compute requests of their own.
+        cores: Of this process.
+    """
+    each = max(1, cores // threads)
+    models = [load_served(file, name, device=device, threads=each) for name, file in map(split_name, files)]
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(each if any(model.parallel for model in models) else cores)
+    return models
+
+
+def load_served(
+    path: str | Path, name: str | None = None, *, device: str = "auto", threads: int | None = None
+) -> ServedModel:
     """A model from its file: any that longspan saves, or an exported one, which needs no PyTorch.
 
     Args:
         path: The file.
         name: In addresses; None: the file's name, of `model.safetensors` its folder's.
         device: Where it runs.
+        threads: That compute one batch of an exported model; None: as many as there are cores.
     """
     path = Path(path)
     stem = path.parent.resolve().name if path.stem == "model" else path.stem
     if path.suffix.lower() == ".onnx":
         from longspan.portable import OnnxModel
 
-        model: TrainedModel = OnnxModel.load(path)
+        model: TrainedModel = OnnxModel.load(path, threads=threads)
     else:
         from longspan.systems.function_registry import load_with_functions
 

@@ -18,7 +18,7 @@ from longspan.systems.system import System
 __all__ = ["SMALLER", "SmallerOptions"]
 
 _TEACHER = (2, 16)  # residual blocks in a stage, channels of the first: ResNet-14
-_STUDENT = (1, 8)  # ResNet-8 of half the width
+_STUDENT = (1, 16)  # ResNet-8
 
 
 @final

@@ -31,6 +31,20 @@ def test_latents_become_images_and_images_logits(size_px, channels, normalise):
     assert counts == [4 * 2**k for k in range(len(layer_sizes(size_px)) - 1)]
 
 
+@pytest.mark.parametrize("normalise", [True, False])
+def test_residual_blocks_change_nothing_at_first_and_learn(normalise):
+    torch.manual_seed(0)
+    discriminator = Discriminator(8, 1, width=4, normalise=normalise, residual=2)
+    blocks = [each for each in discriminator.blocks if type(each).__name__ == "_Residual"]
+    assert len(blocks) == 2
+    maps = torch.randn(2, 4, 4, 4)
+    torch.testing.assert_close(blocks[0](maps), maps)
+    discriminator(torch.randn(2, 1, 8, 8)).sum().backward()
+    assert blocks[0].second.weight.grad.abs().sum() > 0
+    with pytest.raises(ConfigError, match="residual at least 0"):
+        Discriminator(8, 1, residual=-1)
+
+
 def test_without_normalisation_signals_keep_their_size():
     torch.manual_seed(0)
     discriminator = Discriminator(32, 3, width=16, normalise=False)

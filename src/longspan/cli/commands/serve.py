@@ -32,6 +32,10 @@ def serve(
     processes: Annotated[
         int, Opt(metavar="N", help="Server processes, at most one per core; each holds all models.")
     ] = 1,
+    threads: Annotated[
+        int | None,
+        Opt(metavar="N", help="Requests that each process computes at once. Default: its share of the cores."),
+    ] = None,
     key_file: Annotated[
         str | None,
         Opt(metavar="FILE", help="A file with keys, one in each line; clients send Authorization: Bearer KEY."),
@@ -67,7 +71,12 @@ def serve(
     cores = os.cpu_count() or 1
     if not 1 <= processes <= cores:
         raise ConfigError(f"--processes must be between 1 and {cores}, the number of cores; got {processes}.")
+    if threads is not None and not 1 <= threads <= cores // processes:
+        raise ConfigError(
+            f"--threads must be between 1 and {cores // processes}, the cores of each process; got {threads}."
+        )
     config = ServeConfig(
+        threads=threads or cores // processes,
         max_body_mb=max_body_mb, max_pixels=max_pixels, max_seconds=max_seconds, max_queue=max_queue,
         max_batch=max_batch, wait_ms=wait_ms, timeout_s=timeout_s, per_minute=per_minute, memory_mb=memory_mb,
     )  # fmt: skip
@@ -85,17 +94,19 @@ def serve(
 
     files = [demo_model()] if demo else list(models or ())
     if processes > 1 and not check:
-        served = ServedFiles(models=tuple(files), config=config, keys=tuple(keys), device=device)
+        served = ServedFiles(
+            models=tuple(files), config=config, keys=tuple(keys), device=device, cores=cores // processes
+        )
         run_servers(
             served, host=host, port=port, processes=processes, started=lambda lines: _started(lines, host, port, keys)
         )
         return
 
     from longspan.serve.app import make_app
-    from longspan.serve.served_model import load_served
+    from longspan.serve.served_model import load_all
 
     # Loaded here, so that errors are reported before anything listens.
-    loaded = [load_served(file, name, device=device) for name, file in map(split_name, files)]
+    loaded = load_all(files, device=device, threads=config.threads, cores=cores)
     app = make_app(loaded, config, keys=keys)
     lines = [model.line() for model in loaded]
     if check:

@@ -43,7 +43,7 @@ class GenerateImagesOptions:
     """mnist, cifar10, faces, the name of another data set of images, or a folder of yours."""
     size_px: int | None = None
     """Side of the images, in pixels; that of the images if it suits, or 32."""
-    steps: int = 3000
+    steps: int = 2000
     """Steps of each training."""
     batch_size: int = 64
     """Real images a step."""
