@@ -22,11 +22,12 @@ from longspan.light_torchvision import import_torchvision
 from longspan.models.entries import MODELS
 from longspan.models.model_info import TABLE_NAME, ModelInfo
 from longspan.models.registry import create
-from longspan.models.vision.torchvision_nets import build_published
+from longspan.models.vision.families import FAMILIES
+from longspan.models.vision.torchvision_nets import LAYOUTS_NAME, build_published, find_layout
 from longspan.models.vision.vgg16 import FromPublished
 from longspan.nn.without_memory import without_memory
 
-__all__ = ["measure_own", "measure_published", "write_table"]
+__all__ = ["measure_own", "measure_published", "write_layouts", "write_table"]
 
 _OWN_CLASSES = 10
 _STEPS = 100
@@ -99,6 +100,15 @@ def write_table(path: Path) -> int:
     return len(rows)
 
 
+def write_layouts(path: Path) -> int:
+    """Find the layout of every network of torchvision and write them to `path`; gives how many there are."""
+    names = [name for family in FAMILIES for name in family.names]
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(dataclasses.asdict(find_layout(name)))}" for name in names)
+    version = import_torchvision().__version__.partition("+")[0]
+    path.write_text(f'{{"torchvision": "{version}", "layouts": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    return len(names)
+
+
 @torch.no_grad()
 def _measure_sequence_reader(name: str) -> ModelInfo:
     """Measure a network that reads sequences, pooled, on one of 100 steps."""
@@ -153,3 +163,5 @@ def _count(net: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
 if __name__ == "__main__":
     table = Path(__file__).with_name(TABLE_NAME)
     print(f"{write_table(table)} networks measured: {table}")
+    layouts = Path(__file__).with_name("vision") / LAYOUTS_NAME
+    print(f"{write_layouts(layouts)} layouts found: {layouts}")

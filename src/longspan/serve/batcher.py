@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import queue
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -59,7 +59,11 @@ class Batcher:
         self._predict = predict
         self._max_batch = max_batch
         self._wait_s = wait_ms / 1000
-        self._queue: queue.Queue[_Job | None] = queue.Queue(max_queue)
+        self._max_queue = max_queue
+        self._jobs: deque[_Job] = deque()
+        self._idle: list[threading.Semaphore] = []
+        """What idle threads wait for. The one that has been idle least is woken: its core still knows the model."""
+        self._lock = threading.Lock()  # of both, and of `_closed`
         self._closed = False
         self.batches = 0
         """Computed so far."""
@@ -73,7 +77,7 @@ class Batcher:
     @property
     def waiting(self) -> int:
         """Values in the queue."""
-        return self._queue.qsize()
+        return len(self._jobs)
 
     def submit(
         self,
@@ -92,28 +96,25 @@ class Batcher:
         Raises:
             Problem: 503, where too many wait or the server is stopping.
         """
-        future: Future[Any] = Future()
-        if self._closed:
-            raise _stopping()
-        try:
-            self._queue.put_nowait(_Job(value, read, write, future))
-        except queue.Full:
-            raise Problem(503, "Too many requests are waiting for this model. Try again.", retry_after_s=1) from None
-        return future
+        job = _Job(value, read, write, Future())
+        with self._lock:
+            if self._closed:
+                raise _stopping()
+            if len(self._jobs) >= self._max_queue:
+                raise Problem(503, "Too many requests are waiting for this model. Try again.", retry_after_s=1)
+            self._jobs.append(job)
+            if self._idle:
+                self._idle.pop().release()
+        return job.future
 
     def close(self) -> None:
         """Take no more values, compute those that wait, and end the threads."""
-        if not self._closed:
+        with self._lock:
             self._closed = True
-            for _ in self._threads:
-                self._queue.put(None)
+            while self._idle:
+                self._idle.pop().release()
         for each in self._threads:
             each.join()
-        # What came between the last look and the marks is refused, not lost.
-        while not self._queue.empty():
-            left = self._queue.get()
-            if left is not None and left.future.set_running_or_notify_cancel():
-                left.future.set_exception(_stopping())
 
     def _most(self, waiting: int) -> int:
         """Values of a batch that has or could have `waiting`: no thread takes what another one is free to compute."""
@@ -121,25 +122,31 @@ class Batcher:
         return most if threads == 1 else min(most, math.ceil(waiting / threads))
 
     def _run(self) -> None:
-        several = False
-        while (first := self._queue.get()) is not None:
+        several, woken = False, threading.Semaphore(0)
+        while (first := self._next(woken)) is not None:
             batch, ends = [first], time.monotonic() + (self._wait_s if several else 0)
-            last = False
-            while len(batch) < self._most(len(batch) + self._queue.qsize()) and not last:
-                try:
-                    left_s = ends - time.monotonic()
-                    more = self._queue.get(timeout=left_s) if left_s > 0 else self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                else:
-                    batch.append(more)
+            while len(batch) < self._most(len(batch) + len(self._jobs)) and (more := self._next(woken, ends)):
+                batch.append(more)
             several = len(batch) > 1
             self._compute([job for job in batch if job.future.set_running_or_notify_cancel() and job.is_read()])
-            del first, batch  # what a client sent is not kept until the next one sends something
-            if last:
-                break
+            first = batch = more = None  # what a client sent is not kept until the next one sends something
+
+    def _next(self, woken: threading.Semaphore, ends: float = math.inf) -> _Job | None:
+        """A job as soon as there is one; None if there is none at `ends`, or none will come."""
+        while True:
+            with self._lock:
+                if self._jobs:
+                    return self._jobs.popleft()
+                left_s = ends - time.monotonic()
+                if self._closed or left_s <= 0:
+                    return None
+                self._idle.append(woken)
+            if not woken.acquire(timeout=None if math.isinf(left_s) else left_s):
+                with self._lock:
+                    if woken in self._idle:
+                        self._idle.remove(woken)
+                        continue
+                woken.acquire()  # it was woken just now
 
     def _compute(self, jobs: list[_Job]) -> None:
         if not jobs:

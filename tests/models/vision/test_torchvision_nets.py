@@ -2,14 +2,16 @@ import copy
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torchvision import models as published
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from longspan.errors import ConfigError, ShapeError
 from longspan.models import create
+from longspan.models.vision import torchvision_nets
 from longspan.models.vision.families import FAMILIES, HALF_NORMALISED, family_of
-from longspan.models.vision.torchvision_nets import TorchvisionNet, build_published, layout_of
+from longspan.models.vision.torchvision_nets import TorchvisionNet, build_published, find_layout, layout_of
 from longspan.nn.without_memory import without_memory
 
 ALL_NAMES = [name for family in FAMILIES for name in family.names]
@@ -187,10 +189,30 @@ def test_mnasnet_loads_a_plain_state_dict_and_so_does_its_copy():
 
 
 def test_finding_the_layout_draws_no_random_numbers():
-    layout_of.cache_clear()
     state = torch.get_rng_state()
-    layout_of("swin_t")
+    find_layout("swin_t")
     assert torch.get_rng_state().equal(state)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "squeezenet1_1", "resnet18", "mobilenet_v3_small", "vit_b_32", "maxvit_t"])
+def test_the_table_of_layouts_holds_what_is_found(name):
+    assert layout_of(name) == find_layout(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL_NAMES)
+def test_the_table_of_layouts_holds_what_is_found_of_every_network(name):
+    assert layout_of(name) == find_layout(name)
+
+
+def test_another_torchvision_has_its_layouts_found(monkeypatch):
+    layout_of.cache_clear()
+    monkeypatch.setattr(torchvision, "__version__", "0.0.1+cpu")
+    monkeypatch.setattr(torchvision_nets, "find_layout", lambda name: f"found {name}")
+    try:
+        assert layout_of("resnet18") == "found resnet18"
+    finally:
+        layout_of.cache_clear()
 
 
 def test_every_classification_network_of_torchvision_is_there():

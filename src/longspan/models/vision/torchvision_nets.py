@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any, final
 
 import torch
@@ -21,7 +23,18 @@ from longspan.nn import GlobalPool, PoolName
 from longspan.nn.without_memory import on_meta, without_memory
 from longspan.vision.imagenet_colours import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["Layout", "TorchvisionNet", "build_published", "layout_of", "register_published"]
+__all__ = [
+    "LAYOUTS_NAME",
+    "Layout",
+    "TorchvisionNet",
+    "build_published",
+    "find_layout",
+    "layout_of",
+    "register_published",
+]
+
+LAYOUTS_NAME = "layouts.json"
+"""Of every network, for one version of torchvision; `python -m longspan.models.measure` writes it."""
 
 # What longspan normalises images with before any network trained on ImageNet, and what HALF_NORMALISED ones expect.
 _HALF = 0.5
@@ -227,6 +240,18 @@ def build_published(name: str, size_px: tuple[int, int]) -> nn.Module:
 
 @functools.cache
 def layout_of(name: str) -> Layout:
+    """The parts of torchvision's network `name`: from the table, or of another torchvision than its own found anew."""
+    table = json.loads(resources.files("longspan.models.vision").joinpath(LAYOUTS_NAME).read_text("utf-8"))
+    if table["torchvision"] == import_torchvision().__version__.partition("+")[0] and name in table["layouts"]:
+        return Layout(**{key: _tupled(value) for key, value in table["layouts"][name].items()})
+    return find_layout(name)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def find_layout(name: str) -> Layout:
     """Find the parts of torchvision's network `name`, by running it on an image without numbers."""
     family = family_of(name)
     # Large enough that what unpadded layers lose does not blur the strides, small enough to be quick.
