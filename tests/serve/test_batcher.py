@@ -1,6 +1,7 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from longspan.errors import DataError
@@ -136,7 +137,9 @@ def test_batches_grow_only_where_that_pays(one_s, more_s, most):
     for future in [batcher.submit(number) for number in range(40)]:
         future.result(5)
     batcher.close()
-    assert max(sizes[len(sizes) // 2 :]) == most
+    late = sizes[len(sizes) // 2 :]
+    assert max(late) == most
+    assert most == 8 or np.mean(late) < 1.2
 
 
 def test_values_are_read_and_results_written_in_its_thread():

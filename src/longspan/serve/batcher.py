@@ -17,6 +17,7 @@ from longspan.serve.problem import Problem
 
 __all__ = ["Batcher"]
 
+_TRIES = 16  # batches, after which one is twice as large, to learn from
 _NEW = 0.1  # how much a new time counts in a running mean
 
 
@@ -178,9 +179,11 @@ class _Gain:
         self._one_s: float | None = None
         self._more_s: float | None = None
         """Of each further value."""
+        self._batches = 0
 
     def add(self, count: int, seconds: float) -> None:
         """Learn from a batch."""
+        self._batches += 1
         if count == 1:
             self._one_s = _blend(self._one_s, seconds)
         elif self._one_s is not None:
@@ -188,11 +191,13 @@ class _Gain:
 
     @property
     def worth(self) -> int:
-        """A batch of so many takes a quarter longer per value than an endless one; two always, to learn from."""
+        """A batch of so many takes a quarter longer per value than an endless one; now and then twice as many."""
         if self._one_s is None or self._more_s is None:
             return sys.maxsize
         fixed_s = max(0.0, self._one_s - self._more_s)
-        return max(2, int(4 * fixed_s / self._more_s)) if self._more_s > 0 else sys.maxsize
+        if self._more_s == 0:
+            return sys.maxsize
+        return max(1, int(4 * fixed_s / self._more_s)) * (1 if self._batches % _TRIES else 2)
 
 
 def _blend(mean: float | None, value: float) -> float:
