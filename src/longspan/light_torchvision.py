@@ -41,7 +41,8 @@ class _StandIn(ModuleType):
         if name == "is_compile_supported":
             return _is_compile_supported
         _remove_stand_ins()
-        return getattr(importlib.import_module(self.__name__), name)
+        importlib.import_module("torch._dynamo.utils")
+        return getattr(sys.modules[self.__name__], name)
 
 
 def _remove_stand_ins() -> None:
@@ -51,4 +52,6 @@ def _remove_stand_ins() -> None:
 
 
 def _is_compile_supported(device: Any) -> Any:
-    return importlib.import_module(_COMPILER[1]).is_compile_supported(device)
+    from torch._dynamo.utils import is_compile_supported
+
+    return is_compile_supported(device)

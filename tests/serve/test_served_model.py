@@ -5,7 +5,7 @@ from longspan.columns import Boxes, Features
 from longspan.errors import ConfigError
 from longspan.pipeline import Pipeline, Stage
 from longspan.portable import TrainedModel
-from longspan.serve.processes import split_name
+from longspan.serve.config import split_name
 from longspan.serve.results import result_of
 from longspan.serve.served_model import Field, ServedModel
 

@@ -1,4 +1,4 @@
-"""The limits of a server."""
+"""The limits of a server, and the names of what it serves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import final
 
 from longspan.errors import ConfigError
 
-__all__ = ["ServeConfig"]
+__all__ = ["ServeConfig", "split_name"]
 
 
 @final
@@ -48,3 +48,9 @@ class ServeConfig:
             if not isinstance(value, int | float) or not least <= value < float("inf"):
                 at_least = "at least 0" if least == 0 else "above 0"
                 raise ConfigError(f"ServeConfig.{field.name} must be {at_least}, got {value!r}.")
+
+
+def split_name(given: str) -> tuple[str | None, str]:
+    """`pets=models/a.onnx` as name and file; no name where none is given."""
+    name, equals, file = given.partition("=")
+    return (name, file) if equals and name.replace("-", "").replace("_", "").isalnum() else (None, given)

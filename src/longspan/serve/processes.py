@@ -19,7 +19,7 @@ from typing import Any, final
 from longspan.errors import ConfigError
 from longspan.serve.config import ServeConfig
 
-__all__ = ["SHARES_PORTS", "ServedFiles", "keep_quiet", "serve_in_processes", "split_name"]
+__all__ = ["SHARES_PORTS", "ServedFiles", "keep_quiet", "serve_in_processes"]
 
 SHARES_PORTS = sys.platform == "linux"
 """Whether several sockets may listen on one port, and the system shares connections out among them."""
@@ -184,9 +184,3 @@ def _end_with_parent() -> None:
 def keep_quiet() -> None:
     """No notes about what clients send, such as images of several pages: they would fill the log."""
     warnings.simplefilter("ignore", UserWarning)
-
-
-def split_name(given: str) -> tuple[str | None, str]:
-    """`pets=models/a.onnx` as name and file; no name where none is given."""
-    name, equals, file = given.partition("=")
-    return (name, file) if equals and name.replace("-", "").replace("_", "").isalnum() else (None, given)

@@ -15,7 +15,7 @@ import numpy as np
 from longspan.columns import Column
 from longspan.errors import ConfigError
 from longspan.portable.trained_model import TrainedModel
-from longspan.serve.processes import split_name
+from longspan.serve.config import split_name
 
 __all__ = ["Field", "ServedModel", "load_all", "load_served"]
 

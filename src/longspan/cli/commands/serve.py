@@ -58,9 +58,9 @@ def serve(
     /healthz, /readyz and /metrics report the state. What clients send is neither stored nor logged.
     """
     from longspan.extras import require_extra
-    from longspan.serve.config import ServeConfig
+    from longspan.serve.config import ServeConfig, split_name
     from longspan.serve.keys import read_keys
-    from longspan.serve.processes import ServedFiles, split_name
+    from longspan.serve.processes import ServedFiles
     from longspan.serve.server import check_port, run_server, run_servers
 
     require_extra("serve", "longspan serve")
