@@ -354,7 +354,7 @@ def _pairs(each: _Trained) -> np.ndarray:
 GENERATE_IMAGES = System(
     name="generate-images",
     summary="Makes images that never were by two adversarial losses (DCGAN, R3GAN), and measures how good they are.",
-    needs="the data set mnist or images of yours, and about ten minutes",
+    needs="the data set mnist or images of yours, and about a quarter of an hour",
     options=GenerateImagesOptions,
     run=_run,
 )
