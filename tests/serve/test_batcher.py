@@ -1,7 +1,5 @@
 import threading
-import time
 
-import numpy as np
 import pytest
 
 from longspan.errors import DataError
@@ -116,30 +114,31 @@ def test_several_threads_compute_at_once_and_share_what_waits():
         sizes.append(len(values))
         return values
 
-    batcher = Batcher(predict, threads=2)
+    batcher = Batcher(predict, threads=2, share=0.25)
     futures = [batcher.submit(number) for number in range(2)]
     assert [future.result(5) for future in futures] == [0, 1]
     assert sizes == [1, 1]
     batcher.close()
 
 
-@pytest.mark.parametrize(("one_s", "more_s", "most"), [(0.01, 0.01, 2), (0.01, 0.0001, 8)])
-def test_batches_grow_only_where_that_pays(one_s, more_s, most):
-    sizes = []
+def test_a_batch_takes_its_share_of_what_waits():
+    sizes, gate, begun = [], threading.Event(), threading.Event()
 
     def predict(values):
+        begun.set()
+        gate.wait(5)
         sizes.append(len(values))
-        time.sleep(one_s + more_s * (len(values) - 1))
         return values
 
-    batcher = Batcher(predict, max_batch=8, wait_ms=0)
-    batcher.submit(0).result(5)
-    for future in [batcher.submit(number) for number in range(40)]:
-        future.result(5)
+    batcher = Batcher(predict, max_batch=5, wait_ms=60_000, share=0.25)
+    first = batcher.submit(0)
+    assert begun.wait(5)
+    rest = [batcher.submit(number) for number in range(1, 41)]
+    gate.set()
+    assert [future.result(5) for future in [first, *rest]] == list(range(41))
+    assert sizes[:6] == [1, 5, 5, 5, 5, 5]  # of 40, 35, 30, 25 and 20
+    assert sizes[-4:] == [1, 1, 1, 1]  # of 4, 3, 2 and 1: nobody waits for more
     batcher.close()
-    late = sizes[len(sizes) // 2 :]
-    assert max(late) == most
-    assert most == 8 or np.mean(late) < 1.2
 
 
 def test_values_are_read_and_results_written_in_its_thread():

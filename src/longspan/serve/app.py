@@ -51,6 +51,7 @@ def make_app(models: Sequence[ServedModel], config: ServeConfig | None = None, *
             max_queue=config.max_queue,
             wait_ms=config.wait_ms,
             threads=config.threads if model.parallel else 1,
+            share=1 / (2 * config.threads) if model.parallel else 1.0,
         )
         for name, model in by_name.items()
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections import deque
@@ -17,18 +16,15 @@ from longspan.serve.problem import Problem
 
 __all__ = ["Batcher"]
 
-_TRIES = 16  # batches, after which one is twice as large, to learn from
-_NEW = 0.1  # how much a new time counts in a running mean
-
 
 @final
 class Batcher:
     """Puts single values together into batches, and hands each caller the prediction of its own value.
 
-    While one batch is computed others wait, so under load batches grow by themselves, but only while this pays: where a
-    further value of a batch takes as long as one alone, the first values of a large batch would but wait for the last.
-    With one thread a batch is then computed as soon as it is full, or as the first of its values has waited for
-    `wait_ms`; after a batch of one value nobody waits, as requests come one by one. If a batch fails, its values are
+    While one batch is computed others wait, so under load batches grow by themselves. A batch that takes all that wait
+    (`share` 1) is computed as soon as it is full, or as the first of its values has waited for `wait_ms`; after a batch
+    of one value nobody waits, as requests come one by one. One that takes a smaller share is computed at once: batches
+    are small while few wait, so that the first value does not wait for the last. If a batch fails, its values are
     computed one by one: a value that cannot be read is the error of one caller only. Values are read and results are
     written in the same thread, because each time that a request changes threads costs it a fifth of a millisecond.
 
@@ -46,6 +42,7 @@ class Batcher:
         max_queue: int = 256,
         wait_ms: float = 2,
         threads: int = 1,
+        share: float = 1.0,
     ) -> None:
         """Start the threads.
 
@@ -53,9 +50,10 @@ class Batcher:
             predict: From values to as many predictions, in order.
             max_batch: Most values of a batch.
             max_queue: Most values that wait.
-            wait_ms: How long the first value of a batch waits for others, where the batch before had several; with
-                several threads it does not wait.
+            wait_ms: How long the first value of a batch waits for others, where the batch before had several; with a
+                `share` below 1 it does not wait.
             threads: That take values from the queue; `predict` is called from as many at once.
+            share: Fraction of what waits that a batch takes.
         """
         self._predict = predict
         self._max_batch = max_batch
@@ -68,7 +66,7 @@ class Batcher:
         self._closed = False
         self.batches = 0
         """Computed so far."""
-        self._gain = _Gain()
+        self._share = share
         self._threads = [
             threading.Thread(target=self._run, name="longspan batches", daemon=True) for _ in range(threads)
         ]
@@ -118,9 +116,8 @@ class Batcher:
             each.join()
 
     def _most(self, waiting: int) -> int:
-        """Values of a batch that has or could have `waiting`: no thread takes what another one is free to compute."""
-        most, threads = min(self._max_batch, self._gain.worth), len(self._threads)
-        return most if threads == 1 else min(most, math.ceil(waiting / threads))
+        """Values of a batch that has or could have `waiting`."""
+        return self._max_batch if self._share == 1 else min(self._max_batch, max(1, int(waiting * self._share)))
 
     def _run(self) -> None:
         several, woken = False, threading.Semaphore(0)
@@ -153,10 +150,8 @@ class Batcher:
         if not jobs:
             return
         self.batches += 1
-        started = time.perf_counter()
         try:
             predictions = self._predict([job.value for job in jobs])
-            self._gain.add(len(jobs), time.perf_counter() - started)
             for job, prediction in zip(jobs, predictions, strict=True):
                 job.end(prediction)
         except LongspanError as error:
@@ -169,39 +164,6 @@ class Batcher:
             for job in jobs:
                 if not job.future.done():
                     job.future.set_exception(error)
-
-
-@final
-class _Gain:
-    """How many values are worth computing together: n take the seconds of one, and n - 1 times those of one more."""
-
-    def __init__(self) -> None:
-        self._one_s: float | None = None
-        self._more_s: float | None = None
-        """Of each further value."""
-        self._batches = 0
-
-    def add(self, count: int, seconds: float) -> None:
-        """Learn from a batch."""
-        self._batches += 1
-        if count == 1:
-            self._one_s = _blend(self._one_s, seconds)
-        elif self._one_s is not None:
-            self._more_s = _blend(self._more_s, max(0.0, seconds - self._one_s) / (count - 1))
-
-    @property
-    def worth(self) -> int:
-        """A batch of so many takes a quarter longer per value than an endless one; now and then twice as many."""
-        if self._one_s is None or self._more_s is None:
-            return sys.maxsize
-        fixed_s = max(0.0, self._one_s - self._more_s)
-        if self._more_s == 0:
-            return sys.maxsize
-        return max(1, int(4 * fixed_s / self._more_s)) * (1 if self._batches % _TRIES else 2)
-
-
-def _blend(mean: float | None, value: float) -> float:
-    return value if mean is None else mean + (value - mean) * _NEW
 
 
 def _stopping() -> Problem:
