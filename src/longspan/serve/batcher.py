@@ -62,7 +62,7 @@ class Batcher:
         self._jobs: deque[_Job] = deque()
         self._idle: list[threading.Semaphore] = []
         """What idle threads wait for. The one that has been idle least is woken: its core still knows the model."""
-        self._lock = threading.Lock()  # of both, and of `_closed`
+        self._lock = threading.Lock()  # of both, of `_closed` and of `batches`
         self._closed = False
         self.batches = 0
         """Computed so far."""
@@ -149,7 +149,8 @@ class Batcher:
     def _compute(self, jobs: list[_Job]) -> None:
         if not jobs:
             return
-        self.batches += 1
+        with self._lock:
+            self.batches += 1
         try:
             predictions = self._predict([job.value for job in jobs])
             for job, prediction in zip(jobs, predictions, strict=True):
