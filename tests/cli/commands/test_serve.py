@@ -30,6 +30,7 @@ def test_check_loads_the_models_and_exits(exported, monkeypatch, capsys, tmp_pat
         (["missing.onnx"], "does not exist"),
         (["x.onnx", "--port", "70000"], "--port must be between"),
         (["x.onnx", "--processes", "0"], "--processes must be between"),
+        (["x.onnx", "--threads", "0"], "--threads must be between"),
         (["x.onnx", "--max-queue", "0"], "max_queue must be above 0"),
         (["x.onnx", "--key-file", "nowhere"], "nowhere cannot be read"),
     ],
