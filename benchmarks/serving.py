@@ -4,9 +4,9 @@ Run: python benchmarks/serving.py MODEL IMAGES... [--processes N] [--requests N]
 
 Measured: seconds until ready; images/s of the model in a process of its own with as many threads as there are cores,
 from bytes in memory, and of the server with 64 clients on the same cores; latency at 70 % of that rate; what the server
-adds to one request at a time, paired with the same image in this process, on one core each; memory before and after;
-whether every client got the prediction of its own image, also while the server is told to stop; and what mutated bodies
-and headers get. Figures are kept for each number of processes.
+adds to one request at a time, paired with the same image in this process, on one core each; memory before, between
+and after many requests; whether every client got the prediction of its own image, also while the server is told to
+stop; and what mutated bodies and headers get. Figures are kept for each number of processes.
 
 Predictions are equal if they are but for rounding: sums over a batch of another size differ in their last digits.
 """
@@ -37,6 +37,7 @@ from longspan.serve.served_model import load_served
 
 CLIENTS = 64
 SECONDS = 20
+PARTS = 6  # into which the many requests fall; memory is read after each
 ROUNDING = 2e-4
 TYPES = (
     "image/jpeg",
@@ -243,9 +244,11 @@ def main():
     steady, _, _, _ = asyncio.run(
         load(server.port, bodies, expected, int(full * 0.7 * SECONDS), CLIENTS, rate=0.7 * full)
     )
-    before = server.memory_mb()
-    _, statuses, many_wrong, _ = asyncio.run(load(server.port, bodies, expected, given.requests, CLIENTS))
-    after = server.memory_mb()
+    memory, statuses = [server.memory_mb()], Counter()
+    for _ in range(PARTS):
+        _, more, many_wrong, _ = asyncio.run(load(server.port, bodies, expected, given.requests // PARTS, CLIENTS))
+        memory.append(server.memory_mb())
+        statuses, wrong = statuses + more, wrong + many_wrong
     nonsense = asyncio.run(hostile(server, bodies, given.hostile))
     alive = httpx.get(server.url + "/readyz").status_code == 200
     errors = server.stop()
@@ -267,8 +270,8 @@ def main():
             "p50": round(statistics.median(steady), 2), "p99": round(statistics.quantiles(steady, n=100)[98], 2),
         },
         "many": {
-            "requests": given.requests, "statuses": dict(statuses), "wrong": wrong + many_wrong,
-            "memory_mb": [round(before, 1), round(after, 1)],
+            "requests": given.requests, "statuses": dict(statuses), "wrong": wrong,
+            "memory_mb": [round(each, 1) for each in memory],
         },
         "hostile": {
             "statuses": {str(k): v for k, v in nonsense.items()}, "alive": alive, "tracebacks": "Traceback" in errors,

@@ -11,10 +11,12 @@ import importlib
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
+from longspan.allocator import keep_freed_memory
 from longspan.openmp import set_short_waits
 from longspan.version import __version__ as __version__
 
 set_short_waits()  # before PyTorch is loaded
+keep_freed_memory()
 
 if TYPE_CHECKING:  # what editors and pyright follow; star imports take exactly the rooms' `__all__`
     from longspan import audio as audio

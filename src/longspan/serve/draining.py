@@ -11,6 +11,7 @@ from typing import Any, final
 
 import uvicorn
 
+from longspan.allocator import keep_one_arena
 from longspan.serve.guard import Guard
 
 __all__ = ["DrainingServer"]
@@ -34,6 +35,7 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
+        keep_one_arena()
         await super().startup(sockets)
         gc.collect()
         gc.freeze()  # modules and models stay: looking through them again and again would hold requests up
