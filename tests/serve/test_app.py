@@ -75,7 +75,8 @@ def test_a_pipeline_that_reads_sound_gets_a_file_which_is_then_gone():
         seen.append(str(path))  # the path itself keeps the file
         return len(read_samples(path, 8000)) / 8000
 
-    pipeline = ls.Pipeline([ls.Stage("length", seconds, reads="audio", adds="seconds")])
+    length = ls.Stage("length", seconds, reads="talk", adds="seconds", columns={"talk": ls.Audio()})
+    pipeline = ls.Pipeline([length])
     file = io.BytesIO()
     sf.write(file, np.zeros(4000, np.float32), 16000, format="WAV")
     with TestClient(make_app([ServedModel("length", pipeline)])) as client:

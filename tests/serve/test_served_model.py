@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
+import torch
 
-from longspan.columns import Boxes, Features
+from longspan.columns import Audio, Boxes, Features
 from longspan.errors import ConfigError
 from longspan.pipeline import Pipeline, Stage
-from longspan.portable import TrainedModel
+from longspan.portable import OnnxModel, TrainedModel
 from longspan.serve.config import split_name
 from longspan.serve.results import result_of
-from longspan.serve.served_model import Field, ServedModel
+from longspan.serve.served_model import Field, ServedModel, load_all
+from longspan.systems.numbers.find_digits import find_digits
 
 
 class Rows(TrainedModel):
@@ -55,6 +57,16 @@ def test_every_stage_of_a_pipeline_is_told():
     assert found["stages"][0]["adds"]["corner"]["image"].startswith("data:image/png;base64,")
 
 
+def test_what_a_pipeline_reads_is_what_its_stages_say():
+    """The name decides nothing: an undeclared input is an image."""
+    for name, columns, expected in (
+        ("talk", {"talk": Audio()}, Field("talk", "audio", rate_hz=Audio().rate_hz, as_file=True)),
+        ("audio", {}, Field("audio", "image")),
+    ):
+        model = ServedModel("length", Pipeline([Stage("length", str, reads=name, adds="seconds", columns=columns)]))
+        assert model.fields == (expected,)
+
+
 def test_inputs_that_cannot_be_sent_are_refused():
     with pytest.raises(ConfigError, match="kind boxes"):
         ServedModel("boxes", Rows({"where": Boxes(vocab=("a",))}))
@@ -68,3 +80,32 @@ def test_inputs_that_cannot_be_sent_are_refused():
 )  # fmt: skip
 def test_names_before_files(given, expected):
     assert split_name(given) == expected
+
+
+@pytest.fixture
+def torch_threads():
+    before = torch.get_num_threads()
+    yield torch.get_num_threads
+    torch.set_num_threads(before)
+
+
+def test_models_share_the_cores_out_among_the_threads_that_compute(exported, tmp_path, torch_threads, monkeypatch):
+    """With 8 cores and 4 threads that compute requests, a batch is computed by 2."""
+    learner, report = exported
+    learner.save(tmp_path / "net.safetensors")
+    threads = []
+    load = OnnxModel.load
+    monkeypatch.setattr(OnnxModel, "load", lambda path, **options: threads.append(options["threads"]) or load(path, threads=1))
+    models = load_all([f"a={report.path}", str(tmp_path / "net.safetensors")], device="cpu", threads=4, cores=8)
+    assert [model.name for model in models] == ["a", "net"]
+    assert threads == [2]
+    assert torch_threads() == 2
+    assert models[0].file_mb == pytest.approx(report.path.stat().st_size / 1e6)
+
+
+def test_a_pipeline_that_is_served_alone_computes_with_all_cores(tmp_path, torch_threads):
+    """Its requests are computed by one thread, however many there are."""
+    Pipeline([Stage("find", find_digits, reads="image", adds="spans")]).save(tmp_path / "find.safetensors")
+    (model,) = load_all([str(tmp_path / "find.safetensors")], device="cpu", threads=4, cores=4)
+    assert not model.parallel
+    assert torch_threads() == 4

@@ -21,7 +21,6 @@ __all__ = ["Field", "ServedModel", "load_all", "load_served"]
 
 _SHOWN = 8
 _OF_WHOLE_IMAGES = ("classify", "multi_label_classify", "regress")
-_SOUNDS = ("audio", "sound", "recording")
 Kind = Literal["image", "audio", "text", "number", "category", "date"]
 
 
@@ -72,7 +71,8 @@ class ServedModel:
         self.model = model
         self.file_mb = file_mb
         self.inputs = model.input_columns
-        self.fields = tuple(field for each, column in self.inputs.items() for field in _fields(each, column))
+        of_files = hasattr(model, "stages")  # a function that reads a recording takes its file
+        self.fields = tuple(field for each, column in self.inputs.items() for field in _fields(each, column, of_files))
         self.explained = _explained(model)
         """A target of which it can say where it looked, of a network that reads one image; otherwise None."""
         on_processor = getattr(getattr(model, "device", None), "type", "cpu") == "cpu"
@@ -155,10 +155,10 @@ def _shown(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _fields(name: str, column: Column | None) -> list[Field]:
-    """What a request has to hold for one input; of a pipeline without columns a recording or an image, by its name."""
+def _fields(name: str, column: Column | None, of_files: bool) -> list[Field]:
+    """What a request has to hold for one input; what no stage of a pipeline declares is an image."""
     if column is None:
-        return [Field(name, "audio", as_file=True) if name in _SOUNDS else Field(name, "image")]
+        return [Field(name, "image")]
     if column.sources:
         numbers = {stats.name: stats for stats in getattr(column, "number_stats", None) or ()}
         categories = {stats.name: stats for stats in getattr(column, "category_stats", None) or ()}
@@ -186,6 +186,7 @@ def _fields(name: str, column: Column | None) -> list[Field]:
             values=tuple(map(str, getattr(column, "vocab", ()))) if column.kind == "category" else (),
             rate_hz=getattr(column, "rate_hz", None),
             channel=getattr(column, "channel", "mean"),
+            as_file=of_files and column.kind == "audio",
         )
     ]
 

@@ -108,7 +108,10 @@ class Transcriber:
         options = network if self.way == "network" else {"mfcc": 13, "deltas": 2}
         return ls.Pipeline(
             [
-                ls.Stage("features", partial(speech_features, **options), reads="audio", adds="features"),
+                ls.Stage(
+                    "features", partial(speech_features, **options), reads="audio", adds="features",
+                    columns={"audio": ls.Audio()},
+                ),
                 ls.Stage("hear", training, reads="features", adds="phonemes"),
                 ls.Stage("words", words, reads="phonemes", adds={"text": ls.Text()}),
             ]

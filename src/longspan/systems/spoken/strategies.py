@@ -75,7 +75,7 @@ def _stages(cut: Callable[..., Any], crops: ls.Audio, classifier: ls.Recipe) -> 
     )
     return ls.Pipeline(
         [
-            ls.Stage("find", find_spoken_digits, reads="audio", adds="spans"),
+            ls.Stage("find", find_spoken_digits, reads="audio", adds="spans", columns={"audio": ls.Audio()}),
             ls.Stage("cut", cut, reads=["audio", "spans"], adds={"crops": crops}, each="spans"),
             classify,
             ls.Stage("join", join_digits, reads="digits", adds={"number": ls.Text()}),
