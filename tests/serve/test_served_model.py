@@ -95,7 +95,12 @@ def test_models_share_the_cores_out_among_the_threads_that_compute(exported, tmp
     learner.save(tmp_path / "net.safetensors")
     threads = []
     load = OnnxModel.load
-    monkeypatch.setattr(OnnxModel, "load", lambda path, **options: threads.append(options["threads"]) or load(path, threads=1))
+
+    def told(path, **options):
+        threads.append(options["threads"])
+        return load(path, threads=1)
+
+    monkeypatch.setattr(OnnxModel, "load", told)
     models = load_all([f"a={report.path}", str(tmp_path / "net.safetensors")], device="cpu", threads=4, cores=8)
     assert [model.name for model in models] == ["a", "net"]
     assert threads == [2]

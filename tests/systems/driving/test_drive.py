@@ -1,6 +1,7 @@
 """The system drive: what its drivers are told, what is measured, and a short run."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from longspan.control.road import RoadConfig, make_road
 from longspan.control.road.expert import Expert
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.driving.drive import DriveOptions, measure_drive
+from longspan.systems.driving.drive import DriveOptions, TimedPolicy, measure_drive
 from longspan.systems.driving.drivers import LearnToDrive
 from longspan.systems.driving.frames import (
     ACTIONS,
@@ -108,6 +109,27 @@ def test_measures_of_a_drive():
     assert found["jerk"] == pytest.approx(np.sqrt(8.0))
 
 
+def test_decisions_are_timed_and_drives_begin_anew():
+    class Slow:
+        resets = 0
+
+        def reset(self):
+            self.resets += 1
+
+        def __call__(self, seen):
+            time.sleep(0.05 if seen == "hard" else 0.002)
+            return seen
+
+    timed = TimedPolicy(Slow())
+    timed.reset()
+    assert [timed(seen) for seen in ["easy"] * 9 + ["hard"]] == ["easy"] * 9 + ["hard"]
+    assert timed.policy.resets == 1
+    found = timed.milliseconds()
+    assert 2 <= found["p50"] < 30
+    assert found["p99"] > 40
+    TimedPolicy(len).reset()  # a policy need not have one
+
+
 @pytest.mark.parametrize("world", [MadeUpRoad(config=SHORT), Racetrack()])
 def test_dagger_learns_from_as_many_frames_as_it_is_given(world, monkeypatch):
     counts = []
@@ -153,6 +175,7 @@ def test_a_short_run(tmp_path):
     }  # fmt: skip
     assert result["metrics"]["faults per km, expert"] == 0
     assert len(result["ceiling"]) == 7
+    assert 0 < result["metrics"]["ms a decision, in stages, p50"] <= result["metrics"]["ms a decision, in stages, p99"]
     assert "Film strip: DAgger" in (tmp_path / "report.html").read_text()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from longspan.study import StudyResults
     from longspan.systems.driving.world import DrivingWorld
 
-__all__ = ["DRIVE", "DriveOptions"]
+__all__ = ["DRIVE", "DriveOptions", "TimedPolicy"]
 
 _KINDS = {
     "road": ("in stages", "end to end", "DAgger", "direct perception", "recovery", "three sensors"),
@@ -149,15 +150,20 @@ def _run(options: DriveOptions, run: SystemRun) -> None:
     metrics = {f"faults per km, {name}, {size} frames": error for (name, size), error in errors.items()}
     details: dict[str, Any] = {"made_up": True}
     driven = {"expert": _expert_drives(world, options, run)}
-    films = {}
+    films, decisions = {}, {}
     for name in names:
         model = _kept(results, name)
         if model is None:
             continue
         network = ls.load(model)
-        driven[name], films[name] = _drives(world, world.policy(name, network), options, run)
+        policy = TimedPolicy(world.policy(name, network))
+        driven[name], films[name] = _drives(world, policy, options, run)
         metrics[f"offline steering error, {name}"] = _offline(world, name, network, other)
-    details["closed loop"] = {name: _summary(episodes) for name, episodes in driven.items()}
+        decisions[name] = policy.milliseconds()
+        metrics |= {f"ms a decision, {name}, {part}": each for part, each in decisions[name].items()}
+    details["closed loop"] = {
+        name: {**_summary(episodes), "ms a decision": decisions.get(name)} for name, episodes in driven.items()
+    }
     metrics["faults per km, expert"] = details["closed loop"]["expert"]["faults per km"]
     if options.ceiling and "in stages" in names and (model := _kept(results, "in stages")) is not None:
         details["ceiling"] = _ceiling(world, ls.load(model), options, run)
@@ -166,6 +172,33 @@ def _run(options: DriveOptions, run: SystemRun) -> None:
         _kept(results, best), metrics, train_seconds=train_seconds(results), options=asdict(options), details=details,
         report=lambda: _report(world, results, details, films),
     )  # fmt: skip
+
+
+@final
+class TimedPolicy:
+    """A policy, and how long each of its decisions takes, from what the sensors see to the action."""
+
+    def __init__(self, policy: Any) -> None:
+        """Time a policy."""
+        self.policy = policy
+        self.seconds: list[float] = []
+
+    def reset(self) -> None:
+        """A new drive."""
+        if hasattr(self.policy, "reset"):
+            self.policy.reset()
+
+    def __call__(self, seen: Any) -> Any:
+        """What the policy decides."""
+        begun = time.perf_counter()
+        action = self.policy(seen)
+        self.seconds.append(time.perf_counter() - begun)
+        return action
+
+    def milliseconds(self) -> dict[str, float]:
+        """The median, and what one decision in a hundred exceeds."""
+        p50, p99 = np.percentile(self.seconds, (50, 99))
+        return {"p50": round(1000 * float(p50), 2), "p99": round(1000 * float(p99), 2)}
 
 
 def _kept(results: StudyResults, name: str) -> Path | None:
@@ -259,6 +292,10 @@ def _report(
         page.text(line)
     page.section("Closed loop, with the most frames and the first seed")
     page.table([_row(name, each) for name, each in details["closed loop"].items()])
+    page.text(
+        "The time of a decision is from what the sensors see to the action: the median, and what one in a hundred "
+        "exceeds."
+    )
     if "ceiling" in details:
         page.section("Ceiling: stages replaced by the ground truth, and fewer sensors")
         page.table([_row(each["driver"], each) for each in details["ceiling"]])
@@ -268,12 +305,14 @@ def _report(
 
 
 def _row(name: str, each: Mapping[str, Any]) -> dict[str, object]:
+    ms = each.get("ms a decision")
     return {
         "driver": name, "km": f"{each['km']:.1f}", "faults": each["faults"],
         "metres between faults": f"{each['metres between faults']:.0f}",
         "off the lane": f"{100 * each['off the lane']:.1f} %",
         "lane deviation RMS, m": f"{each['lane deviation RMS, m']:.2f}",
         "jerk RMS, m/s3": f"{each['jerk RMS, m/s3']:.1f}",
+        **({"ms a decision, p50": f"{ms['p50']:.1f}", "p99": f"{ms['p99']:.1f}"} if ms else {}),
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -163,22 +164,39 @@ def _training(folder: Path, name: str, words: list[str], **options: Any) -> Trai
 
 
 def _pair(options: ScaleOutOptions, run: SystemRun, folder: Path, measured: _Measured, seed: int) -> dict[str, Any]:
-    """One process and several, with the same seed."""
+    """One process, several that share the work, and as many at once that share nothing, with the same seed."""
     name = f"pair {seed}"
     if name not in measured.values:
         one, several = (
             _training(folder, f"{count}-{seed}", options.words(), seed=seed, processes=count)
             for count in (1, options.processes)
         )
-        measured.keep(name, {"seed": seed, "one": one.to_json(), "several": several.to_json()})
+        with ThreadPoolExecutor(options.processes) as threads:
+            apart = list(
+                threads.map(
+                    lambda number: _training(folder, f"apart-{number}-{seed}", options.words(), seed=seed, processes=1),
+                    range(options.processes),
+                )
+            )
+        slowed = statistics.mean(each.seconds for each in apart)
+        measured.keep(
+            name,
+            {"seed": seed, "one": one.to_json(), "several": several.to_json(), "apart_epoch_seconds": round(slowed, 4)},
+        )
     found = measured.values[name]
     ratio = found["one"]["epoch_seconds"] / found["several"]["epoch_seconds"]
     run.say(
         f"seed {seed}: {found['one']['epoch_seconds']:.2f} s an epoch in one process, "
-        f"{found['several']['epoch_seconds']:.2f} s in {options.processes} ({ratio:.2f} times as quick); validation "
+        f"{found['several']['epoch_seconds']:.2f} s in {options.processes} ({ratio:.2f} times as quick; "
+        f"{_limit(options, found):.2f} if they shared nothing); validation "
         f"loss {found['one']['loss']:.4f} and {found['several']['loss']:.4f}"
     )
     return found
+
+
+def _limit(options: ScaleOutOptions, pair: dict[str, Any]) -> float:
+    """The speed-up if processes had nothing to tell one another: as much as this machine gives."""
+    return options.processes * pair["one"]["epoch_seconds"] / pair["apart_epoch_seconds"]
 
 
 def _exact(options: ScaleOutOptions, run: SystemRun, folder: Path, measured: _Measured, seed: int) -> dict[str, Any]:
@@ -219,6 +237,9 @@ def _speed(options: ScaleOutOptions, pairs: Sequence[dict[str, Any]]) -> dict[st
     mean, low, high = mean_interval([each["several"]["loss"] - each["one"]["loss"] for each in pairs])
     return {
         f"speed-up, {options.processes} processes": statistics.median(ratios),
+        f"speed-up, {options.processes} processes that share nothing": statistics.median(
+            _limit(options, each) for each in pairs
+        ),
         "loss, several minus one": mean,
         "loss, several minus one, low": low,
         "loss, several minus one, high": high,
@@ -285,12 +306,18 @@ def _report(
                 "seed": each["seed"],
                 "s an epoch, one": each["one"]["epoch_seconds"],
                 f"s an epoch, {count}": each["several"]["epoch_seconds"],
+                f"s an epoch, {count} that share nothing": each["apart_epoch_seconds"],
                 "loss, one": each["one"]["loss"],
                 f"loss, {count}": each["several"]["loss"],
             }
             for each in pairs
         )
         low, high = metrics["loss, several minus one, low"], metrics["loss, several minus one, high"]
+        limit = metrics[f"speed-up, {count} processes that share nothing"]
+        page.text(
+            f"{count} trainings at once, each of one process and all rows, do the work of one {limit:.2f} times as "
+            "quickly on this machine: the limit of any speed-up here."
+        )
         page.text(
             "Gradients are averaged over processes, so weights differ, and losses should not. The mean difference of "
             f"the losses is {metrics['loss, several minus one']:.4f} (95 % interval: {low:.4f} to {high:.4f}; paired "

@@ -109,7 +109,10 @@ class Transcriber:
         return ls.Pipeline(
             [
                 ls.Stage(
-                    "features", partial(speech_features, **options), reads="audio", adds="features",
+                    "features",
+                    partial(speech_features, **options),
+                    reads="audio",
+                    adds="features",
                     columns={"audio": ls.Audio()},
                 ),
                 ls.Stage("hear", training, reads="features", adds="phonemes"),
