@@ -56,6 +56,33 @@ def test_every_command_has_help(longspan):
         assert answer.out.startswith(f"Usage: longspan {command}"), command
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "digits", "--tensorboard", "--mlflow", "--out", "r"],
+        ["train", "--out", "-q"],
+        ["serve", "m.onnx", "--key-file", "--check"],
+        ["turnstile", "list", "--gallery", "--key-file"],
+        ["run", "cats-or-dogs", "--out", "--seed", "1"],
+    ],
+)
+def test_an_option_is_not_taken_for_the_value_of_another(words, longspan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = next(i for i in range(len(words)) if words[i][0] == words[i + 1][0] == "-")
+    option, value = words[place : place + 2]
+    answer = longspan(*words)
+    assert answer.code == 2
+    assert f"{option} has no value: {value} is the next option. If {value} is the value, write" in answer.err
+    assert f"{option}={value}." in answer.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_value_may_look_like_an_option_if_it_is_written_so(longspan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "no value" not in longspan("train", "nowhere", "--out=--seed").err
+    assert "no value" not in longspan("predict", "nowhere", "--", "--out", "--json").err
+
+
 def test_version(longspan):
     assert longspan("--version").out == f"longspan {__version__}\n"
 

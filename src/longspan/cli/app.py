@@ -39,6 +39,7 @@ from longspan.cli.commands.train import train
 from longspan.cli.commands.transcribe import transcribe
 from longspan.cli.commands.turnstile import turnstile
 from longspan.cli.shell import fail
+from longspan.cli.swallowed_options import check_no_option_is_a_value
 from longspan.errors import LongspanError
 from longspan.version import __version__
 
@@ -95,7 +96,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a console without UTF-8 shows \u732b instead of ending the command
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _parser(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="longspan", standalone_mode=False)
+        words = sys.argv[1:]
+        parser = _parser(words[0] if words else "")
+        check_no_option_is_a_value(parser, words)
+        code = parser(words, prog_name="longspan", standalone_mode=False)
         if sys.stdout is not None:  # None: a program without a console
             sys.stdout.flush()
     except LongspanError as error:
