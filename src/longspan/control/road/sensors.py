@@ -28,7 +28,8 @@ _FIELD = math.radians(80)
 _PITCH = math.radians(4)
 _COLOURS = np.array([[150, 60, 60], [70, 80, 190], [200, 200, 205], [60, 150, 80], [220, 160, 50], [40, 40, 45]], float)
 _CLOTHES = np.array([[230, 60, 120], [240, 220, 60], [60, 200, 220]], float)
-_SKY, _GRASS, _ASPHALT, _LINE = (np.array(c, float) for c in ((150, 180, 215), (80, 115, 60), (92, 92, 96), (235,) * 3))
+_SKY = np.array([150, 180, 215], float)
+_GROUND = np.array([[80, 115, 60], [92, 92, 96], [235, 235, 235]], float)  # grass, asphalt, a line
 
 
 @final
@@ -66,18 +67,17 @@ class Camera:
         middle, along, turn = (np.interp(self.ahead_m, order, each) for each in (y, s, heading - world.yaw))
         d = (self.left_m - middle[:, None]) * np.cos(turn)[:, None]
         wide = 0.09 + 0.004 * self.ahead_m[:, None]
-        road = np.abs(d) < LANE_M
-        line = (np.abs(np.abs(d) - LANE_M + 0.15) < wide) | ((np.abs(d) < wide) & ((along % 8 < 4)[:, None]))
-        ground = np.where(road[..., None], _ASPHALT, _GRASS)
-        ground[line] = _LINE
+        aside = np.abs(d)
+        kind = (aside < LANE_M).astype(np.intp)
+        kind[(np.abs(aside - LANE_M + 0.15) < wide) | ((aside < wide) & ((along % 8 < 4)[:, None]))] = 2
         # Patches that belong to the road and its side, not to the image.
         patch = np.sin(1.7 * along[:, None] + 2.3 * np.round(d)) * 6
-        image[self.ground_rows] = ground + patch[..., None]
+        image[self.ground_rows] = _GROUND.take(kind, axis=0) + patch[..., None]
         self._draw_others(world, image)
         light = 0.85 + 0.3 * float(np.random.default_rng(step_seed(world.seed, "light", 0)).random())
         image *= light
         image += 5 * random.standard_normal(image.shape[:2])[..., None]
-        return np.clip(image, 0, 255).astype(np.uint8)
+        return np.clip(image, 0, 255, out=image).astype(np.uint8)
 
     def boxes(self, world: RoadWorld) -> list[tuple[int, tuple[float, float, float, float], float]]:
         """What can be seen of the others, far to near: number, box (x0, y0, x1, y1 in pixels) and distance."""
