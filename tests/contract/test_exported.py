@@ -28,6 +28,7 @@ from longspan.models import create, model_names
 from longspan.models.audio import ConformerConfig, ConvGRUConfig, QuartzNetConfig
 from longspan.models.entries import MODELS
 from longspan.portable import OnnxModel
+from longspan.text.tokenizer import END
 
 SEQUENCES = ("line_cnn", "space_displacement_lenet")
 SIDES = {"lenet5": 28, "deep_cnn": 28, "space_to_depth_cnn": 28, "alexnet": 64, "inception_v3": 96, "maxvit_t": 224}
@@ -55,6 +56,8 @@ INPUTS = {
     "tokens": Text(vocab=("a", "b", "c"), max_length=8, min_steps=1).as_input(),
 }
 """Of networks that read no images; those that read whole recordings have a test of their own."""
+TOO_LARGE = ("regnet_y_128gf", "vit_h_14")
+"""For an ONNX file."""
 NAMES = [name for name in model_names() if MODELS[name].reads in ("image", *INPUTS)]
 
 
@@ -81,8 +84,12 @@ def test_every_network_is_exported(name, tmp_path):
     channels = MODELS[name].channels_in if name in SIZES else channels
     size = SIZES.get(name, (32, 64) if name in SEQUENCES else (side, side))
     head = Transcribe(column=TARGETS["text"]) if name in SEQUENCES else Classify(column=TARGETS["category"])
-    backbone = create(name, in_channels=channels, size_px=size)
-    found = export(predictor_of(backbone, head, channels, size), tmp_path / "x.onnx")
+    predictor = predictor_of(create(name, in_channels=channels, size_px=size), head, channels, size)
+    if name in TOO_LARGE:
+        with pytest.raises(ConfigError, match=r"its weights take 2\.[56] GB in float32, and an ONNX file holds less"):
+            export(predictor, tmp_path / "x.onnx")
+        return
+    found = export(predictor, tmp_path / "x.onnx")
     assert found.comparison.largest_difference <= 1e-4
     assert found.comparison.agreement == {"y": 1.0}
 
@@ -199,6 +206,8 @@ def test_a_decoder_writes_the_same_texts(backbone, options, tmp_path):
         for name, weights in predictor.network.heads.named_parameters():
             if "embedding" in name or "cell" in name:
                 weights.mul_(5)  # fresh ones write the same token for ever
+            if name == "0.bias":
+                weights[END] -= 10  # or a beam finds the empty text, the shortest, most likely
     if MODELS[backbone].reads == "image":
         values = [np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8) for i in range(4)]
     else:

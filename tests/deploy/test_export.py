@@ -72,6 +72,16 @@ def test_head_without_decoder_is_named(exported, tmp_path, monkeypatch):
         export(exported[0], tmp_path / "x.onnx")
 
 
+def test_weights_that_no_file_holds_are_refused_before_anything_is_traced(exported, tmp_path, monkeypatch):
+    learner, _ = exported
+    module = sys.modules["longspan.deploy.export"]  # the function has the same name
+    monkeypatch.setattr(module, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(module, "traced_programs", None)
+    with pytest.raises(ConfigError, match=r"weights take 0\.0 GB in float32, and an ONNX file holds less than 2\.1 GB"):
+        export(learner, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_ensembles_are_refused(exported, tmp_path):
     with pytest.raises(ConfigError, match="Ensemble cannot be exported"):
         export(Ensemble([exported[0], exported[0]]), tmp_path / "x.onnx")

@@ -30,6 +30,7 @@ from longspan.version import __version__
 __all__ = ["Exported", "export", "why_not"]
 
 _OLDEST_OPSET = 18  # that the exporter writes
+_MOST_BYTES = 2**31 - 2**24  # of weights: what protobuf writes, less the graph
 _SAMPLE_STEPS = 24  # of a ragged input that the graph is traced with
 _ALONE = 0.02
 """Of objects and texts that only one of the two finds, the largest fraction that is accepted: where a score lies at a
@@ -56,7 +57,7 @@ class Exported:
 
 
 def why_not(predictor: Predictor) -> str | None:
-    """Why a model cannot be exported, by the name of its head; None if nothing known is in the way."""
+    """Why a model cannot be exported, by the name of its head or by its size; None if nothing known is in the way."""
     for target, head in predictor.heads.items():
         if isinstance(head, Generate) and head.top_p is not None:
             return (
@@ -68,6 +69,10 @@ def why_not(predictor: Predictor) -> str | None:
                 f"target {target!r} has head {type(head).__name__}, which cannot be exported: its predictions cannot "
                 "be computed outside PyTorch"
             )
+    tensors = [*predictor.network.parameters(), *predictor.network.buffers()]
+    size = 4 * sum(each.numel() for each in tensors)
+    if size > _MOST_BYTES:
+        return f"its weights take {size / 1e9:.1f} GB in float32, and an ONNX file holds less than 2.1 GB"
     return None
 
 
