@@ -78,6 +78,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     command = f"OMP_NUM_THREADS=1 python benchmarks/dqn_gains.py --frames {given.frames} --seeds {given.seeds}"
+    command += "" if given.episodes == 100 else f" --episodes {given.episodes}"
     kept = json.loads(given.out.read_text()) if given.out.is_file() else {}
     trainings = kept["trainings"] if kept.get("command") == command else []
     done = {(each["change"], each["seed"]) for each in trainings}

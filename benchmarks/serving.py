@@ -235,7 +235,7 @@ def main():
     ]
     target = next(iter(expected[0]))
     same = sum(one[target] == other[target] for one, other in zip(expected, found, strict=True))
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(os.cpu_count() or 1)
     rate = in_process(served, bodies)
     torch.set_num_threads(1)
     alone = asyncio.run(one_at_a_time(served, server.port, bodies))
@@ -270,7 +270,7 @@ def main():
             "p50": round(statistics.median(steady), 2), "p99": round(statistics.quantiles(steady, n=100)[98], 2),
         },
         "many": {
-            "requests": given.requests, "statuses": dict(statuses), "wrong": wrong,
+            "requests": sum(statuses.values()), "statuses": dict(statuses), "wrong": wrong,
             "memory_mb": [round(each, 1) for each in memory],
         },
         "hostile": {

@@ -744,3 +744,27 @@ def test_many_rows_are_predicted_in_parts_and_named_as_in_the_whole(pulses, monk
     with pytest.raises(PipelineError, match="Stage 'join' failed in row 27 of arrays"):
         failing.predict(table)
     assert pipeline.predict(table.take([])) == []
+
+
+def test_a_function_takes_recordings_as_its_stage_declares_them(tmp_path):
+    """With a rate, samples at that rate, of files and arrays alike; without one, what was given."""
+    sf = pytest.importorskip("soundfile")
+    samples = (1000 * np.sin(np.arange(1600) / 5)).astype(np.int16)
+    path = str(tmp_path / "a.wav")
+    sf.write(path, samples, 16_000, subtype="PCM_16")
+    given = ls.Stage("given", lambda sound: sound, reads="sound", adds="as it is", columns={"sound": ls.Audio()})
+    at_rate = ls.Stage(
+        "heard", lambda sound, n: sound[:n], reads=["sound", "n"], adds="heard", each="n",
+        columns={"sound": ls.Audio(rate_hz=16_000)},
+    )  # fmt: skip
+    pipeline = ls.Pipeline([given, at_rate], outputs=["as it is", "heard"])
+    rows = [{"sound": path, "n": [3, 1600]}, {"sound": samples, "n": [3, 1600]}]
+    first, second = pipeline.predict(rows)
+    assert first["as it is"] == path
+    for found in (first, second):
+        assert [len(each) for each in found["heard"]] == [3, 1600]
+        np.testing.assert_array_equal(found["heard"][1], samples)
+    np.testing.assert_array_equal(pipeline.start().step(rows[0])["heard"][1], samples)
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    with pytest.raises(PipelineError, match="Stage 'heard' cannot read 'sound' in sample 1: "):
+        pipeline.predict([rows[1], rows[0]])

@@ -60,7 +60,8 @@ def test_every_stage_of_a_pipeline_is_told():
 def test_what_a_pipeline_reads_is_what_its_stages_say():
     """The name decides nothing: an undeclared input is an image."""
     for name, columns, expected in (
-        ("talk", {"talk": Audio()}, Field("talk", "audio", rate_hz=Audio().rate_hz, as_file=True)),
+        ("talk", {"talk": Audio()}, Field("talk", "audio", as_file=True)),
+        ("talk", {"talk": Audio(rate_hz=8000)}, Field("talk", "audio", rate_hz=8000)),
         ("audio", {}, Field("audio", "image")),
     ):
         model = ServedModel("length", Pipeline([Stage("length", str, reads=name, adds="seconds", columns=columns)]))

@@ -289,6 +289,10 @@ class Audio(Column):
             return str(error)
         return None
 
+    def for_function(self, value: Any) -> Any:
+        """Samples `(num_samples,)` int16 at the rate of the column; without a rate, the value itself."""
+        return value if self.rate_hz is None else read_samples(value, self.rate_hz, self.channel)
+
     def encode(self, value: Any) -> np.ndarray:
         """Read, resample, and bring to one length where it is an image."""
         assert self.rate_hz is not None

@@ -239,6 +239,14 @@ class Column(ABC):
         """
         return self.encode_missing() if value is None else self.encode(value)
 
+    def for_function(self, value: Any) -> Any:
+        """One raw value as a function in a stage of a pipeline takes it; most kinds are taken as they come.
+
+        Raises:
+            ValueError: the value cannot be read.
+        """
+        return value
+
     def encode_cells(self, cells: pl.Series) -> tuple[np.ndarray, dict[int, str]] | None:
         """All cells of a table at once: `(N, *shape)`, and what is wrong by position; None: they are encoded singly."""
         del cells

@@ -44,9 +44,24 @@ def run_stage(
     Raises:
         PipelineError: it fails on a sample, or returns something else than it declares.
     """
+    if component.traits.kind == "function":
+        reads = [_taken(spec, name, values, where) for name, values in zip(spec.reads, reads, strict=False)]
     calls, lengths = calls_of(spec, reads, where)
     outcomes = _run(spec, component, calls, where) if calls else []
     return {name: _gathered([o[i] for o in outcomes], calls, lengths) for i, name in enumerate(spec.adds)}
+
+
+def _taken(spec: StageSpec, name: str, values: list[Any], where: Where) -> list[Any]:
+    """Values as the function takes them, where the stage declares their column: see `Column.for_function`."""
+    if name == spec.each or (column := spec.columns.get(name)) is None:
+        return values
+    taken = []
+    for row, value in enumerate(values):
+        try:
+            taken.append(None if value is None else column.for_function(value))
+        except ValueError as error:
+            raise PipelineError(f"Stage {spec.name!r} cannot read {name!r} in {where(row)}: {error}") from error
+    return taken
 
 
 def calls_of(spec: StageSpec, reads: Sequence[list[Any]], where: Where) -> tuple[list[Call], list[int | None]]:

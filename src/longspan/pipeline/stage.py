@@ -71,7 +71,8 @@ class Stage:
                 (see `Augment.views`).
             size_px: Height and width, or one side of a square, of the images that the stage's network sees.
             columns: What columns that the stage reads mean to it, where neither the data nor an earlier stage says so,
-                or says otherwise; with `each`, of one element.
+                or says otherwise; with `each`, of one element. A function takes recordings of
+                `Audio(rate_hz=...)` as samples at that rate, and those of `Audio()` as they come: paths, mostly.
 
         Raises:
             PipelineError: arguments that cannot be, all of them.

@@ -71,7 +71,7 @@ class ServedModel:
         self.model = model
         self.file_mb = file_mb
         self.inputs = model.input_columns
-        of_files = hasattr(model, "stages")  # a function that reads a recording takes its file
+        of_files = hasattr(model, "stages")  # a function takes recordings without a rate as files
         self.fields = tuple(field for each, column in self.inputs.items() for field in _fields(each, column, of_files))
         self.explained = _explained(model)
         """A target of which it can say where it looked, of a network that reads one image; otherwise None."""
@@ -186,7 +186,7 @@ def _fields(name: str, column: Column | None, of_files: bool) -> list[Field]:
             values=tuple(map(str, getattr(column, "vocab", ()))) if column.kind == "category" else (),
             rate_hz=getattr(column, "rate_hz", None),
             channel=getattr(column, "channel", "mean"),
-            as_file=of_files and column.kind == "audio",
+            as_file=of_files and column.kind == "audio" and getattr(column, "rate_hz", None) is None,
         )
     ]
 

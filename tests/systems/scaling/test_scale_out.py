@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+from dataclasses import asdict
 
 import pytest
 
@@ -49,10 +51,14 @@ def made_up(monkeypatch):
     def trained(words, folder, *, seed, processes, workers=None, kill_after=None):
         asked.append((seed, processes, workers, kill_after is not None))
         folder.mkdir(parents=True)
-        seconds = 5.0 if folder.name.startswith("apart") else 4.0 / processes
-        return Trained(folder=folder, loss=0.5 + 0.1 * seed, seconds=seconds, killed=kill_after is not None)
+        return Trained(folder=folder, loss=0.5 + 0.1 * seed, seconds=4.0 / processes, killed=kill_after is not None)
+
+    def trained_apart(words, folders, *, seed):
+        asked.extend((seed, "apart", None, False) for _ in folders)
+        return [Trained(folder=each, loss=0.5, seconds=5.0, killed=False) for each in folders]
 
     monkeypatch.setattr(scale_out, "trained", trained)
+    monkeypatch.setattr(scale_out, "trained_apart", trained_apart)
     monkeypatch.setattr(scale_out, "same_weights", lambda one, other: not other.name.startswith("exact-4-2"))
     return asked
 
@@ -68,7 +74,7 @@ def test_it_counts_and_goes_on_where_it_was_stopped(made_up, monkeypatch, tmp_pa
         stopped.setattr(scale_out, "same_weights", full)
         with pytest.raises(LongspanError, match="full"):
             system.run(system.options(**options), SystemRun("scale-out", tmp_path, quiet=True))
-    pair = [1, 2, 1, 1]  # one process, two, and two trainings at once
+    pair = [1, 2, "apart", "apart"]
     asked = [each[:2] for each in made_up if each[2] is None]
     assert asked == [*((0, count) for count in pair), *((1, count) for count in pair)]
     made_up.clear()
@@ -83,6 +89,37 @@ def test_it_counts_and_goes_on_where_it_was_stopped(made_up, monkeypatch, tmp_pa
     assert metrics["exact: processor time of 2 processes, of one"] == 1.0
     assert "different" in (tmp_path / "report.html").read_text()
     assert not (tmp_path / "trainings").exists()
+
+
+def test_what_an_older_version_measured_is_measured_anew(made_up, tmp_path):
+    system, options = find_system("scale-out"), ScaleOutOptions(data="digits", seeds=1, exact_runs=0)
+    (tmp_path / "trainings").mkdir()
+    kept = {"of": {"options": json.loads(json.dumps(asdict(options))), "seed": 0}, "pair 0": {"seed": 0}}
+    (tmp_path / "trainings" / "measured.json").write_text(json.dumps(kept))
+    system.run(options, SystemRun("scale-out", tmp_path, quiet=True))
+    assert [each[1] for each in made_up] == [1, 2, "apart", "apart"]
+
+
+def test_trainings_apart_run_at_once_and_leave_no_process(tmp_path, monkeypatch):
+    script = "import time; open({!r} + '/' + {!r}, 'w').close(); time.sleep(60)"
+    names = iter("ab")
+    monkeypatch.setattr(
+        trainings, "_command", lambda *_: [sys.executable, "-c", script.format(str(tmp_path), next(names))]
+    )
+    begun = []
+    real = trainings._started
+    monkeypatch.setattr(trainings, "_started", lambda command: begun.append(real(command)) or begun[-1])
+
+    def interrupted(started, folder, killed=False):
+        while sorted(os.listdir(tmp_path)) != ["a", "b"]:  # both run
+            time.sleep(0.02)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainings, "_ended", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainings.trained_apart([], [tmp_path / "x", tmp_path / "y"], seed=0)
+    assert len(begun) == 2
+    assert all(each.poll() is not None for each in begun)
 
 
 def test_a_command_that_fails_says_why(tmp_path):

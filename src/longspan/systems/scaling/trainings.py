@@ -11,13 +11,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from longspan.errors import TrainingError
 
-__all__ = ["Trained", "can_kill", "same_weights", "trained"]
+__all__ = ["Trained", "can_kill", "same_weights", "trained", "trained_apart"]
 
 _POLL_S = 0.02
 
@@ -63,34 +64,70 @@ def trained(
     Raises:
         TrainingError: the command has failed; with what it said.
     """
-    command = [
-        sys.executable, "-m", "longspan", "train", *words, "--seed", str(seed), "--out", str(folder), "--quiet",
-        *(["--processes", str(processes)] if processes > 1 else []),
-        *(["--virtual-workers", str(workers)] if workers is not None else []),
-        *([] if kill_after is None else ["--restarts", "1", "--checkpoint-every", "3"]),
-    ]  # fmt: skip
-    started = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    started = _started(
+        [
+            *_command(words, folder, seed),
+            *(["--processes", str(processes)] if processes > 1 else []),
+            *(["--virtual-workers", str(workers)] if workers is not None else []),
+            *([] if kill_after is None else ["--restarts", "1", "--checkpoint-every", "3"]),
+        ]
     )
     killed = False
     try:
         if kill_after is not None:
             killed = _kill_one(started, folder, kill_after, seed)
-        said = started.communicate()[1]
+        return _ended(started, folder, killed)
     finally:
-        if started.poll() is None:
-            started.send_signal(signal.SIGINT)
-            started.wait()
+        _stop(started)
+
+
+def trained_apart(words: list[str], folders: Sequence[Path], *, seed: int) -> list[Trained]:
+    """As many trainings as folders at the same time, each in one process of one thread.
+
+    Args:
+        words: SOURCE and options, the same for all.
+        folders: A run folder for each, none of which exists yet.
+        seed: Of all.
+
+    Raises:
+        TrainingError: one of them has failed; with what it said.
+    """
+    started = [_started(_command(words, folder, seed)) for folder in folders]
+    try:
+        return [_ended(each, folder) for each, folder in zip(started, folders, strict=True)]
+    finally:
+        for each in started:
+            _stop(each)
+
+
+def _command(words: list[str], folder: Path, seed: int) -> list[str]:
+    train = [sys.executable, "-m", "longspan", "train", *words]
+    return [*train, "--seed", str(seed), "--out", str(folder), "--quiet"]
+
+
+def _started(command: list[str]) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def _ended(started: subprocess.Popen[str], folder: Path, killed: bool = False) -> Trained:
+    """Wait for a training, and read what it left."""
+    said = started.communicate()[1]
     if started.returncode:
         lines = said.strip().splitlines() or [f"exit code {started.returncode}"]
+        command = [str(each) for each in started.args]  # type: ignore[union-attr]
         raise TrainingError(f"{shlex.join(['longspan', *command[3:]])} has failed: {lines[-1]}")
     history = json.loads((folder / "result.json").read_text("utf-8"))["history"]
     later = [epoch["seconds"] for epoch in history[1:]] or [history[0]["seconds"]]
     return Trained(folder=folder, loss=history[-1]["valid_loss"], seconds=statistics.median(later), killed=killed)
+
+
+def _stop(started: subprocess.Popen[str]) -> None:
+    """End a training that an error or Ctrl-C has left running."""
+    if started.poll() is None:
+        started.send_signal(signal.SIGINT)
+    if started.stderr is not None and not started.stderr.closed:
+        started.communicate()
 
 
 def same_weights(one: Path, other: Path) -> bool:

@@ -113,7 +113,7 @@ class Transcriber:
                     partial(speech_features, **options),
                     reads="audio",
                     adds="features",
-                    columns={"audio": ls.Audio()},
+                    columns={"audio": ls.Audio(rate_hz=RATE_HZ)},
                 ),
                 ls.Stage("hear", training, reads="features", adds="phonemes"),
                 ls.Stage("words", words, reads="phonemes", adds={"text": ls.Text()}),

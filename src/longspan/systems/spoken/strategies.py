@@ -73,10 +73,11 @@ def _stages(cut: Callable[..., Any], crops: ls.Audio, classifier: ls.Recipe) -> 
     classify = ls.Stage(
         "classify", classifier, reads="crops", adds={"digits": ls.Category()}, each="crops", train_on="both"
     )
+    sound = {"audio": ls.Audio(rate_hz=RATE_HZ)}
     return ls.Pipeline(
         [
-            ls.Stage("find", find_spoken_digits, reads="audio", adds="spans", columns={"audio": ls.Audio()}),
-            ls.Stage("cut", cut, reads=["audio", "spans"], adds={"crops": crops}, each="spans"),
+            ls.Stage("find", find_spoken_digits, reads="audio", adds="spans", columns=sound),
+            ls.Stage("cut", cut, reads=["audio", "spans"], adds={"crops": crops}, each="spans", columns=sound),
             classify,
             ls.Stage("join", join_digits, reads="digits", adds={"number": ls.Text()}),
         ]
