@@ -1,10 +1,11 @@
 """What each option of DQN gains on MinAtar Breakout, against plain DQN with the same seeds.
 
 python -m pip install 'longspan[games]'
-OMP_NUM_THREADS=1 python benchmarks/dqn_gains.py --frames 300000 --seeds 5 --out benchmarks/results/dqn_gains.json
+OMP_NUM_THREADS=1 python benchmarks/dqn_gains.py --frames 200000 --seeds 5 --out benchmarks/results/dqn_gains.json
 
 Plain DQN (Mnih et al. 2015), and that with one change: double (van Hasselt et al. 2016), duelling (Wang et al. 2016),
-returns of three steps, prioritised replay (Schaul et al. 2016); and with all four. Each training is measured by 100
+returns of three steps, prioritised replay (Schaul et al. 2016); and with all four. All with an update for every four
+frames of 16 environments at a learning rate of 5e-4, as in `longspan run play-games`. Each training is measured by 100
 greedy episodes at its end. A gain is the difference of mean returns, paired by seed, with a 95 % interval over seeds.
 Every training is written to the file at once; the same command goes on.
 """
@@ -27,6 +28,7 @@ from longspan.report import describe_environment
 from longspan.study.statistics.t_distribution import mean_interval
 
 GAME, PLAIN = "MinAtar/Breakout-v1", "plain"
+ALL = {"train_every": 4, "environments": 16, "lr": 5e-4}
 CHANGES = {
     PLAIN: {},
     "double": {"double": True},
@@ -41,7 +43,7 @@ def train(change, frames, seed, episodes):
     """Returns of greedy episodes of a fresh agent, none of them one of the training, and seconds."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        ls.DQN(GAME, ls.DQNConfig(**CHANGES[change]), seed=seed).fit(frames, folder=folder, evaluate_every=None)
+        ls.DQN(GAME, ls.DQNConfig(**ALL, **CHANGES[change]), seed=seed).fit(frames, folder=folder, evaluate_every=None)
         agent = load_agent(Path(folder) / "model.safetensors")
     seconds = time.perf_counter() - started
     return agent.evaluate(episodes, seed=seed + 1_000_000).values("return").tolist(), seconds
@@ -70,7 +72,7 @@ def summary(trainings):
 def main() -> None:
     """Train what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=300_000, help="of each training")
+    parser.add_argument("--frames", type=int, default=200_000, help="of each training")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--episodes", type=int, default=100, help="greedy, at the end of each training")
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))

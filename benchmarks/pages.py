@@ -340,7 +340,22 @@ def system_runs(name: str) -> str:
     rows.append(["minutes of training", *(f"{run['seconds']['train'] / 60:.1f}" for run in runs)])
     for what, key in (("processor", "processor"), ("threads", "threads"), ("device", "device")):
         rows.append([what, *(str(run["environment"][key]) for run in runs)])
-    return _table(["", *(f"`{run['command']}`, seed {run['seed']}" for run in runs)], rows)
+    table = _table(["", *(f"`{run['command']}`, seed {run['seed']}" for run in runs)], rows)
+    return table + "".join(_study(run, each) for run in runs for each in run.get("study", ()))
+
+
+def _study(run: dict[str, Any], study: dict[str, Any]) -> str:
+    """The curves of a study, with intervals, and what follows from them."""
+    sizes = sorted({point["size"] for points in study["curves"].values() for point in points})
+    rows = []
+    for name, points in study["curves"].items():
+        of = {point["size"]: point for point in points}
+        cells = [f"{of[size]['mean']:.3g} ({of[size]['low']:.3g} to {of[size]['high']:.3g})" if size in of else ""
+                 for size in sizes]  # fmt: skip
+        rows.append([name, *cells])
+    head = f"{study['measure']} (95 %), by training rows"
+    lines = "".join(f"- {sentence}\n" for sentence in study["finding"])
+    return f"\n`{run['command']}`:\n\n{_table([head, *(f'{size:,}' for size in sizes)], rows)}\n{lines}"
 
 
 def claim_run(run: dict[str, Any]) -> str:
@@ -384,6 +399,14 @@ def record(folder: Path, command: str) -> Path:
     kept = ("seed", "metrics", "seconds", "options", "environment")
     kept += tuple(key for key in ("claims", "quantities") if key in result)
     new = {"command": command, "commit": commit.stdout.strip(), **{key: result[key] for key in kept}}
+    if "study" in result:
+        new["study"] = [
+            {
+                "target": target, "measure": result["study"]["measures"][target], "finding": each["advice"],
+                "curves": {name: curve["points"] for name, curve in each["curves"].items()},
+            }
+            for target, each in result["study"]["targets"].items()
+        ]  # fmt: skip
     runs = [run for run in runs if (run["command"], run["seed"]) != (command, result["seed"])]
     path.write_text(json.dumps({"system": result["system"], "runs": [*runs, new]}, indent=1) + "\n", encoding="utf-8")
     return path

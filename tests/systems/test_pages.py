@@ -83,6 +83,28 @@ def test_a_recorded_run_takes_the_place_of_the_sentence(pages, tmp_path, monkeyp
     assert "| minutes of training | 1.5 |" in table
 
 
+def test_a_recorded_study_shows_its_curves_and_its_finding(pages, tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "RESULTS", tmp_path)
+    points = [
+        {"size": 1000, "mean": 0.25, "low": 0.125, "high": 0.5},
+        {"size": 3000, "mean": 0.2, "low": 0.1, "high": 0.3},
+    ]
+    curves = {"in stages": {"points": points}, "end to end": {"points": points[1:]}}
+    target = {"curves": curves, "advice": ["In stages errs less."]}
+    result = {
+        "system": "drive", "seed": 0, "metrics": {"iou": 0.5}, "seconds": {"train": 90.0}, "options": {},
+        "environment": {"processor": "P", "threads": 1, "device": "cpu"},
+        "study": {"measures": {"steer": "faults per km"}, "targets": {"steer": target}},
+    }  # fmt: skip
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    pages.record(tmp_path, "longspan run drive")
+    shown = pages.system_runs("drive")
+    assert "| faults per km (95 %), by training rows | 1,000 | 3,000 |" in shown
+    assert "| in stages | 0.25 (0.125 to 0.5) | 0.2 (0.1 to 0.3) |" in shown
+    assert "| end to end |  | 0.2 (0.1 to 0.3) |" in shown
+    assert shown.rstrip().endswith("- In stages errs less.")
+
+
 def test_results_say_how_they_were_made():
     for path in (ROOT / "benchmarks" / "results").rglob("*.json"):
         text = path.read_text("utf-8")

@@ -148,7 +148,7 @@ def _run(options: DriveOptions, run: SystemRun) -> None:
     )  # fmt: skip
     errors = mean_errors(results)
     metrics = {f"faults per km, {name}, {size} frames": error for (name, size), error in errors.items()}
-    details: dict[str, Any] = {"made_up": True}
+    details: dict[str, Any] = {"made_up": True, "study": results.to_json()}
     driven = {"expert": _expert_drives(world, options, run)}
     films, decisions = {}, {}
     for name in names:
@@ -167,6 +167,7 @@ def _run(options: DriveOptions, run: SystemRun) -> None:
     metrics["faults per km, expert"] = details["closed loop"]["expert"]["faults per km"]
     if options.ceiling and "in stages" in names and (model := _kept(results, "in stages")) is not None:
         details["ceiling"] = _ceiling(world, ls.load(model), options, run)
+        metrics |= {f"faults per km, in stages, {row['driver']}": row["faults per km"] for row in details["ceiling"]}
     best = min((name for name in names if _kept(results, name)), key=lambda name: errors.get((name, sizes[-1]), 1e9))
     run.finish(
         _kept(results, best), metrics, train_seconds=train_seconds(results), options=asdict(options), details=details,
