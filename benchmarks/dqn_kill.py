@@ -3,8 +3,8 @@
 python benchmarks/dqn_kill.py --kills 20 --out benchmarks/results/dqn_kill.json
 
 `longspan train --env MinAtar/Breakout-v1` with prioritised replay and returns of three steps, and the same with uniform
-draws. Each killed training is finished after one to three kills; weights and the curve must then equal those of the
-undisturbed training, bit for bit.
+draws, with a checkpoint every thousand frames. Each killed training is finished after one to three kills, from the last
+checkpoint where there is one; weights and the curve must then equal those of the undisturbed training, bit for bit.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def start(folder, words, resume):
         command += ["--resume", str(folder)]
     else:
         command += ["--env", "MinAtar/Breakout-v1", "--frames", str(FRAMES), "--seed", "1", "--out", str(folder)]
-        command += ["--set", "learning_starts=1000", "--set", "buffer_size=6000", *words]
+        command += ["--set", "learning_starts=1000", "--set", "buffer_size=6000", "--set", "train_every=4", *words]
+        command += ["--checkpoint-every", "1000"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -69,21 +70,28 @@ def main() -> None:
         for number in range(options.kills):
             kind = list(KINDS)[number % len(KINDS)]
             folder = Path(scratch) / f"killed-{number}"
-            mine = 0
+            mine = resumed = 0
             for _ in range(moments.randint(1, 3)):
                 there = (folder / "checkpoint" / "state.safetensors").exists()
+                resumed += there
                 process = start(folder, KINDS[kind], there)
                 time.sleep(moments.uniform(0.3, 1.0) * seconds[kind] * 0.7)
                 if process.poll() is None:
                     os.kill(process.pid, signal.SIGKILL)
                     mine += 1
                 process.communicate()
-            finished(start(folder, KINDS[kind], (folder / "checkpoint" / "state.safetensors").exists()))
+            there = (folder / "checkpoint" / "state.safetensors").exists()
+            resumed += there
+            finished(start(folder, KINDS[kind], there))
             same = weights(folder) == wanted[kind]
             kills += mine
-            found.append({"kind": kind, "kills": mine, "same": same})
-            print(f"{number + 1:>3}  {kind:<28}{mine} kills  {'the same bits' if same else 'DIFFERENT'}", flush=True)
+            found.append({"kind": kind, "kills": mine, "resumed": resumed, "same": same})
+            print(
+                f"{number + 1:>3}  {kind:<28}{mine} kills, {resumed} resumed  {'the same bits' if same else 'DIFFERENT'}",
+                flush=True,
+            )
     same = sum(each["same"] for each in found)
+    assert any(each["resumed"] for each in found), "every kill came before the first checkpoint"
     print(f"{same} of {len(found)} trainings with {kills} kills ended with the same bits")
     if options.out:
         result = {

@@ -13,7 +13,7 @@ from longspan.errors import ConfigError, unknown_name
 __all__ = ["train_agent"]
 
 _ALGORITHMS = ("dqn",)
-_TAKEN = {"env", "algorithm", "frames", "setting", "out", "seed", "device", "quiet", "resume"}
+_TAKEN = {"env", "algorithm", "frames", "setting", "out", "seed", "device", "quiet", "resume", "checkpoint_every"}
 """Options of `longspan train` that an environment takes."""
 
 
@@ -41,11 +41,11 @@ def train_agent(params: Mapping[str, Any], given: Collection[str]) -> None:
 
     quiet = bool(params["quiet"])
     if resume is not None:
-        fixed = sorted(set(given) & {"env", "algorithm", "frames", "setting", "seed", "out"})
+        fixed = sorted(set(given) & {"env", "algorithm", "frames", "setting", "seed", "out", "checkpoint_every"})
         if fixed:
             raise ConfigError(
                 "--resume continues with the settings that the training was started with; leave out "
-                + ", ".join("--set" if name == "setting" else f"--{name}" for name in fixed)
+                + ", ".join("--set" if name == "setting" else f"--{name.replace('_', '-')}" for name in fixed)
                 + "."
             )
         folder = Path(resume).expanduser()
@@ -63,7 +63,7 @@ def train_agent(params: Mapping[str, Any], given: Collection[str]) -> None:
             raise ConfigError(f"--out {folder} must be a folder: it holds the agent, its curve and checkpoints.")
         config = DQNConfig.from_words(parse_settings(params["setting"] or (), "n_step=3"))
         dqn = DQN(params["env"], config, seed=params["seed"], device=params["device"])
-        frames, fit = params["frames"], {}
+        frames, fit = params["frames"], _checkpoints(params["checkpoint_every"])
     with interruptible(lambda: f"Stopped. Continue with: longspan train --resume {folder}"):
         run = dqn.fit(
             frames, folder=folder, resume=resume is not None, tell=None if quiet else _say, **fit
@@ -72,6 +72,15 @@ def train_agent(params: Mapping[str, Any], given: Collection[str]) -> None:
         print(f"{run.frames:,} frames, {run.updates:,} updates, {run.frames_per_s:,.0f} frames/s while learning")
         print(f"agent     {folder / 'model.safetensors'}")
         print(f"play      longspan play {folder}")
+
+
+def _checkpoints(words: str | None) -> dict[str, int]:
+    """What --checkpoint-every says of a training in an environment, for `DQN.fit`."""
+    if words is None:
+        return {}
+    if not words.strip().isdecimal() or not int(words):
+        raise ConfigError(f"--checkpoint-every {words}: with --env write a number of frames, such as 50000.")
+    return {"checkpoint_every": int(words)}
 
 
 def _say(line: str) -> None:

@@ -47,6 +47,7 @@ def test_an_agent_is_trained_into_a_folder_and_resumed_from_it(longspan, tmp_pat
         ((*SHORT, "--out", "agent.safetensors"), "must be a folder"),
         ((*SHORT, "--algorithm", "dqm", "--out", "x"), "Did you mean 'dqn'?"),
         ((*SHORT, "--set", "double", "--out", "x"), "write NAME=VALUE"),
+        ((*SHORT, "--checkpoint-every", "2min", "--out", "x"), "with --env write a number of frames"),
         ((*SHORT, "--set", "n_step=x", "--out", "x"), "must be a whole number, got 'x'"),
         (("photos", "--set", "n_step=3"), "need an environment"),
     ],

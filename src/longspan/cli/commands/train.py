@@ -235,7 +235,7 @@ def train(
         str | None,
         Opt(
             metavar="N|Nmin",
-            help="Steps, or minutes, between checkpoints.  "
+            help="Steps, or minutes, between checkpoints; with --env frames.  "
             "[default: 5min, and after an epoch while checkpoints take at most 1 % of the time]",
         ),
     ] = None,
