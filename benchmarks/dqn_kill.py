@@ -86,10 +86,8 @@ def main() -> None:
             same = weights(folder) == wanted[kind]
             kills += mine
             found.append({"kind": kind, "kills": mine, "resumed": resumed, "same": same})
-            print(
-                f"{number + 1:>3}  {kind:<28}{mine} kills, {resumed} resumed  {'the same bits' if same else 'DIFFERENT'}",
-                flush=True,
-            )
+            ended = "the same bits" if same else "DIFFERENT"
+            print(f"{number + 1:>3}  {kind:<28}{mine} kills, {resumed} resumed  {ended}", flush=True)
     same = sum(each["same"] for each in found)
     assert any(each["resumed"] for each in found), "every kill came before the first checkpoint"
     print(f"{same} of {len(found)} trainings with {kills} kills ended with the same bits")
