@@ -10,6 +10,7 @@ from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
 from longspan.systems.games.play_games import PlayGamesOptions
 
+PONG = "ALE/Pong-v5"
 pytestmark = pytest.mark.filterwarnings("ignore:.*render")
 
 
@@ -44,6 +45,15 @@ def test_positions_are_known_of_one_game():
         PlayGamesOptions(env="MinAtar/Freeway-v1", strategy="table")
     with pytest.raises(ConfigError, match="prioritized"):
         PlayGamesOptions(prioritized=2.0)
+
+
+def test_atari_games_have_settings_of_their_own():
+    grid, screen = (
+        PlayGamesOptions(env=name, n_step=2, dueling=True).config() for name in ("MinAtar/Freeway-v1", PONG)
+    )
+    assert grid.network is None and grid.dueling and grid.train_every == 4
+    assert screen.network is not None and screen.network.hidden == (256,) and screen.network.dueling
+    assert (grid.n_step, screen.n_step, screen.train_every) == (2, 2, 8)
 
 
 @pytest.mark.slow
