@@ -51,8 +51,9 @@ def test_atari_games_have_settings_of_their_own():
     grid, screen = (
         PlayGamesOptions(env=name, n_step=2, dueling=True).config() for name in ("MinAtar/Freeway-v1", PONG)
     )
-    assert grid.network is None and grid.dueling and grid.train_every == 4
-    assert screen.network is not None and screen.network.hidden == (256,) and screen.network.dueling
+    assert grid.network is None
+    assert screen.network is not None
+    assert (screen.network.hidden, screen.network.dueling, grid.dueling, grid.train_every) == ((256,), True, True, 4)
     assert (grid.n_step, screen.n_step, screen.train_every) == (2, 2, 8)
 
 
