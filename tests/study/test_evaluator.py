@@ -81,6 +81,28 @@ def test_a_study_is_measured_by_it(task, fakes, tmp_path):
     study.report(tmp_path / "r.html")
 
 
+def drives(trained, rows):
+    wrong = np.array(slow_rows(trained, rows))
+    return [float(part.mean()) for part in np.array_split(wrong, 5)]
+
+
+def test_a_study_of_episodes_speaks_of_episodes(task, fakes, tmp_path):
+    study = ls.Study(
+        task, {"a": fakes.NearestMean(), "b": fakes.NearestMean(noise=100.0)}, [20, 60], 2, path=tmp_path / "s.sqlite",
+        error=ls.Evaluator(of=drives, name="faults", unit="1/km", episodes=5),
+    )  # fmt: skip
+    study.run(backend="inline", progress=False)
+    results = study.results
+    assert (results.measured_on, results.measured_in, results.held_out().count) == (5, "episodes", 5)
+    said = " ".join(study.advice())
+    assert "interval for episodes like these 5: " in said
+    study.report(tmp_path / "r.html")
+    for text in (said, (tmp_path / "r.html").read_text("utf-8")):
+        assert "rows like" not in text
+        assert "these rows" not in text
+    assert "measured on the same 5 episodes" in (tmp_path / "r.html").read_text("utf-8")
+
+
 def test_a_bad_evaluator_fails_its_runs_and_loses_none(task, fakes, tmp_path):
     study = ls.Study(
         task,

@@ -8,6 +8,7 @@ from longspan.errors import ConfigError
 
 __all__ = [
     "check_level",
+    "in_episodes",
     "percent",
     "say_chance",
     "say_error",
@@ -27,6 +28,17 @@ def check_level(level: float) -> float:
     if not 0 < level < 1:
         raise ConfigError(f"level must lie between 0 and 1 (0.95 for 95 %), got {level}.")
     return level
+
+
+def in_episodes(text: str) -> str:
+    """A sentence about held-out rows, where what was measured are episodes."""
+    for rows, episodes in (
+        ("held-out rows", "episodes"),
+        ("these rows", "these episodes"),
+        ("rows like", "episodes like"),
+    ):
+        text = text.replace(rows, episodes)
+    return text
 
 
 def three_digits(value: float) -> float:

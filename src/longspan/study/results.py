@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import polars as pl
 
 from longspan.errors import StudyError, unknown_name
 from longspan.study.cost import cost_per_row, cost_table
+from longspan.study.formatting import in_episodes
 from longspan.study.plan import Plan
 from longspan.study.planning import StudyDesign, plan_study
 from longspan.study.reports.advice import advice
@@ -118,24 +119,37 @@ class StudyResults:
         """The error of guessing, the most frequent training value or the median; None where it is not known."""
         return (self.facts.get("guess") or {}).get(target)
 
+    @property
+    def measured_on(self) -> int:
+        """How many held-out rows each run was measured on; or episodes, where the evaluator plays some."""
+        episodes = (self.facts.get("evaluator") or {}).get("episodes")
+        return int(episodes or self.facts["task"]["rows"]["evaluated"])
+
+    @property
+    def measured_in(self) -> Literal["rows", "episodes"]:
+        """What `measured_on` counts."""
+        return "episodes" if (self.facts.get("evaluator") or {}).get("episodes") else "rows"
+
+    def words(self, text: str) -> str:
+        """A sentence about held-out rows; about episodes, where runs were measured on those."""
+        return in_episodes(text) if self.measured_in == "episodes" else text
+
     def row_errors(self, target: str | None = None) -> dict[Run, np.ndarray]:
         """The error of every held-out row or episode, `(N,)`, NaN for a row without a target, by run.
 
         Empty for error functions that give one number for all rows, and for studies of version 1.
         """
         wanted = self._target(target)
-        evaluator = self.facts.get("evaluator") or {}
-        count = evaluator.get("episodes") or self.facts["task"]["rows"]["evaluated"]
         runs = set(self.plan.runs())
         with StudyFile.open_file(self.path) as file:
-            found = file.row_errors(wanted, int(count))
+            found = file.row_errors(wanted, self.measured_on)
         return {run: errors for run, errors in found.items() if run in runs}
 
     def held_out(self, target: str | None = None) -> HeldOutRows:
         """The rows that were measured on, for intervals that hold for other rows like these."""
         wanted = self._target(target)
         return HeldOutRows(
-            count=self.facts["task"]["rows"]["evaluated"], proportion=self.facts["measures"][wanted] == FRACTIONS[0],
+            count=self.measured_on, proportion=self.facts["measures"][wanted] == FRACTIONS[0],
             runs={(run.strategy, run.size, run.seed): rows for run, rows in self.row_errors(wanted).items()},
         )  # fmt: skip
 
@@ -280,12 +294,13 @@ class StudyResults:
         (prices, needs), target = self._prices(), self._target(target)
         decision = self.facts.get("decision") or {}
         decided = [decision["says"]] if decision.get("target") == target else []
-        return decided + advice(
+        sentences = decided + advice(
             self._runs(), target=target, wanted_error=wanted_error, prices=prices or None, needs=needs or None,
             unit=self.unit(target), largest=self.largest(target),
             held_out=self.held_out(target), guess=self.guess(target), chosen_runs=bool(decided),
             worth=(decision["worth"] if decided else 0.0) if worth is None else worth,
         )  # fmt: skip
+        return list(map(self.words, sentences))
 
     def extrapolate(self, strategy: str, size: float, *, target: str | None = None, beyond: bool = False) -> Forecast:
         """The mean error of a strategy beyond the sizes tried, as a distribution: a mixture of five forecasts.

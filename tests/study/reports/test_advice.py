@@ -275,3 +275,11 @@ def test_with_a_difference_worth_having_the_choice_is_said_in_terms_of_it():
     assert not any("does not matter" in each for each in advice(runs(BOTH), unit="%"))
     single = " ".join(advice(runs(BOTH, seeds=1), worth=0.01))
     assert "Whether the difference between whole and staged matters cannot be computed" in single
+
+
+def test_curves_over_cost_are_left_out_where_all_labels_cost_the_same():
+    same = advice(runs(BOTH), prices={"number": 2}, needs={"whole": ["number"], "staged": ["number"]})
+    assert any(sentence.startswith("Labels cost the same for every strategy, 2 a row") for sentence in same)
+    assert not any("abelling cost" in sentence for sentence in same)
+    other = advice(runs(BOTH), prices={"number": 2, "boxes": 6}, needs={"whole": ["number"], "staged": ["boxes"]})
+    assert any("abelling cost" in sentence for sentence in other)

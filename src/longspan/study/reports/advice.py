@@ -95,7 +95,7 @@ def advice(
                 frame, best, name, target=cells.target, level=level, seed=seed, cost_per_row=costs, held_out=held_out
             )
             for name in rivals
-            if costs[best] > 0 and costs[name] > 0
+            if costs[best] > 0 and costs[name] > 0 and costs[best] != costs[name]  # else the curves are those over size
         ]
         sentences += cost_sentences(found, costs, size, wanted_error=wanted_error, unit=unit)
         sentences += [_about_crossover(each) for each in crossed if several]

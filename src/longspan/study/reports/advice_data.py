@@ -81,8 +81,12 @@ def cost_sentences(
         wanted_error: an error to reach; None leaves the second sentence out.
         unit: of the error.
     """
-    listed = [f"{say_size(costs[name])} a row for {name} ({say_size(costs[name] * size)} in all)" for name in found]
-    sentences = [f"For {say_size(size)} training rows labels cost {', '.join(listed)}."]
+    if len(found) > 1 and len({costs[name] for name in found}) == 1:
+        each = costs[next(iter(found))]
+        sentences = [f"Labels cost the same for every strategy, {say_size(each)} a row."]
+    else:
+        listed = [f"{say_size(costs[name])} a row for {name} ({say_size(costs[name] * size)} in all)" for name in found]
+        sentences = [f"For {say_size(size)} training rows labels cost {', '.join(listed)}."]
     if wanted_error is None:
         return sentences
     needs = {name: curve.size_for(wanted_error) for name, curve in found.items() if curve.fits}

@@ -73,12 +73,12 @@ def _subtitle(results: StudyResults) -> str:
     facts, plan = results.facts, results.plan
     task = facts["task"]
     seeds = "one seed" if len(plan.seeds) == 1 else f"{len(plan.seeds)} seeds"
-    rows = task["rows"]["evaluated"]
     kind = "test" if facts["settings"]["evaluate_on"] == "test" else "validation"
+    measured = "episodes" if results.measured_in == "episodes" else f"{kind} rows"
     return (
         f"{len(plan.strategies)} {'strategy' if len(plan.strategies) == 1 else 'strategies'}, "
         f"{len(plan.sizes)} training {'size' if len(plan.sizes) == 1 else 'sizes'}, {seeds}, measured on the same "
-        f"{rows:,} {kind} rows. Target: {', '.join(task['targets'])}, from {', '.join(task['inputs'])}."
+        f"{results.measured_on:,} {measured}. Target: {', '.join(task['targets'])}, from {', '.join(task['inputs'])}."
     )
 
 
@@ -100,7 +100,7 @@ def _headlines(page: Document, results: StudyResults, target: str) -> None:
     pairs = itertools.combinations(found, 2)
     crossed = [each for pair in pairs if isinstance(each := results.crossover(*pair, target=target), Crossover)]
     for each in crossed[:2]:
-        note = f"{each.both_intervals()}: {each.below} is better below, {each.above} above"
+        note = f"{results.words(each.both_intervals())}: {each.below} is better below, {each.above} above"
         page.headline(f"crossover{of}", f"{say_size(each.size)} rows", note)
     if len(found) > 1 and not crossed and len(results.plan.sizes) > 1:
         sizes = results.plan.sizes
@@ -139,7 +139,7 @@ def _choice(
     if at_end.rows_probability is not None:
         sure += f", {say_chance(at_end.rows_probability)} on rows like these"
     close = (at_end.chance or 0) < _SURE
-    return ("too close to call" if close else best), f"{errors}; {sure}"
+    return ("too close to call" if close else best), f"{errors}; {results.words(sure)}"
 
 
 def _target(page: Document, results: StudyResults, target: str, worth: float | None) -> None:
@@ -152,16 +152,14 @@ def _target(page: Document, results: StudyResults, target: str, worth: float | N
     page.figure(results.figure(target), caption=_bands(results), narrow=results.figure(target, width_px=_PHONE_PX))
     page.table(
         means_by_size(found, unit),
-        caption=f"Mean {measure}, its {percent(0.95)} interval for other trainings on these rows, and runs",
+        caption=results.words(
+            f"Mean {measure}, its {percent(0.95)} interval for other trainings on these rows, and runs"
+        ),
     )
     other = for_rows_like_these(found, unit)
     if other:
-        rows = results.facts["task"]["rows"]["evaluated"]
-        page.table(
-            other,
-            caption=f"The same, for other trainings and other rows like these {rows:,}: the wider interval is what to "
-            "expect in use",
-        )
+        like = f"other rows like these {results.measured_on:,}: the wider interval is what to expect in use"
+        page.table(other, caption=results.words(f"The same, for other trainings and {like}"))
     sizes = len({point.size for curve in found.values() for point in curve.points})
     if sizes > 1:
         laws = [_law(curve, unit) for curve in found.values()]
@@ -182,7 +180,7 @@ def _target(page: Document, results: StudyResults, target: str, worth: float | N
     tuning = tuning_by(results, target)
     if tuning is not None:
         crossed = {pair: results.crossover_by_trials(*pair) for pair in pairs} if sizes > 1 else {}
-        add_trials(page, results.trials(), tuning, crossed, unit)
+        add_trials(page, results.trials(), tuning, crossed, unit, results.words)
     if results.facts["prices"] is not None:
         _costs(page, results, target, of)
 
@@ -197,7 +195,7 @@ def crossing_rows(results: StudyResults, pairs: Sequence[tuple[str, str]], targe
     known = any(isinstance(each, Crossover) and each.probability is not None for _, each in found)
     rows: list[dict[str, object]] = []
     for pair, each in found:
-        row: dict[str, object] = {"strategies": " and ".join(pair), "crossover": str(each)}
+        row: dict[str, object] = {"strategies": " and ".join(pair), "crossover": results.words(str(each))}
         if known:
             sure = each.probability if isinstance(each, Crossover) else None
             row["probability that they cross there"] = None if sure is None else say_chance(sure)
@@ -231,7 +229,7 @@ def _difference(page: Document, results: StudyResults, target: str, names: list[
         )
         for width in (_WIDE_PX, _PHONE_PX)
     )
-    page.figure(wide, caption=caption_of(compared, 0.95), narrow=narrow)
+    page.figure(wide, caption=results.words(caption_of(compared, 0.95)), narrow=narrow)
 
 
 def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:
@@ -258,7 +256,7 @@ def _costs(page: Document, results: StudyResults, target: str, of: str) -> None:
             [
                 {
                     "strategies": " and ".join(pair),
-                    "crossover": str(results.crossover(*pair, target=target, over="cost")),
+                    "crossover": results.words(str(results.crossover(*pair, target=target, over="cost"))),
                 }
                 for pair in paid
             ]
@@ -331,11 +329,13 @@ def _probabilities(results: StudyResults, target: str, *, named: bool) -> list[d
         {
             **({"first": row["first"], "second": row["second"]} if named else {}),
             "training rows": row["size"],
-            "on these rows": "one seed: none" if row["probability"] is None else say_probability(row["probability"]),
+            results.words("on these rows"): "one seed: none"
+            if row["probability"] is None
+            else say_probability(row["probability"]),
             **(
                 {}
                 if row["rows_probability"] is None
-                else {"on rows like these": say_probability(row["rows_probability"])}
+                else {results.words("on rows like these"): say_probability(row["rows_probability"])}
             ),
         }
         for row in rows

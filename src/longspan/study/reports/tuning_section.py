@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,7 @@ __all__ = ["add_trials"]
 def add_trials(
     page: Document, trials: pl.DataFrame, tuning: Mapping[str, Any],
     crossed: Mapping[tuple[str, str], Mapping[int, Crossover | NoCrossover]], unit: str,
+    words: Callable[[str], str],
 ) -> None:  # fmt: skip
     """A section with a row for 1, 2, 4 ... trials.
 
@@ -26,6 +27,7 @@ def add_trials(
         tuning: What the study file holds of it.
         crossed: For each pair of strategies, the crossover by the number of trials.
         unit: Of the error.
+        words: Makes a sentence about rows one about what was measured.
     """
     page.section("Tuning").text(
         f"Every run of every strategy tried {tuning['trials']} settings; the first is the strategy's own. "
@@ -44,6 +46,6 @@ def add_trials(
             error = known.get((name, count - 1))
             row[f"{name}, {largest:,} rows"] = None if error is None else say_error(error, unit)
         for pair, found in crossed.items():
-            row[f"{pair[0]} and {pair[1]}"] = str(found[count])
+            row[f"{pair[0]} and {pair[1]}"] = words(str(found[count]))
         rows.append(row)
     page.table(rows, caption="What each run would give with fewer trials, and where the curves would cross")
