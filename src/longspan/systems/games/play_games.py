@@ -227,7 +227,7 @@ def _figure(found: Sequence[Mapping[str, Any]]) -> Sheet:
 PLAY_GAMES = System(
     name="play-games",
     summary="Games learned by DQN from the screen, or from object positions that a function finds first.",
-    needs="no download but the extra games and, for a million frames, about half an hour a seed on two cores",
+    needs="no download but the extra games and, for a million frames of MinAtar, a quarter of an hour a seed",
     options=PlayGamesOptions,
     extras=("games",),
     run=_run,
