@@ -77,6 +77,17 @@ def test_a_training_that_broke_off_goes_on_as_if_it_had_not(tmp_path, options, m
     ]
 
 
+def test_a_training_killed_while_its_first_checkpoint_was_written_can_be_started_again(tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / ".state.safetensors.part").write_bytes(b"half")
+    settings = {"folder": tmp_path, "checkpoint_every": 100, "evaluate_every": None}
+    with pytest.raises(CheckpointError, match="no checkpoint to resume from"):
+        quick().fit(200, resume=True, **settings)
+    assert quick().fit(200, **settings).frames == 200
+    with pytest.raises(CheckpointError, match="holds a training already"):
+        quick().fit(200, **settings)
+
+
 def test_another_seed_is_another_training_and_a_checkpoint_changes_nothing(tmp_path):
     plain = weights(quick().fit(300, evaluate_every=None))
     assert equal(plain, weights(quick().fit(300, evaluate_every=None, folder=tmp_path / "a", checkpoint_every=50)))

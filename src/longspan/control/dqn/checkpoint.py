@@ -12,8 +12,10 @@ from longspan.control.dqn.replay_buffer import ReplayBuffer
 from longspan.errors import CheckpointError, ModelFileError
 from longspan.storage.files import plain, read_tensors, write_tensors
 
-__all__ = ["SETTINGS", "check_same", "newest_checkpoint", "read_settings", "write_checkpoint"]
+__all__ = ["SETTINGS", "STATE", "check_same", "newest_checkpoint", "read_settings", "write_checkpoint"]
 
+STATE = "checkpoint/state.safetensors"
+"""Where a checkpoint lies in the folder of a training; without this file there is none, whatever a kill has left."""
 _FORMAT = {"format": "longspan dqn checkpoint", "format_version": 1}
 SETTINGS = (
     "environment", "options", "config", "seed", "kind", "checkpoint_every", "evaluate_every", "evaluation_episodes",
@@ -38,7 +40,7 @@ def write_checkpoint(folder: Path, training: _Running) -> None:
     training.buffer.flush()
     tensors, values = training.state()
     try:
-        write_tensors(folder / "checkpoint" / "state.safetensors", tensors, {**_FORMAT, **values})
+        write_tensors(folder / STATE, tensors, {**_FORMAT, **values})
     except (OSError, ModelFileError) as error:
         raise CheckpointError(
             f"The checkpoint of {folder} cannot be written: {error}. The one before it is whole; free some space and "
@@ -53,7 +55,7 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         CheckpointError: there is none, or it is damaged.
     """
-    path = folder / "checkpoint" / "state.safetensors"
+    path = folder / STATE
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint to resume from in {folder}: {path} does not exist.")
     try:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from longspan.control.dqn.agent import Agent, play_together
-from longspan.control.dqn.checkpoint import check_same, newest_checkpoint, write_checkpoint
+from longspan.control.dqn.checkpoint import STATE, check_same, newest_checkpoint, write_checkpoint
 from longspan.control.dqn.config import DQNConfig
 from longspan.control.dqn.observations import frame_kind, game_maker
 from longspan.control.dqn.replay_buffer import ReplayBuffer, Transitions
@@ -184,7 +184,7 @@ class _Training:
             return self._run(False)
         what = f"The folder {self.folder}"
         with FolderLock(self.folder, ".training.lock", what=what, error=CheckpointError):
-            if not resume and any((self.folder / name).exists() for name in ("checkpoint", "model.safetensors")):
+            if not resume and any((self.folder / name).exists() for name in (STATE, "model.safetensors")):
                 raise CheckpointError(
                     f"{self.folder} holds a training already. Resume it (resume=True, --resume), or name another "
                     "folder."
@@ -431,7 +431,7 @@ class _Training:
             self.buffer.priorities.restore(tensors["priorities"].numpy(), float(values["largest"]))
 
     def _kept(self) -> str:
-        if self.folder is None or not (self.folder / "checkpoint").exists():
+        if self.folder is None or not (self.folder / STATE).exists():
             return ""
         return f"The training up to its last checkpoint is in {self.folder}; it can be resumed."
 

@@ -117,12 +117,13 @@ def _trained(options: PlayGamesOptions, run: SystemRun, seed: int) -> dict[str, 
     if options.strategy == "table":
         return _table(options, run, seed)
     from longspan.control import DQN, load_agent, with_positions
+    from longspan.control.dqn.checkpoint import STATE
 
     folder = run.folder / f"seed-{seed}"
     positions = options.strategy == "positions"
     make = with_positions(options.env) if positions else options.env
     dqn = DQN(make, options.config(), seed=seed)
-    resume = (folder / "checkpoint" / "state.safetensors").is_file()
+    resume = (folder / STATE).is_file()
     run.say(f"Seed {seed}: {options.frames:,} frames of {options.env}, {options.strategy}.")
     done = dqn.fit(
         options.frames, folder=folder, resume=resume, evaluate_every=max(1, options.frames // _EVALUATIONS),
@@ -216,10 +217,10 @@ def _figure(found: Sequence[Mapping[str, Any]]) -> Sheet:
     for place, each in enumerate(found):
         rows = [row for row in each["curve"] if "return" in row]
         axes.plot(
-            [row["frames"] for row in rows], [row["return"] for row in rows], color=COLOURS[place % len(COLOURS)],
+            [row["frames"] / 1000 for row in rows], [row["return"] for row in rows], color=COLOURS[place % len(COLOURS)],
             linewidth=1.6, label=f"seed {each['seed']}",
         )  # fmt: skip
-    axes.set(xlabel="frames", ylabel="return")
+    axes.set(xlabel="thousand frames", ylabel="return")
     axes.legend(frameon=False)
     return sheet
 
