@@ -217,8 +217,8 @@ def _figure(found: Sequence[Mapping[str, Any]]) -> Sheet:
     for place, each in enumerate(found):
         rows = [row for row in each["curve"] if "return" in row]
         axes.plot(
-            [row["frames"] / 1000 for row in rows], [row["return"] for row in rows], color=COLOURS[place % len(COLOURS)],
-            linewidth=1.6, label=f"seed {each['seed']}",
+            [row["frames"] / 1000 for row in rows], [row["return"] for row in rows],
+            color=COLOURS[place % len(COLOURS)], linewidth=1.6, label=f"seed {each['seed']}",
         )  # fmt: skip
     axes.set(xlabel="thousand frames", ylabel="return")
     axes.legend(frameon=False)
