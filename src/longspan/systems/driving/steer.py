@@ -98,13 +98,17 @@ def _train_and_measure(options: SteerOptions, run: SystemRun, mirrored: Path) ->
         found.append({"valid": valid, "test": measured})
         run.say(f"seed {number}: R2 {valid['r2']:.3f} on validation frames, {measured['r2']:.3f} on test frames")
     seconds = time.perf_counter() - started
-    test = np.array(held_out.column_values("angle"), float)[np.array(held_out.column_values("part")) == "test"]
+    test_rows = held_out.take(np.flatnonzero(np.array(held_out.column_values("part")) == "test"))
+    test = np.array(test_rows.column_values("angle"), float)
+    said = [[row["angle"] for row in each.predictor().predict(test_rows.select("image"))] for each in learners]
+    together = np.mean(np.array(said, float), axis=0)
     mean = float(np.mean(np.array(frames.column_values("angle"), float)))
     mae, r2 = ([each["test"][name] for each in found] for name in ("mae", "r2"))
     metrics = {
         "R2 on the test run": float(np.mean(r2)),
         "lowest R2 of a seed": min(r2),
         "highest R2 of a seed": max(r2),
+        "R2 of the mean of all networks": _r2(together, test),
         "mean absolute error": float(np.mean(mae)),
         "mean absolute error of the training mean": float(np.abs(test - mean).mean()),
         "R2 on validation frames": float(np.mean([each["valid"]["r2"] for each in found])),
@@ -112,9 +116,12 @@ def _train_and_measure(options: SteerOptions, run: SystemRun, mirrored: Path) ->
     }
     run.finish(
         learners[0], metrics, train_seconds=seconds, options=asdict(options), details={"seeds": found},
-        report=lambda: _report(learners[0], held_out.take(np.flatnonzero(
-            np.array(held_out.column_values("part")) == "test"))),
+        report=lambda: _report(learners[0], test_rows),
     )  # fmt: skip
+
+
+def _r2(predicted: np.ndarray, true: np.ndarray) -> float:
+    return float(1 - ((predicted - true) ** 2).sum() / ((true - true.mean()) ** 2).sum())
 
 
 def _recording(options: SteerOptions, run: SystemRun) -> ls.Table:
