@@ -1,7 +1,7 @@
 """What each option of DQN gains on MinAtar Breakout, against plain DQN with the same seeds.
 
 python -m pip install 'longspan[games]'
-OMP_NUM_THREADS=1 python benchmarks/dqn_gains.py --frames 200000 --seeds 5 --out benchmarks/results/dqn_gains.json
+OMP_NUM_THREADS=1 python benchmarks/dqn_gains.py --frames 100000 --seeds 3 --out benchmarks/results/dqn_gains.json
 
 Plain DQN (Mnih et al. 2015), and that with one change: double (van Hasselt et al. 2016), duelling (Wang et al. 2016),
 returns of three steps, prioritised replay (Schaul et al. 2016); and with all four. All with an update for every four
@@ -72,8 +72,8 @@ def summary(trainings):
 def main() -> None:
     """Train what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=200_000, help="of each training")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=100_000, help="of each training")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--episodes", type=int, default=100, help="greedy, at the end of each training")
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
     parser.add_argument("--out", type=Path, required=True)

@@ -203,6 +203,19 @@ def exact() -> str:
     return _table([f"`{found['command']}`, against one process", "the same bits"], rows)
 
 
+def dqn_gains() -> str:
+    """Return with each option of DQN, and its gain over plain DQN with the same seeds."""
+    found = read("dqn_gains.json")
+    rows = []
+    for change, each in found["changes"].items():
+        low, high = each["95 %"]
+        gain = each.get("gain over plain")
+        paired = "" if gain is None else f"{gain['mean']:+.2f} ({gain['95 %'][0]:+.2f} to {gain['95 %'][1]:+.2f})"
+        means = ", ".join(f"{mean:.2f}" for mean in each["mean of each seed"])
+        rows.append([change, f"{each['interquartile mean']:.2f} ({low:.2f} to {high:.2f})", means, paired])
+    return _table([f"`{found['command']}`", "return, interquartile mean (95 %)", "mean by seed", "gain (95 %)"], rows)
+
+
 def lectures() -> str:
     """Every claim of the lectures that was measured, with its verdict by the rule of `Claim`."""
     rows = [*_own_claims(), *_stages(), *_multitask(), *_mnist(), *_splits(), *_policing()]
@@ -318,6 +331,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "read-numbers, source seeds": read_numbers_sources,
     "adult study": adult_study,
     "exact": exact,
+    "dqn gains": dqn_gains,
     **{f"{name} beside trees": partial(beside_trees, name) for name in _TREES_ON},
 }
 
