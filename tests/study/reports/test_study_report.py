@@ -137,6 +137,9 @@ def test_every_crossing_has_a_row_with_its_interval_and_probability():
         def crossovers(self, first, second, *, target):
             return (crossing(50, 30, 80, 0.97), crossing(400, 300, None, 0.84))
 
+        def words(self, text):
+            return text
+
     rows = crossing_rows(Twice(), [("a", "b")], "y")
     assert [row["probability that they cross there"] for row in rows] == ["97 %", "84 %"]
     assert "95 %: 30 to 80" in rows[0]["crossover"]
