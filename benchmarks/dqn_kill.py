@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import longspan as ls
+from longspan.control.dqn.checkpoint import STATE
 from longspan.report import describe_environment
 
 KINDS = {"uniform": [], "prioritised, three steps": ["--set", "prioritized=0.6", "--set", "n_step=3"]}
@@ -72,7 +73,7 @@ def main() -> None:
             folder = Path(scratch) / f"killed-{number}"
             mine = resumed = 0
             for _ in range(moments.randint(1, 3)):
-                there = (folder / "checkpoint" / "state.safetensors").exists()
+                there = (folder / STATE).exists()
                 resumed += there
                 process = start(folder, KINDS[kind], there)
                 time.sleep(moments.uniform(0.3, 1.0) * seconds[kind] * 0.7)
@@ -80,7 +81,7 @@ def main() -> None:
                     os.kill(process.pid, signal.SIGKILL)
                     mine += 1
                 process.communicate()
-            there = (folder / "checkpoint" / "state.safetensors").exists()
+            there = (folder / STATE).exists()
             resumed += there
             finished(start(folder, KINDS[kind], there))
             same = weights(folder) == wanted[kind]

@@ -364,12 +364,16 @@ def _study(run: dict[str, Any], study: dict[str, Any]) -> str:
     rows = []
     for name, points in study["curves"].items():
         of = {point["size"]: point for point in points}
-        cells = [f"{of[size]['mean']:.3g} ({of[size]['low']:.3g} to {of[size]['high']:.3g})" if size in of else ""
-                 for size in sizes]  # fmt: skip
-        rows.append([name, *cells])
+        rows.append([name, *(_point(of[size]) if size in of else "" for size in sizes)])
     head = f"{study['measure']} (95 %), by training rows"
     lines = "".join(f"- {sentence}\n" for sentence in study["finding"])
     return f"\n`{run['command']}`:\n\n{_table([head, *(f'{size:,}' for size in sizes)], rows)}\n{lines}"
+
+
+def _point(point: dict[str, Any]) -> str:
+    """A mean with its interval; a single seed has none."""
+    interval = "" if point["low"] is None else f" ({point['low']:.3g} to {point['high']:.3g})"
+    return f"{point['mean']:.3g}{interval}"
 
 
 def claim_run(run: dict[str, Any]) -> str:

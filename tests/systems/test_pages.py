@@ -103,6 +103,7 @@ def test_a_recorded_study_shows_its_curves_and_its_finding(pages, tmp_path, monk
     assert "| in stages | 0.25 (0.125 to 0.5) | 0.2 (0.1 to 0.3) |" in shown
     assert "| end to end |  | 0.2 (0.1 to 0.3) |" in shown
     assert shown.rstrip().endswith("- In stages errs less.")
+    assert pages._point({"mean": 0.5, "low": None, "high": None}) == "0.5"  # a single seed
 
 
 def test_results_say_how_they_were_made():

@@ -72,17 +72,21 @@ class PlayGamesOptions:
                 f"--strategy {self.strategy} knows the objects of MinAtar/Breakout-v1 alone, not those of {self.env}."
             )
 
+    @property
+    def atari(self) -> bool:
+        """Whether the game is one of ale-py."""
+        return self.env.startswith("ALE/")
+
     def config(self) -> DQNConfig:
         """Settings of DQN."""
         from longspan.control import DQNConfig
         from longspan.models.control import QNetworkConfig
 
-        atari = self.env.startswith("ALE/")
-        more: dict[str, Any] = _ATARI if atari else _MINATAR
+        more: dict[str, Any] = _ATARI if self.atari else _MINATAR
         return DQNConfig(
             double=self.double, dueling=self.dueling, n_step=self.n_step, prioritized=self.prioritized,
-            network=QNetworkConfig(**_SMALL, dueling=self.dueling) if atari else None, buffer_size=self.buffer_size,
-            **more,
+            buffer_size=self.buffer_size,
+            network=QNetworkConfig(**_SMALL, dueling=self.dueling) if self.atari else None, **more,
         )  # fmt: skip
 
 
@@ -127,7 +131,7 @@ def _trained(options: PlayGamesOptions, run: SystemRun, seed: int) -> dict[str, 
     run.say(f"Seed {seed}: {options.frames:,} frames of {options.env}, {options.strategy}.")
     done = dqn.fit(
         options.frames, folder=folder, resume=resume, evaluate_every=max(1, options.frames // _EVALUATIONS),
-        evaluation_episodes=_ATARI_EPISODES if options.env.startswith("ALE/") else 20, tell=run.say,
+        evaluation_episodes=_ATARI_EPISODES if options.atari else 20, tell=run.say,
     )  # fmt: skip
     model = folder / "model.safetensors"
     agent = load_agent(model, make=with_positions(options.env) if positions else None)
