@@ -89,8 +89,26 @@ def test_attention_of_the_gru_is_that_of_the_paper():
             )
             energies.append(math.exp(float(decoder.energy.weight[0] @ inner)))
         wanted = torch.tensor([each / sum(energies) for each in energies])
-        torch.testing.assert_close(weights[row, :steps], wanted)
-        assert not weights[row, steps:].any()
+        torch.testing.assert_close(weights[row, 0, :steps], wanted)
+        assert not weights[row, 0, steps:].any()
+
+
+@pytest.mark.parametrize("kind", ["transformer", "gru", "lstm"])
+def test_beginnings_of_a_row_share_its_memory_as_if_each_had_its_own(kind):
+    decoder, memory, order = decoders()[kind], some(2, 5, WIDTH, seed=2), torch.tensor([1, 0, 2, 5, 4, 4])
+    with torch.no_grad():
+        shared = decoder.start(memory, MASK).widened(3)
+        apart = decoder.start(memory.repeat_interleave(3, dim=0), MASK.repeat_interleave(3, dim=0))
+        for number in range(3):
+            token = some(6, WIDTH, seed=number)
+            output, shared = decoder.step(token, shared)
+            wanted, apart = decoder.step(token, apart)
+            torch.testing.assert_close(output, wanted)
+            shared, apart = shared.reordered(order), apart.reordered(order)
+        token = some(3, WIDTH, seed=9)
+        output, _ = decoder.step(token, shared.take(torch.tensor([1])))
+        wanted, _ = decoder.step(token, apart.take(torch.tensor([3, 4, 5])))
+        torch.testing.assert_close(output, wanted)
 
 
 def test_positions_go_on_from_any_place():
@@ -116,7 +134,7 @@ def test_a_step_is_exported_with_its_cache_as_tensors(kind):
             _, state = decoder.step(some(2, WIDTH, seed=number), state)
         token = some(2, WIDTH, seed=9)
         grows = {3: torch.export.Dim.DYNAMIC} if kind == "transformer" else {}
-        shapes = ({}, DecoderState(tuple({} for _ in state.memory), tuple(dict(grows) for _ in state.cache)))
+        shapes = ({}, DecoderState(tuple({} for _ in state.memory), tuple(dict(grows) for _ in state.cache), None))
         program = torch.export.export(Step(), (token, state), dynamic_shapes=shapes).module()
         for _ in range(2):  # with a cache of another length too
             output, following = decoder.step(token, state)

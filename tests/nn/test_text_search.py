@@ -10,15 +10,20 @@ VOCAB, BEGIN, END = 4, 2, 3
 
 
 class Rows:
-    """The tokens so far, which is all that this model remembers."""
+    """The tokens so far of each beginning, which is all that this model remembers."""
 
-    def __init__(self, tokens):
+    def __init__(self, tokens, beam=1):
         self.tokens = tokens
+        self.beam = beam
+
+    def widened(self, beam):
+        return Rows(self.tokens.repeat_interleave(beam, dim=0), beam)
 
     def take(self, rows):
-        return Rows(self.tokens[rows])
+        return Rows(self.tokens.unflatten(0, (-1, self.beam))[rows].flatten(0, 1), self.beam)
 
-    reordered = take
+    def reordered(self, beginnings):
+        return Rows(self.tokens[beginnings], self.beam)
 
 
 def tables(seed, rows=3):

@@ -28,7 +28,8 @@ def found_with_torch(logs, search):
         (row,) = state.memory
         (count,) = state.cache
         assert (count == number).all()
-        return torch.from_numpy(logs)[row, number, newest], DecoderState(state.memory, (count + 1,))
+        each = row.repeat_interleave(state.beam)
+        return torch.from_numpy(logs)[each, number, newest], state._replace(cache=(count + 1,))
 
     rows = len(logs)
     start = DecoderState((torch.arange(rows),), (torch.zeros(rows, dtype=torch.int64),))

@@ -17,6 +17,7 @@ from longspan.heads.base import shape_of
 from longspan.heads.members import outputs_fault
 from longspan.models import Backbone, FeatureMaps, FeatureShapes
 from longspan.models.backbone import Map
+from longspan.nn.dropout import replace_dropout
 
 __all__ = ["Features", "Network", "UpperLayers", "eval_view", "place"]
 
@@ -60,6 +61,7 @@ class Network(nn.Module):
         self._reads = tuple(head.reads for head in heads.values())
         self._sees_targets = tuple(head.sees_targets for head in heads.values())
         self.reads = frozenset(self._reads)
+        replace_dropout(self)
 
     def forward(self, *inputs: torch.Tensor, targets: Targets | None = None) -> dict[str, Any]:
         """Outputs by target: tensors, or named tuples of tensors.

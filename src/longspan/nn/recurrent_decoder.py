@@ -40,7 +40,7 @@ class AttentionGRU(TextDecoder):
         (hidden,) = state.cache
         reads, states = [], []
         for token in tokens.unbind(dim=1):
-            hidden, context = self._next(token, hidden, state.memory)
+            hidden, context = self._next(token, hidden, state)
             states.append(hidden)
             reads.append(context)
         return self._read(torch.stack(states, dim=1), torch.stack(reads, dim=1), tokens)
@@ -52,18 +52,18 @@ class AttentionGRU(TextDecoder):
 
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `TextDecoder.step`."""
-        hidden, context = self._next(token, state.cache[0], state.memory)
-        return self._read(hidden, context, token), DecoderState(state.memory, (hidden,))
+        hidden, context = self._next(token, state.cache[0], state)
+        return self._read(hidden, context, token), state._replace(cache=(hidden,))
 
     def attention(self, hidden: Tensor, state: DecoderState) -> Tensor:
-        """How much each step of the memory counts, `(B, S)`, for a state `(B, D)` of the GRU."""
+        """How much each step of the memory counts, `(B, W, S)`, for states `(B x W, D)` of the GRU."""
         _, keys, mask = state.memory
-        energies = self.energy(torch.tanh(self.query(hidden)[:, None] + keys))[:, :, 0]
-        return energies.masked_fill(~mask, -torch.inf).softmax(dim=1)
+        query = self.query(hidden).reshape(-1, state.beam, hidden.shape[1])
+        energies = self.energy(torch.tanh(query[:, :, None] + keys[:, None]))[..., 0]
+        return energies.masked_fill(~mask[:, None], -torch.inf).softmax(dim=2)
 
-    def _next(self, token: Tensor, hidden: Tensor, memory: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        weights = self.attention(hidden, DecoderState(memory, (hidden,)))
-        context = (weights[:, None] @ memory[0])[:, 0]
+    def _next(self, token: Tensor, hidden: Tensor, state: DecoderState) -> tuple[Tensor, Tensor]:
+        context = (self.attention(hidden, state) @ state.memory[0]).reshape(hidden.shape)
         return self.cell(torch.cat([token, context], dim=1), hidden), context
 
     def _read(self, hidden: Tensor, context: Tensor, token: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ class ShownLSTM(TextDecoder):
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `TextDecoder.step`."""
         hidden, cell = self.cell(token, state.cache)
-        return self.dropout(hidden), DecoderState((), (hidden, cell))
+        return self.dropout(hidden), state._replace(cache=(hidden, cell))
 
 
 def masked_mean(memory: Tensor, mask: Tensor) -> Tensor:

@@ -1,32 +1,40 @@
 """What every decoder of texts offers: all steps at once while it learns, one step at a time while it writes."""
 
-# B rows, S steps of the memory, L tokens, D width
+# B rows, W beginnings of texts of a row, S steps of the memory, L tokens, D width
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 __all__ = ["DecoderState", "TextDecoder"]
 
 
 class DecoderState(NamedTuple):
-    """What a decoder remembers between two tokens: tensors of B rows, explicit so that a step can be exported."""
+    """What a decoder remembers between two tokens: explicit tensors, so that a step can be exported."""
 
     memory: tuple[Tensor, ...]
-    """What was computed once from the encoder's features."""
+    """What was computed once from the encoder's features, of B rows."""
     cache: tuple[Tensor, ...]
-    """What changes with each token."""
+    """What changes with each token, of B x W beginnings of texts."""
+    beam: int = 1
+    """W, the beginnings of texts of each row: they share its memory."""
+
+    def widened(self, beam: int) -> DecoderState:
+        """With `beam` equal beginnings in place of each one."""
+        return DecoderState(self.memory, tuple(each.repeat_interleave(beam, dim=0) for each in self.cache), beam)
 
     def take(self, rows: Tensor) -> DecoderState:
-        """Some rows, by number; a row may come several times."""
-        return DecoderState(tuple(each[rows] for each in self.memory), self.reordered(rows).cache)
+        """Some rows, by number, with all their beginnings."""
+        beginnings = (rows[:, None] * self.beam + torch.arange(self.beam, device=rows.device)).flatten()
+        return self.reordered(beginnings)._replace(memory=tuple(each[rows] for each in self.memory))
 
-    def reordered(self, rows: Tensor) -> DecoderState:
-        """Only what changes with each token taken from other rows, which have the same memory."""
-        return DecoderState(self.memory, tuple(each[rows] for each in self.cache))
+    def reordered(self, beginnings: Tensor) -> DecoderState:
+        """Other beginnings of the same rows, by number."""
+        return self._replace(cache=tuple(each[beginnings] for each in self.cache))
 
 
 class TextDecoder(nn.Module, ABC):
@@ -51,9 +59,9 @@ class TextDecoder(nn.Module, ABC):
 
     @abstractmethod
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """One token further: the vector `(B, D)` for the token behind it, and what to remember.
+        """One token further: the vector `(B x W, D)` for the token behind it, and what to remember.
 
         Args:
-            token: `(B, D)` embedding of the newest token.
+            token: `(B x W, D)` embedding of the newest token of each beginning.
             state: As the step before gave it.
         """

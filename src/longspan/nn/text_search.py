@@ -22,12 +22,16 @@ _NEVER = -1e9
 class SearchState(Protocol):
     """What a decoder remembers; see `DecoderState`."""
 
-    def take(self, rows: Tensor) -> Self:
-        """Some rows, by number."""
+    def widened(self, beam: int) -> Self:
+        """With `beam` equal beginnings in place of each one."""
         ...
 
-    def reordered(self, rows: Tensor) -> Self:
-        """What changes with each token, taken from other rows with the same input."""
+    def take(self, rows: Tensor) -> Self:
+        """Some rows, by number, with all their beginnings."""
+        ...
+
+    def reordered(self, beginnings: Tensor) -> Self:
+        """Other beginnings of the same rows, by number."""
         ...
 
 
@@ -146,7 +150,7 @@ class _Beam:
     def __init__(self, step: Step, state: Any, rows: int, search: TextSearch, device: torch.device) -> None:
         self.step, self.search, self.rows, self.device = step, search, rows, device
         width = search.beam
-        self.state = state.take(torch.arange(rows, device=device).repeat_interleave(width))
+        self.state = state.widened(width)
         self.open = torch.arange(rows, device=device)
         self.totals = torch.full((rows, width), _NEVER, device=device)
         self.totals[:, 0] = 0.0  # the beginnings are all equal: only one may grow
@@ -197,8 +201,7 @@ class _Beam:
             self.open, self.totals, self.tokens, self.scores = (
                 each[keep] for each in (self.open, self.totals, self.tokens, self.scores)
             )
-            beams = (keep[:, None] * width + torch.arange(width, device=self.device)).flatten()
-            self.newest, self.state = self.newest[beams], self.state.take(beams)
+            self.newest, self.state = self.newest.unflatten(0, (-1, width))[keep].flatten(), self.state.take(keep)
 
     def _finish(self, totals: Tensor, ends: Tensor, number: int) -> None:
         """Keep the best of the texts that were finished before and those that end now."""

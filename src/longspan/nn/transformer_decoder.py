@@ -60,9 +60,10 @@ class TransformerDecoder(TextDecoder):
             key, value = torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2)
             grown.append((key, value))
             tokens = layer.add_attention(tokens, F.scaled_dot_product_attention(query, key, value))
-            tokens = layer.behind_attention(tokens, keys[:, number], values[:, number], seen)
+            beams = tokens.reshape(-1, state.beam, tokens.shape[2])
+            tokens = layer.behind_attention(beams, keys[:, number], values[:, number], seen).reshape(tokens.shape)
         cache = tuple(torch.stack(each, dim=1) for each in zip(*grown, strict=True))
-        return self.norm(tokens[:, 0]), DecoderState(state.memory, cache)
+        return self.norm(tokens[:, 0]), state._replace(cache=cache)
 
 
 @final
