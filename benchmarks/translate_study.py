@@ -1,52 +1,97 @@
-"""BLEU of every strategy of system translate with more and more training sentences.
+"""BLEU of the strategies of system translate with more and more training sentences, and which of two is ahead.
 
-python benchmarks/translate_study.py --out benchmarks/results/translate_study.json
-python benchmarks/translate_study.py --sizes 1000 --strategies staged word-by-word --out FILE
+python benchmarks/translate_study.py --runs runs/translate --out benchmarks/results/translate_study.json
+python benchmarks/translate_study.py --sizes 1000 --strategies staged word-by-word --runs runs/short --out FILE
 
-Networks see each size for as many epochs as make about the same number of steps as 30 epochs of all sentences, at most
-120. The file is written after each run; a run that is in it is not run again.
+A network sees 20 epochs of all 29,000 sentences, and more of fewer: 20 times the root of 29,000 / sentences, at most 60.
+Validation chooses the epoch. Each run has a folder of its own; a run that is there is not run again, and one that was
+stopped goes on. Differences have intervals over test sentences (paired bootstrap); that of another training is not in
+them, unless --seeds says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import tempfile
+import math
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+
+from longspan.metrics.translation import BleuCounts
 from longspan.report.environment import describe_environment
 from longspan.systems import SystemRun, find_system
-from longspan.systems.translate import TranslateOptions
+from longspan.systems.translate import TRANSLATIONS, TranslateOptions
 
-SIZES = (1000, 3000, 10_000, 29_000)
+ALL = 29_000
+SIZES = (1000, 3000, 10_000, ALL)
 STRATEGIES = ("word-by-word", "staged", "middle", "transformer", "gru")
+TESTS = ("test2016", "test2017")
+DRAWS = 2000
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--runs", required=True, help="folder for the runs")
     options.add_argument("--out", required=True)
     options.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     options.add_argument("--strategies", nargs="+", default=STRATEGIES, choices=STRATEGIES)
     options.add_argument("--seeds", type=int, default=1)
     given = options.parse_args()
-    path = Path(given.out)
-    runs = json.loads(path.read_text("utf-8"))["runs"] if path.is_file() else []
-    done = {(run["strategy"], run["sentences"], run["seed"]) for run in runs}
-    for size in given.sizes:
-        for strategy in given.strategies:
-            for seed in range(given.seeds):
-                if (strategy, size, seed) in done:
-                    continue
-                epochs = min(120, 30 * 29_000 // size)
-                chosen = TranslateOptions(strategy=strategy, train_rows=size, epochs=epochs)
-                with tempfile.TemporaryDirectory() as folder:
-                    find_system("translate").run(chosen, SystemRun("translate", folder, seed=seed))
-                    result = json.loads((Path(folder) / "result.json").read_text("utf-8"))
-                run = {"strategy": strategy, "sentences": size, "seed": seed, "epochs": epochs}
-                runs.append({**run, "metrics": result["metrics"], "seconds": result["seconds"]})
-                environment = describe_environment(device="cpu", precision="auto")
-                text = json.dumps({"runs": runs, "environment": environment}, indent=1)
-                path.write_text(text + "\n", encoding="utf-8")
+    runs, counts = [], {}
+    for size, strategy, seed in itertools.product(given.sizes, given.strategies, range(given.seeds)):
+        folder = Path(given.runs) / f"{strategy}-{size}-{seed}"
+        if not (folder / TRANSLATIONS).is_file() or not (folder / "result.json").is_file():
+            epochs = min(60, round(20 * math.sqrt(ALL / size)))
+            chosen = TranslateOptions(
+                strategy=strategy, train_rows=size, epochs=epochs, resume=(folder / "checkpoints").is_dir()
+            )
+            find_system("translate").run(chosen, SystemRun("translate", folder, seed=seed))
+        result = json.loads((folder / "result.json").read_text("utf-8"))
+        runs.append(
+            {
+                "strategy": strategy, "sentences": size, "seed": seed, "epochs": result["options"]["epochs"],
+                "metrics": result["metrics"], "seconds": result["seconds"],
+            }
+        )  # fmt: skip
+        for test in TESTS:
+            counts.setdefault((size, test), {}).setdefault(strategy, []).append(counts_of(folder, test))
+    found = {"runs": runs, "differences": differences(counts), "draws": DRAWS}
+    found["environment"] = describe_environment(device="cpu", precision="float32")
+    Path(given.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    for each in found["differences"]:
+        print(each)
+
+
+def counts_of(folder, test):
+    """What BLEU counts in each test sentence of a run."""
+    rows = pl.read_csv(folder / TRANSLATIONS, separator="\t", missing_utf8_is_empty_string=True)
+    rows = rows.filter(pl.col("part") == test)
+    return BleuCounts.of(rows["translation"].to_list(), rows["reference"].to_list(), lowercase=True)
+
+
+def differences(counts):
+    """By size and test set, for each two strategies: BLEU of the first less that of the second, mean over seeds."""
+    found = []
+    for (size, test), by_strategy in counts.items():
+        rows = len(next(iter(by_strategy.values()))[0].lengths)
+        draws = [np.arange(rows), *np.random.default_rng(0).integers(0, rows, (DRAWS, rows))]
+        scores = {
+            strategy: np.array([np.mean([each.cumulative(draw)[3] for each in seeds]) for draw in draws])
+            for strategy, seeds in by_strategy.items()
+        }
+        for one, other in itertools.combinations(scores, 2):
+            over = scores[one] - scores[other]
+            low, high = np.quantile(over[1:], [0.025, 0.975])
+            found.append(
+                {
+                    "sentences": size, "test": test, "first": one, "second": other, "difference": round(over[0], 2),
+                    "low": round(low, 2), "high": round(high, 2), "first ahead": round(float((over[1:] > 0).mean()), 4),
+                }
+            )  # fmt: skip
+    return found
 
 
 if __name__ == "__main__":

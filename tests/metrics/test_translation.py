@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
 from longspan.errors import ConfigError
-from longspan.metrics.translation import CHRF_ERROR, bleu, chrf, copied_fraction, output_vocabulary
+from longspan.metrics.translation import CHRF_ERROR, BleuCounts, bleu, chrf, copied_fraction, output_vocabulary
 
 TEXTS = ["Un homme en bleu.", "Deux enfants jouent dehors avec un ballon rouge.", "Une femme.", ""]
 WANTED = ["Un homme vêtu de bleu.", "Deux enfants jouent avec un ballon rouge.", "Une femme lit un livre.", "Rien."]
@@ -21,6 +22,15 @@ def test_cumulative_scores_end_in_the_score_itself():
     score = bleu(TEXTS, WANTED)
     assert score.cumulative[3] == pytest.approx(score.score)
     assert score.cumulative[0] == pytest.approx(score.brevity_penalty * score.precisions[0])
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2, 3], [1], [2, 1, 1, 0, 1], [3]])
+def test_scores_of_drawn_texts_are_those_of_the_texts_themselves(rows):
+    for wanted in (WANTED, [[a, b] for a, b in zip(WANTED, TEXTS[1:] + TEXTS[:1], strict=True)]):
+        counts = BleuCounts.of([text.upper() for text in TEXTS], wanted, lowercase=True)
+        drawn = bleu([TEXTS[row] for row in rows], [wanted[row] for row in rows], lowercase=True)
+        assert counts.cumulative(np.array(rows)) == pytest.approx(drawn.cumulative)
+        assert counts.cumulative(np.array(rows))[3] == pytest.approx(drawn.score)
 
 
 def test_several_references_count():

@@ -7,6 +7,7 @@ import pytest
 
 import longspan as ls
 from longspan.errors import ConfigError
+from longspan.metrics.translation import bleu
 from longspan.systems import SystemRun, find_system
 from longspan.systems.translate import TranslateOptions
 
@@ -40,6 +41,13 @@ def test_in_stages_adjectives_go_behind_their_noun_and_word_by_word_they_do_not(
     by_word = run(TranslateOptions(strategy="word-by-word", train_rows=60), tmp_path / "by word")
     assert staged["metrics"]["bleu_test2016"] > 90 > by_word["metrics"]["bleu_test2016"] + 10
     assert "case:lc" in staged["signature"]
+    low, found, high = (by_word["metrics"][f"bleu_test2016{end}"] for end in ("_low", "", "_high"))
+    assert low - 0.01 < found < high + 0.01  # all sentences are built alike: hardly an interval
+    written = ls.Table.from_csv(tmp_path / "staged/translations.tsv")
+    test = [row for row in written if row["part"] == "test2016"]
+    assert bleu([row["translation"] for row in test], [row["reference"] for row in test], lowercase=True).score == (
+        pytest.approx(staged["metrics"]["bleu_test2016"])
+    )
     assert "Translations of test sentences" in (tmp_path / "staged/report.html").read_text()
     model = ls.load(tmp_path / "staged/model.safetensors")
     assert model.predict("A yellow car and six doors.").value == "Une voiture jaune et six portes."

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Self, final
+
+import numpy as np
 
 from longspan.errors import ConfigError, DependencyError
 from longspan.metrics.row_errors import RowError
 from longspan.text.normalise import comparable
 from longspan.text.splitting import words
 
-__all__ = ["CHRF_ERROR", "Bleu", "bleu", "chrf", "copied_fraction", "output_vocabulary"]
+__all__ = ["CHRF_ERROR", "Bleu", "BleuCounts", "bleu", "chrf", "copied_fraction", "output_vocabulary"]
 
 _ORDER = 6
 _BETA = 2.0
@@ -58,13 +60,54 @@ def bleu(texts: Sequence[str], references: References, *, lowercase: bool = Fals
         DependencyError: sacreBLEU is not installed.
         ConfigError: numbers of texts and references that do not fit.
     """
+    metric: Any = _sacrebleu()(lowercase=lowercase)
+    result = metric.corpus_score(list(texts), _streams(texts, references))
+    return Bleu(result.score, tuple(result.precisions), result.bp, str(metric.get_signature()))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BleuCounts:
+    """What BLEU counts in each of N texts: the score of any of them, drawn again and again, costs one sum.
+
+    Intervals are those of a bootstrap over texts (Koehn 2004, "Statistical significance tests for machine translation
+    evaluation"): draw rows once, and score all systems on the same draws.
+    """
+
+    right: np.ndarray
+    """`(N, 4)` int64: 1- to 4-grams that are in a reference too."""
+    found: np.ndarray
+    """`(N, 4)` int64: 1- to 4-grams of each text."""
+    lengths: np.ndarray
+    """`(N, 2)` int64: tokens of each text, and of the reference that is nearest in length."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str], references: References, *, lowercase: bool = False) -> Self:
+        """Count; arguments and errors are those of `bleu`."""
+        # Its effective order changes scores of single texts, which are not used, and no counts.
+        metric: Any = _sacrebleu()(lowercase=lowercase, effective_order=True)
+        several = zip(*_streams(texts, references), strict=True)
+        scores = [metric.sentence_score(text, list(own)) for text, own in zip(texts, several, strict=True)]
+        return cls(
+            np.array([score.counts for score in scores], np.int64).reshape(-1, 4),
+            np.array([score.totals for score in scores], np.int64).reshape(-1, 4),
+            np.array([(score.sys_len, score.ref_len) for score in scores], np.int64).reshape(-1, 2),
+        )
+
+    def cumulative(self, rows: np.ndarray) -> np.ndarray:
+        """BLEU-1 to BLEU-4 of some rows, `(4,)` float64; a row may come several times. The last is `Bleu.score`."""
+        bleu_of = _sacrebleu().compute_bleu
+        right, found = (each[rows].sum(axis=0).tolist() for each in (self.right, self.found))
+        score = bleu_of(right, found, *self.lengths[rows].sum(axis=0).tolist(), smooth_method="exp")
+        return np.array(Bleu(score.score, tuple(score.precisions), score.bp, "").cumulative)
+
+
+def _sacrebleu() -> Any:
     try:
         from sacrebleu.metrics.bleu import BLEU
     except ImportError:
         raise DependencyError('BLEU needs sacreBLEU: pip install "longspan[text]".') from None
-    metric: Any = BLEU(lowercase=lowercase)
-    result = metric.corpus_score(list(texts), _streams(texts, references))
-    return Bleu(result.score, tuple(result.precisions), result.bp, str(metric.get_signature()))
+    return BLEU
 
 
 def chrf(texts: Sequence[str], references: References) -> float:

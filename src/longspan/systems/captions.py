@@ -13,7 +13,7 @@ import numpy as np
 import longspan as ls
 from longspan.lazy_torch import torch
 from longspan.metrics.cider import caption_words, cider_d
-from longspan.metrics.translation import bleu, copied_fraction, output_vocabulary
+from longspan.metrics.translation import BleuCounts, bleu, copied_fraction, output_vocabulary
 from longspan.report import Document
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
@@ -25,7 +25,7 @@ __all__ = ["CAPTIONS", "CaptionsOptions"]
 _GRAMMAR_WORDS = 20  # the most frequent words say how a sentence is built, not what an image shows
 _METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "cider")
 _SAMPLES = 25
-_RESAMPLES = 200
+_RESAMPLES = 1000
 _STRENGTHS = ((2.0, 0.3), (4.0, 0.5), (6.0, 0.5), (6.0, 1.0), (9.0, 0.8), (12.0, 1.0))
 
 
@@ -238,13 +238,13 @@ def _measured(captions: Sequence[str], references: Sequence[Sequence[str]], seed
     """BLEU-1 to BLEU-4 and CIDEr-D with bounds of their 95 % intervals over images, all words in small letters."""
     said = [" ".join(caption_words(caption)) for caption in captions]
     known = [[" ".join(caption_words(each)) for each in several] for several in references]
-    ciders = np.array(cider_d(said, known))
-    random = np.random.default_rng([seed, 8])
-    draws = random.integers(0, len(said), (_RESAMPLES, len(said)))
-    values = np.array([*bleu(said, known).cumulative, ciders.mean()])
-    again = np.array(
-        [(*bleu([said[i] for i in draw], [known[i] for i in draw]).cumulative, ciders[draw].mean()) for draw in draws]
-    )
+    ciders, counts = np.array(cider_d(said, known)), BleuCounts.of(said, known)
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        return np.array([*counts.cumulative(rows), ciders[rows].mean()])
+
+    draws = np.random.default_rng([seed, 8]).integers(0, len(said), (_RESAMPLES, len(said)))
+    values, again = scores(np.arange(len(said))), np.array([scores(draw) for draw in draws])
     low, high = np.quantile(again, [0.025, 0.975], axis=0)
     found: dict[str, float] = {}
     for name, value, a, b in zip(_METRICS, values, low, high, strict=True):

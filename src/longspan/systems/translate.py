@@ -9,19 +9,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, final
 
+import numpy as np
+
 import longspan as ls
-from longspan.metrics.translation import bleu, chrf, copied_fraction, output_vocabulary
+from longspan.metrics.translation import BleuCounts, bleu, chrf, copied_fraction, output_vocabulary
 from longspan.report import Document
+from longspan.storage.files import write_whole
 from longspan.systems.options import check_above_zero, check_at_least
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 from longspan.valid_values import check_probability
 
-__all__ = ["TRANSLATE", "TranslateOptions"]
+__all__ = ["TRANSLATE", "TRANSLATIONS", "TranslateOptions"]
+
+TRANSLATIONS = "translations.tsv"
 
 _STAGED = ("staged", "word-by-word")
 _TESTS = {"test": "test2016", "test_2017": "test2017"}
 _SAMPLES = 25
+_RESAMPLES = 1000
 
 
 @final
@@ -45,7 +51,7 @@ class TranslateOptions:
     """Layers of the transformer's encoder and of its decoder."""
     dropout: float = 0.25
     """Dropout probability."""
-    epochs: int = 30
+    epochs: int = 20
     """Passes over the training rows."""
     lr: float = 3e-3
     """Peak learning rate."""
@@ -83,7 +89,7 @@ def _run(options: TranslateOptions, run: SystemRun) -> None:
     else:
         model = _network(task, options, run)
     seconds = time.perf_counter() - started
-    metrics, details, samples = {}, {}, []
+    metrics, details, rows = {}, {}, []
     training = task.table.frame["fr"].gather(task.train.numpy()).to_list()
     for part, name in _TESTS.items():
         sources, wanted = parts[part]["en"], parts[part]["fr"]
@@ -91,8 +97,11 @@ def _run(options: TranslateOptions, run: SystemRun) -> None:
         found = [each["fr"] for each in model.predict(read(sources))]
         took = time.perf_counter() - began
         score = bleu(found, wanted, lowercase=True)
+        low, high = _interval(found, wanted, run.seed)
         metrics |= {
             f"bleu_{name}": score.score,
+            f"bleu_{name}_low": low,
+            f"bleu_{name}_high": high,
             f"cased_bleu_{name}": bleu(found, wanted).score,
             f"chrf_{name}": chrf(found, wanted),
             f"exact_{name}": sum(a == b for a, b in zip(found, wanted, strict=True)) / len(wanted),
@@ -100,10 +109,13 @@ def _run(options: TranslateOptions, run: SystemRun) -> None:
             f"sentences_per_second_{name}": len(sources) / took,
         }
         details |= {"signature": score.signature, f"words_{name}": output_vocabulary(found)}
-        run.say(f"{name}: lower-cased BLEU {score.score:.2f} ({score.signature})")
-        samples += [
-            {"English": a, "translation": b, "reference": c} for a, b, c in zip(sources, found, wanted, strict=True)
-        ][:_SAMPLES]
+        run.say(f"{name}: lower-cased BLEU {score.score:.2f}, {low:.2f} to {high:.2f} ({score.signature})")
+        rows += [
+            {"part": name, "English": a, "translation": b, "reference": c}
+            for a, b, c in zip(sources, found, wanted, strict=True)
+        ]
+    _write(run.folder / TRANSLATIONS, rows)
+    samples = [row for name in _TESTS.values() for row in [each for each in rows if each["part"] == name][:_SAMPLES]]
     metrics = {"error": 1 - metrics["chrf_test2016"] / 100, **metrics}
     with TemporaryDirectory() as folder:
         path = model.save(Path(folder) / "model.safetensors")
@@ -111,6 +123,21 @@ def _run(options: TranslateOptions, run: SystemRun) -> None:
             path, metrics, train_seconds=seconds, options=asdict(options), details=details,
             report=_report(metrics, details, samples, options),
         )  # fmt: skip
+
+
+def _interval(texts: Sequence[str], references: Sequence[str], seed: int) -> tuple[float, float]:
+    """Bounds of the 95 % interval of the lower-cased BLEU over sentences."""
+    counts = BleuCounts.of(texts, references, lowercase=True)
+    draws = np.random.default_rng([seed, 9]).integers(0, len(texts), (_RESAMPLES, len(texts)))
+    low, high = np.quantile([counts.cumulative(draw)[3] for draw in draws], [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    """All test sentences and their translations, for other measures and for a reader."""
+    import polars as pl
+
+    write_whole(path, lambda part: pl.DataFrame(rows).write_csv(part, separator="\t"))
 
 
 def _parts(options: TranslateOptions, seed: int) -> dict[str, ls.Table]:
