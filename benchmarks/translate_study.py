@@ -3,7 +3,7 @@
 python benchmarks/translate_study.py --runs runs/translate --out benchmarks/results/translate_study.json
 python benchmarks/translate_study.py --sizes 1000 --strategies staged word-by-word --runs runs/short --out FILE
 
-A network sees 20 epochs of all 29,000 sentences, and more of fewer: 20 times the root of 29,000 / sentences, at most 60.
+A network sees 20 epochs of all 29,000 sentences, and more of fewer: 20 times the root of 29,000 / sentences, up to 60.
 Validation chooses the epoch. Each run has a folder of its own; a run that is there is not run again, and one that was
 stopped goes on. Differences have intervals over test sentences (paired bootstrap); that of another training is not in
 them, unless --seeds says so.
