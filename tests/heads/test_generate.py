@@ -8,7 +8,7 @@ from longspan.columns import Ragged, Text
 from longspan.errors import ConfigError
 from longspan.heads import Generate, Transcribe, head_for, head_from_json
 from longspan.heads.text_writer import memory_of
-from longspan.models import FeatureMaps, FeatureShapes
+from longspan.models import FeatureShapes
 from longspan.text import CharacterTokens, WordTokens
 
 TEXTS = ["a dog runs", "a cat sleeps", "the dog", "", "a cat runs home"]
@@ -82,17 +82,17 @@ def test_probabilities_are_those_of_the_tokens_and_of_the_text():
     assert "\N{REPLACEMENT CHARACTER}" not in answer.value  # unknown tokens are never written
 
 
-def test_a_vector_and_a_feature_map_are_read_too():
+def test_a_vector_and_the_places_of_a_map_are_read_too():
     vector = torch.randn(3, 6)
     memory, mask = memory_of(vector)
     assert memory.shape == (3, 1, 6)
     assert mask.all()
-    maps = FeatureMaps(torch.zeros(2, 3, 8, 8), [torch.randn(2, 4, 4, 4), torch.randn(2, 5, 2, 2)])
-    memory, mask = memory_of(maps)
-    torch.testing.assert_close(memory[1, 3], maps.maps[1][1, :, 1, 1])
     head = Generate(visual_attention=True, decoder="gru", column=COLUMN, **SMALL)
-    assert (head.reads, Generate().reads) == ("maps", "any")
-    assert len(head.decode(head.postprocess(layers_of(head, channels=(4, 5), strides=(2, 4))(maps)))) == 2
+    assert (head.reads, Generate().reads) == ("places", "any")
+    layers = layers_of(head, channels=(4, 6), strides=(2, 4))
+    places = torch.randn(2, 4, 6)
+    assert len(head.decode(head.postprocess(layers(places)))) == 2
+    torch.testing.assert_close(layers.encode(places)[0], layers.encode(3 * places + 1)[0], atol=1e-4, rtol=0)
     memory, mask = memory_of(Ragged(torch.zeros(2, 0, 6), torch.tensor([0, 0])))
     assert mask.tolist() == [[True], [True]]
 
@@ -172,7 +172,7 @@ def test_it_is_written_down_and_made_again():
     head = Generate(beam=3, n_best=2, visual_attention=True, column=COLUMN)
     again = head_from_json(head.to_json())
     assert again == head
-    assert again.reads == "maps"
+    assert again.reads == "places"
     assert dataclasses.replace(again, visual_attention=False).reads == "any"
 
 

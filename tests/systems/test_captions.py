@@ -8,7 +8,7 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.captions import CaptionsOptions
+from longspan.systems.captions import CaptionsOptions, _best_on_valid
 
 
 def scenes(name="flickr8k-small"):
@@ -55,6 +55,15 @@ def test_a_network_writes_captions(strategy, tmp_path):
     assert metrics[f"cider low, {strategy}"] <= metrics[f"cider, {strategy}"] <= metrics[f"cider high, {strategy}"]
     model = ls.load(tmp_path / "out/model.safetensors")
     assert isinstance(model.predict(scenes.paths[0]).value, str)
+    assert (model.heads["caption"].beam, model.heads["caption"].length_penalty) == (2, 1.0)
+
+
+def test_validation_chooses_the_search(tmp_path):
+    result = run(tmp_path, strategy="nic", width=16, epochs=1)
+    head = ls.load(tmp_path / "out/model.safetensors").heads["caption"]
+    assert result["chosen on validation"] == {"beam": head.beam, "length_penalty": head.length_penalty}
+    written = {"a": ["a dog runs", "two cats sit"], "b": ["b dog runs", "two cats sit"]}
+    assert _best_on_valid(["a", "b"], written.__getitem__, [["b dog runs"], ["no"]]) == "b"
 
 
 def test_in_stages_words_are_detected_and_the_language_model_is_kept(tmp_path):

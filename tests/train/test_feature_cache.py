@@ -82,3 +82,36 @@ def test_training_on_stored_outputs_gives_the_network_that_running_all_layers_gi
     assert loss == pytest.approx(expected, rel=1e-4)
     for name, value in running.items():
         torch.testing.assert_close(stored[name], value, atol=1e-5, rtol=1e-4)
+
+
+def test_rows_with_the_same_image_run_once(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 48, 48, 3), np.uint8)[[0, 1, 0, 2, 3, 1, 4, 5, 5, 2, 0, 4]]
+    table = ls.Table.from_arrays({"photo": pixels, "kind": [0, 1] * 6}, {"photo": ls.Image(), "kind": ls.Category()})
+    task = ls.Task(table.split(valid=4, seed=0), inputs="photo", targets="kind", allow_leaks=True)
+    repeated = ls.Learner(task, "squeezenet1_1", pool="avg_max", progress=False)
+    stored, _, rows = layers(repeated)
+    source = stored.source(1.0)
+    assert len(source.samples.inputs["outputs"].values) == 6
+    monkeypatch.setattr("longspan.train.feature_cache._COMPARED_BYTES", 10**9)
+    apart, _, _ = layers(repeated)
+    for one, other in zip(source.samples.batches(rows, 5), apart.source(1.0).samples.batches(rows, 5), strict=True):
+        torch.testing.assert_close(one.inputs["outputs"], other.inputs["outputs"], atol=1e-5, rtol=0)
+
+
+def test_places_of_a_map_are_stored_for_heads_that_attend_to_them():
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 48, 48, 3), np.uint8)
+    cells = {"photo": pixels, "caption": ["a dog", "a cat", "two cats"] * 4}
+    columns = {"photo": ls.Image(), "caption": ls.Text(tokenizer=ls.WordTokens(min_count=1))}
+    task = ls.Task(ls.Table.from_arrays(cells, columns).split(valid=4, seed=0), inputs="photo", targets="caption")
+    head = ls.Generate(decoder="gru", visual_attention=True, width=8)
+    attending = ls.Learner(task, "squeezenet1_1", heads={"caption": head}, progress=False)
+    stored, whole, rows = layers(attending)
+    source = stored.source(1.0)
+    assert stored.source(0.5) is None
+    batch = next(source.samples.batches(rows, 4))
+    assert batch.inputs["outputs"].ndim == 3
+    attending.network.eval()
+    with torch.no_grad():
+        found = source.forward(attending.network, source.prepare(batch))["caption"]
+        wanted = whole.forward(attending.network, whole.prepare(next(whole.samples.batches(rows, 4))))["caption"]
+    torch.testing.assert_close(found.log_probs, wanted.log_probs, atol=1e-5, rtol=0)

@@ -68,7 +68,7 @@ def prune(
     name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
     if not isinstance(backbone, Backbone) or isinstance(backbone, FusedBackbone):
         raise ConfigError(f"{name} cannot be pruned: only networks by name that read one input can.")
-    maps = "maps" in predictor.network.reads
+    maps = not predictor.network.reads.isdisjoint(("maps", "places"))
     whole = multiply_adds(backbone, inputs, maps=maps)
     gradients = _gradients(predictor, calibration) if calibration else None
     best, most = None, 0.0

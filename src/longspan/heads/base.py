@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureKind", "Head", "Metric", "TargetPrediction"]
 
-FeatureKind = Literal["vector", "sequence", "maps", "any"]
+FeatureKind = Literal["vector", "sequence", "maps", "places", "any"]
 """Features of a row as a head reads them: one vector `(B, num_features)`; one for each of T steps across the image or
-along the recording, `(B, T, num_features)`; `FeatureMaps`, several maps of the image from fine to coarse; or "any",
-vector or sequence, as the backbone gives it."""
+along the recording, `(B, T, num_features)`; `FeatureMaps`, several maps of the image from fine to coarse; the places of
+the coarsest one as a sequence, `(B, S, channels)`; or "any", vector or sequence, as the backbone gives it."""
 
 
 class Head(ABC):

@@ -44,7 +44,9 @@ class Generate(Head):
     learns it sees the target (teacher forcing); used, it searches: the likeliest token at each step, beam search, or
     draws. Targets are `Text` as encoded, `(B, T)` int64: sub-words, words or characters.
 
-    The loss of a row is the mean over its tokens and the end, so that long texts weigh no more than short ones.
+    The features of images are normalised first (layer normalisation): as they come out of a pooling they are small,
+    and all alike. The loss of a row is the mean over its tokens and the end, so that long texts weigh no more than
+    short ones.
     Metrics are those of the texts that the search finds, not of a decoder that sees the target; but for perplexity.
     Predictions `(B, 1 + N, 1 + L, 2)` hold log-probability and number of tokens of the target, then of N texts each
     token and its log-probability, -1 and 0 after the end.
@@ -126,7 +128,7 @@ class Generate(Head):
             raise ConfigError(f"Generate.top_p must be above 0 and at most 1, with n_best=1; got {self.top_p!r}.")
         if not 0 < self.temperature < math.inf:
             raise ConfigError(f"Generate.temperature must be above 0, got {self.temperature!r}.")
-        object.__setattr__(self, "reads", "maps" if self.visual_attention else "any")
+        object.__setattr__(self, "reads", "places" if self.visual_attention else "any")
 
     @classmethod
     def is_default_for(cls, column: Column) -> bool:
@@ -175,7 +177,7 @@ class Generate(Head):
     def layers(self, shapes: FeatureShapes) -> nn.Module:
         """A linear layer from the features to the decoder's width, embeddings, and the decoder."""
         return TextWriter(
-            shapes.channels[-1] if self.visual_attention else shapes.num_features,
+            shapes.num_features,
             self.num_outputs,
             self.width,
             self._decoder(),
@@ -183,6 +185,7 @@ class Generate(Head):
             dropout=self.dropout,
             smoothing=self.label_smoothing,
             first_token=0 if self._text.tokenizer is not None else _FIRST_CHARACTER,
+            normalise=bool(shapes.channels),
         )
 
     def target_lengths(self, targets: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from longspan.columns import Ragged
 from longspan.errors import ShapeError
-from longspan.models import FeatureMaps
 from longspan.nn.positions import sinusoids
 from longspan.nn.text_decoder import DecoderState, TextDecoder
 from longspan.nn.text_search import TextSearch, search_texts
@@ -57,6 +56,7 @@ class TextWriter(nn.Module):
         dropout: float,
         smoothing: float,
         first_token: int,
+        normalise: bool = False,
     ) -> None:
         """Put the parts together.
 
@@ -69,8 +69,10 @@ class TextWriter(nn.Module):
             dropout: Of embeddings and memory.
             smoothing: Probability that the loss spreads over all tokens.
             first_token: The token that an encoded target writes as 0.
+            normalise: Begin with a layer normalisation of each step of the encoder.
         """
         super().__init__()
+        self.norm = nn.LayerNorm(num_features) if normalise else nn.Identity()
         self.memory = nn.Linear(num_features, width)
         self.embedding = nn.Embedding(vocab_size, width)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
@@ -85,7 +87,7 @@ class TextWriter(nn.Module):
         """Losses of the targets, and, in evaluation mode, the texts that the search finds.
 
         Args:
-            features: `(B, F)`, `(B, S, F)`, `Ragged` steps, or `FeatureMaps`.
+            features: `(B, F)`, `(B, S, F)`, or `Ragged` steps.
             targets: `(B, T)` int64, -1 after the last token; None where there are none.
         """
         memory, mask = self.encode(features)
@@ -102,7 +104,7 @@ class TextWriter(nn.Module):
     def encode(self, features: Any) -> tuple[Tensor, Tensor]:
         """The memory that the decoder reads, `(B, S, D)`, and which steps of it there are, `(B, S)` bool."""
         steps, mask = memory_of(features)
-        return self.dropout(self.memory(steps)), mask
+        return self.dropout(self.memory(self.norm(steps))), mask
 
     def losses(self, memory: Tensor, mask: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of each row for each of its tokens, `(B,)`; log-probability and number of its tokens, `(B, 2)`."""
@@ -142,13 +144,11 @@ class TextWriter(nn.Module):
 def memory_of(features: Any) -> tuple[Tensor, Tensor]:
     """Features of a row as steps `(B, S, F)`, and which of them there are, `(B, S)` bool, at least one of each row.
 
-    A vector is one step; a place of the coarsest feature map is one.
+    A vector is one step.
 
     Raises:
         ShapeError: features of another form.
     """
-    if isinstance(features, FeatureMaps):
-        features = features.maps[-1].flatten(2).transpose(1, 2)
     if isinstance(features, Ragged):
         values, mask = features.values, features.mask
         if not values.shape[1]:  # no row has a step

@@ -22,6 +22,7 @@ from longspan.nn.dropout import replace_dropout
 __all__ = ["Features", "Network", "UpperLayers", "eval_view", "place"]
 
 Targets = Mapping[str, torch.Tensor]
+_OF_MAPS = frozenset(("maps", "places"))
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
@@ -33,6 +34,8 @@ class Features:
     vector: Any = None
     """`(B, num_features)`, or `(B, T, num_features)`; of a whole network its outputs."""
     maps: FeatureMaps | None = None
+    places: torch.Tensor | None = None
+    """`(B, S, C)`: the coarsest map as a sequence, row by row."""
 
 
 @final
@@ -76,16 +79,20 @@ class Network(nn.Module):
         """What the heads read, from the backbone: a vector, maps, or both. A whole network may see `targets`."""
         if self.whole and any(self._sees_targets):
             return Features(self.backbone(*inputs, targets=targets))
-        if self.whole or "maps" not in self.reads:
+        if self.whole or not self.reads & _OF_MAPS:
             return Features(self.backbone(*inputs))
         (images,) = inputs
-        if self.reads == {"maps"}:
-            return Features(maps=FeatureMaps(images, _maps(self.backbone, images)))
-        if isinstance(self.backbone, Backbone):
+        if self.reads <= _OF_MAPS:
+            vector, maps = None, _maps(self.backbone, images)
+        elif isinstance(self.backbone, Backbone):
             vector, maps = self.backbone.both(images)
         else:
             vector, maps = self.backbone(images), _maps(self.backbone, images)
-        return Features(vector, FeatureMaps(images, maps))
+        return Features(
+            vector,
+            FeatureMaps(images, maps) if "maps" in self.reads else None,
+            _places(maps) if "places" in self.reads else None,
+        )
 
     def from_features(self, features: Features, targets: Targets | None = None) -> dict[str, Any]:
         """Outputs by target, from the features of the backbone."""
@@ -99,8 +106,9 @@ class Network(nn.Module):
 
     def read_by_heads(self, features: Features) -> dict[str, tuple[nn.Module, Any]]:
         """By target the layers of its head, and what they read; nothing of a whole network."""
+        other = {"maps": features.maps, "places": features.places}
         return {
-            name: (head, features.maps if reads == "maps" else features.vector)
+            name: (head, other.get(reads, features.vector))
             for name, head, reads in zip(self.target_names, self.heads, self._reads, strict=bool(self.heads))
         }
 
@@ -122,12 +130,16 @@ class Network(nn.Module):
     def parts(self, groups: int) -> tuple[Map, Map] | None:
         """The backbone up to its lowest `groups` groups, and from there to the features; None unless it is a chain.
 
-        The first may read several inputs, as the backbone does.
+        The first may read several inputs, as the backbone does. Where all heads read places, the features are these.
         """
         if "maps" in self.reads or self._ungrouped():
             return None
-        if groups == len(self._lower_groups()):
-            return self.backbone, lambda features: features
+        whole = groups == len(self._lower_groups())
+        if "places" in self.reads:
+            alone = whole and self.reads == {"places"}
+            return (lambda images: _places(_maps(self.backbone, images)), _unchanged) if alone else None
+        if whole:
+            return self.backbone, _unchanged
         return self.backbone.parts(groups) if isinstance(self.backbone, Backbone) and groups else None
 
     def train(self, mode: bool = True) -> Network:
@@ -196,7 +208,18 @@ class UpperLayers(nn.Module):
         """Outputs by target, from the outputs of the lower groups."""
         parts = self.network.parts(self.num_groups)
         assert parts is not None
-        return self.network.from_features(Features(parts[1](*inputs)), targets)
+        read = parts[1](*inputs)
+        places = self.network.reads == {"places"}
+        return self.network.from_features(Features(places=read) if places else Features(read), targets)
+
+
+def _unchanged(features: torch.Tensor) -> torch.Tensor:
+    return features
+
+
+def _places(maps: list[torch.Tensor]) -> torch.Tensor:
+    """The coarsest map `(B, C, H, W)` as `(B, H x W, C)`."""
+    return maps[-1].flatten(2).transpose(1, 2)
 
 
 def _values(batch: Any) -> torch.Tensor:
@@ -209,7 +232,7 @@ def _check_reads(backbone: nn.Module, heads: Mapping[str, Head]) -> None:
     name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
     sequence = _gives_sequence(backbone)
     for target, head in heads.items():
-        if head.reads in ("maps", "any"):
+        if head.reads in ("maps", "places", "any"):
             continue
         if head.reads == "sequence" and not sequence:
             raise ConfigError(
@@ -243,15 +266,18 @@ def _maps(backbone: Any, images: torch.Tensor) -> list[torch.Tensor]:
 def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
     """What a head's layers will read; ConfigError for a head that reads maps where the backbone has none."""
     channels, strides = tuple(getattr(backbone, "channels", ())), tuple(getattr(backbone, "strides", ()))
-    if head.reads == "maps" and not strides:
+    if head.reads in _OF_MAPS and not strides:
         name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
         raise ConfigError(
             f"{name} has no feature maps, which target {target!r} needs (head {type(head).__name__}). Use for "
             "example resnet34, squeezenet1_1 or mobilenet_v3_large; a module of yours gives maps with a method "
             "features(images) and the attributes channels and strides, from fine to coarse."
         )
+    num_features = int(getattr(backbone, "num_features", 0))
+    if head.reads == "places":
+        *_, num_features = channels
     return FeatureShapes(
-        num_features=int(getattr(backbone, "num_features", 0)),
+        num_features=num_features,
         members=_members(backbone),
         channels=channels,
         strides=strides,

@@ -6,7 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, final
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypeVar, final
 
 import numpy as np
 
@@ -26,6 +28,7 @@ _GRAMMAR_WORDS = 20  # the most frequent words say how a sentence is built, not 
 _METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "cider")
 _SAMPLES = 25
 _RESAMPLES = 1000
+_SEARCHES = ((1, 0.0), (2, 1.0), (3, 0.6), (3, 1.0), (5, 1.0), (5, 1.5))
 _STRENGTHS = ((2.0, 0.3), (4.0, 0.5), (6.0, 0.5), (6.0, 1.0), (9.0, 0.8), (12.0, 1.0))
 
 
@@ -39,20 +42,21 @@ class CaptionsOptions:
     strategy: Literal["nic", "attention", "staged"] = "nic"
     """nic: an LSTM that sees the vector of the image once. attention: a GRU that looks at places of the image. staged:
     words are detected, and a language model writes sentences with them."""
-    backbone: str = "squeezenet1_1"
+    backbone: str = "mobilenet_v2"
     """Network that reads the image."""
     weights: str = "imagenet"
     """Initial weights of the backbone: imagenet, none, or a file."""
-    size_px: int = 160
+    size_px: int = 224
     """Height and width of the images."""
     width: int = 256
     """Width of word embeddings and decoder."""
-    epochs: int = 12
+    epochs: int = 16
     """Epochs for the new layers alone; the backbone stays as it is."""
     lr: float = 2e-3
     """Peak learning rate."""
-    beam: int = 5
-    """Beam width: captions that the search keeps at each step."""
+    beam: int | None = None
+    """Beam width of networks: captions that the search keeps at each step. By default validation chooses it, with the
+    length penalty."""
     words: int = 200
     """Number of words to detect: the most frequent ones apart from function words."""
     limit: int | None = None
@@ -77,6 +81,17 @@ class _Part:
     captions: list[list[str]]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """What writes captions."""
+
+    model: ls.Predictor
+    write: Callable[[ls.Table], list[str]]
+    chosen: dict[str, float]
+    """Settings of the search that validation chose."""
+
+
 def _run(options: CaptionsOptions, run: SystemRun) -> None:
     data = options.data
     if data == "flickr8k-small" and ls.datasets.at_hand(data) is None:
@@ -87,10 +102,10 @@ def _run(options: CaptionsOptions, run: SystemRun) -> None:
     training = [caption for several in parts["train"].captions for caption in several]
     run.say(f"{len(parts['train'].images):,} images to train on, {len(training):,} captions; {options.strategy}.")
     started = time.perf_counter()
-    learner, write = (_staged if options.strategy == "staged" else _network)(table, parts, options, run)
+    learner, trained = (_staged if options.strategy == "staged" else _network)(table, parts, options, run)
     seconds = time.perf_counter() - started
     test = parts["test"]
-    captions = write(test.images)
+    captions = trained.write(test.images)
     lines = {
         options.strategy: captions,
         "nearest": _nearest(learner, parts),
@@ -107,10 +122,13 @@ def _run(options: CaptionsOptions, run: SystemRun) -> None:
         {"image": image, "caption": said, "a person": several[0]}
         for image, said, several in zip(test.images["image"], captions, test.captions, strict=True)
     ][:_SAMPLES]
-    run.finish(
-        learner, metrics, train_seconds=seconds, options=asdict(options), report=_report(metrics, samples, options),
-        details={"signature": bleu(captions[:2], [each[0] for each in test.captions[:2]]).signature},
-    )  # fmt: skip
+    signature = bleu(captions[:2], [each[0] for each in test.captions[:2]]).signature
+    with TemporaryDirectory() as folder:
+        path = trained.model.save(Path(folder) / "model.safetensors")
+        run.finish(
+            path, metrics, train_seconds=seconds, options=asdict(options), report=_report(metrics, samples, options),
+            details={"signature": signature, "chosen on validation": trained.chosen},
+        )  # fmt: skip
 
 
 def _parts(table: ls.Table, limit: int | None) -> dict[str, _Part]:
@@ -128,12 +146,9 @@ def _parts(table: ls.Table, limit: int | None) -> dict[str, _Part]:
     return found
 
 
-_Writer: TypeAlias = "Callable[[ls.Table], list[str]]"
-
-
 def _network(
     table: ls.Table, parts: Mapping[str, _Part], options: CaptionsOptions, run: SystemRun
-) -> tuple[ls.Learner, _Writer]:
+) -> tuple[ls.Learner, _Trained]:
     """A decoder on the frozen features of the images; a row is a caption, so each image comes five times."""
     images = {image for part in ("train", "valid") for image in parts[part].images["image"]}
     rows = [row for row, image in enumerate(table["image"]) if image in images]
@@ -148,13 +163,37 @@ def _network(
     )
     learner = _learner(task, {"caption": head}, options, run)
     learner.run([ls.Phase(epochs=options.epochs, lr=options.lr, frozen=1.0)])
-    predictor = learner.predictor().with_options("caption", beam=options.beam)
-    return learner, lambda some: [each["caption"] for each in predictor.predict(some.select("image"))]
+    trained, valid = learner.predictor(), parts["valid"]
+
+    def written(some: ls.Table, search: tuple[int, float]) -> list[str]:
+        beam, penalty = search
+        predictor = trained.with_options("caption", beam=beam, length_penalty=penalty)
+        return [each["caption"] for each in predictor.predict(some.select("image"))]
+
+    searches = [each for each in _SEARCHES if options.beam is None] or [(options.beam or 1, 1.0)]
+    chosen = _best_on_valid(searches, lambda search: written(valid.images, search), valid.captions)
+    run.say(f"a beam of {chosen[0]}, length penalty {chosen[1]:g}")
+    model = trained.with_options("caption", beam=chosen[0], length_penalty=chosen[1])
+    settings = {"beam": chosen[0], "length_penalty": chosen[1]}
+    return learner, _Trained(model, lambda some: written(some, chosen), settings)
+
+
+_Tried = TypeVar("_Tried")
+
+
+def _best_on_valid(
+    choices: Sequence[_Tried], write: Callable[[_Tried], Sequence[str]], captions: Sequence[Sequence[str]]
+) -> _Tried:
+    """The choice with which captions of the validation images have the highest CIDEr-D."""
+    if len(choices) == 1:
+        return choices[0]
+    scores = [float(np.mean(cider_d(write(choice), captions))) for choice in choices]
+    return choices[int(np.argmax(scores))]
 
 
 def _staged(
     table: ls.Table, parts: Mapping[str, _Part], options: CaptionsOptions, run: SystemRun
-) -> tuple[ls.Learner, _Writer]:
+) -> tuple[ls.Learner, _Trained]:
     """Words that the image shows are detected; a 3-gram model of the training captions writes with them."""
     import polars as pl
 
@@ -188,13 +227,11 @@ def _staged(
         return [writer.write(words) for words in best]
 
     on_valid = detected(valid.images)
-    scores = {
-        tried: float(np.mean(cider_d(sentences(on_valid, *tried), valid.captions))) for tried in _STRENGTHS
-    }  # fmt: skip
-    chosen = max(scores, key=lambda tried: scores[tried])
-    run.say(f"a detected word adds {chosen[0]:g} nats, any word {chosen[1]:g}: CIDEr-D {scores[chosen]:.3f} on valid")
+    chosen = _best_on_valid(_STRENGTHS, lambda tried: sentences(on_valid, *tried), valid.captions)
+    run.say(f"a detected word adds {chosen[0]:g} nats, any word {chosen[1]:g}")
     write_arpa(run.folder / "captions.arpa", model)
-    return learner, lambda some: sentences(detected(some), *chosen)
+    settings = {"detected word, nats": chosen[0], "any word, nats": chosen[1]}
+    return learner, _Trained(predictor, lambda some: sentences(detected(some), *chosen), settings)
 
 
 def _learner(task: ls.Task, heads: Mapping[str, Any], options: CaptionsOptions, run: SystemRun) -> ls.Learner:

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 import torch
 
+from longspan.data.batches.row_hashes import row_digests
 from longspan.data.batches.samples import Samples
 from longspan.data.batches.store import Store
 from longspan.inference.network import Network, UpperLayers, eval_view
@@ -16,13 +17,16 @@ from longspan.models.backbone import Map
 
 __all__ = ["FeatureCache"]
 
+_COMPARED_BYTES = 4096
+
 
 @final
 class FeatureCache:
     """Outputs of the frozen lower layers of one network for all rows that train or validate.
 
     Later phases use what earlier ones stored: where a phase trains the heads alone and a later one the upper layers
-    too, the layers that are frozen in both run over each row once.
+    too, the layers that are frozen in both run over each row once. Rows with the same image, such as the five captions
+    of a photograph, are computed and stored once.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class FeatureCache:
         self._batch_size = batch_size
         self._memory_bytes = int(cache_gb * 2**30)
         self._stores: dict[int, Store] = {}
+        self._firsts, self._slots = _each_once(whole.samples, rows)
 
     def source(self, frozen: float, upcoming: Sequence[float] = ()) -> Source | None:
         """Batches of stored outputs, and the upper layers that read them; None where that is impossible.
@@ -92,19 +97,32 @@ class FeatureCache:
             prepare = lambda batch: (batch.inputs["outputs"],)  # noqa: E731
         outputs: torch.Tensor | None = None
         done = 0
-        for batch in samples.batches(self._rows, self._batch_size):
+        for batch in samples.batches(self._firsts, self._batch_size):
             with autocast(at.device, at.dtype):
                 values = run(*prepare(batch.to(at.device))).float().cpu()
             if outputs is None:
-                if values[0].numel() * 4 * len(self._rows) > self._memory_bytes:
+                if values[0].numel() * 4 * len(self._firsts) > self._memory_bytes:
                     return None
-                outputs = torch.empty(len(self._rows), *values.shape[1:])
+                outputs = torch.empty(len(self._firsts), *values.shape[1:])
                 if values.ndim == 4:  # as the next layers like it
                     outputs = outputs.to(memory_format=torch.channels_last)
             outputs[done : done + len(batch)] = values
             done += len(batch)
         assert outputs is not None
         slots = np.full(int(self._rows.max()) + 1, -1, np.int64)
-        slots[self._rows.numpy()] = np.arange(len(self._rows))
+        slots[self._rows.numpy()] = self._slots
         self._stores[groups] = Store(outputs, slots, {})
         return self._stores[groups]
+
+
+def _each_once(samples: Samples, rows: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
+    """The first row of all with the same inputs, `(M,)`, and by row which of these it is, `(N,)`.
+
+    Rows that are small, or read anew whenever they are needed, are not compared: that would take as long as a network.
+    """
+    if not all(store.in_memory and (store.row_bytes or 0) >= _COMPARED_BYTES for store in samples.inputs.values()):
+        return rows, np.arange(len(rows))
+    place_of: dict[bytes, int] = {}
+    slots = [place_of.setdefault(digest, len(place_of)) for digest in row_digests(samples, rows, 16)]
+    firsts = np.unique(slots, return_index=True)[1]
+    return rows[torch.from_numpy(firsts)], np.array(slots, np.int64)

@@ -13,7 +13,7 @@ from longspan.data.batches.samples import Samples
 from longspan.errors import ModelFileError
 from longspan.lazy_torch import torch
 
-__all__ = ["hash_rows", "hashes_from_json", "hashes_to_json", "known_rows"]
+__all__ = ["hash_rows", "hashes_from_json", "hashes_to_json", "known_rows", "row_digests"]
 
 _AT_A_TIME = 64
 
@@ -24,10 +24,15 @@ def hash_rows(samples: Samples, rows: torch.Tensor) -> np.ndarray:
     Two different rows share a hash once in four thousand million pairs; a row of numbers that occurs twice has one
     hash. Nothing of the row can be computed from it.
     """
-    hashes = np.empty(len(rows), np.uint32)
+    return np.array([int.from_bytes(each, "little") for each in row_digests(samples, rows, 4)], np.uint32)
+
+
+def row_digests(samples: Samples, rows: torch.Tensor, size: int) -> list[bytes]:
+    """Digests of `size` bytes of all encoded inputs of each row; with 16 of them equal digests mean equal inputs."""
+    found = []
     for start in range(0, len(rows), _AT_A_TIME):
         part = rows[start : start + _AT_A_TIME]
-        digests = [hashlib.blake2b(digest_size=4) for _ in range(len(part))]
+        digests = [hashlib.blake2b(digest_size=size) for _ in range(len(part))]
         for name in sorted(samples.inputs):
             values = samples.inputs[name].read(part)
             for place, digest in enumerate(digests):
@@ -37,8 +42,8 @@ def hash_rows(samples: Samples, rows: torch.Tensor) -> np.ndarray:
                     value = values[place]
                 digest.update(f"{name} {tuple(value.shape)}".encode())
                 digest.update(np.ascontiguousarray(value.numpy()).tobytes())
-        hashes[start : start + len(part)] = [int.from_bytes(digest.digest(), "little") for digest in digests]
-    return hashes
+        found += [digest.digest() for digest in digests]
+    return found
 
 
 def hashes_to_json(hashes: Mapping[str, np.ndarray]) -> dict[str, str]:
