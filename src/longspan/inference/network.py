@@ -263,9 +263,13 @@ def _maps(backbone: Any, images: torch.Tensor) -> list[torch.Tensor]:
     return backbone.features(images)
 
 
+def _of_each_map(backbone: nn.Module, name: str) -> tuple[int, ...]:
+    return tuple(getattr(backbone, name, ()))
+
+
 def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
     """What a head's layers will read; ConfigError for a head that reads maps where the backbone has none."""
-    channels, strides = tuple(getattr(backbone, "channels", ())), tuple(getattr(backbone, "strides", ()))
+    channels, strides = _of_each_map(backbone, "channels"), _of_each_map(backbone, "strides")
     if head.reads in _OF_MAPS and not strides:
         name = backbone.name if isinstance(backbone, Backbone) else type(backbone).__name__
         raise ConfigError(
@@ -273,11 +277,8 @@ def _shapes(backbone: nn.Module, target: str, head: Head) -> FeatureShapes:
             "example resnet34, squeezenet1_1 or mobilenet_v3_large; a module of yours gives maps with a method "
             "features(images) and the attributes channels and strides, from fine to coarse."
         )
-    num_features = int(getattr(backbone, "num_features", 0))
-    if head.reads == "places":
-        *_, num_features = channels
     return FeatureShapes(
-        num_features=num_features,
+        num_features=channels[-1] if head.reads == "places" else int(getattr(backbone, "num_features", 0)),
         members=_members(backbone),
         channels=channels,
         strides=strides,
