@@ -193,6 +193,42 @@ def adult_study() -> str:
     return _table(["error by training rows", *(f"{size:,}" for size in sizes)], rows)
 
 
+def translate_study() -> str:
+    """BLEU of every strategy by training sentences, and which of two is ahead at each size; empty until measured."""
+    path = RESULTS / "translate_study.json"
+    if not path.is_file():
+        return "Not measured in this version: `python benchmarks/translate_study.py`.\n"
+    found = read(path.name)
+    sizes = sorted({run["sentences"] for run in found["runs"]})
+    shown = []
+    for test in ("test2016", "test2017"):
+        rows = []
+        for name in dict.fromkeys(run["strategy"] for run in found["runs"]):
+            row = [name]
+            for size in sizes:
+                runs = [run["metrics"] for run in found["runs"] if (run["strategy"], run["sentences"]) == (name, size)]
+                if not runs:
+                    row.append("")
+                    continue
+                mean, low, high = (
+                    statistics.mean(run[f"bleu_{test}{end}"] for run in runs) for end in ("", "_low", "_high")
+                )
+                row.append(f"{mean:.1f} ({low:.1f} to {high:.1f})")
+            rows.append(row)
+        head = f"BLEU, {test} (95 % over sentences), by training sentences"
+        shown.append(_table([head, *(f"{size:,}" for size in sizes)], rows))
+    rows = []
+    for pair in dict.fromkeys((each["first"], each["second"]) for each in found["differences"]):
+        for test in ("test2016", "test2017"):
+            of = {each["sentences"]: each for each in found["differences"]
+                  if (each["first"], each["second"], each["test"]) == (*pair, test)}  # fmt: skip
+            cells = [f"{of[size]['difference']:+.1f} ({of[size]['low']:+.1f} to {of[size]['high']:+.1f})"
+                     if size in of else "" for size in sizes]  # fmt: skip
+            rows.append([f"{pair[0]} - {pair[1]}, {test}", *cells])
+    shown.append(_table(["difference of BLEU (95 %, paired)", *(f"{size:,}" for size in sizes)], rows))
+    return "\n".join(shown)
+
+
 def exact() -> str:
     """How many trainings with virtual workers had the bits of one process."""
     found = read("exact.json")
@@ -330,6 +366,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "spoken-numbers": spoken_numbers,
     "read-numbers, source seeds": read_numbers_sources,
     "adult study": adult_study,
+    "translate study": translate_study,
     "exact": exact,
     "dqn gains": dqn_gains,
     **{f"{name} beside trees": partial(beside_trees, name) for name in _TREES_ON},

@@ -119,7 +119,8 @@ class Bert(Backbone):
     Give it a column with the tokenizer that it was trained with: `Text.for_encoder("minilm")`.
 
     Source: Devlin et al. 2019, section 3; names and layout of the weights as in the published files. Differs: no
-    segments (all tokens are of the first one), no pooling layer of next-sentence prediction.
+    segments (all tokens are of the first one), no pooling layer of next-sentence prediction, and no dropout of attention
+    weights, which with 512 tokens would take most of a training step on a processor.
 
     Raises: ConfigError for texts of more than `positions` tokens.
     """
@@ -172,7 +173,6 @@ class _Layer(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.heads = config.heads
-        self.rate = config.dropout
         self.query, self.key, self.value, self.output = (nn.Linear(config.width, config.width) for _ in range(4))
         self.norm = nn.LayerNorm(config.width, eps=config.epsilon)
         self.inner = nn.Linear(config.width, config.inner)
@@ -184,8 +184,7 @@ class _Layer(nn.Module):
         query, key, value = (
             part(steps).unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
         )  # each (B, H, T, D / H)
-        rate = self.rate if self.training else 0.0
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         attended = torch.nan_to_num(attended)  # of a row without tokens
         steps = self.norm(steps + self.dropout(self.output(attended.transpose(1, 2).flatten(2))))
         return self.last_norm(steps + self.dropout(self.outer(F.gelu(self.inner(steps)))))

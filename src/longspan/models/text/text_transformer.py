@@ -67,7 +67,7 @@ class TextTransformer(Backbone):
     """Tokens `(B, T)` to `(B, width)`, or `(B, T, width)` for pool "none": embeddings, positions, attention layers.
 
     Source: Vaswani et al. 2017, section 3, the encoder. Differs: smaller; layer normalisation stands before each branch
-    (Xiong et al. 2020), with one more after the last layer.
+    (Xiong et al. 2020), with one more after the last layer; no dropout of attention weights.
     """
 
     def __init__(self, config: TextTransformerConfig | None, spec: TokensSpec) -> None:
@@ -84,6 +84,8 @@ class TextTransformer(Backbone):
             )
             for _ in range(config.layers)
         )
+        for layer in self.layers:
+            layer.self_attn.dropout = 0.0  # type: ignore[union-attr]
         self.norm = nn.LayerNorm(config.width)
         describe_text(self, "text_transformer", config, spec, config.width, config.pool)
 
