@@ -119,8 +119,8 @@ class Bert(Backbone):
     Give it a column with the tokenizer that it was trained with: `Text.for_encoder("minilm")`.
 
     Source: Devlin et al. 2019, section 3; names and layout of the weights as in the published files. Differs: no
-    segments (all tokens are of the first one), no pooling layer of next-sentence prediction, and no dropout of attention
-    weights, which with 512 tokens would take most of a training step on a processor.
+    segments (all tokens are of the first one), no pooling layer of next-sentence prediction, and no dropout of
+    attention weights, which with 512 tokens would take most of a training step on a processor.
 
     Raises: ConfigError for texts of more than `positions` tokens.
     """
