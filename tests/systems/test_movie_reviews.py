@@ -32,6 +32,8 @@ def test_words_are_counted_fold_by_fold(strategy, tmp_path, monkeypatch):
     assert len(result["accuracies"]) == 2
     assert result["metrics"]["accuracy"] == pytest.approx(sum(result["accuracies"]) / 2, abs=1e-6)
     assert result["metrics"]["accuracy"] > 0.9
+    low, high = (result["metrics"][f"accuracy_{end}"] for end in ("low", "high"))
+    assert low < result["metrics"]["accuracy"] <= high + 1e-9
     assert ls.load(tmp_path / "model.safetensors").predict("a good film")["label"] == "positive"
     assert "Rows held out" in (tmp_path / "report.html").read_text()
 
