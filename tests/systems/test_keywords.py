@@ -15,25 +15,28 @@ RATE_HZ = 8000
 @pytest.fixture
 def speech(tmp_path, monkeypatch):
     """Read speech of two speakers: samples rise along a recording, so that their mean says where a window is."""
-    cells = {"audio": [], "speaker": [], "part": []}
-    for name, part, seconds in (("ann", "train", 3.0), ("ann", "train", 0.5), ("bob", "test", 4.0)):
+    cells = {"audio": [], "text": [], "speaker": [], "part": []}
+    for name, part, text, seconds in (
+        ("ann", "train", "HE WENT HOME", 3.0), ("ann", "train", "IT RAINED", 0.5), ("ann", "train", "SHE LET GO", 3.0),
+        ("bob", "test", "IT IS GOING TO RAIN", 4.0), ("bob", "test", "LET US GO", 4.0),
+    ):  # fmt: skip
         path = tmp_path / f"{len(cells['audio'])}.wav"
         soundfile.write(path, np.linspace(0, 0.5, round(seconds * RATE_HZ)).astype(np.float32), RATE_HZ)
-        for column, cell in zip(cells, (str(path), name, part), strict=True):
+        for column, cell in zip(cells, (str(path), text, name, part), strict=True):
             cells[column].append(cell)
-    columns = {"audio": ls.Audio(), "speaker": ls.Category(), "part": ls.Category()}
+    columns = {"audio": ls.Audio(), "text": ls.Text(), "speaker": ls.Category(), "part": ls.Category()}
     monkeypatch.setattr(ls.datasets, "load", lambda name, **_: ls.Table.from_arrays(cells, columns))
 
 
 @pytest.mark.usefixtures("speech")
 def test_seconds_of_read_speech_hold_no_command():
-    table = keywords._no_commands(3)
-    assert table.column_values("word") == [
-        "_unknown_"
-    ]  # what is shorter than a second, and the tested speaker, are out
-    assert table.column_values("part") == ["train"]
+    table, again, other = (keywords._no_commands({"go", "stop"}, seed) for seed in (3, 3, 4))
+    # What is shorter than a second, the recording that holds a command, and the tested speaker are out.
+    assert table.column_values("word") == ["_unknown_"] * 2
+    assert all("0.wav" in str(each) for each in table["audio"])
+    assert table.column_values("part") == ["train"] * 2
     assert len(ls.audio.read_samples(table["audio"][0], RATE_HZ)) == RATE_HZ
-    assert keywords._no_commands(3)["audio"][0] == table["audio"][0] != keywords._no_commands(4)["audio"][0]
+    assert again["audio"][0] == table["audio"][0] != other["audio"][0]
 
 
 class Loud:
@@ -62,8 +65,8 @@ def test_a_wake_word_is_measured_at_the_threshold_that_misses_a_twentieth(tmp_pa
     columns = {"audio": ls.Audio(rate_hz=RATE_HZ), "word": ls.Category(), "part": ls.Category()}
     table = ls.Table.from_arrays(cells, columns)
     found = keywords._background(Loud(), table, SystemRun("keywords", tmp_path, quiet=True))["background"]
-    assert found["hours"] == pytest.approx(4 / 3600, abs=1e-4)
     go = found["words"]["go"]
+    assert go["hours"] == pytest.approx(4 / 3600, abs=1e-4)  # without the recording that holds the word
     assert go["threshold"] == pytest.approx(levels[1], abs=1e-3)  # one of 21 is below
     assert go["misses"] == pytest.approx(0.2)  # two of the ten quietest
     # Windows of a second pass 0.11 from the first half second on, in one run of windows.

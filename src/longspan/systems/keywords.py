@@ -21,6 +21,7 @@ _PADDED_S = 1.2  # clips of 1 s with 0.1 s of silence on both sides fill six win
 _MISSES = 0.05
 _STEP_S = 0.2
 _MOST_RECORDINGS = 2000  # of read speech to learn from
+_SECONDS_OF_EACH = 2
 
 
 @final
@@ -69,7 +70,7 @@ class KeywordsOptions:
 def _run(options: KeywordsOptions, run: SystemRun) -> None:
     table = ls.datasets.load("speech-commands-test") if options.data == "english" else _arabic()
     if options.background:
-        table = table.select("audio", "word", "part").concat(_no_commands(run.seed))
+        table = table.select("audio", "word", "part").concat(_no_commands(commands_of(table), run.seed))
     if options.limit is not None:
         table = table.sample(min(options.limit, len(table)), seed=run.seed)
     if options.train_rows is not None:
@@ -132,16 +133,21 @@ def _fewer(table: ls.Table, rows: int, seed: int) -> ls.Table:
     return train.sample(min(rows, len(train)), seed=seed).concat(table.take(np.flatnonzero(part != "train")))
 
 
-def _no_commands(seed: int) -> ls.Table:
-    """Seconds of read speech by LibriSpeech's training speakers, which hold no command; one of each recording."""
+def commands_of(table: ls.Table) -> set[str]:
+    """The words that are commands."""
+    return {*table["word"]} - {*_NO_KEYWORDS}
+
+
+def _no_commands(commands: set[str], seed: int) -> ls.Table:
+    """Seconds of read speech by LibriSpeech's training speakers, of recordings whose transcripts have no command."""
     speech = ls.datasets.load("librispeech-100", accept_small=True)
     speech = speech.take(np.flatnonzero(np.asarray(speech["part"]) == "train"))
     rng, cells = np.random.default_rng(seed), []
-    for path in speech["audio"][:_MOST_RECORDINGS]:
+    for path, text in list(zip(speech["audio"], speech["text"], strict=True))[:_MOST_RECORDINGS]:
         last = ls.audio.read_header(path).seconds - 1.0
-        if last > 0:
-            start = float(rng.uniform(0, last))
-            cells.append(ls.audio.segment(path, start, start + 1.0))
+        if last > 0 and commands.isdisjoint(text.lower().split()):
+            starts = rng.uniform(0, last, _SECONDS_OF_EACH).tolist()
+            cells += [ls.audio.segment(path, start, start + 1.0) for start in starts]
     rows = {"audio": cells, "word": ["_unknown_"] * len(cells), "part": ["train"] * len(cells)}
     return ls.Table.from_arrays(rows, {"audio": ls.Audio(), "word": ls.Category(), "part": ls.Category()})
 
@@ -155,19 +161,21 @@ def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[st
     scores = {part: _scores(predictor, table, part) for part in ("valid", "test")}
     thresholds = {word: float(np.quantile(found, _MISSES)) for word, found in scores["valid"].items()}
     hours, accepted = _false_accepts(predictor, thresholds)
+    heard = sum(hours.values())
     words = {
         word: {
             "threshold": round(threshold, 6),
             "misses": float(np.mean(scores["test"][word] <= threshold)) if word in scores["test"] else None,
             "false_accepts": accepted[word],
-            "false_accepts_per_hour": accepted[word] / hours,
+            "hours": round(hours[word], 4),
+            "false_accepts_per_hour": accepted[word] / hours[word],
         }
         for word, threshold in thresholds.items()
     }
     for word, found in sorted(words.items(), key=lambda item: item[1]["false_accepts"]):
         missed = "" if found["misses"] is None else f", {found['misses']:.1%} missed"
-        run.say(f"{word}: {found['false_accepts']} false acceptances in {hours:.2f} hours of read speech{missed}.")
-    return {"background": {"hours": round(hours, 4), "words": words}}
+        run.say(f"{word}: {found['false_accepts']} false acceptances in {hours[word]:.2f} hours of speech{missed}.")
+    return {"background": {"hours of all commands": round(heard, 4), "words": words}}
 
 
 def _scores(predictor: ls.Predictor, table: ls.Table, part: str) -> dict[str, np.ndarray]:
@@ -180,8 +188,11 @@ def _scores(predictor: ls.Predictor, table: ls.Table, part: str) -> dict[str, np
     return {word: np.array(values) for word, values in sorted(scores.items())}
 
 
-def _false_accepts(predictor: ls.Predictor, thresholds: dict[str, float]) -> tuple[float, dict[str, int]]:
-    """Hours of read speech by LibriSpeech's other speakers, and calls of each word in them."""
+def _false_accepts(predictor: ls.Predictor, thresholds: dict[str, float]) -> tuple[dict[str, float], dict[str, int]]:
+    """By word the hours of read speech by LibriSpeech's other speakers, and the calls in them.
+
+    Recordings in which the word is spoken, by their transcripts, count for the other words alone.
+    """
     from longspan.inference.listening import calls_of
 
     (column,) = predictor.inputs.values()
@@ -189,19 +200,20 @@ def _false_accepts(predictor: ls.Predictor, thresholds: dict[str, float]) -> tup
     assert column.rate_hz is not None
     assert column.seconds is not None
     window, step = round(column.seconds * column.rate_hz), round(_STEP_S * column.rate_hz)
-    heard_s, accepted = 0.0, dict.fromkeys(thresholds, 0)
+    hours, accepted = dict.fromkeys(thresholds, 0.0), dict.fromkeys(thresholds, 0)
     for row in ls.datasets.load("librispeech-100", accept_small=True):
         if row["part"] == "train":
             continue
         samples = ls.audio.read_samples(row["audio"], column.rate_hz)
         starts = range(0, max(1, len(samples) - window + 1), step)
-        heard_s += len(samples) / column.rate_hz
+        spoken = {*row["text"].lower().split()}
         found = predictor.predict([samples[start : start + window] for start in starts])
         heard = [each.probabilities or {} for each in found]
         times = [start / column.rate_hz for start in starts]
-        for word, threshold in thresholds.items():
-            accepted[word] += len(calls_of(heard, [word], threshold, times_s=times))
-    return heard_s / 3600, accepted
+        for word in thresholds.keys() - spoken:
+            hours[word] += len(samples) / column.rate_hz / 3600
+            accepted[word] += len(calls_of(heard, [word], thresholds[word], times_s=times))
+    return hours, accepted
 
 
 KEYWORDS = System(
