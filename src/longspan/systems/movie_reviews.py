@@ -21,7 +21,9 @@ __all__ = ["MOVIE_REVIEWS", "MovieReviewsOptions"]
 
 _COUNTED = ("tfidf", "nbsvm")
 _PRETRAINED = "minilm"
-_STRATEGIES = (*_COUNTED, "text_cnn", "text_lstm", "minilm, frozen", _PRETRAINED)
+_FROM_SENTENCES = "minilm, from sentences"
+_STRATEGIES = (*_COUNTED, "text_cnn", "text_lstm", "minilm, frozen", _PRETRAINED, _FROM_SENTENCES)
+_REVIEWS, _SENTENCES = "imdb-sample", "rt-polarity"
 _HELD_OUT = 0.1
 _LEAST_STEPS = 120
 
@@ -34,7 +36,8 @@ class MovieReviewsOptions:
     data: Literal["rt-polarity", "imdb-sample", "sst2"] = "rt-polarity"
     """rt-polarity: sentences, in folds. imdb-sample: 800 whole reviews to train on. sst2: phrases and sentences."""
     strategy: str = "tfidf"
-    """tfidf, nbsvm: counted words. minilm: pretrained. Or any network that reads texts, such as text_cnn."""
+    """tfidf, nbsvm: counted words. minilm: pretrained. "minilm, from sentences": for imdb-sample, after it has learned
+    the sentences of rt-polarity. Or any network that reads texts, such as text_cnn."""
     folds: int = 10
     """Folds of rt-polarity; each is held out once."""
     only: int | None = None
@@ -66,13 +69,20 @@ class MovieReviewsOptions:
             raise ConfigError("--folds must be at least 2, and --only at least 1 and at most as many.")
         if self.head_epochs < 0 or self.epochs < 0:
             raise ConfigError("--head-epochs and --epochs must be at least 0.")
-        if self.strategy not in _COUNTED and not self.epochs and (self.strategy != _PRETRAINED or not self.head_epochs):
+        pretrained = self.strategy.startswith(_PRETRAINED)
+        if self.strategy not in _COUNTED and not self.epochs and (not pretrained or not self.head_epochs):
             raise ConfigError("Nothing would be trained: --epochs at least 1, or --head-epochs for minilm.")
-        check_network(self.strategy, others=_COUNTED)
+        check_network(self.strategy, others=(*_COUNTED, _FROM_SENTENCES))
         check_at_least(train_rows=(self.train_rows, 20), limit=(self.limit, 20), max_tokens=(self.max_tokens, 1))
         check_at_least(seeds=(self.seeds, 1), jobs=(self.jobs, 1))
         check_above_zero(lr=self.lr)
-        parse_strategies(self.strategies, _STRATEGIES, ";")
+        names = parse_strategies(self.strategies, _STRATEGIES, ";")
+        asked = self.strategy == _FROM_SENTENCES or (self.strategies != "all" and _FROM_SENTENCES in names)
+        if asked and self.data != _REVIEWS:
+            raise ConfigError(
+                f"{_FROM_SENTENCES!r} is for --data {_REVIEWS}: the sentences are those of rt-polarity, and sst2 is "
+                "made of the same."
+            )
         if self.sizes is not None:
             parse_sizes(self.sizes)
             if self.train_rows is not None:
@@ -96,7 +106,7 @@ def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
     started = time.perf_counter()
     model: ls.Learner | ls.LinearText | None = None
     for number, split in enumerate(splits, 1):
-        model, right = _trained(split, options, run.seed)
+        model, right = _trained(split, options, run)
         every += right
         accuracies.append(statistics.fmean(right))
         run.say(f"training {number}: accuracy {accuracies[-1]:.4f}")
@@ -124,8 +134,11 @@ def _study(table: ls.Table, options: MovieReviewsOptions, run: SystemRun) -> Non
     task = ls.Task(split, "text", "label", allow_leaks=True)
     rows = len(task.train)
     sizes = sorted({min(each, rows) for each in parse_sizes(options.sizes or "")})
-    names = parse_strategies(options.strategies, _STRATEGIES, ";")
-    strategies = {name: _strategy(name, options) for name in names}
+    names = [
+        name for name in parse_strategies(options.strategies, _STRATEGIES, ";")
+        if name != _FROM_SENTENCES or options.data == _REVIEWS
+    ]  # fmt: skip
+    strategies = {name: _strategy(name, options, run) for name in names}
     run.say(
         f"{rows:,} training texts, {len(split.vault):,} held out, sealed;\n"
         f"{len(names)} strategies x {len(sizes)} sizes x {options.seeds} seeds."
@@ -143,10 +156,15 @@ def _study(table: ls.Table, options: MovieReviewsOptions, run: SystemRun) -> Non
     )  # fmt: skip
 
 
-def _strategy(name: str, options: MovieReviewsOptions) -> ls.WordCounts | ls.Recipe:
+def _strategy(name: str, options: MovieReviewsOptions, run: SystemRun) -> ls.WordCounts | ls.Recipe | ls.Transfer:
     """Counted words, or a network; a network takes some steps with few rows."""
     if name in _COUNTED:
         return ls.WordCounts(method=name)  # type: ignore[arg-type]
+    if name == _FROM_SENTENCES:
+        recipe = _strategy(_PRETRAINED, options, run)
+        assert isinstance(recipe, ls.Recipe)
+        split = ls.datasets.load(_SENTENCES).split(valid=_HELD_OUT, seed=run.seed)
+        return ls.Transfer(recipe, ls.Task(split, "text", "label", allow_leaks=True), keep_in=run.folder)
     model = name.split(",")[0]
     return ls.Recipe(
         model,
@@ -173,12 +191,14 @@ def _splits(table: ls.Table, options: MovieReviewsOptions, seed: int) -> list[ls
     return [table.split(column="part", seed=seed)]
 
 
-def _trained(split: ls.Split, options: MovieReviewsOptions, seed: int) -> tuple[ls.Learner | ls.LinearText, list[bool]]:
+def _trained(
+    split: ls.Split, options: MovieReviewsOptions, run: SystemRun
+) -> tuple[ls.Learner | ls.LinearText, list[bool]]:
     """A model of the training rows, and which of the rows held out it got right."""
     # Sentences of the published sets that are in both parts stay there, as in published figures.
     whole = ls.Task(split, "text", "label", allow_leaks=True)
-    task = whole if options.train_rows is None else _fewer(whole, options.train_rows, seed)
-    model = _strategy(options.strategy, options).train(task, seed=seed)
+    task = whole if options.train_rows is None else _fewer(whole, options.train_rows, run.seed)
+    model = _strategy(options.strategy, options, run).train(task, seed=run.seed)
     rows = whole.open_vault("movie-reviews: accuracy") if len(split.vault) else whole.valid
     held_out = split.table.take(rows.numpy())
     found = model.predict(held_out)
