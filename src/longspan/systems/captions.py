@@ -16,7 +16,7 @@ import longspan as ls
 from longspan.lazy_torch import torch
 from longspan.metrics.cider import caption_words, cider_d
 from longspan.metrics.translation import BleuCounts, bleu, copied_fraction, output_vocabulary
-from longspan.report import Document
+from longspan.report import CaptionedImage, Document
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
 from longspan.systems.system import System
@@ -25,7 +25,7 @@ from longspan.text import WordWriter, train_ngrams, write_arpa
 __all__ = ["CAPTIONS", "CaptionsOptions"]
 
 _GRAMMAR_WORDS = 20  # the most frequent words say how a sentence is built, not what an image shows
-_METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "cider")
+_HEADINGS = {"bleu1": "BLEU-1", "bleu2": "BLEU-2", "bleu3": "BLEU-3", "bleu4": "BLEU-4", "cider": "CIDEr-D"}
 _SAMPLES = 25
 _RESAMPLES = 1000
 _SEARCHES = ((1, 0.0), (2, 1.0), (3, 0.6), (3, 1.0), (5, 1.0), (5, 1.5))
@@ -39,7 +39,7 @@ class CaptionsOptions:
 
     data: Literal["flickr8k-small", "flickr8k"] = "flickr8k-small"
     """Photographs with five captions each. flickr8k-small has no public address; flickr8k stands in for it."""
-    strategy: Literal["nic", "attention", "staged"] = "nic"
+    strategy: Literal["nic", "attention", "staged"] = "attention"
     """nic: an LSTM that sees the vector of the image once. attention: a GRU that looks at places of the image. staged:
     words are detected, and a language model writes sentences with them."""
     backbone: str = "mobilenet_v2"
@@ -50,8 +50,8 @@ class CaptionsOptions:
     """Height and width of the images."""
     width: int = 256
     """Width of word embeddings and decoder."""
-    epochs: int = 16
-    """Epochs for the new layers alone; the backbone stays as it is."""
+    epochs: int | None = None
+    """Epochs for the new layers alone; the backbone stays as it is. By default 8 for attention, else 16."""
     lr: float = 2e-3
     """Peak learning rate."""
     beam: int | None = None
@@ -70,6 +70,11 @@ class CaptionsOptions:
             width=(self.width, 2), limit=(self.limit, 4),
         )  # fmt: skip
         check_above_zero(lr=self.lr)
+
+    @property
+    def passes(self) -> int:
+        """`epochs`, or what suits the strategy: attention is the first to learn captions by heart."""
+        return self.epochs or (8 if self.strategy == "attention" else 16)
 
 
 @final
@@ -118,15 +123,16 @@ def _run(options: CaptionsOptions, run: SystemRun) -> None:
     metrics["copied"] = copied_fraction(captions, training)
     metrics["words"] = float(output_vocabulary(captions))
     metrics = {"error": 1 - metrics[f"cider, {options.strategy}"] / 10, **metrics}
-    samples = [
-        {"image": image, "caption": said, "a person": several[0]}
-        for image, said, several in zip(test.images["image"], captions, test.captions, strict=True)
-    ][:_SAMPLES]
+    images = _pixels(learner, test.images.take(range(min(_SAMPLES, len(captions)))))
+    shown = [
+        CaptionedImage(image, said, note=f"a person: {several[0]}")
+        for image, said, several in zip(images, captions, test.captions, strict=False)
+    ]
     signature = bleu(captions[:2], [each[0] for each in test.captions[:2]]).signature
     with TemporaryDirectory() as folder:
         path = trained.model.save(Path(folder) / "model.safetensors")
         run.finish(
-            path, metrics, train_seconds=seconds, options=asdict(options), report=_report(metrics, samples, options),
+            path, metrics, train_seconds=seconds, options=asdict(options), report=_report(metrics, shown, options),
             details={"signature": signature, "chosen on validation": trained.chosen},
         )  # fmt: skip
 
@@ -162,7 +168,7 @@ def _network(
         decoder="gru" if attends else "lstm", visual_attention=attends, width=options.width, dropout=0.3, max_length=20
     )
     learner = _learner(task, {"caption": head}, options, run)
-    learner.run([ls.Phase(epochs=options.epochs, lr=options.lr, frozen=1.0)])
+    learner.run([ls.Phase(epochs=options.passes, lr=options.lr, frozen=1.0)])
     trained, valid = learner.predictor(), parts["valid"]
 
     def written(some: ls.Table, search: tuple[int, float]) -> list[str]:
@@ -213,7 +219,7 @@ def _staged(
         both.split(column="part", seed=run.seed), "image", "words", size_px=options.size_px, allow_leaks=True
     )
     learner = _learner(task, {}, options, run)
-    learner.run([ls.Phase(epochs=options.epochs, lr=options.lr, frozen=1.0)])
+    learner.run([ls.Phase(epochs=options.passes, lr=options.lr, frozen=1.0)])
     model = train_ngrams(" ".join(caption_words(caption)) for several in train.captions for caption in several)
     predictor = learner.predictor()
 
@@ -284,13 +290,21 @@ def _measured(captions: Sequence[str], references: Sequence[Sequence[str]], seed
     values, again = scores(np.arange(len(said))), np.array([scores(draw) for draw in draws])
     low, high = np.quantile(again, [0.025, 0.975], axis=0)
     found: dict[str, float] = {}
-    for name, value, a, b in zip(_METRICS, values, low, high, strict=True):
+    for name, value, a, b in zip(_HEADINGS, values, low, high, strict=True):
         found |= {name: float(value), f"{name} low": float(a), f"{name} high": float(b)}
     return found
 
 
+def _pixels(learner: ls.Learner, images: ls.Table) -> list[np.ndarray]:
+    """The images as the network sees them."""
+    column = learner.inputs["image"]
+    rows = torch.arange(len(images))
+    samples = ls.encode_rows(images.select("image"), rows.numpy(), learner.inputs, {})
+    return [column.decode(each) for batch in samples.batches(rows, len(rows)) for each in batch.inputs["image"]]
+
+
 def _report(
-    metrics: Mapping[str, float], samples: list[dict[str, str]], options: CaptionsOptions
+    metrics: Mapping[str, float], shown: list[CaptionedImage], options: CaptionsOptions
 ) -> Callable[[], Document]:
     def make() -> Document:
         page = Document("captions", subtitle=f"{options.data}, {options.strategy}")
@@ -299,22 +313,33 @@ def _report(
         page.section("Test images")
         page.table(
             [
-                {"": name, **{each: round(metrics[f"{each}, {name}"], 3) for each in _METRICS}}
-                for name in (options.strategy, "nearest", "frequent")
-            ]
+                {"": words, **{heading: _with_interval(metrics, each, name) for each, heading in _HEADINGS.items()}}
+                for name, words in (
+                    (options.strategy, options.strategy), ("nearest", "caption of the most similar training image"),
+                    ("frequent", "most frequent caption"),
+                )
+            ],
+            caption="With 95 % intervals over images.",
         )  # fmt: skip
         page.section("Captions of test images")
-        page.table(samples)
+        page.images(shown)
         page.section("Settings")
         return page.settings(asdict(options)).environment()
 
     return make
 
 
+def _with_interval(metrics: Mapping[str, float], metric: str, name: str) -> str:
+    value, low, high = (metrics[f"{metric}{end}, {name}"] for end in ("", " low", " high"))
+    return f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
 CAPTIONS = System(
     name="captions",
     summary="Writes captions of photographs: by a network, or by detected words and a language model.",
-    needs="the data set flickr8k-small or flickr8k, the extra text, weights of the backbone, and about ten minutes",
+    needs=(
+        "the data set flickr8k-small or flickr8k, the extra text, weights of the backbone, and a quarter of an hour"
+    ),
     extras=("text",),
     options=CaptionsOptions,
     run=_run,
