@@ -229,6 +229,29 @@ def translate_study() -> str:
     return "\n".join(shown)
 
 
+def captions() -> str:
+    """Scores of each way to write captions, and of the two lines that need no writing."""
+    runs = read("systems/captions.json")["runs"]
+    ways = {run["options"]["strategy"]: run for run in runs}
+    lines = {"nearest": "caption of the most similar training image", "frequent": "most frequent caption"}
+    rows = []
+    for name, run in {**ways, **dict.fromkeys(lines, runs[0])}.items():
+        metrics = run["metrics"]
+        scores = []
+        for metric in ("bleu1", "bleu2", "bleu3", "bleu4", "cider"):
+            value, low, high = (metrics[f"{metric}{end}, {name}"] for end in ("", " low", " high"))
+            digits = 2 if metric == "cider" else 1
+            scores.append(f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
+        own = ["", "", ""]
+        if name in ways:
+            own = [f"{metrics['copied']:.2f}", f"{metrics['words']:.0f}", f"{run['seconds']['train'] / 60:.1f}"]
+        rows.append([lines.get(name, f"`{run['command']}`, seed {run['seed']}"), *scores, *own])
+    environment = runs[0]["environment"]
+    head = ["", "BLEU-1 (95 %)", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr-D", "copied", "words", "minutes of training"]
+    device = f"{environment['processor']}, {environment['threads']} thread(s), {environment['device']}"
+    return _table(head, rows) + f"\n{device}.\n"
+
+
 def exact() -> str:
     """How many trainings with virtual workers had the bits of one process."""
     found = read("exact.json")
@@ -367,6 +390,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "read-numbers, source seeds": read_numbers_sources,
     "adult study": adult_study,
     "translate study": translate_study,
+    "captions": captions,
     "exact": exact,
     "dqn gains": dqn_gains,
     **{f"{name} beside trees": partial(beside_trees, name) for name in _TREES_ON},
