@@ -84,11 +84,12 @@ def differences(counts):
         }
         for one, other in itertools.combinations(scores, 2):
             over = scores[one] - scores[other]
-            low, high = np.quantile(over[1:], [0.025, 0.975])
+            low, high = np.quantile(over[1:], [0.025, 0.975]).tolist()
             found.append(
                 {
-                    "sentences": size, "test": test, "first": one, "second": other, "difference": round(over[0], 2),
-                    "low": round(low, 2), "high": round(high, 2), "first ahead": round(float((over[1:] > 0).mean()), 4),
+                    "sentences": size, "test": test, "first": one, "second": other,
+                    "difference": round(float(over[0]), 2), "low": round(low, 2), "high": round(high, 2),
+                    "first ahead": round(float((over[1:] > 0).mean()), 4),
                 }
             )  # fmt: skip
     return found
