@@ -27,7 +27,7 @@ def recordings(tmp_path_factory):
 def test_train_predict_and_evaluate(longspan, recordings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = longspan(
-        "train", recordings, "--pattern", r"(?P<pitch>\w+)/.*\.wav", "--model", "matchboxnet", "--epochs", "12",
+        "train", recordings, "--pattern", r"(?P<pitch>\w+)/.*\.wav", "--model", "matchboxnet", "--epochs", "30",
         "--augment", "speech", "--leaks", "allow", "--out", "m.safetensors",
     )  # fmt: skip
     assert done.code == 0, done.err
