@@ -70,7 +70,7 @@ class KeywordsOptions:
 def _run(options: KeywordsOptions, run: SystemRun) -> None:
     table = ls.datasets.load("speech-commands-test") if options.data == "english" else _arabic()
     if options.background:
-        table = table.select("audio", "word", "part").concat(_no_commands(commands_of(table), run.seed))
+        table = table.select("audio", "word", "part").concat(_no_commands(_commands_of(table), run.seed))
     if options.limit is not None:
         table = table.sample(min(options.limit, len(table)), seed=run.seed)
     if options.train_rows is not None:
@@ -133,7 +133,7 @@ def _fewer(table: ls.Table, rows: int, seed: int) -> ls.Table:
     return train.sample(min(rows, len(train)), seed=seed).concat(table.take(np.flatnonzero(part != "train")))
 
 
-def commands_of(table: ls.Table) -> set[str]:
+def _commands_of(table: ls.Table) -> set[str]:
     """The words that are commands."""
     return {*table["word"]} - {*_NO_KEYWORDS}
 
@@ -161,7 +161,6 @@ def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[st
     scores = {part: _scores(predictor, table, part) for part in ("valid", "test")}
     thresholds = {word: float(np.quantile(found, _MISSES)) for word, found in scores["valid"].items()}
     hours, accepted = _false_accepts(predictor, thresholds)
-    heard = sum(hours.values())
     words = {
         word: {
             "threshold": round(threshold, 6),
@@ -175,7 +174,7 @@ def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[st
     for word, found in sorted(words.items(), key=lambda item: item[1]["false_accepts"]):
         missed = "" if found["misses"] is None else f", {found['misses']:.1%} missed"
         run.say(f"{word}: {found['false_accepts']} false acceptances in {hours[word]:.2f} hours of speech{missed}.")
-    return {"background": {"hours of all commands": round(heard, 4), "words": words}}
+    return {"background": {"words": words}}
 
 
 def _scores(predictor: ls.Predictor, table: ls.Table, part: str) -> dict[str, np.ndarray]:

@@ -47,7 +47,7 @@ class FeatureCache:
         self._batch_size = batch_size
         self._memory_bytes = int(cache_gb * 2**30)
         self._stores: dict[int, Store] = {}
-        self._firsts, self._slots = _each_once(whole.samples, rows)
+        self._once: tuple[torch.Tensor, np.ndarray] | None = None
 
     def source(self, frozen: float, upcoming: Sequence[float] = ()) -> Source | None:
         """Batches of stored outputs, and the upper layers that read them; None where that is impossible.
@@ -95,22 +95,25 @@ class FeatureCache:
             run = from_below[1]
             samples = Samples({"outputs": self._stores[below]}, {})
             prepare = lambda batch: (batch.inputs["outputs"],)  # noqa: E731
+        if self._once is None:  # not before: most trainings freeze nothing
+            self._once = _each_once(at.samples, self._rows)
+        firsts, of_row = self._once
         outputs: torch.Tensor | None = None
         done = 0
-        for batch in samples.batches(self._firsts, self._batch_size):
+        for batch in samples.batches(firsts, self._batch_size):
             with autocast(at.device, at.dtype):
                 values = run(*prepare(batch.to(at.device))).float().cpu()
             if outputs is None:
-                if values[0].numel() * 4 * len(self._firsts) > self._memory_bytes:
+                if values[0].numel() * 4 * len(firsts) > self._memory_bytes:
                     return None
-                outputs = torch.empty(len(self._firsts), *values.shape[1:])
+                outputs = torch.empty(len(firsts), *values.shape[1:])
                 if values.ndim == 4:  # as the next layers like it
                     outputs = outputs.to(memory_format=torch.channels_last)
             outputs[done : done + len(batch)] = values
             done += len(batch)
         assert outputs is not None
         slots = np.full(int(self._rows.max()) + 1, -1, np.int64)
-        slots[self._rows.numpy()] = self._slots
+        slots[self._rows.numpy()] = of_row
         self._stores[groups] = Store(outputs, slots, {})
         return self._stores[groups]
 
