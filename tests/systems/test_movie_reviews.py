@@ -38,6 +38,29 @@ def test_words_are_counted_fold_by_fold(strategy, tmp_path, monkeypatch):
     assert "Rows held out" in (tmp_path / "report.html").read_text()
 
 
+def test_finished_folds_are_not_trained_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(ls.datasets, "load", lambda name: reviews())
+    trained = []
+    train = ls.WordCounts.train
+
+    def counted(self, task, **options):
+        trained.append(task)
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        return train(self, task, **options)
+
+    monkeypatch.setattr(ls.WordCounts, "train", counted)
+    options = MovieReviewsOptions(folds=4)
+    with pytest.raises(KeyboardInterrupt):
+        run(options, tmp_path)
+    result = run(options, tmp_path)
+    assert len(trained) == 3 + 2  # two before, the third was stopped; the third and fourth now
+    assert result == run(options, tmp_path) | {"seconds": result["seconds"]}
+    assert len(trained) == 5 + 1  # the model of the last fold is saved
+    run(MovieReviewsOptions(folds=3), tmp_path)
+    assert len(trained) == 6 + 3  # other folds
+
+
 def test_test_rows_are_measured_once_the_vault_is_open(tmp_path, monkeypatch):
     monkeypatch.setattr(ls.datasets, "load", lambda name: reviews(("train", "train", "train", "valid", "test")))
     options = MovieReviewsOptions(data="sst2", strategy="bag_of_embeddings", epochs=15, lr=2e-2, train_rows=30)

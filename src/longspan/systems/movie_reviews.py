@@ -12,10 +12,12 @@ import longspan as ls
 from longspan.errors import ConfigError
 from longspan.metrics.verification import wilson
 from longspan.report import Document
+from longspan.systems.finished_folds import FinishedFolds
 from longspan.systems.options import check_above_zero, check_at_least, check_network
 from longspan.systems.result import SystemRun
 from longspan.systems.strategy_study import mean_errors, parse_sizes, parse_strategies, run_study, train_seconds
 from longspan.systems.system import System
+from longspan.valid_values import check_probability
 
 __all__ = ["MOVIE_REVIEWS", "MovieReviewsOptions"]
 
@@ -46,6 +48,9 @@ class MovieReviewsOptions:
     """Epochs for the new layers alone, where the network is pretrained."""
     epochs: int = 3
     """Epochs for all layers; 0 leaves a pretrained network as it is."""
+    frozen: float = 0.0
+    """Fraction of the layers of minilm, from the lowest, that keep their weights in these epochs: 0.5 takes half the
+    time."""
     lr: float | None = None
     """Peak learning rate of all layers; by default 1e-4 for minilm and 2e-3 for other networks."""
     max_tokens: int = 512
@@ -67,6 +72,9 @@ class MovieReviewsOptions:
         """Check the ranges."""
         if self.folds < 2 or (self.only is not None and not 1 <= self.only <= self.folds):
             raise ConfigError("--folds must be at least 2, and --only at least 1 and at most as many.")
+        check_probability("--frozen", self.frozen)
+        if self.frozen and not self.strategy.startswith(_PRETRAINED) and self.sizes is None:
+            raise ConfigError("--frozen is for minilm: other networks have no weights to keep.")
         if self.head_epochs < 0 or self.epochs < 0:
             raise ConfigError("--head-epochs and --epochs must be at least 0.")
         pretrained = self.strategy.startswith(_PRETRAINED)
@@ -103,12 +111,19 @@ def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
     run.say(f"{len(table):,} texts; {options.strategy}, {len(splits)} training{plural}.")
     accuracies: list[float] = []
     every: list[bool] = []
-    started = time.perf_counter()
+    seconds = 0.0
     model: ls.Learner | ls.LinearText | None = None
+    finished = FinishedFolds(run, {**asdict(options), "only": None})
     for number, split in enumerate(splits, 1):
-        model, right = _trained(split, options, run)
-        every += right
-        accuracies.append(statistics.fmean(right))
+        found = finished.get(number) if number < len(splits) else None  # the model of the last is saved
+        if found is None:
+            started = time.perf_counter()
+            model, right = _trained(split, options, run)
+            found = {"right": right, "seconds": time.perf_counter() - started}
+            finished.add(number, found)
+        every += found["right"]
+        seconds += found["seconds"]
+        accuracies.append(statistics.fmean(found["right"]))
         run.say(f"training {number}: accuracy {accuracies[-1]:.4f}")
     assert model is not None
     mean = statistics.fmean(accuracies)
@@ -117,7 +132,6 @@ def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
     if len(accuracies) > 1:
         metrics["lowest_accuracy"] = min(accuracies)
         metrics["accuracy_sd"] = statistics.stdev(accuracies)
-    seconds = time.perf_counter() - started
     details = {"accuracies": [round(each, 6) for each in accuracies]}
     report = None if isinstance(model, ls.Learner) else _report(metrics, accuracies, options)
     run.finish(model, metrics, train_seconds=seconds, options=asdict(options), details=details, report=report)
@@ -222,7 +236,14 @@ def _phases(model: str, options: MovieReviewsOptions) -> list[ls.Phase]:
         phases.append(ls.Phase(epochs=options.head_epochs, lr=2e-3, frozen=1.0))
     if options.epochs:
         lr = options.lr or (1e-4 if pretrained else 2e-3)
-        phases.append(ls.Phase(epochs=options.epochs, lr=lr, backbone_lr_mult=0.3 if pretrained else 1.0))
+        phases.append(
+            ls.Phase(
+                epochs=options.epochs,
+                lr=lr,
+                backbone_lr_mult=0.3 if pretrained else 1.0,
+                frozen=options.frozen if pretrained else 0.0,
+            )
+        )
     return phases
 
 
