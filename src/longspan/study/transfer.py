@@ -153,14 +153,18 @@ class Transfer:
         self._check_held_out(task)
         self._start(self.recipe.learner(task))
 
-    def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None) -> Learner:
+    def train(
+        self, task: Task, *, seed: int = 0, budget: Budget | None = None, progress: bool = False
+    ) -> Learner:
         """A learner of the target task that began where the source task ended; the budget is that of this part.
+
+        `progress` prints a line per epoch of this part.
 
         Raises:
             StudyError: the two networks differ, or rows that the target task holds out train in the source task.
         """
         self._check_held_out(task)
-        learner = self.recipe.learner(task, seed=seed)
+        learner = self.recipe.learner(task, seed=seed, progress=progress)
         self._start(learner)
         return learner.run(self.recipe.phases_for(learner, budget))
 

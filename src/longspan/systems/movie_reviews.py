@@ -212,7 +212,12 @@ def _trained(
     # Sentences of the published sets that are in both parts stay there, as in published figures.
     whole = ls.Task(split, "text", "label", allow_leaks=True)
     task = whole if options.train_rows is None else _fewer(whole, options.train_rows, run.seed)
-    model = _strategy(options.strategy, options, run).train(task, seed=run.seed)
+    strategy = _strategy(options.strategy, options, run)
+    model: ls.Learner | ls.LinearText
+    if isinstance(strategy, ls.WordCounts):
+        model = strategy.train(task, seed=run.seed)
+    else:
+        model = strategy.train(task, seed=run.seed, progress=not run.quiet)
     rows = whole.open_vault("movie-reviews: accuracy") if len(split.vault) else whole.valid
     held_out = split.table.take(rows.numpy())
     found = model.predict(held_out)

@@ -113,8 +113,8 @@ class Recipe:
             average=averages[0].decay if averages else None,
         )
 
-    def learner(self, task: Task, *, seed: int = 0) -> Learner:
-        """A fresh learner of this network on a task, not yet trained."""
+    def learner(self, task: Task, *, seed: int = 0, progress: bool = False) -> Learner:
+        """A fresh learner of this network on a task, not yet trained; `progress` prints a line per epoch."""
         if self.columns:
             task = task.reading(self.columns)
         model = self.model
@@ -131,7 +131,7 @@ class Recipe:
             config=self.config,
             callbacks=[] if self.average is None else [WeightAverage(self.average)],
             seed=seed,
-            progress=False,
+            progress=progress,
         )
 
     def check(self, task: Task) -> None:
@@ -142,7 +142,9 @@ class Recipe:
         """
         self.learner(task)
 
-    def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None) -> Learner:
+    def train(
+        self, task: Task, *, seed: int = 0, budget: Budget | None = None, progress: bool = False
+    ) -> Learner:
         """A learner trained on the task's training rows.
 
         Args:
@@ -150,8 +152,9 @@ class Recipe:
             seed: Random seed.
             budget: Steps or seconds that all phases together may take; None: the recipe's own epochs. Epochs stay
                 whole, and every phase has at least one.
+            progress: Print a line per epoch.
         """
-        learner = self.learner(task, seed=seed)
+        learner = self.learner(task, seed=seed, progress=progress)
         return learner.run(self.phases_for(learner, budget))
 
     def phases_for(self, learner: Learner, budget: Budget | None) -> list[Phase]:
