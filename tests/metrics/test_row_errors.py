@@ -10,6 +10,7 @@ from longspan.metrics.row_errors import (
     INSTANCES_F1,
     LABEL,
     RAW_VALUE,
+    WORD_EDITS,
     absolute_error,
     character_error_rate,
     label_set_error,
@@ -18,7 +19,10 @@ from longspan.metrics.row_errors import (
 )
 from longspan.vision.rle import encode_runs
 
-ALL = (LABEL, RAW_VALUE, CHARACTER_EDITS, BOXES_F1, INSTANCES_F1, absolute_error("km"), pixel_error(np.asarray))
+ALL = (
+    LABEL, RAW_VALUE, CHARACTER_EDITS, WORD_EDITS, BOXES_F1, INSTANCES_F1, absolute_error("km"),
+    pixel_error(np.asarray),
+)  # fmt: skip
 
 
 def box(x, label="a", **more):
@@ -86,6 +90,8 @@ def test_numbers_are_off_by_a_distance_in_their_unit():
 def test_texts_count_by_characters():
     assert CHARACTER_EDITS("1234", "1243") == 0.5
     assert CHARACTER_EDITS("", "12") == 2
+    assert WORD_EDITS("the cat sat on", "the cats on") == 0.5
+    assert WORD_EDITS("a", "") == 1
     assert character_error_rate(["1234", "56"], ["1243", None]) == pytest.approx(4 / 6)
     assert character_error_rate(["", ""], ["", ""]) == 0
 

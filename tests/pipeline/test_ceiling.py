@@ -7,6 +7,7 @@ from scipy import stats
 
 import longspan as ls
 from longspan.errors import ConfigError, PipelineError, UnknownNameError
+from longspan.metrics.row_errors import CHARACTER_EDITS
 from longspan.pipeline import Ceiling, Pipeline, Stage, StageCeiling
 from longspan.pipeline.ceiling import _intervals
 
@@ -87,6 +88,12 @@ def test_figures_are_those_of_plain_code(pulses):
     assert gains == pytest.approx((-np.diff(expected)).tolist())
     assert sum(gains) == pytest.approx(ceiling.error)
     assert expected[0] > expected[1] > expected[2]
+    found = words(lambda row: finder(row["signal"]))
+    by_letter = pipeline.ceiling(table, error=CHARACTER_EDITS)
+    edits = [CHARACTER_EDITS(row["word"], word) for row, word in zip(table, found, strict=True)]
+    assert by_letter.error == pytest.approx(np.mean(edits))
+    assert by_letter.error < ceiling.error
+    assert by_letter.measure == "edits per character"
 
 
 def test_a_perfect_pipeline_has_nobody_to_blame(pulses):

@@ -27,6 +27,7 @@ __all__ = [
     "INSTANCES_F1",
     "LABEL",
     "RAW_VALUE",
+    "WORD_EDITS",
     "RowError",
     "absolute_error",
     "character_error_rate",
@@ -128,6 +129,14 @@ def _edits_per_character(target: str, prediction: str) -> float:
 CHARACTER_EDITS = RowError(name="edits per character", of=_edits_per_character, unit="%", largest=math.inf)
 """Of a text: insertions, deletions and substitutions for each character of the target. The rate over many texts is
 `character_error_rate`, to which a long text adds more than a short one."""
+
+
+def _edits_per_word(target: str, prediction: str) -> float:
+    return edit_distance(target.split(), prediction.split()) / max(1, len(target.split()))
+
+
+WORD_EDITS = RowError(name="edits per word", of=_edits_per_word, unit="%", largest=math.inf)
+"""Of a text: insertions, deletions and substitutions of whole words for each word of the target."""
 
 
 def character_error_rate(targets: Sequence[Sequence[Any]], predictions: Sequence[Sequence[Any] | None]) -> float:

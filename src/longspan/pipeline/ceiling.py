@@ -28,6 +28,8 @@ from longspan.randomness import step_seed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from longspan.metrics.row_errors import RowError
+
 __all__ = ["Ceiling", "StageCeiling", "measure_ceiling"]
 
 _CELLS = 4_000_000  # drawn row numbers held at a time
@@ -67,7 +69,7 @@ class Ceiling:
     target: str
     """The column whose error is analysed."""
     measure: str
-    """"error", such as the fraction of wrong predictions, or "mae" in the unit of the target."""
+    """"error", such as the fraction of wrong predictions, "mae" in the unit of the target, or the name of `error`."""
     error: float
     """Of the pipeline as it is."""
     stages: tuple[StageCeiling, ...]
@@ -145,6 +147,7 @@ def measure_ceiling(
     outputs: Sequence[str],
     target: str | None,
     *,
+    error: RowError | None,
     level: float,
     seed: int,
     bootstrap: int,
@@ -155,6 +158,7 @@ def measure_ceiling(
     if bootstrap < 100:
         raise ConfigError(f"bootstrap must be at least 100 draws, or the interval's ends are chance; got {bootstrap}.")
     target = _target(stages, table, outputs, target)
+    column = table.columns[target]
     ground_truth = flow.rows.read(target)
     plans = [_Plan(stage, *_plan(stages, stage, target, table)) for stage in stages]
     known = [row for row, value in enumerate(ground_truth) if value is not None]
@@ -164,7 +168,7 @@ def measure_ceiling(
 
     def errors_of(taken: frozenset[str]) -> np.ndarray:
         values = flow.values(target, taken)
-        return row_errors(target, table.columns[target], [ground_truth[r] for r in known], [values[r] for r in known])
+        return row_errors(target, column, [ground_truth[r] for r in known], [values[r] for r in known], error)
 
     taken: frozenset[str] = frozenset()
     variants = [errors_of(taken)] if known else []
@@ -176,8 +180,8 @@ def measure_ceiling(
         try:
             variants.append(errors_of(taken | plan.replaced))
             taken |= plan.replaced
-        except PipelineError as error:  # a stage that cannot work with ground truth here and predictions there
-            notes[plan.stage.name] = f"not measured: {error}"
+        except PipelineError as fault:  # a stage that cannot work with ground truth here and predictions there
+            notes[plan.stage.name] = f"not measured: {fault}"
     errors = np.stack(variants) if variants else np.empty((0, 0))
     usable = np.isfinite(errors).all(axis=0)
     if usable.sum() < 2:
@@ -209,7 +213,7 @@ def measure_ceiling(
     left_out = len(ground_truth) - int(usable.sum())
     return Ceiling(
         target=target,
-        measure=table.columns[target].row_error.metric,
+        measure=column.row_error.metric if error is None else error.name,
         error=float(means[0]),
         stages=tuple(found),
         level=level,

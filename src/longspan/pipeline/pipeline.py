@@ -14,6 +14,7 @@ from longspan.data.batches.context import pixel_inputs
 from longspan.errors import ConfigError, PipelineError, unknown_name
 from longspan.heads import TargetPrediction
 from longspan.inference import Prediction
+from longspan.metrics.row_errors import RowError
 from longspan.old_names import accepts_old_keywords, warn_renamed
 from longspan.pipeline.ceiling import Ceiling, measure_ceiling
 from longspan.pipeline.check import added_columns, known_columns, raise_faults, run_faults, structure_faults
@@ -321,13 +322,21 @@ class Pipeline(TrainedModel):
         return measure_errors(self._flow(table), table, self.outputs)
 
     def ceiling(
-        self, table: Table, *, target: str | None = None, level: float = 0.95, seed: int = 0, bootstrap: int = 2000
+        self,
+        table: Table,
+        *,
+        target: str | None = None,
+        error: RowError | None = None,
+        level: float = 0.95,
+        seed: int = 0,
+        bootstrap: int = 2000,
     ) -> Ceiling:
         """Which stage is to blame: the error left when what the stages add is replaced by the ground truth, in turn.
 
         Args:
             table: Rows with the ground truth of the output, and of what the stages before it add where that is known.
             target: The added column whose error is analysed; may be None where only one output has ground truth.
+            error: How one prediction is measured; None: as its column does.
             level: Of the intervals.
             seed: Of the bootstrap.
             bootstrap: How many times the rows are drawn anew.
@@ -336,8 +345,9 @@ class Pipeline(TrainedModel):
             PipelineError: the table has no ground truth for the target; or see `run`.
         """
         return measure_ceiling(
-            self.stages, self._flow(table), table, self.outputs, target, level=level, seed=seed, bootstrap=bootstrap
-        )
+            self.stages, self._flow(table), table, self.outputs, target, error=error, level=level, seed=seed,
+            bootstrap=bootstrap,
+        )  # fmt: skip
 
     def save(self, path: str | Path) -> Path:
         """One safetensors file; `ls.load(path, functions={...})` reads it, and is handed your functions again.

@@ -10,14 +10,16 @@ import numpy as np
 from longspan.columns import Column
 from longspan.data import Table
 from longspan.errors import PipelineError, nearest
-from longspan.metrics.row_errors import type_mismatch
+from longspan.metrics.row_errors import RowError, type_mismatch
 from longspan.pipeline.flow import Flow
 
 __all__ = ["measure_errors", "row_errors"]
 
 
-def row_errors(name: str, column: Column, targets: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
-    """The error of each row, `(N,)` float64, as the column measures it (`Column.row_error`).
+def row_errors(
+    name: str, column: Column, targets: Sequence[Any], predictions: Sequence[Any], error: RowError | None = None
+) -> np.ndarray:
+    """The error of each row, `(N,)` float64: `error`, or as the column measures it (`Column.row_error`).
 
     A row without ground truth is NaN. A number that is missing is infinitely wrong; any other missing prediction is
     wrong.
@@ -26,17 +28,17 @@ def row_errors(name: str, column: Column, targets: Sequence[Any], predictions: S
         PipelineError: predictions and ground truth are of different types, so that no prediction could ever be right.
     """
     errors = np.full(len(targets), np.nan)
-    row_error = column.row_error
+    row_error = error or column.row_error
     for row, (target, prediction) in enumerate(zip(targets, predictions, strict=True)):
         if target is None:
             continue
         try:
             errors[row] = row_error(target, prediction)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError) as fault:
             raise PipelineError(
                 f"{name!r} is of kind {column.kind} in the table, but the pipeline predicts {prediction!r}, which "
-                f"cannot be compared with it: {error}."
-            ) from error
+                f"cannot be compared with it: {fault}."
+            ) from fault
     known = errors[~np.isnan(errors)]
     if row_error.exact and known.all() and (fault := type_mismatch(targets, predictions)) is not None:
         raise PipelineError(f"{name!r} is never right: {fault}")

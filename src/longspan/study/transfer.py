@@ -153,9 +153,7 @@ class Transfer:
         self._check_held_out(task)
         self._start(self.recipe.learner(task))
 
-    def train(
-        self, task: Task, *, seed: int = 0, budget: Budget | None = None, progress: bool = False
-    ) -> Learner:
+    def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None, progress: bool = False) -> Learner:
         """A learner of the target task that began where the source task ended; the budget is that of this part.
 
         `progress` prints a line per epoch of this part.

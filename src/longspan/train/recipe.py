@@ -142,9 +142,7 @@ class Recipe:
         """
         self.learner(task)
 
-    def train(
-        self, task: Task, *, seed: int = 0, budget: Budget | None = None, progress: bool = False
-    ) -> Learner:
+    def train(self, task: Task, *, seed: int = 0, budget: Budget | None = None, progress: bool = False) -> Learner:
         """A learner trained on the task's training rows.
 
         Args:

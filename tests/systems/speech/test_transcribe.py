@@ -86,6 +86,8 @@ def test_features_are_normalised_and_lexicon_and_language_model_know_the_texts(t
     with pytest.raises(DataError, match="at least one word"):
         language(["", " "], 5)
     assert find_words("D@kAt", texts=["THE CAT"], vocabulary=0) in ("THE CAT", "CAT", "THE")
+    many = ["THE CAT SAT", "A CAT SAT", "THE MAT"]
+    assert find_words("D@kAt", texts=many, vocabulary=0, weight=50.0) == "THE CAT"  # the true phonemes: none is doubted
     assert spell("TO ONE", Lexicon({"TO": ("tu",), "ONE": ("wAn",)})) == "tu wAn"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import longspan as ls
 from longspan.errors import ConfigError, DependencyError
 from longspan.metrics.edit_distance import edit_distance
+from longspan.metrics.row_errors import WORD_EDITS
 from longspan.metrics.word_errors import TranscriptErrors, transcript_errors
 from longspan.systems.function_registry import load_with_functions
 from longspan.systems.options import check_at_least
@@ -178,8 +179,8 @@ def _finish(run: SystemRun, results: StudyResults, test: ls.Table, options: Tran
         )
         for name, ceiling in ceilings.items():
             page.section(f"Ceiling analysis: {name}").text(
-                "Wrong transcripts, and what is left of them when the output of each stage in turn is replaced by the "
-                "ground truth."
+                f"Word errors (mean over {_CEILING_ROWS} recordings), and what is left of them when the output of each "
+                "stage in turn is replaced by the ground truth."
             )
             page.table(ceiling)
         page.section("Transcripts").table(
@@ -236,7 +237,7 @@ def _ceilings(results: StudyResults, test: ls.Table) -> dict[str, list[dict[str,
     """Word errors of each pipeline as it is, and with the ground truth of what was heard."""
     some = test.take(np.linspace(0, len(test) - 1, min(len(test), _CEILING_ROWS)).astype(int))
     return {
-        name: model.ceiling(some).frame().to_dicts()
+        name: model.ceiling(some, error=WORD_EDITS).frame().to_dicts()
         for name, model in _largest(results).items()
         if isinstance(model, ls.Pipeline)
     }
