@@ -182,7 +182,7 @@ def _named_in(source: str, name: str | None, *, by_pattern: bool) -> str | None:
         return name
     if not path.is_file():
         return None
-    from longspan.data.readers.readers import head_of_table
+    from longspan.data.readers.csv_files import head_of_table
 
     return name if name in head_of_table(path).columns else None
 
@@ -215,7 +215,7 @@ def typed_targets(targets: Sequence[str], columns: Sequence[str]) -> tuple[tuple
 
 def _known(path: Path, kinds: Mapping[str, Column], heading: bool | list[str] | None) -> dict[str, Column]:
     """The columns of a table that a model knows; those of images are sought by their files."""
-    from longspan.data.readers.readers import head_of_table
+    from longspan.data.readers.csv_files import head_of_table
 
     there = head_of_table(path, heading=heading).columns if kinds else []
     return {name: column for name, column in kinds.items() if name in there and not column.encodes_pixels}

@@ -205,7 +205,7 @@ def new_parts(files: Sequence[str], *, heading: str | None = None) -> Iterator[T
 
     path = Path(files[0]).expanduser()
     if len(files) == 1 and path.suffix.lower() in PARQUET and path.is_file() and heading is None:
-        from longspan.data.readers.readers import parquet_parts
+        from longspan.data.readers.parquet_files import parquet_parts
 
         yield from map(Table.of, parquet_parts(path, PART_ROWS))
         return

@@ -25,19 +25,14 @@ from longspan.data.choose_features import choose_features
 from longspan.data.combine import concat_rows, join_columns
 from longspan.data.lags import lag_columns
 from longspan.data.readers.captions import read_captions
+from longspan.data.readers.csv_files import Heading, read_csv
 from longspan.data.readers.csv_lines import RowLines, name_row
+from longspan.data.readers.files_by_pattern import read_files
 from longspan.data.readers.folder import read_folder
+from longspan.data.readers.frames import read_arrays, read_frame
+from longspan.data.readers.idx_files import read_idx
 from longspan.data.readers.open_path import open_path
-from longspan.data.readers.readers import (
-    Heading,
-    read_arrays,
-    read_csv,
-    read_files,
-    read_frame,
-    read_idx,
-    read_parquet,
-    scan_parquet,
-)
+from longspan.data.readers.parquet_files import read_parquet, scan_parquet
 from longspan.data.readers.series import cells_of
 from longspan.data.readers.text_files import read_parallel, read_text_folder
 from longspan.data.readers.transcripts import Layout, read_transcripts

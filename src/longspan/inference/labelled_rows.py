@@ -7,8 +7,8 @@ from pathlib import Path
 
 from longspan.columns import Column
 from longspan.data import Table
+from longspan.data.readers.csv_files import head_of_table
 from longspan.data.readers.open_path import open_path
-from longspan.data.readers.readers import head_of_table
 from longspan.errors import DataError
 from longspan.heads import Head
 from longspan.portable.unfamiliar_rows import warn_of_unfamiliar

@@ -18,11 +18,13 @@ from longspan.data.annotations.files import IMAGE_ENDINGS, files_below
 from longspan.data.readers.annotated_folder import coco_images, is_coco, read_annotated_folder, unread_annotations
 from longspan.data.readers.box_columns import Corners, box_columns
 from longspan.data.readers.box_rows import are_image_sizes, boxes_by_image, count_from_one
+from longspan.data.readers.csv_files import Heading, head_of_table, read_csv
 from longspan.data.readers.csv_lines import name_row
 from longspan.data.readers.folder import read_folder
+from longspan.data.readers.frames import read_json_lines
 from longspan.data.readers.image_paths import ImagePaths, find_image_paths
 from longspan.data.readers.json_lines import JSON_LINES
-from longspan.data.readers.readers import Heading, head_of_table, read_csv, read_json_lines, read_parquet
+from longspan.data.readers.parquet_files import read_parquet
 from longspan.data.readers.text_files import holds_texts, read_text_folder
 from longspan.data.readers.yolo_project import read_yolo_project
 from longspan.data.table_parts import TableParts
