@@ -21,6 +21,7 @@ from longspan.systems.driving.drive import DRIVE
 from longspan.systems.driving.steer import STEER
 from longspan.systems.faces import FACES
 from longspan.systems.games.play_games import PLAY_GAMES
+from longspan.systems.gate.turnstile import TURNSTILE
 from longspan.systems.generative.generate_images import GENERATE_IMAGES
 from longspan.systems.generative.style import STYLE
 from longspan.systems.keywords import KEYWORDS
@@ -40,7 +41,6 @@ from longspan.systems.spoken.spoken_numbers import SPOKEN_NUMBERS
 from longspan.systems.street_scenes import STREET_SCENES
 from longspan.systems.system import System
 from longspan.systems.translate import TRANSLATE
-from longspan.systems.turnstile import TURNSTILE
 from longspan.systems.xrays.bone_age import BONE_AGE_SYSTEM
 from longspan.systems.xrays.radiology import RADIOLOGY
 

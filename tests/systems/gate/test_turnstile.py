@@ -7,7 +7,8 @@ import pytest
 
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.turnstile import TurnstileOptions, entrance_frame, figures_at_gate
+from longspan.systems.gate.entrance_frames import entrance_frame
+from longspan.systems.gate.turnstile import TurnstileOptions, difference_by_person, figures_at_gate
 
 
 def test_points_follow_the_face_into_the_frame():
@@ -31,6 +32,18 @@ def test_figures_at_a_gate():
     found = figures_at_gate(scores, names, ["Ada", "Alan"], 0.5)
     assert found == {"rank-1": 3 / 4, "dir": 2 / 4, "far": 1.0}
     assert figures_at_gate(scores, names, ["Ada", "Alan"], 0.8) == {"rank-1": 3 / 4, "dir": 1 / 4, "far": 0.0}
+
+
+def test_differences_are_paired_and_people_are_drawn_whole():
+    names = [f"person {n // 2}" for n in range(200)]
+    second = np.arange(200) % 4 < 2
+    first = second | (np.arange(200) % 20 < 2)  # both frames of every tenth person: ahead where second was wrong
+    value, low, high = difference_by_person(first, second, names, 0)
+    gains = np.array([(first[2 * n : 2 * n + 2].mean() - second[2 * n : 2 * n + 2].mean()) for n in range(100)])
+    assert value == pytest.approx(gains.mean())
+    half = 1.96 * gains.std() / np.sqrt(100)  # of a mean over a hundred people
+    assert (low, high) == pytest.approx((value - half, value + half), abs=0.012)
+    assert difference_by_person(second, second, names, 0) == (0, 0, 0)
 
 
 def test_options_that_cannot_be_are_refused():
