@@ -416,7 +416,14 @@ def system_runs(name: str) -> str:
     for what, key in (("processor", "processor"), ("threads", "threads"), ("device", "device")):
         rows.append([what, *(str(run["environment"][key]) for run in runs)])
     table = _table(["", *(f"`{run['command']}`, seed {run['seed']}" for run in runs)], rows)
-    return table + "".join(_study(run, each) for run in runs for each in run.get("study", ()))
+    return table + "".join(
+        [
+            *(_study(run, each) for run in runs for each in run.get("study", ())),
+            *(_ceilings(run) for run in runs),
+            *(_kinds(run) for run in runs if "kinds" in run),
+            *(_ahead(run) for run in runs if "stages ahead of one network" in run),
+        ]
+    )
 
 
 def _study(run: dict[str, Any], study: dict[str, Any]) -> str:
@@ -426,9 +433,54 @@ def _study(run: dict[str, Any], study: dict[str, Any]) -> str:
     for name, points in study["curves"].items():
         of = {point["size"]: point for point in points}
         rows.append([name, *(_point(of[size]) if size in of else "" for size in sizes)])
-    head = f"{study['measure']} (95 %), by training rows"
+    head = f"{study['measure'].replace('_', ' ')} (95 %), by training rows"
     lines = "".join(f"- {sentence}\n" for sentence in study["finding"])
     return f"\n`{run['command']}`:\n\n{_table([head, *(f'{size:,}' for size in sizes)], rows)}\n{lines}"
+
+
+def _ceilings(run: dict[str, Any]) -> str:
+    """The ceiling analysis of each pipeline of a study."""
+    ceilings = run.get("ceiling")
+    if not isinstance(ceilings, dict):
+        return ""
+    found = ""
+    for name, stages in ceilings.items():
+        rows = [
+            [
+                each["stage"],
+                _number(each["error"]),
+                f"{each['gain']:.3f} ({each['gain_low']:.3f} to {each['gain_high']:.3f})",
+            ]
+            for each in stages
+            if each["error"] is not None
+        ]
+        head = [f"`{run['command']}`: {name}, stage replaced by the ground truth", "error left", "gain (95 %)"]
+        found += f"\n{_table(head, rows)}"
+    return found
+
+
+def _kinds(run: dict[str, Any]) -> str:
+    """Word errors by kind."""
+    rows = [
+        [
+            name,
+            f"{100 * each['rate']:.1f} % ({100 * each['low']:.1f} to {100 * each['high']:.1f})",
+            *(f"{100 * each[kind] / each['length']:.1f} %" for kind in ("substitutions", "deletions", "insertions")),
+        ]
+        for name, each in run["kinds"].items()
+    ]
+    head = [f"`{run['command']}`", "word errors (95 % over speakers)", "substituted", "left out", "inserted"]
+    return f"\n{_table(head, rows)}"
+
+
+def _ahead(run: dict[str, Any]) -> str:
+    """By how much the stages of a turnstile are ahead."""
+    rows = [
+        [str(each["photos"]), f"{each['difference']:.3f} ({each['low']:.3f} to {each['high']:.3f})"]
+        for each in run["stages ahead of one network"]
+    ]
+    head = [f"`{run['command']}`: photos of each person", "rank-1 in stages less that end to end (95 % over people)"]
+    return f"\n{_table(head, rows)}"
 
 
 def _point(point: dict[str, Any]) -> str:
@@ -476,7 +528,8 @@ def record(folder: Path, command: str) -> Path:
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     kept = ("seed", "metrics", "seconds", "options", "environment")
-    kept += tuple(key for key in ("claims", "quantities") if key in result)
+    more = ("claims", "quantities", "ceiling", "kinds", "stages ahead of one network")
+    kept += tuple(key for key in more if key in result)
     new = {"command": command, "commit": commit.stdout.strip(), **{key: result[key] for key in kept}}
     if "study" in result:
         new["study"] = [
