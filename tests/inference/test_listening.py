@@ -8,7 +8,7 @@ from longspan.audio import AudioFeatures
 from longspan.columns import Audio, Category
 from longspan.errors import ConfigError, UnknownNameError
 from longspan.heads import head_for
-from longspan.inference.listening import Call, Listener, calls_of
+from longspan.inference.listening import Call, Listener, calls_of, smoothed
 
 RATE_HZ = 1000
 
@@ -44,12 +44,34 @@ def stream():
 @pytest.mark.parametrize("block", [37, 100, 999, 6000])
 def test_each_call_is_said_once_whatever_the_blocks(block):
     model = loudness()
-    listener = Listener(model, threshold=0.9, step_s=0.1)
+    listener = Listener(model, threshold=0.9, step_s=0.1, smooth=1)
     calls = [call for first in range(0, 6000, block) for call in listener.hear(stream()[first : first + block])]
     assert [(call.time_s, call.word) for call in calls] == [(1.1, "on"), (4.1, "on")]
     assert calls[1].probability == pytest.approx(32_000 / 32768)
     assert model.seen == 56  # one window each 0.1 s, from 0.5 s on
     assert len(listener._samples) < 500
+
+
+@pytest.mark.parametrize("block", [37, 999, 6000])
+def test_a_word_in_a_single_window_is_no_call(block):
+    samples = np.zeros(6000, np.int16)
+    samples[1000:1020] = 32_000
+    samples[4000:4300] = 31_000
+
+    def calls(step_s):
+        listener = Listener(loudness(), threshold=0.9, step_s=step_s)
+        return [call for first in range(0, 6000, block) for call in listener.hear(samples[first : first + block])]
+
+    # The third window that holds it is the first whose mean passes. 0.4 s apart, two windows at most hold it.
+    assert [call.time_s for call in calls(0.1)] == [1.3, 4.3]
+    assert calls(0.1)[1].probability == pytest.approx(31_000 / 32768)
+    assert calls(0.4) == []
+
+
+def test_probabilities_are_means_over_windows_of_which_the_first_lack_some():
+    heard = smoothed([{"a": 0.9, "b": 0.3}, {"a": 0.6, "b": 0.0}, {"a": 0.3, "b": 0.0}, {"a": 0.0, "b": 0.3}], 3)
+    assert [each["a"] for each in heard] == pytest.approx([0.3, 0.5, 0.6, 0.3])
+    assert [each["b"] for each in heard] == pytest.approx([0.1, 0.1, 0.1, 0.1])
 
 
 def test_only_the_words_asked_for_are_said():
@@ -71,3 +93,5 @@ def test_models_and_options_that_cannot_be():
         Listener(texts)
     with pytest.raises(ConfigError, match="0 < threshold < 1"):
         Listener(loudness(), threshold=1.5)
+    with pytest.raises(ConfigError, match="smooth >= 1"):
+        Listener(loudness(), smooth=0)

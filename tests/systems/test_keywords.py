@@ -67,7 +67,8 @@ def test_a_wake_word_is_measured_at_the_threshold_that_misses_a_twentieth(tmp_pa
     found = keywords._background(Loud(), table, SystemRun("keywords", tmp_path, quiet=True))["background"]
     go = found["words"]["go"]
     assert go["hours"] == pytest.approx(4 / 3600, abs=1e-4)  # without the recording that holds the word
-    assert go["threshold"] == pytest.approx(levels[1], abs=1e-3)  # one of 21 is below
+    # One of 21 is below. Of three windows that hold most of a clip in silence, 0.7, 0.9 and 0.9 of them are sound.
+    assert go["threshold"] == pytest.approx(levels[1] * 2.5 / 3, abs=1e-3)
     assert go["misses"] == pytest.approx(0.2)  # two of the ten quietest
-    # Windows of a second pass 0.11 from the first half second on, in one run of windows.
+    # Windows of a second pass 0.09 from the first half second on, in one run of windows.
     assert go["false_accepts"] == 1

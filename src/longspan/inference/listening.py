@@ -14,7 +14,10 @@ from longspan.errors import ConfigError, check_names
 if TYPE_CHECKING:
     from longspan.inference.predictor import Predictor
 
-__all__ = ["Call", "Listener", "calls_of"]
+__all__ = ["SMOOTH", "Call", "Listener", "calls_of", "smoothed"]
+
+SMOOTH = 3
+"""Windows whose probabilities are averaged: a word is in several, what sounds like a part of it often in one."""
 
 
 @final
@@ -26,15 +29,15 @@ class Call:
     """Where the first window that holds it ends, from the start of the stream."""
     word: str
     probability: float
-    """Of that window."""
+    """Mean over that window and those before it."""
 
 
 @final
 class Listener:
     """Windows of a stream, one each `step_s`, through a model that was trained on recordings of one length.
 
-    A call is a run of windows with the probability of a word above the threshold; runs of one word less than `apart_s`
-    apart are one call. Memory does not grow with the stream.
+    Probabilities are means over the last `smooth` windows. A call is a run of windows with the probability of a word
+    above the threshold; runs of one word less than `apart_s` apart are one call. Memory does not grow with the stream.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Listener:
         *,
         threshold: float = 0.9,
         step_s: float = 0.2,
+        smooth: int = SMOOTH,
         apart_s: float = 1.0,
     ) -> None:
         """Check model and options.
@@ -53,6 +57,7 @@ class Listener:
             words: Labels to listen for; None: all that do not begin with "_", as "_silence_" does.
             threshold: Probability that a call exceeds.
             step_s: From one window to the next.
+            smooth: Windows that are averaged; 1: each counts alone.
             apart_s: Between two calls of one word.
 
         Raises:
@@ -70,23 +75,24 @@ class Listener:
                 "Only a model that reads sound as images and predicts one category can listen: train one on Audio() "
                 "and Category()."
             )
-        if not 0 < threshold < 1 or step_s <= 0 or apart_s < 0:
+        if not 0 < threshold < 1 or step_s <= 0 or smooth < 1 or apart_s < 0:
             raise ConfigError(
-                f"Listener needs 0 < threshold < 1, step_s > 0 and apart_s >= 0, got {threshold!r}, {step_s!r}, "
-                f"{apart_s!r}."
+                f"Listener needs 0 < threshold < 1, step_s > 0, smooth >= 1 and apart_s >= 0, got {threshold!r}, "
+                f"{step_s!r}, {smooth!r}, {apart_s!r}."
             )
         labels = [str(label) for label in target.vocab]
         if words is not None:
             check_names("word", words, labels)
         self.model = model
         self.words = tuple(words) if words is not None else tuple(each for each in labels if not each.startswith("_"))
-        self.threshold, self.step_s, self.apart_s = threshold, step_s, apart_s
+        self.threshold, self.step_s, self.smooth, self.apart_s = threshold, step_s, smooth, apart_s
         self.rate_hz = column.rate_hz
         """Samples a second of what it hears."""
         self.target = next(iter(model.heads))
         self._window, self._step = round(column.seconds * self.rate_hz), max(1, round(step_s * self.rate_hz))
         self._samples = np.zeros(0, np.int16)
         self._windows = 0
+        self._before: list[dict[str, float]] = []
         self._last: dict[str, float] = {}
 
     def hear(self, samples: np.ndarray) -> list[Call]:
@@ -102,13 +108,26 @@ class Listener:
             self._samples = self._samples[self._step :]
         if not windows:
             return []
-        found = [each.probabilities or {} for each in self.model.predict(windows)]
+        found = [*self._before, *(each.probabilities or {} for each in self.model.predict(windows))]
+        means = smoothed(found, self.smooth)[len(self._before) :]
+        self._before = found[max(0, len(found) - self.smooth + 1) :]
         first = self._windows
         self._windows += len(windows)
         return calls_of(
-            found, self.words, self.threshold, apart_s=self.apart_s, last=self._last,
-            times_s=[(self._window + (first + place) * self._step) / self.rate_hz for place in range(len(found))],
+            means, self.words, self.threshold, apart_s=self.apart_s, last=self._last,
+            times_s=[(self._window + (first + place) * self._step) / self.rate_hz for place in range(len(means))],
         )  # fmt: skip
+
+
+def smoothed(probabilities: Sequence[dict[str, float]], windows: int) -> list[dict[str, float]]:
+    """By label the mean of each window and those before it, `windows` in all; before the first there is 0."""
+    return [
+        {
+            label: sum(each[label] for each in probabilities[max(0, last - windows + 1) : last + 1]) / windows
+            for label in found
+        }
+        for last, found in enumerate(probabilities)
+    ]
 
 
 def calls_of(

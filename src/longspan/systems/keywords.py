@@ -20,6 +20,7 @@ _NO_KEYWORDS = ("_unknown_", "_silence_")
 _PADDED_S = 1.2  # clips of 1 s with 0.1 s of silence on both sides fill six windows of the embedding
 _MISSES = 0.05
 _STEP_S = 0.2
+_SILENCE_S = 0.5  # around a clip
 _MOST_RECORDINGS = 2000  # of read speech to learn from
 _SECONDS_OF_EACH = 2
 
@@ -115,9 +116,10 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
         words = details["background"]["words"]
         for word, found in words.items():
             metrics[f"false accepts per hour, {word}"] = found["false_accepts_per_hour"]
-        metrics["false accepts per hour, mean of the commands"] = float(
-            np.mean([found["false_accepts_per_hour"] for found in words.values()])
-        )
+        for what in ("false_accepts_per_hour", "misses"):
+            values = [found[what] for found in words.values() if found[what] is not None]
+            if values:
+                metrics[f"{what.replace('_', ' ')}, mean of the commands"] = float(np.mean(values))
     run.finish(learner, metrics, train_seconds=seconds, options=asdict(options), details=details)
 
 
@@ -155,7 +157,8 @@ def _no_commands(commands: set[str], seed: int) -> ls.Table:
 def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[str, Any]:
     """Each command as a wake word: misses of the test speakers, and false acceptances in read speech.
 
-    Its threshold is the probability that misses 5 % of the validation clips.
+    A clip lies in silence and is heard as a stream is (`Listener`): its score is the highest of its smoothed windows.
+    The threshold of a command is the score that misses 5 % of its validation clips.
     """
     predictor = learner.predictor()
     scores = {part: _scores(predictor, table, part) for part in ("valid", "test")}
@@ -178,13 +181,37 @@ def _background(learner: ls.Learner, table: ls.Table, run: SystemRun) -> dict[st
 
 
 def _scores(predictor: ls.Predictor, table: ls.Table, part: str) -> dict[str, np.ndarray]:
-    """By command, the probability that its clips of a part get."""
-    rows = [row for row in table if row["part"] == part and row["word"] not in _NO_KEYWORDS]
-    found = predictor.predict([row["audio"] for row in rows])
+    """By command, the highest smoothed probability that its clips of a part get, each in silence."""
     scores: dict[str, list[float]] = {}
-    for each, row in zip(found, rows, strict=True):
-        scores.setdefault(row["word"], []).append((each.probabilities or {})[row["word"]])
+    for row in table:
+        if row["part"] != part or row["word"] in _NO_KEYWORDS:
+            continue
+        rate_hz = _listened_to(predictor)[0]
+        silence = np.zeros(round(_SILENCE_S * rate_hz), np.int16)
+        clip = ls.audio.read_samples(row["audio"], rate_hz)
+        heard, _ = _heard(predictor, np.concatenate([silence, clip, silence]))
+        scores.setdefault(row["word"], []).append(max(each[row["word"]] for each in heard))
     return {word: np.array(values) for word, values in sorted(scores.items())}
+
+
+def _listened_to(predictor: ls.Predictor) -> tuple[int, int, int]:
+    """Samples a second, of a window, and from one window to the next."""
+    (column,) = predictor.inputs.values()
+    assert isinstance(column, ls.Audio)
+    assert column.rate_hz is not None
+    assert column.seconds is not None
+    return column.rate_hz, round(column.seconds * column.rate_hz), round(_STEP_S * column.rate_hz)
+
+
+def _heard(predictor: ls.Predictor, samples: np.ndarray) -> tuple[list[dict[str, float]], list[float]]:
+    """Smoothed probabilities of the windows of a recording, and where in it they begin, in seconds."""
+    from longspan.inference.listening import SMOOTH, smoothed
+
+    rate_hz, window, step = _listened_to(predictor)
+    starts = range(0, max(1, len(samples) - window + 1), step)
+    found = predictor.predict([samples[start : start + window] for start in starts])
+    heard = smoothed([each.probabilities or {} for each in found], SMOOTH)
+    return heard, [start / rate_hz for start in starts]
 
 
 def _false_accepts(predictor: ls.Predictor, thresholds: dict[str, float]) -> tuple[dict[str, float], dict[str, int]]:
@@ -194,23 +221,16 @@ def _false_accepts(predictor: ls.Predictor, thresholds: dict[str, float]) -> tup
     """
     from longspan.inference.listening import calls_of
 
-    (column,) = predictor.inputs.values()
-    assert isinstance(column, ls.Audio)
-    assert column.rate_hz is not None
-    assert column.seconds is not None
-    window, step = round(column.seconds * column.rate_hz), round(_STEP_S * column.rate_hz)
+    rate_hz, _, _ = _listened_to(predictor)
     hours, accepted = dict.fromkeys(thresholds, 0.0), dict.fromkeys(thresholds, 0)
     for row in ls.datasets.load("librispeech-100", accept_small=True):
         if row["part"] == "train":
             continue
-        samples = ls.audio.read_samples(row["audio"], column.rate_hz)
-        starts = range(0, max(1, len(samples) - window + 1), step)
+        samples = ls.audio.read_samples(row["audio"], rate_hz)
         spoken = {*row["text"].lower().split()}
-        found = predictor.predict([samples[start : start + window] for start in starts])
-        heard = [each.probabilities or {} for each in found]
-        times = [start / column.rate_hz for start in starts]
+        heard, times = _heard(predictor, samples)
         for word in thresholds.keys() - spoken:
-            hours[word] += len(samples) / column.rate_hz / 3600
+            hours[word] += len(samples) / rate_hz / 3600
             accepted[word] += len(calls_of(heard, [word], thresholds[word], times_s=times))
     return hours, accepted
 

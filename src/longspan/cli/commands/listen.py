@@ -28,6 +28,9 @@ def listen(
     ] = None,
     threshold: Annotated[float, Opt(metavar="P", help="Probability above which a word counts as heard.")] = 0.9,
     step: Annotated[float, Opt(metavar="SECONDS", help="Time from one window to the next.")] = 0.2,
+    smooth: Annotated[
+        int, Opt(metavar="N", help="Average probabilities over N windows; 1: each window counts alone.")
+    ] = 3,
     microphone: Annotated[
         str | None, Opt(metavar="NAME", help="Name or number of the device.  [default: that of the system]")
     ] = None,
@@ -50,7 +53,7 @@ def listen(
         _sound_device()  # before seconds of loading
     predictor = load(model, device=device).single_network("listen")
     names = None if words is None else [each.strip() for each in words.split(",")]
-    listener = Listener(predictor, names, threshold=threshold, step_s=step)
+    listener = Listener(predictor, names, threshold=threshold, step_s=step, smooth=smooth)
     with interruptible(lambda: "Stopped listening."):
         for block in _blocks(file, microphone, listener.rate_hz):
             for call in listener.hear(block):
