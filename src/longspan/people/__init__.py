@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what editors and pyright follow
     from longspan.people.embedder import FaceEmbedder, face_embedder
     from longspan.people.faces import FACE_DETECTORS, FaceReader, SeenFace, face_detector
-    from longspan.people.gallery import Answer, Enrolment, Gallery, Match, Person, Removal
+    from longspan.people.gallery import Gallery
+    from longspan.people.gallery_answers import Answer, Enrolment, Match, Person, Removal
     from longspan.people.gallery_file import make_key
     from longspan.people.gallery_index import ApproximateIndex
     from longspan.people.mtcnn import mtcnn
@@ -43,7 +44,8 @@ __all__ = [
 _HOMES = {
     "embedder": ("FaceEmbedder", "face_embedder"),
     "faces": ("FACE_DETECTORS", "FaceReader", "SeenFace", "face_detector"),
-    "gallery": ("Answer", "Enrolment", "Gallery", "Match", "Person", "Removal"),
+    "gallery": ("Gallery",),
+    "gallery_answers": ("Answer", "Enrolment", "Match", "Person", "Removal"),
     "gallery_file": ("make_key",),
     "gallery_index": ("ApproximateIndex",),
     "mtcnn": ("mtcnn",),

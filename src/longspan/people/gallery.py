@@ -6,7 +6,6 @@ import math
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -14,79 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from longspan.errors import ConfigError, DataError, UnknownNameError, nearest
+from longspan.people.gallery_answers import Answer, Enrolment, Match, Person, Removal
 from longspan.people.gallery_file import GalleryFile, read_key
 from longspan.people.robust import normalised, outliers, robust_mean
 
-__all__ = ["Answer", "Enrolment", "Gallery", "Match", "Person", "Removal"]
+__all__ = ["Gallery"]
 
 _BLOCK = 1 << 17  # people whose similarities to all probes are in memory at a time
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who is enrolled."""
-
-    id: str
-    """A random number, by which the log names them."""
-    name: str
-    entries: int
-    """Photos that their vector comes from."""
-    added: str
-    changed: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A person, and how similar they are: the cosine of the angle between two vectors, -1 to 1."""
-
-    name: str
-    similarity: float
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Who a vector is of, or that nobody enrolled is similar enough."""
-
-    name: str | None
-    """None: unknown."""
-    similarity: float
-    """Of the most similar person; -1 in an empty gallery."""
-    reason: str
-    """In words."""
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"name": self.name, "similarity": round(self.similarity, 4), "reason": self.reason}
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What became of photos that were given for a person."""
-
-    person: Person
-    taken: int
-    refused: tuple[str, ...]
-    """A reason for each photo that was left out."""
-    conflicts: tuple[Match, ...]
-    """People who are as similar as the threshold asks, though somebody else."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """What proves that somebody is gone."""
-
-    id: str
-    entries: int
-    searched_bytes: int
-    """Of the file and its journals, in which none of the removed vectors was found."""
-    people_left: int
-    file_sha256: str
-    """Of the file as it is now."""
 
 
 @final
