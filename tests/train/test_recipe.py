@@ -41,6 +41,14 @@ def test_it_trains_as_a_learner_by_hand_does(task):
     assert torch.equal(weights(trained), weights(learner))
 
 
+def test_it_prints_epochs_where_that_is_asked_for(task, capsys):
+    RECIPE.train(task)
+    assert capsys.readouterr().out == ""
+    recipe = ls.Recipe(ls.SmallResNetConfig(blocks=1), epochs=2, lr=0.01, config=RECIPE.config)
+    ls.Transfer(recipe, recipe.train(task, progress=True)).train(task, progress=True)
+    assert capsys.readouterr().out.count("train_loss") == 2 + 2
+
+
 def test_the_same_seed_gives_the_same_weights_also_of_a_module_of_yours(task):
     first = weights(RECIPE.train(task, seed=3))
     assert torch.equal(first, weights(RECIPE.train(task, seed=3)))
