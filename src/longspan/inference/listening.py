@@ -45,7 +45,7 @@ class Listener:
         model: Predictor,
         words: Collection[str] | None = None,
         *,
-        threshold: float = 0.9,
+        threshold: float = 0.5,
         step_s: float = 0.2,
         smooth: int = SMOOTH,
         apart_s: float = 1.0,
@@ -75,11 +75,14 @@ class Listener:
                 "Only a model that reads sound as images and predicts one category can listen: train one on Audio() "
                 "and Category()."
             )
-        if not 0 < threshold < 1 or step_s <= 0 or smooth < 1 or apart_s < 0:
-            raise ConfigError(
-                f"Listener needs 0 < threshold < 1, step_s > 0, smooth >= 1 and apart_s >= 0, got {threshold!r}, "
-                f"{step_s!r}, {smooth!r}, {apart_s!r}."
-            )
+        for can_be, words_for_it in (
+            (0 < threshold < 1, f"threshold must lie between 0 and 1, got {threshold!r}"),
+            (step_s > 0, f"step_s must be above 0 seconds, got {step_s!r}"),
+            (smooth >= 1, f"smooth must be at least 1 window, got {smooth!r}"),
+            (apart_s >= 0, f"apart_s must be at least 0 seconds, got {apart_s!r}"),
+        ):
+            if not can_be:
+                raise ConfigError(f"Listening for words: {words_for_it}.")
         labels = [str(label) for label in target.vocab]
         if words is not None:
             check_names("word", words, labels)

@@ -26,7 +26,7 @@ def listen(
     words: Annotated[
         str | None, Opt(metavar="WORD,WORD", help="Listen for these.  [default: all labels without a leading _]")
     ] = None,
-    threshold: Annotated[float, Opt(metavar="P", help="Probability above which a word counts as heard.")] = 0.9,
+    threshold: Annotated[float, Opt(metavar="P", help="Probability above which a word counts as heard.")] = 0.5,
     step: Annotated[float, Opt(metavar="SECONDS", help="Time from one window to the next.")] = 0.2,
     smooth: Annotated[
         int, Opt(metavar="N", help="Average probabilities over N windows; 1: each window counts alone.")
