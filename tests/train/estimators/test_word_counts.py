@@ -44,6 +44,15 @@ def test_tfidf_is_scikit_learns():
     assert found.evaluate(valid)["accuracy"] == pytest.approx(theirs.score(valid["text"], valid["label"]))
 
 
+@pytest.mark.filterwarnings("error")
+def test_texts_are_counted_whole_whatever_a_network_would_read():
+    table = table_of()
+    short = table.with_column("text", ls.Text(max_tokens=2), table["text"])
+    found, whole = (ls.WordCounts().train(task_of(each)) for each in (short, table))
+    rows = table["text"][:20]
+    assert found.predict(rows) == whole.predict(rows)
+
+
 def test_nbsvm_follows_the_paper():
     from sklearn.svm import LinearSVC
 

@@ -12,7 +12,10 @@ from longspan.data.batches.store import RowStore
 from longspan.data.table_view import TableView
 from longspan.lazy_torch import torch
 
-__all__ = ["truncation_of", "truncation_words"]
+__all__ = ["NOT_READ", "truncation_of", "truncation_words"]
+
+NOT_READ = "tokens that the network reads"
+"""A part of every sentence."""
 
 
 def truncation_words(name: str, column: Column, cells: pl.Series, lengths: list[int], what: str) -> str | None:
@@ -30,8 +33,8 @@ def truncation_words(name: str, column: Column, cells: pl.Series, lengths: list[
         return None
     steps = max(lengths)
     return (
-        f"Column {name!r}: {count:,} of the {len(lengths):,} {what} are longer than the {steps:,} tokens that the "
-        f"network reads; {lost:,} tokens at their ends are not read. Text(max_tokens=...) reads more."
+        f"Column {name!r}: {count:,} of the {len(lengths):,} {what} are longer than the {steps:,} {NOT_READ}; "
+        f"{lost:,} tokens at their ends are not read. Text(max_tokens=...) reads more."
     )
 
 

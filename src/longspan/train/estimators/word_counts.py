@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, final
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from longspan.columns import Category, Column, Text
 from longspan.data import Task
+from longspan.data.batches.truncation import NOT_READ
 from longspan.errors import ConfigError, DataError
 from longspan.inference.estimators.linear_text import LinearText, WordWeights
 from longspan.text.word_ngrams import word_ngrams
@@ -80,7 +82,9 @@ class WordCounts:
         """Weights learned from the task's training rows."""
         del budget
         self.check(task)
-        task.prepare()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=f".*{NOT_READ}")  # whole texts are counted
+            task.prepare()
         (name,) = task.input_names
         column = task.inputs[name]
         assert isinstance(column, Text)
