@@ -410,7 +410,9 @@ def system_runs(name: str) -> str:
         return "\n".join(map(claim_run, runs))
     rows = [
         [metric, *(f"{run['metrics'][metric]:.3f}" if metric in run["metrics"] else "" for run in runs)]
-        for metric in dict.fromkeys(metric for run in runs for metric in run["metrics"])
+        for metric in dict.fromkeys(
+            metric for run in runs if "stages ahead of one network" not in run for metric in run["metrics"]
+        )
     ]
     rows.append(["minutes of training", *(f"{run['seconds']['train'] / 60:.1f}" for run in runs)])
     for what, key in (("processor", "processor"), ("threads", "threads"), ("device", "device")):
@@ -474,13 +476,21 @@ def _kinds(run: dict[str, Any]) -> str:
 
 
 def _ahead(run: dict[str, Any]) -> str:
-    """By how much the stages of a turnstile are ahead."""
-    rows = [
+    """What each way at a turnstile recognises, and by how much the stages are ahead."""
+    counts = sorted({each["photos"] for each in run["rows"]})
+    found = {(each["way"], each["photos"]): each for each in run["rows"]}
+    figures = ("rank-1", "dir", "far")
+    ways = [
+        [way, *(" / ".join(f"{100 * found[way, count][figure]:.1f}" for figure in figures) for count in counts)]
+        for way in dict.fromkeys(each["way"] for each in run["rows"])
+    ]
+    head = [f"`{run['command']}`: rank-1 / DIR / FAR in %, by photos of each person", *map(str, counts)]
+    ahead = [
         [str(each["photos"]), f"{each['difference']:.3f} ({each['low']:.3f} to {each['high']:.3f})"]
         for each in run["stages ahead of one network"]
     ]
-    head = [f"`{run['command']}`: photos of each person", "rank-1 in stages less that end to end (95 % over people)"]
-    return f"\n{_table(head, rows)}"
+    names = ["photos of each person", "rank-1 in stages less that end to end (95 % over people)"]
+    return f"\n{_table(head, ways)}\n{_table(names, ahead)}"
 
 
 def _point(point: dict[str, Any]) -> str:
@@ -528,7 +538,7 @@ def record(folder: Path, command: str) -> Path:
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     kept = ("seed", "metrics", "seconds", "options", "environment")
-    more = ("claims", "quantities", "ceiling", "kinds", "stages ahead of one network")
+    more = ("claims", "quantities", "ceiling", "kinds", "rows", "stages ahead of one network")
     kept += tuple(key for key in more if key in result)
     new = {"command": command, "commit": commit.stdout.strip(), **{key: result[key] for key in kept}}
     if "study" in result:

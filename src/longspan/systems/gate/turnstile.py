@@ -246,7 +246,7 @@ def _report(
 TURNSTILE = System(
     name="turnstile",
     summary="Says who stands at a gate: find, align, embed and compare, against one network from frame to person.",
-    needs="the data sets lfw-faces-half and coco128, the weights of MobileFaceNet and MTCNN, and about 20 minutes",
+    needs="the data sets lfw-faces-half and coco128, the weights of MobileFaceNet and MTCNN, and about half an hour",
     options=TurnstileOptions,
     run=_run,
 )
