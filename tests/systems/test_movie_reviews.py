@@ -7,7 +7,7 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.movie_reviews import MovieReviewsOptions
+from longspan.systems.movie_reviews import MovieReviewsOptions, whole_sentences
 
 
 def reviews(parts=()):
@@ -59,6 +59,18 @@ def test_finished_folds_are_not_trained_again(tmp_path, monkeypatch):
     assert len(trained) == 5 + 1  # the model of the last fold is saved
     run(MovieReviewsOptions(folds=3), tmp_path)
     assert len(trained) == 6 + 3  # other folds
+
+
+def test_phrases_that_are_parts_of_a_sentence_are_left_out():
+    cells = {
+        "text": ["a film", "not a film to see", "film to", "to film", "not a film to see", "a film", "see"],
+        "part": ["train", "train", "train", "train", "train", "test", "valid"],
+    }
+    table = ls.Table.from_arrays(cells, {"text": ls.Text(), "part": ls.Category()})
+    found = whole_sentences(table)
+    assert found["text"] == ["not a film to see", "to film", "a film", "see"]  # held out rows all stay
+    with pytest.raises(ConfigError, match="--sentences is for"):
+        MovieReviewsOptions(sentences=True)
 
 
 def test_test_rows_are_measured_once_the_vault_is_open(tmp_path, monkeypatch):

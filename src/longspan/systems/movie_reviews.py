@@ -19,7 +19,7 @@ from longspan.systems.strategy_study import mean_errors, parse_sizes, parse_stra
 from longspan.systems.system import System
 from longspan.valid_values import check_probability
 
-__all__ = ["MOVIE_REVIEWS", "MovieReviewsOptions"]
+__all__ = ["MOVIE_REVIEWS", "MovieReviewsOptions", "whole_sentences"]
 
 _COUNTED = ("tfidf", "nbsvm")
 _PRETRAINED = "minilm"
@@ -57,6 +57,8 @@ class MovieReviewsOptions:
     """Most tokens of a text that a network reads."""
     train_rows: int | None = None
     """Train on only N rows."""
+    sentences: bool = False
+    """For sst2: train on whole sentences alone, not on the phrases that are parts of them."""
     sizes: str | None = None
     """Compare strategies in a study over these numbers of training rows, such as 50,200,1000,3000,9000."""
     seeds: int = 3
@@ -72,6 +74,8 @@ class MovieReviewsOptions:
         """Check the ranges."""
         if self.folds < 2 or (self.only is not None and not 1 <= self.only <= self.folds):
             raise ConfigError("--folds must be at least 2, and --only at least 1 and at most as many.")
+        if self.sentences and self.data != "sst2":
+            raise ConfigError("--sentences is for --data sst2: the other sets have no phrases.")
         check_probability("--frozen", self.frozen)
         if self.frozen and not self.strategy.startswith(_PRETRAINED) and self.sizes is None:
             raise ConfigError("--frozen is for minilm: other networks have no weights to keep.")
@@ -101,6 +105,8 @@ class MovieReviewsOptions:
 
 def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
     table = ls.datasets.load(options.data)
+    if options.sentences:
+        table = whole_sentences(table)
     if options.limit is not None:
         table = table.sample(min(options.limit, len(table)), seed=run.seed)
     if options.sizes is not None:
@@ -135,6 +141,23 @@ def _run(options: MovieReviewsOptions, run: SystemRun) -> None:
     details = {"accuracies": [round(each, 6) for each in accuracies]}
     report = None if isinstance(model, ls.Learner) else _report(metrics, accuracies, options)
     run.finish(model, metrics, train_seconds=seconds, options=asdict(options), details=details, report=report)
+
+
+def whole_sentences(table: ls.Table) -> ls.Table:
+    """The rows, but for phrases of the training part that are a part of another one.
+
+    Args:
+        table: Columns `text` and `part`.
+    """
+    words = [text.split() for text in table["text"]]
+    train = {row for row, part in enumerate(table["part"]) if part == "train"}
+    kept, parts = {*range(len(table))} - train, set()
+    for row in sorted(train, key=lambda each: (-len(words[each]), each)):
+        mine = words[row]
+        if tuple(mine) not in parts:
+            kept.add(row)
+            parts |= {tuple(mine[i:j]) for i in range(len(mine)) for j in range(i + 1, len(mine) + 1)}
+    return table.take(sorted(kept))
 
 
 def _study(table: ls.Table, options: MovieReviewsOptions, run: SystemRun) -> None:

@@ -28,6 +28,8 @@ from longspan.systems.result import SystemRun
 from longspan.systems.system import System
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from longspan.report import Document
 
 __all__ = ["TURNSTILE", "TurnstileOptions", "figures_at_gate"]
@@ -222,6 +224,25 @@ def _sentences(rows: Sequence[Mapping[str, Any]], ahead: Mapping[int, tuple[floa
     return said
 
 
+def _curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Rank-1 over photos of each person; one line for each way."""
+    from longspan.report.canvas import COLOURS, INK, SMALL, heading, new_axes
+
+    sheet, (axes,) = new_axes(width_px=680, height_px=320)
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    for way, colour in zip(ways, COLOURS, strict=False):
+        points = [(row["photos"], row["rank-1"]) for row in rows if row["way"] == way]
+        line = "--" if way == POINTS_KNOWN else "-"  # it often lies on that of the stages
+        axes.plot(*zip(*points, strict=True), line, color=colour, marker="o", markersize=4, linewidth=1.8, label=way)
+    axes.set_xticks(sorted({row["photos"] for row in rows}))
+    axes.set_ylim(0, 1.03)
+    axes.set_xlabel("photos of each person")
+    axes.set_ylabel("named right (rank-1)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=SMALL, labelcolor=INK)
+    heading(axes, "Frame to person", "of the frames of people who are enrolled")
+    return sheet
+
+
 def _report(
     rows: Sequence[Mapping[str, Any]], said: Sequence[str], options: TurnstileOptions, frames: Sequence[Frame]
 ) -> Callable[[], Document]:
@@ -234,6 +255,7 @@ def _report(
             f"{_FALSE_ACCEPTS:.0%} of other people's frames are let in; FAR: strangers that are let in there. DIR has "
             "Wilson's 95 % interval over frames."
         )
+        page.figure(_curves(rows))
         page.table([{name: round(v, 3) if isinstance(v, float) else v for name, v in row.items()} for row in rows])
         page.section("Frames")
         page.images([CaptionedImage(each.pixels, each.person) for each in frames[:_SHOWN]], caption="Looked at")
