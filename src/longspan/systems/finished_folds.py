@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, final
 
 from longspan.storage.files import write_whole
@@ -38,8 +39,11 @@ class FinishedFolds:
     def add(self, number: int, found: Any) -> None:
         """Keep what was found in a fold: JSON values."""
         self._found[str(number)] = found
-        text = json.dumps({"settings": self._settings, "folds": self._found}) + "\n"
-        write_whole(self._path, lambda part: part.write_text(text, encoding="utf-8"))
+
+        def write(part: Path) -> None:
+            part.write_text(json.dumps({"settings": self._settings, "folds": self._found}) + "\n", encoding="utf-8")
+
+        write_whole(self._path, write)
 
     def _read(self) -> dict[str, Any]:
         try:
