@@ -37,10 +37,11 @@ def test_figures_at_a_gate():
 def test_differences_are_paired_and_people_are_drawn_whole():
     names = [f"person {n // 2}" for n in range(200)]
     second = np.arange(200) % 4 < 2
-    first = second | (np.arange(200) % 20 < 2)  # both frames of every tenth person: ahead where second was wrong
+    first = second | (np.arange(200) % 20 // 2 == 1)  # both frames of every tenth person, where second was wrong
     value, low, high = difference_by_person(first, second, names, 0)
     gains = np.array([(first[2 * n : 2 * n + 2].mean() - second[2 * n : 2 * n + 2].mean()) for n in range(100)])
     assert value == pytest.approx(gains.mean())
+    assert value == pytest.approx(0.1)
     half = 1.96 * gains.std() / np.sqrt(100)  # of a mean over a hundred people
     assert (low, high) == pytest.approx((value - half, value + half), abs=0.012)
     assert difference_by_person(second, second, names, 0) == (0, 0, 0)
