@@ -67,7 +67,13 @@ def test_end_to_end_it_trains_and_searches(strategy, tmp_path):
     assert same == {k: v for k, v in result["metrics"].items() if "second" not in k}
 
 
+def test_sentences_of_multi30k_are_in_an_epoch_several_times_beside_those_of_tatoeba(tmp_path, capsys):
+    options = TranslateOptions(strategy="word-by-word", tatoeba=True, repeats=3, limit=20)
+    find_system("translate").run(options, SystemRun("translate", tmp_path))
+    assert "80 sentences to train on" in capsys.readouterr().out
+
+
 def test_options_that_cannot_be_are_refused():
-    for options in ({"epochs": 0}, {"train_rows": 3}, {"limit": 5}, {"vocab": 20}, {"beam": 0}):
+    for options in ({"epochs": 0}, {"train_rows": 3}, {"limit": 5}, {"vocab": 20}, {"beam": 0}, {"repeats": 0}):
         with pytest.raises(ConfigError, match="--"):
             TranslateOptions(**options)

@@ -43,6 +43,8 @@ class TranslateOptions:
     """Train on only N of the 29,000 sentences of Multi30k, for a learning curve."""
     tatoeba: bool = False
     """Train on the sentences of Tatoeba too."""
+    repeats: int = 1
+    """Times that each sentence of Multi30k is in an epoch, so that those of Tatoeba do not outnumber them."""
     vocab: int = 5000
     """Vocabulary size of each language in sub-words, for networks."""
     width: int = 160
@@ -68,8 +70,8 @@ class TranslateOptions:
         """Check the ranges."""
         check_at_least(
             train_rows=(self.train_rows, 20), limit=(self.limit, 20), epochs=(self.epochs, 1),
-            batch_size=(self.batch_size, 1), beam=(self.beam, 1), vocab=(self.vocab, 300), width=(self.width, 1),
-            layers=(self.layers, 1),
+            repeats=(self.repeats, 1), batch_size=(self.batch_size, 1), beam=(self.beam, 1), vocab=(self.vocab, 300),
+            width=(self.width, 1), layers=(self.layers, 1),
         )  # fmt: skip
         check_above_zero(lr=self.lr)
         check_probability("--dropout", self.dropout)
@@ -156,7 +158,7 @@ def _task(parts: dict[str, ls.Table], options: TranslateOptions, seed: int) -> l
     """Training and validation rows as a task; the test rows are kept apart."""
     import polars as pl
 
-    frames = [parts["train"].frame, parts["valid"].frame]
+    frames = [*[parts["train"].frame] * options.repeats, parts["valid"].frame]
     if options.tatoeba:
         more = ls.datasets.load("tatoeba-en-fr").frame.filter(pl.col("part") == "train")
         frames.append(more.select("en", "fr", "part")[: options.limit])
