@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from longspan.inference.scores import Scores, join_target, score_rows
+import longspan as ls
+from longspan.inference.scores import Scores, join_target, predict_rows, score_rows
 from longspan.inference.source import whole_source
 
 
@@ -29,6 +30,27 @@ def test_scores_follow_the_rows_and_not_their_batches(learner):
             assert torch.equal(parts.targets[name], whole.targets[name])
     turned = scored(learner, rows.flip(0), 4)
     torch.testing.assert_close(turned.predictions["side"], whole.predictions["side"].flip(0))
+
+
+def test_texts_of_like_length_share_a_batch_and_answers_stay_with_their_rows():
+    texts = [" ".join("abcde"[(row + i) % 5] for i in range(1 + 7 * row % 30)) for row in range(30)]
+    table = ls.Table.from_arrays({"text": texts, "even": [0, 1] * 15}, {"text": ls.Text(), "even": ls.Category()})
+    task = ls.Task(table.split(valid=6, seed=0), "text", "even", allow_leaks=True)
+    learner = ls.Learner(task, "text_gru", progress=False)
+    source = whole_source(learner.task.samples, learner.inputs, torch.device("cpu"), torch.float32)
+    network, heads, widths = learner.network.eval(), learner.heads, []
+    rows, alone = torch.arange(30).flip(0), lambda batch: [{}]
+    hook = network.backbone.register_forward_hook(lambda m, given, out: widths.append(given[0].values.shape[1]))
+    found = predict_rows(source, network, rows, heads, 10, alone)["even"]
+    scored = score_rows(source, network, rows, heads, learner.task.targets, 10)
+    hook.remove()
+    assert widths == [10, 20, 30] * 2  # the least that three batches of ten can have
+    one_by_one = torch.cat([predict_rows(source, network, row, heads, 1, alone)["even"] for row in rows.split(1)])
+    assert one_by_one.std(dim=0).min() > 1e-3
+    torch.testing.assert_close(found, one_by_one)
+    torch.testing.assert_close(scored.predictions["even"], one_by_one)
+    assert scored.targets["even"].tolist() == [1, 0] * 15
+    assert torch.equal(scored.rows, rows)
 
 
 def test_missing_truths_lose_nothing_and_count_for_nothing(learner):

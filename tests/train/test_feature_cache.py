@@ -38,6 +38,23 @@ def test_stored_outputs_lead_to_what_the_whole_network_says(learner, frozen, dty
             assert torch.equal(one.targets["kind"], other.targets["kind"])
 
 
+def test_texts_are_stored_with_little_padding_and_found_by_their_rows():
+    texts = [" ".join("abcde"[(row + i) % 5] for i in range(1 + 7 * row % 24)) for row in range(24)]
+    table = ls.Table.from_arrays({"text": texts, "even": [0, 1] * 12}, {"text": ls.Text(), "even": ls.Category()})
+    task = ls.Task(table.split(valid=8, seed=0), "text", "even", allow_leaks=True)
+    learner = ls.Learner(task, "text_gru", progress=False)
+    widths = []
+    hook = learner.network.backbone.register_forward_hook(lambda m, given, out: widths.append(given[0].values.shape[1]))
+    source, whole, rows = layers(learner)[0].source(1.0), *layers(learner)[1:]
+    hook.remove()
+    assert widths == [5, 10, 15, 20, 24]
+    learner.network.eval()
+    with torch.no_grad():
+        for one, other in zip(source.samples.batches(rows, 7), whole.samples.batches(rows, 7), strict=True):
+            expected = whole.forward(learner.network, whole.prepare(other))["even"]
+            torch.testing.assert_close(source.forward(learner.network, source.prepare(one))["even"], expected)
+
+
 def test_what_rests_in_two_phases_runs_once_over_each_row(learner):
     seen = []
     first = next(m for m in learner.network.backbone.modules() if isinstance(m, torch.nn.Conv2d))

@@ -116,6 +116,7 @@ def predict_rows(
         reduce: Keep what `Head.reduce` keeps; otherwise everything, to be averaged with other models' predictions.
     """
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in heads}
+    rows, places = source.samples.by_length(rows)
     for batch in source.samples.batches(rows, batch_size):
         drawn = views(batch.rows)
         sums: dict[str, torch.Tensor] = {}
@@ -131,7 +132,7 @@ def predict_rows(
         for name in heads:
             mean = sums[name] / len(drawn)
             parts[name].append((heads[name].reduce(mean) if reduce else mean).cpu())
-    return {name: heads[name].join(part) for name, part in parts.items()}
+    return {name: _in_place(heads[name].join(part), places) for name, part in parts.items()}
 
 
 @torch.no_grad()
@@ -156,7 +157,8 @@ def score_rows(
     parts: dict[str, dict[str, list[torch.Tensor]]] = {
         kind: {name: [] for name in heads} for kind in ("predictions", "targets", "present", "losses")
     }
-    for batch in source.samples.batches(rows, batch_size):
+    ordered, places = source.samples.by_length(rows)
+    for batch in source.samples.batches(ordered, batch_size):
         moved = batch.to(source.device)
         targets = prepare_targets(moved, columns)
         outputs = source.forward(network, source.prepare(moved), targets)
@@ -167,9 +169,16 @@ def score_rows(
             parts["present"][name].append(batch.present[name])
             parts["losses"][name].append(losses.cpu())
     joined = {
-        kind: {name: torch.cat(each) for name, each in by.items()}
+        kind: {name: _in_place(torch.cat(each), places) for name, each in by.items()}
         for kind, by in parts.items()
         if kind != "predictions"
     }
-    joined["predictions"] = {name: heads[name].join(each) for name, each in parts["predictions"].items()}
+    joined["predictions"] = {
+        name: _in_place(heads[name].join(each), places) for name, each in parts["predictions"].items()
+    }
     return Scores(rows, **joined)
+
+
+def _in_place(values: torch.Tensor, places: torch.Tensor | None) -> torch.Tensor:
+    """Values of rows that `Samples.by_length` ordered, in the order that was asked for."""
+    return values if places is None else values[places]

@@ -100,7 +100,8 @@ class FeatureCache:
         firsts, of_row = self._once
         outputs: torch.Tensor | None = None
         done = 0
-        for batch in samples.batches(firsts, self._batch_size):
+        ordered, places = samples.by_length(firsts)
+        for batch in samples.batches(ordered, self._batch_size):
             with autocast(at.device, at.dtype):
                 values = run(*prepare(batch.to(at.device))).float().cpu()
             if outputs is None:
@@ -113,7 +114,7 @@ class FeatureCache:
             done += len(batch)
         assert outputs is not None
         slots = np.full(int(self._rows.max()) + 1, -1, np.int64)
-        slots[self._rows.numpy()] = of_row
+        slots[self._rows.numpy()] = of_row if places is None else places.numpy()[of_row]
         self._stores[groups] = Store(outputs, slots, {})
         return self._stores[groups]
 

@@ -174,6 +174,19 @@ class Samples:
         counts = [each for store in self.inputs.values() if (each := store.lengths(rows)) is not None]
         return sum(counts[1:], counts[0]) if counts else None
 
+    def by_length(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """`rows`, the shortest first, so that batches of them hold little padding, and what undoes that.
+
+        Returns:
+            `(N,)` row numbers, and `(N,)` where each of `rows` is among them; None where no input is ragged, for then
+            the rows are in their own order.
+        """
+        lengths = self.lengths(rows)
+        if lengths is None:
+            return rows, None
+        order = lengths.argsort(stable=True)
+        return rows[order], order.argsort()
+
 
 def encode_rows(
     table: TableView,
