@@ -5,8 +5,10 @@ python benchmarks/translate_study.py --sizes 1000 --strategies staged word-by-wo
 
 A network sees 20 epochs of all 29,000 sentences, and more of fewer: 20 times the root of 29,000 / sentences, up to 60.
 Validation chooses the epoch. Each run has a folder of its own; a run that is there is not run again, and one that was
-stopped goes on. Differences have intervals over test sentences (paired bootstrap); that of another training is not in
-them, unless --seeds says so.
+stopped goes on. What --out holds of other strategies and sizes stays there.
+
+Differences have intervals over test sentences (paired bootstrap); that of another training is not in them, unless
+--seeds says so.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ def main():
     options.add_argument("--seeds", type=int, default=1)
     given = options.parse_args()
     runs, counts = [], {}
-    for size, strategy, seed in itertools.product(given.sizes, given.strategies, range(given.seeds)):
+    for size, strategy, seed in itertools.product(
+        given.sizes, sorted(given.strategies, key=STRATEGIES.index), range(given.seeds)
+    ):
         folder = Path(given.runs) / f"{strategy}-{size}-{seed}"
         if not (folder / TRANSLATIONS).is_file() or not (folder / "result.json").is_file():
             epochs = min(60, round(20 * math.sqrt(ALL / size)))
@@ -59,10 +63,26 @@ def main():
         for test in TESTS:
             counts.setdefault((size, test), {}).setdefault(strategy, []).append(counts_of(folder, test))
     found = {"runs": runs, "differences": differences(counts), "draws": DRAWS}
+    if Path(given.out).is_file():
+        keep_others(found, json.loads(Path(given.out).read_text("utf-8")))
     found["environment"] = describe_environment(device="cpu", precision="float32")
     Path(given.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for each in found["differences"]:
         print(each)
+
+
+def keep_others(found, earlier):
+    """Add runs and differences of an earlier call that this one did not measure."""
+    for part, strategies, others in (
+        ("runs", ("strategy",), ("sentences", "seed")),
+        ("differences", ("first", "second"), ("sentences", "test")),
+    ):
+        both = earlier[part] + found[part]
+        by_key = {tuple(each[key] for key in (*strategies, *others)): each for each in both}  # the later one stays
+        found[part] = sorted(
+            by_key.values(),
+            key=lambda each, names=strategies: (each["sentences"], *(STRATEGIES.index(each[key]) for key in names)),
+        )
 
 
 def counts_of(folder, test):
