@@ -16,6 +16,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -246,15 +247,14 @@ def captions() -> str:
         if name in ways:
             own = [f"{metrics['copied']:.2f}", f"{metrics['words']:.0f}", f"{run['seconds']['train'] / 60:.1f}"]
         rows.append([lines.get(name, f"`{run['command']}`, seed {run['seed']}"), *scores, *own])
-    environment = runs[0]["environment"]
     head = ["", "BLEU-1 (95 %)", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr-D", "copied", "words", "minutes of training"]
-    device = f"{environment['processor']}, {environment['threads']} thread(s), {environment['device']}"
-    return _table(head, rows) + f"\n{device}.\n"
+    return _table(head, rows) + f"\n{_machines(runs)}.\n"
 
 
 def movie_reviews() -> str:
-    """Accuracy of each strategy on each set of reviews, the lowest of a set first."""
-    runs = read("systems/movie-reviews.json")["runs"]
+    """Accuracy of each strategy on each set of reviews, the lowest of a set first; and studies."""
+    every = read("systems/movie-reviews.json")["runs"]
+    runs = [run for run in every if "accuracy" in run["metrics"]]
     parts = {"rt-polarity": "rt-polarity, {} folds", "imdb-sample": "imdb-sample, 200 rows", "sst2": "sst2, 1,821 rows"}
     rows = []
     for run in sorted(runs, key=lambda run: ([*parts].index(run["options"]["data"]), run["metrics"]["accuracy"])):
@@ -270,10 +270,17 @@ def movie_reviews() -> str:
                 f"{run['seconds']['train'] / 60:.1f}",
             ]
         )
-    environment = runs[0]["environment"]
     head = ["", "measured on", "accuracy (95 % over rows)", "spread over folds", "minutes of training"]
-    device = f"{environment['processor']}, {environment['threads']} thread(s), {environment['device']}"
-    return _table(head, rows) + f"\nSeed 0; {device}.\n"
+    studies = "".join(_study(run, each) for run in every for each in run.get("study", ()))
+    return _table(head, rows) + f"\nSeed 0; {_machines(runs)}.\n{studies}"
+
+
+def _machines(runs: list[dict[str, Any]]) -> str:
+    """What the runs ran on; where that differs, how many ran on each."""
+    found = Counter("{processor}, {threads} thread(s), {device}".format(**run["environment"]) for run in runs)
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{count} runs on {machine}" for machine, count in found.items())
 
 
 def exact() -> str:
