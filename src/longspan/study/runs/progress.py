@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyProgress", "duration", "seconds_left"]
 
+_LEAST_POWER = 0.5
+
 
 @final
 class StudyProgress:
@@ -84,8 +86,10 @@ class StudyProgress:
 def seconds_left(left: Iterable[Run], seconds: Mapping[Run, float], jobs: int, *, equal: bool) -> float | None:
     """About how long the runs that are left will take; None before the first is done.
 
-    A run is expected to take as long as those of its strategy and size; else as those of the nearest size, in
-    proportion to the rows unless budgets are equal; else as the mean of all strategies.
+    A run is expected to take as long as those of its strategy and size; else as those of the nearest size, times a
+    power of the ratio of the rows, unless budgets are equal; else as the mean of all strategies. The two nearest sizes
+    say which power, from 0.5 to 1. It is 0.5 where only one size is known: part of the time is the same for any number
+    of rows, as loading is, and the steps that a training takes at least.
     """
     means: dict[tuple[str, int], float] = {}
     groups: dict[tuple[str, int], list[float]] = defaultdict(list)
@@ -100,8 +104,12 @@ def seconds_left(left: Iterable[Run], seconds: Mapping[Run, float], jobs: int, *
         if not sizes:
             names = {name for name, _ in means}
             return sum(expected(name, size) for name in names) / len(names)
-        near = min(sizes, key=lambda s: abs(math.log(s / size)))
-        return means[strategy, near] * (1.0 if equal else size / near)
+        near, *others = sorted(sizes, key=lambda s: abs(math.log(s / size)))
+        power = _LEAST_POWER
+        if others:
+            ratio = means[strategy, others[0]] / max(means[strategy, near], 1e-9)
+            power = min(max(math.log(max(ratio, 1e-9)) / math.log(others[0] / near), _LEAST_POWER), 1.0)
+        return means[strategy, near] * (1.0 if equal else (size / near) ** power)
 
     each = [expected(run.strategy, run.size) for run in left]
     return max([sum(each) / jobs, *each], default=0.0)
