@@ -430,7 +430,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def system_runs(name: str) -> str:
-    """The recorded runs of a system, a column each; or how to measure it."""
+    """The recorded runs of a system, a column for each command; or how to measure it."""
     path = RESULTS / "systems" / f"{name}.json"
     if not path.is_file():
         return (
@@ -440,16 +440,21 @@ def system_runs(name: str) -> str:
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
     if all("claims" in run for run in runs):
         return "\n".join(map(claim_run, runs))
-    rows = [
-        [metric, *(f"{run['metrics'][metric]:.3f}" if metric in run["metrics"] else "" for run in runs)]
-        for metric in dict.fromkeys(
-            metric for run in runs if "stages ahead of one network" not in run for metric in run["metrics"]
-        )
-    ]
-    rows.append(["minutes of training", *(f"{run['seconds']['train'] / 60:.1f}" for run in runs)])
-    for what, key in (("processor", "processor"), ("threads", "threads"), ("device", "device")):
-        rows.append([what, *(str(run["environment"][key]) for run in runs)])
-    table = _table(["", *(f"`{run['command']}`, seed {run['seed']}" for run in runs)], rows)
+    by_command: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        by_command.setdefault(run["command"], []).append(run)
+    groups = by_command.values()
+    metrics = dict.fromkeys(
+        metric for run in runs if "stages ahead of one network" not in run for metric in run["metrics"]
+    )
+    rows = [[metric, *(_over_seeds([run["metrics"].get(metric) for run in group]) for group in groups)]
+            for metric in metrics]  # fmt: skip
+    rows.append(
+        ["minutes of training", *(_over_seeds([run["seconds"]["train"] / 60 for run in group], 1) for group in groups)]
+    )
+    for key in ("processor", "threads", "device"):
+        rows.append([key, *("; ".join(dict.fromkeys(str(run["environment"][key]) for run in of)) for of in groups)])
+    table = _table(["", *(f"`{command}`, {_seeds(group)}" for command, group in by_command.items())], rows)
     return table + "".join(
         [
             *(_study(run, each) for run in runs for each in run.get("study", ())),
@@ -458,6 +463,24 @@ def system_runs(name: str) -> str:
             *(_ahead(run) for run in runs if "stages ahead of one network" in run),
         ]
     )
+
+
+def _seeds(runs: list[dict[str, Any]]) -> str:
+    seeds = sorted(run["seed"] for run in runs)
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    return f"mean of seeds {', '.join(map(str, seeds))} (lowest to highest)"
+
+
+def _over_seeds(values: list[float | None], digits: int = 3) -> str:
+    """The value of one run; the mean of several and how far they lie apart."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    shown = f"{statistics.mean(known):.{digits}f}"
+    if len(known) == 1:
+        return shown
+    return f"{shown} ({min(known):.{digits}f} to {max(known):.{digits}f})"
 
 
 def _study(run: dict[str, Any], study: dict[str, Any]) -> str:
