@@ -24,6 +24,13 @@ def test_the_layout_of_the_challenge_is_read(tmp_path):
     assert table.column_values("age_months") == [94.0, 120.5]  # 3 has no image
     assert table.column_values("sex") == ["male", "female"]
     assert [Path(each).name for each in table.column_values("image")] == ["1.png", "2.png"]
+    assert (table["height_px"], table["width_px"]) == ([8.0, 8.0], [6.0, 6.0])
+
+
+def test_a_radiograph_that_cannot_be_read_has_no_size(tmp_path):
+    folder = write(tmp_path, ["1,94,True", "2,120.5,False"])
+    (folder / "boneage-training-dataset" / "2.png").write_bytes(b"no image")
+    assert read_bone_age(folder)["height_px"] == [8.0, None]
 
 
 def test_the_table_of_all_is_taken_beside_a_sample(tmp_path):
@@ -70,12 +77,15 @@ def test_the_packs_are_whole(data_folder, places, monkeypatch):
     hands = datasets.load("bone-age-100", tell=lambda line: None)
     assert len(hands) == 7000
     assert sum(each is not None for each in hands.column_values("points")) == 4644
+    assert [hands[side].count(None) for side in ("height_px", "width_px")] == [1, 1]
+    assert min(size for size in hands["height_px"] if size) > 400
     root = datasets.fetch("bone-age-100")
     boxes = joint_boxes(root)
     assert sum(len(each) for each in boxes.column_values("boxes")) == 239 * 17 + 89 * 17 - 3
     assert boxes.column_values("koitka").count("eval") == 89
     large = large_radiographs(root)
     assert (len(large), sum(large.column_values("known"))) == (39, 13)
+    assert [size is not None for size in large["width_px"]] == large["known"]
     datasets.unpack(data_folder / "rsna_bone_age_sample.tar.gz", places / "sample")
     assert len(read_bone_age(places / "sample")) == 10  # of the published table of 11,995 ids
     chests = datasets.load("pneumonia", tell=lambda line: None)

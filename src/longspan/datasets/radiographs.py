@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as PILImage
 
 from longspan.columns import Boxes, Category, Image, Keypoints, Number, Raw
 from longspan.data.table import Table
@@ -34,7 +35,7 @@ _RSNA_LICENCE = "non-commercial research use (RSNA Pediatric Bone Age Challenge 
 
 
 def read_bone_age(folder: str | Path, labels: str | Path | None = None) -> Table:
-    """Hand radiographs in the layout of the RSNA challenge: columns `image`, `sex`, `age_months`.
+    """Hand radiographs in the layout of the RSNA challenge: `image`, `sex`, `age_months`, `height_px`, `width_px`.
 
     The labels are a CSV file with `id`, `boneage` (months) and `male`; the radiograph of each is ID.png, or ID.jpg.
     Labels without an image are left out, as copies of the set hold some of the images only.
@@ -54,7 +55,7 @@ def read_bone_age(folder: str | Path, labels: str | Path | None = None) -> Table
     if missing:
         raise DataError(f"{table}: no column {', '.join(map(repr, missing))}; the RSNA layout has id, boneage, male.")
     images = {path.stem: path for path in sorted(root.rglob("*")) if path.suffix.lower() in (".png", ".jpg", ".jpeg")}
-    cells: dict[str, list[Any]] = {"image": [], "sex": [], "age_months": []}
+    cells: dict[str, list[Any]] = {"image": [], "sex": [], "age_months": [], "height_px": [], "width_px": []}
     faults, ages = [], []
     for number, row in enumerate(rows, 2):  # the heading is line 1
         identity, age, male = (row[names[each]].strip() for each in ("id", "boneage", "male"))
@@ -67,6 +68,9 @@ def read_bone_age(folder: str | Path, labels: str | Path | None = None) -> Table
             cells["image"].append(str(images[identity]))
             cells["sex"].append(_SEXES.get(male.lower()))
             cells["age_months"].append(ages[-1])
+            width, height = _size_of(images[identity])
+            cells["height_px"].append(height)
+            cells["width_px"].append(width)
     if faults:
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise DataError(f"{table}: {'; '.join(faults[:5])}{more}.")
@@ -120,18 +124,22 @@ def joint_boxes(root: Path) -> Table:
 def large_radiographs(root: Path) -> Table:
     """39 radiographs with a shorter side of 256 px: columns `image`, `sex`, `age_months`, `source` and `known`.
 
-    `known`: whether `bone-age-100` holds it too, reduced.
+    `known`: whether `bone-age-100` holds it too, reduced. `height_px` and `width_px`, as taken, are known of these only.
 
     Args:
         root: As `datasets.fetch("bone-age-100")` gives it.
     """
     folder = root / "bone_age_100"
-    known = {row["id"] for row in _rows(folder / "labels.csv")}
+    known = {row["id"]: row for row in _rows(folder / "labels.csv")}
     rows = _rows(folder / "large.csv")
+    sizes = {
+        side: [known.get(row["id"], {}).get(f"orig_{side}") or None for row in rows] for side in ("height", "width")
+    }
     cells = {
         "image": [str(folder / "large" / f"{row['id']}.jpg") for row in rows],
         "sex": [_SEXES[row["male"].lower()] for row in rows],
         "age_months": [float(row["boneage"]) for row in rows],
+        **{f"{side}_px": [each and float(each) for each in found] for side, found in sizes.items()},
         "source": [row["source"] for row in rows],
         "known": [row["id"] in known for row in rows],
     }
@@ -139,8 +147,20 @@ def large_radiographs(root: Path) -> Table:
 
 
 def _columns() -> dict[str, Any]:
-    sex = Category(vocab=("female", "male"))
-    return {"image": Image(channels=1, resize="pad"), "sex": sex, "age_months": Number(unit="months")}
+    size = Number(unit="px", missing="mean")
+    return {
+        "image": Image(channels=1, resize="pad"), "sex": Category(vocab=("female", "male")),
+        "age_months": Number(unit="months"), "height_px": size, "width_px": size,
+    }  # fmt: skip
+
+
+def _size_of(path: Path) -> tuple[float, float] | tuple[None, None]:
+    """Width and height in pixels; none of an image that cannot be read, which is told where its pixels are needed."""
+    try:
+        with PILImage.open(path) as image:
+            return float(image.width), float(image.height)
+    except OSError:
+        return None, None
 
 
 def _bone_age(root: Path) -> Table:
@@ -148,7 +168,10 @@ def _bone_age(root: Path) -> Table:
 
 
 def _bone_age_100(root: Path) -> Table:
-    """Columns `image`, `sex`, `age_months`, `points` (three, of two thirds of the hands) and `part`."""
+    """Columns `image`, `sex`, `age_months`, `points` (three, of two thirds of the hands) and `part`.
+
+    `height_px` and `width_px` are those of the radiograph as taken, before it was squeezed into a square.
+    """
     folder = root / "bone_age_100"
     points = {
         row["id"]: {
@@ -162,6 +185,8 @@ def _bone_age_100(root: Path) -> Table:
         "image": [str(folder / "images" / f"{row['id']}.jpg") for row in rows],
         "sex": [_SEXES[row["male"].lower()] for row in rows],
         "age_months": [float(row["boneage"]) for row in rows],
+        "height_px": [float(row["orig_height"]) if row["orig_height"] else None for row in rows],
+        "width_px": [float(row["orig_width"]) if row["orig_width"] else None for row in rows],
         "points": [points.get(row["id"]) for row in rows],
         "part": [row["split"] for row in rows],
     }
@@ -226,7 +251,7 @@ BONE_AGE = NamedData(
     name="bone-age",
     title="RSNA bone age: 12,611 radiographs of children's hands",
     rows=12_611,
-    task="image, sex -> age_months",
+    task="image, sex, height_px, width_px -> age_months",
     licence=_RSNA_LICENCE,
     home=_RSNA_HOME,
     sources=(
@@ -262,7 +287,7 @@ BONE_AGE_100 = NamedData(
     name="bone-age-100",
     title="RSNA bone age, 7,000 of 12,611 radiographs at 100 x 100 px",
     rows=7000,
-    task="image, sex -> age_months, image -> points",
+    task="image, sex, height_px, width_px -> age_months, image -> points",
     licence=f"{_RSNA_LICENCE}; key points and boxes MIT",
     home=_RSNA_HOME,
     sources=(
@@ -275,7 +300,8 @@ BONE_AGE_100 = NamedData(
                 ),
             ),
             load=_bone_age_100,
-            differs="Radiographs are reduced to 100 x 100 px, whatever their shape.",
+            differs="Radiographs are reduced to 100 x 100 px, whatever their shape; `height_px` and `width_px` are those "
+            "before.",
         ),
     ),
     note="5,001 for training, 999 for validation, 1,000 for testing, a random split. 4,644 have three key points, 328 "

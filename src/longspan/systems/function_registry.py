@@ -14,7 +14,7 @@ from longspan.systems.rcnn.stages import decide_boxes, join_regions, scale_featu
 from longspan.systems.speech.stages import find_words, find_words_of_characters, speech_features
 from longspan.systems.spoken.find_spoken_digits import cut_out_at_16_khz, cut_out_digit, find_spoken_digits
 from longspan.systems.spoken.phonemes import digits_of_phonemes
-from longspan.systems.xrays.joints import joint_regions, measure_hand, measure_lengths
+from longspan.systems.xrays.joints import hand_length, joint_regions, measure_hand, measure_lengths
 
 if TYPE_CHECKING:
     from longspan.inference import BoostedTrees, Ensemble, LinearText, PhraseTranslator, Predictor
@@ -29,7 +29,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         find_regions, warp_regions, scale_features, join_regions, decide_boxes,
         find_spoken_digits, cut_out_digit, cut_out_at_16_khz, digits_of_phonemes,
         speech_features, find_words, find_words_of_characters,
-        measure_hand, measure_lengths, joint_regions,
+        measure_hand, measure_lengths, joint_regions, hand_length,
     )
 }  # fmt: skip
 """By the name in the file. No name found in a file is imported: it must be one of these."""

@@ -8,7 +8,7 @@ import pytest
 import longspan as ls
 from longspan.errors import ConfigError
 from longspan.systems import SystemRun, find_system
-from longspan.systems.xrays.bone_age import BoneAgeOptions, age_errors
+from longspan.systems.xrays.bone_age import BoneAgeOptions, age_errors, with_sizes
 
 
 def test_errors_are_those_of_their_ages_and_sex():
@@ -34,6 +34,14 @@ def test_options_that_cannot_be_are_refused():
     for options in ({"epochs": 0}, {"size_px": 8}, {"data": "hands"}, {"data": "made-up", "other": "x"}):
         with pytest.raises(ConfigError, match="--"):
             BoneAgeOptions(**options)
+
+
+def test_a_size_that_is_not_known_is_that_of_the_shape_at_the_usual_height():
+    cells = {"image": [np.zeros((30, 20), np.uint8)] * 2, "height_px": [900.0, None], "width_px": [800.0, None]}
+    sizes = ls.Number(unit="px", missing="mean")
+    table = with_sizes(ls.Table.from_arrays(cells, {"image": ls.Image(), "height_px": sizes, "width_px": sizes}))
+    assert table["height_px"] == [900.0, 1600.0]
+    assert table["width_px"] == pytest.approx([800.0, 1600 * 2 / 3])
 
 
 @pytest.mark.slow

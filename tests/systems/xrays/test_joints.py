@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image as PILImage
 
 from longspan.systems.xrays.joints import (
     JOINT_POINTS,
     MEASURES,
     boxes_of_joints,
+    hand_length,
     joint_regions,
     measure_hand,
     measure_lengths,
@@ -91,10 +93,32 @@ def test_a_plate_across_the_finger_is_in_the_profile():
     assert np.ptp(plain[first : first + 8]) < 0.1
 
 
+def test_a_squeezed_radiograph_measures_as_it_was_taken():
+    random = np.random.default_rng(0)
+    taken = PILImage.fromarray(random.integers(0, 255, (10, 10), np.uint8)).resize(
+        (200, 200), PILImage.Resampling.BICUBIC
+    )
+    places = {name: [2 * x, 2 * y] for name, (x, y) in hand().items()}
+    squeezed = taken.resize((100, 160))
+    squeezed_places = {name: [x / 2, 0.8 * y] for name, (x, y) in places.items()}
+    whole, small = (
+        measure_hand(image, points, "male", 200.0, 200.0)
+        for image, points in ((taken, places), (squeezed, squeezed_places))
+    )
+    assert whole[1:4] == pytest.approx([2 * np.hypot(2, 30), 200, 200])  # hand, height, width
+    assert small == pytest.approx(whole, abs=0.05)
+    assert measure_hand(squeezed, squeezed_places, "male") != pytest.approx(whole, abs=0.05)
+    assert hand_length(squeezed, squeezed_places, 200.0, 200.0) == pytest.approx(whole[1])
+    tiles = [joint_regions(taken, places), joint_regions(squeezed, squeezed_places, 200.0, 200.0)]
+    assert np.abs(tiles[0].astype(float) - tiles[1]).mean() < 3
+    assert np.abs(tiles[0].astype(float) - joint_regions(squeezed, squeezed_places)).mean() > 10
+
+
 def test_distances_are_in_lengths_of_the_hand():
     image = np.zeros((200, 200), np.uint8)
     tall = {name: [2 * x, 2 * y] for name, (x, y) in hand().items()}
-    assert measure_hand(image, hand(), "male")[1:20] == pytest.approx(measure_hand(image, tall, "male")[1:20])
+    assert measure_hand(image, hand(), "male")[1:23] == pytest.approx(measure_hand(image, tall, "male")[1:23])
+    assert measure_hand(image, hand(), "male")[1:4] == [0.0, 0.0, 0.0]  # sizes that are not known
 
 
 def test_lengths_of_bones_and_zero_for_an_end_that_is_not_there():

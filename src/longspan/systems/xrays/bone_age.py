@@ -25,6 +25,7 @@ from longspan.systems.strategy_study import (
 )
 from longspan.systems.system import System
 from longspan.systems.xrays.hand_strategies import (
+    AS_TAKEN,
     END_TO_END,
     NEEDS,
     REGIONS,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from longspan.report import Document
     from longspan.study import StudyResults
 
-__all__ = ["BONE_AGE_SYSTEM", "BoneAgeOptions", "age_errors", "hands_task", "joint_table"]
+__all__ = ["BONE_AGE_SYSTEM", "BoneAgeOptions", "age_errors", "hands_task", "joint_table", "with_sizes"]
 
 PRICES = {"age_months": 1.0, "joints": 4.0}
 """Cost of a label: reading an age in an atlas, and marking 17 joints."""
@@ -50,6 +51,7 @@ BANDS = ((0, 60), (60, 120), (120, 168), (168, 241))
 """Ages in months, each from the first to below the second."""
 _MADE_UP, _SET, _WHOLE, _HERE = "made-up", "bone-age-100", "bone-age", "auto"
 _POINTED = 300  # radiographs with three key points that the joint finder learns from, beside those with joint boxes
+_USUAL_HEIGHT = 1600.0  # px: the median of bone-age-100
 _FINDER = "joints.safetensors"
 _READINGS = 12
 
@@ -82,6 +84,8 @@ class BoneAgeOptions:
     """Peak learning rate of pretrained networks; fresh ones learn at three times as much."""
     size_px: int = 100
     """Height and width of the radiographs, in pixels; of made-up ones a quarter more than their height."""
+    original_size: bool = True
+    """Every strategy also reads the height and width of the radiograph as taken, in pixels: how large the hand is."""
     other: str | None = None
     """A folder of radiographs in the layout of the RSNA challenge, to measure the best model on, and to say how they
     differ from those of the training."""
@@ -148,11 +152,33 @@ def hands_task(options: BoneAgeOptions, seed: int) -> ls.Task:
         column, size = ls.Image(channels=1, resize="stretch"), (size[0] * 5 // 4, size[1])
     else:
         table = joint_table(options.limit) if options.data == _SET else _whole_set(options.limit, seed)
+        table = with_sizes(table)
         column = ls.Image(channels=1, resize="stretch")
     table = table.with_column("image", column)
     split = table.split(column="part", valid=0) if options.data == _MADE_UP else table.split(column="part")
     # Patients are not published; nearly equal radiographs lie on one side of the published split.
-    return ls.Task(split, inputs=["image", "sex"], targets="age_months", size_px=size, allow_leaks=True)
+    return ls.Task(split, inputs=_inputs(options), targets="age_months", size_px=size, allow_leaks=True)
+
+
+def _inputs(options: BoneAgeOptions) -> list[str]:
+    return ["image", "sex", *(AS_TAKEN if options.original_size and options.data != _MADE_UP else ())]
+
+
+def with_sizes(table: ls.Table) -> ls.Table:
+    """The same radiographs; where their size as taken is not known, it is that of their shape at the usual height."""
+    from longspan.vision.image_io import MAX_PIXELS, read_pixels
+
+    cells = zip(*(table.column_values(name) for name in ("image", *AS_TAKEN)), strict=True)
+    heights, widths = list[float](), list[float]()
+    for image, height, width in cells:
+        if height is None or width is None:
+            pixels = read_pixels(image, "L", MAX_PIXELS)
+            height, width = _USUAL_HEIGHT, _USUAL_HEIGHT * pixels.width / pixels.height
+        heights.append(height)
+        widths.append(width)
+    for name, found in zip(AS_TAKEN, (heights, widths), strict=True):
+        table = table.with_column(name, table.columns[name], found)
+    return table
 
 
 def _whole_set(limit: int | None, seed: int) -> ls.Table:
@@ -219,7 +245,7 @@ def _run(options: BoneAgeOptions, run: SystemRun) -> None:
         finder, details["joints"] = _finder(task.table, options, run)
         known = hand_strategies(
             finder, backbone=options.backbone, weights=weights, epochs=options.epochs, small=options.small,
-            lr=options.lr,
+            lr=options.lr, original_size=options.original_size,
         )  # fmt: skip
     asked = parse_strategies(options.strategies, NEEDS, ";")
     strategies = {name: known[name] for name in asked if name in known}
@@ -310,7 +336,7 @@ def _finish(
     baseline = float(np.abs(np.asarray(true, float) - ages.mean()).mean())
     metrics["months, mean of the training ages"] = baseline
     best = load_with_functions(results.best())
-    predicted = [each["age_months"] for each in best.predict(test.select("image", "sex"))]
+    predicted = [each["age_months"] for each in best.predict(test.select(*_inputs(options)))]
     bands = age_errors(true, predicted, sexes, seed=run.seed)
     joints = "points" if options.data == _MADE_UP else "joints"
     cells = test.column_values(joints) if joints in test.columns else []
@@ -374,7 +400,7 @@ def _other(best: Any, task: ls.Task, options: BoneAgeOptions, run: SystemRun) ->
         other = large_radiographs(ls.datasets.fetch(_SET)).filter(lambda row: not row["known"])
     known = task.table.take(task.train.numpy())
     said = how_they_differ(known.select("image", "sex", "age_months"), other, seed=run.seed)
-    predicted = [each["age_months"] for each in best.predict(other.select("image", "sex"))]
+    predicted = [each["age_months"] for each in best.predict(with_sizes(other).select(*_inputs(options)))]
     errors = age_errors(other.column_values("age_months"), predicted, other.column_values("sex"), seed=run.seed)
     return errors, said
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import longspan as ls
-from longspan.systems.xrays.joints import joint_regions, measure_hand, measure_lengths
+from longspan.systems.xrays.joints import hand_length, joint_regions, measure_hand, measure_lengths
 
 __all__ = [
-    "END_TO_END", "LONG_ENOUGH", "NEEDS", "REGIONS", "STAGED", "TRANSFER", "age_network", "find_joints",
+    "AS_TAKEN", "END_TO_END", "LONG_ENOUGH", "NEEDS", "REGIONS", "STAGED", "TRANSFER", "age_network", "find_joints",
     "hand_strategies", "made_up_strategies",
 ]  # fmt: skip
 
@@ -21,6 +21,8 @@ NEEDS = {
     TRANSFER: ("age_months",),
 }
 """The labels that each strategy learns from; joints are named points."""
+AS_TAKEN = ("height_px", "width_px")
+"""Columns with the size of a radiograph before it was reduced."""
 LONG_ENOUGH = 200
 """Steps of a training with few rows."""
 _WHOLE_HAND = ls.Augment(rotate_deg=12, scale=0.12, shift=0.06, flip=True, brightness=0.1, contrast=0.3, fill=0.0)
@@ -75,7 +77,14 @@ def _regression() -> Any:
 
 
 def hand_strategies(
-    finder: ls.Predictor, *, backbone: str, weights: str | None, epochs: int, small: str, lr: float
+    finder: ls.Predictor,
+    *,
+    backbone: str,
+    weights: str | None,
+    epochs: int,
+    small: str,
+    lr: float,
+    original_size: bool = True,
 ) -> dict[str, ls.Strategy]:
     """The strategies for radiographs whose joints `finder` finds.
 
@@ -86,29 +95,36 @@ def hand_strategies(
         epochs: Of each network.
         small: The network that reads the regions.
         lr: Peak learning rate.
+        original_size: Whether stages read the columns AS_TAKEN.
     """
+    sizes = AS_TAKEN if original_size else ()
     age = {"age_months": ls.Number(unit="months")}
     find = ls.Stage("find", finder, reads="image", adds="joints")
     tiles = ls.Image(channels=1, size_px=(96, 120))
+    length = {"hand_px": ls.Number(unit="px")}
     regions = age_network(small, weights, epochs=epochs, lr=lr, augment=_TILES)
     return {
         STAGED: ls.Pipeline(
             [
                 find,
-                ls.Stage("measure", measure_hand, reads=["image", "joints", "sex"], adds="measures"),
+                ls.Stage("measure", measure_hand, reads=["image", "joints", "sex", *sizes], adds="measures"),
                 ls.Stage("look up", _regression(), reads="measures", adds=age, train_on="predicted"),
             ]
         ),
         REGIONS: ls.Pipeline(
             [
                 find,
-                ls.Stage("cut", joint_regions, reads=["image", "joints"], adds={"regions": tiles}),
-                ls.Stage("read", regions, reads=["regions", "sex"], adds=age, train_on="predicted"),
+                ls.Stage("cut", joint_regions, reads=["image", "joints", *sizes], adds={"regions": tiles}),
+                *([ls.Stage("size", hand_length, reads=["image", "joints", *sizes], adds=length)] if sizes else []),
+                ls.Stage(
+                    "read", regions, reads=["regions", "sex", *(length if sizes else ()), *sizes], adds=age,
+                    train_on="predicted",
+                ),
             ]
         ),
         END_TO_END: age_network(backbone, None, epochs=epochs, lr=3 * lr),
         TRANSFER: age_network(backbone, weights, epochs=epochs, lr=lr),
-    }
+    }  # fmt: skip
 
 
 def made_up_strategies(*, backbone: str, weights: str | None, epochs: int, lr: float) -> dict[str, ls.Strategy]:

@@ -11,8 +11,8 @@ from PIL import Image as PILImage
 from longspan.vision.image_io import MAX_PIXELS, read_pixels
 
 __all__ = [
-    "JOINT_POINTS", "MEASURES", "USUAL_SIZES", "boxes_of_joints", "joint_regions", "measure_hand", "measure_lengths",
-    "name_joints", "region_sides",
+    "JOINT_POINTS", "MEASURES", "USUAL_SIZES", "boxes_of_joints", "hand_length", "joint_regions", "measure_hand",
+    "measure_lengths", "name_joints", "region_sides",
 ]  # fmt: skip
 
 _FINGERS = ("thumb", "index", "middle", "ring", "little")
@@ -38,7 +38,7 @@ USUAL_SIZES = {
     "Ulna": (0.372, 0.287), "Wrist": (1.157, 0.599),
 }  # fmt: skip
 """Width and height of joint boxes in lengths of the hand: medians of the labelled ones of `bone-age-100`."""
-MEASURES = 1 + len(_BONES) + len(JOINT_POINTS) * (_PROFILE + 2)
+MEASURES = 4 + len(_BONES) + len(JOINT_POINTS) * (_PROFILE + 2)
 """Numbers that `measure_hand` gives."""
 
 
@@ -98,49 +98,79 @@ def boxes_of_joints(
     return boxes
 
 
-def joint_regions(image: Any, points: Mapping[str, Any]) -> np.ndarray:
+def hand_length(
+    image: Any, points: Mapping[str, Any], height_px: float | None = None, width_px: float | None = None
+) -> float:
+    """From the wrist to the middle MCP joint, in pixels of the radiograph as taken.
+
+    Args:
+        image: A radiograph, of any size: path, array or Pillow image.
+        points: Its joints, in pixels of `image`.
+        height_px: Of the radiograph as taken, before it was reduced; None: that of `image`.
+        width_px: The same.
+    """
+    scale = _scale_of(read_pixels(image, "L", MAX_PIXELS), height_px, width_px)
+    return _hand_length(_scaled(points, scale))
+
+
+def joint_regions(
+    image: Any, points: Mapping[str, Any], height_px: float | None = None, width_px: float | None = None
+) -> np.ndarray:
     """The 17 joint regions as tiles of one image, `(96, 120)` uint8: four rows of five, the last three empty.
 
     Grey values are stretched to the full range first, between the 1st and the 99.5th percentile of the radiograph.
 
     Args:
         image: A radiograph: path, array or Pillow image.
-        points: Its joints.
+        points: Its joints, in pixels of `image`.
+        height_px: Of the radiograph as taken: regions are square there; None: in `image`.
+        width_px: The same.
     """
     pixels = _stretched(read_pixels(image, "L", MAX_PIXELS))
+    scale = _scale_of(pixels, height_px, width_px)
     tiles = np.zeros((4 * _TILE_PX, _COLUMNS * _TILE_PX), np.uint8)
-    for number, (name, side) in enumerate(region_sides(points).items()):
-        x, y = points[name][:2]
-        box = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
-        tile = _cut(pixels, box)
+    for number, (name, side) in enumerate(region_sides(_scaled(points, scale)).items()):
+        tile = _cut(pixels, _box_around(points[name], side, scale))
         row, column = divmod(number, _COLUMNS)
         tiles[row * _TILE_PX : (row + 1) * _TILE_PX, column * _TILE_PX : (column + 1) * _TILE_PX] = tile
     return tiles
 
 
-def measure_hand(image: Any, points: Mapping[str, Any], sex: str) -> list[float]:
-    """Sex, distances between joints, and a profile of each joint region, as `MEASURES` numbers.
+def measure_hand(
+    image: Any,
+    points: Mapping[str, Any],
+    sex: str,
+    height_px: float | None = None,
+    width_px: float | None = None,
+) -> list[float]:
+    """Sex, sizes, distances between joints, and a profile of each joint region, as `MEASURES` numbers.
 
-    Distances are in lengths of the hand (wrist to the middle MCP joint), for a pixel's size is not known. Of each
-    region there are brightness and contrast beside the whole image's, and the profile along the finger: where a growth
-    plate is open, a dark line crosses it.
+    Sizes are height and width of the radiograph as taken and the length of the hand on it (wrist to the middle MCP
+    joint), in its pixels; 0 where they are not known. Distances are in lengths of the hand. Of each region there are
+    brightness and contrast beside the whole image's, and the profile along the finger: where a growth plate is open, a
+    dark line crosses it.
 
     Args:
-        image: A radiograph: path, array or Pillow image.
-        points: Its joints, and the tips of the middle finger and the thumb and the capitate where they are known.
+        image: A radiograph, of any size: path, array or Pillow image.
+        points: Its joints, and the tips of the middle finger and the thumb and the capitate where they are known, in
+            pixels of `image`.
         sex: "female" or "male".
+        height_px: Of the radiograph as taken; None: not known, and it had the shape of `image`.
+        width_px: The same.
     """
-    pixels = np.asarray(read_pixels(image, "L", MAX_PIXELS), np.float32)
+    source = read_pixels(image, "L", MAX_PIXELS)
+    pixels = np.asarray(source, np.float32)
     mean, spread = float(pixels.mean()), float(pixels.std()) + 1.0
-    hand = _hand_length(points)
-    numbers = [1.0 if sex == "male" else 0.0]
+    scale = _scale_of(source, height_px, width_px)
+    places = _scaled(points, scale)
+    hand = _hand_length(places)
+    sizes = (0.0, 0.0, 0.0) if height_px is None or width_px is None else (hand, height_px, width_px)
+    numbers = [1.0 if sex == "male" else 0.0, *sizes]
     for one, other in _BONES:
-        known = points.get(one) is not None and points.get(other) is not None
-        numbers.append(_apart(points[one], points[other]) / hand if known else 0.0)
-    source = PILImage.fromarray(pixels.clip(0, 255).astype(np.uint8))
-    for name, side in region_sides(points).items():
-        x, y = points[name][:2]
-        tile = _cut(source, (x - side / 2, y - side / 2, x + side / 2, y + side / 2)).astype(np.float32)
+        known = places.get(one) is not None and places.get(other) is not None
+        numbers.append(_apart(places[one], places[other]) / hand if known else 0.0)
+    for name, side in region_sides(places).items():
+        tile = _cut(source, _box_around(points[name], side, scale)).astype(np.float32)
         middle = (tile[:, _TILE_PX // 3 : 2 * _TILE_PX // 3].mean(axis=1) - mean) / spread
         profile = middle.reshape(_PROFILE, -1).mean(axis=1)
         numbers += [float((tile.mean() - mean) / spread), float(tile.std() / spread), *profile.tolist()]
@@ -157,6 +187,25 @@ def measure_lengths(points: Mapping[str, Any], sex: str) -> list[float]:
         for base, head in ends
     ]
     return [1.0 if sex == "male" else 0.0, *lengths]
+
+
+def _scale_of(image: PILImage.Image, height_px: float | None, width_px: float | None) -> tuple[float, float]:
+    """Pixels as taken in one of `image`, across and down."""
+    if height_px is None or width_px is None:
+        return 1.0, 1.0
+    return width_px / image.width, height_px / image.height
+
+
+def _scaled(points: Mapping[str, Any], scale: tuple[float, float]) -> dict[str, Any]:
+    return {
+        name: None if point is None else [point[0] * scale[0], point[1] * scale[1]] for name, point in points.items()
+    }
+
+
+def _box_around(point: Sequence[float], side: float, scale: tuple[float, float]) -> tuple[float, float, float, float]:
+    """A region with a side in pixels as taken, in pixels of the image."""
+    x, y, across, down = point[0], point[1], side / 2 / scale[0], side / 2 / scale[1]
+    return x - across, y - down, x + across, y + down
 
 
 def _stretched(image: PILImage.Image) -> PILImage.Image:
