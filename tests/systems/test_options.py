@@ -95,9 +95,12 @@ def test_options_of_a_base_keep_their_words_unless_they_are_said_anew():
         """Peak rate."""
         depth: int = 2
         """Layers."""
+        augment: bool = True
+        """Whether."""
 
     lines = dict(describe_options(More))
     assert lines["--size-px N"] == "Side of the images.  [default: 28]"
     assert lines["--lr X"] == "Peak rate.  [default: 0.002]"
     assert lines["--depth N"] == "Layers.  [default: 2]"
-    assert parse_options(More, ["--depth", "3"]) == More(depth=3)
+    assert lines["--augment / --no-augment"] == "Whether.  [default: on]"
+    assert parse_options(More, ["--depth", "3", "--no-augment"]) == More(depth=3, augment=False)

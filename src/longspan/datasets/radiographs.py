@@ -124,7 +124,7 @@ def joint_boxes(root: Path) -> Table:
 def large_radiographs(root: Path) -> Table:
     """39 radiographs with a shorter side of 256 px: columns `image`, `sex`, `age_months`, `source` and `known`.
 
-    `known`: whether `bone-age-100` holds it too, reduced. `height_px` and `width_px`, as taken, are known of these only.
+    `known`: whether `bone-age-100` holds it too, reduced. `height_px` and `width_px`, as taken, of these only.
 
     Args:
         root: As `datasets.fetch("bone-age-100")` gives it.
@@ -300,8 +300,8 @@ BONE_AGE_100 = NamedData(
                 ),
             ),
             load=_bone_age_100,
-            differs="Radiographs are reduced to 100 x 100 px, whatever their shape; `height_px` and `width_px` are those "
-            "before.",
+            differs="Radiographs are reduced to 100 x 100 px, whatever their shape; `height_px` and `width_px` are "
+            "those of the whole set.",
         ),
     ),
     note="5,001 for training, 999 for validation, 1,000 for testing, a random split. 4,644 have three key points, 328 "

@@ -101,9 +101,14 @@ def describe_options(options: type[Any]) -> list[tuple[str, str]]:
     lines = []
     for field in fields(options):
         kind = kinds[field.name]
-        written = flag_of(field.name) + ("" if kind.kind == "bool" else f" {kind.metavar}")
         assert field.default is not MISSING, f"{options.__name__}.{field.name} needs a default"
-        default = "" if field.default is None or kind.kind == "bool" else f"  [default: {field.default}]"
+        flag = flag_of(field.name)
+        if kind.kind == "bool":
+            written = f"{flag} / --no-{flag.removeprefix('--')}" if field.default else flag
+            default = "  [default: on]" if field.default else ""
+        else:
+            written = f"{flag} {kind.metavar}"
+            default = "" if field.default is None else f"  [default: {field.default}]"
         lines.append((written, words.get(field.name, "") + default))
     return lines
 
