@@ -230,6 +230,25 @@ def translate_study() -> str:
     return "\n".join(shown)
 
 
+def translate_speed() -> str:
+    """Training of translation beside a plain loop, and its beam search; empty until measured."""
+    path = RESULTS / "translate_speed.json"
+    if not path.is_file():
+        return "Not measured in this version: `python benchmarks/translate_speed.py`.\n"
+    found = read(path.name)
+    speeds = {name: sorted(each)[len(each) // 2] for name, each in found["tokens_per_second"].items()}
+    rows = [
+        ["training, tokens a second (median)", f"{speeds['longspan']:,}", f"{speeds['plain']:,}"],
+        ["times the plain loop", f"{found['ratio']:.1f}", "1"],
+        ["padding in batches of sentences of like length", f"{100 * found['padding']:.1f} %", ""],
+        ["beam of 5, sentences a second", f"{found['beam_5_sentences_per_second']:.0f}", ""],
+    ]
+    machine = found["environment"]
+    return _table(["", "longspan", "plain `nn.Transformer`"], rows) + (
+        f"\n`{found['command']}`: {machine['processor']}, {machine['threads']} threads.\n"
+    )
+
+
 def captions() -> str:
     """Scores of each way to write captions, and of the two lines that need no writing."""
     runs = read("systems/captions.json")["runs"]
@@ -421,6 +440,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "read-numbers, source seeds": read_numbers_sources,
     "adult study": adult_study,
     "translate study": translate_study,
+    "translate speed": translate_speed,
     "captions": captions,
     "movie reviews": movie_reviews,
     "exact": exact,

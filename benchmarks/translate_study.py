@@ -5,7 +5,8 @@ python benchmarks/translate_study.py --sizes 1000 --strategies staged word-by-wo
 
 A network sees 20 epochs of all 29,000 sentences, and more of fewer: 20 times the root of 29,000 / sentences, up to 60.
 Validation chooses the epoch. Each run has a folder of its own; a run that is there is not run again, and one that was
-stopped goes on. What --out holds of other strategies and sizes stays there.
+stopped goes on. What --out holds of other strategies and sizes stays there; "environment" is that of the latest call,
+and each run has its processor.
 
 Differences have intervals over test sentences (paired bootstrap); that of another training is not in them, unless
 --seeds says so.
@@ -57,6 +58,7 @@ def main():
         runs.append(
             {
                 "strategy": strategy, "sentences": size, "seed": seed, "epochs": result["options"]["epochs"],
+                "processor": result["environment"]["processor"],
                 "metrics": {name: value for name, value in result["metrics"].items() if "per_second" not in name},
             }
         )  # fmt: skip
