@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -474,8 +474,10 @@ def system_runs(name: str) -> str:
     )
     for key in ("processor", "threads", "device"):
         rows.append([key, *("; ".join(dict.fromkeys(str(run["environment"][key]) for run in of)) for of in groups)])
-    table = _table(["", *(f"`{command}`, {_seeds(group)}" for command, group in by_command.items())], rows)
-    return table + "".join(
+    heads, first = _heads(name, by_command)
+    return _table(
+        [first, *(f"{head}, {_seeds(group)}" for head, group in zip(heads, groups, strict=True))], rows
+    ) + "".join(
         [
             *(_study(run, each) for run in runs for each in run.get("study", ())),
             *(_ceilings(run) for run in runs),
@@ -483,6 +485,15 @@ def system_runs(name: str) -> str:
             *(_ahead(run) for run in runs if "stages ahead of one network" in run),
         ]
     )
+
+
+def _heads(name: str, commands: Collection[str]) -> tuple[list[str], str]:
+    """How commands stand above their columns, and what stands above the first: several leave out what they share."""
+    plain = f"longspan run {name}"
+    options = [re.sub(r" --out \S+", "", each).removeprefix(plain).strip() for each in commands]
+    if len({*options}) < 2 or not all(each.startswith(plain) for each in commands):
+        return [f"`{each}`" for each in commands], ""
+    return [f"`{each}`" if each else "its defaults" for each in options], f"`{plain}` with"
 
 
 def _seeds(runs: list[dict[str, Any]]) -> str:

@@ -81,6 +81,9 @@ def test_a_recorded_run_takes_the_place_of_the_sentence(pages, tmp_path, monkeyp
     assert "| `longspan run lanes`, seed 3 |" in table
     assert "| iou | 0.876 |" in table or "| iou | 0.877 |" in table
     assert "| minutes of training | 1.5 |" in table
+    pages.record(tmp_path, "longspan run lanes --model fcn8s --out runs/lanes")
+    table = pages.system_runs("lanes")
+    assert table.startswith("| `longspan run lanes` with | its defaults, seed 3 | `--model fcn8s`, seed 3 |")
 
 
 def test_a_recorded_study_shows_its_curves_and_its_finding(pages, tmp_path, monkeypatch):
