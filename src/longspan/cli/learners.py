@@ -206,6 +206,7 @@ def source_words(options: TrainOptions) -> str:
         "root",
         "suffix",
         "heading",
+        "encoding",
         "corners",
         "format",
         "annotations",

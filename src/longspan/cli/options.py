@@ -84,6 +84,14 @@ Heading = Annotated[
         "refused]",
     ),
 ]
+Encoding = Annotated[
+    str | None,
+    Opt(
+        metavar="NAME",
+        help="For .csv and .tsv files and for texts: how their characters are written, such as cp1252 or utf-16.  "
+        "[default: utf-8]",
+    ),
+]
 Holidays = Annotated[
     str | None,
     Opt(

@@ -43,7 +43,7 @@ def parallel_table(options: TrainOptions) -> Table | None:
         if name not in there:
             beside = sorted(other.suffix[1:] for other in each.parent.glob(f"{each.stem}.*") if other.is_file())
             raise DataError(f"There is no file {each}. Beside it there are the endings {', '.join(beside)}.")
-    table = Table.from_parallel(files)
+    table = Table.from_parallel(files, encoding=options.encoding or "utf-8")
     for words in options.column:
         name, kind = typed_column(words)
         table = table.with_column(name, kind) if name in table.columns else table

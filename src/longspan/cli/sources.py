@@ -30,6 +30,7 @@ def read_source(
     root: str | None = None,
     suffix: str | None = None,
     heading: str | None = None,
+    encoding: str | None = None,
     corners: Any = None,
     annotated: AnnotationFormat | None = None,
     targets: Sequence[str] = (),
@@ -48,6 +49,7 @@ def read_source(
         root: The folder that paths in a table start from.
         suffix: What stands after each path in a table.
         heading: Of a CSV file: see `heading_of`.
+        encoding: Of a CSV file or of texts; None: UTF-8.
         corners: What the numbers of a box are: "edges" or "pixels"; None: as the format has it.
         annotated: For a folder of images: what is in them, and in which format that is written down.
         targets: What will be predicted, if that is known.
@@ -80,6 +82,8 @@ def read_source(
         raise ConfigError(f"--root and --suffix are for tables with paths; leave them out for {source}.")
     if heading is not None and (named or annotated is not None or pattern is not None):
         raise ConfigError(f"--heading is for .csv and .tsv files; leave it out for {source}.")
+    if encoding is not None and (named or annotated is not None or pattern is not None):
+        raise ConfigError(f"--encoding is for .csv and .tsv files and for texts; leave it out for {source}.")
     if annotated is not None:
         table = annotated.read(
             path,
@@ -101,7 +105,7 @@ def read_source(
         cells = [typed_cells(table.frame[name], column, str(path)) for name, column in read.items()]
         table = Table(table.frame.with_columns(cells), table.columns, root=table.root, source=table.source)
     else:
-        header = {} if path.is_dir() else _known(path, kinds or {}, heading_of(heading))
+        header = {} if path.is_dir() else _known(path, kinds or {}, heading_of(heading), encoding)
         meant = {**header, **typed}
         if image in meant and not meant[image].encodes_pixels:
             image = None  # files of sound, which their column reads as they are written
@@ -110,8 +114,8 @@ def read_source(
         table = Table.of(
             open_path(
                 path, meant, image=image, root=None if root is None else Path(root).expanduser(),
-                suffix=suffix, heading=heading_of(heading), boxes=boxes, corners=corners, instances=instances,
-                on_error="skip" if on_error == "skip" else "raise", tell=explain,
+                suffix=suffix, heading=heading_of(heading), encoding=encoding, boxes=boxes, corners=corners,
+                instances=instances, on_error="skip" if on_error == "skip" else "raise", tell=explain,
             )
         )  # fmt: skip
     for name, column in typed.items():
@@ -213,11 +217,13 @@ def typed_targets(targets: Sequence[str], columns: Sequence[str]) -> tuple[tuple
     return tuple(names), tuple(types)
 
 
-def _known(path: Path, kinds: Mapping[str, Column], heading: bool | list[str] | None) -> dict[str, Column]:
+def _known(
+    path: Path, kinds: Mapping[str, Column], heading: bool | list[str] | None, encoding: str | None
+) -> dict[str, Column]:
     """The columns of a table that a model knows; those of images are sought by their files."""
     from longspan.data.readers.csv_files import head_of_table
 
-    there = head_of_table(path, heading=heading).columns if kinds else []
+    there = head_of_table(path, heading=heading, encoding=encoding).columns if kinds else []
     return {name: column for name, column in kinds.items() if name in there and not column.encodes_pixels}
 
 

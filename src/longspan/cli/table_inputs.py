@@ -177,7 +177,13 @@ def _as_target(table: Table, name: str, typed: Sequence[str]) -> Table:
     return table
 
 
-def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None, *, heading: str | None = None) -> Table:
+def new_rows(
+    files: Sequence[str],
+    columns: Mapping[str, Column] | None = None,
+    *,
+    heading: str | None = None,
+    encoding: str | None = None,
+) -> Table:
     """The rows of one file to predict; of columns that a model knows, as it knows them.
 
     Raises:
@@ -189,10 +195,11 @@ def new_rows(files: Sequence[str], columns: Mapping[str, Column] | None = None, 
 
     if len(files) != 1:
         raise ConfigError(f"This model reads a table: give one .csv or .parquet file, not {len(files)} files.")
-    return Table.of(open_path(Path(files[0]).expanduser(), columns, images=False, heading=heading_of(heading)))
+    path = Path(files[0]).expanduser()
+    return Table.of(open_path(path, columns, images=False, heading=heading_of(heading), encoding=encoding))
 
 
-def new_parts(files: Sequence[str], *, heading: str | None = None) -> Iterator[Table]:
+def new_parts(files: Sequence[str], *, heading: str | None = None, encoding: str | None = None) -> Iterator[Table]:
     """The rows that `new_rows` gives, some at a time; of a Parquet file no others are in memory.
 
     Raises:
@@ -204,12 +211,12 @@ def new_parts(files: Sequence[str], *, heading: str | None = None) -> Iterator[T
     from longspan.data import Table
 
     path = Path(files[0]).expanduser()
-    if len(files) == 1 and path.suffix.lower() in PARQUET and path.is_file() and heading is None:
+    if len(files) == 1 and path.suffix.lower() in PARQUET and path.is_file() and heading is None and encoding is None:
         from longspan.data.readers.parquet_files import parquet_parts
 
         yield from map(Table.of, parquet_parts(path, PART_ROWS))
         return
-    table = new_rows(files, heading=heading)
+    table = new_rows(files, heading=heading, encoding=encoding)
     for first in range(0, len(table), PART_ROWS):
         yield table.take(np.arange(first, min(first + PART_ROWS, len(table))))
 

@@ -71,7 +71,7 @@ def read_rows(
     elif table is None:
         table = read_source(
             options.source, pattern=options.pattern, image=options.image, columns=options.column, root=options.root,
-            suffix=options.suffix, heading=options.heading, corners=options.corners,
+            suffix=options.suffix, heading=options.heading, encoding=options.encoding, corners=options.corners,
             annotated=options.annotation_format,
             targets=options.target, on_error=options.on_error, tell=tell, explain=explain,
         )  # fmt: skip

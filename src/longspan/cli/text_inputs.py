@@ -77,11 +77,11 @@ def suited_to_text(options: TrainOptions, targets: Mapping[str, Column]) -> Trai
     return replace(options, **{name: value for name, value in suited.items() if getattr(options, name) is None})
 
 
-def new_texts(words: Sequence[str]) -> Iterator[list[str]]:
+def new_texts(words: Sequence[str], encoding: str | None = None) -> Iterator[list[str]]:
     """Texts to predict, some at a time: arguments as they are, the lines of files, and of "-" those of a pipe.
 
     Raises:
-        DataError: a file that is not there, or is not UTF-8.
+        DataError: a file that is not there, or is in another encoding.
     """
     from longspan.data.annotations.files import lines_of, read_text
 
@@ -97,7 +97,7 @@ def new_texts(words: Sequence[str]) -> Iterator[list[str]]:
                 yield waiting
         elif len(word) < 256 and Path(word).is_file():
             try:
-                lines = lines_of(read_text(Path(word), limit_bytes=_LARGEST_FILE))
+                lines = lines_of(read_text(Path(word), limit_bytes=_LARGEST_FILE, encoding=encoding or "utf-8"))
             except ValueError as error:
                 raise DataError(f"{word}: {error}.") from None
             yield from (lines[at : at + _AT_A_TIME] for at in range(0, len(lines), _AT_A_TIME))

@@ -58,6 +58,7 @@ class TrainOptions:
     root: str | None = None
     suffix: str | None = None
     heading: str | None = None
+    encoding: str | None = None
     stream: bool | None = None
     holidays: str | None = None
     transcripts: str | None = None

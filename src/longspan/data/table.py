@@ -119,6 +119,7 @@ class Table:
         suffix: str | None = None,
         corners: Corners | None = None,
         heading: Heading = None,
+        encoding: str | None = None,
     ) -> Table:
         """Whatever lies at a path, read as `longspan train PATH` reads it.
 
@@ -136,12 +137,19 @@ class Table:
             corners: What the numbers of a box in a table or VOC's file are: its "edges", or its first and last "pixels"
                 counted from 1. None: edges in tables, pixels in VOC's files.
             heading: Of a .csv or .tsv file; see `from_csv`.
+            encoding: Of a .csv or .tsv file, or of text files in folders, as Python names it, such as "cp1252"; None:
+                UTF-8.
 
         Raises:
             DataError: there is nothing, or it cannot be read.
             ConfigError: the images of a table may be read in several ways.
         """
-        return cls.of(open_path(path, columns, image=image, root=root, suffix=suffix, corners=corners, heading=heading))
+        return cls.of(
+            open_path(
+                path, columns, image=image, root=root, suffix=suffix, corners=corners, heading=heading,
+                encoding=encoding,
+            )
+        )  # fmt: skip
 
     @classmethod
     def from_files(cls, folder: str | Path, pattern: str, *, image: str = "image") -> Table:
@@ -178,7 +186,15 @@ class Table:
         return cls.of(read_folder(folder, image=image, label=label, split=split))
 
     @classmethod
-    def from_texts(cls, folder: str | Path, *, text: str = "text", label: str = "label", split: str = "split") -> Table:
+    def from_texts(
+        cls,
+        folder: str | Path,
+        *,
+        text: str = "text",
+        label: str = "label",
+        split: str = "split",
+        encoding: str = "utf-8",
+    ) -> Table:
         """Text files in a folder for each class, perhaps below folders train, valid and test.
 
         Args:
@@ -186,11 +202,12 @@ class Table:
             text: Name of the column of texts.
             label: Name of the column of classes.
             split: Name of the column that says which part a text is in, where folders do.
+            encoding: Of the files, as Python names it, such as "latin-1".
 
         Raises:
-            DataError: the folder holds no text file, or some are not UTF-8, all of them by name.
+            DataError: the folder holds no text file, or some are in another encoding, all of them by name.
         """
-        return cls.of(read_text_folder(folder, text=text, label=label, split=split))
+        return cls.of(read_text_folder(folder, text=text, label=label, split=split, encoding=encoding))
 
     @classmethod
     def from_parallel(cls, files: Mapping[str, str | Path], *, encoding: str = "utf-8") -> Table:
@@ -239,6 +256,7 @@ class Table:
         root: str | Path | None = None,
         delimiter: str | None = None,
         heading: Heading = None,
+        encoding: str | None = None,
     ) -> Table:
         """Rows of a CSV file. Columns not named in `columns` are typed by their values: numbers, else categories.
 
@@ -255,11 +273,12 @@ class Table:
             heading: True: the first line names the columns. False: it is a row, and the columns are called column_0,
                 column_1 and so on; or their names: `["x", "y", "target"]`. None: it names the columns, and a line that
                 looks like a row is refused.
+            encoding: Of the file, as Python names it, such as "cp1252" or "utf-16"; None: UTF-8.
 
         Raises:
             DataError: the file does not exist, cannot be read, or has no rows.
         """
-        return cls.of(read_csv(path, columns, root=root, delimiter=delimiter, heading=heading))
+        return cls.of(read_csv(path, columns, root=root, delimiter=delimiter, heading=heading, encoding=encoding))
 
     @classmethod
     def from_parquet(

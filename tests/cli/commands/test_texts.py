@@ -55,6 +55,12 @@ def test_a_csv_file_of_texts_trains_and_texts_are_predicted(longspan, tmp_path, 
     assert "There is no file gone.txt" in done.err
     (tmp_path / "latin.txt").write_bytes(b"good\ncaf\xe9\n")
     assert "line 2: byte 0xe9 is not UTF-8" in longspan("predict", "m.safetensors", "latin.txt").err
+    assert "café" in longspan("predict", "m.safetensors", "latin.txt", "--encoding", "latin-1").out
+    source.write_bytes(source.read_text("utf-8").replace("good film", "good café").encode("cp1252"))
+    assert "--encoding cp1252" in longspan("evaluate", "m.safetensors", source).err
+    done = longspan("predict", "m.safetensors", source, "--encoding", "cp1252", "--out", "again.csv")
+    assert done.code == 0, done.err
+    assert "good café" in (tmp_path / "again.csv").read_text("utf-8")
 
 
 def test_options_of_images_are_refused(longspan, tmp_path):

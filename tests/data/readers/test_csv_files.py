@@ -6,7 +6,7 @@ import pytest
 
 from longspan.columns import Boxes, Category, Image, Number, Text
 from longspan.data import Table
-from longspan.errors import DataError, UnknownNameError
+from longspan.errors import ConfigError, DataError, UnknownNameError
 
 
 def test_csv_columns_are_typed_by_their_values_unless_named(tmp_path):
@@ -29,6 +29,30 @@ def test_image_paths_start_beside_the_csv_or_at_root(tmp_path):
 def test_csv_gz_and_nan(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n1.5,x\nNaN,y\n"))
     assert Table.from_csv(tmp_path / "a.csv.gz").column_values("a") == [1.5, None]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8"])
+def test_a_file_is_read_in_the_encoding_that_is_named(tmp_path, encoding):
+    held = 'film;stars\n"schön;\ngut";4,5\nfürchterlich;1,5\n'.encode(encoding)
+    for path, content in ((tmp_path / "a.csv", held), (tmp_path / "a.csv.gz", gzip.compress(held))):
+        path.write_bytes(content)
+        with pytest.warns(UserWarning, match="commas are read as decimal points"):
+            table = Table.read(path, encoding=encoding)
+        assert (table["film"], table["stars"]) == (["schön;\ngut", "fürchterlich"], [4.5, 1.5])
+        assert table.row_name(1).endswith("line 4")  # as an editor counts
+        with pytest.warns(UserWarning, match="decimal points"):
+            assert len(Table.from_csv(path, delimiter=";", encoding=encoding)) == 2
+
+
+def test_an_encoding_that_is_not_that_of_the_file_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("a,b\n1,2\nü,3\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"a\.csv, line 3: byte 0xfc is not UTF-8; .* --encoding cp1252"):
+        Table.read(path)
+    with pytest.raises(DataError, match=r"a\.csv, line 3: byte 0xfc is not ascii; name the encoding"):
+        Table.read(path, encoding="ascii")
+    with pytest.raises(ConfigError, match="There is no encoding 'cp999'; Python knows utf-8"):
+        Table.read(path, encoding="cp999")
 
 
 @pytest.mark.parametrize(

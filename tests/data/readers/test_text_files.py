@@ -1,7 +1,7 @@
 import pytest
 
 import longspan as ls
-from longspan.errors import DataError
+from longspan.errors import ConfigError, DataError
 
 
 def write(folder, files):
@@ -55,6 +55,14 @@ def test_an_encoding_can_be_given(tmp_path):
     assert ls.Table.from_parallel({"fr": tmp_path / "a.fr"}, encoding="latin-1")["fr"] == ["été", "noël"]
     with pytest.raises(DataError, match="there is no encoding 'latin-99'"):
         ls.Table.from_parallel({"fr": tmp_path / "a.fr"}, encoding="latin-99")
+    write(tmp_path, {"texts/pos/1.txt": "été".encode("latin-1"), "texts/neg/1.txt": "non"})
+    with pytest.raises(DataError, match=r"or name its encoding: --encoding cp1252"):
+        ls.Table.read(tmp_path / "texts")
+    for read in (ls.Table.read, ls.Table.from_texts):
+        assert set(read(tmp_path / "texts", encoding="latin-1")["text"]) == {"été", "non"}
+    write(tmp_path, {"images/pos/1.png": b""})
+    with pytest.raises(ConfigError, match=r"--encoding\) is for .csv and .tsv files and for texts"):
+        ls.Table.read(tmp_path / "images", encoding="latin-1")
 
 
 def test_texts_are_kept_exactly_and_a_line_may_have_a_megabyte(tmp_path):

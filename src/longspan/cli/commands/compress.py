@@ -86,6 +86,7 @@ def compress(
     root: flags.Root = None,
     suffix: flags.Suffix = None,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     format: flags.Format = None,
     annotations: flags.Annotations = None,
     classes: flags.Classes = None,
@@ -126,7 +127,7 @@ def compress(
         predictor = load_with_functions(model, device="cpu").single_network("be compressed")
         read: dict[str, Any] = {
             "pattern": pattern, "image": image, "root": root, "suffix": suffix, "annotated": annotated,
-            "heading": heading,
+            "heading": heading, "encoding": encoding,
         }  # fmt: skip
         table = rows_for(predictor, source, **read)
         with writing(Path(out), "--out"):

@@ -36,6 +36,7 @@ def evaluate(
     root: flags.Root = None,
     suffix: flags.Suffix = None,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     corners: flags.Corners = None,
     format: flags.Format = None,
     annotations: flags.Annotations = None,
@@ -85,7 +86,7 @@ def evaluate(
         trained.check_abilities(views=views > 1, per_class=per_class, open_vault=open_vault is not None)
         table = rows_for(
             trained, source, pattern=pattern, image=image, root=root, suffix=suffix, corners=corners,
-            annotated=annotated, heading=heading,
+            annotated=annotated, heading=heading, encoding=encoding,
         )  # fmt: skip
         if where is not None:
             table = _only(table, where)

@@ -40,6 +40,7 @@ def explain(
         str | None, Opt(metavar="COLUMN", help="The target to explain, if the model has several.", show_default=False)
     ] = None,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     rows: Annotated[int, Opt(metavar="N", help="Measure on at most this many rows, drawn at random.")] = 2000,
     seed: Annotated[int, Opt(metavar="N", help="Random seed of the draw.")] = 0,
     training: Annotated[
@@ -90,13 +91,13 @@ def explain(
         predictor = load_with_functions(model)
         if "explain" not in predictor.abilities:
             raise ConfigError(f"{model} holds {predictor.what}; only networks and boosted trees can be explained.")
-        table = rows_for(predictor, source, heading=heading)
+        table = rows_for(predictor, source, heading=heading, encoding=encoding)
         table, left_out = _unseen(predictor, table, source)
         if as_json:
             found = explain_target(predictor, table, target, rows=rows, seed=seed, max_seconds=60 * max_minutes)
             print(json.dumps(_as_json(model, source, found), indent=2, ensure_ascii=False))
             return
-        learned = None if training is None else rows_for(predictor, training, heading=heading)
+        learned = None if training is None else rows_for(predictor, training, heading=heading, encoding=encoding)
         with writing(Path(out), "--out"):
             found = write_explanation(
                 out, predictor, table, target, rows=rows, seed=seed, training=learned, layers=layers,

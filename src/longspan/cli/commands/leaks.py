@@ -40,6 +40,7 @@ def leaks(
     root: flags.Root = None,
     suffix: flags.Suffix = None,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     corners: flags.Corners = None,
     column: flags.Columns = None,
     format: flags.Format = None,
@@ -102,7 +103,7 @@ def leaks(
         def read(where: str) -> Table:
             return read_source(
                 where, pattern=pattern, image=image, columns=columns, root=root, suffix=suffix, annotated=annotated,
-                corners=corners, heading=heading, on_error=on_error,
+                corners=corners, heading=heading, encoding=encoding, on_error=on_error,
             )  # fmt: skip
 
         table = read(source)

@@ -51,6 +51,7 @@ def predict(
         Opt("--probabilities", help="The probability of every class, not only of the predicted one."),
     ] = False,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     calibrate: Annotated[
         str | None,
         Opt(
@@ -128,10 +129,10 @@ def predict(
             raise ConfigError("--calibrate is for models that read tables.")
         if trained.reads == "rows":
             calibrated = [] if calibrate is None else calibrated_on(trained, calibrate, coverage)
-            _predict_table(trained, files, places, calibrated, as_json=as_json, heading=heading)
+            _predict_table(trained, files, places, calibrated, as_json=as_json, heading=heading, encoding=encoding)
             return
         if trained.reads == "texts":
-            _predict_texts(trained, given, places, as_json=as_json, heading=heading)
+            _predict_texts(trained, given, places, as_json=as_json, heading=heading, encoding=encoding)
             return
         located = trained.located
         places.check(located)
@@ -178,6 +179,7 @@ def _predict_table(
     *,
     as_json: bool,
     heading: str | None,
+    encoding: str | None,
 ) -> None:
     """Predictions for every row of a table: printed, or written beside the row."""
     from longspan.portable import predictions_to_frame
@@ -191,7 +193,7 @@ def _predict_table(
 
         def answers() -> Iterator[pl.DataFrame]:
             told, first = False, 0
-            for part in new_parts(files, heading=heading):
+            for part in new_parts(files, heading=heading, encoding=encoding):
                 more = first or len(part) == PART_ROWS
                 named = f"rows {first:,} to {first + len(part) - 1:,}" if more else ""
                 told = told or warn_of_unfamiliar(part, columns, part=named)
@@ -203,7 +205,7 @@ def _predict_table(
         count = write_frames(Path(places.out).expanduser(), answers())
         print(f"{count:,} predictions in {places.out}")
         return
-    table = new_rows(files, heading=heading)
+    table = new_rows(files, heading=heading, encoding=encoding)
     warn_of_unfamiliar(table, columns)
     predictions = model.predict(table, **batches)
     ranges = range_columns(calibrated, predictions)
@@ -226,7 +228,7 @@ def _predict_table(
 
 
 def _predict_texts(
-    model: Any, words: Sequence[str], places: AnswerFiles, *, as_json: bool, heading: str | None
+    model: Any, words: Sequence[str], places: AnswerFiles, *, as_json: bool, heading: str | None, encoding: str | None
 ) -> None:
     """Predictions for texts as they come: printed line by line, or written beside them."""
     import polars as pl
@@ -237,10 +239,10 @@ def _predict_texts(
         raise ConfigError(f"--format {places.format} is for images; the predictions of texts are csv or json.")
     name, column = next(iter(model.input_columns.items()))
     if len(words) == 1 and words[0].lower().endswith((".csv", ".tsv", ".jsonl", ".parquet", ".pq")):
-        table = new_rows(words, {name: column}, heading=heading)
+        table = new_rows(words, {name: column}, heading=heading, encoding=encoding)
         batches = iter([table])
     else:
-        batches = new_texts(words)
+        batches = new_texts(words, encoding)
     texts: list[str] = []
     predictions: list[Prediction] = []
     for batch in batches:

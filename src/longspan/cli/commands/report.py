@@ -27,6 +27,7 @@ def report(
     target: flags.Targets = None,
     column: flags.Columns = None,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     valid: flags.ValidRows = 0.2,
     test: flags.TestRows = 0.0,
     split_by: flags.SplitBy = None,
@@ -54,7 +55,7 @@ def report(
         from longspan.data.scorecard import scorecard
 
         targets, columns = typed_targets(targets, columns)
-        table = read_source(source, pattern=None, image=None, columns=columns, heading=heading)
+        table = read_source(source, pattern=None, image=None, columns=columns, heading=heading, encoding=encoding)
         drifts = []
         if split_by is not None:
             split = split_table(table, TrainOptions(source=source, valid=valid, test=test, split_by=split_by, gap=gap))

@@ -22,6 +22,7 @@ def search(
     root: flags.Root = None,
     suffix: flags.Suffix = None,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     corners: flags.Corners = None,
     holidays: flags.Holidays = None,
     target: flags.Targets = None,
@@ -101,7 +102,8 @@ def search(
     if source is None:
         raise ConfigError("Name the data: longspan search SOURCE, a folder, a table or the name of a data set.")
     options = TrainOptions(
-        source=source, pattern=pattern, image=image, root=root, suffix=suffix, heading=heading, corners=corners,
+        source=source, pattern=pattern, image=image, root=root, suffix=suffix, heading=heading, encoding=encoding,
+        corners=corners,
         holidays=holidays, target=tuple(target or ()), column=tuple(column or ()),
         format=format, annotations=annotations, classes=classes, mask_name=mask_name, ignored=tuple(ignored or ()),
         on_error=on_error, leaks=leaks, group=group, time=time, valid=valid, test=test, split_by=split_by, gap=gap,

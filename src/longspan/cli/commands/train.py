@@ -34,6 +34,7 @@ def train(
     root: flags.Root = None,
     suffix: flags.Suffix = None,
     heading: flags.Heading = None,
+    encoding: flags.Encoding = None,
     stream: Annotated[
         bool | None,
         Opt(

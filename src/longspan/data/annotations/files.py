@@ -35,13 +35,13 @@ UNREAD_ENDINGS = frozenset((".heic", ".heif", ".avif", ".jp2", ".dcm", ".nii", "
 _NOBODYS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "__pycache__"))
 
 
-def read_text(path: Path, *, limit_bytes: int, encoding: str = "utf-8") -> str:
+def read_text(path: Path, *, limit_bytes: int, encoding: str | None = None) -> str:
     """What a text file says, without a byte order mark.
 
     Args:
         path: The file.
         limit_bytes: Larger ones are refused.
-        encoding: As Python names it.
+        encoding: As Python names it. None: UTF-8, and the user cannot name another.
 
     Raises:
         ValueError: the file is missing, too large or in another encoding; the message is fit to stand behind the file's
@@ -59,14 +59,15 @@ def read_text(path: Path, *, limit_bytes: int, encoding: str = "utf-8") -> str:
     except OSError as error:
         raise ValueError(f"cannot be read ({error})") from None
     try:
-        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        return content.decode("utf-8-sig" if encoding in (None, "utf-8") else encoding)
     except LookupError:
         raise ValueError(f"there is no encoding {encoding!r}; Python knows utf-8, latin-1, cp1252 and others") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        named = "UTF-8" if encoding == "utf-8" else encoding
+        named = "UTF-8" if encoding in (None, "utf-8") else encoding
+        cure = "" if encoding is None else ", or name its encoding: --encoding cp1252 (encoding= in Python)"
         raise ValueError(
-            f"line {line}: byte {content[error.start]:#04x} is not {named}; save the file as UTF-8"
+            f"line {line}: byte {content[error.start]:#04x} is not {named}; save the file as UTF-8{cure}"
         ) from None
 
 

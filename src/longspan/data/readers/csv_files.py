@@ -40,6 +40,7 @@ def read_csv(
     root: str | Path | None,
     delimiter: str | None = None,
     heading: Heading = None,
+    encoding: str | None = None,
     find: bool = False,
 ) -> TableParts:
     """See `Table.from_csv`; with `find` the delimiter is what parts the heading."""
@@ -49,7 +50,7 @@ def read_csv(
         raise ConfigError(f"delimiter must be one character, got {delimiter!r}.")
     between = delimiter or ","
     try:
-        content = unpacked(path)
+        content = unpacked(path, encoding)
         _check_utf8(path, content)
         between = delimiter or (find_delimiter(content) if find else _said_by_name(path, content, heading))
         # All text: what a cell is, its whole column decides.
@@ -76,7 +77,7 @@ def read_csv(
         check_units(frame, str(path), named)
     remark_on_totals(frame, str(path))
     frame = _with_decimal_points(frame, named, str(path), undeclared=between == ";")
-    lines = RowLines(path, between, frame.height, heading=_is_there(heading))
+    lines = RowLines(path, between, frame.height, heading=_is_there(heading), encoding=encoding)
     frame = frame.select(typed_cells(series, named.get(series.name), str(path), lines.name) for series in frame)
     return typed_table(frame, columns, root=Path(root) if root else path.parent, source=str(path), lines=lines)
 
@@ -163,7 +164,7 @@ def _is_number(column: Column | None) -> bool:
     return column is not None and column.kind == "number"
 
 
-def head_of_table(path: Path, rows: int = 50, *, heading: Heading = None) -> pl.DataFrame:
+def head_of_table(path: Path, rows: int = 50, *, heading: Heading = None, encoding: str | None = None) -> pl.DataFrame:
     """The first rows of a CSV, JSON Lines or Parquet file as text, without columns that are neither text nor numbers.
 
     A file that cannot be read like that gives no columns; the reader of the whole file says why.
@@ -175,7 +176,7 @@ def head_of_table(path: Path, rows: int = 50, *, heading: Heading = None) -> pl.
             return frame.select(pl.col(plain).cast(pl.String))
         if path.suffix.lower() in JSON_LINES:
             return json_lines_head(path, rows)
-        content = unpacked(path)
+        content = unpacked(path, encoding)
         frame = _text_cells(path, content, find_delimiter(content), heading, rows)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the reader of the whole file says it
@@ -197,7 +198,8 @@ def _check_utf8(path: Path, content: Path | bytes) -> None:
                 first = lines == 1 and error.start == 0
                 like = " (the file is UTF-16, as Excel writes 'Unicode text')" if first and byte in _UTF16 else ""
                 raise DataError(
-                    f"{path}, line {line}: byte {byte:#04x} is not UTF-8{like}; save the file as UTF-8."
+                    f"{path}, line {line}: byte {byte:#04x} is not UTF-8{like}; save the file as UTF-8, or name its "
+                    f"encoding: --encoding {'utf-16' if like else 'cp1252'} (encoding= in Python)."
                 ) from None
             if b"\0" in part:
                 line = lines + part.count(b"\n", 0, part.index(b"\0"))

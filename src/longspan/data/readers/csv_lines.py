@@ -25,7 +25,14 @@ class RowLines:
     """In which line of its file each row of a table begins; the file is read again only when a message asks."""
 
     def __init__(
-        self, path: Path, delimiter: str, total: int, rows: np.ndarray | None = None, *, heading: bool = True
+        self,
+        path: Path,
+        delimiter: str,
+        total: int,
+        rows: np.ndarray | None = None,
+        *,
+        heading: bool = True,
+        encoding: str | None = None,
     ) -> None:
         """Keep where to look.
 
@@ -35,9 +42,10 @@ class RowLines:
             total: How many rows the whole file has.
             rows: Which of them the table has, in its order; None: all.
             heading: Whether the first line names the columns.
+            encoding: Of the file; None: UTF-8.
         """
         self._path, self._delimiter, self._total, self._rows = path, delimiter, total, rows
-        self._heading = heading
+        self._heading, self._encoding = heading, encoding
         self._first: int | None = None
 
     @classmethod
@@ -57,7 +65,9 @@ class RowLines:
     def take(self, rows: np.ndarray) -> Self:
         """Those of some rows of the table."""
         kept = rows if self._rows is None else self._rows[rows]
-        taken = type(self)(self._path, self._delimiter, self._total, kept, heading=self._heading)
+        taken = type(self)(
+            self._path, self._delimiter, self._total, kept, heading=self._heading, encoding=self._encoding
+        )
         taken._first = self._first
         if "_lines" in self.__dict__:
             taken._lines = self._lines
@@ -73,7 +83,8 @@ class RowLines:
     @cached_property
     def _lines(self) -> list[int] | None:
         try:
-            return lines_of_rows(unpacked(self._path), self._total, self._delimiter, heading=self._heading)
+            content = unpacked(self._path, self._encoding)
+            return lines_of_rows(content, self._total, self._delimiter, heading=self._heading)
         except (OSError, DataError):
             return None
 

@@ -38,6 +38,7 @@ TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", *JSON_LINES)
 _PARQUET = (".parquet", ".pq")
 _TRANSCRIPTS = ("wav.scp", "*.trans.txt", "metadata.csv")
 _MOST_FOLDERS = 1000
+_CHARACTERS = (".csv", ".tsv", ".tab", ".txt")
 
 
 def open_path(
@@ -53,6 +54,7 @@ def open_path(
     instances: bool | None = None,
     on_error: OnError = "raise",
     heading: Heading = None,
+    encoding: str | None = None,
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> TableParts:
     """The rows of a folder, a table or a file of annotations.
@@ -75,6 +77,7 @@ def open_path(
         instances: Whether there is a column of instances, where a format can have one; None: if there are any.
         on_error: "raise" refuses faulty annotations, all by name; "skip" leaves them out.
         heading: Of a CSV file: see `Table.from_csv`.
+        encoding: Of a CSV file, or of text files in folders; None: UTF-8.
         tell: Called with a sentence about what was found.
 
     Raises:
@@ -83,8 +86,10 @@ def open_path(
         UnknownNameError: a column that a table does not have.
     """
     path = Path(path)
-    if heading is not None and (path.is_dir() or _ending(path) not in (".csv", ".tsv", ".tab", ".txt")):
+    if heading is not None and (path.is_dir() or _ending(path) not in _CHARACTERS):
         raise ConfigError(f"heading= (--heading) is for .csv and .tsv files; leave it out for {path}.")
+    if encoding is not None and not (holds_texts(path) if path.is_dir() else _ending(path) in _CHARACTERS):
+        raise ConfigError(f"encoding= (--encoding) is for .csv and .tsv files and for texts; leave it out for {path}.")
     if path.is_dir():
         if root is not None or suffix is not None:
             raise ConfigError(f"root and suffix are for tables with paths; {path} is a folder.")
@@ -99,7 +104,7 @@ def open_path(
                 return _recordings(path, image or "audio", tell)
             if holds_texts(path):
                 tell("a text in each file")
-                return read_text_folder(path)
+                return read_text_folder(path, encoding=encoding or "utf-8")
         tables = sorted(each.name for each in path.iterdir() if _lists_images(each))
         if tables:
             tell(f"labels from the folders alone; to read {tables[0]} instead, name it: {path / tables[0]}")
@@ -133,7 +138,19 @@ def open_path(
             f"{path} cannot be read as a table: its name ends in {ending or 'nothing'!r}. Give a folder, or a file "
             "that ends in .csv, .tsv, .jsonl, .parquet, .yaml or .json."
         )
-    return _open_table(path, columns or {}, image, root, suffix, boxes, corners, tell, images=images, heading=heading)
+    return _open_table(
+        path,
+        columns or {},
+        image,
+        root,
+        suffix,
+        boxes,
+        corners,
+        tell,
+        images=images,
+        heading=heading,
+        encoding=encoding,
+    )
 
 
 def _recordings(path: Path, audio: str, tell: Callable[[str], None]) -> TableParts:
@@ -160,8 +177,9 @@ def _open_table(
     *,
     images: bool,
     heading: Heading,
+    encoding: str | None,
 ) -> TableParts:
-    head = head_of_table(path, heading=heading)
+    head = head_of_table(path, heading=heading, encoding=encoding)
     if image is not None and image not in head.columns:
         raise unknown_name(f"column (in {path})", image, head.columns)
     found = None if boxes is False else box_columns([name for name in head.columns if name not in columns])
@@ -181,7 +199,7 @@ def _open_table(
     elif _ending(path) in JSON_LINES:
         parts = read_json_lines(path, named, root=start)
     else:
-        parts = read_csv(path, named, root=start, heading=heading, find=True)
+        parts = read_csv(path, named, root=start, heading=heading, encoding=encoding, find=True)
     if files is None:
         return parts
     cells = parts.frame[files.column]

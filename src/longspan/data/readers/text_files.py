@@ -22,7 +22,7 @@ _LARGEST_FILE = 1 << 32
 
 
 def read_text_folder(
-    folder: str | Path, *, text: str = "text", label: str = "label", split: str = "split"
+    folder: str | Path, *, text: str = "text", label: str = "label", split: str = "split", encoding: str = "utf-8"
 ) -> TableParts:
     """Text files in a folder for each class, perhaps below folders train, valid and test; see `read_folder`.
 
@@ -31,9 +31,11 @@ def read_text_folder(
         text: Name of the column of texts.
         label: Name of the column of classes.
         split: Name of the column that says which part a text is in.
+        encoding: Of the files, as Python names it, such as "latin-1".
 
     Raises:
-        DataError: the folder holds no text file, or some are not UTF-8 or larger than 16 MiB, all of them by name.
+        DataError: the folder holds no text file, or some are in another encoding or larger than 16 MiB, all of them by
+            name.
         ConfigError: two columns would have one name.
     """
     existing_folder(folder, "texts")
@@ -44,11 +46,11 @@ def read_text_folder(
     for name in parts.frame[text].to_list():
         path = Path(parts.root) / name
         try:
-            texts.append(_checked(read_text(path, limit_bytes=_LARGEST_TEXT)).strip())
+            texts.append(_checked(read_text(path, limit_bytes=_LARGEST_TEXT, encoding=encoding)).strip())
         except ValueError as error:
             faults.append(Fault(str(path), str(error)))
     if faults:
-        raise data_error(f"{len(faults)} text files cannot be read:", faults, "Save them as UTF-8, or remove them.")
+        raise data_error(f"{len(faults)} text files cannot be read:", faults, "Mend or remove them.")
     frame = parts.frame.with_columns(pl.Series(text, texts, dtype=pl.String))
     return TableParts(frame=frame, columns={**parts.columns, text: Text()}, source=parts.source)
 
