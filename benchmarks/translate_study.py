@@ -3,7 +3,7 @@
 python benchmarks/translate_study.py --runs runs/translate --out benchmarks/results/translate_study.json
 python benchmarks/translate_study.py --sizes 1000 --strategies staged word-by-word --runs runs/short --out FILE
 
-A network sees 20 epochs of all 29,000 sentences, and more of fewer: 20 times the root of 29,000 / sentences, up to 60.
+A network sees 28 epochs of all 29,000 sentences, and more of fewer: 28 times the root of 29,000 / sentences, up to 60.
 Validation chooses the epoch. Each run has a folder of its own; a run that is there is not run again, and one that was
 stopped goes on. What --out holds of other strategies and sizes stays there; "environment" is that of the latest call,
 and each run has its processor.
@@ -29,6 +29,7 @@ from longspan.systems import SystemRun, find_system
 from longspan.systems.translate import TRANSLATIONS, TranslateOptions
 
 ALL = 29_000
+EPOCHS, MOST_EPOCHS = 28, 60
 SIZES = (1000, 3000, 10_000, ALL)
 STRATEGIES = ("word-by-word", "staged", "middle", "transformer", "gru")
 TESTS = ("test2016", "test2017")
@@ -49,7 +50,7 @@ def main():
     ):
         folder = Path(given.runs) / f"{strategy}-{size}-{seed}"
         if not (folder / TRANSLATIONS).is_file() or not (folder / "result.json").is_file():
-            epochs = min(60, round(20 * math.sqrt(ALL / size)))
+            epochs = min(MOST_EPOCHS, round(EPOCHS * math.sqrt(ALL / size)))
             chosen = TranslateOptions(
                 strategy=strategy, train_rows=size, epochs=epochs, resume=(folder / "checkpoints").is_dir()
             )

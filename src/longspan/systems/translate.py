@@ -53,8 +53,8 @@ class TranslateOptions:
     """Layers of the transformer's encoder and of its decoder."""
     dropout: float = 0.25
     """Dropout probability."""
-    epochs: int = 20
-    """Passes over the training rows."""
+    epochs: int = 28
+    """Passes of a network over the training rows."""
     lr: float = 3e-3
     """Peak learning rate."""
     batch_size: int = 128
