@@ -32,6 +32,7 @@ ALL = 29_000
 EPOCHS, MOST_EPOCHS = 28, 60
 SIZES = (1000, 3000, 10_000, ALL)
 STRATEGIES = ("word-by-word", "staged", "middle", "transformer", "gru")
+NETWORKS = ("middle", "transformer", "gru")
 TESTS = ("test2016", "test2017")
 DRAWS = 2000
 
@@ -58,7 +59,8 @@ def main():
         result = json.loads((folder / "result.json").read_text("utf-8"))
         runs.append(
             {
-                "strategy": strategy, "sentences": size, "seed": seed, "epochs": result["options"]["epochs"],
+                "strategy": strategy, "sentences": size, "seed": seed,
+                **({"epochs": result["options"]["epochs"]} if strategy in NETWORKS else {}),
                 "processor": result["environment"]["processor"],
                 "metrics": {name: value for name, value in result["metrics"].items() if "per_second" not in name},
             }
