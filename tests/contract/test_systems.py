@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import longspan as ls
+from longspan.deploy import timing
 from longspan.models import model_names
 from longspan.systems import SYSTEMS, System, SystemRun, find_system
 from longspan.systems.function_registry import load_with_functions
@@ -195,7 +196,7 @@ EXAMPLES = {
             "weights": "none",
             "pool": None,
             "size_px": 32,
-            "head_epochs": 20,
+            "head_epochs": 5,
             "lr": 1e-2,
             "runs": 4,
             "variants": "onnx",
@@ -292,6 +293,7 @@ def ran(made_up_data, monkeypatch, tmp_path):
         run_study(self, os.cpu_count() or 1, "inline", progress=False)
 
     monkeypatch.setattr(ls.Study, "run", inline)
+    monkeypatch.setattr(timing, "_ROUNDS", 1)
     return run
 
 

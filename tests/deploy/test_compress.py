@@ -5,10 +5,17 @@ import numpy as np
 import pytest
 
 import longspan as ls
+from longspan.deploy import timing
 from longspan.deploy.compress_rows import Rows
 from longspan.errors import ConfigError, ModelFileError, UnknownNameError
 
 MODULE = sys.modules["longspan.deploy.compress"]  # of that name the package has the function
+
+
+@pytest.fixture(autouse=True)
+def _one_round(monkeypatch):
+    """Each file is timed in a process of its own, in every round."""
+    monkeypatch.setattr(timing, "_ROUNDS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +23,12 @@ def made(trained, tmp_path_factory):
     """Variants of every kind of step, in a folder."""
     folder = tmp_path_factory.mktemp("compressed") / "out"
     told = []
-    frontier = ls.compress(
-        trained, out=folder, variants=["bfloat16", "onnx", "int8", "prune50+int8", "student"], student="resnet20",
-        epochs=1, student_epochs=1, runs=8, threads=[1], tell=told.append,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "_ROUNDS", 1)  # before the fixture above, which is made for each test
+        frontier = ls.compress(
+            trained, out=folder, variants=["bfloat16", "onnx", "int8", "prune50+int8", "student"], student="resnet20",
+            epochs=1, student_epochs=1, runs=8, threads=[1], tell=told.append,
+        )  # fmt: skip
     return frontier, folder, told
 
 

@@ -11,9 +11,7 @@ from longspan.systems.numbers.quickstart import QuickstartOptions
 QUICK = QuickstartOptions(sizes="20,40", seeds=2, steps=2, images=50)
 
 
-def test_a_quick_look_ends_in_curves_and_a_reading(tmp_path, capsys, monkeypatch):
-    run_study = ls.Study.run  # in this process: another would import PyTorch for longer than it trains
-    monkeypatch.setattr(ls.Study, "run", lambda study, *_, **options: run_study(study, backend="inline", **options))
+def test_a_quick_look_ends_in_curves_and_a_reading(tmp_path, capsys):
     run = SystemRun("quickstart", tmp_path, seed=1)
     find_system("quickstart").run(QUICK, run)
     result = json.loads((tmp_path / "result.json").read_text())

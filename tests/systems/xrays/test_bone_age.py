@@ -45,9 +45,7 @@ def test_a_size_that_is_not_known_is_that_of_the_shape_at_the_usual_height():
 
 
 @pytest.mark.slow
-def test_made_up_hands_are_measured_and_marked(tmp_path, monkeypatch):
-    run_study = ls.Study.run
-    monkeypatch.setattr(ls.Study, "run", lambda self, **_: run_study(self, 1, "inline", progress=False))
+def test_made_up_hands_are_measured_and_marked(tmp_path):
     options = BoneAgeOptions(
         data="made-up", sizes="24", seeds=1, epochs=1, size_px=64, limit=20, strategies="in stages",
         backbone="squeezenet1_1", weights="none",
