@@ -116,7 +116,8 @@ def _transcribed(options: TrainOptions, tell: Callable[[str], None]) -> Table:
     """
     from longspan.data import Table
 
-    for flag, value in (("--pattern", options.pattern), ("--root", options.root), ("--suffix", options.suffix)):
+    given = ("pattern", "root", "suffix", "encoding")
+    for flag, value in ((f"--{name}", getattr(options, name)) for name in given):
         if value is not None:
             raise ConfigError(f"{flag} does not go with --transcripts, which name the recordings.")
     assert options.transcripts is not None

@@ -87,6 +87,11 @@ def new_texts(words: Sequence[str], encoding: str | None = None) -> Iterator[lis
 
     for word in words:
         if word == "-":
+            if encoding is not None:
+                try:
+                    sys.stdin.reconfigure(encoding=encoding)  # type: ignore[union-attr]
+                except LookupError:
+                    raise ConfigError(f"There is no encoding {encoding!r}.") from None
             waiting: list[str] = []
             for line in sys.stdin:
                 waiting.append(line.rstrip("\r\n"))

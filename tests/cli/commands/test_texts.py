@@ -56,6 +56,11 @@ def test_a_csv_file_of_texts_trains_and_texts_are_predicted(longspan, tmp_path, 
     (tmp_path / "latin.txt").write_bytes(b"good\ncaf\xe9\n")
     assert "line 2: byte 0xe9 is not UTF-8" in longspan("predict", "m.safetensors", "latin.txt").err
     assert "café" in longspan("predict", "m.safetensors", "latin.txt", "--encoding", "latin-1").out
+    piped = (tmp_path / "latin.txt").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped), encoding="utf-8"))
+    assert "café" in longspan("predict", "m.safetensors", "-", "--encoding", "latin-1").out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped), encoding="utf-8"))
+    assert "no encoding 'cp999'" in longspan("predict", "m.safetensors", "-", "--encoding", "cp999").err
     source.write_bytes(source.read_text("utf-8").replace("good film", "good café").encode("cp1252"))
     assert "--encoding cp1252" in longspan("evaluate", "m.safetensors", source).err
     done = longspan("predict", "m.safetensors", source, "--encoding", "cp1252", "--out", "again.csv")

@@ -56,7 +56,7 @@ def test_an_encoding_can_be_given(tmp_path):
     with pytest.raises(DataError, match="there is no encoding 'latin-99'"):
         ls.Table.from_parallel({"fr": tmp_path / "a.fr"}, encoding="latin-99")
     write(tmp_path, {"texts/pos/1.txt": "été".encode("latin-1"), "texts/neg/1.txt": "non"})
-    with pytest.raises(DataError, match=r"or name its encoding: --encoding cp1252"):
+    with pytest.raises(DataError, match=r"or name its encoding: --encoding NAME"):
         ls.Table.read(tmp_path / "texts")
     for read in (ls.Table.read, ls.Table.from_texts):
         assert set(read(tmp_path / "texts", encoding="latin-1")["text"]) == {"été", "non"}

@@ -65,7 +65,7 @@ def read_text(path: Path, *, limit_bytes: int, encoding: str | None = None) -> s
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         named = "UTF-8" if encoding in (None, "utf-8") else encoding
-        cure = "" if encoding is None else ", or name its encoding: --encoding cp1252 (encoding= in Python)"
+        cure = "" if encoding is None else ", or name its encoding: --encoding NAME (encoding= in Python)"
         raise ValueError(
             f"line {line}: byte {content[error.start]:#04x} is not {named}; save the file as UTF-8{cure}"
         ) from None
