@@ -25,7 +25,7 @@ AS_TAKEN = ("height_px", "width_px")
 """Columns with the size of a radiograph before it was reduced."""
 LONG_ENOUGH = 200
 """Steps of a training with few rows."""
-_WHOLE_HAND = ls.Augment(rotate_deg=12, scale=0.12, shift=0.06, flip=True, brightness=0.1, contrast=0.3, fill=0.0)
+_WHOLE_HAND = ls.Augment(rotate_deg=12, scale=0.04, shift=0.06, flip=True, brightness=0.1, contrast=0.3, fill=0.0)
 _TILES = ls.Augment(brightness=0.1, contrast=0.3)
 
 
