@@ -70,19 +70,19 @@ class BoneAgeOptions:
     """Trainings of each strategy at each size."""
     strategies: str = "all"
     """Names of strategies, separated by semicolons."""
-    backbone: str = "squeezenet1_1"
+    backbone: str = "mobilenet_v2"
     """Network that reads the whole hand; see `longspan models`."""
     small: str = "squeezenet1_1"
     """Network that finds joints and reads their regions."""
     weights: str = "imagenet"
     """Weights that all but "end to end" start from: imagenet, none, or a file."""
-    epochs: int = 8
+    epochs: int = 10
     """Passes over the training radiographs; where these are few, as many as take 200 steps."""
     joint_epochs: int = 12
     """Passes of the network that finds joints over their labels."""
     lr: float = 8e-4
     """Peak learning rate of pretrained networks; fresh ones learn at three times as much."""
-    size_px: int = 100
+    size_px: int = 112
     """Height and width of the radiographs, in pixels; of made-up ones a quarter more than their height."""
     original_size: bool = True
     """Every strategy also reads the height and width of the radiograph as taken, in pixels: how large the hand is."""
@@ -237,7 +237,9 @@ def _run(options: BoneAgeOptions, run: SystemRun) -> None:
     details: dict[str, Any] = {}
     known: dict[str, ls.Strategy]
     if options.data == _MADE_UP:
-        known = made_up_strategies(backbone=options.backbone, weights=weights, epochs=options.epochs, lr=options.lr)
+        known = made_up_strategies(
+            backbone=options.backbone, weights=weights, epochs=options.epochs, small=options.small, lr=options.lr
+        )
         run.say("Made-up hands, not radiographs of children: their bones follow published growth.")
     elif options.data == _WHOLE or not {STAGED, REGIONS} & {*parse_strategies(options.strategies, NEEDS, ";")}:
         known = _whole_networks(options, weights)
@@ -409,7 +411,7 @@ BONE_AGE_SYSTEM = System(
     name="bone-age",
     summary="Tells the bone age of a hand radiograph in stages, by regions and end to end; which is best at which "
     "amount of data.",
-    needs="the data set bone-age-100 (10 MB), ImageNet weights of the network, and about three hours on two cores",
+    needs="the data set bone-age-100 (10 MB), ImageNet weights of the network, and about four hours on two cores",
     options=BoneAgeOptions,
     run=_run,
 )

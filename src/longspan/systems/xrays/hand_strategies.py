@@ -127,10 +127,15 @@ def hand_strategies(
     }  # fmt: skip
 
 
-def made_up_strategies(*, backbone: str, weights: str | None, epochs: int, lr: float) -> dict[str, ls.Strategy]:
-    """The strategies for made-up hands, where each strategy learns all its stages from the rows it is given."""
+def made_up_strategies(
+    *, backbone: str, weights: str | None, epochs: int, small: str, lr: float
+) -> dict[str, ls.Strategy]:
+    """The strategies for made-up hands, where each strategy learns all its stages from the rows it is given.
+
+    `small` is the network that finds joints; the others are as in `hand_strategies`.
+    """
     mild = replace(_WHOLE_HAND, scale=0.0, flip=False)  # sizes are what tells the age
-    finder = find_joints(backbone, weights, epochs=epochs)
+    finder = find_joints(small, weights, epochs=epochs)
     still = replace(finder.config.augment, scale=0.0) if isinstance(finder.config.augment, ls.Augment) else mild
     finder = replace(finder, config=replace(finder.config, augment=still), heads={"points": ls.HeatMaps(width=16)})
     return {
