@@ -132,9 +132,16 @@ def test_settings_survive_json():
         Augment.from_json({"rotate": 3})
 
 
+def test_images_stay_sharp_unless_bilinear_is_asked_for_or_an_older_file_had_it():
+    rows = torch.arange(2)
+    assert Augment(rotate_deg=3).draw(rows, 0, 0, (8, 8)).resample == "bicubic"
+    assert Augment.digits().views(3, rows, (8, 8))[2].resample == "bilinear"
+    assert Augment.from_json({"rotate_deg": 3.0}).resample == "bilinear"
+
+
 def test_all_faults_are_named_at_once():
-    with pytest.raises(ConfigError, match=r"(?s)rotate_deg.*crop.*flip.*fill"):
-        Augment(rotate_deg=-1, crop=0, flip=1, fill="mirror")  # pyright: ignore
+    with pytest.raises(ConfigError, match=r"(?s)rotate_deg.*crop.*flip.*fill.*resample"):
+        Augment(rotate_deg=-1, crop=0, flip=1, fill="mirror", resample="nearest")  # pyright: ignore
     with pytest.raises(ConfigError, match="brightness"):
         Augment(brightness=float("nan"))
 

@@ -85,6 +85,32 @@ def test_rotation_equals_torchvisions():
     torch.testing.assert_close(warped[..., 8:-8, 8:-8], expected[..., 8:-8, 8:-8], atol=1e-3, rtol=0)
 
 
+def test_bicubic_resampling_equals_opencvs_and_stays_in_range():
+    cv2 = pytest.importorskip("cv2")
+    images = torch.rand(1, 1, 24, 24).round()  # edges everywhere, beside which it overshoots
+    draws = dataclasses.replace(draws_of((24, 24), zoom=2.0, fill=0.0), resample="bicubic")  # quarters of a pixel
+    warped = warp_images(images, draws)
+    matrix = draws.matrix[0].double().numpy()
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    raw = cv2.warpAffine(images[0, 0].numpy(), matrix, (24, 24), flags=flags)
+    assert raw.max() > 1.02
+    torch.testing.assert_close(warped[0, 0], torch.from_numpy(raw).clamp(0, 1), atol=1e-4, rtol=0)
+    whole = warp_images((images * 255).byte(), draws)
+    torch.testing.assert_close(whole.float() / 255, warped, atol=0.51 / 255, rtol=0)
+
+
+def test_bicubic_keeps_texture_that_bilinear_blurs():
+    texture = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    draws = draws_of((64, 64), 4, rotate_deg=7.0)
+
+    def sharpness(resample):
+        warped = warp_images(texture, dataclasses.replace(draws, resample=resample))[..., 12:-12, 12:-12]
+        return float(warped.diff(dim=-1).square().mean() / texture.diff(dim=-1).square().mean())
+
+    assert sharpness("bilinear") < 0.4
+    assert sharpness("bicubic") > 1.5 * sharpness("bilinear")
+
+
 def test_a_shift_moves_right_and_down_and_fills():
     images = torch.rand(1, 1, 10, 20) / 2
     warped = warp_images(images, draws_of((10, 20), shift=(0.1, 0.2)), fill=0.75)
@@ -187,10 +213,11 @@ def test_errors_say_what_is_wrong():
 
 
 def test_a_batch_can_be_taken_from_the_draws_of_an_epoch():
-    augment_params = dataclasses.replace(draws_of((4, 4), 5, fill=0.0), gain=torch.arange(5.0))
+    augment_params = dataclasses.replace(draws_of((4, 4), 5, fill=0.0), gain=torch.arange(5.0), resample="bicubic")
     taken = augment_params.take(torch.tensor([3, 1]))
     assert taken.gain.tolist() == [3, 1]
     assert (len(taken), taken.geometry, taken.colour, taken.fill) == (2, "affine", False, 0.0)
+    assert taken.resample == taken.to("cpu").resample == "bicubic"
     assert augment_params.take(slice(1, 3)).gain.tolist() == [1, 2]
 
 

@@ -39,13 +39,16 @@ class _Recipe:
 
 _RECIPES = {
     "book": _Recipe(
-        model="deep_cnn", epochs=3, lr=4e-3, augment=ls.Augment(rotate_deg=10, shift=0.06, scale=0.1, fill=0.0)
+        model="deep_cnn",
+        epochs=3,
+        lr=4e-3,
+        augment=ls.Augment(rotate_deg=10, shift=0.06, scale=0.1, fill=0.0, resample="bilinear"),
     ),
     "fast": _Recipe(
         model="space_to_depth_cnn",
         epochs=4,
         lr=1.5e-2,
-        augment=ls.Augment(rotate_deg=8, shift=0.05, scale=0.08, fill=0.0),
+        augment=ls.Augment(rotate_deg=8, shift=0.05, scale=0.08, fill=0.0, resample="bilinear"),
     ),
 }
 

@@ -18,7 +18,7 @@ WINDOW_PX = 32
 
 _NEAR_PX = 4.5  # largest distance between the centres of a window and of the digit it shows
 _EVERY_PX = 3
-_WINDOWS = ls.Augment(rotate_deg=5, scale=0.06, brightness=0.1, contrast=0.3, fill="border")
+_WINDOWS = ls.Augment(rotate_deg=5, scale=0.06, brightness=0.1, contrast=0.3, fill="border", resample="bilinear")
 
 
 @final

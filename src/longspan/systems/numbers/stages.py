@@ -18,9 +18,15 @@ __all__ = ["cut_digits", "learned_stages", "single_digits", "staged_pipeline"]
 _NUMBERS_A_DIGIT = 2 / 4.5  # digits are drawn at random: with twice as many draws few are left out
 _VIEWS = 8  # test-time augmentation of each crop
 _OFF_PX = 0.5  # standard deviation of the noise on the boxes that source digits are cut out by
-_FIND = ls.Augment(rotate_deg=2, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border")
-_CROPS = ls.Augment(rotate_deg=8, shear_deg=10, shift=0.05, scale=0.1, brightness=0.1, contrast=0.3, fill="border")
-_DIGITS = ls.Augment(rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border")
+_FIND = ls.Augment(
+    rotate_deg=2, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border", resample="bilinear"
+)
+_CROPS = ls.Augment(
+    rotate_deg=8, shear_deg=10, shift=0.05, scale=0.1, brightness=0.1, contrast=0.3, fill="border", resample="bilinear"
+)
+_DIGITS = ls.Augment(
+    rotate_deg=8, shift=0.06, scale=0.1, brightness=0.1, contrast=0.3, fill="border", resample="bilinear"
+)
 
 
 def single_digits(*, batch_size: int = 64) -> ls.TrainConfig:

@@ -31,7 +31,9 @@ NEEDS = {
 """The labels that each strategy learns from; boxes locate the digits."""
 
 _SOURCE_EPOCHS = 5
-_LINES = ls.Augment(rotate_deg=3, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border")
+_LINES = ls.Augment(
+    rotate_deg=3, shift=0.02, scale=0.06, brightness=0.1, contrast=0.3, fill="border", resample="bilinear"
+)
 
 
 def reading_strategies(
