@@ -131,13 +131,13 @@ def similarities(vectors, table):
     }  # fmt: skip
 
 
-def frame_of(pixels, ground, random):
-    """A crop, turned and made smaller, somewhere in a photo without people."""
+def frame_of(pixels, ground, random, size=(320, 240)):
+    """A crop, turned and made smaller or larger, somewhere in a photo without people of this width and height."""
     face = Image.fromarray(pixels).convert("RGBA")
     scale = random.uniform(0.6, 1.6)
     face = face.resize((round(face.width * scale), round(face.height * scale)), Image.Resampling.BILINEAR)
     face = face.rotate(random.uniform(-25, 25), Image.Resampling.BICUBIC, expand=True)
-    frame = Image.fromarray(ground).resize((320, 240)).convert("RGBA")
+    frame = Image.fromarray(ground).resize(size).convert("RGBA")
     left = int(random.integers(0, max(1, frame.width - face.width)))
     top = int(random.integers(0, max(1, frame.height - face.height)))
     frame.alpha_composite(face, (left, top))
