@@ -10,6 +10,7 @@ from longspan.columns import Category
 from longspan.errors import ConfigError
 from longspan.heads import Embed
 from longspan.heads.embed import batch_hard_triplets, margin_logits
+from longspan.models import FeatureShapes
 
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 COLUMN = Category(vocab=("a", "b", "c"))
@@ -124,6 +125,18 @@ def test_people_who_did_not_train_are_told_apart(objective, tmp_path):
     assert np.linalg.norm(vector) == pytest.approx(1)
     assert len(vector) == 16
     learner.report(tmp_path / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("options", "normalised"),
+    [({}, True), ({"objective": "cosface"}, True), ({"batch_norm": False}, False), ({"objective": "triplet"}, False)],
+)
+def test_with_a_margin_vectors_are_normalised_over_the_batch(options, normalised):
+    torch.manual_seed(0)
+    layers = Embed(dim=5, column=COLUMN, **options).layers(FeatureShapes(num_features=7))
+    vectors = layers(3 + 2 * torch.randn(200, 7))[:, :5]
+    assert torch.allclose(vectors.mean(0), torch.zeros(5), atol=1e-5) == normalised
+    assert torch.allclose(vectors.std(0, correction=0), torch.ones(5), atol=1e-3) == normalised
 
 
 def test_triplets_need_rows_of_a_class_together():

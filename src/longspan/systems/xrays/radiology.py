@@ -240,11 +240,7 @@ def _finish(run: SystemRun, results: StudyResults, task: ls.Task, options: Radio
     means = _means(rows)
     for name, figures in means.items():
         metrics |= {f"{what}, {name}": figures[what] for what in ("accuracy", "sensitivity", "specificity")}
-        own = [row for row in rows if row["strategy"] == name]
-        for row in own:
-            metrics[f"AUC, {name}, seed {row['seed']}"] = row["auc"]
-            metrics |= {f"AUC {end}, {name}, seed {row['seed']}": row[f"auc {end}"] for end in ("low", "high")}
-        every = [row["auc"] for row in own]
+        every = [row["auc"] for row in rows if row["strategy"] == name]
         if len(every) > 1:
             metrics[f"AUC, {name}: standard deviation over seeds"] = float(np.std(every, ddof=1))
     tests = _conditions(errors, largest) if options.compare == "conditions" else []
