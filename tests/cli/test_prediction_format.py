@@ -313,9 +313,11 @@ def test_networks_are_measured_on_annotations(longspan, finders, scenes):
         (("--score", "0.4"), "--score is for networks that find boxes or instances; this model predicts breed"),
         (("--draw", "d"), "--draw: nothing that this model predicts lies in the image"),
         (("--format", "voc", "--out", "d"), "--format voc writes boxes or instances"),
+        (("--encoding", "latin-1"), "--encoding is for models that read tables or texts"),
+        (("--heading", "no"), "--heading is for models that read tables or texts"),
     ],
 )
-def test_a_model_of_classes_draws_nothing(longspan, trained, pets, words, message, tmp_path, monkeypatch):
+def test_a_model_of_classes_refuses_what_it_has_no_use_for(longspan, trained, pets, words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answer = longspan("predict", trained, pets / "pug_1.png", *words)
     assert (answer.code, answer.out) == (2, "")

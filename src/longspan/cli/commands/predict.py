@@ -134,6 +134,9 @@ def predict(
         if trained.reads == "texts":
             _predict_texts(trained, given, places, as_json=as_json, heading=heading, encoding=encoding)
             return
+        for option, words in (("--heading", heading), ("--encoding", encoding)):
+            if words is not None:
+                raise ConfigError(f"{option} is for models that read tables or texts; leave it out for this one.")
         located = trained.located
         places.check(located)
         wanted = {"batch_size": batch_size_for(trained), "views": views, "tiles": tiles}
