@@ -164,7 +164,8 @@ def measure(given, folder):
     crowd = made_up(everybody, given.most - len(enrolled))
     results = {
         "command": "python benchmarks/gallery_scale.py --vectors VECTORS.npy", "python": platform.python_version(),
-        "numpy": np.__version__, "torch": torch.__version__, "real people enrolled": len(enrolled), "strangers": len(unknown),
+        "numpy": np.__version__, "torch": torch.__version__,
+        "real people enrolled": len(enrolled), "strangers": len(unknown),
         "similarity of two people, quantiles": {"real": similar(everybody), "made up": similar(crowd)}, "sizes": {},
         "law of extremes, people alone": law_of_extremes(unknown, enrolled),
     }  # fmt: skip

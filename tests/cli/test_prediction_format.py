@@ -317,7 +317,9 @@ def test_networks_are_measured_on_annotations(longspan, finders, scenes):
         (("--heading", "no"), "--heading is for models that read tables or texts"),
     ],
 )
-def test_a_model_of_classes_refuses_what_it_has_no_use_for(longspan, trained, pets, words, message, tmp_path, monkeypatch):
+def test_a_model_of_classes_refuses_what_it_has_no_use_for(
+    longspan, trained, pets, words, message, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     answer = longspan("predict", trained, pets / "pug_1.png", *words)
     assert (answer.code, answer.out) == (2, "")
