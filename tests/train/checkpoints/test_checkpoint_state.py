@@ -13,7 +13,9 @@ import torch
 import longspan as ls
 from longspan.errors import CheckpointError
 from longspan.train import Callback, EarlyStopping, Learner, WeightAverage
+from longspan.train.checkpoints import checkpoint_state
 from longspan.train.checkpoints.checkpoint import Checkpoints
+from longspan.train.checkpoints.checkpoint_state import check_same_training
 from longspan.train.config import Phase
 
 PHASES = [
@@ -268,6 +270,28 @@ def test_the_checkpoint_of_another_training_is_refused_with_what_differs(small, 
     with pytest.raises(CheckpointError, match=rf"is of another training: .*{words}"):
         other.resume(tmp_path)
     assert small.same(before, other)
+
+
+@pytest.mark.parametrize(
+    ("augment", "refused"),
+    [
+        (ls.Augment(flip=True), False),
+        (ls.Augment(rotate_deg=3), True),
+        ({"image": ls.Augment(rotate_deg=3)}, True),
+        (ls.Augment(rotate_deg=3, resample="bilinear"), False),
+    ],
+)
+def test_images_of_checkpoints_without_a_choice_of_resampling_were_bilinear(small, monkeypatch, augment, refused):
+    monkeypatch.setattr(checkpoint_state, "check_values", lambda values: None)
+    training = small.learner(config=ls.TrainConfig(augment=augment)).training
+    before = checkpoint_state.identity(training)
+    for settings in (before["config"]["augment"], before["config"]["augment"].get("image", {})):
+        settings.pop("resample", None)
+    if refused:
+        with pytest.raises(CheckpointError, match="resample was 'bilinear', is 'bicubic'"):
+            check_same_training(training, {"identity": before}, "folder")
+    else:
+        check_same_training(training, {"identity": before}, "folder")
 
 
 def test_a_new_training_does_not_mix_with_checkpoints_that_got_further(small, tmp_path):

@@ -24,6 +24,7 @@ from longspan.train.config import Phase, TrainConfig
 from longspan.train.state import TrainState
 from longspan.train.training import Training
 from longspan.version import __version__
+from longspan.vision.augment import Augment
 
 __all__ = ["changes", "check_same_training", "collect", "go_back", "identity", "restore"]
 
@@ -50,10 +51,30 @@ def check_same_training(training: Training, values: dict[str, Any], folder: str 
     former.setdefault(
         "keep", training.config.keep
     )  # unknown to version 1, like other fields, which are at their defaults
-    values["identity"]["config"] = {**TrainConfig().to_json(), **former}
+    values["identity"]["config"] = _with_resampling({**TrainConfig().to_json(), **former})
     found = list(changes("", _in_this_version(values["identity"]), identity(training)))
     if found:
         raise CheckpointError(f"The checkpoint in {folder} is of another training: {'; '.join(found[:10])}.")
+
+
+def _with_resampling(config: dict[str, Any]) -> dict[str, Any]:
+    """A config that names how warped images were read between pixels: bilinear, before there was a choice.
+
+    Where nothing was warped it is what an `Augment` says today, for it made no difference.
+    """
+
+    def named(settings: Any) -> Any:
+        if not isinstance(settings, dict):
+            return settings
+        if "rotate_deg" not in settings:  # by input, or of another kind
+            return {name: named(each) for name, each in settings.items()}
+        former = Augment().resample
+        with contextlib.suppress(LongspanError, TypeError):  # what cannot be made again is compared as it stands
+            if Augment.from_json({"resample": "bilinear", **settings}).geometry == "affine":
+                former = "bilinear"
+        return {"resample": former, **settings}
+
+    return {**config, "augment": named(config["augment"])}
 
 
 def _in_this_version(identity: dict[str, Any]) -> dict[str, Any]:
