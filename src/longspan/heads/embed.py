@@ -78,8 +78,7 @@ class Embed(Head):
     """Probability that a feature is dropped, before each linear layer."""
     batch_norm: bool = True
     """With a margin, whether each number of the vector is normalised over the batch before the vector gets its length
-    (Deng et al. 2019, section 3.1): networks that start from random weights learn far better so. Off for batches of a
-    single row."""
+    (Deng et al. 2019, section 3.1). Off for batches of a single row."""
     absent: tuple[int, ...] = ()
     """Numbers of classes without training rows; found by the learner. They are no rivals in the loss."""
     column: Column | None = None
