@@ -346,3 +346,23 @@ def test_an_index_finds_what_exact_search_finds(gallery):
     gallery.remove("p7")
     assert gallery.identify(person(7)[0]).name is None
     assert json.dumps(gallery.identify(person(8)[0]).to_json())
+
+
+def test_recall_is_measured_on_probes_as_far_away_as_photos(gallery):
+    pytest.importorskip("usearch")
+    from longspan.people.gallery_index import ApproximateIndex
+
+    rng = np.random.default_rng(0)
+    people = rng.normal(size=(3000, 64)).astype(np.float32)
+    people /= np.linalg.norm(people, axis=1, keepdims=True)
+    # A poor index finds vectors that are enrolled, not photos with a cosine of 0.55 to their person.
+    near, far = ApproximateIndex(neighbours=4, effort=8, probe_noise=0), ApproximateIndex(neighbours=4, effort=8)
+    near.build(people)
+    far.build(people)
+    noise = rng.normal(size=people.shape)
+    photos = people + 1.5 * noise / np.linalg.norm(noise, axis=1, keepdims=True)
+    photos = (photos / np.linalg.norm(photos, axis=1, keepdims=True)).astype(np.float32)
+    missed = np.mean(far.search(photos, 1)[1][:, 0] != (photos @ people.T).argmax(1))
+    assert near.recall is not None
+    assert far.recall == pytest.approx(1 - missed, abs=0.1)
+    assert far.recall < near.recall - 0.1

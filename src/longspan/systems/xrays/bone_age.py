@@ -331,12 +331,13 @@ def _finish(
 ) -> None:
     from longspan.study.reports.study_report import compose_report
 
-    metrics = {f"months, {name}, {size} radiographs": error for (name, size), error in mean_errors(results).items()}
+    hands = "made-up hands" if options.data == _MADE_UP else "radiographs"
+    metrics = {f"months, {name}, {size} {hands}": error for (name, size), error in mean_errors(results).items()}
     test = task.table.take(task.open_vault("errors by age and sex, ceiling analysis").numpy())
     true, sexes = test.column_values("age_months"), test.column_values("sex")
     ages = np.array(task.table.take(task.train.numpy()).column_values("age_months"), float)
     baseline = float(np.abs(np.asarray(true, float) - ages.mean()).mean())
-    metrics["months, mean of the training ages"] = baseline
+    metrics["months, mean of the training ages" + (f", {hands}" if options.data == _MADE_UP else "")] = baseline
     best = load_with_functions(results.best())
     predicted = [each["age_months"] for each in best.predict(test.select(*_inputs(options)))]
     bands = age_errors(true, predicted, sexes, seed=run.seed)
