@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import longspan as ls
+from longspan.errors import ConfigError
 from longspan.portable.prediction import Prediction, TargetPrediction
 from longspan.systems import SystemRun, keywords
 
@@ -26,6 +27,19 @@ def speech(tmp_path, monkeypatch):
             cells[column].append(cell)
     columns = {"audio": ls.Audio(), "text": ls.Text(), "speaker": ls.Category(), "part": ls.Category()}
     monkeypatch.setattr(ls.datasets, "load", lambda name, **_: ls.Table.from_arrays(cells, columns))
+
+
+def test_networks_start_from_the_weights_that_fit_them():
+    made = keywords.KeywordsOptions
+    starts = [made().start, made(model="bc_resnet1").start, made(model="speech_embedding", weights="none").start]
+    assert starts == ["speech", None, None]
+    photos = made(model="mobilenet_v2", weights="imagenet")
+    assert photos.start == "imagenet"
+    # An image of the clip has to be about as large as those that the network learned from.
+    assert [keywords._sound(each).features.mels for each in (photos, made(model="bc_resnet1"))] == [96, 40]
+    assert keywords._sound(made(weights="none")) == keywords._sound(made())
+    with pytest.raises(ConfigError, match="--weights speech are those of --model speech_embedding, not of bc_resnet1"):
+        made(model="bc_resnet1", weights="speech")
 
 
 @pytest.mark.usefixtures("speech")

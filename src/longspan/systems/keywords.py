@@ -1,4 +1,4 @@
-"""Ten spoken commands, other words and silence: by a pretrained speech embedding, or from scratch."""
+"""Ten spoken commands, other words and silence: from a speech embedding, from photos, or from scratch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = ["KEYWORDS", "KeywordsOptions"]
 
 _NO_KEYWORDS = ("_unknown_", "_silence_")
 _PADDED_S = 1.2  # clips of 1 s with 0.1 s of silence on both sides fill six windows of the embedding
+_IMAGE_MELS = 96
 _MISSES = 0.05
 _STEP_S = 0.2
 _SILENCE_S = 0.5  # around a clip
@@ -33,9 +34,12 @@ class KeywordsOptions:
     data: Literal["english", "arabic"] = "english"
     """english: ten commands of Speech Commands, other words, silence. arabic: ten Arabic words."""
     model: str = "speech_embedding"
-    """speech_embedding, with Google's weights; or any network that reads images, such as bc_resnet1, from scratch."""
+    """speech_embedding, or any network that reads images, such as bc_resnet1 or mobilenet_v2."""
+    weights: str | None = None
+    """Initial weights: speech (for speech_embedding), imagenet, none, or a file. Not given: speech for
+    speech_embedding, none for others."""
     head_epochs: int = 30
-    """Epochs for the new layers alone, on features of the frozen embedding."""
+    """Epochs for the new layers alone, on features of the frozen network; none where it has no weights."""
     epochs: int = 8
     """Further epochs in which the whole network learns, with augmented recordings; from scratch the only ones."""
     lr: float = 2e-3
@@ -56,16 +60,19 @@ class KeywordsOptions:
         """Check the ranges."""
         if self.head_epochs < 0 or self.epochs < 0 or self.head_epochs + self.epochs < 1:
             raise ConfigError("--head-epochs and --epochs must be at least 0, and one of them at least 1.")
-        check_network(self.model)
+        check_network(self.model, self.weights)
+        if self.weights == "speech" and self.model != "speech_embedding":
+            raise ConfigError(f"--weights speech are those of --model speech_embedding, not of {self.model}.")
         check_at_least(batch_size=(self.batch_size, 1), train_rows=(self.train_rows, 24), limit=(self.limit, 24))
         check_above_zero(lr=self.lr)
         if self.background and self.data != "english":
             raise ConfigError("--background listens for the English commands: leave out --data arabic.")
 
     @property
-    def pretrained(self) -> bool:
-        """Whether it starts from the speech embedding."""
-        return self.model == "speech_embedding"
+    def start(self) -> str | None:
+        """The weights that it starts from; None: random ones."""
+        weights = self.weights or ("speech" if self.model == "speech_embedding" else "none")
+        return None if weights == "none" else weights
 
 
 def _run(options: KeywordsOptions, run: SystemRun) -> None:
@@ -76,11 +83,7 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
         table = table.sample(min(options.limit, len(table)), seed=run.seed)
     if options.train_rows is not None:
         table = _fewer(table, options.train_rows, run.seed)
-    if options.pretrained:
-        column = ls.Audio.for_speech_embedding(seconds=_PADDED_S, refuse=())
-    else:
-        column = ls.Audio(rate_hz=16_000, seconds=1.0, features=ls.AudioFeatures(mels=40), refuse=())
-    split = table.with_column("audio", column).split(column="part", seed=run.seed)
+    split = table.with_column("audio", _sound(options)).split(column="part", seed=run.seed)
     # Clips of silence that hold nothing at all are equal, and some clips are in the published set twice.
     task = ls.Task(split, inputs="audio", targets="word", allow_leaks=True)
     augment = ls.AudioAugment.speech() if options.augment else ls.AudioAugment()
@@ -88,23 +91,23 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
     learner = ls.Learner(
         task,
         options.model,
-        weights="speech" if options.pretrained else None,
-        heads={"word": ls.Classify(hidden=(128,) if options.pretrained else (), dropout=0.3, label_smoothing=0.05)},
+        weights=options.start,
+        heads={"word": ls.Classify(hidden=(128,) if options.start else (), dropout=0.3, label_smoothing=0.05)},
         config=ls.TrainConfig(
             batch_size=options.batch_size,
             weight_decay=0.05,
-            augment=ls.AudioAugment() if options.pretrained else augment,
+            augment=ls.AudioAugment() if options.start else augment,
         ),
         seed=run.seed,
         progress=not run.quiet,
     )
     run.say(f"{len(table):,} clips: {len(task.train):,} for training, {len(task.valid):,} for validation.")
-    if options.head_epochs and options.pretrained:
-        # Recordings as they are: the frozen embedding then gives its features once, not in every epoch.
+    if options.head_epochs and options.start:
+        # Recordings as they are: the frozen network then gives its features once, not in every epoch.
         learner.run([ls.Phase(epochs=options.head_epochs, lr=options.lr, frozen=1.0)])
     if options.epochs:
         learner.config = replace(learner.config, augment=augment)
-        lr = options.lr / 2 if options.pretrained else options.lr * 2
+        lr = options.lr / 2 if options.start else options.lr * 2
         learner.run([ls.Phase(epochs=options.epochs, lr=lr, frozen=0.0)])
     seconds = time.perf_counter() - started
     valid = learner.evaluate()["accuracy"]
@@ -121,6 +124,16 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
             if values:
                 metrics[f"{what.replace('_', ' ')}, mean of the commands"] = float(np.mean(values))
     run.finish(learner, metrics, train_seconds=seconds, options=asdict(options), details=details)
+
+
+def _sound(options: KeywordsOptions) -> ls.Audio:
+    """What the network reads of a clip: its bands, or an image as large as networks of photos expect."""
+    if options.model == "speech_embedding":
+        return ls.Audio.for_speech_embedding(seconds=_PADDED_S, refuse=())
+    if options.start is None:
+        return ls.Audio(rate_hz=16_000, seconds=1.0, features=ls.AudioFeatures(mels=40), refuse=())
+    features = ls.AudioFeatures(mels=_IMAGE_MELS)
+    return ls.Audio(rate_hz=16_000, seconds=1.0, features=features, normalise="training", refuse=())
 
 
 def _arabic() -> ls.Table:
