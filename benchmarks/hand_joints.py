@@ -54,6 +54,13 @@ def usual_sizes(boxes):
     return {label: tuple(np.median(found, axis=0).tolist()) for label, found in sizes.items()}
 
 
+def centred(true, sizes):
+    """AP50 of boxes of the usual sizes around the true centres: what sizes alone cost."""
+    hands = [(boxes, name_joints(boxes)) for boxes in true]
+    known = [(boxes, boxes_of_joints(points, sizes)) for boxes, points in hands if points is not None]
+    return round(value_figures(*zip(*known, strict=True))["ap50"], 4)
+
+
 def ap50(drawn, found):
     """By who drew the boxes."""
     return {name: round(value_figures(true, found)["ap50"], 4) for name, true in drawn.items() if true is not found}
@@ -85,6 +92,7 @@ def main():
         "radiographs with boxes for training": len(rows), "with three points": len(pointed), "tested": len(tested),
         "AP50": {
             "the nonexpert": ap50(drawn, drawn["beside the nonexpert"]),
+            "true centres, usual sizes": {name: centred(true, sizes) for name, true in drawn.items()},
             "median places": ap50(drawn, [boxes_of_joints(middle, sizes)] * len(tested)),
             "finder": [],
         },
