@@ -412,7 +412,7 @@ BONE_AGE_SYSTEM = System(
     name="bone-age",
     summary="Tells the bone age of a hand radiograph in stages, by regions and end to end; which is best at which "
     "amount of data.",
-    needs="the data set bone-age-100 (10 MB), ImageNet weights of the network, and about four hours on two cores",
+    needs="the data set bone-age-100 (10 MB), ImageNet weights of the network, and two to three hours on two cores",
     options=BoneAgeOptions,
     run=_run,
 )
