@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ROOT / "docs" / "systems"
 CLAIMS = ROOT / "docs" / "claims.md"
+_DETECTORS = {"mtcnn": "MTCNN", "ultra-light": "Ultra-Light"}
 _BLOCK = re.compile(r"(<!-- measured: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -270,6 +271,15 @@ def captions() -> str:
     return _table(head, rows) + f"\n{_machines(runs)}.\n"
 
 
+def face_detectors() -> str:
+    """Average precision and time of the detectors that others trained."""
+    found = read("face_detectors.json")
+    keys = ["map", "ap50", "ap50_small", "ap50_medium", "ap50_large", "seconds a photo, usual settings, one thread"]
+    rows = [[title, *(f"{found[name][key]:.3f}" for key in keys)] for name, title in _DETECTORS.items()]
+    head = ["detector", "AP", "AP50", "AP50, small faces", "medium", "large", "seconds a photo, one thread"]
+    return _table(head, rows)
+
+
 def movie_reviews() -> str:
     """Accuracy of each strategy on each set of reviews, the lowest of a set first; and studies."""
     every = read("systems/movie-reviews.json")["runs"]
@@ -442,6 +452,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "translate study": translate_study,
     "translate speed": translate_speed,
     "captions": captions,
+    "face detectors": face_detectors,
     "movie reviews": movie_reviews,
     "exact": exact,
     "dqn gains": dqn_gains,
