@@ -31,10 +31,10 @@ def speech(tmp_path, monkeypatch):
 
 def test_networks_start_from_the_weights_that_fit_them():
     made = keywords.KeywordsOptions
-    starts = [made().start, made(model="bc_resnet1").start, made(model="speech_embedding", weights="none").start]
-    assert starts == ["speech", None, None]
+    unnamed, scratch, random = made(), made(model="bc_resnet1"), made(model="speech_embedding", weights="none")
+    assert [each.initial_weights for each in (unnamed, scratch, random)] == ["speech", None, None]
     photos = made(model="mobilenet_v2", weights="imagenet")
-    assert photos.start == "imagenet"
+    assert photos.initial_weights == "imagenet"
     # An image of the clip has to be about as large as those that the network learned from.
     assert [keywords._sound(each).features.mels for each in (photos, made(model="bc_resnet1"))] == [96, 40]
     assert keywords._sound(made(weights="none")) == keywords._sound(made())

@@ -69,8 +69,8 @@ class KeywordsOptions:
             raise ConfigError("--background listens for the English commands: leave out --data arabic.")
 
     @property
-    def start(self) -> str | None:
-        """The weights that it starts from; None: random ones."""
+    def initial_weights(self) -> str | None:
+        """What the network starts from, as `Learner` takes it; None: random weights."""
         weights = self.weights or ("speech" if self.model == "speech_embedding" else "none")
         return None if weights == "none" else weights
 
@@ -87,27 +87,27 @@ def _run(options: KeywordsOptions, run: SystemRun) -> None:
     # Clips of silence that hold nothing at all are equal, and some clips are in the published set twice.
     task = ls.Task(split, inputs="audio", targets="word", allow_leaks=True)
     augment = ls.AudioAugment.speech() if options.augment else ls.AudioAugment()
-    started = time.perf_counter()
+    weights, started = options.initial_weights, time.perf_counter()
     learner = ls.Learner(
         task,
         options.model,
-        weights=options.start,
-        heads={"word": ls.Classify(hidden=(128,) if options.start else (), dropout=0.3, label_smoothing=0.05)},
+        weights=weights,
+        heads={"word": ls.Classify(hidden=(128,) if weights else (), dropout=0.3, label_smoothing=0.05)},
         config=ls.TrainConfig(
             batch_size=options.batch_size,
             weight_decay=0.05,
-            augment=ls.AudioAugment() if options.start else augment,
+            augment=ls.AudioAugment() if weights else augment,
         ),
         seed=run.seed,
         progress=not run.quiet,
     )
     run.say(f"{len(table):,} clips: {len(task.train):,} for training, {len(task.valid):,} for validation.")
-    if options.head_epochs and options.start:
+    if options.head_epochs and weights:
         # Recordings as they are: the frozen network then gives its features once, not in every epoch.
         learner.run([ls.Phase(epochs=options.head_epochs, lr=options.lr, frozen=1.0)])
     if options.epochs:
         learner.config = replace(learner.config, augment=augment)
-        lr = options.lr / 2 if options.start else options.lr * 2
+        lr = options.lr / 2 if weights else options.lr * 2
         learner.run([ls.Phase(epochs=options.epochs, lr=lr, frozen=0.0)])
     seconds = time.perf_counter() - started
     valid = learner.evaluate()["accuracy"]
@@ -130,7 +130,7 @@ def _sound(options: KeywordsOptions) -> ls.Audio:
     """What the network reads of a clip: its bands, or an image as large as networks of photos expect."""
     if options.model == "speech_embedding":
         return ls.Audio.for_speech_embedding(seconds=_PADDED_S, refuse=())
-    if options.start is None:
+    if options.initial_weights is None:
         return ls.Audio(rate_hz=16_000, seconds=1.0, features=ls.AudioFeatures(mels=40), refuse=())
     features = ls.AudioFeatures(mels=_IMAGE_MELS)
     return ls.Audio(rate_hz=16_000, seconds=1.0, features=features, normalise="training", refuse=())

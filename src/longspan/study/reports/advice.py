@@ -229,7 +229,7 @@ def _about_crossover(found: Crossover | NoCrossover) -> str:
     axis = "labelling cost" if found.over == "cost" else "size"
     if isinstance(found, NoCrossover):
         if found.tried is None:
-            return f"{pair} were not run at overlapping ranges of {axis}, so there is no crossover to look for."
+            return f"The curves of {pair} have no range of {axis} in common, so no crossover can be found."
         tried = f"{say_size(found.tried[0])} and {say_size(found.tried[1])}"
         if found.over == "cost":
             tried = f"labelling costs of {tried}"
